@@ -1,0 +1,134 @@
+"""The command line: one module a command, imported only when that command runs.
+
+A command is a ``click.Command`` named ``command`` in its own module. It returns its exit code
+(``None`` means 0) or raises: a `CoexistError` becomes one sentence on stderr, here and nowhere else.
+stdout is data, stderr is for people.
+
+Exit codes: 0 clean; 1 findings at or above ``--fail-on``; 2 usage or unreadable input; 3 changes
+pending; 4 a host failed; 70 a defect in coexist itself, with its traceback; 130 interrupted;
+141 the reader of stdout went away.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
+
+import click
+
+from coexist import __version__
+from coexist.errors import CoexistError
+
+EXIT_USAGE = 2
+EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h: a crash must not read as "findings" (1)
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell reports it
+
+
+class Entry(NamedTuple):
+    """One line of the command table: where a command lives, and what ``coexist --help`` says of it."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {}
+
+
+class LazyGroup(click.Group):
+    """A group that lists its commands from a table and imports a command only to run it."""
+
+    def __init__(self, *, entries: Mapping[str, Entry], **attributes: object) -> None:
+        super().__init__(**attributes)  # type: ignore[arg-type]
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the table's order, which is the order of the work."""
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command ``cmd_name``; None when the table does not have it."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        module_name, _, attribute = entry.target.partition(":")
+        command = getattr(importlib.import_module(module_name), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry.target} is {type(command).__name__}, not a click command")
+        command.short_help = entry.summary
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table itself, so that ``--help`` imports no command."""
+        if self.entries:
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, entry.summary) for name, entry in self.entries.items()])
+
+
+cli = LazyGroup(
+    name="coexist",
+    entries=COMMANDS,
+    help="Declare, prove and run several PXE boot services on one network.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+cli = click.version_option(__version__, prog_name="coexist", message="%(prog)s %(version)s")(cli)
+
+
+def run(args: Sequence[str], group: click.Group = cli) -> int:
+    """Run one command line (without the program's name) and return its exit code.
+
+    Every expected failure ends here as one sentence on stderr. Tests call this too.
+    """
+    try:
+        with group.make_context("coexist", list(args)) as context:
+            result = group.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except CoexistError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _discard_stdout()
+        return EXIT_OUTPUT_CLOSED
+    except OSError as error:
+        if error.filename is None:
+            return _report_defect()
+        click.echo(f"{error.filename}: {error.strerror}", err=True)
+        return EXIT_USAGE
+    except Exception:
+        return _report_defect()
+    return result if isinstance(result, int) else 0
+
+
+def main() -> NoReturn:
+    """Be the ``coexist`` program."""
+    instruction = os.environ.get("_COEXIST_COMPLETE")
+    if instruction is not None:
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, "coexist", "_COEXIST_COMPLETE", instruction))
+    sys.exit(run(sys.argv[1:]))
+
+
+def _report_defect() -> int:
+    traceback.print_exc()
+    click.echo("This is a defect in coexist, not in your input: please report it with the lines above.", err=True)
+    return EXIT_DEFECT
+
+
+def _discard_stdout() -> None:
+    # The interpreter flushes stdout once more at exit and would complain about the closed pipe
+    # (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""What the administrator declares, read with positions and resolved."""

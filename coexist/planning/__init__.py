@@ -1,0 +1,1 @@
+"""From intent to mechanism: delays, whitelists and scopes that make the intent true."""

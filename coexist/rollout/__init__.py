@@ -1,0 +1,1 @@
+"""Plan, apply and roll back rendered configuration on servers over SSH."""
