@@ -1,0 +1,5 @@
+"""Let ``python -m coexist`` be the ``coexist`` program."""
+
+from coexist.cli import main
+
+main()
