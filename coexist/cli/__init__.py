@@ -16,7 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -42,8 +42,8 @@ COMMANDS: dict[str, Entry] = {}
 class LazyGroup(click.Group):
     """A group that lists its commands from a table and imports a command only to run it."""
 
-    def __init__(self, *, entries: Mapping[str, Entry], **attributes: object) -> None:
-        super().__init__(**attributes)  # type: ignore[arg-type]
+    def __init__(self, *, entries: Mapping[str, Entry], **attributes: Any) -> None:
+        super().__init__(**attributes)
         self.entries = entries
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -107,7 +107,7 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
             return _report_defect()
         click.echo(f"{error.filename}: {error.strerror}", err=True)
         return EXIT_USAGE
-    except Exception:
+    except Exception:  # noqa: BLE001 the one place where a defect gets its own exit code
         return _report_defect()
     return result if isinstance(result, int) else 0
 
@@ -124,7 +124,7 @@ def main() -> NoReturn:
 
 def _report_defect() -> int:
     traceback.print_exc()
-    click.echo("This is a defect in coexist, not in your input: please report it with the lines above.", err=True)
+    click.echo("coexist itself is at fault here, not your input: please report the lines above.", err=True)
     return EXIT_DEFECT
 
 
