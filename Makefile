@@ -1,0 +1,45 @@
+SHELL := /bin/bash
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup python daemons demo test lint unit wire format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
+
+setup: python daemons ## make .venv, and install the daemons that tests and demo start
+
+python:
+	@scripts/setup-python.sh
+
+daemons:
+	@scripts/setup-daemons.sh
+
+demo: setup ## check and render the campus, then boot a client against it
+	@scripts/as-root.sh scripts/demo.sh
+
+test: setup lint unit wire ## all checks and all tests but the slow ones
+
+lint: python ## style, types and import direction
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+unit: python ## tests that need no privileges
+	$(BIN)/pytest -n auto tests/unit tests/golden
+
+# One after the other: daemons and firmware that share the processor would disturb each other's timing.
+wire: setup ## tests in network namespaces and on real firmware, as root
+	scripts/as-root.sh $(BIN)/pytest tests/wire tests/lab
+
+format: python ## put the code into its one shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## run every benchmark
+	@set -e; for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark"; done
+
+clean: ## remove what the targets above made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

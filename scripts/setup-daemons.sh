@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Install the servers, clients and firmware that the demo and the tests in tests/golden, tests/wire
+# and tests/lab start. Without them the rest still works, so this never fails: it says what is left out.
+set -eu
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+packages=(
+    iproute2 tcpdump
+    isc-dhcp-server kea-dhcp4-server kea-admin dnsmasq-base
+    tftpd-hpa tftp-hpa atftp
+    qemu-system-x86 seabios ovmf ipxe-qemu
+    openssh-server
+    gcc libc6-dev
+)
+
+if ! ./install-packages.sh "${packages[@]}"; then
+    echo "setup: going on; what needs those packages is left out and says so" >&2
+fi
