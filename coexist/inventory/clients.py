@@ -1,0 +1,319 @@
+"""The registered clients: read from CSV files, kept in columns.
+
+A site has a hundred thousand machines or a million; they are kept as columns instead of one
+object each, and everything that speaks about them (groups, whitelists) is a ``MacSet``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import AddressValueError, IPv4Address
+
+from coexist.errors import Position, Problem
+from coexist.inventory.models import Client
+from coexist.inventory.values import closest
+from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.mac import format_mac, parse_mac
+
+COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "vlan", "address", "tags")
+"""The columns with a meaning; any further one can be used in a group's ``where``."""
+
+# The I/G bit of the first octet (IEEE 802): set in group addresses only.
+_GROUP_BIT = 1 << 40
+_PLAIN_MACS = re.compile(r"(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\n)*\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRecord:
+    """One registered machine, as a view for output and rules."""
+
+    mac: int
+    name: str
+    location: str
+    hardware: str
+    architecture: str
+    firmware: str
+    vlan: str
+    address: IPv4Address | None
+    tags: tuple[str, ...]
+    position: Position
+
+
+@dataclass(slots=True)
+class _Source:
+    """The rows of one file (or of the inventory's own list), from ``first`` on in the table."""
+
+    file: str
+    first: int
+    lines: array[int] | range
+    positions: tuple[Position, ...] = ()
+
+
+class ClientTable:
+    """All registered clients in columns; row numbers are indices from 0 in the order of reading."""
+
+    def __init__(self) -> None:
+        self.macs: array[int] = array("Q")
+        self.columns: dict[str, list[str]] = {name: [] for name in COLUMNS[1:]}
+        self._sources: list[_Source] = []
+
+    def __len__(self) -> int:
+        return len(self.macs)
+
+    @cached_property
+    def index(self) -> dict[int, int]:
+        """Row number by MAC; of duplicates the first."""
+        return dict(zip(reversed(self.macs), range(len(self.macs) - 1, -1, -1), strict=True))
+
+    def position(self, row: int, column: str = "mac") -> Position:
+        """Where the row (for ``mac``: that cell) was written."""
+        for source in reversed(self._sources):
+            if row >= source.first:
+                if source.positions:
+                    return source.positions[row - source.first]
+                return Position(source.file, source.lines[row - source.first], 1)
+        raise IndexError(row)
+
+    def record(self, row: int) -> ClientRecord:
+        """The client of a row."""
+        text = {name: column[row] for name, column in self.columns.items()}
+        return ClientRecord(
+            mac=self.macs[row],
+            name=text["name"],
+            location=text["location"],
+            hardware=text["hardware"],
+            architecture=text["architecture"],
+            firmware=text["firmware"],
+            vlan=text["vlan"],
+            address=IPv4Address(text["address"]) if text["address"] else None,
+            tags=tuple(text["tags"].split()),
+            position=self.position(row),
+        )
+
+    def find(self, mac: int) -> ClientRecord | None:
+        """The registered client with this MAC."""
+        row = self.index.get(mac)
+        return None if row is None else self.record(row)
+
+    def rows(self, tests: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[int]:
+        """The rows whose columns have one of the wanted values each; ``tags`` holds words."""
+        rows: Iterable[int] = range(len(self.macs))
+        for name, wanted in tests:
+            column, values = self.columns[name], frozenset(wanted)
+            if name == "tags":
+                rows = [row for row in rows if not values.isdisjoint(column[row].split())]
+            else:
+                rows = [row for row in rows if column[row] in values]
+        return iter(rows)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def add_listed(self, clients: Iterable[Client], position: Callable[[int], Position]) -> None:
+        """Add the clients written into the inventory itself; ``position`` by their list index."""
+        first, places = len(self.macs), []
+        for number, client in enumerate(clients):
+            texts = {
+                "name": client.name,
+                "location": client.location,
+                "hardware": client.hardware,
+                "architecture": client.architecture or "",
+                "firmware": client.firmware or "",
+                "vlan": client.vlan or "",
+                "address": str(client.address or ""),
+                "tags": " ".join(client.tags),
+            }
+            for mac in client.mac:
+                self.macs.append(mac)
+                places.append(position(number))
+                for name, column in self.columns.items():
+                    column.append(texts.get(name, ""))
+        if places:
+            self._sources.append(_Source("", first, range(0), tuple(places)))
+
+    def add_csv(self, data: bytes, file: str, problems: list[Problem]) -> None:
+        """Add the rows of a CSV file; what is wrong goes to ``problems`` and the row is left out.
+
+        UTF-8 with or without byte-order mark, LF or CRLF, separated by comma, semicolon or tab.
+        A MAC cell may hold several addresses separated by blanks (a machine with two cards).
+        """
+        text = _decoded(data, file, problems)
+        if text is None:
+            return
+        reader = _CsvRows(text, file, problems)
+        if reader.names:
+            reader.into(self)
+
+    def _extend(self, source: _Source, macs: list[int], columns: dict[str, list[str]]) -> None:
+        known = len(self.macs)
+        for name in columns:
+            self.columns.setdefault(name, [""] * known)
+        for name, column in self.columns.items():
+            column.extend(columns.get(name) or [""] * len(macs))
+        self.macs.extend(macs)
+        self._sources.append(source)
+        self.__dict__.pop("index", None)
+
+
+def _decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        problems.append(Problem(Position(file, line, column), "this is not UTF-8 text", "save the file as `CSV UTF-8`"))
+        return None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        problems.append(Problem(Position(file, line), "the file holds a NUL character", "save it as plain CSV"))
+        return None
+    return text
+
+
+@dataclass(slots=True)
+class _CsvRows:
+    text: str
+    file: str
+    problems: list[Problem]
+    names: list[str] = field(default_factory=list)
+    delimiter: str = ","
+    header_line: int = 1
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        lines = self.text.splitlines() if len(self.text) < 4096 else self.text[:4096].splitlines()
+        header = ""
+        for self.header_line, header in enumerate(lines, start=1):
+            if header.strip() and not header.lstrip().startswith("#"):
+                break
+        else:
+            self.complain(1, 0, "the file has no header line", f"begin it with: {','.join(COLUMNS)}")
+            return
+        self.delimiter = max(",;\t", key=header.count)
+        names = [cell.strip().lower() for cell in next(csv.reader([header], delimiter=self.delimiter))]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                self.complain(self.header_line, number, f"the column {name!r} stands twice", "rename or remove one of them")
+                return
+        if "mac" not in names:
+            self.complain(self.header_line, 0, "there is no column `mac`", f"begin the file with: {','.join(COLUMNS)}")
+            return
+        self.names = names
+
+    def complain(self, line: int, cell: int, message: str, remedy: str) -> None:
+        if not self.lines:
+            self.lines = self.text.splitlines() or [""]
+        column = _column_of(self.lines[min(line, len(self.lines)) - 1], cell, self.delimiter)
+        self.problems.append(Problem(Position(self.file, line, column), message, remedy))
+
+    def into(self, table: ClientTable) -> None:
+        lines: array[int] = array("L")
+        rows: list[list[str]] = []
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter, strict=True)
+        width = len(self.names)
+        try:
+            for row in reader:
+                number = reader.line_num
+                if number <= self.header_line or not row or row[0].lstrip().startswith("#") or not any(row):
+                    continue
+                if len(row) != width:
+                    self.complain(number, min(len(row), width) - 1, f"this row has {len(row)} cells, the header has {width}",
+                                  "quote cells that contain the separator")  # fmt: skip
+                    continue
+                rows.append(row)
+                lines.append(number)
+        except csv.Error as error:
+            self.complain(max(reader.line_num, 1), 0, f"this row is not CSV: {error}", "close the quote")
+        if rows:
+            self._store(table, rows, lines)
+
+    def _store(self, table: ClientTable, rows: list[list[str]], lines: array[int]) -> None:
+        columns = {name: list(column) for name, column in zip(self.names, zip(*rows, strict=True), strict=True)}
+        cells = columns.pop("mac")
+        joined = "\n".join(cells) + "\n"
+        if _PLAIN_MACS.match(joined):
+            macs = [int(cell, 16) for cell in joined.replace(":", "").split()]
+        else:
+            macs, lines, columns = self._parse_macs(cells, lines, columns)
+        for name, column in columns.items():
+            if any(cell != cell.strip() for cell in set(column)):
+                columns[name] = [cell.strip() for cell in column]
+        self._check_cells(columns, lines)
+        self._check_macs(macs, lines)
+        table._extend(_Source(self.file, len(table), lines), macs, columns)
+
+    def _parse_macs(
+        self, cells: list[str], lines: array[int], columns: dict[str, list[str]]
+    ) -> tuple[list[int], array[int], dict[str, list[str]]]:
+        """The slow way: other spellings, two cards in one cell, mistakes."""
+        macs: list[int] = []
+        kept: list[int] = []
+        for row, cell in enumerate(cells):
+            try:
+                parsed = [parse_mac(part) for part in cell.split()]
+            except ValueError as error:
+                self.complain(lines[row], self.names.index("mac"), str(error).partition(";")[0], _remedy(error))
+                continue
+            if not parsed:
+                self.complain(lines[row], self.names.index("mac"), "the MAC address is missing", "write it, or remove the row")
+            macs += parsed
+            kept += [row] * len(parsed)
+        return (
+            macs,
+            array("L", (lines[row] for row in kept)),
+            {name: [column[row] for row in kept] for name, column in columns.items()},
+        )
+
+    def _check_macs(self, macs: list[int], lines: array[int]) -> None:
+        for row in [row for row, mac in enumerate(macs) if mac & _GROUP_BIT]:
+            self.complain(lines[row], self.names.index("mac"), f"{format_mac(macs[row])} is a multicast address, no machine has it",
+                          "correct its second digit: it must be even")  # fmt: skip
+
+    def _check_cells(self, columns: dict[str, list[str]], lines: array[int]) -> None:
+        tests: list[tuple[str, Callable[[str], str | None]]] = [("architecture", _bad_architecture), ("address", _bad_address)]
+        for name, wrong in tests:
+            column = columns.get(name, [])
+            for value in set(column):
+                remedy = wrong(value) if value else None
+                if remedy is None:
+                    continue
+                for row, cell in enumerate(column):
+                    if cell == value:
+                        self.complain(lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy)
+                        column[row] = ""
+
+
+def _bad_architecture(value: str) -> str | None:
+    return None if value in ARCHITECTURE_NAMES else closest(value, ARCHITECTURE_NAMES)
+
+
+def _bad_address(value: str) -> str | None:
+    try:
+        IPv4Address(value)
+    except AddressValueError:
+        return "write four numbers, for example 10.10.1.20"
+    return None
+
+
+def _remedy(error: ValueError) -> str:
+    return str(error).partition(";")[2].strip() or "write 52:54:00:12:34:56"
+
+
+def _column_of(line: str, cell: int, delimiter: str) -> int:
+    """The column (from 1) where cell number ``cell`` of a line begins; quotes are honoured."""
+    if cell <= 0:
+        return 1
+    quoted, seen = False, 0
+    for column, character in enumerate(line):
+        if character == '"':
+            quoted = not quoted
+        elif character == delimiter and not quoted:
+            seen += 1
+            if seen == cell:
+                return column + 2
+    return 1

@@ -1,0 +1,211 @@
+"""YAML with positions and YAML 1.2 scalars, so that nothing an administrator writes is read as something else.
+
+PyYAML's parser delivers nodes with line and column; the scalars are resolved here by the
+YAML 1.2 core schema (section 10.3.2), because YAML 1.1 reads the unquoted MAC address
+``52:54:00:12:34:56`` as the number 41135085296 and ``no`` as false. Numbers keep the text
+they were written as (``525400123456`` is a MAC in one field and a number in another), keys
+are always text, and a key that occurs twice is an error instead of a silent loss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from coexist.errors import Position, Problem
+
+Path = tuple[str | int, ...]
+
+_NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
+_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
+_INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
+_FLOAT = re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\Z")
+_CORE_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float",
+              "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:map",
+              "tag:yaml.org,2002:seq")  # fmt: skip
+# A document whose aliases unfold to more nodes than this is an attack or an accident.
+_MOST_NODES = 5_000_000
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class WrittenInt(int):
+    """An integer that remembers the text it was written as."""
+
+    text: str
+
+
+class WrittenFloat(float):
+    """A floating point number that remembers the text it was written as."""
+
+    text: str
+
+
+def written(value: object) -> str | None:
+    """The text of a scalar as it stands in the file; None for what is not a scalar of text or number."""
+    if isinstance(value, (WrittenInt, WrittenFloat)):
+        return value.text
+    return value if isinstance(value, str) else None
+
+
+@dataclass(slots=True)
+class SourceMap:
+    """Where each value of a document tree was written.
+
+    A path is the keys and list indices from the root. ``keys`` has the place of the key (or
+    of the list item), ``values`` the place where the value begins.
+    """
+
+    root: Position
+    keys: dict[Path, Position] = field(default_factory=dict)
+    values: dict[Path, Position] = field(default_factory=dict)
+
+    def at(self, path: Path, *, value: bool = False) -> Position:
+        """The place of ``path``, or of its nearest ancestor that was written down."""
+        places = self.values if value else self.keys
+        for length in range(len(path), 0, -1):
+            found = places.get(path[:length])
+            if found is not None:
+                return found
+        return self.root
+
+
+def read_yaml(text: str, file: str, sources: SourceMap, problems: list[Problem]) -> Any:
+    """The tree of one YAML document as dict, list, str, WrittenInt, WrittenFloat, bool and None.
+
+    Positions go to ``sources``. What is wrong goes to ``problems`` and reading goes on where
+    that is possible; a document that cannot be parsed at all yields None.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        problems.append(_syntax_problem(error, file))
+        return None
+    if node is None:
+        return None
+    return _Builder(file, sources, problems).build(node, ())
+
+
+def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    remedy = "check the indentation and the quotes here and on the line above"
+    if "tab" in what or "\\t" in what:
+        remedy = "indent with spaces; YAML does not allow tabs"
+    elif "expected a single document" in str(error):
+        remedy = "write one document a file; put the second one into a file of its own"
+    elif "undefined alias" in what:
+        remedy = "define the anchor with &name before it is used"
+    return Problem(position, f"this is not YAML: {what}", remedy)
+
+
+class _Builder:
+    def __init__(self, file: str, sources: SourceMap, problems: list[Problem]) -> None:
+        self.file = file
+        self.sources = sources
+        self.problems = problems
+        self.open: set[int] = set()
+        self.nodes = 0
+
+    def place(self, node: yaml.Node) -> Position:
+        return Position(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def complain(self, node: yaml.Node, message: str, remedy: str) -> None:
+        self.problems.append(Problem(self.place(node), message, remedy))
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        self.sources.values[path] = self.place(node)
+        self.nodes += 1
+        if self.nodes > _MOST_NODES:
+            if self.nodes == _MOST_NODES + 1:
+                self.complain(node, "the aliases of this file unfold without end", "remove the nested aliases")
+            return None
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        if id(node) in self.open:
+            self.complain(node, "this alias contains itself", "write the value out")
+            return None
+        if node.tag not in _CORE_TAGS:
+            self.complain(node, f"the tag {node.tag} is not known here", "remove the tag")
+        self.open.add(id(node))
+        try:
+            return self.mapping(node, path) if isinstance(node, yaml.MappingNode) else self.sequence(node, path)
+        finally:
+            self.open.discard(id(node))
+
+    def sequence(self, node: yaml.Node, path: Path) -> list[Any]:
+        items = []
+        for index, child in enumerate(node.value):
+            self.sources.keys[(*path, index)] = self.place(child)
+            items.append(self.build(child, (*path, index)))
+        return items
+
+    def mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.complain(key_node, "a key must be a single word or number", "write `key: value`")
+                continue
+            key: str = key_node.value
+            if key == "<<" and not key_node.style:
+                self.complain(key_node, "the merge key << does not exist in YAML 1.2", "write the keys out, or name a group")
+                continue
+            if key in result:
+                first = self.sources.keys[(*path, key)]
+                self.complain(key_node, f"the key {key!r} stands twice, first at line {first.line}",
+                              "keep one of them; YAML would silently drop the other")  # fmt: skip
+                continue
+            self.sources.keys[(*path, key)] = self.place(key_node)
+            result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        text: str = node.value
+        explicit = node.tag if node.tag not in _IMPLICIT_RESULTS else None
+        if explicit is not None and explicit not in _CORE_TAGS:
+            self.complain(node, f"the tag {node.tag} is not known here", "remove the tag, or put the value in quotes")
+        # A node with a style was quoted or is a block: always text. Plain is '' or None, by parser.
+        return text if node.style else _resolve(text)
+
+
+# What PyYAML's own (YAML 1.1) resolver may set on a plain scalar without a tag in the file.
+_IMPLICIT_RESULTS = (*_CORE_TAGS, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
+
+
+def _resolve(text: str) -> Any:
+    """A plain scalar by the YAML 1.2 core schema."""
+    if _NULL.match(text):
+        return None
+    if _BOOL.match(text):
+        return text[0] in "tT"
+    # int() refuses thousands of digits; nobody means a number by them.
+    if _INT.match(text) and len(text) < 100:
+        base = 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10
+        number = WrittenInt(int(text[2:] if base != 10 else text, base))
+        number.text = text
+        return number
+    if _FLOAT.match(text):
+        value = WrittenFloat(float(text))
+        value.text = text
+        return value
+    return text
+
+
+def walk(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every value of a tree with its path, parents first."""
+    yield path, tree
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from walk(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from walk(value, (*path, index))

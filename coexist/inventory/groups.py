@@ -1,0 +1,85 @@
+"""From the names of groups to sets of MAC addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coexist.errors import Problem
+from coexist.inventory.clients import ClientTable
+from coexist.inventory.documents import SourceMap
+from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
+from coexist.inventory.models import Group, Site, mac_range
+from coexist.wire.mac import parse_mac_prefix
+
+BUILT_IN = ("everyone", "known", "unknown", "nobody")
+
+
+class GroupResolver:
+    """Resolves each group once. Names that do not exist and circles resolve to nobody and are
+    reported by ``references``; reading goes on so that one run names every mistake."""
+
+    def __init__(self, site: Site, clients: ClientTable, root: Path, sources: SourceMap) -> None:
+        self._site = site
+        self._clients = clients
+        self._root = root
+        self._sources = sources
+        known = MacSet.of(clients.macs)
+        self._resolved = {"everyone": EVERYONE, "known": known, "unknown": ~known, "nobody": NOBODY}
+        self._open: list[str] = []
+        self.problems: list[Problem] = []
+
+    def macs(self, name: str) -> MacSet:
+        """The members of a group."""
+        if name in self._resolved:
+            return self._resolved[name]
+        group = self._site.groups.get(name)
+        if group is None:
+            return NOBODY
+        if name in self._open:
+            circle = " -> ".join([*self._open[self._open.index(name) :], name])
+            place = self._sources.at(("groups", name))
+            self.problems.append(Problem(place, f"the group contains itself: {circle}", "remove one of the references"))
+            return NOBODY
+        self._open.append(name)
+        try:
+            found = self._members(name, group)
+        finally:
+            self._open.pop()
+        self._resolved[name] = found
+        return found
+
+    def union(self, names: tuple[str, ...]) -> MacSet:
+        """The members of any of the groups."""
+        if len(names) == 1:
+            return self.macs(names[0])
+        result = NOBODY
+        for name in names:
+            result |= self.macs(name)
+        return result
+
+    def _members(self, name: str, group: Group) -> MacSet:
+        result = MacSet.of(group.macs)
+        if group.where:
+            tests = [(column, values) for column, values in group.where.items() if column in self._clients.columns]
+            if len(tests) == len(group.where):
+                macs = self._clients.macs
+                result |= MacSet.of(macs[row] for row in self._clients.rows(tests))
+        if group.file:
+            result |= self._from_file(name, group.file)
+        for text in (*group.oui, *group.prefix):
+            result |= MacSet.interval(*parse_mac_prefix(text))
+        for text in group.range:
+            result |= MacSet.interval(*mac_range(text))
+        return (result | self.union(group.groups)) - self.union(group.excluded)
+
+    def _from_file(self, name: str, file: str) -> MacSet:
+        path = self._root / file
+        place = self._sources.at(("groups", name, "file"), value=True)
+        if not path.is_file():
+            self.problems.append(Problem(place, f"there is no file {file}", "write it, or remove the line"))
+            return NOBODY
+        table = ClientTable()
+        table.add_csv(path.read_bytes(), str(path), self.problems)
+        if not len(table):
+            self.problems.append(Problem(place, f"{file} lists no client", "add one, or remove the group"))
+        return MacSet.of(table.macs)

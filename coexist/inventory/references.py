@@ -1,0 +1,304 @@
+"""Whether the names an inventory uses exist and its addresses fit where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+
+from coexist.errors import Position, Problem
+from coexist.inventory.clients import ClientTable
+from coexist.inventory.documents import Path, SourceMap
+from coexist.inventory.groups import BUILT_IN, GroupResolver
+from coexist.inventory.models import FIRMWARES, Scope, Server, Site
+from coexist.inventory.values import closest
+from coexist.wire.mac import format_mac
+
+# The same mistake in a thousand rows is told this often, then counted.
+_MOST_OF_A_KIND = 50
+
+
+def check_references(site: Site, clients: ClientTable, resolver: GroupResolver, sources: SourceMap) -> list[Problem]:
+    """Every reference to nothing and every address outside its place, with its position and remedy."""
+    checker = _Checker(site, clients, resolver, sources)
+    checker.vlans()
+    checker.servers()
+    checker.scopes()
+    checker.groups()
+    checker.intent()
+    checker.firmware_names()
+    checker.client_columns()
+    checker.duplicate_macs()
+    checker.migrations()
+    return checker.problems + resolver.problems
+
+
+def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Address | None:
+    """The address a ``next_server`` or ``boot_server`` means: an address, or a server's name.
+
+    A server with several addresses is taken on ``vlan`` if it stands there, else by its first one.
+    None if it is neither.
+    """
+    server = site.servers.get(text)
+    if server is not None:
+        stands = server.stands_on
+        return stands.get(vlan or "", next(iter(stands.values()), None))
+    try:
+        return IPv4Address(text)
+    except AddressValueError:
+        return None
+
+
+class _Checker:
+    def __init__(self, site: Site, clients: ClientTable, resolver: GroupResolver, sources: SourceMap) -> None:
+        self.site = site
+        self.table = clients
+        self.resolver = resolver
+        self.sources = sources
+        self.problems: list[Problem] = []
+
+    def complain(self, path: Path, message: str, remedy: str, *, key: bool = False) -> None:
+        self.problems.append(Problem(self.sources.at(path, value=not key), message, remedy))
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def _each(self, path: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
+        """Each name of a one-or-more field with its place."""
+        for number, name in enumerate(names):
+            single = (*path, number)
+            yield (single if single in self.sources.values else path), name
+
+    def need_groups(self, path: Path, names: Iterable[str]) -> None:
+        for place, name in self._each(path, names):
+            if name not in BUILT_IN and name not in self.site.groups:
+                self.complain(place, f"there is no group {name!r}", closest(name, [*BUILT_IN, *self.site.groups]))
+
+    def need_vlans(self, path: Path, names: Iterable[str]) -> None:
+        for place, name in self._each(path, names):
+            if name not in self.site.vlans:
+                self.complain(place, f"there is no VLAN {name!r}", closest(name, self.site.vlans))
+
+    def need_servers(self, path: Path, names: Iterable[str], *, address_too: bool = False) -> None:
+        for place, name in self._each(path, names):
+            if name not in self.site.servers and not (address_too and server_address(self.site, name)):
+                what = "server or address" if address_too else "server"
+                self.complain(place, f"there is no {what} {name!r}", closest(name, self.site.servers))
+
+    # -- sections ------------------------------------------------------------------------------
+
+    def vlans(self) -> None:
+        taken: list[tuple[IPv4Network, str]] = []
+        numbers: dict[int, str] = {}
+        for name, vlan in self.site.vlans.items():
+            path = ("vlans", name)
+            if vlan.id in numbers:
+                self.complain((*path, "id"), f"VLAN id {vlan.id} is also {numbers[vlan.id]}'s", "each VLAN has its own id")
+            numbers.setdefault(vlan.id, name)
+            for subnet in vlan.subnet:
+                for other, owner in taken:
+                    if subnet.overlaps(other):
+                        self.complain((*path, "subnet"), f"{subnet} overlaps {other} of VLAN {owner}", "make the subnets disjoint")
+                taken.append((subnet, name))
+            if vlan.gateway and not _inside(vlan.gateway, vlan.subnet):
+                self.complain((*path, "gateway"), f"the gateway {vlan.gateway} is outside {_list(vlan.subnet)}", "correct one of them")
+            self.need_servers((*path, "relay_to"), vlan.relay_to, address_too=True)
+            if vlan.relay_to and not (vlan.gateway or vlan.relay.address):
+                self.complain(path, "a relay needs an address", "write `gateway: ...`, the address it puts into giaddr", key=True)
+            if vlan.snooping:
+                self.need_servers((*path, "snooping", "trusted"), vlan.snooping.trusted)
+
+    def servers(self) -> None:
+        owners: dict[IPv4Address, str] = {}
+        for name, server in self.site.servers.items():
+            path: Path = ("servers", name)
+            for vlan_name, address in server.stands_on.items():
+                self._server_address(name, server, vlan_name, address)
+                other = owners.setdefault(address, name)
+                if other != name and self._host(other) != self._host(name):
+                    self.complain(path, f"{address} is also the address of {other}",
+                                  "correct one of them, or write the same `host:` in both if they share a machine", key=True)  # fmt: skip
+            self.need_groups((*path, "answers", "only"), server.answers.groups if server.answers.who == "only" else ())
+            self.need_groups((*path, "answers", "except"), server.answers.groups if server.answers.who == "all_except" else ())
+            self._empty_whitelist(path, server)
+            for group in server.delay_for:
+                self.need_groups((*path, "delay_for", group), [group])
+            self._programs((*path, "programs"), server)
+            if server.boot_server:
+                self.need_servers((*path, "boot_server"), [server.boot_server], address_too=True)
+
+    def _host(self, name: str) -> str:
+        return self.site.servers[name].host or name
+
+    def _server_address(self, name: str, server: Server, vlan_name: str, address: IPv4Address) -> None:
+        path: Path = ("servers", name, "addresses", vlan_name) if server.addresses else ("servers", name, "vlan")
+        vlan = self.site.vlans.get(vlan_name)
+        if vlan is None:
+            self.complain(path, f"there is no VLAN {vlan_name!r}", closest(vlan_name, self.site.vlans), key=bool(server.addresses))
+        elif not _inside(address, vlan.subnet):
+            place = path if server.addresses else ("servers", name, "address")
+            self.complain(place, f"{address} is outside {_list(vlan.subnet)} of VLAN {vlan_name}", "correct the address or the VLAN")
+
+    def _empty_whitelist(self, path: Path, server: Server) -> None:
+        if server.answers.who != "only":
+            return
+        groups = [g for g in server.answers.groups if g in self.site.groups or g in BUILT_IN]
+        if groups and not self.resolver.union(tuple(groups)):
+            self.complain((*path, "answers"), f"the whitelist is empty: {', '.join(groups)} has no client",
+                          "add clients to the group, or write `answers: nobody`")  # fmt: skip
+
+    def _programs(self, path: Path, holder: Server | Scope) -> None:
+        for key, program in holder.programs.items():
+            if program.server:
+                self.need_servers((*path, key, "server"), [program.server], address_too=True)
+
+    def scopes(self) -> None:
+        for name, scope in self.site.scopes.items():
+            path: Path = ("scopes", name)
+            servers = "servers" if (*path, "servers") in self.sources.keys else "server"
+            self.need_servers((*path, servers), scope.servers)
+            for server_name in scope.servers:
+                server = self.site.servers.get(server_name)
+                if server and "dhcp" not in server.effective_roles:
+                    self.complain((*path, servers), f"{server_name} is not a DHCP server", "name one with the role dhcp, or add the role")
+            self.need_vlans((*path, "vlan"), [scope.vlan])
+            self._scope_addresses(path, scope)
+            self._boot_values(path, scope.next_server)
+            self._programs((*path, "programs"), scope)
+            for number, rule in enumerate(scope.rules):
+                place: Path = (*path, "rules", number)
+                self.need_groups((*place, "clients"), rule.clients or ())
+                self._boot_values(place, rule.next_server)
+
+    def _boot_values(self, path: Path, next_server: str | None) -> None:
+        if next_server is not None:
+            self.need_servers((*path, "next_server"), [next_server], address_too=True)
+
+    def _scope_addresses(self, path: Path, scope: Scope) -> None:
+        vlan = self.site.vlans.get(scope.vlan)
+        if vlan is None:
+            return
+        if scope.subnet and not any(scope.subnet.subnet_of(s) for s in vlan.subnet):
+            self.complain((*path, "subnet"), f"{scope.subnet} is outside {_list(vlan.subnet)} of VLAN {scope.vlan}", "correct one of them")
+        nets = (scope.subnet,) if scope.subnet else vlan.subnet
+        for number, pool in enumerate(scope.pools):
+            place: Path = (*path, "pools", number)
+            if not (_inside(pool.range.first, nets) and _inside(pool.range.last, nets)):
+                self.complain(place, f"the pool {pool.range} is outside {_list(nets)}", "correct the range")
+            self.need_groups((*place, "allow"), pool.allow)
+            self.need_groups((*place, "deny"), pool.deny)
+
+    def groups(self) -> None:
+        for name, group in self.site.groups.items():
+            path: Path = ("groups", name)
+            if name in BUILT_IN:
+                self.complain(path, f"{name!r} always exists and cannot be declared", "choose another name", key=True)
+            for column in group.where:
+                if column not in self.table.columns:
+                    self.complain((*path, "where", column), f"no client has a column {column!r}",
+                                  closest(column, self.table.columns), key=True)  # fmt: skip
+            self.need_groups((*path, "groups"), group.groups)
+            self.need_groups((*path, "except"), group.excluded)
+            self.need_vlans((*path, "vlan"), group.vlan or ())
+            self.need_firmware((*path, "firmware"), group.firmware or ())
+            self.resolver.macs(name)
+
+    def intent(self) -> None:
+        for number, rule in enumerate(self.site.intent):
+            path: Path = ("intent", number)
+            self.need_groups((*path, "clients"), rule.clients)
+            self.need_groups((*path, "unless"), rule.unless)
+            self.need_vlans((*path, "vlan"), rule.vlan or ())
+            if rule.boot_from and rule.boot_from != "nobody":
+                self.need_servers((*path, "boot_from"), [rule.boot_from])
+            self.need_servers((*path, "fallback"), rule.fallback)
+
+    def need_firmware(self, path: Path, names: Iterable[str]) -> None:
+        for place, name in self._each(path, names):
+            if name not in FIRMWARES and name not in self.site.firmwares:
+                self.complain(place, f"there is no firmware {name!r}", closest(name, [*FIRMWARES, *self.site.firmwares]))
+
+    def firmware_names(self) -> None:
+        for architecture, names in self.site.architectures.items():
+            self.need_firmware(("architectures", architecture), names)
+        for name, variant in self.site.firmwares.items():
+            path: Path = ("firmwares", name)
+            if name in FIRMWARES:
+                self.complain(path, f"{name!r} is a built-in firmware", "give your variant a name of its own", key=True)
+            if variant.like not in FIRMWARES:
+                self.complain((*path, "like"), f"there is no firmware {variant.like!r}", closest(variant.like, FIRMWARES))
+
+    def migrations(self) -> None:
+        for name, migration in self.site.migrations.items():
+            path: Path = ("migrations", name)
+            self.need_servers((*path, "from"), [migration.source])
+            self.need_servers((*path, "to"), [migration.target])
+            for key, groups in (("clients", migration.clients), ("pilots", migration.pilots), ("stays", migration.stays)):
+                self.need_groups((*path, key), groups)
+            for number, wave in enumerate(migration.waves):
+                self.need_groups((*path, "waves", number, "clients"), wave.clients)
+
+    # -- the table of clients ------------------------------------------------------------------
+
+    def client_columns(self) -> None:
+        vlans, firmwares = self.site.vlans, {*FIRMWARES, *self.site.firmwares}
+        self._column("vlan", {v for v in set(self.table.columns["vlan"]) if v and v not in vlans}, "VLAN", vlans)
+        self._column("firmware", {f for f in set(self.table.columns["firmware"]) if f and f not in firmwares}, "firmware", firmwares)
+        self._reserved_addresses()
+
+    def _column(self, column: str, unknown: set[str], what: str, known: Iterable[str]) -> None:
+        if not unknown:
+            return
+        rows = [row for row, value in enumerate(self.table.columns[column]) if value in unknown]
+        self._rows(
+            (self.table.position(row), f"there is no {what} {value!r}", closest(value, known))
+            for row in rows
+            for value in [self.table.columns[column][row]]
+        )
+
+    def _rows(self, complaints: Iterable[tuple[Position, str, str]]) -> None:
+        everything = list(complaints)
+        for position, message, remedy in everything[:_MOST_OF_A_KIND]:
+            self.problems.append(Problem(position, message, remedy))
+        if len(everything) > _MOST_OF_A_KIND:
+            position, message, remedy = everything[_MOST_OF_A_KIND]
+            rest = len(everything) - _MOST_OF_A_KIND
+            self.problems.append(Problem(position, f"{message}, and {rest - 1} more rows of this kind", remedy))
+
+    def _reserved_addresses(self) -> None:
+        addresses, columns = self.table.columns["address"], self.table.columns
+        if not any(addresses):
+            return
+        owner: dict[str, int] = {}
+        complaints: list[tuple[Position, str, str]] = []
+        for row, text in enumerate(addresses):
+            if not text:
+                continue
+            first = owner.setdefault(text, row)
+            if first != row and columns["name"][first] != columns["name"][row]:
+                complaints.append((self.table.position(row), f"{text} is reserved twice, first at {self.table.position(first)}",
+                                   "give each machine an address of its own"))  # fmt: skip
+            vlan = self.site.vlans.get(columns["vlan"][row])
+            nets = vlan.subnet if vlan else tuple(net for v in self.site.vlans.values() for net in v.subnet)
+            if not _inside(IPv4Address(text), nets):
+                place = f"of VLAN {columns['vlan'][row]}" if vlan else "of every VLAN"
+                complaints.append((self.table.position(row), f"{text} is outside the subnets {place}", "correct the address or the VLAN"))
+        self._rows(complaints)
+
+    def duplicate_macs(self) -> None:
+        macs = self.table.macs
+        if len(set(macs)) == len(macs):
+            return
+        first: dict[int, int] = {}
+        self._rows(
+            (self.table.position(row), f"{format_mac(mac)} is registered twice, first at {self.table.position(first[mac])}",
+             "remove one of the rows")  # fmt: skip
+            for row, mac in enumerate(macs)
+            if first.setdefault(mac, row) != row
+        )
+
+
+def _inside(address: IPv4Address, nets: Iterable[IPv4Network]) -> bool:
+    return any(address in net for net in nets)
+
+
+def _list(nets: Iterable[IPv4Network]) -> str:
+    return " and ".join(map(str, nets))

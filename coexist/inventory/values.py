@@ -1,0 +1,273 @@
+"""The small values of an inventory: names, software with a version, delays, option values, address ranges.
+
+Each is a pydantic type that accepts what an administrator would naturally write and says
+what to write when it cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import AddressValueError, IPv4Address
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from coexist.inventory.documents import written
+from coexist.wire.mac import parse_mac
+from coexist.wire.options import encode_option_value
+
+
+class Declared(BaseModel):
+    """A part of the inventory: no unknown keys, never changed after reading.
+
+    ``shorthand`` is the JSON Schema of the short form a section may also be written in.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    shorthand: ClassVar[dict[str, Any] | None] = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        full = handler(schema)
+        return full if cls.shorthand is None else {"anyOf": [cls.shorthand, full]}
+
+
+ONE_OR_MORE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def one_or_more(value: Any) -> Any:
+    """A single value where a list may stand is a list of one."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _text(value: Any) -> Any:
+    text = written(value)
+    return value if text is None else text
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+
+
+def _name(value: Any) -> Any:
+    text = written(value)
+    if text is None or not _NAME.match(text):
+        raise ValueError(f"{value!r} is not a name; use letters, digits, '-', '_' and '.', and begin with a letter or digit")
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[str, BeforeValidator(_name)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
+Seconds = Annotated[float, Field(ge=0, le=86400)]
+
+
+def _mac(value: Any) -> Any:
+    text = written(value)
+    if text is None:
+        raise ValueError(f"{value!r} is not a MAC address; write 52:54:00:12:34:56")
+    return parse_mac(text)
+
+
+MacAddress = Annotated[
+    int,
+    BeforeValidator(_mac),
+    WithJsonSchema({"type": "string", "examples": ["52:54:00:12:34:56", "5254.0012.3456"]}),
+]
+
+
+def _address(value: Any) -> Any:
+    if isinstance(value, IPv4Address):
+        return value
+    text = written(value)
+    try:
+        return IPv4Address(text if text is not None else repr(value))
+    except AddressValueError:
+        raise ValueError(f"{value!r} is not an IPv4 address; write four numbers, for example 10.10.0.5") from None
+
+
+Address = Annotated[IPv4Address, BeforeValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
+
+PRODUCTS: dict[str, str] = {
+    "coexist": "coexist's own boot server (ProxyDHCP, TFTP, HTTP)",
+    "isc-dhcpd": "ISC dhcpd",
+    "kea": "ISC Kea",
+    "dnsmasq": "dnsmasq as DHCP server or as ProxyDHCP",
+    "windows-dhcp": "Windows DHCP Server",
+    "wds": "Windows Deployment Services",
+    "configmgr": "Configuration Manager distribution point",
+    "openthinclient": "openthinclient manager",
+    "tftpd": "a TFTP server and nothing else",
+    "generic": "a plain PXE responder described by the inventory alone",
+}
+
+
+def closest(word: str, known: Any) -> str:
+    """A remedy that names the most similar known word, or lists them all."""
+    from difflib import get_close_matches  # only needed once something is wrong
+
+    names = sorted(known)
+    near = get_close_matches(word, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(names)}" if names else "none is declared"
+
+
+class Software(Declared):
+    """A product and its version, written ``isc-dhcpd 4.4``."""
+
+    shorthand = {"type": "string", "examples": ["isc-dhcpd 4.4", "coexist"]}
+
+    product: str
+    version: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
+        text = written(value)
+        if text is None:
+            raise ValueError("write the product and its version, for example `isc-dhcpd 4.4`")
+        product, _, version = text.strip().partition(" ")
+        if product not in PRODUCTS:
+            raise ValueError(f"the software {product!r} is not known; {closest(product, PRODUCTS)}")
+        return {"product": product, "version": version.strip()}
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.version}".strip()
+
+
+class Delay(Declared):
+    """When a server answers. At most one kind is set; none of them means at once.
+
+    ``after``: seconds on the server's clock between each packet and its answer.
+    ``secs_at_least``: only packets whose ``secs`` field says so many or more are answered.
+    ``since_first``: only packets that come so many seconds after the first one of this MAC.
+    ``after_offer``: only once another server's address offer was heard.
+    """
+
+    shorthand = {"type": "number", "minimum": 0}
+
+    after: Seconds = 0.0
+    secs_at_least: Annotated[int, Field(ge=0, le=65535)] = 0
+    since_first: Seconds = 0.0
+    after_offer: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return {"after": float(value)}
+        if value is None or value == "none":
+            return {}
+        if isinstance(value, str):
+            raise ValueError("write seconds (`2`), or a kind: {after: 2}, {secs_at_least: 8}, {since_first: 4}, {after_offer: true}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Delay:
+        if sum(map(bool, (self.after, self.secs_at_least, self.since_first, self.after_offer))) > 1:
+            raise ValueError("a delay has one kind; keep one of after, secs_at_least, since_first, after_offer")
+        return self
+
+    @property
+    def kind(self) -> Literal["none", "after", "secs_at_least", "since_first", "after_offer"]:
+        """Which of the four means is used, or none."""
+        if self.after:
+            return "after"
+        if self.secs_at_least:
+            return "secs_at_least"
+        if self.since_first:
+            return "since_first"
+        return "after_offer" if self.after_offer else "none"
+
+    def __str__(self) -> str:
+        return {
+            "none": "at once",
+            "after": f"{self.after:g} s after each packet",
+            "secs_at_least": f"once secs >= {self.secs_at_least}",
+            "since_first": f"{self.since_first:g} s after the client's first packet",
+            "after_offer": "after another server's offer",
+        }[self.kind]
+
+
+OptionValue = Annotated[str | int | bool | tuple[str | int, ...], Field(union_mode="left_to_right")]
+
+
+def _options(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError("write option codes with their values, for example {66: 10.0.0.5, 67: boot.efi}")
+    result: dict[int, Any] = {}
+    for key, raw in value.items():
+        if not str(key).isdigit() or not 0 < int(key) < 255:
+            raise ValueError(f"{key!r} is not a DHCP option; write its number from 1 to 254, as in {{66: 10.0.0.5}}")
+        items = [written(i) or i for i in raw] if isinstance(raw, (list, tuple)) else raw
+        plain = tuple(items) if isinstance(items, list) else raw if isinstance(raw, bool) else written(raw) or raw
+        try:
+            encode_option_value(int(key), list(plain) if isinstance(plain, tuple) else plain)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"option {key}: {error}") from None
+        result[int(key)] = plain
+    return result
+
+
+Options = Annotated[
+    dict[int, OptionValue],
+    BeforeValidator(_options),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "patternProperties": {"^[0-9]+$": {"type": ["string", "number", "boolean", "array"]}},
+            "additionalProperties": False,
+            "description": "DHCP options by number; bytes as hex:06:01:08:ff, a list for several addresses",
+        }
+    ),
+]
+
+
+def option_bytes(code: int, value: OptionValue) -> bytes:
+    """The octets of a declared option value (RFC 2132)."""
+    return encode_option_value(code, list(value) if isinstance(value, tuple) else value)
+
+
+class AddressRange(Declared):
+    """IPv4 addresses from ``first`` to ``last``, both included, written ``10.1.0.10-10.1.0.99``."""
+
+    shorthand = {"type": "string", "examples": ["10.10.1.10-10.10.1.99"]}
+
+    first: Address
+    last: Address
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        text = written(value)
+        if text is None:
+            return value
+        first, dash, last = (part.strip() for part in text.partition("-"))
+        return {"first": first, "last": last if dash else first}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AddressRange:
+        if self.last < self.first:
+            raise ValueError(f"the range ends before it begins; write {self.last}-{self.first}")
+        return self
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return self.first <= address <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
