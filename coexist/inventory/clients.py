@@ -166,11 +166,15 @@ def _decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        problems.append(Problem(Position(file, line, column), "this is not UTF-8 text", "save the file as `CSV UTF-8`"))
+        problems.append(
+            Problem(Position(file, line, column), "this is not UTF-8 text", "save the file as `CSV UTF-8`")
+        )
         return None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        problems.append(Problem(Position(file, line), "the file holds a NUL character", "save it as plain CSV"))
+        problems.append(
+            Problem(Position(file, line), "the file holds a NUL character", "save it as plain CSV")
+        )
         return None
     return text
 
@@ -198,10 +202,17 @@ class _CsvRows:
         names = [cell.strip().lower() for cell in next(csv.reader([header], delimiter=self.delimiter))]
         for number, name in enumerate(names):
             if name in names[:number]:
-                self.complain(self.header_line, number, f"the column {name!r} stands twice", "rename or remove one of them")
+                self.complain(
+                    self.header_line,
+                    number,
+                    f"the column {name!r} stands twice",
+                    "rename or remove one of them",
+                )
                 return
         if "mac" not in names:
-            self.complain(self.header_line, 0, "there is no column `mac`", f"begin the file with: {','.join(COLUMNS)}")
+            self.complain(
+                self.header_line, 0, "there is no column `mac`", f"begin the file with: {','.join(COLUMNS)}"
+            )
             return
         self.names = names
 
@@ -233,7 +244,9 @@ class _CsvRows:
             self._store(table, rows, lines)
 
     def _store(self, table: ClientTable, rows: list[list[str]], lines: array[int]) -> None:
-        columns = {name: list(column) for name, column in zip(self.names, zip(*rows, strict=True), strict=True)}
+        columns = {
+            name: list(column) for name, column in zip(self.names, zip(*rows, strict=True), strict=True)
+        }
         cells = columns.pop("mac")
         joined = "\n".join(cells) + "\n"
         if _PLAIN_MACS.match(joined):
@@ -257,10 +270,17 @@ class _CsvRows:
             try:
                 parsed = [parse_mac(part) for part in cell.split()]
             except ValueError as error:
-                self.complain(lines[row], self.names.index("mac"), str(error).partition(";")[0], _remedy(error))
+                self.complain(
+                    lines[row], self.names.index("mac"), str(error).partition(";")[0], _remedy(error)
+                )
                 continue
             if not parsed:
-                self.complain(lines[row], self.names.index("mac"), "the MAC address is missing", "write it, or remove the row")
+                self.complain(
+                    lines[row],
+                    self.names.index("mac"),
+                    "the MAC address is missing",
+                    "write it, or remove the row",
+                )
             macs += parsed
             kept += [row] * len(parsed)
         return (
@@ -275,7 +295,10 @@ class _CsvRows:
                           "correct its second digit: it must be even")  # fmt: skip
 
     def _check_cells(self, columns: dict[str, list[str]], lines: array[int]) -> None:
-        tests: list[tuple[str, Callable[[str], str | None]]] = [("architecture", _bad_architecture), ("address", _bad_address)]
+        tests: list[tuple[str, Callable[[str], str | None]]] = [
+            ("architecture", _bad_architecture),
+            ("address", _bad_address),
+        ]
         for name, wrong in tests:
             column = columns.get(name, [])
             for value in set(column):
@@ -284,7 +307,9 @@ class _CsvRows:
                     continue
                 for row, cell in enumerate(column):
                     if cell == value:
-                        self.complain(lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy)
+                        self.complain(
+                            lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy
+                        )
                         column[row] = ""
 
 

@@ -127,7 +127,9 @@ class _Builder:
         self.nodes += 1
         if self.nodes > _MOST_NODES:
             if self.nodes == _MOST_NODES + 1:
-                self.complain(node, "the aliases of this file unfold without end", "remove the nested aliases")
+                self.complain(
+                    node, "the aliases of this file unfold without end", "remove the nested aliases"
+                )
             return None
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
@@ -138,7 +140,9 @@ class _Builder:
             self.complain(node, f"the tag {node.tag} is not known here", "remove the tag")
         self.open.add(id(node))
         try:
-            return self.mapping(node, path) if isinstance(node, yaml.MappingNode) else self.sequence(node, path)
+            return (
+                self.mapping(node, path) if isinstance(node, yaml.MappingNode) else self.sequence(node, path)
+            )
         finally:
             self.open.discard(id(node))
 
@@ -157,7 +161,11 @@ class _Builder:
                 continue
             key: str = key_node.value
             if key == "<<" and not key_node.style:
-                self.complain(key_node, "the merge key << does not exist in YAML 1.2", "write the keys out, or name a group")
+                self.complain(
+                    key_node,
+                    "the merge key << does not exist in YAML 1.2",
+                    "write the keys out, or name a group",
+                )
                 continue
             if key in result:
                 first = self.sources.keys[(*path, key)]
@@ -172,13 +180,20 @@ class _Builder:
         text: str = node.value
         explicit = node.tag if node.tag not in _IMPLICIT_RESULTS else None
         if explicit is not None and explicit not in _CORE_TAGS:
-            self.complain(node, f"the tag {node.tag} is not known here", "remove the tag, or put the value in quotes")
+            self.complain(
+                node, f"the tag {node.tag} is not known here", "remove the tag, or put the value in quotes"
+            )
         # A node with a style was quoted or is a block: always text. Plain is '' or None, by parser.
         return text if node.style else _resolve(text)
 
 
 # What PyYAML's own (YAML 1.1) resolver may set on a plain scalar without a tag in the file.
-_IMPLICIT_RESULTS = (*_CORE_TAGS, "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
+_IMPLICIT_RESULTS = (
+    *_CORE_TAGS,
+    "tag:yaml.org,2002:timestamp",
+    "tag:yaml.org,2002:merge",
+    "tag:yaml.org,2002:value",
+)
 
 
 def _resolve(text: str) -> Any:

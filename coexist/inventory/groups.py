@@ -38,7 +38,9 @@ class GroupResolver:
         if name in self._open:
             circle = " -> ".join([*self._open[self._open.index(name) :], name])
             place = self._sources.at(("groups", name))
-            self.problems.append(Problem(place, f"the group contains itself: {circle}", "remove one of the references"))
+            self.problems.append(
+                Problem(place, f"the group contains itself: {circle}", "remove one of the references")
+            )
             return NOBODY
         self._open.append(name)
         try:
@@ -60,7 +62,9 @@ class GroupResolver:
     def _members(self, name: str, group: Group) -> MacSet:
         result = MacSet.of(group.macs)
         if group.where:
-            tests = [(column, values) for column, values in group.where.items() if column in self._clients.columns]
+            tests = [
+                (column, values) for column, values in group.where.items() if column in self._clients.columns
+            ]
             if len(tests) == len(group.where):
                 macs = self._clients.macs
                 result |= MacSet.of(macs[row] for row in self._clients.rows(tests))

@@ -70,16 +70,28 @@ def load_inventory(path: Path | str) -> Inventory:
     tree: dict[str, Any] = {}
     for file in files:
         _merge(tree, file, sources, problems)
+    return _assemble(tree, main.parent, sources, problems)
+
+
+def inventory_from_tree(tree: dict[str, Any], root: Path | str = ".") -> Inventory:
+    """An inventory from a tree that was made, not read: plain dicts, lists, strings and numbers.
+
+    Raises ``InputError``; its places then name no line.
+    """
+    return _assemble(tree, Path(root), SourceMap(Position("<inventory>")), [])
+
+
+def _assemble(tree: dict[str, Any], root: Path, sources: SourceMap, problems: list[Problem]) -> Inventory:
     _split_clients(tree, sources)
     site = _validate(tree, sources, problems)
     if site is None:
         raise InputError(problems)
-    table = _read_clients(site, main.parent, sources, problems)
-    resolver = GroupResolver(site, table, main.parent, sources)
+    table = _read_clients(site, root, sources, problems)
+    resolver = GroupResolver(site, table, root, sources)
     problems += check_references(site, table, resolver, sources)
     if problems:
         raise InputError(problems)
-    return Inventory(main.parent, site, table, sources, resolver)
+    return Inventory(root, site, table, sources, resolver)
 
 
 def _shown(path: Path) -> str:
@@ -94,10 +106,19 @@ def _find_files(path: Path) -> tuple[Path, list[Path]]:
     main = path / MAIN_FILE if path.is_dir() else path
     if not main.exists():
         what = "this directory has no site.yaml" if path.is_dir() else "there is no such file"
-        raise InputError([Problem(Position(_shown(main)), what, "name an inventory, or begin one with `coexist init DIR`")])
+        raise InputError(
+            [Problem(Position(_shown(main)), what, "name an inventory, or begin one with `coexist init DIR`")]
+        )
     if not path.is_dir():
         return main, [main]
-    others = sorted({*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("inventory.d/*.yaml"), *path.glob("inventory.d/*.yml")})
+    others = sorted(
+        {
+            *path.glob("*.yaml"),
+            *path.glob("*.yml"),
+            *path.glob("inventory.d/*.yaml"),
+            *path.glob("inventory.d/*.yml"),
+        }
+    )
     return main, [main, *(file for file in others if file != main)]
 
 
@@ -105,7 +126,13 @@ def _read_file(file: Path, problems: list[Problem]) -> bytes | None:
     try:
         return file.read_bytes()
     except OSError as error:
-        problems.append(Problem(Position(_shown(file)), f"the file cannot be read: {error.strerror}", "check its name and permissions"))
+        problems.append(
+            Problem(
+                Position(_shown(file)),
+                f"the file cannot be read: {error.strerror}",
+                "check its name and permissions",
+            )
+        )
         return None
 
 
@@ -126,7 +153,9 @@ def _merge(tree: dict[str, Any], file: Path, sources: SourceMap, problems: list[
     if document is None:
         return
     if not isinstance(document, dict):
-        problems.append(Problem(Position(shown), "an inventory is a mapping of sections", "begin with `site: name`"))
+        problems.append(
+            Problem(Position(shown), "an inventory is a mapping of sections", "begin with `site: name`")
+        )
         return
     for section, value in document.items():
         offset = _join(tree, section, value, own, sources, problems)
@@ -134,7 +163,12 @@ def _merge(tree: dict[str, Any], file: Path, sources: SourceMap, problems: list[
 
 
 def _join(
-    tree: dict[str, Any], section: str, value: Any, own: SourceMap, sources: SourceMap, problems: list[Problem]
+    tree: dict[str, Any],
+    section: str,
+    value: Any,
+    own: SourceMap,
+    sources: SourceMap,
+    problems: list[Problem],
 ) -> int:
     """Put one section of a file into the tree; returns by how much its list indices move."""
     if section == "clients" and isinstance(value, str):
@@ -157,7 +191,11 @@ def _join(
         return 0
     if value is not None:
         first = sources.at((section,))
-        problems.append(Problem(own.at((section,)), f"{section!r} is declared twice, first at {first}", "keep one of them"))
+        problems.append(
+            Problem(
+                own.at((section,)), f"{section!r} is declared twice, first at {first}", "keep one of them"
+            )
+        )
     return 0
 
 
@@ -188,9 +226,9 @@ def _split_clients(tree: dict[str, Any], sources: SourceMap) -> None:
         tree["clients"] = long
         for places in (sources.keys, sources.values):
             for path in [path for path in places if path[:1] == ("clients",) and len(path) > 1]:
-                number = path[1]
-                assert isinstance(number, int)
-                places[("clients", *moved[number], *path[2:])] = places[path]
+                index = path[1]
+                assert isinstance(index, int)
+                places[("clients", *moved[index], *path[2:])] = places[path]
 
 
 def _validate(tree: dict[str, Any], sources: SourceMap, problems: list[Problem]) -> Site | None:
@@ -211,7 +249,11 @@ def _from_pydantic(item: Any, tree: Any, sources: SourceMap) -> Problem:
     path, names = _tree_path(item["loc"], tree)
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        return Problem(sources.at(path), f"the key {path[-1]!r} is not known here", "check its spelling; see `coexist schema`")
+        return Problem(
+            sources.at(path),
+            f"the key {path[-1]!r} is not known here",
+            "check its spelling; see `coexist schema`",
+        )
     if kind == "missing":
         missing = item["loc"][-1]
         return Problem(sources.at(path), f"{missing!r} is missing", f"write `{missing}: ...`")
@@ -220,7 +262,11 @@ def _from_pydantic(item: Any, tree: Any, sources: SourceMap) -> Problem:
         return Problem(sources.at(path, value=names), message, remedy)
     message = str(item["msg"])
     shown = item.get("input")
-    what = f"{shown!r} does not fit here" if isinstance(shown, (str, int, float, bool, type(None))) else "this does not fit here"
+    what = (
+        f"{shown!r} does not fit here"
+        if isinstance(shown, (str, int, float, bool, type(None)))
+        else "this does not fit here"
+    )
     return Problem(sources.at(path, value=names), what, message[0].lower() + message[1:])
 
 
@@ -254,7 +300,13 @@ def _read_clients(site: Site, root: Path, sources: SourceMap, problems: list[Pro
         elif not file.is_file():
             place = sources.at(("clients", "files", number), value=True)
             known = sorted(p.name for p in root.glob("*.csv"))
-            problems.append(Problem(place, f"there is no file {name}", closest(name, known) if known else "write it, or remove the line"))
+            problems.append(
+                Problem(
+                    place,
+                    f"there is no file {name}",
+                    closest(name, known) if known else "write it, or remove the line",
+                )
+            )
     table.add_listed(site.clients.listed, _listed_place(sources))
     return table
 

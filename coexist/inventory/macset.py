@@ -119,7 +119,7 @@ class MacSet:
         return next((first for first, _ in self.intervals()), None)
 
     def __repr__(self) -> str:
-        shown = []
+        shown: list[str] = []
         for first, last in self.intervals():
             if len(shown) == 4:
                 shown.append("...")
@@ -162,9 +162,7 @@ def _merge(a: tuple[int, ...], b: tuple[int, ...], member: Callable[[bool, bool]
 def _combine(a: MacSet, b: MacSet, member: Callable[[bool, bool], bool]) -> MacSet:
     bounds = _merge(a.bounds, b.bounds, member)
     points = frozenset(
-        p
-        for p in a.points | b.points
-        if member(p in a, p in b) != (bisect_right(bounds, p) & 1 == 1)
+        p for p in a.points | b.points if member(p in a, p in b) != (bisect_right(bounds, p) & 1 == 1)
     )
     return MacSet(bounds, points)
 

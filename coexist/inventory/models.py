@@ -45,7 +45,9 @@ def _network(value: Any) -> Any:
         raise ValueError(f"{text} has host bits set; write {right}") from None
 
 
-Network = Annotated[IPv4Network, BeforeValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.10.0.0/16"]})]
+Network = Annotated[
+    IPv4Network, BeforeValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.10.0.0/16"]})
+]
 
 
 def _architecture(value: Any) -> Any:
@@ -55,7 +57,9 @@ def _architecture(value: Any) -> Any:
     return text
 
 
-ArchitectureName = Annotated[str, BeforeValidator(_architecture), WithJsonSchema({"enum": sorted(ARCHITECTURE_NAMES)})]
+ArchitectureName = Annotated[
+    str, BeforeValidator(_architecture), WithJsonSchema({"enum": sorted(ARCHITECTURE_NAMES)})
+]
 
 
 ArchitectureNames = Annotated[
@@ -159,18 +163,24 @@ class Answers(Declared):
         plain = ("everyone", "nobody", "known", "unknown", "intended")
         if isinstance(value, str):
             if value not in plain:
-                raise ValueError(f"{value!r} says not whom to answer; {closest(value, plain)} or {{only: [group]}}")
+                raise ValueError(
+                    f"{value!r} says not whom to answer; {closest(value, plain)} or {{only: [group]}}"
+                )
             return {"who": value}
         if isinstance(value, dict) and "who" not in value:
             value = dict(value)
             lists = [key for key in ("only", "except") if key in value]
             if len(lists) > 1:
-                raise ValueError("`only` and `except` exclude each other; make the difference a group of its own")
+                raise ValueError(
+                    "`only` and `except` exclude each other; make the difference a group of its own"
+                )
             if lists:
                 value["groups"] = value.pop(lists[0])
                 value["who"] = "only" if lists == ["only"] else "all_except"
                 if value["groups"] in ([], None, ()):
-                    raise ValueError(f"the {lists[0]!r} list is empty; name a group, or write `nobody` or `everyone`")
+                    raise ValueError(
+                        f"the {lists[0]!r} list is empty; name a group, or write `nobody` or `everyone`"
+                    )
         return value
 
 
@@ -198,7 +208,9 @@ class Program(Declared):
         if not value or any(ord(c) < 32 for c in value):
             raise ValueError("a boot program needs a file name without control characters")
         if len(value.encode()) > 127:
-            raise ValueError("the file name is longer than the 127 octets of the DHCP header field; use a shorter path")
+            raise ValueError(
+                "the file name is longer than the 127 octets of the DHCP header field; use a shorter path"
+            )
         return value
 
 
@@ -210,17 +222,23 @@ def _programs(value: Any) -> Any:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError("write a boot program for each architecture, for example {bios: lpxelinux.0, uefi-x64: syslinux64.efi}")
+        raise ValueError(
+            "write a boot program for each architecture, for example {bios: lpxelinux.0, uefi-x64: syslinux64.efi}"
+        )
     for key in value:
         if key not in ARCHITECTURE_NAMES and key not in STAGES:
-            raise ValueError(f"{key!r} is neither an architecture nor a client stage; {closest(str(key), [*ARCHITECTURE_NAMES, *STAGES])}")
+            raise ValueError(
+                f"{key!r} is neither an architecture nor a client stage; {closest(str(key), [*ARCHITECTURE_NAMES, *STAGES])}"
+            )
     return value
 
 
 Programs = Annotated[
     dict[str, Program],
     BeforeValidator(_programs),
-    Field(description="boot program by architecture name; `ipxe` is what a client gets that already runs iPXE"),
+    Field(
+        description="boot program by architecture name; `ipxe` is what a client gets that already runs iPXE"
+    ),
 ]
 
 
@@ -280,9 +298,13 @@ class Server(Declared):
         if self.addresses and (self.address or self.vlan):
             raise ValueError("`addresses` and `address`/`vlan` say the same thing; keep one of them")
         if not self.addresses and not (self.address and self.vlan):
-            raise ValueError("say where it stands: `address: 10.10.0.5` and `vlan: office`, or `addresses: {office: 10.10.0.5}`")
+            raise ValueError(
+                "say where it stands: `address: 10.10.0.5` and `vlan: office`, or `addresses: {office: 10.10.0.5}`"
+            )
         if not self.effective_roles:
-            raise ValueError(f"{self.software.product} can have several roles; write `roles: [dhcp]` or `[proxydhcp, tftp]`")
+            raise ValueError(
+                f"{self.software.product} can have several roles; write `roles: [dhcp]` or `[proxydhcp, tftp]`"
+            )
         return self
 
     @property
@@ -439,9 +461,13 @@ def mac_range(text: str) -> tuple[int, int]:
         if found:
             low, high = parse_mac(first.strip()), parse_mac(last.strip())
             if high < low:
-                raise ValueError(f"the range {text} ends before it begins; write {last.strip()} to {first.strip()}")
+                raise ValueError(
+                    f"the range {text} ends before it begins; write {last.strip()} to {first.strip()}"
+                )
             return low, high
-    raise ValueError(f"{text!r} is not a range of MAC addresses; write 52:54:00:00:00:00 to 52:54:00:00:00:ff")
+    raise ValueError(
+        f"{text!r} is not a range of MAC addresses; write 52:54:00:00:00:00 to 52:54:00:00:00:ff"
+    )
 
 
 class IntentRule(Declared):
@@ -466,7 +492,9 @@ class IntentRule(Declared):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.boot_from is None and not self.options:
-            raise ValueError("say who shall answer: `boot_from: otc`, `boot_from: nobody`, or the `options` they shall find")
+            raise ValueError(
+                "say who shall answer: `boot_from: otc`, `boot_from: nobody`, or the `options` they shall find"
+            )
         return self
 
 

@@ -17,7 +17,9 @@ from coexist.wire.mac import format_mac
 _MOST_OF_A_KIND = 50
 
 
-def check_references(site: Site, clients: ClientTable, resolver: GroupResolver, sources: SourceMap) -> list[Problem]:
+def check_references(
+    site: Site, clients: ClientTable, resolver: GroupResolver, sources: SourceMap
+) -> list[Problem]:
     """Every reference to nothing and every address outside its place, with its position and remedy."""
     checker = _Checker(site, clients, resolver, sources)
     checker.vlans()
@@ -70,7 +72,9 @@ class _Checker:
     def need_groups(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
             if name not in BUILT_IN and name not in self.site.groups:
-                self.complain(place, f"there is no group {name!r}", closest(name, [*BUILT_IN, *self.site.groups]))
+                self.complain(
+                    place, f"there is no group {name!r}", closest(name, [*BUILT_IN, *self.site.groups])
+                )
 
     def need_vlans(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
@@ -91,18 +95,35 @@ class _Checker:
         for name, vlan in self.site.vlans.items():
             path = ("vlans", name)
             if vlan.id in numbers:
-                self.complain((*path, "id"), f"VLAN id {vlan.id} is also {numbers[vlan.id]}'s", "each VLAN has its own id")
+                self.complain(
+                    (*path, "id"),
+                    f"VLAN id {vlan.id} is also {numbers[vlan.id]}'s",
+                    "each VLAN has its own id",
+                )
             numbers.setdefault(vlan.id, name)
             for subnet in vlan.subnet:
                 for other, owner in taken:
                     if subnet.overlaps(other):
-                        self.complain((*path, "subnet"), f"{subnet} overlaps {other} of VLAN {owner}", "make the subnets disjoint")
+                        self.complain(
+                            (*path, "subnet"),
+                            f"{subnet} overlaps {other} of VLAN {owner}",
+                            "make the subnets disjoint",
+                        )
                 taken.append((subnet, name))
             if vlan.gateway and not _inside(vlan.gateway, vlan.subnet):
-                self.complain((*path, "gateway"), f"the gateway {vlan.gateway} is outside {_list(vlan.subnet)}", "correct one of them")
+                self.complain(
+                    (*path, "gateway"),
+                    f"the gateway {vlan.gateway} is outside {_list(vlan.subnet)}",
+                    "correct one of them",
+                )
             self.need_servers((*path, "relay_to"), vlan.relay_to, address_too=True)
             if vlan.relay_to and not (vlan.gateway or vlan.relay.address):
-                self.complain(path, "a relay needs an address", "write `gateway: ...`, the address it puts into giaddr", key=True)
+                self.complain(
+                    path,
+                    "a relay needs an address",
+                    "write `gateway: ...`, the address it puts into giaddr",
+                    key=True,
+                )
             if vlan.snooping:
                 self.need_servers((*path, "snooping", "trusted"), vlan.snooping.trusted)
 
@@ -116,8 +137,13 @@ class _Checker:
                 if other != name and self._host(other) != self._host(name):
                     self.complain(path, f"{address} is also the address of {other}",
                                   "correct one of them, or write the same `host:` in both if they share a machine", key=True)  # fmt: skip
-            self.need_groups((*path, "answers", "only"), server.answers.groups if server.answers.who == "only" else ())
-            self.need_groups((*path, "answers", "except"), server.answers.groups if server.answers.who == "all_except" else ())
+            self.need_groups(
+                (*path, "answers", "only"), server.answers.groups if server.answers.who == "only" else ()
+            )
+            self.need_groups(
+                (*path, "answers", "except"),
+                server.answers.groups if server.answers.who == "all_except" else (),
+            )
             self._empty_whitelist(path, server)
             for group in server.delay_for:
                 self.need_groups((*path, "delay_for", group), [group])
@@ -129,13 +155,24 @@ class _Checker:
         return self.site.servers[name].host or name
 
     def _server_address(self, name: str, server: Server, vlan_name: str, address: IPv4Address) -> None:
-        path: Path = ("servers", name, "addresses", vlan_name) if server.addresses else ("servers", name, "vlan")
+        path: Path = (
+            ("servers", name, "addresses", vlan_name) if server.addresses else ("servers", name, "vlan")
+        )
         vlan = self.site.vlans.get(vlan_name)
         if vlan is None:
-            self.complain(path, f"there is no VLAN {vlan_name!r}", closest(vlan_name, self.site.vlans), key=bool(server.addresses))
+            self.complain(
+                path,
+                f"there is no VLAN {vlan_name!r}",
+                closest(vlan_name, self.site.vlans),
+                key=bool(server.addresses),
+            )
         elif not _inside(address, vlan.subnet):
             place = path if server.addresses else ("servers", name, "address")
-            self.complain(place, f"{address} is outside {_list(vlan.subnet)} of VLAN {vlan_name}", "correct the address or the VLAN")
+            self.complain(
+                place,
+                f"{address} is outside {_list(vlan.subnet)} of VLAN {vlan_name}",
+                "correct the address or the VLAN",
+            )
 
     def _empty_whitelist(self, path: Path, server: Server) -> None:
         if server.answers.who != "only":
@@ -158,7 +195,11 @@ class _Checker:
             for server_name in scope.servers:
                 server = self.site.servers.get(server_name)
                 if server and "dhcp" not in server.effective_roles:
-                    self.complain((*path, servers), f"{server_name} is not a DHCP server", "name one with the role dhcp, or add the role")
+                    self.complain(
+                        (*path, servers),
+                        f"{server_name} is not a DHCP server",
+                        "name one with the role dhcp, or add the role",
+                    )
             self.need_vlans((*path, "vlan"), [scope.vlan])
             self._scope_addresses(path, scope)
             self._boot_values(path, scope.next_server)
@@ -177,7 +218,11 @@ class _Checker:
         if vlan is None:
             return
         if scope.subnet and not any(scope.subnet.subnet_of(s) for s in vlan.subnet):
-            self.complain((*path, "subnet"), f"{scope.subnet} is outside {_list(vlan.subnet)} of VLAN {scope.vlan}", "correct one of them")
+            self.complain(
+                (*path, "subnet"),
+                f"{scope.subnet} is outside {_list(vlan.subnet)} of VLAN {scope.vlan}",
+                "correct one of them",
+            )
         nets = (scope.subnet,) if scope.subnet else vlan.subnet
         for number, pool in enumerate(scope.pools):
             place: Path = (*path, "pools", number)
@@ -190,7 +235,9 @@ class _Checker:
         for name, group in self.site.groups.items():
             path: Path = ("groups", name)
             if name in BUILT_IN:
-                self.complain(path, f"{name!r} always exists and cannot be declared", "choose another name", key=True)
+                self.complain(
+                    path, f"{name!r} always exists and cannot be declared", "choose another name", key=True
+                )
             for column in group.where:
                 if column not in self.table.columns:
                     self.complain((*path, "where", column), f"no client has a column {column!r}",
@@ -214,7 +261,9 @@ class _Checker:
     def need_firmware(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
             if name not in FIRMWARES and name not in self.site.firmwares:
-                self.complain(place, f"there is no firmware {name!r}", closest(name, [*FIRMWARES, *self.site.firmwares]))
+                self.complain(
+                    place, f"there is no firmware {name!r}", closest(name, [*FIRMWARES, *self.site.firmwares])
+                )
 
     def firmware_names(self) -> None:
         for architecture, names in self.site.architectures.items():
@@ -222,16 +271,26 @@ class _Checker:
         for name, variant in self.site.firmwares.items():
             path: Path = ("firmwares", name)
             if name in FIRMWARES:
-                self.complain(path, f"{name!r} is a built-in firmware", "give your variant a name of its own", key=True)
+                self.complain(
+                    path, f"{name!r} is a built-in firmware", "give your variant a name of its own", key=True
+                )
             if variant.like not in FIRMWARES:
-                self.complain((*path, "like"), f"there is no firmware {variant.like!r}", closest(variant.like, FIRMWARES))
+                self.complain(
+                    (*path, "like"),
+                    f"there is no firmware {variant.like!r}",
+                    closest(variant.like, FIRMWARES),
+                )
 
     def migrations(self) -> None:
         for name, migration in self.site.migrations.items():
             path: Path = ("migrations", name)
             self.need_servers((*path, "from"), [migration.source])
             self.need_servers((*path, "to"), [migration.target])
-            for key, groups in (("clients", migration.clients), ("pilots", migration.pilots), ("stays", migration.stays)):
+            for key, groups in (
+                ("clients", migration.clients),
+                ("pilots", migration.pilots),
+                ("stays", migration.stays),
+            ):
                 self.need_groups((*path, key), groups)
             for number, wave in enumerate(migration.waves):
                 self.need_groups((*path, "waves", number, "clients"), wave.clients)
@@ -240,8 +299,15 @@ class _Checker:
 
     def client_columns(self) -> None:
         vlans, firmwares = self.site.vlans, {*FIRMWARES, *self.site.firmwares}
-        self._column("vlan", {v for v in set(self.table.columns["vlan"]) if v and v not in vlans}, "VLAN", vlans)
-        self._column("firmware", {f for f in set(self.table.columns["firmware"]) if f and f not in firmwares}, "firmware", firmwares)
+        self._column(
+            "vlan", {v for v in set(self.table.columns["vlan"]) if v and v not in vlans}, "VLAN", vlans
+        )
+        self._column(
+            "firmware",
+            {f for f in set(self.table.columns["firmware"]) if f and f not in firmwares},
+            "firmware",
+            firmwares,
+        )
         self._reserved_addresses()
 
     def _column(self, column: str, unknown: set[str], what: str, known: Iterable[str]) -> None:
@@ -261,7 +327,9 @@ class _Checker:
         if len(everything) > _MOST_OF_A_KIND:
             position, message, remedy = everything[_MOST_OF_A_KIND]
             rest = len(everything) - _MOST_OF_A_KIND
-            self.problems.append(Problem(position, f"{message}, and {rest - 1} more rows of this kind", remedy))
+            self.problems.append(
+                Problem(position, f"{message}, and {rest - 1} more rows of this kind", remedy)
+            )
 
     def _reserved_addresses(self) -> None:
         addresses, columns = self.table.columns["address"], self.table.columns
@@ -280,7 +348,13 @@ class _Checker:
             nets = vlan.subnet if vlan else tuple(net for v in self.site.vlans.values() for net in v.subnet)
             if not _inside(IPv4Address(text), nets):
                 place = f"of VLAN {columns['vlan'][row]}" if vlan else "of every VLAN"
-                complaints.append((self.table.position(row), f"{text} is outside the subnets {place}", "correct the address or the VLAN"))
+                complaints.append(
+                    (
+                        self.table.position(row),
+                        f"{text} is outside the subnets {place}",
+                        "correct the address or the VLAN",
+                    )
+                )
         self._rows(complaints)
 
     def duplicate_macs(self) -> None:
@@ -289,8 +363,11 @@ class _Checker:
             return
         first: dict[int, int] = {}
         self._rows(
-            (self.table.position(row), f"{format_mac(mac)} is registered twice, first at {self.table.position(first[mac])}",
-             "remove one of the rows")  # fmt: skip
+            (
+                self.table.position(row),
+                f"{format_mac(mac)} is registered twice, first at {self.table.position(first[mac])}",
+                "remove one of the rows",
+            )  # fmt: skip
             for row, mac in enumerate(macs)
             if first.setdefault(mac, row) != row
         )

@@ -37,7 +37,9 @@ class Declared(BaseModel):
     shorthand: ClassVar[dict[str, Any] | None] = None
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         full = handler(schema)
         return full if cls.shorthand is None else {"anyOf": [cls.shorthand, full]}
 
@@ -61,7 +63,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 def _name(value: Any) -> Any:
     text = written(value)
     if text is None or not _NAME.match(text):
-        raise ValueError(f"{value!r} is not a name; use letters, digits, '-', '_' and '.', and begin with a letter or digit")
+        raise ValueError(
+            f"{value!r} is not a name; use letters, digits, '-', '_' and '.', and begin with a letter or digit"
+        )
     return text
 
 
@@ -93,10 +97,14 @@ def _address(value: Any) -> Any:
     try:
         return IPv4Address(text if text is not None else repr(value))
     except AddressValueError:
-        raise ValueError(f"{value!r} is not an IPv4 address; write four numbers, for example 10.10.0.5") from None
+        raise ValueError(
+            f"{value!r} is not an IPv4 address; write four numbers, for example 10.10.0.5"
+        ) from None
 
 
-Address = Annotated[IPv4Address, BeforeValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
+Address = Annotated[
+    IPv4Address, BeforeValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})
+]
 
 PRODUCTS: dict[str, str] = {
     "coexist": "coexist's own boot server (ProxyDHCP, TFTP, HTTP)",
@@ -172,13 +180,17 @@ class Delay(Declared):
         if value is None or value == "none":
             return {}
         if isinstance(value, str):
-            raise ValueError("write seconds (`2`), or a kind: {after: 2}, {secs_at_least: 8}, {since_first: 4}, {after_offer: true}")
+            raise ValueError(
+                "write seconds (`2`), or a kind: {after: 2}, {secs_at_least: 8}, {since_first: 4}, {after_offer: true}"
+            )
         return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Delay:
         if sum(map(bool, (self.after, self.secs_at_least, self.since_first, self.after_offer))) > 1:
-            raise ValueError("a delay has one kind; keep one of after, secs_at_least, since_first, after_offer")
+            raise ValueError(
+                "a delay has one kind; keep one of after, secs_at_least, since_first, after_offer"
+            )
         return self
 
     @property
@@ -211,9 +223,13 @@ def _options(value: Any) -> Any:
     result: dict[int, Any] = {}
     for key, raw in value.items():
         if not str(key).isdigit() or not 0 < int(key) < 255:
-            raise ValueError(f"{key!r} is not a DHCP option; write its number from 1 to 254, as in {{66: 10.0.0.5}}")
+            raise ValueError(
+                f"{key!r} is not a DHCP option; write its number from 1 to 254, as in {{66: 10.0.0.5}}"
+            )
         items = [written(i) or i for i in raw] if isinstance(raw, (list, tuple)) else raw
-        plain = tuple(items) if isinstance(items, list) else raw if isinstance(raw, bool) else written(raw) or raw
+        plain = (
+            tuple(items) if isinstance(items, list) else raw if isinstance(raw, bool) else written(raw) or raw
+        )
         try:
             encode_option_value(int(key), list(plain) if isinstance(plain, tuple) else plain)
         except (ValueError, TypeError, OverflowError) as error:
@@ -269,5 +285,3 @@ class AddressRange(Declared):
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-
-

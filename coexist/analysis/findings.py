@@ -1,0 +1,67 @@
+"""Findings: what is wrong with an inventory, who it hits, and how it is repaired.
+
+A finding is returned, never raised and never logged. Codes and names are registered once, in
+``CATALOGUE``, and never reused: CX1xx inventory, CX2xx addressing, CX3xx ordering and delay, CX4xx boot
+path, CX5xx not expressible on that target, CX6xx drift, CX7xx seen on the wire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from coexist.errors import Position
+from coexist.inventory.documents import Path
+
+
+class Severity(IntEnum):
+    """How bad it is; ``--fail-on`` compares."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A kind of finding: its number, kebab name, usual severity and one line of what it means."""
+
+    code: str
+    name: str
+    severity: Severity
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """One concrete client that shows it.
+
+    ``timeline`` are the lines of what happens to it, first to last.
+    """
+
+    mac: int
+    architecture: str
+    firmware: str
+    vlan: str
+    name: str = ""
+    timeline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One finding. ``clients`` counts the (MAC, VLAN) pairs it touches, 0 where none is concerned.
+
+    ``path`` is the declaration it is about (servers, otc, delay); suppressions match on its beginning.
+    """
+
+    code: Code
+    severity: Severity
+    position: Position
+    message: str
+    repair: str
+    path: Path = ()
+    witness: Witness | None = None
+    clients: int = 0

@@ -1,0 +1,80 @@
+"""What a boot server can know of a client from one packet.
+
+RFC 4578 (options 93, 94, 97), PXE 2.1 section 2.2, UEFI 2.10 section 24.7 (HTTPClient),
+iPXE's user class and encapsulated options (ipxe.org/howto/dhcpd).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from coexist.wire.bootp import BOOTREQUEST, Packet
+from coexist.wire.options import MessageType, Option
+
+DHCP_PORT = 67
+CLIENT_PORT = 68
+BOOT_SERVER_PORT = 4011
+"""PXE 2.1 section 2.2.4: the port of ProxyDHCP beside a DHCP server, and of boot servers."""
+
+
+class ClientKind(Enum):
+    """What a client says it is in option 60."""
+
+    PXE = "PXEClient"
+    HTTP = "HTTPClient"
+    OTHER = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootRequest:
+    """One packet of a booting client, as a boot server sees it.
+
+    ``port`` is where it arrived: 67, or 4011. ``architecture`` is the first code of option 93,
+    None if the client did not send it. ``is_ipxe``: the client already runs iPXE, by user
+    class 77 or option 175.
+    """
+
+    packet: Packet
+    port: int
+    mac: int
+    message_type: MessageType
+    kind: ClientKind
+    architecture: int | None
+    is_ipxe: bool
+
+    @property
+    def secs(self) -> int:
+        """The header's ``secs`` as sent; not time on iPXE, byte-swapped on 4011 by EDK2."""
+        return self.packet.secs
+
+
+def client_kind(vendor_class: bytes) -> ClientKind:
+    """The kind by the first nine or ten octets of option 60."""
+    if vendor_class.startswith(b"PXEClient"):
+        return ClientKind.PXE
+    return ClientKind.HTTP if vendor_class.startswith(b"HTTPClient") else ClientKind.OTHER
+
+
+def boot_request(packet: Packet, port: int = DHCP_PORT) -> BootRequest | None:
+    """The facts of a packet; None for what no boot server answers (replies, plain BOOTP, not Ethernet)."""
+    message_type = packet.message_type
+    if packet.op != BOOTREQUEST or message_type is None or packet.htype != 1 or packet.hlen != 6:
+        return None
+    options = packet.options
+    architecture = options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
+    return BootRequest(
+        packet=packet,
+        port=port,
+        mac=packet.mac,
+        message_type=message_type,
+        kind=client_kind(options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")),
+        architecture=int.from_bytes(architecture[:2], "big") if len(architecture) >= 2 else None,
+        is_ipxe=is_ipxe(packet),
+    )
+
+
+def is_ipxe(packet: Packet) -> bool:
+    """Whether iPXE sent this packet: user class ``iPXE`` (with or without RFC 3004's length octet) or option 175."""
+    user_class = packet.options.get(Option.USER_CLASS, b"")
+    return user_class in (b"iPXE", b"\x04iPXE") or Option.IPXE_ENCAPSULATED in packet.options
