@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scapy.layers.dhcp import DHCPOptions
 
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import (
@@ -35,6 +36,50 @@ def test_titles_and_message_types() -> None:
         "RELEASE",
         "INFORM",
     ]
+
+
+def test_numbers_are_those_scapy_knows() -> None:
+    scapys = {
+        "subnet_mask": Option.SUBNET_MASK,
+        "router": Option.ROUTER,
+        "name_server": Option.DOMAIN_NAME_SERVER,
+        "log_server": Option.LOG_SERVER,
+        "hostname": Option.HOST_NAME,
+        "domain": Option.DOMAIN_NAME,
+        "root_disk_path": Option.ROOT_PATH,
+        "interface-mtu": Option.INTERFACE_MTU,
+        "broadcast_address": Option.BROADCAST_ADDRESS,
+        "static-routes": Option.STATIC_ROUTE,
+        "NTP_server": Option.NTP_SERVERS,
+        "vendor_specific": Option.VENDOR_SPECIFIC_INFORMATION,
+        "NetBIOS_server": Option.NETBIOS_NAME_SERVER,
+        "requested_addr": Option.REQUESTED_IP_ADDRESS,
+        "lease_time": Option.IP_ADDRESS_LEASE_TIME,
+        "dhcp-option-overload": Option.OPTION_OVERLOAD,
+        "message-type": Option.DHCP_MESSAGE_TYPE,
+        "server_id": Option.SERVER_IDENTIFIER,
+        "param_req_list": Option.PARAMETER_REQUEST_LIST,
+        "max_dhcp_size": Option.MAXIMUM_DHCP_MESSAGE_SIZE,
+        "renewal_time": Option.RENEWAL_TIME,
+        "rebinding_time": Option.REBINDING_TIME,
+        "vendor_class_id": Option.VENDOR_CLASS_IDENTIFIER,
+        "client_id": Option.CLIENT_IDENTIFIER,
+        "tftp_server_name": Option.TFTP_SERVER_NAME,
+        "boot-file-name": Option.BOOTFILE_NAME,
+        "user_class": Option.USER_CLASS,
+        "client_FQDN": Option.CLIENT_FQDN,
+        "relay_agent_information": Option.RELAY_AGENT_INFORMATION,
+        "pxe_client_architecture": Option.CLIENT_SYSTEM_ARCHITECTURE,
+        "pxe_client_network_interface": Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER,
+        "pxe_client_machine_identifier": Option.CLIENT_MACHINE_IDENTIFIER,
+        "subnet-selection": Option.SUBNET_SELECTION,
+        "classless_static_routes": Option.CLASSLESS_STATIC_ROUTE,
+        "capwap-ac-v4": Option.CAPWAP_ACCESS_CONTROLLER,
+        "pxelinux_path_prefix": Option.PXELINUX_PATH_PREFIX,
+        "tftp_server_address": Option.TFTP_SERVER_ADDRESS,
+    }
+    numbers = {getattr(entry, "name", entry): code for code, entry in DHCPOptions.items()}
+    assert {name: numbers.get(name) for name in scapys} == scapys
 
 
 def test_an_area_with_pads_and_end() -> None:

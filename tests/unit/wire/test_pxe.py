@@ -84,6 +84,11 @@ def test_suboptions_without_a_field_are_kept() -> None:
     assert encode_vendor_options(options) == value
 
 
+def test_suboptions_are_written_in_ascending_order() -> None:
+    options = PxeVendorOptions(discovery_control=DiscoveryControl.USE_BOOT_FILE, other={200: b"z", 1: b"a"})
+    assert encode_vendor_options(options) == bytes.fromhex("010161 060108 c8017a ff")
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
