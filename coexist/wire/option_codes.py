@@ -1,7 +1,7 @@
 """The numbers and shapes of DHCP options.
 
-Sources: RFC 2132 (most), RFC 4578 (PXE: 93, 94, 97), RFC 3046 (82), RFC 3004 (77), RFC 5417 (138), RFC 5859 (150),
-RFC 5071 (208 to 211), RFC 8910 (114). 175 is iPXE's own.
+Sources: RFC 2132 (most), RFC 4578 (PXE: 93, 94, 97), RFC 3046 (82), RFC 3004 (77), RFC 5417 (138),
+RFC 5859 (150), RFC 5071 (208 to 211), RFC 8910 (114). 175 is iPXE's own.
 """
 
 from __future__ import annotations
