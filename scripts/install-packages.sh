@@ -38,8 +38,13 @@ restore_policy() {
     fi
 }
 
+# Say only what went wrong: packages talk about every service they were not allowed to start.
 apt_get() {
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" >&2
+    local said
+    if ! said=$("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y "$@" 2>&1 </dev/null); then
+        printf '%s\n' "$said" >&2
+        return 1
+    fi
 }
 
 # Packages also enable their services for the next boot, which policy-rc.d does not prevent.

@@ -35,5 +35,5 @@ if [ "$(head -n 1 "$STAMP" 2>/dev/null)" != "$(pwd)" ] || ! usable .venv/bin/pyt
     "$python" -m venv --clear .venv
 fi
 echo "setup: installing coexist and its tools into .venv" >&2
-.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+.venv/bin/pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
 printf '%s\n' "$wanted" >"$STAMP"
