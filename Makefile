@@ -38,7 +38,7 @@ format: python ## put the code into its one shape
 	$(BIN)/ruff format
 
 bench: setup ## run every benchmark
-	@set -e; for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark"; done
+	@set -e; shopt -s nullglob; for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark"; done
 
 clean: ## remove what the targets above made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
