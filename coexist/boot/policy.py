@@ -148,7 +148,7 @@ class Rule:
     ipxe: BootProgram | None = None
 
     def fits(self, mac: int, architecture: int | None) -> bool:
-        """Whether this rule speaks about the client; a client that names no architecture is a BIOS (RFC 4578 2.1)."""
+        """Whether this rule is about the client; one that names no architecture is taken as BIOS."""
         return (
             self.architectures is None or (architecture or 0) in self.architectures
         ) and mac in self.clients

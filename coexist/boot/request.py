@@ -75,6 +75,6 @@ def boot_request(packet: Packet, port: int = DHCP_PORT) -> BootRequest | None:
 
 
 def is_ipxe(packet: Packet) -> bool:
-    """Whether iPXE sent this packet: user class ``iPXE`` (with or without RFC 3004's length octet) or option 175."""
+    """Whether iPXE sent this packet: user class ``iPXE`` (RFC 3004's length octet or not) or option 175."""
     user_class = packet.options.get(Option.USER_CLASS, b"")
     return user_class in (b"iPXE", b"\x04iPXE") or Option.IPXE_ENCAPSULATED in packet.options

@@ -121,7 +121,7 @@ def _unwanted(policy: BootPolicy, request: BootRequest, server: IPv4Address, see
     if request.port == BOOT_SERVER_PORT:
         if not policy.answers_4011:
             return Reason.NOT_ON_4011
-        # iPXE asks with REQUEST, some ROMs with INFORM, PXE 2.1 boot server discovery with DISCOVER or REQUEST.
+        # iPXE asks with REQUEST, some ROMs with INFORM, boot server discovery with DISCOVER too.
         if request.message_type not in (MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM):
             return Reason.NOT_FOR_US
         return Reason.OTHER_SERVER if _names_another(request, server) else None
@@ -148,7 +148,7 @@ def _has_boot_item(request: BootRequest) -> bool:
 
 
 def _too_soon(rule: Rule, request: BootRequest, seen: Seen) -> Reason | None:
-    """The delay kinds that stay silent. On port 4011 ``secs`` means nothing and the client has chosen already."""
+    """The delay kinds that stay silent; on port 4011 the client has chosen and ``secs`` means nothing."""
     if request.port != DHCP_PORT or request.message_type is not MessageType.DISCOVER:
         return None
     if request.secs < rule.delay.secs_at_least:

@@ -13,5 +13,6 @@ __all__ = [
     "Inventory",
     "MacSet",
     "Site",
+    "inventory_from_tree",
     "load_inventory",
 ]

@@ -45,6 +45,10 @@ class ClientRecord:
     position: Position
 
 
+def _line_start(line: int, name: str) -> int:  # noqa: ARG001
+    return 1
+
+
 @dataclass(slots=True)
 class _Source:
     """The rows of one file (or of the inventory's own list), from ``first`` on in the table."""
@@ -53,6 +57,7 @@ class _Source:
     first: int
     lines: array[int] | range
     positions: tuple[Position, ...] = ()
+    locate: Callable[[int, str], int] = _line_start
 
 
 class ClientTable:
@@ -72,12 +77,13 @@ class ClientTable:
         return dict(zip(reversed(self.macs), range(len(self.macs) - 1, -1, -1), strict=True))
 
     def position(self, row: int, column: str = "mac") -> Position:
-        """Where the row (for ``mac``: that cell) was written."""
+        """Where a cell of the row was written."""
         for source in reversed(self._sources):
             if row >= source.first:
                 if source.positions:
                     return source.positions[row - source.first]
-                return Position(source.file, source.lines[row - source.first], 1)
+                line = source.lines[row - source.first]
+                return Position(source.file, line, source.locate(line, column))
         raise IndexError(row)
 
     def record(self, row: int) -> ClientRecord:
@@ -136,18 +142,22 @@ class ClientTable:
         if places:
             self._sources.append(_Source("", first, range(0), tuple(places)))
 
-    def add_csv(self, data: bytes, file: str, problems: list[Problem]) -> None:
+    def add_csv(
+        self, data: bytes, file: str, problems: list[Problem], reread: Callable[[], bytes] = bytes
+    ) -> None:
         """Add the rows of a CSV file; what is wrong goes to ``problems`` and the row is left out.
 
         UTF-8 with or without byte-order mark, LF or CRLF, separated by comma, semicolon or tab.
         A MAC cell may hold several addresses separated by blanks (a machine with two cards).
+        ``reread`` delivers the file again when the column of a cell is asked for, so that the text
+        of a million rows need not be kept.
         """
         text = _decoded(data, file, problems)
         if text is None:
             return
         reader = _CsvRows(text, file, problems)
         if reader.names:
-            reader.into(self)
+            reader.into(self, _cell_columns(reread, reader.names, reader.delimiter))
 
     def _extend(self, source: _Source, macs: list[int], columns: dict[str, list[str]]) -> None:
         known = len(self.macs)
@@ -222,7 +232,7 @@ class _CsvRows:
         column = _column_of(self.lines[min(line, len(self.lines)) - 1], cell, self.delimiter)
         self.problems.append(Problem(Position(self.file, line, column), message, remedy))
 
-    def into(self, table: ClientTable) -> None:
+    def into(self, table: ClientTable, locate: Callable[[int, str], int]) -> None:
         lines: array[int] = array("L")
         rows: list[list[str]] = []
         reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter, strict=True)
@@ -233,17 +243,23 @@ class _CsvRows:
                 if number <= self.header_line or not row or row[0].lstrip().startswith("#") or not any(row):
                     continue
                 if len(row) != width:
-                    self.complain(number, min(len(row), width) - 1, f"this row has {len(row)} cells, the header has {width}",
-                                  "quote cells that contain the separator")  # fmt: skip
+                    self.complain(
+                        number,
+                        min(len(row), width) - 1,
+                        f"this row has {len(row)} cells, the header has {width}",
+                        "quote cells that contain the separator",
+                    )
                     continue
                 rows.append(row)
                 lines.append(number)
         except csv.Error as error:
             self.complain(max(reader.line_num, 1), 0, f"this row is not CSV: {error}", "close the quote")
         if rows:
-            self._store(table, rows, lines)
+            self._store(table, rows, lines, locate)
 
-    def _store(self, table: ClientTable, rows: list[list[str]], lines: array[int]) -> None:
+    def _store(
+        self, table: ClientTable, rows: list[list[str]], lines: array[int], locate: Callable[[int, str], int]
+    ) -> None:
         columns = {
             name: list(column) for name, column in zip(self.names, zip(*rows, strict=True), strict=True)
         }
@@ -258,7 +274,7 @@ class _CsvRows:
                 columns[name] = [cell.strip() for cell in column]
         self._check_cells(columns, lines)
         self._check_macs(macs, lines)
-        table._extend(_Source(self.file, len(table), lines), macs, columns)
+        table._extend(_Source(self.file, len(table), lines, locate=locate), macs, columns)
 
     def _parse_macs(
         self, cells: list[str], lines: array[int], columns: dict[str, list[str]]
@@ -291,8 +307,12 @@ class _CsvRows:
 
     def _check_macs(self, macs: list[int], lines: array[int]) -> None:
         for row in [row for row, mac in enumerate(macs) if mac & _GROUP_BIT]:
-            self.complain(lines[row], self.names.index("mac"), f"{format_mac(macs[row])} is a multicast address, no machine has it",
-                          "correct its second digit: it must be even")  # fmt: skip
+            self.complain(
+                lines[row],
+                self.names.index("mac"),
+                f"{format_mac(macs[row])} is a multicast address, no machine has it",
+                "correct its second digit: it must be even",
+            )
 
     def _check_cells(self, columns: dict[str, list[str]], lines: array[int]) -> None:
         tests: list[tuple[str, Callable[[str], str | None]]] = [
@@ -311,6 +331,19 @@ class _CsvRows:
                             lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy
                         )
                         column[row] = ""
+
+
+def _cell_columns(reread: Callable[[], bytes], names: list[str], delimiter: str) -> Callable[[int, str], int]:
+    lines: list[str] = []
+
+    def column(line: int, name: str) -> int:
+        if not lines:
+            lines.extend(reread().decode("utf-8-sig", "replace").splitlines() or [""])
+        if name not in names or line > len(lines):
+            return 1
+        return _column_of(lines[line - 1], names.index(name), delimiter)
+
+    return column
 
 
 def _bad_architecture(value: str) -> str | None:

@@ -1,4 +1,4 @@
-"""YAML with positions and YAML 1.2 scalars, so that nothing an administrator writes is read as something else.
+"""YAML with positions and YAML 1.2 scalars: nothing an administrator writes is read as something else.
 
 PyYAML's parser delivers nodes with line and column; the scalars are resolved here by the
 YAML 1.2 core schema (section 10.3.2), because YAML 1.1 reads the unquoted MAC address
@@ -24,9 +24,15 @@ _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\Z")
-_CORE_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float",
-              "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:map",
-              "tag:yaml.org,2002:seq")  # fmt: skip
+_CORE_TAGS = (
+    "tag:yaml.org,2002:str",
+    "tag:yaml.org,2002:int",
+    "tag:yaml.org,2002:float",
+    "tag:yaml.org,2002:bool",
+    "tag:yaml.org,2002:null",
+    "tag:yaml.org,2002:map",
+    "tag:yaml.org,2002:seq",
+)
 # A document whose aliases unfold to more nodes than this is an attack or an accident.
 _MOST_NODES = 5_000_000
 
@@ -169,8 +175,11 @@ class _Builder:
                 continue
             if key in result:
                 first = self.sources.keys[(*path, key)]
-                self.complain(key_node, f"the key {key!r} stands twice, first at line {first.line}",
-                              "keep one of them; YAML would silently drop the other")  # fmt: skip
+                self.complain(
+                    key_node,
+                    f"the key {key!r} stands twice, first at line {first.line}",
+                    "keep one of them; YAML would silently drop the other",
+                )
                 continue
             self.sources.keys[(*path, key)] = self.place(key_node)
             result[key] = self.build(value_node, (*path, key))

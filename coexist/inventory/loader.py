@@ -22,10 +22,12 @@ from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import Site
-from coexist.inventory.references import check_references
+from coexist.inventory.references import Broken, check_references
 from coexist.inventory.values import closest
 
 MAIN_FILE = "site.yaml"
+# Each round of validation takes out what was wrong in the one before.
+_MOST_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,12 @@ def inventory_from_tree(tree: dict[str, Any], root: Path | str = ".") -> Invento
 
 def _assemble(tree: dict[str, Any], root: Path, sources: SourceMap, problems: list[Problem]) -> Inventory:
     _split_clients(tree, sources)
-    site = _validate(tree, sources, problems)
+    site, broken = _validate(tree, sources, problems)
     if site is None:
         raise InputError(problems)
     table = _read_clients(site, root, sources, problems)
     resolver = GroupResolver(site, table, root, sources)
-    problems += check_references(site, table, resolver, sources)
+    problems += check_references(site, table, resolver, sources, broken)
     if problems:
         raise InputError(problems)
     return Inventory(root, site, table, sources, resolver)
@@ -184,8 +186,13 @@ def _join(
         for name, item in value.items():
             if name in present:
                 first = sources.at((section, name))
-                problems.append(Problem(own.at((section, name)), f"{section}.{name} is declared twice, first at {first}",
-                                        "keep one of them"))  # fmt: skip
+                problems.append(
+                    Problem(
+                        own.at((section, name)),
+                        f"{section}.{name} is declared twice, first at {first}",
+                        "keep one of them",
+                    )
+                )
             else:
                 present[name] = item
         return 0
@@ -231,18 +238,66 @@ def _split_clients(tree: dict[str, Any], sources: SourceMap) -> None:
                 places[("clients", *moved[index], *path[2:])] = places[path]
 
 
-def _validate(tree: dict[str, Any], sources: SourceMap, problems: list[Problem]) -> Site | None:
-    try:
-        return Site.model_validate(tree)
-    except ValidationError as error:
-        seen: set[Position] = set()
-        for item in error.errors(include_url=False):
-            problem = _from_pydantic(item, tree, sources)
-            # A union reports once for each of its branches; the first one speaks.
-            if problem.position not in seen:
-                seen.add(problem.position)
-                problems.append(problem)
-        return None
+def _validate(
+    tree: dict[str, Any], sources: SourceMap, problems: list[Problem]
+) -> tuple[Site | None, Broken]:
+    """The site, without the declarations that are wrong in themselves; those are reported and remembered,
+    so that reading goes on and one run names every mistake."""
+    broken: Broken = {}
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return Site.model_validate(tree), broken
+        except ValidationError as error:
+            seen: set[Position] = set()
+            for item in error.errors(include_url=False):
+                problem = _from_pydantic(item, tree, sources)
+                # A union reports once for each of its branches; the first one speaks.
+                if problem.position not in seen:
+                    seen.add(problem.position)
+                    problems.append(problem)
+            if not _prune(tree, [item["loc"] for item in error.errors(include_url=False)], broken):
+                break
+    return None, broken
+
+
+def _prune(tree: dict[str, Any], places: list[tuple[str | int, ...]], broken: Broken) -> bool:
+    """Take the declarations at these places out of the tree; False if there is nothing left to take."""
+    pruned = False
+    for place in places:
+        section = str(place[0])
+        part = tree.get(section)
+        if section == "site":
+            tree["site"] = "unnamed"
+            pruned = part != "unnamed"
+        elif isinstance(part, dict) and section == "clients" and len(place) > 2 and isinstance(place[2], int):
+            pruned |= _blank(part.get(str(place[1])), place[2], section)
+        elif isinstance(part, dict) and len(place) > 1 and place[1] in part:
+            broken.setdefault(section, set()).add(str(place[1]))
+            del part[str(place[1])]
+            pruned = True
+        elif isinstance(part, list) and len(place) > 1 and isinstance(place[1], int):
+            pruned |= _blank(part, place[1], section)
+        elif section in tree:
+            # Not even the shape of the section is right: nothing in it can be known.
+            broken.setdefault(section, set()).add("*")
+            del tree[section]
+            pruned = True
+    return pruned
+
+
+def _blank(items: Any, number: int, section: str) -> bool:
+    """Put a declaration without effect in the place of a wrong one, so that the others keep their places."""
+    blanks: dict[str, Any] = {
+        "intent": {"clients": "nobody", "boot_from": "nobody"},
+        "suppress": {"code": "CX101", "reason": "left out while reading"},
+        # Locally administered addresses that no CSV would hold.
+        "clients": {"mac": f"0e:00:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"},
+    }
+    blank = blanks.get(section)
+    if not isinstance(items, list) or number >= len(items) or blank is None or items[number] == blank:
+        return False
+    items[number] = blank
+    return True
 
 
 def _from_pydantic(item: Any, tree: Any, sources: SourceMap) -> Problem:
@@ -296,7 +351,7 @@ def _read_clients(site: Site, root: Path, sources: SourceMap, problems: list[Pro
         file = root / name
         data = _read_file(file, problems) if file.is_file() else None
         if data is not None:
-            table.add_csv(data, _shown(file), problems)
+            table.add_csv(data, _shown(file), problems, file.read_bytes)
         elif not file.is_file():
             place = sources.at(("clients", "files", number), value=True)
             known = sorted(p.name for p in root.glob("*.csv"))

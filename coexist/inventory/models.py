@@ -223,12 +223,13 @@ def _programs(value: Any) -> Any:
         return {}
     if not isinstance(value, dict):
         raise ValueError(
-            "write a boot program for each architecture, for example {bios: lpxelinux.0, uefi-x64: syslinux64.efi}"
+            f"{value!r} names no architecture; write for example {{bios: lpxelinux.0, uefi-x64: ipxe.efi}}"
         )
     for key in value:
         if key not in ARCHITECTURE_NAMES and key not in STAGES:
             raise ValueError(
-                f"{key!r} is neither an architecture nor a client stage; {closest(str(key), [*ARCHITECTURE_NAMES, *STAGES])}"
+                f"{key!r} is neither an architecture nor a client stage; "
+                f"{closest(str(key), [*ARCHITECTURE_NAMES, *STAGES])}"
             )
     return value
 
@@ -299,11 +300,13 @@ class Server(Declared):
             raise ValueError("`addresses` and `address`/`vlan` say the same thing; keep one of them")
         if not self.addresses and not (self.address and self.vlan):
             raise ValueError(
-                "say where it stands: `address: 10.10.0.5` and `vlan: office`, or `addresses: {office: 10.10.0.5}`"
+                "it stands nowhere; write `address: 10.10.0.5` and `vlan: office`, "
+                "or `addresses: {office: 10.10.0.5}`"
             )
         if not self.effective_roles:
             raise ValueError(
-                f"{self.software.product} can have several roles; write `roles: [dhcp]` or `[proxydhcp, tftp]`"
+                f"{self.software.product} can have several roles; "
+                "write `roles: [dhcp]` or `roles: [proxydhcp, tftp]`"
             )
         return self
 
@@ -493,7 +496,8 @@ class IntentRule(Declared):
     def _says_something(self) -> Self:
         if self.boot_from is None and not self.options:
             raise ValueError(
-                "say who shall answer: `boot_from: otc`, `boot_from: nobody`, or the `options` they shall find"
+                "the rule says nothing; write `boot_from: otc`, `boot_from: nobody`, "
+                "or the `options` they shall find"
             )
         return self
 

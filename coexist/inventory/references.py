@@ -5,33 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from coexist.errors import Position, Problem
+from coexist.errors import Problem
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path, SourceMap
 from coexist.inventory.groups import BUILT_IN, GroupResolver
 from coexist.inventory.models import FIRMWARES, Scope, Server, Site
+from coexist.inventory.registrations import check_registrations, inside
 from coexist.inventory.values import closest
-from coexist.wire.mac import format_mac
 
-# The same mistake in a thousand rows is told this often, then counted.
-_MOST_OF_A_KIND = 50
+Broken = dict[str, set[str]]
+"""By section, the names that are declared but wrong in themselves; ``*`` when all of it is."""
 
 
 def check_references(
-    site: Site, clients: ClientTable, resolver: GroupResolver, sources: SourceMap
+    site: Site,
+    clients: ClientTable,
+    resolver: GroupResolver,
+    sources: SourceMap,
+    broken: Broken | None = None,
 ) -> list[Problem]:
-    """Every reference to nothing and every address outside its place, with its position and remedy."""
-    checker = _Checker(site, clients, resolver, sources)
+    """Every reference to nothing and every address outside its place, with its position and remedy.
+
+    A reference to a ``broken`` declaration is not reported again.
+    """
+    checker = _Checker(site, clients, resolver, sources, broken or {})
     checker.vlans()
     checker.servers()
     checker.scopes()
     checker.groups()
     checker.intent()
     checker.firmware_names()
-    checker.client_columns()
-    checker.duplicate_macs()
     checker.migrations()
-    return checker.problems + resolver.problems
+    return checker.problems + resolver.problems + check_registrations(site, clients)
 
 
 def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Address | None:
@@ -51,7 +56,15 @@ def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Addres
 
 
 class _Checker:
-    def __init__(self, site: Site, clients: ClientTable, resolver: GroupResolver, sources: SourceMap) -> None:
+    def __init__(
+        self,
+        site: Site,
+        clients: ClientTable,
+        resolver: GroupResolver,
+        sources: SourceMap,
+        broken: Broken,
+    ) -> None:
+        self.broken = broken
         self.site = site
         self.table = clients
         self.resolver = resolver
@@ -60,6 +73,11 @@ class _Checker:
 
     def complain(self, path: Path, message: str, remedy: str, *, key: bool = False) -> None:
         self.problems.append(Problem(self.sources.at(path, value=not key), message, remedy))
+
+    def is_broken(self, section: str, name: str) -> bool:
+        """Whether a declaration of this name was left out because it is wrong itself."""
+        names = self.broken.get(section, set())
+        return name in names or "*" in names
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -71,19 +89,21 @@ class _Checker:
 
     def need_groups(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
-            if name not in BUILT_IN and name not in self.site.groups:
+            if name not in BUILT_IN and name not in self.site.groups and not self.is_broken("groups", name):
                 self.complain(
                     place, f"there is no group {name!r}", closest(name, [*BUILT_IN, *self.site.groups])
                 )
 
     def need_vlans(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
-            if name not in self.site.vlans:
+            if name not in self.site.vlans and not self.is_broken("vlans", name):
                 self.complain(place, f"there is no VLAN {name!r}", closest(name, self.site.vlans))
 
     def need_servers(self, path: Path, names: Iterable[str], *, address_too: bool = False) -> None:
         for place, name in self._each(path, names):
-            if name not in self.site.servers and not (address_too and server_address(self.site, name)):
+            if name in self.site.servers or self.is_broken("servers", name):
+                continue
+            if not (address_too and server_address(self.site, name)):
                 what = "server or address" if address_too else "server"
                 self.complain(place, f"there is no {what} {name!r}", closest(name, self.site.servers))
 
@@ -110,7 +130,7 @@ class _Checker:
                             "make the subnets disjoint",
                         )
                 taken.append((subnet, name))
-            if vlan.gateway and not _inside(vlan.gateway, vlan.subnet):
+            if vlan.gateway and not inside(vlan.gateway, vlan.subnet):
                 self.complain(
                     (*path, "gateway"),
                     f"the gateway {vlan.gateway} is outside {_list(vlan.subnet)}",
@@ -135,8 +155,12 @@ class _Checker:
                 self._server_address(name, server, vlan_name, address)
                 other = owners.setdefault(address, name)
                 if other != name and self._host(other) != self._host(name):
-                    self.complain(path, f"{address} is also the address of {other}",
-                                  "correct one of them, or write the same `host:` in both if they share a machine", key=True)  # fmt: skip
+                    self.complain(
+                        path,
+                        f"{address} is also the address of {other}",
+                        "correct one of them, or write the same `host:` in both if they share a machine",
+                        key=True,
+                    )
             self.need_groups(
                 (*path, "answers", "only"), server.answers.groups if server.answers.who == "only" else ()
             )
@@ -159,6 +183,8 @@ class _Checker:
             ("servers", name, "addresses", vlan_name) if server.addresses else ("servers", name, "vlan")
         )
         vlan = self.site.vlans.get(vlan_name)
+        if vlan is None and self.is_broken("vlans", vlan_name):
+            return
         if vlan is None:
             self.complain(
                 path,
@@ -166,7 +192,7 @@ class _Checker:
                 closest(vlan_name, self.site.vlans),
                 key=bool(server.addresses),
             )
-        elif not _inside(address, vlan.subnet):
+        elif not inside(address, vlan.subnet):
             place = path if server.addresses else ("servers", name, "address")
             self.complain(
                 place,
@@ -179,8 +205,11 @@ class _Checker:
             return
         groups = [g for g in server.answers.groups if g in self.site.groups or g in BUILT_IN]
         if groups and not self.resolver.union(tuple(groups)):
-            self.complain((*path, "answers"), f"the whitelist is empty: {', '.join(groups)} has no client",
-                          "add clients to the group, or write `answers: nobody`")  # fmt: skip
+            self.complain(
+                (*path, "answers"),
+                f"the whitelist is empty: {', '.join(groups)} has no client",
+                "add clients to the group, or write `answers: nobody`",
+            )
 
     def _programs(self, path: Path, holder: Server | Scope) -> None:
         for key, program in holder.programs.items():
@@ -226,7 +255,7 @@ class _Checker:
         nets = (scope.subnet,) if scope.subnet else vlan.subnet
         for number, pool in enumerate(scope.pools):
             place: Path = (*path, "pools", number)
-            if not (_inside(pool.range.first, nets) and _inside(pool.range.last, nets)):
+            if not (inside(pool.range.first, nets) and inside(pool.range.last, nets)):
                 self.complain(place, f"the pool {pool.range} is outside {_list(nets)}", "correct the range")
             self.need_groups((*place, "allow"), pool.allow)
             self.need_groups((*place, "deny"), pool.deny)
@@ -240,8 +269,12 @@ class _Checker:
                 )
             for column in group.where:
                 if column not in self.table.columns:
-                    self.complain((*path, "where", column), f"no client has a column {column!r}",
-                                  closest(column, self.table.columns), key=True)  # fmt: skip
+                    self.complain(
+                        (*path, "where", column),
+                        f"no client has a column {column!r}",
+                        closest(column, self.table.columns),
+                        key=True,
+                    )
             self.need_groups((*path, "groups"), group.groups)
             self.need_groups((*path, "except"), group.excluded)
             self.need_vlans((*path, "vlan"), group.vlan or ())
@@ -260,7 +293,8 @@ class _Checker:
 
     def need_firmware(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
-            if name not in FIRMWARES and name not in self.site.firmwares:
+            known = name in FIRMWARES or name in self.site.firmwares
+            if not known and not self.is_broken("firmwares", name):
                 self.complain(
                     place, f"there is no firmware {name!r}", closest(name, [*FIRMWARES, *self.site.firmwares])
                 )
@@ -294,87 +328,6 @@ class _Checker:
                 self.need_groups((*path, key), groups)
             for number, wave in enumerate(migration.waves):
                 self.need_groups((*path, "waves", number, "clients"), wave.clients)
-
-    # -- the table of clients ------------------------------------------------------------------
-
-    def client_columns(self) -> None:
-        vlans, firmwares = self.site.vlans, {*FIRMWARES, *self.site.firmwares}
-        self._column(
-            "vlan", {v for v in set(self.table.columns["vlan"]) if v and v not in vlans}, "VLAN", vlans
-        )
-        self._column(
-            "firmware",
-            {f for f in set(self.table.columns["firmware"]) if f and f not in firmwares},
-            "firmware",
-            firmwares,
-        )
-        self._reserved_addresses()
-
-    def _column(self, column: str, unknown: set[str], what: str, known: Iterable[str]) -> None:
-        if not unknown:
-            return
-        rows = [row for row, value in enumerate(self.table.columns[column]) if value in unknown]
-        self._rows(
-            (self.table.position(row), f"there is no {what} {value!r}", closest(value, known))
-            for row in rows
-            for value in [self.table.columns[column][row]]
-        )
-
-    def _rows(self, complaints: Iterable[tuple[Position, str, str]]) -> None:
-        everything = list(complaints)
-        for position, message, remedy in everything[:_MOST_OF_A_KIND]:
-            self.problems.append(Problem(position, message, remedy))
-        if len(everything) > _MOST_OF_A_KIND:
-            position, message, remedy = everything[_MOST_OF_A_KIND]
-            rest = len(everything) - _MOST_OF_A_KIND
-            self.problems.append(
-                Problem(position, f"{message}, and {rest - 1} more rows of this kind", remedy)
-            )
-
-    def _reserved_addresses(self) -> None:
-        addresses, columns = self.table.columns["address"], self.table.columns
-        if not any(addresses):
-            return
-        owner: dict[str, int] = {}
-        complaints: list[tuple[Position, str, str]] = []
-        for row, text in enumerate(addresses):
-            if not text:
-                continue
-            first = owner.setdefault(text, row)
-            if first != row and columns["name"][first] != columns["name"][row]:
-                complaints.append((self.table.position(row), f"{text} is reserved twice, first at {self.table.position(first)}",
-                                   "give each machine an address of its own"))  # fmt: skip
-            vlan = self.site.vlans.get(columns["vlan"][row])
-            nets = vlan.subnet if vlan else tuple(net for v in self.site.vlans.values() for net in v.subnet)
-            if not _inside(IPv4Address(text), nets):
-                place = f"of VLAN {columns['vlan'][row]}" if vlan else "of every VLAN"
-                complaints.append(
-                    (
-                        self.table.position(row),
-                        f"{text} is outside the subnets {place}",
-                        "correct the address or the VLAN",
-                    )
-                )
-        self._rows(complaints)
-
-    def duplicate_macs(self) -> None:
-        macs = self.table.macs
-        if len(set(macs)) == len(macs):
-            return
-        first: dict[int, int] = {}
-        self._rows(
-            (
-                self.table.position(row),
-                f"{format_mac(mac)} is registered twice, first at {self.table.position(first[mac])}",
-                "remove one of the rows",
-            )  # fmt: skip
-            for row, mac in enumerate(macs)
-            if first.setdefault(mac, row) != row
-        )
-
-
-def _inside(address: IPv4Address, nets: Iterable[IPv4Network]) -> bool:
-    return any(address in net for net in nets)
 
 
 def _list(nets: Iterable[IPv4Network]) -> str:

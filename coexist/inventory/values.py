@@ -64,7 +64,7 @@ def _name(value: Any) -> Any:
     text = written(value)
     if text is None or not _NAME.match(text):
         raise ValueError(
-            f"{value!r} is not a name; use letters, digits, '-', '_' and '.', and begin with a letter or digit"
+            f"{value!r} is not a name; use letters, digits, '-', '_' and '.', a letter or digit first"
         )
     return text
 
@@ -181,7 +181,8 @@ class Delay(Declared):
             return {}
         if isinstance(value, str):
             raise ValueError(
-                "write seconds (`2`), or a kind: {after: 2}, {secs_at_least: 8}, {since_first: 4}, {after_offer: true}"
+                f"{value!r} is not a delay; write seconds (`2`) or a kind: {{after: 2}}, "
+                "{secs_at_least: 8}, {since_first: 4} or {after_offer: true}"
             )
         return value
 

@@ -44,7 +44,7 @@ def parse_mac(text: str) -> Mac:
     spelled = text.strip().lower()
     if not any(spelling.fullmatch(spelled) for spelling in _SPELLINGS):
         raise ValueError(
-            f"{text!r} is not a MAC address: write 12 hexadecimal digits as 52:54:00:12:34:56,"
+            f"{text!r} is not a MAC address; write 12 hexadecimal digits as 52:54:00:12:34:56,"
             " 52-54-00-12-34-56, 5254.0012.3456 or 525400123456"
         )
     return int(spelled.translate(_SEPARATORS), 16)
@@ -100,5 +100,5 @@ def parse_mac_prefix(text: str) -> tuple[Mac, Mac]:
 
 def _checked(mac: Mac) -> Mac:
     if not 0 <= mac < MAC_SPACE:
-        raise ValueError(f"{mac} is not a MAC address: it lies outside 0 to 2**48 - 1")
+        raise ValueError(f"{mac} is not a MAC address; it lies outside 0 to 2**48 - 1")
     return mac

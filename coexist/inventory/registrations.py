@@ -1,0 +1,83 @@
+"""Whether the registered clients fit the site: their VLANs, firmwares, addresses, and no MAC twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from coexist.errors import Position, Problem
+from coexist.inventory.clients import ClientTable
+from coexist.inventory.models import FIRMWARES, Site
+from coexist.inventory.values import closest
+from coexist.wire.mac import format_mac
+
+# The same mistake in a thousand rows is told this often, then counted.
+_MOST_OF_A_KIND = 50
+
+_Complaint = tuple[Position, str, str]
+
+
+def check_registrations(site: Site, table: ClientTable) -> list[Problem]:
+    """What is wrong with single rows of the table, each kind at most fifty times and then counted."""
+    kinds = (
+        _unknown_names(table, "vlan", "VLAN", site.vlans),
+        _unknown_names(table, "firmware", "firmware", [*FIRMWARES, *site.firmwares]),
+        _reserved_addresses(site, table),
+        _duplicates(table),
+    )
+    return [problem for complaints in kinds for problem in _told(list(complaints))]
+
+
+def inside(address: IPv4Address, nets: Iterable[IPv4Network]) -> bool:
+    """Whether one of the networks holds the address."""
+    return any(address in net for net in nets)
+
+
+def _told(complaints: list[_Complaint]) -> Iterable[Problem]:
+    for position, message, remedy in complaints[:_MOST_OF_A_KIND]:
+        yield Problem(position, message, remedy)
+    if len(complaints) > _MOST_OF_A_KIND:
+        position, message, remedy = complaints[_MOST_OF_A_KIND]
+        rest = len(complaints) - _MOST_OF_A_KIND - 1
+        yield Problem(position, f"{message}, and {rest} more rows of this kind", remedy)
+
+
+def _unknown_names(table: ClientTable, column: str, what: str, known: Iterable[str]) -> Iterable[_Complaint]:
+    known = frozenset(known)
+    unknown = {value for value in set(table.columns[column]) if value and value not in known}
+    if not unknown:
+        return
+    for row, value in enumerate(table.columns[column]):
+        if value in unknown:
+            yield table.position(row, column), f"there is no {what} {value!r}", closest(value, known)
+
+
+def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
+    addresses, columns = table.columns["address"], table.columns
+    if not any(addresses):
+        return
+    everywhere = tuple(net for vlan in site.vlans.values() for net in vlan.subnet)
+    owner: dict[str, int] = {}
+    for row, text in enumerate(addresses):
+        if not text:
+            continue
+        first = owner.setdefault(text, row)
+        if first != row and columns["name"][first] != columns["name"][row]:
+            message = f"{text} is reserved twice, first at {table.position(first, 'address')}"
+            yield table.position(row, "address"), message, "give each machine an address of its own"
+        vlan = site.vlans.get(columns["vlan"][row])
+        if not inside(IPv4Address(text), vlan.subnet if vlan else everywhere):
+            place = f"of VLAN {columns['vlan'][row]}" if vlan else "of every VLAN"
+            message = f"{text} is outside the subnets {place}"
+            yield table.position(row, "address"), message, "correct the address or the VLAN"
+
+
+def _duplicates(table: ClientTable) -> Iterable[_Complaint]:
+    macs = table.macs
+    if len(set(macs)) == len(macs):
+        return
+    first: dict[int, int] = {}
+    for row, mac in enumerate(macs):
+        if first.setdefault(mac, row) != row:
+            message = f"{format_mac(mac)} is registered twice, first at {table.position(first[mac])}"
+            yield table.position(row), message, "remove one of the rows"
