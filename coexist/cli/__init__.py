@@ -36,7 +36,10 @@ class Entry(NamedTuple):
     summary: str
 
 
-COMMANDS: dict[str, Entry] = {}
+COMMANDS: dict[str, Entry] = {
+    "init": Entry("coexist.cli.init:command", "Begin an inventory."),
+    "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),
+}
 
 
 class LazyGroup(click.Group):

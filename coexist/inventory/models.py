@@ -559,13 +559,6 @@ class Migration(Declared):
 class Clients(Declared):
     """Where the registered clients stand: CSV files beside the inventory, or written out."""
 
-    shorthand = {
-        "anyOf": [
-            {"type": "string"},
-            {"type": "array", "items": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Client"}]}},
-        ]
-    }
-
     files: Texts = ()
     listed: tuple[Client, ...] = ()
 
