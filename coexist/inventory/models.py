@@ -378,11 +378,11 @@ class Pool(Declared):
 class Scope(Declared):
     """A subnet as its DHCP server (or a failover pair) serves it.
 
-    ``next_server`` (siaddr) is a server's name or an address, ``filename`` the header field
+    ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address, ``filename`` the header field
     ``file``. ``min_secs`` is dhcpd's threshold on the client's ``secs``. Lease times are seconds.
     """
 
-    servers: Names
+    servers: Annotated[Names, Field(alias="server")]
     vlan: Name
     subnet: Network | None = None
     pools: tuple[Pool, ...] = ()
@@ -394,14 +394,6 @@ class Scope(Declared):
     rules: tuple[ScopeRule, ...] = ()
     lease_time: Annotated[int, Field(ge=60)] = 43200
     min_secs: Annotated[int, Field(ge=0, le=255)] = 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _server(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "server" in value and "servers" not in value:
-            value = dict(value)
-            value["servers"] = value.pop("server")
-        return value
 
 
 class Client(Declared):
