@@ -1,0 +1,310 @@
+"""All clients there can be, cut into classes that behave alike.
+
+The space is every MAC address (2**48) on every VLAN it may stand on, with every architecture and
+firmware it may have. Two addresses of one class are members of exactly the same groups that servers,
+scopes and the intent speak of, and their rows say the same, so no declaration can tell them
+apart: one race answers for all of them. The cut is exact set algebra, never a sample:
+
+- registered clients and addresses written out are *points*; each has a signature, the groups it is in
+  (a bit each) and what its row says of VLAN, architecture and firmware;
+- everything between them is intervals, cut at every boundary of an OUI, prefix or range.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from coexist.analysis.profiles import Profile, profiles_of, vlans_of
+from coexist.inventory import Inventory, MacSet
+from coexist.wire.mac import MAC_SPACE
+
+KNOWN, RESERVED = 1, 2
+"""The two lowest bits of a signature: registered, and registered with an address of its own."""
+_FIRST_GROUP = 2
+# A locally administered unicast address: what an unregistered machine is shown as, where it fits.
+_STRANGER = 0x02_00_00_00_00_01
+_MULTICAST = 1 << 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacClass:
+    """Addresses no declaration can tell apart.
+
+    ``signature``: a bit for each group of `Space.bits`, and `KNOWN`, `RESERVED`. ``witness``: one of
+    them; ``name``: as it is registered, else empty.
+    """
+
+    number: int
+    signature: int
+    bounds: tuple[int, ...]
+    points: list[int] = field(repr=False)
+    size: int
+    witness: int
+    name: str
+    vlans: tuple[str, ...]
+    profiles: tuple[Profile, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether its members are registered clients."""
+        return bool(self.signature & KNOWN)
+
+    @property
+    def members(self) -> MacSet:
+        """The addresses."""
+        return MacSet(self.bounds, frozenset(self.points))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientClass:
+    """A class of equal clients: addresses on one VLAN with one architecture and firmware."""
+
+    macs: MacClass
+    vlan: str
+    architecture: str
+    firmware: str
+
+    @property
+    def size(self) -> int:
+        """How many addresses it has."""
+        return self.macs.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """The whole space as a partition. ``bits``: the signature bit of each group that matters."""
+
+    inventory: Inventory
+    bits: dict[str, int]
+    mac_classes: tuple[MacClass, ...]
+
+    @cached_property
+    def classes(self) -> tuple[ClientClass, ...]:
+        """Every class, by VLAN in the order of the inventory."""
+        order = {name: number for number, name in enumerate(self.inventory.site.vlans)}
+        found = [
+            ClientClass(macs=macs, vlan=vlan, architecture=profile.architecture, firmware=profile.firmware)
+            for macs in self.mac_classes
+            for vlan in macs.vlans
+            for profile in macs.profiles
+        ]
+        return tuple(sorted(found, key=lambda c: (order[c.vlan], c.macs.number)))
+
+    def mask(self, names: Iterable[str]) -> int:
+        """The signature bits of some groups: who has one of them is a member of one of the groups.
+
+        ``unknown`` and ``everyone`` have no bit of their own; ask `has`.
+        """
+        result = 0
+        for name in names:
+            result |= self.bits.get(name, 0)
+        return result
+
+    def has(self, names: Iterable[str], signature: int) -> bool:
+        """Whether addresses of this signature are members of any of the groups."""
+        for name in names:
+            bit = self.bits.get(name)
+            if bit is not None:
+                if signature & bit:
+                    return True
+            elif name == "everyone" or (name == "unknown" and not signature & KNOWN):
+                return True
+        return False
+
+    def class_of(self, mac: int) -> MacClass:
+        """The class an address belongs to."""
+        return next(c for c in self.mac_classes if mac in c.members)
+
+
+def relevant_groups(inventory: Inventory) -> list[str]:
+    """The groups whose membership can make a difference, in a fixed order."""
+    site = inventory.site
+    names: dict[str, None] = {}
+
+    def add(groups: Iterable[str]) -> None:
+        names.update(dict.fromkeys(group for group in groups if group in site.groups))
+
+    for rule in site.intent:
+        add(rule.clients)
+        add(rule.unless)
+    for server in site.servers.values():
+        add(server.answers.groups)
+        add(server.delay_for)
+    for scope in site.scopes.values():
+        for scope_rule in scope.rules:
+            add(scope_rule.clients or ())
+        for pool in scope.pools:
+            add(pool.allow)
+            add(pool.deny)
+    add(name for name, group in site.groups.items() if group.architecture or group.firmware or group.vlan)
+    return list(names)
+
+
+def cut(inventory: Inventory) -> Space:
+    """Cut the space of all clients of an inventory."""
+    names = relevant_groups(inventory)
+    bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(names)}
+    sets = {name: inventory.group(name) for name in names}
+    ends, signatures = _intervals(sets, bits)
+    points = _point_signatures(inventory, sets, bits, ends, signatures)
+    maker = _Maker(inventory, {name: inventory.site.groups[name] for name in names}, bits)
+    classes = [*maker.from_points(points), *maker.from_intervals(ends, signatures, points)]
+    return Space(inventory=inventory, bits={"known": KNOWN, **bits}, mac_classes=tuple(classes))
+
+
+def _intervals(sets: dict[str, MacSet], bits: dict[str, int]) -> tuple[list[int], list[int]]:
+    """The elementary intervals: interval n begins at ``ends[n]`` and has ``signatures[n]``."""
+    toggles: dict[int, int] = defaultdict(int)
+    toggles[0] = 0
+    for name, macs in sets.items():
+        for bound in macs.bounds:
+            toggles[bound] ^= bits[name]
+    toggles.pop(MAC_SPACE, None)
+    ends = sorted(toggles)
+    signatures, now = [], 0
+    for end in ends:
+        now ^= toggles[end]
+        signatures.append(now)
+    return ends, signatures
+
+
+def _point_signatures(
+    inventory: Inventory,
+    sets: dict[str, MacSet],
+    bits: dict[str, int],
+    ends: list[int],
+    signatures: list[int],
+) -> dict[int, int]:
+    """The signature of every registered address (first, in the order of the table) and written-out one."""
+    clients = inventory.clients
+    found: dict[int, int] = dict.fromkeys(clients.macs, KNOWN)
+    addresses = clients.columns["address"]
+    if any(addresses):
+        for mac, address in zip(clients.macs, addresses, strict=True):
+            if address:
+                found[mac] = KNOWN | RESERVED
+    for name, macs in sets.items():
+        bit = bits[name]
+        for mac in macs.points:
+            # A point is a member where the intervals of its set say it is not, and the other way round.
+            found[mac] = found.get(mac, 0) ^ bit
+    if len(ends) > 1:
+        for mac, signature in found.items():
+            found[mac] = signature ^ signatures[bisect_right(ends, mac) - 1]
+    return found
+
+
+class _Maker:
+    """Makes the classes; equal signatures and rows share VLANs and profiles."""
+
+    def __init__(self, inventory: Inventory, groups: dict[str, object], bits: dict[str, int]) -> None:
+        self.inventory = inventory
+        self.saying = [
+            (bits[name], group)
+            for name, group in inventory.site.groups.items()
+            if name in groups and (group.architecture or group.firmware or group.vlan)
+        ]
+        self.made = 0
+
+    def from_points(self, points: dict[int, int]) -> Iterator[MacClass]:
+        clients = self.inventory.clients
+        columns = clients.columns
+        keys = zip(points.values(), columns["vlan"], columns["architecture"], columns["firmware"])  # noqa: B905
+        buckets: dict[tuple[int, str, str, str], list[int]] = {}
+        registered = iter(points)
+        for key in keys:
+            mac = next(registered)
+            bucket = buckets.get(key)
+            if bucket is None:
+                buckets[key] = [mac]
+            else:
+                bucket.append(mac)
+        strangers: dict[int, list[int]] = defaultdict(list)
+        for mac in registered:
+            strangers[points[mac]].append(mac)
+        for (signature, vlan, architecture, firmware), macs in buckets.items():
+            yield self._make(signature, (), macs, len(macs), macs[0], (vlan, architecture, firmware))
+        for signature, macs in sorted(strangers.items()):
+            macs.sort()
+            yield self._make(signature, (), macs, len(macs), macs[0])
+
+    def from_intervals(
+        self, ends: list[int], signatures: list[int], points: dict[int, int]
+    ) -> Iterator[MacClass]:
+        """What is left between the points."""
+        bounds: dict[int, list[int]] = {}
+        for number, (first, signature) in enumerate(zip(ends, signatures, strict=True)):
+            end = ends[number + 1] if number + 1 < len(ends) else MAC_SPACE
+            cuts = bounds.setdefault(signature, [])
+            if cuts and cuts[-1] == first:
+                cuts[-1] = end
+            else:
+                cuts += (first, end)
+        holes: dict[int, list[int]] = defaultdict(list)
+        if len(ends) == 1:
+            holes[signatures[0]] = list(points)
+        else:
+            for mac in points:
+                holes[signatures[bisect_right(ends, mac) - 1]].append(mac)
+        for signature, cuts in bounds.items():
+            taken = holes[signature]
+            size = sum(cuts[1::2]) - sum(cuts[::2]) - len(taken)
+            if size:
+                yield self._make(signature, tuple(cuts), taken, size, _stranger(cuts, taken))
+
+    def _make(
+        self,
+        signature: int,
+        bounds: tuple[int, ...],
+        points: list[int],
+        size: int,
+        witness: int,
+        row: tuple[str, str, str] = ("", "", ""),
+    ) -> MacClass:
+        vlan, architecture, firmware = row
+        groups = [group for bit, group in self.saying if signature & bit]
+        site = self.inventory.site
+        self.made += 1
+        return MacClass(
+            number=self.made,
+            signature=signature,
+            bounds=bounds,
+            points=points,
+            size=size,
+            witness=witness,
+            name=self._name(witness) if signature & KNOWN else "",
+            vlans=vlans_of(site, vlan, groups),
+            profiles=profiles_of(site, architecture, firmware, groups),
+        )
+
+    def _name(self, mac: int) -> str:
+        clients = self.inventory.clients
+        return clients.columns["name"][clients.index[mac]]
+
+
+def _stranger(bounds: list[int], taken: list[int]) -> int:
+    """An address of these intervals that a machine could have: unicast, and easy to read if possible."""
+    holes = frozenset(taken)
+    for first, end in zip(bounds[::2], bounds[1::2], strict=True):
+        if first <= _STRANGER < end and _STRANGER not in holes:
+            return _STRANGER
+    found = None
+    for first, end in zip(bounds[::2], bounds[1::2], strict=True):
+        # The first address of a block is rarely given out: begin with the second.
+        candidate = first + 1
+        while candidate < end and candidate in holes:
+            candidate += 1
+        if candidate >= end:
+            candidate = first
+            if candidate in holes:
+                continue
+        if not candidate & _MULTICAST:
+            return candidate
+        found = candidate if found is None else found
+    if found is None:
+        raise ValueError("the intervals hold no free address")
+    return found
