@@ -12,6 +12,7 @@ from coexist.inventory.groups import BUILT_IN, GroupResolver
 from coexist.inventory.models import FIRMWARES, Scope, Server, Site
 from coexist.inventory.registrations import check_registrations, inside
 from coexist.inventory.values import closest
+from coexist.wire.mac import parse_mac
 
 Broken = dict[str, set[str]]
 """By section, the names that are declared but wrong in themselves; ``*`` when all of it is."""
@@ -327,7 +328,28 @@ class _Checker:
             ):
                 self.need_groups((*path, key), groups)
             for number, wave in enumerate(migration.waves):
-                self.need_groups((*path, "waves", number, "clients"), wave.clients)
+                place: Path = (*path, "waves", number)
+                self.need_groups((*place, "clients"), wave.clients)
+                self._need_values((*place, "location"), "location", wave.location)
+                self._need_machines((*place, "machines"), wave.machines)
+
+    def _need_values(self, path: Path, column: str, names: Iterable[str]) -> None:
+        known = set(self.table.columns[column]) if names else set()
+        for place, name in self._each(path, names):
+            if name not in known:
+                self.complain(place, f"no client has the {column} {name!r}", closest(name, known - {""}))
+
+    def _need_machines(self, path: Path, names: Iterable[str]) -> None:
+        known = set(self.table.columns["name"]) if names else set()
+        for place, name in self._each(path, names):
+            if name in known:
+                continue
+            try:
+                registered = parse_mac(name) in self.table.index
+            except ValueError:
+                registered = False
+            if not registered:
+                self.complain(place, f"no client has the name or MAC {name!r}", closest(name, known - {""}))
 
 
 def _list(nets: Iterable[IPv4Network]) -> str:
