@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import (
@@ -26,6 +26,7 @@ from coexist.inventory.values import (
     Declared,
     Delay,
     Name,
+    Names,
     Options,
     Text,
     Texts,
@@ -39,9 +40,12 @@ Action = Literal["serve", "ignore"]
 
 
 class ClientSelector(Declared):
-    """Clients of a rule: any of exact MACs, list files (one MAC a line), prefixes, ranges; minus ``except``.
+    """Clients of a rule: any of exact MACs, list files (one MAC a line), prefixes, ranges and groups;
+    minus ``except``.
 
-    An empty selector selects nobody; ``everyone: true`` selects all.
+    An empty selector selects nobody; ``everyone: true`` selects all. ``groups`` are those of this file and
+    those clients were registered into; ``registered: true`` is every client that ``coexist clients register``
+    was called for.
     """
 
     everyone: bool = False
@@ -49,13 +53,55 @@ class ClientSelector(Declared):
     files: Texts = ()
     prefixes: Texts = ()
     ranges: Texts = ()
+    groups: Names = ()
+    registered: bool = False
     excluded: Annotated[ClientSelector | None, Field(alias="except")] = None
+
+    @field_validator("prefixes")
+    @classmethod
+    def _prefixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_mac_prefix(text)
+        return value
+
+    @field_validator("ranges")
+    @classmethod
+    def _ranges(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            mac_range(text)
+        return value
+
+
+class MenuItemSettings(Declared):
+    """A line of a boot menu. ``local`` boots from the disk; ``register`` notes that the machine asks to be
+    registered. Without ``programs`` of its own an item boots those of its rule.
+
+    ``type`` is the PXE boot server type (1 to 65535); numbered by place from 1 on if not given.
+    """
+
+    text: Text
+    type: Annotated[int, Field(ge=1, le=65535)] | None = None
+    programs: Programs = {}
+    local: bool = False
+    register_: Annotated[bool, Field(alias="register")] = False
+
+
+class MenuSettings(Declared):
+    """A boot menu the firmware itself shows (PXE 2.1 section 2.4: options 43.8, 43.9, 43.10).
+
+    ``timeout`` in seconds until the first item is taken: 0 at once, 255 never.
+    """
+
+    prompt: Text = "Press F8 for the boot menu"
+    timeout: Annotated[int, Field(ge=0, le=255)] = 10
+    items: Annotated[tuple[MenuItemSettings, ...], Field(min_length=1)]
 
 
 class PolicyRule(Declared):
     """What is done for some clients; the first rule that fits a client decides.
 
     ``programs`` by architecture name, ``ipxe`` for clients that already run iPXE. Delays in seconds.
+    With a ``menu`` the client is offered the menu instead of a program.
     """
 
     name: Name
@@ -64,6 +110,7 @@ class PolicyRule(Declared):
     action: Action = "serve"
     delay: Delay = Delay()
     programs: Programs = {}
+    menu: MenuSettings | None = None
 
 
 class Listen(Declared):
@@ -79,6 +126,8 @@ class TftpSettings(Declared):
 
     ``port_range``: first and last UDP port of transfers. ``templates`` maps a file name pattern such as
     ``pxelinux.cfg/01-{mac}`` to a jinja2 template rendered for each client on request.
+    ``unknown_addresses``: what a peer gets whose MAC is neither in the neighbour table nor known from its
+    DHCP packets, while ``whitelist`` is on.
     """
 
     root: Text = "/srv/tftp"
@@ -88,13 +137,16 @@ class TftpSettings(Declared):
     largest_blksize: Annotated[int, Field(ge=8, le=65464)] = 1468
     largest_windowsize: Annotated[int, Field(ge=1, le=65535)] = 64
     templates: dict[str, Text] = {}
+    unknown_addresses: Literal["refuse", "serve"] = "refuse"
 
 
 class HttpSettings(Declared):
-    """HTTP for UEFI HTTP boot and iPXE, from the same directory unless ``root`` is given."""
+    """HTTP for UEFI HTTP boot and iPXE, from the same directory and by the same templates as TFTP, unless
+    ``root`` is given. ``whitelist`` as for TFTP."""
 
     root: Text | None = None
     port: Annotated[int, Field(ge=0, le=65535)] = 80
+    whitelist: bool = True
 
 
 class BootServerConfig(Declared):
@@ -104,6 +156,9 @@ class BootServerConfig(Declared):
     offer. ``offers_file``: name the file in the offer, not only on port 4011. ``follow_offers``: stay
     silent to a client that was seen to request another PXE server's offer. ``registry`` is the SQLite file
     of clients seen, ``metrics_port`` the TCP port of Prometheus metrics on 127.0.0.1.
+    ``deny`` is asked before any rule. ``groups`` are named selectors; ``clients`` are CSV files of the
+    inventory whose columns templates can use. ``known`` marks the clients that are no strangers in the
+    list of clients seen. ``observe``: listen on port 68 for what other servers answer.
     """
 
     name: Name
@@ -122,6 +177,10 @@ class BootServerConfig(Declared):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     log: Literal["text", "json"] = "text"
     known: ClientSelector | None = None
+    deny: ClientSelector | None = None
+    groups: dict[Name, ClientSelector] = {}
+    clients: Texts = ()
+    observe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +189,29 @@ class BootProgram:
 
     file: str
     server: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuEntry:
+    """A line of a boot menu; ``type`` 0 boots from the disk. ``programs`` is by option-93 code."""
+
+    type: int
+    text: str
+    programs: Mapping[int, BootProgram] = field(default_factory=dict)
+    registers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootMenu:
+    """The boot menu of a rule; ``timeout`` in seconds, 255 waits for ever."""
+
+    prompt: str
+    timeout: int
+    entries: tuple[MenuEntry, ...]
+
+    def entry(self, type_: int) -> MenuEntry | None:
+        """The line a client chose by its boot server type."""
+        return next((entry for entry in self.entries if entry.type == type_), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +228,7 @@ class Rule:
     delay: Delay = field(default_factory=Delay)
     programs: Mapping[int, BootProgram] = field(default_factory=dict)
     ipxe: BootProgram | None = None
+    menu: BootMenu | None = None
 
     def fits(self, mac: int, architecture: int | None) -> bool:
         """Whether this rule is about the client; one that names no architecture is taken as BIOS."""
@@ -156,7 +239,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootPolicy:
-    """What a boot server decides by. Times in seconds, options as raw octets."""
+    """What a boot server decides by. Times in seconds, options as raw octets.
+
+    ``denied`` is asked before the rules. ``http_port`` is the port of its own HTTP service, None without one.
+    """
 
     name: str
     rules: tuple[Rule, ...]
@@ -167,6 +253,8 @@ class BootPolicy:
     offers_file: bool = True
     options: Mapping[int, bytes] = field(default_factory=dict)
     follow_offers: bool = False
+    denied: MacSet = NOBODY
+    http_port: int | None = None
 
     def rule_for(self, mac: int, architecture: int | None) -> Rule | None:
         """The first rule that fits."""
@@ -177,11 +265,29 @@ ReadList = Callable[[str], MacSet]
 """Reads a list file by the name that stands in the configuration."""
 
 
-def compile_policy(config: BootServerConfig, read_list: ReadList) -> BootPolicy:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What administrators decided on clients while the server ran: the registry's part of the policy."""
+
+    everyone: MacSet = NOBODY
+    ignored: MacSet = NOBODY
+    groups: Mapping[str, MacSet] = field(default_factory=dict)
+
+
+NOBODY_REGISTERED = Registered()
+
+
+def compile_policy(
+    config: BootServerConfig, read_list: ReadList, registered: Registered = NOBODY_REGISTERED
+) -> BootPolicy:
     """The policy of a configuration; ``read_list`` delivers the MACs of a list file."""
+    selecting = Selecting(config.groups, read_list, registered)
+    denied = registered.ignored
+    if config.deny is not None:
+        denied |= selecting.select(config.deny)
     return BootPolicy(
         name=config.name,
-        rules=tuple(_compile_rule(rule, read_list) for rule in config.rules),
+        rules=tuple(_compile_rule(rule, selecting) for rule in config.rules),
         answers_67="proxydhcp" in config.services,
         answers_4011=bool(config.services & {"proxydhcp", "boot-server"}) and config.answers_4011,
         boot_server=config.boot_server,
@@ -189,19 +295,53 @@ def compile_policy(config: BootServerConfig, read_list: ReadList) -> BootPolicy:
         offers_file=config.offers_file,
         options={code: option_bytes(code, value) for code, value in config.options.items()},
         follow_offers=config.follow_offers,
+        denied=denied,
+        http_port=config.http.port if config.http is not None else None,
     )
 
 
+class Selecting:
+    """Turns selectors into sets of MACs: with the file's groups, its lists and the registry at hand."""
+
+    def __init__(
+        self,
+        groups: Mapping[str, ClientSelector],
+        read_list: ReadList,
+        registered: Registered = NOBODY_REGISTERED,
+    ) -> None:
+        self.groups = groups
+        self.read_list = read_list
+        self.registered = registered
+        self._made: dict[str, MacSet] = {}
+
+    def select(self, selector: ClientSelector) -> MacSet:
+        """The MACs a selector means."""
+        result = EVERYONE if selector.everyone else MacSet.of(selector.macs)
+        for name in selector.files:
+            result |= self.read_list(name)
+        for text in selector.prefixes:
+            result |= MacSet.interval(*parse_mac_prefix(text))
+        for text in selector.ranges:
+            result |= MacSet.interval(*mac_range(text))
+        for name in selector.groups:
+            result |= self.group(name)
+        if selector.registered:
+            result |= self.registered.everyone
+        return result - (self.select(selector.excluded) if selector.excluded else NOBODY)
+
+    def group(self, name: str) -> MacSet:
+        """A group of the file together with those who were registered into it; a group may name others."""
+        if name not in self._made:
+            self._made[name] = NOBODY  # a group that names itself adds nothing
+            declared = self.groups.get(name)
+            members = self.select(declared) if declared is not None else NOBODY
+            self._made[name] = members | self.registered.groups.get(name, NOBODY)
+        return self._made[name]
+
+
 def select(selector: ClientSelector, read_list: ReadList) -> MacSet:
-    """The MACs a selector means."""
-    result = EVERYONE if selector.everyone else MacSet.of(selector.macs)
-    for name in selector.files:
-        result |= read_list(name)
-    for text in selector.prefixes:
-        result |= MacSet.interval(*parse_mac_prefix(text))
-    for text in selector.ranges:
-        result |= MacSet.interval(*mac_range(text))
-    return result - (select(selector.excluded, read_list) if selector.excluded else NOBODY)
+    """The MACs a selector means that names no groups."""
+    return Selecting({}, read_list).select(selector)
 
 
 def compile_programs(
@@ -216,11 +356,11 @@ def compile_programs(
     }
 
 
-def _compile_rule(rule: PolicyRule, read_list: ReadList) -> Rule:
+def _compile_rule(rule: PolicyRule, selecting: Selecting) -> Rule:
     ipxe = rule.programs.get("ipxe")
     return Rule(
         name=rule.name,
-        clients=select(rule.clients, read_list),
+        clients=selecting.select(rule.clients),
         architectures=architecture_codes(rule.architectures),
         action=rule.action,
         delay=rule.delay,
@@ -228,6 +368,23 @@ def _compile_rule(rule: PolicyRule, read_list: ReadList) -> Rule:
         ipxe=BootProgram(file=ipxe.file, server=IPv4Address(ipxe.server) if ipxe.server else None)
         if ipxe
         else None,
+        menu=_compile_menu(rule.menu) if rule.menu is not None else None,
+    )
+
+
+def _compile_menu(menu: MenuSettings) -> BootMenu:
+    return BootMenu(
+        prompt=menu.prompt,
+        timeout=menu.timeout,
+        entries=tuple(
+            MenuEntry(
+                type=0 if item.local else item.type or number,
+                text=item.text,
+                programs=compile_programs(item.programs, IPv4Address),
+                registers=item.register_,
+            )
+            for number, item in enumerate(menu.items, start=1)
+        ),
     )
 
 

@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 
-from coexist.boot.policy import BootPolicy, BootProgram, Rule
+from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, BootRequest, ClientKind
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
-from coexist.wire.pxe import SubOption
+from coexist.wire.pxe import (
+    BootServer,
+    DiscoveryControl,
+    MenuItem,
+    MenuPrompt,
+    PxeVendorOptions,
+    SubOption,
+    decode_suboptions,
+    encode_vendor_options,
+)
 
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")
 
@@ -27,12 +36,15 @@ class Reason(Enum):
     NOT_A_BOOT_CLIENT = "not a PXE or HTTP boot client"
     NOT_FOR_US = "not a message a boot server answers"
     OTHER_SERVER = "the client chose another server"
+    DENIED = "the client is on the deny list"
     NO_RULE = "no rule is about this client"
     IGNORED = "a rule says to ignore this client"
     NO_PROGRAM = "no boot program for this architecture"
     SECS = "the client's secs are below the threshold"
     TOO_EARLY = "too soon after the client's first packet"
     NO_OFFER = "no address offer was heard yet"
+    WAITING = "an answer to this very request waits already"
+    NO_SUCH_ITEM = "the boot menu has no such item"
     NOT_ON_67 = "this server does not answer on port 67"
     NOT_ON_4011 = "this server does not answer on port 4011"
 
@@ -43,11 +55,13 @@ class Seen:
 
     ``since_first``: seconds since the first DISCOVER of this boot attempt. ``offer_heard``: whether a DHCP
     server's offer to it was heard. ``took_other``: whether it was seen to take another PXE server's offer.
+    ``waiting``: whether a delayed answer to the same exchange (MAC and xid) waits already.
     """
 
     since_first: float = 0.0
     offer_heard: bool = False
     took_other: bool = False
+    waiting: bool = False
 
 
 FIRST_SIGHT = Seen()
@@ -55,13 +69,17 @@ FIRST_SIGHT = Seen()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A reply to be sent ``after`` seconds to ``address``:``port``; ``rule`` names why."""
+    """A reply to be sent ``after`` seconds to ``address``:``port``; ``rule`` names why.
+
+    ``registers``: the client chose a menu item that asks for its registration.
+    """
 
     packet: Packet
     after: float
     address: IPv4Address
     port: int
     rule: str
+    registers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,31 +106,65 @@ def respond(
     if isinstance(decided, Silence):
         return decided
     rule, program = decided
-    packet = build_reply(policy, request, program, server)
-    address, port = destination(request, source)
     after = rule.delay.after if request.port == DHCP_PORT else 0.0
-    return Answer(packet=packet, after=after, address=address, port=port, rule=rule.name)
+    if after and seen.waiting:
+        return Silence(reason=Reason.WAITING, rule=rule.name)
+    menu = _shown_menu(rule, request)
+    packet = build_reply(policy, request, program, server, menu)
+    address, port = destination(request, source)
+    chosen = _chosen_entry(rule, request)
+    return Answer(
+        packet=packet,
+        after=after,
+        address=address,
+        port=port,
+        rule=rule.name,
+        registers=chosen is not None and chosen.registers,
+    )
 
 
 def decide(
     policy: BootPolicy, request: BootRequest, *, server: IPv4Address, seen: Seen = FIRST_SIGHT
 ) -> tuple[Rule, BootProgram] | Silence:
-    """Whom to serve and with which program, without building the packet."""
+    """Whom to serve and with which program, without building the packet.
+
+    A client that is shown a menu gets a program without a file.
+    """
     unwanted = _unwanted(policy, request, server, seen)
     if unwanted is not None:
         return Silence(reason=unwanted)
-    rule = policy.rule_for(request.mac, request.architecture)
-    if rule is None:
-        return Silence(reason=Reason.NO_RULE)
-    if rule.action == "ignore":
-        return Silence(reason=Reason.IGNORED, rule=rule.name)
-    program = program_for(rule, request)
-    if program is None:
-        return Silence(reason=Reason.NO_PROGRAM, rule=rule.name)
+    rule = _rule_of(policy, request.mac, request.architecture)
+    if isinstance(rule, Silence):
+        return rule
+    program = _offered_program(policy, rule, request, server)
+    if isinstance(program, Reason):
+        return Silence(reason=program, rule=rule.name)
     too_soon = _too_soon(rule, request, seen)
     if too_soon is not None:
         return Silence(reason=too_soon, rule=rule.name)
     return rule, program
+
+
+def may_load(policy: BootPolicy, mac: int, architecture: int | None = None) -> Rule | Silence:
+    """Whether a client may load files (TFTP, HTTP), and the rule that says so.
+
+    ``architecture`` None means that the client was not seen to name one: then the first rule about its MAC
+    that serves any architecture counts.
+    """
+    found = _rule_of(policy, mac, architecture)
+    if architecture is None and mac not in policy.denied and (isinstance(found, Silence) or found.menu):
+        serving = [rule for rule in policy.rules if rule.action == "serve" and mac in rule.clients]
+        return serving[0] if serving else found
+    return found
+
+
+def _rule_of(policy: BootPolicy, mac: int, architecture: int | None) -> Rule | Silence:
+    if mac in policy.denied:
+        return Silence(reason=Reason.DENIED)
+    rule = policy.rule_for(mac, architecture)
+    if rule is None:
+        return Silence(reason=Reason.NO_RULE)
+    return Silence(reason=Reason.IGNORED, rule=rule.name) if rule.action == "ignore" else rule
 
 
 def _unwanted(policy: BootPolicy, request: BootRequest, server: IPv4Address, seen: Seen) -> Reason | None:
@@ -128,9 +180,12 @@ def _unwanted(policy: BootPolicy, request: BootRequest, server: IPv4Address, see
     if not policy.answers_67:
         return Reason.NOT_ON_67
     if request.message_type is MessageType.REQUEST:
-        # A broadcast REQUEST on 67 is for the DHCP server, unless it names this one (PXE 2.1, 2.2.3).
+        # A broadcast REQUEST on 67 is for the DHCP server, unless it names this one or is PXE boot server
+        # discovery, which names a boot item and no server (PXE 2.1, 2.2.3 and 2.4.5).
         chosen = request.packet.options.get(Option.SERVER_IDENTIFIER)
-        return None if chosen == server.packed else Reason.OTHER_SERVER
+        if chosen == server.packed or (chosen is None and boot_item(request) is not None):
+            return None
+        return Reason.OTHER_SERVER
     if request.message_type is not MessageType.DISCOVER:
         return Reason.NOT_FOR_US
     return Reason.OTHER_SERVER if policy.follow_offers and seen.took_other else None
@@ -139,12 +194,16 @@ def _unwanted(policy: BootPolicy, request: BootRequest, server: IPv4Address, see
 def _names_another(request: BootRequest, server: IPv4Address) -> bool:
     chosen = request.packet.options.get(Option.SERVER_IDENTIFIER, b"")
     # EDK2 repeats the DHCP server's identifier or leaves it out on 4011; only a boot item names a server.
-    return False if len(chosen) != 4 else chosen != server.packed and _has_boot_item(request)
+    return len(chosen) == 4 and chosen != server.packed and boot_item(request) is not None
 
 
-def _has_boot_item(request: BootRequest) -> bool:
-    vendor = request.packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b"")
-    return bytes((SubOption.BOOT_ITEM, 4)) in vendor
+def boot_item(request: BootRequest) -> tuple[int, int] | None:
+    """The boot server type and layer a client asks for (option 43.71), None for a plain request."""
+    vendor = request.packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
+    if vendor is None or request.kind is not ClientKind.PXE:
+        return None
+    item = decode_suboptions(vendor).get(SubOption.BOOT_ITEM, b"")
+    return (int.from_bytes(item[:2], "big"), int.from_bytes(item[2:], "big")) if len(item) == 4 else None
 
 
 def _too_soon(rule: Rule, request: BootRequest, seen: Seen) -> Reason | None:
@@ -165,14 +224,68 @@ def program_for(rule: Rule, request: BootRequest) -> BootProgram | None:
     return rule.programs.get(request.architecture or 0)
 
 
+def _offered_program(
+    policy: BootPolicy, rule: Rule, request: BootRequest, server: IPv4Address
+) -> BootProgram | Reason:
+    """What the client shall load now: nothing yet beside a menu, a URL for an HTTPClient."""
+    if _shown_menu(rule, request) is not None:
+        return BootProgram(file="")
+    program = program_for(rule, request)
+    if _uses_menu(rule, request):
+        entry = _chosen_entry(rule, request)
+        if entry is None:
+            return Reason.NO_SUCH_ITEM
+        program = entry.programs.get(request.architecture or 0) or program
+    if program is None:
+        return Reason.NO_PROGRAM
+    return _for_http(policy, program, server) if request.kind is ClientKind.HTTP else program
+
+
+def _for_http(policy: BootPolicy, program: BootProgram, server: IPv4Address) -> BootProgram | Reason:
+    """UEFI 2.10 section 24.7.3: option 67 of an HTTPClient is a URI; a path becomes one of our own."""
+    if "://" in program.file:
+        return program
+    if policy.http_port is None:
+        return Reason.NO_PROGRAM
+    host = program.server or policy.boot_server or server
+    port = "" if policy.http_port == 80 else f":{policy.http_port}"
+    return BootProgram(file=f"http://{host}{port}/{program.file.lstrip('/')}", server=program.server)
+
+
+def _uses_menu(rule: Rule, request: BootRequest) -> bool:
+    """Firmware menus are PXE's; a client that runs iPXE and has a program of its own needs none."""
+    return (
+        rule.menu is not None
+        and request.kind is ClientKind.PXE
+        and not (request.is_ipxe and rule.ipxe is not None)
+    )
+
+
+def _shown_menu(rule: Rule, request: BootRequest) -> BootMenu | None:
+    """The menu, as long as the client has not chosen from it."""
+    return rule.menu if _uses_menu(rule, request) and boot_item(request) is None else None
+
+
+def _chosen_entry(rule: Rule, request: BootRequest) -> MenuEntry | None:
+    item = boot_item(request)
+    if rule.menu is None or item is None or not _uses_menu(rule, request):
+        return None
+    return rule.menu.entry(item[0])
+
+
 def build_reply(
-    policy: BootPolicy, request: BootRequest, program: BootProgram, server: IPv4Address
+    policy: BootPolicy,
+    request: BootRequest,
+    program: BootProgram,
+    server: IPv4Address,
+    menu: BootMenu | None = None,
 ) -> Packet:
     """The OFFER or ACK with everything real firmware looks for, in the order it is sent."""
     asked = request.packet
     on_4011 = request.port == BOOT_SERVER_PORT
     offer = request.message_type is MessageType.DISCOVER and not on_4011
-    names_file = not offer or policy.offers_file
+    # HTTPClients have no 4011 to ask: an offer without its URI is none (UEFI 2.10 section 24.7.3).
+    names_file = not offer or policy.offers_file or request.kind is ClientKind.HTTP
     file = program.file.encode() if names_file else b""
     # An iPXE chain stage tells its ROM class by option 60 too; HTTPClient must be echoed to be seen.
     options: dict[int, bytes] = {
@@ -183,10 +296,9 @@ def build_reply(
     if file:
         # EDK2 reads 67 first and overruns one that has no NUL; iPXE and old ROMs read the header.
         options[Option.BOOTFILE_NAME] = file + b"\0"
-    if policy.discovery_control is not None and request.kind is ClientKind.PXE:
-        options[Option.VENDOR_SPECIFIC_INFORMATION] = bytes(
-            (SubOption.DISCOVERY_CONTROL, 1, policy.discovery_control, 255)
-        )
+    vendor = _vendor_options(policy, request, server, menu)
+    if vendor is not None:
+        options[Option.VENDOR_SPECIFIC_INFORMATION] = encode_vendor_options(vendor)
     options.update(policy.options)
     for echoed in (Option.CLIENT_MACHINE_IDENTIFIER, Option.RELAY_AGENT_INFORMATION):
         if echoed in asked.options:
@@ -204,6 +316,32 @@ def build_reply(
         chaddr=asked.chaddr,
         file=file if len(file) <= 127 else b"",
         options=options,
+    )
+
+
+def _vendor_options(
+    policy: BootPolicy, request: BootRequest, server: IPv4Address, menu: BootMenu | None
+) -> PxeVendorOptions | None:
+    """Option 43: the menu, or the discovery control; the boot item a client asked for is repeated to it."""
+    if request.kind is not ClientKind.PXE:
+        return None
+    if menu is not None:
+        return PxeVendorOptions(
+            discovery_control=DiscoveryControl.DISABLE_BROADCAST
+            | DiscoveryControl.DISABLE_MULTICAST
+            | DiscoveryControl.ACCEPT_ONLY_LISTED,
+            boot_servers=tuple(
+                BootServer(type=entry.type, addresses=(server,)) for entry in menu.entries if entry.type
+            ),
+            menu=tuple(MenuItem(type=entry.type, text=entry.text) for entry in menu.entries),
+            prompt=MenuPrompt(timeout=menu.timeout, text=menu.prompt),
+        )
+    item = boot_item(request)
+    if item is None and policy.discovery_control is None:
+        return None
+    control = policy.discovery_control
+    return PxeVendorOptions(
+        discovery_control=None if control is None else DiscoveryControl(control), boot_item=item
     )
 
 
