@@ -1,1 +1,1 @@
-"""Ask the wire as a PXE client and hold what was seen against the plan."""
+"""Ask the wire as clients would, read captures, and hold what was seen against the inventory."""
