@@ -96,6 +96,18 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX422", "boots-from-stranger", WARNING, "The boot server's address belongs to no declared server"),
     ("CX423", "no-boot-program", ERROR, "A boot service has no boot program at all"),
     ("CX424", "pxe-offer-for-http-client", ERROR, "A UEFI HTTP boot client gets only PXE offers, which it ignores"),
+    # -- CX6xx drift -----------------------------------------------------------------------------
+    ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
+    ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),
+    ("CX603", "never-rolled-out", INFO, "A file on a server that no recorded rollout wrote will be replaced"),
+    # -- CX7xx seen on the wire ------------------------------------------------------------------
+    ("CX701", "stranger-answers", ERROR, "A server that the inventory does not know answers clients"),
+    ("CX702", "silent-on-the-wire", ERROR, "A server that shall answer this client does not"),
+    ("CX703", "answers-unexpectedly", ERROR, "A server answers a client it shall not answer"),
+    ("CX704", "answer-differs", ERROR, "An answer names another file or another server than predicted"),
+    ("CX705", "answer-out-of-time", WARNING, "An answer comes sooner or later than predicted"),
+    ("CX706", "boot-file-differs", ERROR, "The boot file on the wire is missing or is another one"),
+    ("CX707", "winner-not-predicted", ERROR, "A client booted from another server than predicted"),
 )  # fmt: skip
 
 CATALOGUE: dict[str, Code] = {
