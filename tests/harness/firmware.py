@@ -1,0 +1,227 @@
+"""Real firmware in QEMU: power a machine on and see what it boots.
+
+``ipxe``: SeaBIOS with Debian's iPXE ROM. ``edk2``: OVMF with EDK2's own network driver and PXE client,
+``edk2-http`` the same with HTTP boot first. Emulation only (TCG): what a host calls KVM need not run
+firmware.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from coexist.wire.mac import format_mac, parse_mac
+from tests.harness.capture import Capture, Frame
+from tests.harness.frames import ETH_P_ALL, ETHERTYPE_IPV6, ethernet, internet_checksum
+from tests.harness.namespaces import HarnessError, Namespace
+from tests.harness.network import Network
+from tests.harness.processes import Process
+from tests.harness.programs import SAYS
+
+Firmware: TypeAlias = Literal["ipxe", "edk2", "edk2-http"]
+
+OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+IPXE_ROM = Path("/usr/lib/ipxe/qemu/efi-virtio.rom")
+"""What QEMU plugs into its virtio card: iPXE for BIOS and for UEFI."""
+
+NEEDS: dict[Firmware, tuple[str, ...]] = {
+    "ipxe": ("qemu-system-x86_64", "tcpdump", str(IPXE_ROM)),
+    "edk2": ("qemu-system-x86_64", "tcpdump", str(OVMF_CODE), str(OVMF_VARIABLES)),
+    "edk2-http": ("qemu-system-x86_64", "tcpdump", str(OVMF_CODE), str(OVMF_VARIABLES)),
+}
+"""What each firmware needs of the machine, for ``pytest.mark.needs``."""
+
+_LONGEST: dict[Firmware, float] = {"ipxe": 90.0, "edk2": 180.0, "edk2-http": 240.0}
+"""Seconds after which a boot is given up, on a machine that is busy."""
+
+_GAVE_UP: dict[Firmware, str] = {
+    "ipxe": r"Nothing to boot[^\r\n]*|No bootable device|No more network devices|Could not boot[^\r\n]*",
+    "edk2": r"PXE-E\d+[^\r\n]*|Start PXE over IPv6|Start HTTP Boot|No bootable option",
+    "edk2-http": r"Error: [^\r\n]*|Start HTTP Boot over IPv6|No bootable option",
+}
+_REQUESTS = ("RRQ", "GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What one machine did. ``frames`` are its VLAN port's, in order; ``ended`` says what ended it.
+
+    ``word`` is what the boot program said on the console; None if none ran.
+    """
+
+    frames: tuple[Frame, ...] = field(repr=False)
+    console: str = field(repr=False)
+    word: str | None
+    ended: str
+
+    @property
+    def request(self) -> Frame | None:
+        """The first request for a file."""
+        return next((frame for frame in self.frames if frame.kind in _REQUESTS), None)
+
+    @property
+    def file(self) -> str | None:
+        """The file it asked for first."""
+        return self.request.file if self.request else None
+
+    @property
+    def boot_server(self) -> str | None:
+        """The address it asked first for a file."""
+        return str(self.request.destination[0]) if self.request else None
+
+    @property
+    def seconds(self) -> float | None:
+        """From its first DISCOVER to its first request for a file."""
+        first = next((frame for frame in self.frames if frame.kind == "DISCOVER"), None)
+        return self.request.time - first.time if self.request and first else None
+
+    def of_kind(self, *kinds: str) -> tuple[Frame, ...]:
+        """Its frames of some kinds: see ``Frame.kind``."""
+        return tuple(frame for frame in self.frames if frame.kind in kinds)
+
+
+def start_firmware(
+    network: Network,
+    vlan: str,
+    *,
+    firmware: Firmware,
+    mac: str,
+    until: Callable[[Capture, str], bool] | None = None,
+    timeout: float | None = None,
+) -> Boot:
+    """Power a machine on in a VLAN, wait until a boot program speaks or it gives up, power it off.
+
+    ``until`` ends the boot earlier: it is asked at each frame and each piece of console output.
+    ``timeout`` in seconds. Boot one machine at a time: they would share the processor.
+    """
+    timeout = _LONGEST[firmware] if timeout is None else timeout
+    changed = threading.Condition()
+    said, gave_up = re.compile(rf"{SAYS} (\S+)[\r\n]"), re.compile(_GAVE_UP[firmware])
+    directory = network.directory / f"machine-{format_mac(parse_mac(mac), '-')}"
+    with ExitStack() as stack:
+        directory.mkdir()
+        stack.callback(shutil.rmtree, directory)
+        tap = network.tap(vlan)
+        stack.callback(network.unplug, tap)
+        capture = Capture(network.switch, tap, changed=changed)
+        stack.callback(capture.stop)
+        router = RouterAdvertiser(network.switch, tap)
+        stack.callback(router.stop)
+        machine = Process(_command(firmware, mac, tap, directory), namespace=network.switch, changed=changed)
+        stack.callback(machine.stop)
+
+        def reason() -> str | None:
+            console = machine.output
+            if found := said.search(console):
+                return f"booted {found[1]}"
+            if found := gave_up.search(console):
+                return f"gave up: {found[0]}"
+            if until is not None and until(capture, console):
+                return "seen enough"
+            return "QEMU ended" if machine.ended else None
+
+        with changed:
+            changed.wait_for(lambda: reason() is not None, timeout)
+        ended = reason() or f"nothing more within {timeout:g} s"
+        # stop() drains what tcpdump has already seen: the request that led to the console's word.
+        machine.stop()
+        capture.stop()
+        console = _plain(machine.output)
+    if ended == "QEMU ended":
+        raise HarnessError(f"QEMU ended by itself: {console[-2000:]}")
+    word = said.search(console)
+    return Boot(frames=capture.frames(), console=console, word=word[1] if word else None, ended=ended)
+
+
+def _command(firmware: Firmware, mac: str, tap: str, directory: Path) -> list[str]:
+    device = f"virtio-net-pci,netdev=n0,mac={mac},bootindex=1"
+    # fmt: off
+    common = [
+        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-smp", "1",
+        "-accel", "tcg,thread=single,tb-size=256", "-cpu", "qemu64", "-serial", "stdio",
+        "-uuid", f"c0e81570-0000-4000-8000-{format_mac(parse_mac(mac), '')}",
+        "-netdev", f"tap,id=n0,ifname={tap},script=no,downscript=no",
+        "-boot", "menu=off,strict=on",
+    ]
+    if firmware == "ipxe":
+        # graphics=off brings the console to the serial port. The ROM is not named: QEMU writes the card's
+        # identity only into its default ROM, and SeaBIOS passes over any other.
+        return [*common, "-machine", "pc,graphics=off", "-m", "128", "-device", device]
+    variables = directory / "variables.fd"
+    shutil.copy(OVMF_VARIABLES, variables)
+    return [
+        *common, "-machine", "q35,smm=off", "-m", "256",
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
+        # Without an option ROM, OVMF drives the card itself: iPXE's UEFI ROM would take its place.
+        "-device", f"{device},romfile=",
+    ]
+    # fmt: on
+
+
+def _plain(console: str) -> str:
+    """The console without its terminal sequences."""
+    return re.sub(r"\x1b\[[0-9;?=]*[a-zA-Z]", "", console)
+
+
+class RouterAdvertiser:
+    """Answers router solicitations with "no router here" (RFC 4861 section 4.2: lifetime 0).
+
+    iPXE 1.0 with IPv6 waits 16 s for a router before it loads its file; what it loads is the same.
+    """
+
+    def __init__(self, namespace: Namespace, device: str) -> None:
+        # A bridge takes frames from its port before sockets for one protocol see them.
+        self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self._socket.bind((device, ETH_P_ALL))
+        self._socket.settimeout(0.2)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"router {device}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering."""
+        self._stopping.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        advertisement = _router_advertisement()
+        while not self._stopping.is_set():
+            try:
+                frame, origin = self._socket.recvfrom(2048)
+            except TimeoutError:
+                continue
+            except OSError:
+                # The tap went down: the machine is gone.
+                return
+            ipv6 = int.from_bytes(frame[12:14], "big") == ETHERTYPE_IPV6
+            solicits = ipv6 and frame[20:21] == b"\x3a" and frame[54:55] == b"\x85"  # ICMPv6, type 133
+            if solicits and origin[2] != socket.PACKET_OUTGOING:
+                self._socket.send(advertisement)
+
+
+def _router_advertisement() -> bytes:
+    router_mac, all_nodes_mac = 0x02000000FEFE, 0x333300000001
+    router = bytes.fromhex("fe80000000000000000000000000fefe")
+    all_nodes = bytes.fromhex("ff020000000000000000000000000001")
+    message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0)
+    pseudo = router + all_nodes + struct.pack("!II", len(message), 58)
+    checksum = internet_checksum(pseudo + message)
+    header = struct.pack("!IHBB", 6 << 28, len(message), 58, 255) + router + all_nodes
+    return (
+        ethernet(all_nodes_mac, router_mac, ETHERTYPE_IPV6)
+        + header
+        + message[:2]
+        + checksum.to_bytes(2, "big")
+        + message[4:]
+    )

@@ -1,0 +1,66 @@
+"""Real servers on a host: each function starts one and returns when it answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.harness.network import Host
+from tests.harness.processes import Process, udp_ports, wait_until
+
+
+def start_dhcpd(host: Host, config: str | Path, *, interfaces: Iterable[str] = ()) -> Process:
+    """ISC dhcpd from a file, or from its text. It answers on all interfaces unless some are named."""
+    path = config if isinstance(config, Path) else host.write("dhcpd.conf", config)
+    leases = host.write("dhcpd.leases", "")
+    listen = list(interfaces) or list(host.interfaces.values())
+    return host.start(
+        ["dhcpd", "-4", "-f", "-d", "-cf", path, "-lf", leases, "--no-pid", *listen],
+        ready="Server starting service",
+    )
+
+
+def start_dnsmasq(host: Host, lines: str | Iterable[str], *, name: str = "dnsmasq") -> Process:
+    """dnsmasq without DNS, from the lines of its own file beside those that keep it apart and loud."""
+    interface = next(iter(host.interfaces.values()))
+    # fmt: off
+    apart = [
+        "port=0", f"interface={interface}", "bind-interfaces", "user=root", "group=root", "pid-file=",
+        f"dhcp-leasefile={host.directory}/{name}.leases", "no-resolv", "no-hosts", "no-ping",
+        "log-dhcp", "log-facility=-",
+    ]
+    # fmt: on
+    own = lines.splitlines() if isinstance(lines, str) else list(lines)
+    path = host.write(f"{name}.conf", "\n".join([*apart, *own]) + "\n")
+    return host.start(
+        ["dnsmasq", "--keep-in-foreground", f"--conf-file={path}"], ready="DHCP, (sockets bound|proxy)"
+    )
+
+
+def start_kea(host: Host, config: str | Path) -> Process:
+    """Kea's DHCPv4 server from a file, or from its text."""
+    path = config if isinstance(config, Path) else host.write("kea-dhcp4.json", config)
+    own = str(host.directory)
+    return host.start(
+        ["kea-dhcp4", "-c", path],
+        ready="DHCP4_STARTED",
+        environment={"KEA_PIDFILE_DIR": own, "KEA_LOCKFILE_DIR": own},
+    )
+
+
+def start_tftpd(host: Host, root: Path) -> Process:
+    """tftpd-hpa on the host's first address, serving one folder."""
+    # fmt: off
+    process = host.start([
+        "in.tftpd", "--foreground", "--listen", "--user", "root", "--address", f"{host.address}:69",
+        "--secure", root,
+    ])
+    # fmt: on
+    wait_until(lambda: process.ended or 69 in udp_ports(host.namespace), "in.tftpd on port 69")
+    return process
+
+
+def start_boot_server(host: Host, config: Path, *arguments: str, ready: str) -> Process:
+    """``coexist serve`` from a configuration, until it says ``ready``."""
+    return host.start([sys.executable, "-m", "coexist", "serve", config, *arguments], ready=ready)
