@@ -6,6 +6,7 @@ import os
 import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from tftpy import TftpException
@@ -36,7 +37,7 @@ def namespaces_of_this_process() -> list[str]:
 
 
 def test_a_network_leaves_nothing_behind_when_its_test_fails():
-    left = []
+    left: list[Any] = []
 
     def fail() -> None:
         with Network() as network:
