@@ -34,7 +34,7 @@ _CORE_TAGS = (
     "tag:yaml.org,2002:seq",
 )
 # A document whose aliases unfold to more nodes than this is an attack or an accident.
-_MOST_NODES = 5_000_000
+_MOST_NODES = 1_000_000
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -93,19 +93,20 @@ def read_yaml(text: str, file: str, sources: SourceMap, problems: list[Problem])
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        problems.append(_syntax_problem(error, file))
+        problems.append(_syntax_problem(error, file, text))
         return None
     if node is None:
         return None
     return _Builder(file, sources, problems).build(node, ())
 
 
-def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
     remedy = "check the indentation and the quotes here and on the line above"
-    if "tab" in what or "\\t" in what:
+    line = text.splitlines()[position.line - 1 : position.line]
+    if line and "\t" in line[0][: len(line[0]) - len(line[0].lstrip())]:
         remedy = "indent with spaces; YAML does not allow tabs"
     elif "expected a single document" in str(error):
         remedy = "write one document a file; put the second one into a file of its own"
@@ -178,7 +179,7 @@ class _Builder:
                 self.complain(
                     key_node,
                     f"the key {key!r} stands twice, first at line {first.line}",
-                    "keep one of them; YAML would silently drop the other",
+                    "keep one of them; YAML would drop the other",
                 )
                 continue
             self.sources.keys[(*path, key)] = self.place(key_node)

@@ -206,7 +206,7 @@ class Program(Declared):
     @classmethod
     def _file(cls, value: str) -> str:
         if not value or any(ord(c) < 32 for c in value):
-            raise ValueError("a boot program needs a file name without control characters")
+            raise ValueError(f"{value!r} is no file name; write a path without control characters")
         if len(value.encode()) > 127:
             raise ValueError(
                 "the file name is longer than the 127 octets of the DHCP header field; use a shorter path"
@@ -335,7 +335,7 @@ class OptionTest(Declared):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(x is not None for x in (self.equals, self.starts_with, self.contains, self.exists)) != 1:
-            raise ValueError("a test has one comparison: equals, starts_with, contains or exists")
+            raise ValueError("a test has one comparison; keep equals, starts_with, contains or exists")
         return self
 
 
@@ -379,7 +379,8 @@ class Scope(Declared):
     """A subnet as its DHCP server (or a failover pair) serves it.
 
     ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address,
-    ``filename`` the header field ``file``. ``min_secs`` is dhcpd's threshold on the client's ``secs``. Lease times are seconds.
+    ``filename`` the header field ``file``. ``min_secs`` is a threshold of dhcpd on the client's ``secs``.
+    Lease times are seconds.
     """
 
     servers: Annotated[Names, Field(alias="server")]
@@ -528,7 +529,12 @@ Share = Annotated[
     float,
     BeforeValidator(_share),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": "^[0-9.]+%$"}]}
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": "^[0-9.]+%$"},
+            ]
+        }
     ),
 ]
 
@@ -624,4 +630,3 @@ class Site(Declared):
     intent: tuple[IntentRule, ...] = ()
     migrations: dict[Name, Migration] = {}
     suppress: tuple[Suppression, ...] = ()
-

@@ -146,7 +146,7 @@ class Software(Declared):
             return value
         text = written(value)
         if text is None:
-            raise ValueError("write the product and its version, for example `isc-dhcpd 4.4`")
+            raise ValueError(f"{value!r} is no software; write product and version, as in `isc-dhcpd 4.4`")
         product, _, version = text.strip().partition(" ")
         if product not in PRODUCTS:
             raise ValueError(f"the software {product!r} is not known; {closest(product, PRODUCTS)}")
@@ -220,7 +220,7 @@ OptionValue = Annotated[str | int | bool | tuple[str | int, ...], Field(union_mo
 
 def _options(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise ValueError("write option codes with their values, for example {66: 10.0.0.5, 67: boot.efi}")
+        raise ValueError("these are no options; write codes with values, as in {66: 10.0.0.5, 67: boot.efi}")
     result: dict[int, Any] = {}
     for key, raw in value.items():
         if not str(key).isdigit() or not 0 < int(key) < 255:
@@ -234,7 +234,7 @@ def _options(value: Any) -> Any:
         try:
             encode_option_value(int(key), list(plain) if isinstance(plain, tuple) else plain)
         except (ValueError, TypeError, OverflowError) as error:
-            raise ValueError(f"option {key}: {error}") from None
+            raise ValueError(str(error)) from None
         result[int(key)] = plain
     return result
 

@@ -89,7 +89,7 @@ def parse_mac_prefix(text: str) -> tuple[Mac, Mac]:
     spelled = text.strip().lower()
     if not any(spelling.fullmatch(spelled) for spelling in _PREFIX_SPELLINGS):
         raise ValueError(
-            f"{text!r} is not the beginning of a MAC address: write 1 to 12 hexadecimal digits from"
+            f"{text!r} is not the beginning of a MAC address; write 1 to 12 hexadecimal digits from"
             " the left, as 80:5e:c0, 80-5e-c0, 805e.c0 or 805ec0"
         )
     digits = spelled.translate(_SEPARATORS)

@@ -180,7 +180,7 @@ def _parse_hex(code: int, value: str) -> bytes:
         return b"".join(bytes.fromhex(group) for group in value[len(_HEX) :].split(":"))
     except ValueError:
         raise ValueError(
-            f"option {option_title(code)}: {value!r} is not hexadecimal: write two digits an octet,"
+            f"option {option_title(code)}: {value!r} is not hexadecimal; write two digits an octet,"
             " as hex:06:01:08:ff"
         ) from None
 
@@ -202,7 +202,7 @@ def _refuse(code: int, value: object) -> ValueError:
     example = examples[option_kind(code)]
     if code in _STRUCTURED:
         example = "its octets, as hex:06:01:08:ff"
-    return ValueError(f"option {option_title(code)}: {value!r} does not fit: write {example}")
+    return ValueError(f"option {option_title(code)}: {value!r} does not fit; write {example}")
 
 
 def _encode_text(code: int, value: OptionInput) -> bytes:
