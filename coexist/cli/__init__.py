@@ -38,6 +38,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "init": Entry("coexist.cli.init:command", "Begin an inventory."),
+    "probe": Entry("coexist.cli.probe:command", "Ask the wire who answers booting clients."),
     "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),
 }
 

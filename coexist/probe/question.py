@@ -92,10 +92,10 @@ class Transmission:
     secs: int
 
 
-def stranger(architecture: str) -> Asker:
+def stranger(architecture: str, vlan: str = "") -> Asker:
     """A client nobody has registered, with a MAC of its own for each architecture."""
     code = 0xFFFF if architecture == PLAIN else CANONICAL_CODE[architecture]
-    return Asker(mac=PROBE_MACS | code, architecture=architecture)
+    return Asker(mac=PROBE_MACS | code, architecture=architecture, vlan=vlan)
 
 
 def timetable(askers: Sequence[Asker], *, patience: float, rate: float) -> tuple[Transmission, ...]:

@@ -1,0 +1,130 @@
+"""What the inventory says the wire should answer, and where the wire differs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address
+
+from coexist.analysis.catalogue import CATALOGUE
+from coexist.analysis.findings import Finding, Witness
+from coexist.errors import Position
+from coexist.inventory.documents import Path
+from coexist.inventory.loader import Inventory
+from coexist.probe.answer import Answer
+from coexist.probe.question import Asker
+from coexist.wire.mac import format_mac
+
+ON_THE_WIRE = Position("wire")
+
+
+def server_names(inventory: Inventory) -> dict[IPv4Address, str]:
+    """The name of every declared server by each of its addresses."""
+    return {
+        address: name
+        for name, server in inventory.site.servers.items()
+        for address in server.stands_on.values()
+    }
+
+
+def vlan_of(inventory: Inventory, address: IPv4Address) -> str | None:
+    """The VLAN an address belongs to."""
+    for name, vlan in inventory.site.vlans.items():
+        if any(address in subnet for subnet in vlan.subnet):
+            return name
+    return None
+
+
+def representatives(inventory: Inventory, vlan: str, *, most: int = 24) -> tuple[Asker, ...]:
+    """Clients to ask for on a VLAN: for each intent and each architecture one client of its groups.
+
+    A group of a few known machines is spoken for by one of them, a range by its lowest address.
+    """
+    chosen: dict[tuple[int, str], Asker] = {}
+    for rule in inventory.site.intent:
+        if rule.boot_from is None or (rule.vlan is not None and vlan not in rule.vlan):
+            continue
+        mac = inventory.members(rule.clients, rule.unless).sample()
+        if mac is None:
+            continue
+        declared = _architecture(inventory, mac)
+        for architecture in rule.architectures or inventory.site.architectures:
+            if declared is None or architecture == declared:
+                asker = Asker(mac=mac, architecture=architecture, vlan=vlan, name=_name(inventory, mac))
+                chosen.setdefault((mac, architecture), asker)
+    return tuple(chosen.values())[:most]
+
+
+def _architecture(inventory: Inventory, mac: int) -> str | None:
+    row = inventory.clients.index.get(mac)
+    return None if row is None else inventory.clients.columns["architecture"][row] or None
+
+
+def _name(inventory: Inventory, mac: int) -> str:
+    row = inventory.clients.index.get(mac)
+    return "" if row is None else inventory.clients.columns["name"][row]
+
+
+def strangers(inventory: Inventory, answers: Iterable[Answer]) -> tuple[Finding, ...]:
+    """A finding for every server that answered and is not declared (CX701)."""
+    known = server_names(inventory)
+    first: dict[IPv4Address, Answer] = {}
+    clients: dict[IPv4Address, set[Asker]] = {}
+    for answer in answers:
+        if answer.server not in known and answer.source not in known:
+            first.setdefault(answer.server, answer)
+            clients.setdefault(answer.server, set()).add(answer.asker)
+    return tuple(
+        finding(
+            "CX701",
+            f"{server} answers as {first[server].role} and is not in the inventory",
+            "find the machine and switch the service off, or declare it (fixed: true if it is not yours)",
+            answer=first[server],
+            clients=len(clients[server]),
+        )
+        for server in sorted(first)
+    )
+
+
+def finding(
+    code: str,
+    message: str,
+    repair: str,
+    *,
+    asker: Asker | None = None,
+    answer: Answer | None = None,
+    position: Position = ON_THE_WIRE,
+    path: Path = (),
+    timeline: Sequence[str] = (),
+    clients: int = 1,
+) -> Finding:
+    """A finding of what was seen on the wire, with the client that saw it as the witness."""
+    client = asker or (answer.asker if answer else None)
+    lines = tuple(timeline) or ((told(answer),) if answer else ())
+    return Finding(
+        code=CATALOGUE[code],
+        severity=CATALOGUE[code].severity,
+        position=position,
+        message=message,
+        repair=repair,
+        path=path,
+        clients=clients,
+        witness=None
+        if client is None
+        else Witness(
+            mac=client.mac,
+            architecture=client.architecture,
+            firmware="",
+            vlan=client.vlan,
+            name=client.name,
+            timeline=lines,
+        ),
+    )
+
+
+def told(answer: Answer) -> str:
+    """One answer as a line of a time line."""
+    file = f", file {answer.file} from {answer.boot_server}" if answer.file else ", no file"
+    return (
+        f"{answer.at:6.2f} s  {answer.server} ({answer.role}, port {answer.port}) answers "
+        f"{format_mac(answer.asker.mac)} {answer.asker.architecture}{file}"
+    )

@@ -1,0 +1,139 @@
+"""The probe against real daemons on a VLAN of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+import pytest
+
+from tests.harness.network import Network
+from tests.harness.servers import start_dhcpd, start_dnsmasq
+
+DHCPD = """
+authoritative; ddns-update-style none; ping-check false;
+subnet 10.77.0.0 netmask 255.255.255.0 { range 10.77.0.150 10.77.0.190; }
+"""
+PROXY = [
+    "dhcp-range=10.77.0.0,proxy,255.255.255.0",
+    'pxe-service=X86-64_EFI,"a",a.efi',
+    "dhcp-match=set:efi,option:client-arch,7",
+    "dhcp-ignore=tag:!efi",
+]
+
+
+@pytest.fixture
+def network():
+    with Network() as made:
+        made.vlan("office", "10.77.0.0/24")
+        yield made
+
+
+def probe(host, *arguments):
+    return host.start([sys.executable, "-m", "coexist", "probe", *arguments])
+
+
+def document(process):
+    code = process.wait(timeout=120)
+    return code, json.loads(process.output)
+
+
+@pytest.mark.needs("dhcpd", "dnsmasq")
+def test_a_responder_that_answers_uefi_only_and_after_eight_seconds_is_found(network):
+    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD)
+    start_dnsmasq(network.host("slow", {"office": "10.77.0.6"}), [*PROXY, "dhcp-reply-delay=8"])
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    code, found = document(probe(asking, "-i", "eth0", "--wait", "14", "--format", "json"))
+    responders = {responder["address"]: responder for responder in found["responders"]}
+
+    assert code == 0
+    assert set(responders) == {"10.77.0.5", "10.77.0.6"}
+    slow = responders["10.77.0.6"]
+    assert slow["answers"] == ["uefi-x64"]
+    assert slow["roles"][0] == "ProxyDHCP"
+    assert slow["first"] >= 8
+    assert any(remark.startswith("answers late") for remark in slow["remarks"])
+    assert "answers PXE clients only" in slow["remarks"]
+    assert responders["10.77.0.5"]["silent"] == []
+    assert responders["10.77.0.5"]["first"] < 3
+
+
+@pytest.mark.needs("dhcpd", "dnsmasq")
+def test_the_probe_leases_nothing_and_says_its_name(network):
+    dhcp = network.host("dhcp", {"office": "10.77.0.5"})
+    dhcpd = start_dhcpd(dhcp, DHCPD)
+    start_dnsmasq(network.host("proxy", {"office": "10.77.0.6"}), PROXY)
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    code, found = document(probe(asking, "-i", "eth0", "--wait", "2", "--format", "json"))
+
+    assert code == 0
+    assert {answer["port"] for answer in found["answers"]} == {67, 4011}
+    assert [r["port_4011"] for r in found["responders"]] == [False, True]
+    assert "DHCPOFFER" in dhcpd.output
+    assert "coexist-probe" in dhcpd.output
+    assert "DHCPREQUEST" not in dhcpd.output
+    assert "binding state active" not in (dhcp.directory / "dhcpd.leases").read_text()
+
+
+@pytest.mark.needs("dnsmasq")
+def test_a_boot_file_is_fetched_and_its_digest_shown(network):
+    proxy = network.host("proxy", {"office": "10.77.0.6"})
+    content = bytes(range(256)) * 50
+    proxy.write("tftp/a.efi", content)
+    start_dnsmasq(proxy, [*PROXY, "enable-tftp", f"tftp-root={proxy.directory}/tftp"])
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    code, found = document(
+        probe(asking, "-i", "eth0", "--wait", "2", "-a", "uefi-x64", "--fetch", "--format", "json")
+    )
+    assert code == 0
+    assert found["fetched"] == [
+        {
+            "server": "10.77.0.6",
+            "file": "a.efi",
+            "result": f"{len(content)} octets, sha256 {hashlib.sha256(content).hexdigest()}",
+        }
+    ]
+
+
+@pytest.mark.needs("dhcpd")
+def test_a_server_on_another_subnet_is_asked_as_a_relay_does(network):
+    network.vlan("workshop", "10.78.0.0/24")
+    config = DHCPD + "subnet 10.78.0.0 netmask 255.255.255.0 { range 10.78.0.150 10.78.0.190; }"
+    router = network.router({"office": "10.77.0.1", "workshop": "10.78.0.1"})
+    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}, gateway=router.address), config)
+    asking = network.host("monitor", {"workshop": "10.78.0.9"}, gateway="10.78.0.1")
+    code, found = document(
+        probe(asking, "--relay-to", "10.77.0.5", "--giaddr", "10.78.0.9", "--wait", "1", "--format", "json")
+    )
+    assert code == 0
+    assert [(r["address"], r["roles"]) for r in found["responders"]] == [("10.77.0.5", ["DHCP"])]
+
+
+@pytest.mark.needs("dhcpd")
+def test_a_stranger_is_critical_for_monitoring(network, tmp_path):
+    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD)
+    (tmp_path / "site.yaml").write_text(
+        "site: small\n"
+        "vlans: {office: {id: 1, subnet: 10.77.0.0/24}}\n"
+        "servers:\n"
+        "  core: {software: isc-dhcpd 4.4, address: 10.77.0.4, vlan: office}\n"
+        "scopes:\n"
+        "  office: {server: core, vlan: office, pools: [10.77.0.150-10.77.0.190]}\n"
+    )
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    process = probe(asking, "-i", "eth0", "--wait", "1", "--expect", tmp_path, "--nagios")
+    assert process.wait() == 2
+    assert process.output.startswith(
+        "COEXIST CRITICAL - 10.77.0.5 answers as DHCP and is not in the inventory"
+    )
+
+
+def test_an_unknown_interface_is_one_sentence(network):
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    process = probe(asking, "-i", "eth7")
+    assert process.wait() == 4
+    assert process.output == "the interface eth7 cannot be used: No such device\n"
+    process = probe(asking, "-i", "eth7", "--nagios")
+    assert process.wait() == 3
+    assert process.output.startswith("COEXIST UNKNOWN - ")
