@@ -1,0 +1,156 @@
+"""Write docs/reference/inventory.md and inventory.schema.json from the models.
+
+Run it after a change to ``coexist.inventory.models``; a test holds the two files up to date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from coexist.inventory import models, values
+from coexist.inventory.groups import BUILT_IN
+from coexist.inventory.schema import inventory_schema
+from coexist.wire.architecture import ARCHITECTURE_NAMES
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+HEAD = """\
+# The inventory
+
+Made from the models by `scripts/make-reference.py`; the same as JSON Schema is
+[inventory.schema.json](inventory.schema.json) (`coexist schema` prints it).
+
+An inventory is a directory with `site.yaml`. Sections may stand in further files: every `*.yaml` beside
+it and in `inventory.d/` is read too; sections that are mappings are joined, lists are appended. YAML 1.2
+rules hold: `52:54:00:12:34:56` and `no` are text, a key that stands twice is an error.
+
+Where a list of names may stand, one name may stand too. Groups that always exist: {groups}.
+
+MAC addresses: `52:54:00:12:34:56`, `52-54-00-12-34-56`, `5254.0012.3456` or `525400123456`.
+
+`clients` is a CSV file, a list of CSV files and machines, or both in the long form below. A CSV file has a
+header; `mac` must be there, {columns} have a meaning, any other column can be used in a group's `where`.
+Comma, semicolon or tab; with or without byte-order mark; LF or CRLF. A `mac` cell with several addresses
+is a machine with several cards.
+
+Option values: text, numbers, addresses or lists of them by the option's type (RFC 2132), or raw octets as
+`hex:06:01:08:ff`.
+
+Architectures: {architectures}.
+
+Firmware:
+
+| name | what it is |
+|---|---|
+{firmwares}
+
+Software:
+
+| product | what it is |
+|---|---|
+{products}
+"""
+
+
+def parts() -> list[type[BaseModel]]:
+    """Every model of the inventory, the site first, in the order of declaration."""
+    found = [
+        value
+        for module in (models, values)
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, values.Declared) and value is not values.Declared
+    ]
+    unique = list(dict.fromkeys(found))
+    return sorted(unique, key=lambda model: model is not models.Site)
+
+
+def shown_type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return f"[{name}](#{name.lower()})"
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            return " or ".join(dict.fromkeys(shown_type(part) for part in schema[union]))
+    if "enum" in schema:
+        values_ = schema["enum"]
+        return "architecture" if len(values_) > 20 else ", ".join(f"`{v}`" for v in values_)
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"list of {shown_type(schema.get('items', {}))}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"name: {shown_type(schema['additionalProperties'])}"
+    if kind == "object":
+        return "options" if "patternProperties" in schema else "mapping"
+    return {"string": "text", "null": "nothing", "boolean": "true/false", "integer": "whole number"}.get(
+        kind, kind
+    )
+
+
+def section(model: type[BaseModel], definition: dict[str, Any]) -> str:
+    lines = [f"## {model.__name__}", "", re.sub(r"``", "`", inspect.getdoc(model) or ""), ""]
+    if "anyOf" in definition:
+        short = [part for part in definition["anyOf"] if "properties" not in part or "title" not in part]
+        lines += [f"Short form: {' or '.join(shown_type(part) for part in short)}.", ""]
+        definition = next(part for part in definition["anyOf"] if "title" in part)
+    required = definition.get("required", [])
+    lines += ["| key | value | default |", "|---|---|---|"]
+    for key, schema in definition.get("properties", {}).items():
+        default = "required" if key in required else json.dumps(schema.get("default", None), default=str)
+        lines.append(
+            f"| `{key}` | {shown_type(schema)} | {default if len(default) < 60 else 'see the text'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def reference() -> str:
+    schema = inventory_schema()
+    definitions = {**schema["$defs"], "Site": {**schema, "required": ["site"], "title": "Site"}}
+    definitions["Site"].pop("anyOf", None)
+    head = HEAD.format(
+        groups=", ".join(f"`{name}`" for name in BUILT_IN),
+        columns=", ".join(
+            f"`{name}`"
+            for name in (
+                "name",
+                "location",
+                "hardware",
+                "architecture",
+                "firmware",
+                "vlan",
+                "address",
+                "tags",
+            )
+        ),
+        architectures=", ".join(
+            f"`{name}` ({', '.join(map(str, sorted(codes)))})" for name, codes in ARCHITECTURE_NAMES.items()
+        ),
+        firmwares="\n".join(f"| `{name}` | {text} |" for name, text in models.FIRMWARES.items()),
+        products="\n".join(f"| `{name}` | {text} |" for name, text in values.PRODUCTS.items()),
+    )
+    return "\n".join(
+        [head, *(section(m, definitions[m.__name__]) for m in parts() if m.__name__ in definitions)]
+    )
+
+
+def outputs() -> dict[Path, str]:
+    """The text of each generated file."""
+    return {
+        REFERENCE / "inventory.md": reference(),
+        REFERENCE / "inventory.schema.json": json.dumps(inventory_schema(), indent=2, ensure_ascii=False)
+        + "\n",
+    }
+
+
+if __name__ == "__main__":
+    for path, text in outputs().items():
+        path.write_text(text)
+        print(path, file=sys.stderr)
