@@ -158,8 +158,11 @@ def _command(firmware: Firmware, mac: str, tap: str, directory: Path) -> list[st
         return [*common, "-machine", "pc,graphics=off", "-m", "128", "-device", device]
     variables = directory / "variables.fd"
     shutil.copy(OVMF_VARIABLES, variables)
+    # OVMF tries PXE before HTTP and each for a minute: what is not asked for is taken out of its list.
+    pxe = "no" if firmware == "edk2-http" else "yes"
     return [
-        *common, "-machine", "q35,smm=off", "-m", "256",
+        *common, "-fw_cfg", f"name=opt/org.tianocore/IPv4PXESupport,string={pxe}",
+        "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no", "-machine", "q35,smm=off", "-m", "256",
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}",
         "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
         # Without an option ROM, OVMF drives the card itself: iPXE's UEFI ROM would take its place.

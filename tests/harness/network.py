@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.harness.capture import Capture
-from tests.harness.namespaces import Namespace
+from tests.harness.namespaces import HarnessError, Namespace
 from tests.harness.processes import PATIENCE, Process
 from tests.harness.relay import RelayAgent
 
@@ -40,6 +40,7 @@ class Host:
     interfaces: Mapping[str, str]
     addresses: Mapping[str, IPv4Address]
     _stack: contextlib.ExitStack = field(repr=False)
+    _folders: dict[Path, Path] = field(default_factory=dict, repr=False)
 
     @property
     def address(self) -> IPv4Address:
@@ -55,7 +56,12 @@ class Host:
         environment: Mapping[str, str] | None = None,
     ) -> Process:
         """Start a program and, with ``ready``, wait until it says what fits that pattern."""
-        process = Process(argv, namespace=self.namespace, directory=self.directory, environment=environment)
+        process = Process(
+            self._in_own_folders(argv),
+            namespace=self.namespace,
+            directory=self.directory,
+            environment=environment,
+        )
         self._stack.callback(process.stop)
         if ready is not None:
             process.wait_for(ready, timeout=timeout)
@@ -63,7 +69,28 @@ class Host:
 
     def run(self, argv: Sequence[str | Path]) -> str:
         """Run a program to its end; its output."""
-        return self.namespace.run(argv)
+        return self.namespace.run(self._in_own_folders(argv))
+
+    def own_folder(self, folder: str) -> Path:
+        """Put an empty folder of its own in the place of the machine's, for what is started from now on.
+
+        Returns where its files really are. ``folder`` (absolute, as ``/srv``) must exist on the machine.
+        """
+        place = Path(folder)
+        if not place.is_dir():
+            raise HarnessError(f"{folder} does not exist here, so nothing can be put in its place")
+        mine = self.directory / "own" / place.relative_to("/")
+        mine.mkdir(parents=True, exist_ok=True)
+        self._folders[place] = mine
+        return mine
+
+    def _in_own_folders(self, argv: Sequence[str | Path]) -> Sequence[str | Path]:
+        if not self._folders:
+            return argv
+        mounts = [word for place, mine in self._folders.items() for word in (mine, place)]
+        # $0 is how many words the mounts take, so that what follows is the command itself.
+        script = 'n=$0; while [ $n -gt 0 ]; do mount --bind "$1" "$2"; shift 2; n=$((n-2)); done; exec "$@"'
+        return ["unshare", "--mount", "sh", "-ec", script, str(len(mounts)), *mounts, *argv]
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write one of its files, folders included; the whole path."""

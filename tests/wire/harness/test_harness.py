@@ -6,6 +6,7 @@ import os
 import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,3 +199,16 @@ def test_replies_to_other_machines_are_not_heard(network):
         assert client.reply().packet.file == b"mine"
     assert len(encode(discover)) >= 300
     assert discover.message_type is MessageType.DISCOVER
+
+
+def test_a_host_can_have_folders_of_its_own(network):
+    server = network.host("server", {"office": "10.10.0.5"})
+    (server.own_folder("/srv") / "tftp").mkdir()
+    (server.own_folder("/mnt") / "here").write_text("mine alone")
+    assert server.run(["ls", "/srv"]) == "tftp\n"
+    said = server.start(["cat", "/mnt/here"])
+    assert said.wait() == 0
+    assert said.output == "mine alone"
+    assert not Path("/mnt/here").exists()
+    with pytest.raises(HarnessError, match="does not exist here"):
+        server.own_folder("/no/such/folder")
