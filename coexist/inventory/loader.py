@@ -250,7 +250,7 @@ def _validate(
         except ValidationError as error:
             seen: set[Position] = set()
             for item in error.errors(include_url=False):
-                problem = _from_pydantic(item, tree, sources)
+                problem = problem_of(item, tree, sources)
                 # A union reports once for each of its branches; the first one speaks.
                 if problem.position not in seen:
                     seen.add(problem.position)
@@ -300,7 +300,8 @@ def _blank(items: Any, number: int, section: str) -> bool:
     return True
 
 
-def _from_pydantic(item: Any, tree: Any, sources: SourceMap) -> Problem:
+def problem_of(item: Any, tree: Any, sources: SourceMap) -> Problem:
+    """What pydantic found wrong, as a problem at its place; ``item`` is one of ``ValidationError.errors()``."""
     path, names = _tree_path(item["loc"], tree)
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":

@@ -90,6 +90,9 @@ MacAddress = Annotated[
 ]
 
 
+MacAddresses = Annotated[tuple[MacAddress, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
+
+
 def _address(value: Any) -> Any:
     if isinstance(value, IPv4Address):
         return value

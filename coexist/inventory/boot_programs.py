@@ -1,0 +1,93 @@
+"""Architectures by name, and the boot program each is given."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+
+from coexist.inventory.documents import written
+from coexist.inventory.values import (
+    ONE_OR_MORE,
+    Declared,
+    Text,
+    closest,
+    one_or_more,
+)
+from coexist.wire.architecture import ARCHITECTURE_NAMES
+
+
+def _architecture(value: Any) -> Any:
+    text = written(value)
+    if text is None or text not in ARCHITECTURE_NAMES:
+        raise ValueError(f"{value!r} is not an architecture; {closest(str(text), ARCHITECTURE_NAMES)}")
+    return text
+
+
+ArchitectureName = Annotated[
+    str, BeforeValidator(_architecture), WithJsonSchema({"enum": sorted(ARCHITECTURE_NAMES)})
+]
+
+
+ArchitectureNames = Annotated[
+    tuple[ArchitectureName, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)
+]
+
+
+class Program(Declared):
+    """A network boot program: what is loaded and from where.
+
+    ``file`` is a TFTP path or an http URL. ``server`` names the server (or its address) that has
+    the file, if it is not the one that answers.
+    """
+
+    shorthand = {"type": "string"}
+
+    file: Text
+    server: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        text = written(value)
+        return {"file": text} if text is not None else value
+
+    @field_validator("file")
+    @classmethod
+    def _file(cls, value: str) -> str:
+        if not value or any(ord(c) < 32 for c in value):
+            raise ValueError(f"{value!r} is no file name; write a path without control characters")
+        if len(value.encode()) > 127:
+            raise ValueError(
+                "the file name is longer than the 127 octets of the DHCP header field; use a shorter path"
+            )
+        return value
+
+
+Stage = Literal["ipxe"]
+STAGES: tuple[str, ...] = ("ipxe",)
+
+
+def _programs(value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"{value!r} names no architecture; write for example {{bios: lpxelinux.0, uefi-x64: ipxe.efi}}"
+        )
+    for key in value:
+        if key not in ARCHITECTURE_NAMES and key not in STAGES:
+            raise ValueError(
+                f"{key!r} is neither an architecture nor a client stage; "
+                f"{closest(str(key), [*ARCHITECTURE_NAMES, *STAGES])}"
+            )
+    return value
+
+
+Programs = Annotated[
+    dict[str, Program],
+    BeforeValidator(_programs),
+    Field(
+        description="boot program by architecture name; `ipxe` is what a client gets that already runs iPXE"
+    ),
+]

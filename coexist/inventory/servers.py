@@ -1,0 +1,167 @@
+"""Servers: where they stand, whom they answer, when and with what."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from coexist.inventory.boot_programs import ArchitectureNames, Programs
+from coexist.inventory.values import (
+    ONE_OR_MORE,
+    Address,
+    Declared,
+    Delay,
+    Name,
+    Names,
+    Options,
+    Software,
+    Text,
+    closest,
+    one_or_more,
+)
+
+Role = Literal["dhcp", "proxydhcp", "boot-server", "tftp", "http"]
+"""``boot-server`` is a PXE boot server that answers on port 4011 only."""
+
+_USUAL_ROLES: dict[str, frozenset[Role]] = {
+    "coexist": frozenset({"proxydhcp", "tftp"}),
+    "isc-dhcpd": frozenset({"dhcp"}),
+    "kea": frozenset({"dhcp"}),
+    "windows-dhcp": frozenset({"dhcp"}),
+    "wds": frozenset({"proxydhcp", "tftp"}),
+    "configmgr": frozenset({"proxydhcp", "tftp"}),
+    "openthinclient": frozenset({"proxydhcp", "tftp"}),
+    "tftpd": frozenset({"tftp"}),
+}
+
+
+class Answers(Declared):
+    """Whom a server answers, as its product calls it.
+
+    ``everyone``, ``nobody``; ``known``: registered clients of this inventory; ``unknown``: all
+    others; ``intended``: exactly the clients the intent gives to it; ``only``: a whitelist of groups;
+    ``all_except``: a deny list of groups. ``architectures`` narrows each of them.
+    """
+
+    shorthand = {
+        "anyOf": [
+            {"enum": ["everyone", "nobody", "known", "unknown", "intended"]},
+            {
+                "type": "object",
+                "properties": {"only": ONE_OR_MORE, "except": ONE_OR_MORE, "architectures": ONE_OR_MORE},
+                "additionalProperties": False,
+            },
+        ]
+    }
+
+    who: Literal["everyone", "nobody", "known", "unknown", "intended", "only", "all_except"] = "everyone"
+    groups: Names = ()
+    architectures: ArchitectureNames | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_shorthand(cls, value: Any) -> Any:
+        plain = ("everyone", "nobody", "known", "unknown", "intended")
+        if isinstance(value, str):
+            if value not in plain:
+                raise ValueError(
+                    f"{value!r} says not whom to answer; {closest(value, plain)} or {{only: [group]}}"
+                )
+            return {"who": value}
+        if isinstance(value, dict) and "who" not in value:
+            value = dict(value)
+            lists = [key for key in ("only", "except") if key in value]
+            if len(lists) > 1:
+                raise ValueError(
+                    "`only` and `except` exclude each other; make the difference a group of its own"
+                )
+            if lists:
+                value["groups"] = value.pop(lists[0])
+                value["who"] = "only" if lists == ["only"] else "all_except"
+                if value["groups"] in ([], None, ()):
+                    raise ValueError(
+                        f"the {lists[0]!r} list is empty; name a group, or write `nobody` or `everyone`"
+                    )
+        return value
+
+
+class Deployment(Declared):
+    """How a server is reached and what a rollout does there. Secrets never stand here.
+
+    ``paths`` maps the name of a rendered file to its path on the target.
+    """
+
+    host: Text
+    user: Text | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    paths: dict[str, Text] = {}
+    check: Text | None = None
+    reload: Text | None = None
+    sudo: bool = False
+
+
+class Server(Declared):
+    """One server and how it behaves today.
+
+    ``answers``, ``delay`` and ``programs`` describe its boot service. ``fixed``: another team's,
+    planned around and never rendered or changed. ``host`` names the machine it shares with other
+    servers. What a product decides by itself (dnsmasq's option 43, openthinclient's silence about
+    delays) is known to ``boot`` and need not be written; the fields below override it.
+
+    ``discovery_control``: PXE option 43.6 in its offers (8: use the file of this offer), null for
+    none. ``offers_file``: whether the offer itself names the file. ``answers_4011``: whether it
+    answers the REQUEST on port 4011. ``ping_check``: a DHCP server pings an address before it
+    offers it (dhcpd does unless told otherwise). ``settings``: further keywords of its product.
+    """
+
+    software: Software
+    address: Address | None = None
+    vlan: Name | None = None
+    addresses: dict[Name, Address] = {}
+    roles: Annotated[frozenset[Role], BeforeValidator(one_or_more)] = frozenset()
+    answers: Answers = Answers()
+    delay: Delay = Delay()
+    delay_for: dict[Name, Delay] = {}
+    programs: Programs = {}
+    boot_server: Text | None = None
+    options: Options = {}
+    discovery_control: Annotated[int, Field(ge=0, le=255)] | None = None
+    offers_file: bool | None = None
+    answers_4011: bool | None = None
+    authoritative: bool = True
+    ping_check: bool | None = None
+    fixed: bool = False
+    host: Name | None = None
+    settings: dict[str, Any] = {}
+    deploy: Deployment | None = None
+    owner: Text | None = None
+
+    @model_validator(mode="after")
+    def _stands_somewhere(self) -> Self:
+        if self.addresses and (self.address or self.vlan):
+            raise ValueError("`addresses` and `address`/`vlan` say the same thing; keep one of them")
+        if not self.addresses and not (self.address and self.vlan):
+            raise ValueError(
+                "it stands nowhere; write `address: 10.10.0.5` and `vlan: office`, "
+                "or `addresses: {office: 10.10.0.5}`"
+            )
+        if not self.effective_roles:
+            raise ValueError(
+                f"{self.software.product} can have several roles; "
+                "write `roles: [dhcp]` or `roles: [proxydhcp, tftp]`"
+            )
+        return self
+
+    @property
+    def stands_on(self) -> dict[str, IPv4Address]:
+        """Its address on each VLAN it stands on."""
+        if self.addresses:
+            return dict(self.addresses)
+        return {self.vlan: self.address} if self.vlan and self.address else {}
+
+    @property
+    def effective_roles(self) -> frozenset[Role]:
+        """The declared roles, or those its product usually has."""
+        return self.roles or _USUAL_ROLES.get(self.software.product, frozenset())
