@@ -1,0 +1,1 @@
+"""How the firmware of booting clients behaves: one module a family."""

@@ -1,0 +1,1 @@
+"""How the products behave that answer booting clients: one module a product."""

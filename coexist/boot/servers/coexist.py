@@ -1,0 +1,313 @@
+"""coexist's own boot server: the configuration an inventory gives it, and its model for the race.
+
+The configuration is what the renderer writes and ``coexist serve`` reads; the model runs
+``coexist.boot.respond`` on the policy compiled from that very configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from coexist.boot.policy import BootPolicy, BootServerConfig, ReadList, compile_policy
+from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
+from coexist.boot.respond import Answer, Seen, respond
+from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
+from coexist.inventory import Inventory
+from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
+from coexist.inventory.models import Answers, IntentRule, Server
+from coexist.inventory.references import server_address
+from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.mac import format_mac
+from coexist.wire.options import MessageType, Option
+
+LIST_SUFFIX = ".macs"
+EXCEPT_SUFFIX = ".except.macs"
+
+
+# -- the configuration --------------------------------------------------------------------------
+
+
+def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
+    """The configuration of one server of the inventory, as the renderer writes it.
+
+    List files are named by group, ``<group>.macs``; ``list_members`` says what stands in each.
+    """
+    server = inventory.site.servers[name]
+    tree: dict[str, Any] = {
+        "name": name,
+        "listen": [{"address": str(address), "vlan": vlan} for vlan, address in server.stands_on.items()],
+        "services": sorted(server.effective_roles - {"dhcp"}) or ["tftp"],
+        "rules": _rules(inventory, name, server),
+        "options": server.options,
+        "known": {"files": ["known" + LIST_SUFFIX]},
+    }
+    if server.boot_server is not None:
+        address = server_address(inventory.site, server.boot_server, server.vlan)
+        tree["boot_server"] = str(address) if address else None
+    if "discovery_control" in server.model_fields_set:
+        tree["discovery_control"] = server.discovery_control
+    if server.offers_file is not None:
+        tree["offers_file"] = server.offers_file
+    if server.answers_4011 is not None:
+        tree["answers_4011"] = server.answers_4011
+    return BootServerConfig.model_validate({**tree, **server.settings})
+
+
+def list_members(inventory: Inventory, file: str) -> MacSet:
+    """The addresses of a list file named in a configuration, exact addresses only."""
+    if file.endswith(EXCEPT_SUFFIX):
+        macs = inventory.group(file.removesuffix(EXCEPT_SUFFIX))
+        return _inside(macs)
+    macs = inventory.group(file.removesuffix(LIST_SUFFIX))
+    return MacSet.of(macs.points) - _inside(macs) if macs.bounds else macs
+
+
+def reader(inventory: Inventory) -> ReadList:
+    """Delivers the list files of any server of this inventory."""
+    return lambda file: list_members(inventory, file)
+
+
+def boot_policy(inventory: Inventory, name: str) -> BootPolicy:
+    """The compiled policy of a server: what the server runs, and what the race asks."""
+    return compile_policy(boot_server_config(inventory, name), reader(inventory))
+
+
+def _inside(macs: MacSet) -> MacSet:
+    """The addresses an interval would hold but the set does not."""
+    return MacSet.of(point for point in macs.points if point in MacSet(macs.bounds))
+
+
+def _selector(inventory: Inventory, group: str) -> dict[str, Any]:
+    """A group as a selector: exact addresses by list file, intervals written out."""
+    if group == "everyone":
+        return {"everyone": True}
+    if group == "nobody":
+        return {}
+    if group == "unknown":
+        return {"everyone": True, "except": {"files": ["known" + LIST_SUFFIX]}}
+    macs = inventory.group(group)
+    if not macs.bounds:
+        return {"files": [group + LIST_SUFFIX]}
+    inside = _inside(macs)
+    selector: dict[str, Any] = {"ranges": _ranges(macs.bounds)}
+    if len(macs.points) > len(inside.points):
+        selector["files"] = [group + LIST_SUFFIX]
+    if inside.points:
+        selector["except"] = {"files": [group + EXCEPT_SUFFIX]}
+    return selector
+
+
+def _ranges(bounds: tuple[int, ...]) -> list[str]:
+    return [f"{format_mac(bounds[i])} to {format_mac(bounds[i + 1] - 1)}" for i in range(0, len(bounds), 2)]
+
+
+def _union(selectors: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """One selector for several, if none of them needs an exception of its own."""
+    joined: dict[str, Any] = {}
+    for selector in selectors:
+        if "except" in selector:
+            return None
+        for key, value in selector.items():
+            joined[key] = value if key == "everyone" else [*joined.get(key, []), *value]
+    return joined
+
+
+def _written_out(macs: MacSet) -> dict[str, Any]:
+    """A set no group names, as a selector: its intervals and addresses."""
+    inside = _inside(macs)
+    outside = sorted(macs.points - inside.points)
+    selector: dict[str, Any] = {}
+    if macs.bounds == EVERYONE.bounds:
+        selector["everyone"] = True
+    elif macs.bounds:
+        selector["ranges"] = _ranges(macs.bounds)
+    if outside:
+        selector["macs"] = [format_mac(mac) for mac in outside]
+    if inside.points:
+        selector["except"] = {"macs": [format_mac(mac) for mac in sorted(inside.points)]}
+    return selector
+
+
+Answered = list[tuple[str, MacSet, dict[str, Any], tuple[str, ...] | None]]
+"""A rule's name, its clients, their selector, and the architectures it is narrowed to."""
+
+
+def answered_by(inventory: Inventory, name: str) -> Answered:
+    """Whom a server answers, rule by rule: name, addresses, selector, architectures (None: any)."""
+    answers = inventory.site.servers[name].answers
+    if answers.who == "intended":
+        return [
+            (f"intended-{number}" if number else "intended", macs, _written_out(macs), architectures)
+            for number, (macs, architectures) in enumerate(intended_clients(inventory, name))
+        ]
+    return _declared(inventory, answers)
+
+
+def _declared(inventory: Inventory, answers: Answers) -> Answered:
+    architectures = answers.architectures
+    if answers.who in ("only", "all_except"):
+        macs = inventory.members(answers.groups)
+        joined = _union([_selector(inventory, group) for group in answers.groups])
+        name = "-".join(answers.groups)
+        if answers.who == "only":
+            return [(name, macs, _written_out(macs) if joined is None else joined, architectures)]
+        excluded = _written_out(macs) if joined is None else joined
+        return [("all-but-" + name, ~macs, {"everyone": True, "except": excluded}, architectures)]
+    if answers.who == "nobody":
+        return []
+    return [(answers.who, inventory.group(answers.who), _selector(inventory, answers.who), architectures)]
+
+
+def intended_clients(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
+    """The clients the intent gives to a server, first choice or fallback, on any VLAN.
+
+    Each with the architectures it is about; None means any.
+    """
+    site = inventory.site
+    named = sorted({a for rule in site.intent for a in rule.architectures or ()})
+    # Architectures the intent never names behave alike: None stands for them.
+    by_architecture: dict[str | None, MacSet] = {}
+    for architecture in (None, *named):
+        found = NOBODY
+        for vlan in site.vlans:
+            left = EVERYONE
+            for rule in site.intent:
+                if not _is_about(rule, vlan, architecture):
+                    continue
+                macs = inventory.members(rule.clients, rule.unless) & left
+                left = left - macs
+                if name == rule.boot_from or name in rule.fallback:
+                    found |= macs
+        by_architecture[architecture] = found
+    others = by_architecture.pop(None)
+    if all(macs == others for macs in by_architecture.values()):
+        return [(others, None)] if others else []
+    # A rule narrowed to its architecture comes before the one for all others.
+    result: list[tuple[MacSet, tuple[str, ...] | None]] = [
+        (macs, (architecture,)) for architecture, macs in by_architecture.items() if macs and architecture
+    ]
+    every = tuple(a for a in _programmed(site.servers[name]) if a not in named)
+    return result + ([(others, every)] if others and every else [])
+
+
+def _programmed(server: Server) -> tuple[str, ...]:
+    return tuple(name for name in server.programs if name != "ipxe")
+
+
+def _is_about(rule: IntentRule, vlan: str, architecture: str | None) -> bool:
+    if rule.vlan is not None and vlan not in rule.vlan:
+        return False
+    return rule.architectures is None or architecture in rule.architectures
+
+
+def _rules(inventory: Inventory, name: str, server: Server) -> list[dict[str, Any]]:
+    programs = {
+        key: {"file": program.file, **_program_server(inventory, server, program.server)}
+        for key, program in server.programs.items()
+    }
+    rules: list[dict[str, Any]] = []
+    for rule_name, macs, selector, architectures in answered_by(inventory, name):
+        common = {"programs": programs} | ({"architectures": architectures} if architectures else {})
+        for group, delay in server.delay_for.items():
+            members = inventory.group(group)
+            delayed = members & macs
+            if delayed:
+                own = _selector(inventory, group) if delayed == members else _written_out(delayed)
+                rules.append(
+                    {
+                        "name": f"{rule_name}-{group}",
+                        "clients": own,
+                        "delay": delay.model_dump(exclude_defaults=True),
+                        **common,
+                    }
+                )
+        rules.append(
+            {
+                "name": rule_name,
+                "clients": selector,
+                "delay": server.delay.model_dump(exclude_defaults=True),
+                **common,
+            }
+        )
+    return rules
+
+
+def _program_server(inventory: Inventory, server: Server, text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    address = server_address(inventory.site, text, server.vlan)
+    return {"server": str(address)} if address else {}
+
+
+# -- the model ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoexistState:
+    """When the client was first heard (seconds), and what was overheard of other servers."""
+
+    first: float | None = None
+    offer_heard: bool = False
+    took_other: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoexistModel:
+    """``respond`` behind the protocol of the race. ``latency``: seconds it needs at most to answer."""
+
+    name: str
+    policy: BootPolicy
+    latency: float = 0.0
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def overhears(self) -> bool:
+        """Whether it listens to other servers' offers and the client's broadcast requests."""
+        return self.policy.follow_offers or any(rule.delay.after_offer for rule in self.policy.rules)
+
+    def initial(self, phase: float = 0.0) -> CoexistState:
+        """It has seen nothing."""
+        return CoexistState()
+
+    def receive(self, state: CoexistState, arrival: Arrival) -> Reaction:
+        """Ask ``respond`` about one packet."""
+        if arrival.port == CLIENT_PORT:
+            heard = arrival.packet.yiaddr != UNSPECIFIED
+            return Reaction(state=_replaced(state, offer_heard=state.offer_heard or heard))
+        request = boot_request(arrival.packet, arrival.port)
+        if request is None:
+            return Reaction(state=state, unanswered=Unanswered(why="not a request of a client"))
+        first = arrival.at if state.first is None else state.first
+        if request.message_type is MessageType.REQUEST and arrival.port == DHCP_PORT:
+            chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
+            state = _replaced(state, took_other=chosen not in (None, arrival.address.packed))
+        seen = Seen(
+            since_first=arrival.at - first, offer_heard=state.offer_heard, took_other=state.took_other
+        )
+        answer = respond(self.policy, request, server=arrival.address, source=arrival.source, seen=seen)
+        state = _replaced(state, first=first)
+        if not isinstance(answer, Answer):
+            why = answer.reason.value + (f" (rule {answer.rule})" if answer.rule else "")
+            return Reaction(state=state, unanswered=Unanswered(why=why))
+        sent = arrival.at + answer.after
+        return Reaction(
+            state=state,
+            replies=(
+                Reply(
+                    packet=answer.packet,
+                    earliest=sent,
+                    latest=sent + self.latency,
+                    source_port=BOOT_SERVER_PORT if arrival.port == BOOT_SERVER_PORT else DHCP_PORT,
+                    address=answer.address,
+                    port=answer.port,
+                    why=f"rule {answer.rule}" + (f", {answer.after:g} s later" if answer.after else ""),
+                ),
+            ),
+        )
+
+
+def _replaced(state: CoexistState, **changes: Any) -> CoexistState:
+    values = {"first": state.first, "offer_heard": state.offer_heard, "took_other": state.took_other}
+    return CoexistState(**{**values, **changes})
