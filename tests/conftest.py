@@ -59,8 +59,11 @@ def _missing(item: pytest.Item) -> Iterator[str]:
                 yield f"{program} does not exist"
     if item.get_closest_marker("wire") or item.get_closest_marker("lab"):
         yield from _namespaces_refused()
-    if item.get_closest_marker("lab") and shutil.which("qemu-system-x86_64") is None:
-        yield "qemu-system-x86_64 is not installed"
+    if item.get_closest_marker("lab"):
+        if shutil.which("qemu-system-x86_64") is None:
+            yield "qemu-system-x86_64 is not installed"
+        if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+            yield "/dev/net/tun cannot be opened, and a virtual machine is plugged in there"
 
 
 @functools.cache
@@ -70,10 +73,14 @@ def _namespaces_refused() -> tuple[str, ...]:
     if shutil.which("ip") is None:
         return ("ip (iproute2) is not installed",)
     name = f"coexist-ask-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        return (f"this machine refuses network namespaces: {made.stderr.strip()}",)
-    subprocess.run(["ip", "netns", "delete", name], check=True)
+    links = "link add br0 type bridge\nlink add veth0 type veth peer name veth1\n"
+    try:
+        for command, text in ((["ip", "netns", "add", name], ""), (["ip", "-n", name, "-batch", "-"], links)):
+            made = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+            if made.returncode != 0:
+                return (f"this machine refuses network namespaces or bridges: {made.stderr.strip()}",)
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
     return ()
 
 
