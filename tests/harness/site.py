@@ -1,0 +1,114 @@
+"""An inventory's own network: its VLANs, routers with relay agents, and a host for each of its servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from coexist.inventory import Inventory
+from coexist.inventory.references import server_address
+from tests.harness.namespaces import HarnessError
+from tests.harness.network import Host, Network
+from tests.harness.processes import Process
+from tests.harness.programs import boot_program
+from tests.harness.servers import start_boot_server, start_dhcpd
+
+SPEAKING = ("bios", "uefi-x64")
+"""The architectures that boot programs can be made for."""
+
+
+class SiteNetwork:
+    """A site laid out: each VLAN a broadcast domain, each server a host, one router between them.
+
+    Servers that share a machine (``host`` in the inventory) share a host here.
+    """
+
+    def __init__(self, network: Network, inventory: Inventory) -> None:
+        self.network = network
+        self.inventory = inventory
+        self.hosts: dict[str, Host] = {}
+        for name, vlan in inventory.site.vlans.items():
+            if vlan.snooping is not None or vlan.forwarding_delay:
+                raise HarnessError(f"vlan {name}: these bridges neither snoop nor hold packets back")
+            network.vlan(name, vlan.subnet[0])
+        self._add_router()
+        self._add_hosts()
+
+    def start(self, rendered: Path, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Process]:
+        """Start every server from its own folder of ``rendered``, with the boot programs it names."""
+        started = {}
+        for name, server in self.inventory.site.servers.items():
+            if name in leave_out:
+                continue
+            product = server.software.product
+            if product not in _STARTERS:
+                raise HarnessError(f"{name}: the lab cannot run {product}")
+            started[name] = _STARTERS[product](self.hosts[name], rendered / name)
+        return started
+
+    def add_programs(self, server: str, root: Path) -> None:
+        """Write the boot programs a server names into its folder: each says its server's and its own name."""
+        for architecture, program in self.inventory.site.servers[server].programs.items():
+            if architecture in SPEAKING and "://" not in program.file:
+                path = root / program.file.lstrip("/")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(boot_program(architecture, f"{server}:{program.file}"))
+
+    def server_at(self, address: str | None) -> str | None:
+        """The server that has an address; None for an address of none of them."""
+        for name, server in self.inventory.site.servers.items():
+            if address in map(str, server.stands_on.values()):
+                return name
+        return None
+
+    def _add_router(self) -> None:
+        site = self.inventory.site
+        gateways = {name: vlan.gateway for name, vlan in site.vlans.items() if vlan.gateway is not None}
+        if not gateways:
+            return
+        router = self.network.router(gateways)
+        for name, vlan in site.vlans.items():
+            for port in vlan.blocked_ports:
+                router.namespace.ip(
+                    f"rule add iif {router.interfaces[name]} ipproto udp dport {port} blackhole"
+                )
+            targets = [server_address(site, target) for target in vlan.relay_to]
+            if not targets or name not in gateways:
+                continue
+            if vlan.relay.address not in (None, vlan.gateway):
+                router.add_address(name, str(vlan.relay.address), vlan.subnet[0].prefixlen)
+            self.network.relay(
+                router,
+                name,
+                [target for target in targets if target is not None],
+                giaddr=vlan.relay.address,
+                min_secs=vlan.relay.min_secs,
+                option_82=b"\x01\x02" + vlan.id.to_bytes(2, "big") if vlan.relay.option_82 else None,
+            )
+
+    def _add_hosts(self) -> None:
+        site = self.inventory.site
+        machines: dict[str, dict[str, IPv4Address]] = {}
+        for name, server in site.servers.items():
+            machines.setdefault(server.host or name, {}).update(server.stands_on)
+        made = {
+            machine: self.network.host(machine, addresses, gateway=site.vlans[next(iter(addresses))].gateway)
+            for machine, addresses in machines.items()
+        }
+        for name, server in site.servers.items():
+            self.hosts[name] = made[server.host or name]
+
+
+def _start_boot_server(host: Host, folder: Path) -> Process:
+    return start_boot_server(host, folder / "coexist.yaml", ready="ready")
+
+
+def _start_dhcpd(host: Host, folder: Path) -> Process:
+    return start_dhcpd(host, folder / "dhcpd.conf")
+
+
+_STARTERS: dict[str, Callable[[Host, Path], Process]] = {
+    "coexist": _start_boot_server,
+    "isc-dhcpd": _start_dhcpd,
+}
