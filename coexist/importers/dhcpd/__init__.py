@@ -1,0 +1,1 @@
+"""ISC dhcpd.conf: its language, and what it means for an inventory."""

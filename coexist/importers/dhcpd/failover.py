@@ -1,0 +1,104 @@
+"""Failover peers of dhcpd.conf: read to be judged, and for the address the server has in them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from coexist.importers.dhcpd.definitions import semicolon
+from coexist.importers.dhcpd.lexer import NUMBER, STRING, Lexer
+from coexist.importers.dhcpd.numbers import c_integer, parse_aggregate
+from coexist.importers.dhcpd.option_values import address_or_name
+from coexist.importers.dhcpd.statements import StatementParser
+from coexist.importers.dhcpd.syntax import Data, FailoverPeer, Statement
+
+_NUMBERS = frozenset({"port", "max-response-delay", "max-unacked-updates", "mclt", "split",
+                      "max-lease-misbalance", "max-lease-ownership", "max-balance", "min-balance",
+                      "auto-partner-down"})  # fmt: skip
+
+
+def parse_failover(parser: StatementParser, start: int, *, in_shared: bool) -> Statement:
+    """A peer declaration or a reference to one, the word ``failover`` consumed."""
+    lexer = parser.lexer
+    if lexer.next().kind != "peer":
+        lexer.fail('expecting "peer"')
+    token = lexer.next()
+    if token.kind != STRING and not token.is_identifier:
+        lexer.fail("expecting failover peer name.")
+    name = token.value
+    token = lexer.next()
+    if token.kind == ";":
+        if not in_shared:
+            lexer.fail("failover peer reference not in shared-network declaration")
+        if name not in parser.names.peers:
+            lexer.fail(f"reference to unknown failover peer {name}")
+        parser.names.referred_peers.add(name)
+        return parser.other(start, "failover")
+    if token.kind != "{":
+        lexer.fail("expecting left brace")
+    if name in parser.names.peers:
+        lexer.fail(f"redeclaration of failover peer {name}")
+    return _Peer(parser, name).parse(start)
+
+
+class _Peer:
+    def __init__(self, parser: StatementParser, name: str) -> None:
+        self.parser = parser
+        self.lexer: Lexer = parser.lexer
+        self.name = name
+        self.seen: set[str] = set()
+        self.address: IPv4Address | None = None
+
+    def parse(self, start: int) -> Statement:
+        lexer = self.lexer
+        while (token := lexer.next()).kind != "}":
+            whose = ""
+            if token.kind == "peer":
+                whose = "peer "
+                token = lexer.next()
+            self._setting(token.kind, whose)
+            semicolon(lexer)
+            self.seen.add(whose + token.kind)
+        self._complete()
+        self.parser.names.peers.add(self.name)
+        text = f"failover peer {self.name}"
+        return FailoverPeer(lexer.position(start), text, self.name, self.address, "primary" in self.seen)
+
+    def _setting(self, kind: str, whose: str) -> None:
+        lexer = self.lexer
+        if kind in ("primary", "secondary"):
+            return
+        if kind in ("hba", "split") and "secondary" in self.seen:
+            lexer.fail("secondary may not define load balance settings.")
+        if kind == "address":
+            value = address_or_name(lexer)
+            if not whose and isinstance(value, Data):
+                self.address = IPv4Address(value.octets)
+        elif kind == "hba":
+            if len(parse_aggregate(lexer, 0, ":", 16)) != 32:
+                lexer.fail("HBA must be exactly 32 bytes.")
+        elif kind == "load":
+            for word, complaint in (("balance", "'balance'"), ("max", "'max'"), ("seconds", "'secs'")):
+                if lexer.next().kind != word:
+                    lexer.fail(f"expecting {complaint}")
+            self._number()
+        elif kind in _NUMBERS:
+            number = self._number()
+            if kind == "split" and number > 256:
+                lexer.fail("split must be between 0 and 256, inclusive")
+        else:
+            lexer.fail("invalid statement in peer declaration")
+
+    def _number(self) -> int:
+        token = self.lexer.next()
+        if token.kind != NUMBER:
+            self.lexer.fail("expecting number")
+        return c_integer(token.value)
+
+    def _complete(self) -> None:
+        if "peer address" not in self.seen:
+            self.lexer.fail("peer address may not be omitted")
+        if "primary" in self.seen:
+            if not self.seen & {"hba", "split"}:
+                self.lexer.fail("primary failover server must have hba or split.")
+            if "mclt" not in self.seen:
+                self.lexer.fail("primary failover server must have mclt.")
