@@ -172,6 +172,11 @@ class _Checker:
             self._empty_whitelist(path, server)
             for group in server.delay_for:
                 self.need_groups((*path, "delay_for", group), [group])
+            for group in server.programs_for:
+                self.need_groups((*path, "programs_for", group), [group])
+                if server.software.product != "coexist":
+                    message = f"{server.software.product} cannot give some of its clients other programs"
+                    self.complain((*path, "programs_for"), message, "remove the line", key=True)
             self._programs((*path, "programs"), server)
             if server.boot_server:
                 self.need_servers((*path, "boot_server"), [server.boot_server], address_too=True)

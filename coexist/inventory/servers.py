@@ -114,6 +114,8 @@ class Server(Declared):
     none. ``offers_file``: whether the offer itself names the file. ``answers_4011``: whether it
     answers the REQUEST on port 4011. ``ping_check``: a DHCP server pings an address before it
     offers it (dhcpd does unless told otherwise). ``settings``: further keywords of its product.
+    ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
+    (``programs_for`` on coexist only); of several groups the one named first counts.
     """
 
     software: Software
@@ -125,6 +127,7 @@ class Server(Declared):
     delay: Delay = Delay()
     delay_for: dict[Name, Delay] = {}
     programs: Programs = {}
+    programs_for: dict[Name, Programs] = {}
     boot_server: Text | None = None
     options: Options = {}
     discovery_control: Annotated[int, Field(ge=0, le=255)] | None = None

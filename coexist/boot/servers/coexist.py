@@ -16,8 +16,9 @@ from coexist.boot.respond import Answer, Seen, respond
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
 from coexist.inventory import Inventory
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
-from coexist.inventory.models import Answers, IntentRule, Server
+from coexist.inventory.models import Answers, IntentRule, Programs, Server
 from coexist.inventory.references import server_address
+from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option
@@ -203,35 +204,33 @@ def _is_about(rule: IntentRule, vlan: str, architecture: str | None) -> bool:
 
 
 def _rules(inventory: Inventory, name: str, server: Server) -> list[dict[str, Any]]:
-    programs = {
-        key: {"file": program.file, **_program_server(inventory, server, program.server)}
-        for key, program in server.programs.items()
-    }
     rules: list[dict[str, Any]] = []
+    special = dict.fromkeys((*server.delay_for, *server.programs_for))
     for rule_name, macs, selector, architectures in answered_by(inventory, name):
-        common = {"programs": programs} | ({"architectures": architectures} if architectures else {})
-        for group, delay in server.delay_for.items():
+        narrowed = {"architectures": architectures} if architectures else {}
+        for group in special:
             members = inventory.group(group)
-            delayed = members & macs
-            if delayed:
-                own = _selector(inventory, group) if delayed == members else _written_out(delayed)
-                rules.append(
-                    {
-                        "name": f"{rule_name}-{group}",
-                        "clients": own,
-                        "delay": delay.model_dump(exclude_defaults=True),
-                        **common,
-                    }
-                )
-        rules.append(
-            {
-                "name": rule_name,
-                "clients": selector,
-                "delay": server.delay.model_dump(exclude_defaults=True),
-                **common,
-            }
-        )
+            about = members & macs
+            if about:
+                own = _selector(inventory, group) if about == members else _written_out(about)
+                delay = server.delay_for.get(group, server.delay)
+                programs = server.programs_for.get(group, server.programs)
+                rule = {"name": f"{rule_name}-{group}", "clients": own, **narrowed}
+                rules.append(rule | _behaviour(inventory, server, delay, programs))
+        rule = {"name": rule_name, "clients": selector, **narrowed}
+        rules.append(rule | _behaviour(inventory, server, server.delay, server.programs))
     return rules
+
+
+def _behaviour(inventory: Inventory, server: Server, delay: Delay, programs: Programs) -> dict[str, Any]:
+    """What a rule does: when it answers, and with which programs."""
+    return {
+        "delay": delay.model_dump(exclude_defaults=True),
+        "programs": {
+            key: {"file": program.file, **_program_server(inventory, server, program.server)}
+            for key, program in programs.items()
+        },
+    }
 
 
 def _program_server(inventory: Inventory, server: Server, text: str | None) -> dict[str, str]:

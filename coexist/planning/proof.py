@@ -1,0 +1,176 @@
+"""The proof of a moment: every client of a migration has exactly one boot server, the right one.
+
+A moment is a `Placement`: a state of the two servers' files that may last for ever, because the tool was
+killed, a host did not answer, or it is Friday. The space of all clients is cut into classes no
+declaration can tell apart, and the race is run for one of each class, on each VLAN, for every firmware
+the site declares for it, over everything that may differ (jitter, phase of the client's clock, which
+answer comes first). A moment holds if every possible end of every race is the same boot: served by the
+server the placement names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coexist.analysis.findings import Witness
+from coexist.analysis.intent import IntentReader
+from coexist.analysis.race import ClientCase, RaceResult, race
+from coexist.analysis.space import ClientClass, MacClass, cut
+from coexist.analysis.world import build_world
+from coexist.inventory import Inventory
+from coexist.planning.placement import Placement, inventory_at
+from coexist.planning.waves import migrating
+from coexist.wire.mac import format_mac
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A class of clients for which a moment does not hold: whom it hits, and what happens to it."""
+
+    message: str
+    witness: Witness
+    clients: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the races of one moment said.
+
+    ``cases``: races run; ``clients``: clients they stand for; ``firmwares``: what was asked about.
+    ``slowest``: seconds from a client's first DISCOVER to its first request for a file, at worst.
+    ``elsewhere``: cases no server of the migration is meant to boot (other VLANs).
+    """
+
+    cases: int
+    clients: int
+    firmwares: tuple[str, ...]
+    slowest: float | None
+    elsewhere: int
+    assumptions: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every client has exactly one server, and there was one to ask about."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        if self.failures:
+            return f"does not hold: {self.failures[0].message}"
+        seconds = f", at worst {self.slowest:.1f} s after the first DISCOVER" if self.slowest else ""
+        return (
+            f"{self.clients} clients have one server each: {self.cases} races"
+            f" over {', '.join(self.firmwares) or 'nothing'}{seconds}"
+        )
+
+
+class Prover:
+    """Proves moments of one migration; what its VLANs were before is looked up once."""
+
+    def __init__(self, inventory: Inventory, name: str) -> None:
+        self.inventory = inventory
+        self.name = name
+        self.migration = inventory.site.migrations[name]
+        self.scope = migrating(inventory, self.migration)
+        self.ends = (self.migration.source, self.migration.target)
+        self._base_world = build_world(inventory)
+        self._before: dict[ClientCase, bool] = {}
+        self._proven: dict[Placement, Proof] = {}
+
+    def prove(self, placement: Placement) -> Proof:
+        """Run every race of a moment."""
+        if placement not in self._proven:
+            self._proven[placement] = self._prove(placement)
+        return self._proven[placement]
+
+    def _prove(self, placement: Placement) -> Proof:
+        inventory = inventory_at(self.inventory, self.name, placement)
+        space, world = cut(inventory), build_world(inventory)
+        intent = IntentReader(space)
+        failures: list[Failure] = []
+        asked: set[str] = set()
+        assumptions: dict[str, None] = {}
+        macs: set[int] = set()
+        cases = elsewhere = 0
+        slowest: float | None = None
+        shown = {macs.number: self._shown(macs) for macs in space.mac_classes}
+        for client in space.classes:
+            mac = shown[client.macs.number]
+            if mac is None or not client.architecture:
+                continue
+            case = ClientCase(
+                mac=mac, vlan=client.vlan, architecture=client.architecture, firmware=client.firmware
+            )
+            said = intent.of(client)
+            if said.server not in self.ends and (said.rule is not None or not self._served_before(case)):
+                elsewhere += 1
+                continue
+            result = race(world, case)
+            expected = self.ends[placement.on_target(mac)]
+            cases += 1
+            asked.add(client.firmware)
+            macs.update(client.macs.points)
+            assumptions.update(dict.fromkeys(result.assumptions))
+            wrong = _wrong(result, expected)
+            if wrong is not None:
+                failures.append(self._failure(client, mac, result, wrong))
+            else:
+                slowest = max((o.seconds for o in result.outcomes if o.seconds), default=slowest or 0.0)
+        failures.sort(key=lambda failure: (-failure.clients, failure.witness.mac))
+        return Proof(
+            cases=cases,
+            clients=len(macs & self.scope),
+            firmwares=tuple(sorted(asked)),
+            slowest=slowest,
+            elsewhere=elsewhere,
+            assumptions=tuple(assumptions),
+            failures=tuple(failures),
+        )
+
+    def _shown(self, macs: MacClass) -> int | None:
+        """The member a class is shown by: one the migration is about, None if it has none."""
+        if not macs.known or macs.witness in self.scope:
+            return macs.witness if macs.known else None
+        return min(self.scope.intersection(macs.points), default=None)
+
+    def _failure(self, client: ClientClass, mac: int, result: RaceResult, wrong: str) -> Failure:
+        record = self.inventory.clients.find(mac)
+        name = record.name if record else ""
+        label = f"{name} ({format_mac(mac)})" if name else format_mac(mac)
+        witness = Witness(
+            mac=mac,
+            architecture=client.architecture,
+            firmware=client.firmware,
+            vlan=client.vlan,
+            name=name,
+            timeline=(*map(str, result.events), *(outcome.why for outcome in result.outcomes)),
+        )
+        return Failure(
+            message=f"{label}, {client.architecture} with {client.firmware} on {client.vlan}, {wrong}",
+            witness=witness,
+            clients=len(self.scope.intersection(client.macs.points)),
+        )
+
+    def _served_before(self, case: ClientCase) -> bool:
+        """Whether one of the two boots such a client before anything moves; asked where no intent says it."""
+        if case not in self._before:
+            outcomes = race(self._base_world, case).outcomes
+            self._before[case] = any(outcome.boot_server in self.ends for outcome in outcomes)
+        return self._before[case]
+
+
+def _wrong(result: RaceResult, expected: str) -> str | None:
+    """What is wrong with a result, as a clause; None if every end is a boot from ``expected``."""
+    # Who answered does not matter, but where the files come from: one server may hand over to the other.
+    servers = {outcome.boot_server for outcome in result.outcomes}
+    named = sorted(server for server in servers if server is not None)
+    if None in servers or not servers:
+        return f"may have none instead of {expected}" if named else f"has no server instead of {expected}"
+    if len(named) > 1:
+        return f"may have {' or '.join(named)}"
+    if named != [expected]:
+        return f"has {named[0]} instead of {expected}"
+    files = {outcome.file for outcome in result.outcomes}
+    if len(files) > 1 or None in files:
+        return f"may load {' or '.join(sorted(map(str, files)))}"
+    return None
