@@ -95,11 +95,13 @@ def start_firmware(
     *,
     firmware: Firmware,
     mac: str,
+    uefi: bool = False,
     until: Callable[[Capture, str], bool] | None = None,
     timeout: float | None = None,
 ) -> Boot:
     """Power a machine on in a VLAN, wait until a boot program speaks or it gives up, power it off.
 
+    ``uefi``: iPXE as the option ROM of a UEFI machine, not of a BIOS; EDK2 is UEFI anyway.
     ``until`` ends the boot earlier: it is asked at each frame and each piece of console output.
     ``timeout`` in seconds. Boot one machine at a time: they would share the processor.
     """
@@ -116,7 +118,9 @@ def start_firmware(
         stack.callback(capture.stop)
         router = RouterAdvertiser(network.switch, tap)
         stack.callback(router.stop)
-        machine = Process(_command(firmware, mac, tap, directory), namespace=network.switch, changed=changed)
+        machine = Process(
+            _command(firmware, uefi, mac, tap, directory), namespace=network.switch, changed=changed
+        )
         stack.callback(machine.stop)
 
         def reason() -> str | None:
@@ -142,7 +146,7 @@ def start_firmware(
     return Boot(frames=capture.frames(), console=console, word=word[1] if word else None, ended=ended)
 
 
-def _command(firmware: Firmware, mac: str, tap: str, directory: Path) -> list[str]:
+def _command(firmware: Firmware, uefi: bool, mac: str, tap: str, directory: Path) -> list[str]:
     device = f"virtio-net-pci,netdev=n0,mac={mac},bootindex=1"
     # fmt: off
     common = [
@@ -152,7 +156,7 @@ def _command(firmware: Firmware, mac: str, tap: str, directory: Path) -> list[st
         "-netdev", f"tap,id=n0,ifname={tap},script=no,downscript=no",
         "-boot", "menu=off,strict=on",
     ]
-    if firmware == "ipxe":
+    if firmware == "ipxe" and not uefi:
         # graphics=off brings the console to the serial port. The ROM is not named: QEMU writes the card's
         # identity only into its default ROM, and SeaBIOS passes over any other.
         return [*common, "-machine", "pc,graphics=off", "-m", "128", "-device", device]
@@ -166,7 +170,7 @@ def _command(firmware: Firmware, mac: str, tap: str, directory: Path) -> list[st
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}",
         "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
         # Without an option ROM, OVMF drives the card itself: iPXE's UEFI ROM would take its place.
-        "-device", f"{device},romfile=",
+        "-device", device if firmware == "ipxe" else f"{device},romfile=",
     ]
     # fmt: on
 

@@ -8,9 +8,11 @@ import ctypes
 import itertools
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ T = TypeVar("T")
 
 _PREFIX = "cx"
 _NAMED = re.compile(rf"{_PREFIX}(\d+)-\d+-.*")
+_FILES = re.compile(rf"{_PREFIX}(\d+)-files-.*")
 _FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 
@@ -94,13 +97,26 @@ class Namespace:
             _delete(self.name)
 
 
+def temporary_folder() -> Path:
+    """A new folder for files, which the next run sweeps away if this one is killed."""
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-files-"))
+
+
 def _sweep() -> None:
     """Take away what a killed process of this harness left behind."""
-    with contextlib.suppress(FileNotFoundError):
-        for entry in _FOLDER.iterdir():
-            named = _NAMED.fullmatch(entry.name)
-            if named is not None and not Path(f"/proc/{named[1]}").exists():
-                _delete(entry.name)
+    for name in _left_behind(_FOLDER, _NAMED):
+        _delete(name)
+    files = Path(tempfile.gettempdir())
+    for name in _left_behind(files, _FILES):
+        shutil.rmtree(files / name, ignore_errors=True)
+
+
+def _left_behind(folder: Path, named: re.Pattern[str]) -> list[str]:
+    """The entries named after a process that is no more."""
+    if not folder.is_dir():
+        return []
+    fitting = [found for entry in folder.iterdir() if (found := named.fullmatch(entry.name))]
+    return [found[0] for found in fitting if not Path(f"/proc/{found[1]}").exists()]
 
 
 def _delete(name: str) -> None:

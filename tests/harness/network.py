@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -13,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.harness.capture import Capture
-from tests.harness.namespaces import HarnessError, Namespace
+from tests.harness.namespaces import HarnessError, Namespace, temporary_folder
 from tests.harness.processes import PATIENCE, Process
 from tests.harness.relay import RelayAgent
 
@@ -110,7 +109,7 @@ class Network:
     def __init__(self, *, directory: Path | None = None) -> None:
         self._stack = contextlib.ExitStack()
         if directory is None:
-            directory = Path(tempfile.mkdtemp(prefix="coexist-net-"))
+            directory = temporary_folder()
             self._stack.callback(shutil.rmtree, directory, ignore_errors=True)
         directory.chmod(0o755)
         self.directory = directory

@@ -58,7 +58,7 @@ class SiteNetwork:
     def server_at(self, address: str | None) -> str | None:
         """The server that has an address; None for an address of none of them."""
         for name, server in self.inventory.site.servers.items():
-            if address in map(str, server.stands_on.values()):
+            if address in {str(each) for each in server.stands_on.values()}:
                 return name
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -14,11 +15,12 @@ from tftpy import TftpException
 
 from coexist.wire.bootp import BOOTREPLY, Packet, encode
 from coexist.wire.options import MessageType, Option
+from tests.conftest import ROOT
 from tests.harness.client import PxeClient, hardware_address, tftp_get
 from tests.harness.frames import ArpRequest, Datagram, arp_reply, parse_frame, udp_frame
 from tests.harness.namespaces import HarnessError, Namespace
 from tests.harness.network import Network
-from tests.harness.processes import Process
+from tests.harness.processes import Process, wait_until
 from tests.harness.servers import start_dnsmasq, start_tftpd
 
 MAC = "52:54:00:00:00:01"
@@ -57,13 +59,30 @@ def test_a_network_leaves_nothing_behind_when_its_test_fails():
     assert not network.directory.exists()
 
 
-def test_a_namespace_that_was_left_behind_is_swept_away():
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    left = f"cx{ended.pid}-0-left"
-    subprocess.run(["ip", "netns", "add", left], check=True)
+_KILLED = """
+import os, signal
+from tests.harness.network import Network
+
+network = Network()
+network.vlan("office", "10.10.0.0/16")
+print(network.switch.name, network.host("server", {"office": "10.10.0.5"}).start(["sleep", "600"]).pid)
+print(network.directory, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_run_left_behind_is_swept_away_by_the_next():
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    namespace, sleeping, directory = killed.stdout.split()
+    assert Path(directory).is_dir()
     Namespace("sweeper").delete()
-    assert left not in subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+    assert namespace not in subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
+    # What nobody has waited for yet is dead all the same, and has no command line any more.
+    command = Path(f"/proc/{sleeping}/cmdline")
+    wait_until(lambda: not command.exists() or not command.read_bytes(), "the end of sleep")
+    assert not Path(directory).exists()
 
 
 def test_a_program_that_ends_too_early_says_what_it_said():
