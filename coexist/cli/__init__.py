@@ -39,6 +39,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "init": Entry("coexist.cli.init:command", "Begin an inventory."),
     "probe": Entry("coexist.cli.probe:command", "Ask the wire who answers booting clients."),
+    "render": Entry("coexist.cli.render:command", "Write each server's own configuration."),
     "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),
 }
 

@@ -1,0 +1,104 @@
+"""What a declaration wants and its product cannot do: each is a finding with the alternative, never an omission."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coexist.inventory.documents import Path
+from coexist.inventory.macset import MacSet
+from coexist.inventory.values import Delay
+from coexist.render.target import Capabilities, Job
+
+_ELSEWHERE = (
+    "let coexist boot these clients instead (`software: coexist`), or separate the services by whitelists"
+)
+_DELAY_CODES = {
+    "after": "CX501",
+    "secs_at_least": "CX502",
+    "since_first": "CX503",
+    "after_offer": "CX504",
+}
+_DELAY_SAYS = {
+    "after": "has no delay on its own clock",
+    "secs_at_least": "cannot compare the client's secs with a threshold",
+    "since_first": "does not remember when a client's first packet came",
+    "after_offer": "cannot wait for another server's offer",
+}
+_DELAY_INSTEAD = {
+    "after": "write the delay in seconds (`delay: 1.2`)",
+    "secs_at_least": "write a threshold (`delay: {secs_at_least: 4}`), which iPXE and old ROMs reach at once",
+}
+
+
+def report_limits(job: Job, can: Capabilities) -> None:
+    """Report what ``can`` does not hold of what the server is declared to do."""
+    _roles(job, can)
+    _delays(job, can)
+    _lists(job, can)
+
+
+def _roles(job: Job, can: Capabilities) -> None:
+    missing = job.server.effective_roles - can.roles
+    # Serving files is set up beside the boot service and needs no configuration of this product.
+    missing -= {"tftp", "http"}
+    for role in sorted(missing):
+        job.report("CX512", ("servers", job.name, "roles"), f"{job.server.software} of {job.name} has not the role {role}",
+                   f"give {role} to another server on the same `host`")  # fmt: skip
+
+
+def _delays(job: Job, can: Capabilities) -> None:
+    path: Path = ("servers", job.name, "delay")
+    _delay(job, can, job.server.delay, path)
+    for group, delay in job.server.delay_for.items():
+        if not can.delay_for_groups:
+            job.report("CX506", ("servers", job.name, "delay_for", group),
+                       f"{job.server.software} delays everyone alike; {job.name} shall treat {group} apart",
+                       "give the group to a server of its own, or write one `delay` for all")  # fmt: skip
+        else:
+            _delay(job, can, delay, ("servers", job.name, "delay_for", group))
+
+
+def _delay(job: Job, can: Capabilities, delay: Delay, path: Path) -> None:
+    kind = delay.kind
+    if kind == "none":
+        return
+    if kind not in can.delays:
+        ways = [way for other, way in _DELAY_INSTEAD.items() if other in can.delays]
+        job.report(_DELAY_CODES[kind], path, f"{job.server.software} {_DELAY_SAYS[kind]}: {job.name} shall answer {delay}",
+                   "; or ".join([*ways, _ELSEWHERE]))  # fmt: skip
+    elif kind == "after" and can.delay_step and delay.after % can.delay_step:
+        rounded = whole_steps(delay.after, can.delay_step)
+        job.report("CX505", path, f"{job.server.software} counts delays in steps of {can.delay_step:g} s: {job.name} answers after {rounded:g} s, not {delay.after:g} s",
+                   f"write `delay: {rounded:g}`, and see with `coexist check` whether it is too long")  # fmt: skip
+
+
+def whole_steps(seconds: float, step: float) -> float:
+    """The delay in whole steps, rounded up: a delay that is too short loses its order."""
+    steps = int(seconds / step)
+    return (steps if steps * step >= seconds else steps + 1) * step
+
+
+def _lists(job: Job, can: Capabilities) -> None:
+    answers = job.server.answers
+    path: Path = ("servers", job.name, "answers")
+    whitelist = answers.who in ("only", "known", "intended")
+    if whitelist and not can.whitelist:
+        job.report("CX507", path, f"{job.server.software} has no whitelist: {job.name} would answer everyone",
+                   "keep the other clients away by VLAN or by the scope's rules, or take a boot server with a whitelist")  # fmt: skip
+    if answers.who in ("all_except", "unknown") and not can.deny_list:
+        job.report("CX508", path, f"{job.server.software} cannot leave clients out: {job.name} would answer them too",
+                   "keep these clients away by VLAN, or take a boot server with a deny list")  # fmt: skip
+    if answers.architectures is not None and not can.by_architecture:
+        job.report("CX510", path, f"{job.server.software} cannot leave out an architecture",
+                   "give each architecture a boot server of its own VLAN, or take one that can tell them apart")  # fmt: skip
+    if not can.mac_ranges and (can.whitelist or can.deny_list):
+        for group, macs in _ranged(job):
+            job.report("CX509", path, f"{job.server.software} knows whole MAC addresses only, and {group} has ranges of them ({macs.size} addresses)",
+                       "register these machines in the clients' CSV file and name them by `where`")  # fmt: skip
+
+
+def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:
+    for group in job.server.answers.groups:
+        macs = job.inventory.group(group)
+        if macs.bounds:
+            yield group, macs

@@ -1,0 +1,476 @@
+"""What a DHCP server hands out, in a form every product's renderer can write.
+
+A scope becomes an ordered list of settings. The first setting whose condition holds and that sets a value
+(next server, file, each option) gives it: what ``inventory.models.ScopeRule`` promises. dhcpd writes them as
+nested ``if``, Kea as classes, dnsmasq as tags, Windows as policies; the answers are equal
+(tests/wire/test_same_answers.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+
+from coexist.boot.policy import architecture_codes
+from coexist.inventory import Inventory
+from coexist.inventory.documents import Path
+from coexist.inventory.macset import MacSet
+from coexist.inventory.models import OptionTest, Pool, Program, Scope, ScopeRule, Server
+from coexist.inventory.references import server_address
+from coexist.inventory.values import OptionValue, option_bytes
+from coexist.render.cells import Cells, cut
+from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.option_codes import Option, OptionKind, option_kind
+from coexist.wire.options import encode_option_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Which packets a setting is about; all parts hold together, None means any.
+
+    ``cells``: names of cells. ``architectures``: codes of option 93 (its first one); a PXEClient that sends
+    none is a BIOS (RFC 4578 section 2.1). ``ipxe``: clients that already run iPXE.
+    """
+
+    cells: frozenset[str] | None = None
+    architectures: frozenset[int] | None = None
+    ipxe: bool = False
+    vendor_class: bytes | None = None
+    user_class: bytes | None = None
+    tests: tuple[OptionTest, ...] = ()
+
+    @property
+    def always(self) -> bool:
+        """Whether it holds for every packet."""
+        return self == ALWAYS
+
+
+ALWAYS = Condition()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Values for the packets of a condition. Options are octets as they go on the wire."""
+
+    name: str
+    path: Path
+    condition: Condition = ALWAYS
+    next_server: IPv4Address | None = None
+    file: str | None = None
+    options: Mapping[int, bytes] = field(default_factory=dict)
+    ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPlan:
+    """Addresses to lease; ``cells`` None means to everyone."""
+
+    first: IPv4Address
+    last: IPv4Address
+    cells: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """An address that belongs to one MAC. ``cell`` is the cell the MAC is in."""
+
+    mac: int
+    address: IPv4Address
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubnetPlan:
+    """A subnet as one scope serves it. Without a scope nothing is leased there."""
+
+    network: IPv4Network
+    scope: str | None
+    pools: tuple[PoolPlan, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopePlan:
+    """What a scope hands out. The first of ``special`` that fits and sets a value gives it, else ``defaults``.
+
+    ``lease_time`` is in seconds; ``min_secs`` compares with the header's ``secs``.
+    """
+
+    name: str
+    path: Path
+    vlan: str
+    special: tuple[Setting, ...]
+    defaults: Setting
+    lease_time: int
+    min_secs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VlanPlan:
+    """The subnets that share a wire. ``local`` is the server's own address there, None behind a relay;
+    ``relays`` are the addresses relay agents write into giaddr."""
+
+    name: str
+    subnets: tuple[SubnetPlan, ...]
+    local: IPv4Address | None
+    relays: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpPlan:
+    """Everything one DHCP server is told."""
+
+    name: str
+    server: Server
+    vlans: tuple[VlanPlan, ...]
+    scopes: tuple[ScopePlan, ...]
+    cells: Cells
+
+
+def dhcp_plan(inventory: Inventory, name: str, intended: MacSet | None = None) -> DhcpPlan:
+    """What the DHCP server ``name`` shall do. ``intended`` are the clients the intent gives to it."""
+    server = inventory.site.servers[name]
+    scopes = {key: scope for key, scope in inventory.site.scopes.items() if name in scope.servers}
+    cells = cut(_named_sets(inventory, server, scopes, intended))
+    plans = tuple(_scope_plan(inventory, name, key, scope, cells) for key, scope in scopes.items())
+    return DhcpPlan(
+        name=name,
+        server=server,
+        vlans=tuple(_vlan_plans(inventory, server, scopes, cells)),
+        scopes=plans,
+        cells=cells,
+    )
+
+
+# -- groups ------------------------------------------------------------------------------------
+
+
+def _named_sets(
+    inventory: Inventory, server: Server, scopes: Mapping[str, Scope], intended: MacSet | None
+) -> dict[str, MacSet]:
+    names: set[str] = set()
+    for scope in scopes.values():
+        for rule in scope.rules:
+            names.update(rule.clients or ())
+        for pool in scope.pools:
+            names.update(pool.allow, pool.deny)
+    names.update(server.answers.groups)
+    if server.answers.who in ("known", "unknown"):
+        names.add(server.answers.who)
+    # ``unknown`` is what ``known`` leaves; one of the two lists is enough to tell them apart.
+    names -= {"everyone", "nobody"}
+    sets = {name: inventory.group(name) for name in sorted(names)}
+    if server.answers.who == "intended" and intended is not None:
+        sets[_INTENDED] = intended
+    return sets
+
+
+_INTENDED = "intended"
+
+
+def _cells_of(cells: Cells, names: tuple[str, ...] | None) -> frozenset[str] | None:
+    """The cells of some groups; None for everyone."""
+    if names is None or "everyone" in names:
+        return None
+    return cells.of(frozenset(names))
+
+
+def _answered(server: Server, cells: Cells) -> frozenset[str] | None:
+    answers = server.answers
+    if answers.who == "everyone":
+        return None
+    if answers.who == "nobody":
+        return frozenset()
+    if answers.who == "all_except":
+        return cells.all - (_cells_of(cells, answers.groups) or cells.all)
+    groups = {"only": answers.groups, "intended": (_INTENDED,)}.get(answers.who, (answers.who,))
+    return _cells_of(cells, groups)
+
+
+# -- settings ----------------------------------------------------------------------------------
+
+
+def _scope_plan(inventory: Inventory, server_name: str, key: str, scope: Scope, cells: Cells) -> ScopePlan:
+    server = inventory.site.servers[server_name]
+    path: Path = ("scopes", key)
+    settings = [*_refusals(server, server_name, cells)]
+    for number, rule in enumerate(scope.rules):
+        settings += _rule_settings(inventory, scope.vlan, rule, cells, number, (*path, "rules", number))
+    settings += _value_settings(inventory, scope.vlan, scope, ALWAYS, f"scope {key}", path)
+    settings += _server_settings(inventory, server, server_name, scope.vlan, settings)
+    special, defaults = settle(settings, f"scope {key}", path)
+    return ScopePlan(
+        name=key,
+        path=path,
+        vlan=scope.vlan,
+        special=special,
+        defaults=defaults,
+        lease_time=scope.lease_time,
+        min_secs=max(scope.min_secs, server.delay.secs_at_least),
+    )
+
+
+def settle(settings: list[Setting], name: str, path: Path) -> tuple[tuple[Setting, ...], Setting]:
+    """Part settings into those for some packets and what holds for all others.
+
+    A value that an unconditional setting decides is taken out of every setting below it, so that a target
+    may write the unconditional ones in a place of less authority.
+    """
+    defaults = Setting(name=name, path=path)
+    special: list[Setting] = []
+    for setting in settings:
+        left = replace(
+            setting,
+            next_server=setting.next_server if defaults.next_server is None else None,
+            file=setting.file if defaults.file is None else None,
+            options={code: value for code, value in setting.options.items() if code not in defaults.options},
+            ignore=setting.ignore and not defaults.ignore,
+        )
+        if not left.condition.always:
+            if left.ignore or left.next_server is not None or left.file is not None or left.options:
+                special.append(left)
+            continue
+        defaults = replace(
+            defaults,
+            next_server=left.next_server if defaults.next_server is None else defaults.next_server,
+            file=left.file if defaults.file is None else defaults.file,
+            options=dict(sorted({**left.options, **defaults.options}.items())),
+            ignore=left.ignore or defaults.ignore,
+        )
+    return tuple(special), defaults
+
+
+def _refusals(server: Server, name: str, cells: Cells) -> Iterator[Setting]:
+    """Whom the server does not answer at all."""
+    path: Path = ("servers", name, "answers")
+    answered = _answered(server, cells)
+    if answered is not None:
+        yield Setting(
+            name="not answered", path=path, condition=Condition(cells=cells.all - answered), ignore=True
+        )
+    if server.answers.architectures is not None:
+        wanted = architecture_codes(server.answers.architectures) or frozenset()
+        every = frozenset(code for codes in ARCHITECTURE_NAMES.values() for code in codes)
+        yield Setting(
+            name="architectures not answered",
+            path=path,
+            condition=Condition(architectures=every - wanted),
+            ignore=True,
+        )
+
+
+def _rule_settings(
+    inventory: Inventory, vlan: str, rule: ScopeRule, cells: Cells, number: int, path: Path
+) -> Iterator[Setting]:
+    condition = Condition(
+        cells=_cells_of(cells, rule.clients),
+        architectures=architecture_codes(rule.architectures),
+        vendor_class=None if rule.vendor_class is None else rule.vendor_class.encode(),
+        user_class=None if rule.user_class is None else rule.user_class.encode(),
+        tests=rule.when,
+    )
+    name = rule.name or f"rule {number + 1}" + (f": {', '.join(rule.clients)}" if rule.clients else "")
+    if condition.cells is not None and not condition.cells:
+        return
+    if rule.ignore:
+        yield Setting(name=name, path=path, condition=condition, ignore=True)
+    else:
+        yield from _value_settings(inventory, vlan, rule, condition, name, path)
+
+
+def _value_settings(
+    inventory: Inventory, vlan: str, holder: Scope | ScopeRule, condition: Condition, name: str, path: Path
+) -> Iterator[Setting]:
+    """A program by architecture is a setting of its own, iPXE's first: it ends the reload loop."""
+    own = wire_options(holder.options)
+    explicit = frozenset(own)
+    yield from program_settings(inventory, vlan, holder.programs, condition, name, path, explicit)
+    next_server = server_address(inventory.site, holder.next_server, vlan) if holder.next_server else None
+    yield with_options(
+        Setting(
+            name=name,
+            path=path,
+            condition=condition,
+            next_server=next_server,
+            file=holder.filename,
+            options=own,
+        ),
+        explicit,
+    )
+
+
+def program_settings(
+    inventory: Inventory,
+    vlan: str,
+    programs: Mapping[str, Program],
+    condition: Condition,
+    name: str,
+    path: Path,
+    explicit: frozenset[int] = frozenset(),
+) -> Iterator[Setting]:
+    """A setting for each boot program; the ones a condition's own architectures exclude are left out."""
+    for key in sorted(programs, key=lambda key: (key != "ipxe", key)):
+        program = programs[key]
+        if key == "ipxe":
+            narrowed = replace(condition, ipxe=True)
+        else:
+            codes = frozenset(ARCHITECTURE_NAMES[key])
+            if condition.architectures is not None:
+                codes &= condition.architectures
+            if not codes:
+                continue
+            narrowed = replace(condition, architectures=codes)
+        setting = Setting(
+            name=f"{name}, {key}",
+            path=(*path, "programs", key),
+            condition=narrowed,
+            next_server=server_address(inventory.site, program.server, vlan) if program.server else None,
+            file=program.file,
+            options=_echo(key, explicit),
+        )
+        yield with_options(setting, explicit)
+
+
+def _echo(architecture: str, explicit: frozenset[int]) -> dict[int, bytes]:
+    # EDK2's HTTP boot takes offers of HTTPClient only (UEFI 2.10 section 24.7.3).
+    code = Option.VENDOR_CLASS_IDENTIFIER
+    return {code: b"HTTPClient"} if architecture.startswith("http-") and code not in explicit else {}
+
+
+def with_options(setting: Setting, explicit: frozenset[int]) -> Setting:
+    """The setting with options 66 and 67 beside the header fields, unless they are declared as such.
+
+    Firmware reads siaddr and ``file``; EDK2 takes 67 before ``file`` and needs its NUL.
+    """
+    options = dict(setting.options)
+    if setting.file and Option.BOOTFILE_NAME not in explicit:
+        options[Option.BOOTFILE_NAME] = setting.file.encode() + b"\0"
+    if setting.next_server is not None and Option.TFTP_SERVER_NAME not in explicit:
+        options[Option.TFTP_SERVER_NAME] = str(setting.next_server).encode()
+    return replace(setting, options=dict(sorted(options.items())))
+
+
+def wire_options(declared: Mapping[int, OptionValue]) -> dict[int, bytes]:
+    """Declared options as octets. A boot file in text gets the NUL that EDK2 and old ROMs need; ``hex:`` is literal."""
+    result: dict[int, bytes] = {}
+    for code, value in sorted(declared.items()):
+        octets = option_bytes(code, value)
+        literal = isinstance(value, str) and value.lower().startswith("hex:")
+        if code == Option.BOOTFILE_NAME and not literal and not octets.endswith(b"\0"):
+            octets += b"\0"
+        result[code] = octets
+    return result
+
+
+def _server_settings(
+    inventory: Inventory, server: Server, name: str, vlan: str, settings: list[Setting]
+) -> Iterator[Setting]:
+    """What the server says to all its scopes, below everything a scope says."""
+    path: Path = ("servers", name)
+    if "dhcp" in server.effective_roles and server.programs and "proxydhcp" not in server.effective_roles:
+        yield from program_settings(inventory, vlan, server.programs, ALWAYS, name, path)
+    options = wire_options(server.options)
+    if options:
+        yield Setting(name=name, path=(*path, "options"), options=options)
+    fallback = _own_files(inventory, server, vlan)
+    if fallback is not None:
+        for setting in settings:
+            if setting.file and not setting.ignore:
+                yield with_options(
+                    Setting(name=f"{setting.name}, from {name}", path=path, condition=setting.condition, next_server=fallback),
+                    frozenset(setting.options) & {Option.TFTP_SERVER_NAME},
+                )  # fmt: skip
+
+
+def _own_files(inventory: Inventory, server: Server, vlan: str) -> IPv4Address | None:
+    """The server that has the files where a scope names none: the declared one, or itself if it serves TFTP."""
+    if server.boot_server:
+        return server_address(inventory.site, server.boot_server, vlan)
+    if "tftp" in server.effective_roles:
+        stands = server.stands_on
+        return stands.get(vlan, next(iter(stands.values()), None))
+    return None
+
+
+# -- subnets -----------------------------------------------------------------------------------
+
+
+def _vlan_plans(
+    inventory: Inventory, server: Server, scopes: Mapping[str, Scope], cells: Cells
+) -> Iterator[VlanPlan]:
+    stands = server.stands_on
+    served = {scope.vlan for scope in scopes.values()}
+    for name, vlan in inventory.site.vlans.items():
+        if name not in served and name not in stands:
+            continue
+        own = {
+            network: (key, scope)
+            for key, scope in scopes.items()
+            if scope.vlan == name
+            for network in _networks(scope, vlan.subnet)
+        }
+        # The VLAN's other subnets share the wire; the ones a scope cuts out of them are their own.
+        bare = [net for net in vlan.subnet if not any(net.overlaps(other) for other in own)]
+        subnets = [
+            _subnet_plan(inventory, key, scope, network, cells) for network, (key, scope) in own.items()
+        ]
+        subnets += [SubnetPlan(network=network, scope=None) for network in bare]
+        subnets.sort(key=lambda subnet: subnet.network)
+        giaddr = vlan.relay.address or vlan.gateway
+        yield VlanPlan(
+            name=name,
+            subnets=tuple(subnets),
+            local=stands.get(name),
+            relays=(giaddr,) if giaddr and name not in stands else (),
+        )
+
+
+def _networks(scope: Scope, of_vlan: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+    return (scope.subnet,) if scope.subnet else of_vlan
+
+
+def _subnet_plan(
+    inventory: Inventory, key: str, scope: Scope, network: IPv4Network, cells: Cells
+) -> SubnetPlan:
+    pools = tuple(_pool_plan(pool, cells) for pool in scope.pools if pool.range.first in network)
+    return SubnetPlan(
+        network=network,
+        scope=key,
+        pools=pools,
+        reservations=tuple(_reservations(inventory, network)) if scope.reservations else (),
+    )
+
+
+def _pool_plan(pool: Pool, cells: Cells) -> PoolPlan:
+    allowed = _cells_of(cells, pool.allow) if pool.allow else None
+    if pool.deny:
+        denied = _cells_of(cells, pool.deny)
+        allowed = (allowed if allowed is not None else cells.all) - (cells.all if denied is None else denied)
+    return PoolPlan(first=pool.range.first, last=pool.range.last, cells=allowed)
+
+
+def _reservations(inventory: Inventory, network: IPv4Network) -> Iterator[Reservation]:
+    table = inventory.clients
+    first, last = int(network.network_address), int(network.broadcast_address)
+    addresses, names = table.columns["address"], table.columns["name"]
+    if not any(addresses):
+        return
+    for row, text in enumerate(addresses):
+        if text:
+            address = IPv4Address(text)
+            if first <= int(address) <= last:
+                yield Reservation(mac=table.macs[row], address=address, name=names[row])
+
+
+# -- tests on options --------------------------------------------------------------------------
+
+
+def test_octets(test: OptionTest) -> bytes:
+    """What an option is compared with: the whole value for ``equals``, a piece of it otherwise."""
+    if test.equals is not None:
+        return encode_option_value(test.option, test.equals)
+    text = test.starts_with if test.starts_with is not None else test.contains or ""
+    if text.lower().startswith("hex:") or option_kind(test.option) not in (OptionKind.TEXT, OptionKind.BYTES):
+        return encode_option_value(test.option, text)
+    return text.encode()

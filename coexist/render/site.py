@@ -1,0 +1,103 @@
+"""Render a whole site: every server that is ours to change, each by the renderer of its product."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from coexist.analysis.findings import Finding
+from coexist.errors import CoexistError
+from coexist.inventory import Inventory
+from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, System, manifest
+from coexist.render.target import Job, Renderer
+from coexist.render.templates import Templates
+
+ENTRY_POINTS = "coexist.renderers"
+_OWN = {
+    "isc-dhcpd": "dhcpd",
+    "coexist": "coexist",
+    "generic": "lists",
+}  # fmt: skip
+
+
+def render_site(inventory: Inventory, *, templates: Path | None = None) -> RenderedSite:
+    """Every server's files. Pure: the same inventory gives the same bytes.
+
+    ``templates`` is a directory whose files take the place of coexist's own. Raises ``CoexistError`` if a
+    template or a foreign renderer is wrong.
+    """
+    source = Templates(templates)
+    files: dict[str, tuple[RenderedFile, ...]] = {}
+    findings: list[Finding] = []
+    left_out: dict[str, str] = {}
+    systems: dict[str, System] = {}
+    for name, server in inventory.site.servers.items():
+        if server.fixed:
+            left_out[name] = "declared as fixed: it is not ours to change"
+            continue
+        job = Job(inventory=inventory, name=name, templates=source)
+        renderer = renderer_of(server.software.product)
+        rendered = tuple(_deployed(file, job) for file in renderer.render(job))
+        _check_paths(name, rendered)
+        files[name] = (*rendered, manifest(name, str(server.software), rendered))
+        systems[name] = renderer.system
+        findings += job.findings
+    return RenderedSite(
+        files=files,
+        findings=tuple(sorted(findings, key=lambda f: (f.position, f.code.code, f.message))),
+        left_out=left_out,
+        systems=systems,
+    )
+
+
+@cache
+def renderers() -> Mapping[str, Renderer]:
+    """Every renderer by its product: coexist's own, and those of the entry point group ``coexist.renderers``,
+    which take the place of own ones."""
+    found: dict[str, Renderer] = {}
+    for product, module in _OWN.items():
+        found[product] = importlib.import_module(f"coexist.render.targets.{module}").RENDERER
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        renderer = point.load()
+        if not isinstance(renderer, Renderer):
+            raise CoexistError(
+                f"the renderer {point.name} of {point.value} is {type(renderer).__name__}, not a coexist.render.Renderer"
+            )
+        found[renderer.product] = renderer
+    return found
+
+
+def renderer_of(product: str) -> Renderer:
+    """The renderer of a product; plain lists for one that has none."""
+    return renderers().get(product) or renderers()["generic"]
+
+
+def _deployed(file: RenderedFile, job: Job) -> RenderedFile:
+    """The file with what the inventory says about its place and commands."""
+    deploy = job.server.deploy
+    if deploy is None:
+        return file
+    return RenderedFile(
+        path=file.path,
+        content=file.content,
+        mode=file.mode,
+        purpose=file.purpose,
+        target=deploy.paths.get(file.path, file.target),
+        check=deploy.check if deploy.check is not None and file.check is not None else file.check,
+        reload=deploy.reload if deploy.reload is not None and file.reload is not None else file.reload,
+    )
+
+
+def _check_paths(server: str, files: tuple[RenderedFile, ...]) -> None:
+    """A renderer, which may be foreign, must stay in its folder."""
+    seen: set[str] = {MANIFEST}
+    for file in files:
+        path = Path(file.path)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise CoexistError(f"the renderer of {server} names a file outside its folder: {file.path!r}")
+        if file.path in seen:
+            raise CoexistError(f"the renderer of {server} writes {file.path!r} twice")
+        seen.add(file.path)

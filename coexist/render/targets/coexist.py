@@ -1,0 +1,101 @@
+"""coexist's own boot server: one YAML file and a list of MACs for each group it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from coexist.boot.policy import BootServerConfig, ClientSelector
+from coexist.boot.servers.coexist import boot_server_config, list_members
+from coexist.render.cells import mac_lines
+from coexist.render.rendered import RenderedFile
+from coexist.render.target import Capabilities, Job, Renderer
+from coexist.wire.mac import format_mac
+
+CONFIG_FILE = "coexist.yaml"
+TARGET_FOLDER = "/etc/coexist"
+CHECK = "coexist serve {path} --check"
+RELOAD = "systemctl reload-or-restart coexist"
+
+_HEADER = """\
+# {name}: written by coexist from the inventory of {site}; change it there.
+"""
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The configuration and its lists."""
+    config = boot_server_config(job.inventory, job.name)
+    if "dhcp" in job.server.effective_roles:
+        job.report("CX512", ("servers", job.name, "roles"), f"{job.name} shall lease addresses, which coexist does not",
+                   "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host")  # fmt: skip
+    header = _HEADER.format(name=job.name, site=job.inventory.site.site)
+    text = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True, width=110)
+    files = [
+        RenderedFile(
+            path=CONFIG_FILE,
+            content=(header + text).encode(),
+            purpose="what the boot server does, whole",
+            target=f"{TARGET_FOLDER}/{CONFIG_FILE}",
+            check=CHECK,
+            reload=RELOAD,
+        )
+    ]
+    for name in sorted(set(_list_files(config))):
+        files.append(
+            RenderedFile(
+                path=name,
+                content=mac_lines(tuple(sorted(list_members(job.inventory, name).points))).encode(),
+                purpose="a list of MAC addresses, one a line",
+                target=f"{TARGET_FOLDER}/{name}",
+                reload=RELOAD,
+            )
+        )
+    return tuple(files)
+
+
+def plain_config(config: BootServerConfig) -> dict[str, Any]:
+    """A configuration as plain values, without what is at its default."""
+    tree: dict[str, Any] = _plain(config.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    if "services" in tree:
+        tree["services"] = sorted(tree["services"])
+    return tree
+
+
+def _plain(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        # A MAC is a number inside the program only.
+        return [format_mac(item) if key == "macs" else _plain(item) for item in value]
+    return value
+
+
+def _list_files(config: BootServerConfig) -> Iterator[str]:
+    for rule in config.rules:
+        yield from _selector_files(rule.clients)
+    if config.known:
+        yield from _selector_files(config.known)
+
+
+def _selector_files(selector: ClientSelector) -> Iterator[str]:
+    yield from selector.files
+    if selector.excluded:
+        yield from _selector_files(selector.excluded)
+
+
+RENDERER = Renderer(
+    product="coexist",
+    describe="coexist's own boot server",
+    capabilities=Capabilities(
+        roles=frozenset({"proxydhcp", "boot-server", "tftp", "http"}),
+        delays=frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
+        whitelist=True,
+        deny_list=True,
+        mac_ranges=True,
+        by_architecture=True,
+        delay_for_groups=True,
+    ),
+    render=render,
+)
