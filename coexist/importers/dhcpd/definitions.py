@@ -14,6 +14,7 @@ from coexist.importers.dhcpd.syntax import OptionName
 _SIMPLE_TYPES = {"boolean": "f", "ip-address": "I", "ip6-address": "6"}
 _LAST_TYPES = {"domain-name": "d", "text": "t", "string": "X", "zerolen": "Z"}
 _SIZES = {8: "bB", 16: "sS", 32: "lL"}
+_BASE64_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]+\Z")
 
 
@@ -235,6 +236,9 @@ def _secret(lexer: Lexer) -> None:
         lexer.fail("invalid base64 character.")
     if "=" in body:
         lexer.fail("stuff after base64 '=' terminator.")
+    left_over = {1: 0x3F, 2: 0x0F, 3: 0x03}.get(len(body) % 4, 0)
+    if len(text) % 4 and body and _BASE64_DIGITS.index(body[-1]) & left_over:
+        lexer.fail("partial base64 value left over.")
 
 
 def parse_option_or_definition(

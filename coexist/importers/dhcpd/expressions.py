@@ -6,6 +6,8 @@ from left to right, and ``not`` takes one operand, so that a comparison behind i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coexist.importers.dhcpd.lexer import NAME, NUMBER, NUMBER_OR_NAME, STRING, Lexer
 from coexist.importers.dhcpd.numbers import c_integer, is_hexadecimal, parse_octets
 from coexist.importers.dhcpd.options import OptionSpaces
@@ -37,7 +39,26 @@ _FUNCTIONS = {
 }
 _DATA_ATOMS = frozenset({"hardware", "leased-address", "filename", "server-name", "null", "host-decl-name"})
 _CONSTANTS = frozenset(
-    ["formerr", "noerror", "notauth", "notimp", "notzone", "nxdomain", "nxrrset", "refused", "servfail", "yxdomain", "yxrrset", "booting", "reboot", "select", "request", "bound", "renew", "rebind"]
+    [
+        "formerr",
+        "noerror",
+        "notauth",
+        "notimp",
+        "notzone",
+        "nxdomain",
+        "nxrrset",
+        "refused",
+        "servfail",
+        "yxdomain",
+        "yxrrset",
+        "booting",
+        "reboot",
+        "select",
+        "request",
+        "bound",
+        "renew",
+        "rebind",
+    ]
 )
 _NUMERIC_ATOMS = frozenset({"client-state", "lease-time"}) | _CONSTANTS
 _PRECEDENCE = {
@@ -323,7 +344,7 @@ class ExpressionParser:
         return Call(name, tuple(arguments), own=True)
 
 
-_SPECIAL = {
+_SPECIAL: dict[str, Callable[[ExpressionParser], Expression]] = {
     "check": ExpressionParser._check,
     "not": ExpressionParser._not,
     "exists": lambda self: Exists(self.option_name()),

@@ -52,7 +52,7 @@ class _Peer:
         lexer = self.lexer
         while (token := lexer.next()).kind != "}":
             whose = ""
-            if token.kind == "peer":
+            while token.kind == "peer":
                 whose = "peer "
                 token = lexer.next()
             self._setting(token.kind, whose)

@@ -15,7 +15,8 @@ from typing import NoReturn
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.dhcpd.keywords import KEYWORDS
 
-STRING, NUMBER, NUMBER_OR_NAME, NAME, END = "string", "number", "number-or-name", "name", "end of file"
+# No keyword can be mistaken for these: "string" and "number" are words of the language.
+STRING, NUMBER, NUMBER_OR_NAME, NAME, END = "<string>", "<number>", "<octets>", "<name>", "<end>"
 
 _SKIP = re.compile(r"(?:[ \t\n\r\f\v]+|#[^\n]*\n?)*")
 _WORD = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]*")
@@ -84,20 +85,17 @@ class Lexer:
             self._last = token.start
         return token
 
-    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Consume what ``pattern`` matches from the next word on."""
-        start = self._peeked.start if self._peeked is not None else _skip(self.text, self.at)
-        found = pattern.match(self.text, start)
-        if found is not None:
-            self._peeked = None
-            self._last = found.end() - 1
-            self.at = found.end()
+    def looking_at(self, *kinds: str) -> bool:
+        """Whether the next words are of these kinds; nothing is consumed."""
+        at, peeked, last = self.at, self._peeked, self._last
+        found = all(self.next().kind == kind for kind in kinds)
+        self.at, self._peeked, self._last = at, peeked, last
         return found
 
-    def jump(self, offset: int) -> None:
-        """Go on at an offset; what lies before it counts as consumed."""
+    def jump(self, offset: int, last: int) -> None:
+        """Go on at an offset; the last word consumed began at ``last``."""
         self._peeked = None
-        self._last = max(offset - 1, 0)
+        self._last = last
         self.at = offset
 
     def fail(self, message: str, remedy: str = "") -> NoReturn:

@@ -86,9 +86,11 @@ def _field(lexer: Lexer, letter: str, *, uniform: bool) -> Expression:
 def address_or_name(lexer: Lexer) -> Expression:
     """An address, or a host's name that the daemon resolves."""
     token = lexer.peek()
-    if token.is_identifier:
+    # A host's name may begin with a number, a domain may not.
+    is_address = token.kind == NUMBER and lexer.looking_at(NUMBER, ".", NUMBER)
+    if token.is_identifier or (token.kind == NUMBER and not is_address):
         return HostLookup(parse_host_name(lexer))
-    if token.kind == NUMBER:
+    if is_address:
         return Data(parse_address(lexer).packed)
     if token.kind not in ("{", "}"):
         lexer.next()

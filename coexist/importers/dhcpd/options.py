@@ -77,7 +77,28 @@ _SERVER = """
 ENUMERATIONS: dict[str, frozenset[str]] = {
     "ddns-styles": frozenset({"none", "ad-hoc", "interim", "standard"}),
     "syslog-facilities": frozenset(
-        ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]
+        [
+            "kern",
+            "user",
+            "mail",
+            "daemon",
+            "auth",
+            "syslog",
+            "lpr",
+            "news",
+            "uucp",
+            "cron",
+            "authpriv",
+            "ftp",
+            "local0",
+            "local1",
+            "local2",
+            "local3",
+            "local4",
+            "local5",
+            "local6",
+            "local7",
+        ]
     ),
     "prefix_length_modes": frozenset({"ignore", "prefer", "exact", "minimum", "maximum"}),
 }

@@ -6,8 +6,9 @@ What the daemon refuses is refused, at the line the daemon names first.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.dhcpd.definitions import parse_option_or_definition, parse_space, semicolon
@@ -38,6 +39,7 @@ from coexist.importers.dhcpd.syntax import (
     JoinGroup,
     Match,
     MatchIf,
+    Network,
     OptionDefinition,
     OptionSpace,
     Other,
@@ -116,8 +118,8 @@ class DeclarationParser(StatementParser):
         self.read_include = read_include
         self.depth = depth
         # The subnets a range may lie in: those of the shared network being read.
-        self.network: IPv4Network | None = None
-        self.shared: list[IPv4Network] | None = None
+        self.network: Network | None = None
+        self.shared: list[Network] | None = None
 
     def file(self, level: str) -> tuple[Statement, ...]:
         """Every statement up to the end of the file."""
@@ -288,14 +290,7 @@ class DeclarationParser(StatementParser):
         mask = parse_address(lexer)
         if int(address) & ~int(mask) & 0xFFFFFFFF:
             lexer.fail(f"subnet {address} netmask {mask}: bad subnet number/mask combination.")
-        try:
-            network = IPv4Network(f"{address}/{mask}")
-        except ValueError:
-            lexer.fail_at(
-                start, f"the netmask {mask} is not a run of ones", "write a mask like 255.255.255.0"
-            )
-        if mask == IPv4Address(0):
-            network = IPv4Network((int(address), 0))
+        network = Network(address, mask)
         self.left_brace()
         text = self.shown(start)
         outer = self.network
@@ -369,7 +364,7 @@ class DeclarationParser(StatementParser):
             if address not in network:
                 lexer.fail_at(
                     start,
-                    f"bad range, address {address} not in subnet {network.network_address} netmask {network.netmask}",
+                    f"bad range, address {address} not in subnet {network}",
                     "correct the range or the subnet",
                 )
         return Range(lexer.position(start), self.shown(start), min(first, last), max(first, last), bootp)
@@ -428,11 +423,6 @@ class DeclarationParser(StatementParser):
         if lexer.peek().kind == NUMBER:
             lexer.next()
 
-    def _timestamp(self, start: int, level: str) -> Statement:
-        self._date()
-        semicolon(self.lexer)
-        return self.other(start, "timestamp")
-
     def _failover(self, start: int, level: str) -> Statement:
         self.need(level in (ROOT, SHARED), "failover peers may only be defined in shared-network")
         return parse_failover(self, start, in_shared=level == SHARED)
@@ -442,23 +432,24 @@ class DeclarationParser(StatementParser):
     def _plain_hosts(self, body: list[Statement]) -> bool:
         """Read as many plain host declarations as follow each other; False if there is none."""
         lexer = self.lexer
-        found = lexer.match(_PLAIN_HOST)
+        text, match = lexer.text, _PLAIN_HOST.match
+        first = lexer.peek().start
+        found = match(text, first)
         if found is None:
             return False
         rows: list[tuple[str, str, str, str, int]] = []
         known = self.names.hosts
-        first = found.start()
-        match, text = _PLAIN_HOST.match, lexer.text
         end = first
         while found is not None:
             name, mac, address, host_name = found.groups("")
+            end = found.end()
             if name in known:
+                lexer.jump(end, text.rindex("}", 0, end))
                 lexer.fail(f"host {name}: already exists", "give each host its own name")
             known.add(name)
-            end = found.end()
             rows.append((name, mac, address, host_name, found.start()))
             found = match(text, end)
-        lexer.jump(end)
+        lexer.jump(end, text.rindex("}", 0, end))
         body.append(PlainHosts(lexer.position(first), "host", tuple(rows)))
         return True
 
@@ -667,7 +658,6 @@ _DECLARATIONS: dict[str, Callable[[DeclarationParser, int, str], Statement]] = {
     "include": DeclarationParser._include,
     "host": DeclarationParser._host,
     "group": DeclarationParser._group,
-    "timestamp": DeclarationParser._timestamp,
     "shared-network": DeclarationParser._shared_network,
     "subnet": DeclarationParser._subnet,
     "vendor-class": DeclarationParser._old_class,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 
 from coexist.importers.dhcpd.definitions import parse_key, parse_zone, semicolon
 from coexist.importers.dhcpd.expressions import ExpressionParser, kind_of
@@ -58,7 +58,7 @@ class Names:
     peers: set[str] = field(default_factory=set)
     referred_peers: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
-    networks: list[IPv4Network] = field(default_factory=list)
+    ranges: list[tuple[int, int]] = field(default_factory=list)
 
 
 class StatementParser:
@@ -353,7 +353,7 @@ class StatementParser:
         return self.other(start, "break")
 
 
-_READERS = {
+_READERS: dict[str, Callable[[StatementParser, int], Statement]] = {
     "if": StatementParser._if,
     "switch": StatementParser._switch,
     "on": StatementParser._on,

@@ -7,7 +7,7 @@ written as is cut out of the file by ``at`` when a person has to see it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import TypeAlias
 
 from coexist.errors import Position
@@ -143,10 +143,24 @@ class SharedNetwork(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """An address and a mask; the daemon allows masks that are no run of ones."""
+
+    address: IPv4Address
+    mask: IPv4Address
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return int(address) & int(self.mask) == int(self.address)
+
+    def __str__(self) -> str:
+        return f"{self.address} netmask {self.mask}"
+
+
+@dataclass(frozen=True, slots=True)
 class Subnet(Statement):
     """A subnet."""
 
-    network: IPv4Network
+    network: Network
     body: tuple[Statement, ...]
 
 
