@@ -1,1 +1,1 @@
-"""Plan, apply and roll back rendered configuration on servers over SSH."""
+"""Configuration to the servers over SSH: planned, applied in order, verified, undone."""

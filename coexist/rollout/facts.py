@@ -1,0 +1,63 @@
+"""What stands on a server now: one command, and a pure reading of what it prints."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coexist.errors import HostError
+from coexist.rollout.document import sha256
+from coexist.rollout.shell import facts_script
+from coexist.rollout.transport import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentFile:
+    """A file on a server. ``content`` None: nothing stands there. ``mode`` in octal digits."""
+
+    path: str
+    content: bytes | None = None
+    mode: str = ""
+    owner: str = ""
+    group: str = ""
+
+    @property
+    def digest(self) -> str | None:
+        """Its SHA-256; None where nothing stands."""
+        return None if self.content is None else sha256(self.content)
+
+
+def read_files(connection: Connection, paths: Sequence[str], *, sudo: bool) -> tuple[PresentFile, ...]:
+    """Read some files of a server. Raises ``HostError`` for one that is there and cannot be read."""
+    if not paths:
+        return ()
+    finished = connection.run(facts_script(paths, sudo=sudo))
+    return parse_files(finished.stdout, paths, connection.name)
+
+
+def parse_files(printed: bytes, paths: Sequence[str], host: str) -> tuple[PresentFile, ...]:
+    """What ``facts_script`` printed. Raises ``HostError``."""
+    parts = printed.split(b"\n.\n") if not printed.startswith(b".\n") else printed.split(b".\n")
+    if len(parts) != len(paths) + 1:
+        raise HostError(f"{host}: its answer about {paths[0]} cannot be understood; is a POSIX shell there?")
+    return tuple(_parse(part, path, host) for part, path in zip(parts, paths, strict=False))
+
+
+def _parse(part: bytes, path: str, host: str) -> PresentFile:
+    head, _, rest = part.partition(b"\n")
+    if head.startswith(b"- "):
+        try:
+            mode, owner, group = head[2:].decode().split(" ")
+            content = base64.b64decode(rest.replace(b"\n", b""), validate=True)
+        except (binascii.Error, ValueError):
+            raise HostError(f"{host}: {path} cannot be read: {_text(rest)}") from None
+        return PresentFile(path=path, content=content, mode=mode, owner=owner, group=group)
+    if part.rstrip().endswith(b": No such file or directory"):
+        return PresentFile(path=path)
+    raise HostError(f"{host}: {path} cannot be looked at: {_text(part)}")
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace").strip() or "no reason was given"

@@ -1,0 +1,216 @@
+"""Carrying out a step of a migration: one server after the other, written down before and after each.
+
+Every moment of a step holds for ever, so it may be killed anywhere. What it needs to know to go on is
+in the state file: how many changes were made, and whether one was being made. A change that may have been
+made is made again, which changes nothing if it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from coexist.errors import CoexistError
+from coexist.inventory import Inventory
+from coexist.planning import checklist, progress
+from coexist.planning.checklist import ChecklistRecord, read_checklist, write_checklist
+from coexist.planning.parking import park_all
+from coexist.planning.placement import Placement, inventory_at
+from coexist.planning.progress import MigrationState, MovedWave, OpenStep, read_state, write_state
+from coexist.planning.steps import Change, Step, undo
+from coexist.planning.waves import migrating
+
+Apply = Callable[[Inventory, str], str]
+"""Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
+
+Doing it twice must be the same as once. Raises ``HostError`` when it could not; the server is then as it
+was, or as it shall be.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a run needs beside files: the servers, a clock with a time zone, patience, someone to tell."""
+
+    apply: Apply
+    now: Callable[[], datetime]
+    wait_until: Callable[[datetime], None]
+    tell: Callable[[str], None]
+
+
+class Journal:
+    """The files of one migration beside the inventory; a write is whole or has not happened."""
+
+    def __init__(self, inventory: Inventory, name: str) -> None:
+        self.inventory = inventory
+        self.name = name
+        self.migration = inventory.site.migrations[name]
+        self.path = inventory.root / progress.path_of(name)
+        self.checklist_path = inventory.root / checklist.path_of(name)
+
+    def read(self) -> MigrationState:
+        """The state; that of a migration nobody began if there is no file."""
+        if not self.path.is_file():
+            return MigrationState(
+                migration=self.name, source=self.migration.source, target=self.migration.target
+            )
+        state = read_state(self.path.read_text(encoding="utf-8"), str(self.path))
+        ends = (state.source, state.target)
+        if ends != (self.migration.source, self.migration.target):
+            raise CoexistError(
+                f"{self.path} is about a migration from {ends[0]} to {ends[1]}, the inventory's {self.name} is not; "
+                "give the new one a name of its own"
+            )
+        return state
+
+    def write(self, state: MigrationState) -> None:
+        """Replace the state."""
+        table = self.inventory.clients
+        names = dict(zip(table.macs, table.columns["name"], strict=True))
+        _replace(self.path, write_state(state, names))
+
+    def read_checklist(self) -> ChecklistRecord:
+        """The checklist's results; none if there is no file."""
+        if not self.checklist_path.is_file():
+            return ChecklistRecord(migration=self.name)
+        return read_checklist(self.checklist_path.read_text(encoding="utf-8"), str(self.checklist_path))
+
+    def write_checklist(self, record: ChecklistRecord) -> None:
+        """Replace the checklist's results."""
+        _replace(self.checklist_path, write_checklist(record))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other run away from this migration; ends with the process, however it ends."""
+        self.path.parent.mkdir(exist_ok=True)
+        with (self.path.parent / f".{self.name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CoexistError(f"another run is at work on {self.name}; wait for its end") from None
+            yield
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def rendered_inventory(inventory: Inventory, name: str, placement: Placement) -> Inventory:
+    """What the servers are to be rendered from at a moment: parked registrations included."""
+    migration = inventory.site.migrations[name]
+    parked, _ = park_all(inventory, migrating(inventory, migration), migration.parking)
+    return inventory_at(inventory, name, placement, parked)
+
+
+def begin(journal: Journal, step: Step, world: World) -> MigrationState:
+    """Write a step down, before anything is changed."""
+    state = journal.read()
+    if state.step is not None:
+        raise CoexistError(f"the step of {state.step.wave} is not finished; finish it, or take it back")
+    now = world.now()
+    count = len(step.clients)
+    what = "to" if step.direction == "forward" else "back to"
+    server = state.target if step.direction == "forward" else state.source
+    state = state.updated(
+        step=OpenStep(
+            wave=step.wave,
+            direction=step.direction,
+            way=step.way,
+            delay=step.delay,
+            clients=tuple(sorted(step.clients)),
+            since=now,
+        )
+    ).noting(now, f"began to move {count} clients of {step.wave} {what} {server} ({step.way})")
+    journal.write(state)
+    return state
+
+
+def carry_on(journal: Journal, world: World) -> MigrationState:
+    """Make the changes of the step under way that are left, and end it."""
+    state = journal.read()
+    step, open_ = _under_way(state)
+    for number in range(open_.done, len(step.changes)):
+        change = step.changes[number]
+        if change.settles:
+            _settle(journal, open_, world)
+        state = _make(journal, state, change, number + 1, world)
+        assert state.step is not None
+        open_ = state.step
+    return _finish(journal, state, world)
+
+
+def take_back(journal: Journal, world: World) -> MigrationState:
+    """Undo the changes of the step under way that were made, and forget it."""
+    state = journal.read()
+    step, open_ = _under_way(state)
+    reached = min(open_.done + open_.trying, len(step.changes))
+    for number, change in zip(range(reached - 1, -1, -1), undo(step, reached), strict=True):
+        # It counts as not made from here on: whether a run goes on or back after this, it makes it again.
+        state = state.updated(step=open_.model_copy(update={"done": number, "trying": True}))
+        journal.write(state)
+        state = _make(journal, state, change, number, world)
+        assert state.step is not None
+        open_ = state.step
+    now = world.now()
+    state = state.updated(step=None).noting(now, f"took the step of {step.wave} back")
+    journal.write(state)
+    world.tell(f"{step.wave}: as it was before the step")
+    return state
+
+
+def _under_way(state: MigrationState) -> tuple[Step, OpenStep]:
+    step = state.under_way()
+    if step is None or state.step is None:
+        raise CoexistError("no step is under way")
+    return step, state.step
+
+
+def _make(journal: Journal, state: MigrationState, change: Change, done: int, world: World) -> MigrationState:
+    """Make one change, written down before and after."""
+    assert state.step is not None
+    open_ = state.step.model_copy(update={"trying": True})
+    journal.write(state.updated(step=open_))
+    told = world.apply(rendered_inventory(journal.inventory, journal.name, change.placement), change.server)
+    world.tell(f"{change.server}: {change.what} ({told})")
+    state = state.updated(step=open_.model_copy(update={"done": done, "trying": False, "since": world.now()}))
+    journal.write(state)
+    return state
+
+
+def _settle(journal: Journal, open_: OpenStep, world: World) -> None:
+    """Wait until every boot that began before the last change has ended."""
+    end = open_.since + timedelta(seconds=journal.migration.settle)
+    if world.now() < end:
+        world.tell(f"boots under way may take until {progress.moment(end)}")
+        world.wait_until(end)
+
+
+def _finish(journal: Journal, state: MigrationState, world: World) -> MigrationState:
+    step, open_ = _under_way(state)
+    now = world.now()
+    if step.direction == "forward":
+        waves = (*state.waves, MovedWave(name=step.wave, moved=now, clients=open_.clients))
+        what = f"{step.wave}: {len(step.clients)} clients boot from {state.target}"
+    else:
+        waves = tuple(wave for wave in state.waves if wave.name != step.wave)
+        what = f"{step.wave}: {len(step.clients)} clients boot from {state.source} again"
+    state = state.updated(waves=waves, step=None).noting(now, what)
+    journal.write(state)
+    world.tell(what)
+    return state

@@ -1,0 +1,391 @@
+"""SSH to the servers, by the administrator's own configuration.
+
+paramiko with ``~/.ssh/config`` (HostName, User, Port, IdentityFile, IdentitiesOnly, ProxyJump,
+ProxyCommand, UserKnownHostsFile, GlobalKnownHostsFile, HostKeyAlias, ConnectTimeout), the agent and
+known_hosts. A host key that is not known, or that changed, is refused whatever the configuration says:
+nothing is learnt by looking. There are no passwords, and the agent is not forwarded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import paramiko
+
+from coexist.errors import HostError
+from coexist.rollout.shell import as_command
+
+CONNECT_SECONDS = 15.0
+COMMAND_SECONDS = 60.0
+KEEPALIVE_SECONDS = 15
+_CHUNK = 65536
+_DEEPEST_JUMP = 8
+
+
+class ConnectionLostError(HostError):
+    """The connection ended, or the server no longer answers; what it did last is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a server is reached, as its ``deploy`` section says; ``name`` is its name in the inventory."""
+
+    name: str
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A remote command that ended."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def said(self) -> str:
+        """What it said, for people: standard error, else standard output, on one line."""
+        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
+        return " ".join(text.split())[:500] or f"exit code {self.code}"
+
+
+class Lock(Protocol):
+    """A lock that is held on a server."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+class Connection(Protocol):
+    """One server that commands can be run on; used by one thread at a time."""
+
+    name: str
+
+    def run(self, script: str, *, stdin: bytes = b"", seconds: float = COMMAND_SECONDS) -> Finished:
+        """Run a script with the POSIX shell to its end.
+
+        Raises ``ConnectionLostError`` when the connection ends first, or nothing is heard for ``seconds``.
+        """
+
+    def hold(self, script: str) -> Lock | Finished:
+        """Run a script that echoes what it is sent while it holds a lock; how it ended if it did not."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+Connect = Callable[[Address], Connection]
+"""Opens a connection, or raises ``HostError``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshSettings:
+    """Which ssh configuration is used; ``config`` None is the user's own."""
+
+    config: Path | None = None
+    connect_seconds: float = CONNECT_SECONDS
+
+    def connect(self, address: Address) -> SshConnection:
+        """Open a connection, through jump hosts where the configuration names them. Raises ``HostError``."""
+        return _open(address, self, self._read(), 0)
+
+    def _read(self) -> paramiko.SSHConfig:
+        path = self.config or Path("~/.ssh/config").expanduser()
+        if self.config is None and not path.is_file():
+            return paramiko.SSHConfig()
+        try:
+            return paramiko.SSHConfig.from_path(str(path))
+        except (paramiko.ConfigParseError, OSError) as error:
+            raise HostError(f"{path} cannot be read: {error}") from None
+
+
+@dataclass(slots=True)
+class SshConnection:
+    """A connection over SSH; see ``Connection``."""
+
+    name: str
+    client: paramiko.SSHClient
+    jump: SshConnection | None = field(default=None, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and those it goes through."""
+        self.client.close()
+        if self.jump is not None:
+            self.jump.close()
+
+    def run(self, script: str, *, stdin: bytes = b"", seconds: float = COMMAND_SECONDS) -> Finished:
+        """See ``Connection``."""
+        with self._talking("command"):
+            channel = self._channel(script)
+            try:
+                return _converse(channel, stdin, seconds)
+            finally:
+                channel.close()
+
+    def hold(self, script: str) -> Lock | Finished:
+        """See ``Connection``."""
+        with self._talking("lock"):
+            channel = self._channel(script)
+            channel.sendall(b"held\n")
+            channel.settimeout(COMMAND_SECONDS)
+            heard = b""
+            while not heard.endswith(b"\n"):
+                piece = channel.recv(_CHUNK)
+                if not piece:
+                    return _ended(channel, heard)
+                heard += piece
+            return _HeldLock(channel)
+
+    def _channel(self, script: str) -> paramiko.Channel:
+        transport = self.client.get_transport()
+        if transport is None or not transport.is_active():
+            raise ConnectionLostError(f"{self.name}: the connection was lost")
+        channel = transport.open_session(timeout=CONNECT_SECONDS)
+        channel.settimeout(CONNECT_SECONDS)
+        channel.exec_command(as_command(script))
+        return channel
+
+    @contextlib.contextmanager
+    def _talking(self, what: str) -> Any:
+        try:
+            yield
+        except TimeoutError:
+            raise ConnectionLostError(
+                f"{self.name}: no answer to a {what}: it hangs, or the way to it does"
+            ) from None
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            detail = str(error).strip() or type(error).__name__
+            raise ConnectionLostError(f"{self.name}: the connection was lost ({detail})") from None
+
+
+@dataclass(slots=True)
+class _HeldLock:
+    channel: paramiko.Channel
+
+    def release(self) -> None:
+        """Close the input of the process that holds the lock, and wait for its end."""
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+            self.channel.shutdown_write()
+            self.channel.status_event.wait(CONNECT_SECONDS)
+            self.channel.close()
+
+
+def _converse(channel: paramiko.Channel, stdin: bytes, seconds: float) -> Finished:
+    """Feed the input, gather both outputs, and stop at the exit status.
+
+    Not at the end of output: a daemon that a reload started may hold it open for ever.
+    """
+    channel.settimeout(seconds)
+    out, err = bytearray(), bytearray()
+    view = memoryview(stdin)
+    while view and not channel.exit_status_ready():
+        view = view[channel.send(bytes(view[:_CHUNK])) :]
+        _drain(channel, out, err)
+    with contextlib.suppress(OSError):
+        channel.shutdown_write()
+    deadline = time.monotonic() + seconds
+    while not channel.exit_status_ready():
+        if _drain(channel, out, err):
+            deadline = time.monotonic() + seconds
+        elif time.monotonic() > deadline:
+            raise TimeoutError
+        else:
+            channel.status_event.wait(0.02)
+    _drain(channel, out, err)
+    code = channel.recv_exit_status()
+    # paramiko says -1 when the channel closed without a status: the connection ended or the shell was killed.
+    if code == -1:
+        raise EOFError("it ended without an exit status")
+    # The status may overtake the last output; what is on its way arrives with the end of output, or never.
+    end = time.monotonic() + 1.0
+    while not (channel.eof_received or channel.closed) and time.monotonic() < end:
+        if not _drain(channel, out, err):
+            time.sleep(0.005)
+    _drain(channel, out, err)
+    return Finished(code=code, stdout=bytes(out), stderr=bytes(err))
+
+
+def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray) -> bool:
+    heard = False
+    while channel.recv_ready():
+        out += channel.recv(_CHUNK)
+        heard = True
+    while channel.recv_stderr_ready():
+        err += channel.recv_stderr(_CHUNK)
+        heard = True
+    return heard
+
+
+def _ended(channel: paramiko.Channel, heard: bytes) -> Finished:
+    err = bytearray()
+    _drain(channel, bytearray(), err)
+    if not channel.status_event.wait(CONNECT_SECONDS):
+        raise TimeoutError
+    code = channel.recv_exit_status()
+    if code == -1:
+        raise EOFError("it ended without an exit status")
+    _drain(channel, bytearray(), err)
+    return Finished(code=code, stdout=heard, stderr=bytes(err))
+
+
+# -- opening -------------------------------------------------------------------------------------
+
+
+class _KnownOnly(paramiko.MissingHostKeyPolicy):
+    """Unknown keys are refused, in words that say what to do."""
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        raise HostError(
+            f"the host key of {hostname} ({key.get_name()} {key.fingerprint}) is not known; compare it on "
+            "the server, then add it to known_hosts by connecting once with ssh"
+        )
+
+
+def _open(address: Address, settings: SshSettings, config: paramiko.SSHConfig, depth: int) -> SshConnection:
+    if depth > _DEEPEST_JUMP:
+        raise HostError(f"{address.name}: its jump hosts lead in a circle")
+    options = dict(config.lookup(address.host))
+    host = str(options.get("hostname", address.host))
+    port = address.port or int(options.get("port", 22))
+    user = address.user or str(options.get("user", "")) or getpass.getuser()
+    timeout = float(options.get("connecttimeout", settings.connect_seconds))
+    client = paramiko.SSHClient()
+    jump: SshConnection | None = None
+    try:
+        _load_known_hosts(client, options)
+        client.set_missing_host_key_policy(_KnownOnly())
+        sock, jump = _way(address, options, (host, port), settings, config, depth, timeout)
+        client.connect(
+            hostname=str(options.get("hostkeyalias", host)) if sock is not None else host,
+            port=port,
+            username=user,
+            sock=sock,
+            key_filename=_identities(options),  # type: ignore[arg-type]  # a list is documented
+            look_for_keys=_explicit(options) is None,
+            allow_agent=str(options.get("identitiesonly", "no")).lower() != "yes",
+            timeout=timeout,
+            banner_timeout=timeout,
+            auth_timeout=timeout,
+            channel_timeout=timeout,
+        )
+    except BaseException as error:
+        client.close()
+        if jump is not None:
+            jump.close()
+        reason = _refusal(error, host)
+        if reason is None:
+            raise
+        raise HostError(f"{address.name}: {reason}") from None
+    transport = client.get_transport()
+    if transport is not None:
+        transport.set_keepalive(KEEPALIVE_SECONDS)
+    return SshConnection(address.name, client, jump)
+
+
+def _refusal(error: BaseException, host: str) -> str | None:
+    """One sentence for each way a connection fails to open; None for a defect of ours."""
+    match error:
+        case HostError():
+            return str(error)
+        case paramiko.BadHostKeyException():
+            return (
+                f"the host key of {host} changed: known is {error.expected_key.fingerprint}, "
+                f"offered was {error.key.fingerprint}; nothing was sent to it"
+            )
+        case paramiko.PasswordRequiredException():
+            return "a key needs a passphrase; add it to the agent with ssh-add"
+        case paramiko.AuthenticationException():
+            return f"{host} accepts none of the keys offered"
+        case paramiko.ssh_exception.NoValidConnectionsError() | OSError() | EOFError():
+            return f"{host} cannot be reached: {_plain(error)}"
+        case paramiko.SSHException():
+            return f"{host} does not speak SSH as expected: {_plain(error)}"
+    return None
+
+
+def _plain(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return (getattr(error, "strerror", None) or str(error)).strip() or type(error).__name__
+
+
+def _way(
+    address: Address,
+    options: Mapping[str, Any],
+    target: tuple[str, int],
+    settings: SshSettings,
+    config: paramiko.SSHConfig,
+    depth: int,
+    timeout: float,
+) -> tuple[Any, SshConnection | None]:
+    """The socket to use: through jump hosts, a command, or plain."""
+    jumps = str(options.get("proxyjump", "none"))
+    if jumps.lower() != "none":
+        *before, last = [part.strip() for part in jumps.split(",")]
+        hop = _jump_address(last, address.name)
+        hop_config = _with_jump(config, hop.host, ",".join(before)) if before else config
+        jump = _open(hop, settings, hop_config, depth + 1)
+        transport = jump.client.get_transport()
+        if transport is None:
+            raise HostError(f"the jump host {hop.host} closed the connection")
+        try:
+            return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=timeout), jump
+        except paramiko.SSHException as error:
+            jump.close()
+            raise HostError(f"the jump host {hop.host} cannot reach {target[0]}: {_plain(error)}") from None
+    command = str(options.get("proxycommand", "none"))
+    if command.lower() != "none":
+        return paramiko.ProxyCommand(command), None
+    if "hostkeyalias" in options:
+        return socket.create_connection(target, timeout), None
+    return None, None
+
+
+def _jump_address(text: str, name: str) -> Address:
+    user, _, rest = text.removeprefix("ssh://").rpartition("@")
+    host, _, port = rest.partition(":")
+    return Address(name=name, host=host, user=user or None, port=int(port) if port else None)
+
+
+def _with_jump(config: paramiko.SSHConfig, host: str, jumps: str) -> paramiko.SSHConfig:
+    """The configuration with ``ProxyJump`` for one more host: ``a,b`` means b through a."""
+    made = paramiko.SSHConfig.from_text(f"Host {host}\n  ProxyJump {jumps}\n")
+    # The first value found counts (ssh_config(5)), so the new stanza comes before the others.
+    made._config += config._config  # type: ignore[attr-defined]
+    return made
+
+
+def _load_known_hosts(client: paramiko.SSHClient, options: Mapping[str, Any]) -> None:
+    own = str(options.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")).split()
+    everyones = str(options.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts")).split()
+    for name in [*own, *everyones]:
+        path = Path(name).expanduser()
+        if path.is_file():
+            client.load_system_host_keys(str(path))
+
+
+def _explicit(options: Mapping[str, Any]) -> list[str] | None:
+    return options.get("identityfile")
+
+
+def _identities(options: Mapping[str, Any]) -> list[str] | None:
+    named = _explicit(options)
+    if named is None:
+        return None
+    return [str(path) for text in named for path in [Path(os.path.expanduser(text))] if path.is_file()]  # noqa: PTH111
