@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -16,22 +17,76 @@ from coexist.inventory.values import (
     Options,
     Text,
 )
+from coexist.wire.option_codes import OptionKind, option_kind
+from coexist.wire.options import decode_options, encode_option_value
 
 
 class OptionTest(Declared):
-    """A test on one option of the client's packet; exactly one of the comparisons."""
+    """A test on one option of the client's packet; exactly one of the comparisons.
+
+    ``at`` is the octet (from 0) where ``starts_with`` begins to compare. ``suboption`` looks into an
+    option that encapsulates others (82, 175). ``not`` turns the answer round; a client that does not
+    send the option fails every comparison and passes its negation.
+    """
 
     option: Annotated[int, Field(ge=1, le=254)]
+    suboption: Annotated[int, Field(ge=1, le=254)] | None = None
     equals: Text | None = None
     starts_with: Text | None = None
+    ends_with: Text | None = None
     contains: Text | None = None
     exists: bool | None = None
+    at: Annotated[int, Field(ge=0, le=254)] = 0
+    negated: Annotated[bool, Field(alias="not")] = False
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(x is not None for x in (self.equals, self.starts_with, self.contains, self.exists)) != 1:
-            raise ValueError("a test has one comparison; keep equals, starts_with, contains or exists")
+        comparisons = (self.equals, self.starts_with, self.ends_with, self.contains, self.exists)
+        if sum(x is not None for x in comparisons) != 1:
+            raise ValueError(
+                "a test has one comparison; keep equals, starts_with, ends_with, contains or exists"
+            )
+        if self.at and self.starts_with is None:
+            raise ValueError("`at` goes with `starts_with`; remove one, or write the other")
         return self
+
+    @property
+    def octets(self) -> bytes:
+        """What the option is compared with: the whole value for ``equals``, a piece of it otherwise."""
+        plain = OptionKind.BYTES if self.suboption is not None else option_kind(self.option)
+        if self.equals is not None and self.suboption is None:
+            return encode_option_value(self.option, self.equals)
+        text = next(
+            (t for t in (self.equals, self.starts_with, self.ends_with, self.contains) if t is not None), ""
+        )
+        if text.lower().startswith("hex:"):
+            return encode_option_value(_ANY_OCTETS, text)
+        if plain in (OptionKind.TEXT, OptionKind.BYTES):
+            return text.encode("utf-8", "surrogateescape")
+        return encode_option_value(self.option, text)
+
+    def holds(self, options: Mapping[int, bytes]) -> bool:
+        """Whether a packet with these options passes."""
+        value = options.get(self.option)
+        if value is not None and self.suboption is not None:
+            inner = decode_options(value)
+            value = inner[0].get(self.suboption) if isinstance(inner, tuple) else None
+        return self._compare(value) != self.negated
+
+    def _compare(self, value: bytes | None) -> bool:
+        if self.exists is not None:
+            return (value is not None) == self.exists
+        if value is None:
+            return False
+        if self.equals is not None:
+            return value == self.octets
+        if self.starts_with is not None:
+            return value.startswith(self.octets, self.at)
+        return value.endswith(self.octets) if self.ends_with is not None else self.octets in value
+
+
+# An option of no known shape: `hex:` gives its octets.
+_ANY_OCTETS = 254
 
 
 class ScopeRule(Declared):

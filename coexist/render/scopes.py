@@ -21,8 +21,7 @@ from coexist.inventory.references import server_address
 from coexist.inventory.values import OptionValue, option_bytes
 from coexist.render.cells import Cells, cut
 from coexist.wire.architecture import ARCHITECTURE_NAMES
-from coexist.wire.option_codes import Option, OptionKind, option_kind
-from coexist.wire.options import encode_option_value
+from coexist.wire.option_codes import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -461,16 +460,3 @@ def _reservations(inventory: Inventory, network: IPv4Network) -> Iterator[Reserv
             address = IPv4Address(text)
             if first <= int(address) <= last:
                 yield Reservation(mac=table.macs[row], address=address, name=names[row])
-
-
-# -- tests on options --------------------------------------------------------------------------
-
-
-def test_octets(test: OptionTest) -> bytes:
-    """What an option is compared with: the whole value for ``equals``, a piece of it otherwise."""
-    if test.equals is not None:
-        return encode_option_value(test.option, test.equals)
-    text = test.starts_with if test.starts_with is not None else test.contains or ""
-    if text.lower().startswith("hex:") or option_kind(test.option) not in (OptionKind.TEXT, OptionKind.BYTES):
-        return encode_option_value(test.option, text)
-    return text.encode()

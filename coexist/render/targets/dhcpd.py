@@ -26,7 +26,6 @@ from coexist.render.scopes import (
     Setting,
     SubnetPlan,
     dhcp_plan,
-    test_octets,
 )
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.wire.architecture import Architecture
@@ -115,9 +114,19 @@ class _Writer:
         return codes
 
     def definitions(self) -> Iterator[str]:
-        """The options that dhcpd has no name for."""
-        for code in sorted(self._used_codes()):
-            if code not in _NAMES:
+        """The options that dhcpd has no name for, and the ones inside others that a rule looks at."""
+        inner = {
+            test.option
+            for scope in self.plan.scopes
+            for setting in scope.special
+            for test in setting.condition.tests
+            if test.suboption is not None and test.option != Option.RELAY_AGENT_INFORMATION
+        }
+        for code in sorted(self._used_codes() | inner):
+            if code in inner:
+                yield f"option space coexist-in-{code};"
+                yield f"option {option_name(code)} code {code} = encapsulate coexist-in-{code};"
+            elif code not in _NAMES:
                 yield f"option {option_name(code)} code {code} = string;"
 
     def statements(self, setting: Setting) -> Iterator[str]:
@@ -234,7 +243,7 @@ class _Writer:
 
 
 def option_name(code: int) -> str:
-    """dhcpd's name of an option, or the one it is given here."""
+    """Dhcpd's name of an option, or the one it is given here."""
     return _NAMES.get(code, f"coexist-{code}")
 
 
@@ -318,15 +327,29 @@ def _architecture(code: int) -> str:
 
 
 def _option_test(test: OptionTest) -> str:
-    name = option_name(test.option)
+    term = _comparison(test, tested_name(test))
+    return f"not ({term})" if test.negated else term
+
+
+def _comparison(test: OptionTest, name: str) -> str:
     if test.exists is not None:
         return f"exists {name}" if test.exists else f"not exists {name}"
-    octets = test_octets(test)
+    octets = test.octets
     if test.equals is not None:
         return _equals(name, octets)
     if test.starts_with is not None:
-        return _starts_with(name, octets)
+        return f"substring(option {name}, {test.at}, {len(octets)}) = {dhcpd_octets(octets)}"
+    if test.ends_with is not None:
+        return f"suffix(option {name}, {len(octets)}) = {dhcpd_octets(octets)}"
     return f"option {name} ~= {dhcpd_string(_regex(octets))}"
+
+
+def tested_name(test: OptionTest) -> str:
+    """Dhcpd's name of the option a test looks at; the relay agent's are known to it as `agent`."""
+    if test.suboption is None:
+        return option_name(test.option)
+    space = "agent" if test.option == Option.RELAY_AGENT_INFORMATION else f"coexist-in-{test.option}"
+    return f"{space}.unknown-{test.suboption}"
 
 
 def _regex(octets: bytes) -> bytes:
