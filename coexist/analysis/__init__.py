@@ -1,1 +1,60 @@
-"""Findings: the space of all clients, the race for each class of them, and the rules."""
+"""Findings: the space of all clients, the race for each class of them, and the rules.
+
+`analyse` is the whole of it: what ``coexist check`` prints and what other rooms ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from coexist.analysis.findings import Code, Finding, Severity, Witness
+
+if TYPE_CHECKING:
+    from coexist.analysis.matrix import Row
+    from coexist.analysis.site import AnalysedSite
+    from coexist.inventory import Inventory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What is known of an inventory: findings in the order of their places, and the accepted ones."""
+
+    site: AnalysedSite
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    @property
+    def matrix(self) -> tuple[Row, ...]:
+        """Who answers whom, class by class, against the intent."""
+        from coexist.analysis.matrix import matrix
+
+        return matrix(self.site)
+
+    def worst(self) -> Severity | None:
+        """The severity of the worst finding."""
+        return max((finding.severity for finding in self.findings), default=None)
+
+
+def analyse(inventory: Inventory, today: date | None = None) -> Analysis:
+    """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has."""
+    from coexist.analysis.registry import run_rules
+    from coexist.analysis.site import AnalysedSite
+    from coexist.analysis.suppress import apply
+
+    site = AnalysedSite(inventory, today)
+    found, hidden = apply(site, run_rules(site))
+    return Analysis(site=site, findings=tuple(sorted(found, key=_order)), suppressed=tuple(hidden))
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    return (-finding.severity, finding.code.code, finding.position, finding.message)
+
+
+__all__ = ["Analysis", "Code", "Finding", "Severity", "Witness", "analyse"]

@@ -41,7 +41,6 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX212", "no-router-to-boot-server", ERROR, "Clients get no router and their boot server is elsewhere"),
     ("CX213", "router-outside-subnet", ERROR, "The router option names an address outside the subnet"),
     ("CX214", "no-address-for-clients", ERROR, "Clients that shall boot are leased no address"),
-    ("CX215", "authority-over-foreign-subnet", WARNING, "An authoritative DHCP server refuses others' leases"),
     ("CX216", "boot-port-blocked", ERROR, "A firewall drops a port that the boot needs"),
     ("CX217", "relay-drops-first-packets", WARNING, "The relay's threshold drops a client's first packets"),
     ("CX218", "port-opens-late", WARNING, "Spanning tree drops a client's first packets"),

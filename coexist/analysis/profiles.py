@@ -51,8 +51,8 @@ def _usual_architectures(kind: str) -> tuple[str, ...]:
     }.get(kind, ("uboot-arm64",))
 
 
-def _fits(architecture: str, kind: str) -> bool:
-    """Whether such a machine exists: no UEFI runs a BIOS ROM, and HTTP boot is a UEFI's."""
+def fits(architecture: str, kind: str) -> bool:
+    """Whether such a machine exists; ``kind`` is a built-in firmware: no UEFI runs a BIOS ROM, and HTTP boot is a UEFI's."""
     if kind in PHONES:
         return architecture == NO_ARCHITECTURE
     if architecture.startswith("http-") or kind == "edk2-http":
@@ -103,11 +103,11 @@ def profiles_of(site: Site, architecture: str, firmware: str, groups: Sequence[G
     if architectures is None:
         return tuple(dict.fromkeys(p for f in firmwares for p in _by_firmware(site, f)))
     pairs = [Profile(a, f) for a in architectures for f in firmwares]
-    return tuple(p for p in pairs if _fits(p.architecture, firmware_kind(site, p.firmware))) or tuple(pairs)
+    return tuple(p for p in pairs if fits(p.architecture, firmware_kind(site, p.firmware))) or tuple(pairs)
 
 
 def _by_firmware(site: Site, firmware: str) -> list[Profile]:
     kind = firmware_kind(site, firmware)
     declared = [a for a, names in site.architectures.items() if firmware in names]
-    fitting = declared or [a for a in site.architectures if kind not in PHONES and _fits(a, kind)]
+    fitting = declared or [a for a in site.architectures if kind not in PHONES and fits(a, kind)]
     return [Profile(a, firmware) for a in fitting or _usual_architectures(kind)]

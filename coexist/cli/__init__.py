@@ -38,6 +38,9 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "init": Entry("coexist.cli.init:command", "Begin an inventory."),
+    "check": Entry("coexist.cli.check:command", "Find what goes wrong, for every client there can be."),
+    "matrix": Entry("coexist.cli.matrix:command", "Show who answers whom, against the intent."),
+    "solve": Entry("coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."),
     "probe": Entry("coexist.cli.probe:command", "Ask the wire who answers booting clients."),
     "render": Entry("coexist.cli.render:command", "Write each server's own configuration."),
     "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),

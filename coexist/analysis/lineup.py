@@ -1,0 +1,164 @@
+"""What a race depends on, without names: the line-up a class of clients meets.
+
+Everything a server model may look at is in the key: what stands in the declarations of the servers that
+hear the VLAN, what their lists say about this class, what the scopes hand to it, and how the VLAN
+carries packets. Server names and addresses are replaced by their place in the line-up.
+"""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Address
+from typing import TYPE_CHECKING, Any
+
+from coexist.analysis.space import RESERVED, ClientClass
+from coexist.inventory.models import Program, Scope, Server
+
+if TYPE_CHECKING:
+    from coexist.analysis.site import AnalysedSite
+
+# Options no boot firmware decides by: the network's own, which differ from subnet to subnet.
+_INDIFFERENT = frozenset(
+    {1, 2, 3, 4, 5, 6, 7, 9, 12, 15, 26, 28, 33, 40, 41, 42, 44, 46, 47, 51, 58, 59, 119, 121}
+)
+
+
+class LineUps:
+    """Makes the keys of one site."""
+
+    def __init__(self, site: AnalysedSite) -> None:
+        self.site = site
+        self._fixed: dict[str, Any] = {}
+        self._groups: dict[str, tuple[str, ...]] = {}
+
+    def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
+        """The key of a class's race, and the servers in the order their places are counted."""
+        site, vlan = self.site.site, client.vlan
+        hearing = self.site.topology.hearing[vlan]
+        names: dict[str, int] = {name: number for number, name in enumerate(hearing)}
+        where = site.vlans[vlan]
+        parts: list[Any] = [
+            client.architecture,
+            client.firmware,
+            where.relay.min_secs,
+            where.relay.option_82,
+            where.forwarding_delay,
+            where.jitter,
+            where.blocked_ports,
+        ]
+        for name, how in hearing.items():
+            server = site.servers[name]
+            parts.append(
+                (
+                    how.local,
+                    how.relayed,
+                    how.heard,
+                    name in silent,
+                    bool(where.blocked_ports) and vlan in server.stands_on,
+                    self._server(name, server, client, names),
+                )
+            )
+        parts += [
+            self._scope(name, site.scopes[name], client, names) for name in self.site.scopes_by_vlan[vlan]
+        ]
+        return tuple(parts), tuple(names)
+
+    def _place(self, text: str | None, names: dict[str, int]) -> Any:
+        """A reference to a server as its place in the line-up; servers elsewhere are added as they come."""
+        if text is None:
+            return None
+        owner = self.site.topology.owner(text)
+        if owner is None:
+            return text
+        return names.setdefault(owner, len(names)), self._roles(owner)
+
+    def _roles(self, name: str) -> Any:
+        server = self.site.site.servers[name]
+        return tuple(sorted(server.effective_roles)), server.host is not None
+
+    def _program(self, program: Program | None, names: dict[str, int]) -> Any:
+        return None if program is None else (program.file, self._place(program.server, names))
+
+    def _server(self, name: str, server: Server, client: ClientClass, names: dict[str, int]) -> Any:
+        fixed = self._fixed.get(name)
+        if fixed is None:
+            fixed = self._fixed[name] = (
+                str(server.software),
+                tuple(sorted(server.effective_roles)),
+                server.discovery_control,
+                server.offers_file,
+                server.answers_4011,
+                server.authoritative,
+                server.ping_check,
+                repr(server.settings),
+                server.host is not None,
+                tuple(sorted(str(p) for p in server.programs)),
+            )
+        site = self.site
+        wanted = server.answers
+        signature = client.macs.signature
+        if wanted.who in ("only", "all_except"):
+            listed: Any = site.space.has(wanted.groups, signature)
+        elif wanted.who == "intended":
+            listed = name in site.intent_of(client).servers
+        else:
+            listed = client.macs.known
+        delays = tuple((str(d), site.space.has((g,), signature)) for g, d in server.delay_for.items())
+        programs = tuple(
+            (key, self._program(program, names)) for key, program in sorted(server.programs.items())
+        )
+        return (
+            fixed,
+            wanted.who,
+            wanted.architectures,
+            listed,
+            str(server.delay),
+            delays,
+            programs,
+            self._place(server.boot_server, names),
+            self._options(server.options, names),
+        )
+
+    def _options(self, options: Any, names: dict[str, int]) -> Any:
+        return tuple(
+            (code, self._place(value, names) if isinstance(value, str) and _is_address(value) else value)
+            for code, value in sorted(options.items())
+            if code not in _INDIFFERENT
+        )
+
+    def _scope(self, name: str, scope: Scope, client: ClientClass, names: dict[str, int]) -> Any:
+        reader = self.site.scopes
+        rules = tuple(
+            (
+                rule.clients is None or reader.space.has(rule.clients, client.macs.signature),
+                rule.architectures,
+                rule.vendor_class,
+                rule.user_class,
+                tuple(map(repr, rule.when)),
+                rule.ignore,
+                self._place(rule.next_server, names),
+                rule.filename,
+                tuple((k, self._program(p, names)) for k, p in sorted(rule.programs.items())),
+                self._options(rule.options, names),
+            )
+            for rule in scope.rules
+        )
+        return (
+            tuple(self._place(server, names) for server in scope.servers),
+            scope.min_secs,
+            bool(scope.reservations and client.macs.signature & RESERVED),
+            reader.leases(scope, client),
+            bool(scope.subnet),
+            self._place(scope.next_server, names),
+            scope.filename,
+            tuple((k, self._program(p, names)) for k, p in sorted(scope.programs.items())),
+            self._options(scope.options, names),
+            rules,
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True

@@ -1,0 +1,105 @@
+"""One race for each structure, not for each class: equal line-ups end alike.
+
+A class's race depends on what the servers that hear its VLAN do about it, not on what they are called. Two
+classes whose line-ups are equal up to the servers' names share one race; its outcome is told in each
+one's own names. Time lines are always run for the class itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coexist.analysis.lineup import LineUps
+from coexist.analysis.space import ClientClass
+
+if TYPE_CHECKING:
+    from coexist.analysis.race import ClientCase, RaceResult
+    from coexist.analysis.site import AnalysedSite
+    from coexist.analysis.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """One possible end of a race. ``seconds``: when the client asks for its file.
+
+    ``winner`` gave the boot information, ``boot_server`` has the file: names of servers, an address
+    where it is nobody's, None for nobody.
+    """
+
+    winner: str | None
+    boot_server: str | None
+    file: str | None
+    seconds: float | None
+    why: str
+
+    @property
+    def boots_from(self) -> str | None:
+        """The server the client counts as booted from: the winner, or where a DHCP server sent it."""
+        return self.boot_server if self.winner is not None else None
+
+
+class Races:
+    """Runs and remembers races of one site."""
+
+    def __init__(self, site: AnalysedSite) -> None:
+        self.site = site
+        self.run = 0
+        self._lineups = LineUps(site)
+        self._finishes: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
+
+    @cached_property
+    def world(self) -> World:
+        """The servers as models; built once."""
+        from coexist.analysis.world import build_world
+
+        return build_world(self.site.inventory)
+
+    def of(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[Finish, ...]:
+        """Every way the race of a class can end."""
+        key, names = self._lineups.of(client, silent)
+        found = self._finishes.get(key)
+        if found is None:
+            result = self.result(client, silent)
+            finishes = tuple(
+                Finish(winner=o.winner, boot_server=o.boot_server, file=o.file, seconds=o.seconds, why=o.why)
+                for o in result.outcomes
+            )
+            self._finishes[key] = (finishes, names)
+            return finishes
+        finishes, theirs = found
+        if theirs == names:
+            return finishes
+        ours = dict(zip(theirs, names, strict=True))
+        return tuple(_renamed(finish, ours) for finish in finishes)
+
+    def result(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> RaceResult:
+        """The race of the class's witness with everything that happens in it."""
+        from coexist.analysis.race import race
+
+        self.run += 1
+        return race(self.world, case_of(client), silent)
+
+    def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """The events of a race as lines."""
+        return tuple(str(event) for event in self.result(client, silent).events)
+
+
+def case_of(client: ClientClass) -> ClientCase:
+    """The client that runs for a class."""
+    from coexist.analysis.race import ClientCase
+
+    return ClientCase(
+        mac=client.macs.witness, vlan=client.vlan, architecture=client.architecture, firmware=client.firmware
+    )
+
+
+def _renamed(finish: Finish, names: dict[str, str]) -> Finish:
+    return Finish(
+        winner=names.get(finish.winner, finish.winner) if finish.winner else None,
+        boot_server=names.get(finish.boot_server, finish.boot_server) if finish.boot_server else None,
+        file=finish.file,
+        seconds=finish.seconds,
+        why=finish.why,
+    )

@@ -1,0 +1,536 @@
+"""CX4xx: from the offer to the file, as far as the declarations show it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.rules import report, rule
+from coexist.analysis.scopes import Handed
+from coexist.analysis.site import OWN_PROGRAMS, AnalysedSite, Case, Standing
+from coexist.analysis.space import ClientClass
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Program
+from coexist.inventory.references import server_address
+from coexist.inventory.values import option_bytes
+from coexist.wire.options import Option
+
+_FILE_ROLES = frozenset({"tftp", "http"})
+# What the usual network boot programs run on, by their file name (lower case, without directories).
+_BIOS_FILES = frozenset({
+    "undionly.kpxe", "undionly.kkpxe", "undionly.pxe", "ipxe.pxe", "ipxe.kpxe", "ipxe.lkrn", "pxelinux.0",
+    "lpxelinux.0", "gpxelinux.0", "wdsnbp.com", "pxeboot.com", "pxeboot.n12", "abortpxe.com", "startrom.com",
+    "startrom.n12", "grldr", "pxegrub", "core.0", "wdsmgfw.com",
+})  # fmt: skip
+_BIOS_ENDINGS = (".0", ".kpxe", ".kkpxe", ".com", ".n12", ".pxe")
+_IPXE_FILES = ("undionly", "ipxe", "snponly", "snp")
+# Second stages that read the boot file and server of the DHCP ACK, not of the ProxyDHCP that sent them.
+_FOLLOW_LEASE = ("shim", "grub", "bootx64", "bootaa64")
+
+
+def _name(file: str) -> str:
+    return file.replace("\\", "/").rpartition("/")[2].lower()
+
+
+def runs_on_bios(file: str) -> bool | None:
+    """Whether a program is for BIOS machines, by its name; None where the name does not tell."""
+    name = _name(file)
+    if name in _BIOS_FILES or name.endswith(_BIOS_ENDINGS):
+        return True
+    return False if name.endswith((".efi", ".efi.signed")) else None
+
+
+def is_url(file: str) -> bool:
+    """Whether a boot file is an HTTP URL."""
+    return file.lower().startswith(("http://", "https://"))
+
+
+def pxe_cases(site: AnalysedSite) -> Iterator[Case]:
+    """The classes that are boot clients, not phones."""
+    return (case for case in site.cases if not site.is_phone(case.client))
+
+
+def handed_to(site: AnalysedSite, case: Case) -> Iterator[Handed]:
+    """What each scope that the class hears hands to it."""
+    for name in site.heard_scopes(case.client.vlan):
+        handed = site.scopes.handed(name, case.client)
+        if not handed.ignored:
+            yield handed
+
+
+def _used_programs(site: AnalysedSite) -> Iterator[tuple[Program | str, Path, Case, str | None]]:
+    """Every boot program some class can be given: it, its place, the class, the server that gives it (if a proxy)."""
+    for case in pxe_cases(site):
+        for name in case.responders:
+            server = site.site.servers[name]
+            ipxe = site.kind(case.client) == "ipxe" and "ipxe" in server.programs
+            key = "ipxe" if ipxe else case.client.architecture
+            if key in server.programs:
+                yield server.programs[key], ("servers", name, "programs", key), case, name
+        for handed in handed_to(site, case):
+            if handed.program:
+                yield handed.program[0], handed.program[1], case, None
+            elif handed.file:
+                yield handed.file[0], handed.file[1], case, None
+
+
+def _file(program: Program | str) -> str:
+    return program if isinstance(program, str) else program.file
+
+
+@rule("CX402")
+def option_60_without_service(site: AnalysedSite) -> Iterable[Finding]:
+    """Option 60 from a DHCP server whose host answers nothing on port 4011."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            said = handed.vendor_class
+            if said is None or not said[0].startswith("PXEClient"):
+                continue
+            target = _asked_on_4011(site, handed)
+            if target is None or not _serves_4011(site, target):
+                found[said[1], target or "an undeclared host"].append(case.client)
+    for (path, target), clients in found.items():
+        yield report(site, "CX402", path, f"option 60 says PXEClient, so clients ask {target} on port 4011, and no boot service is there",
+                     "remove option 60, or run the boot service on that host with the role boot-server", clients=clients)  # fmt: skip
+
+
+def _asked_on_4011(site: AnalysedSite, handed: Handed) -> str | None:
+    """The server a client asks after option 60: the next server, else the DHCP server itself."""
+    if handed.next_server:
+        return site.topology.owner(handed.next_server[0])
+    return site.site.scopes[handed.scope].servers[0]
+
+
+def _serves_4011(site: AnalysedSite, name: str) -> bool:
+    """Whether the server, or one that shares its host or address, answers on port 4011."""
+    asked = site.site.servers[name]
+    here = set(asked.stands_on.values())
+    return any(
+        server.answers_4011 is not False
+        and (
+            other == name
+            or (server.host or other) == (asked.host or name)
+            or here & set(server.stands_on.values())
+        )
+        for other, server in site.boot_services.items()
+    )
+
+
+@rule("CX403")
+def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
+    """Option 60 from a DHCP server where a separate ProxyDHCP shall boot the client."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            said = handed.vendor_class
+            if said is None or not said[0].startswith("PXEClient"):
+                continue
+            target = _asked_on_4011(site, handed)
+            for name in case.intended.servers[:1]:
+                if name in case.responders and name != target:
+                    found[said[1], name].append(case.client)
+    for (path, name), clients in found.items():
+        yield report(site, "CX403", path, f"option 60 makes clients take this DHCP server for their boot server: they ignore {name}",
+                     "remove option 60 from the scope", clients=clients)  # fmt: skip
+
+
+@rule("CX404")
+def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
+    """BIOS programs for UEFI clients, and the other way round."""
+    found: dict[tuple[Path, str, bool], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        bios = case.client.architecture in ("bios", "http-bios")
+        # iPXE on a BIOS machine loads scripts and kernels too; what it cannot run is an EFI program.
+        made_for_bios = runs_on_bios(_file(program))
+        if made_for_bios is not None and made_for_bios != bios:
+            found[path, _file(program), bios].append(case.client)
+    for (path, file, bios), clients in found.items():
+        have, need = ("a UEFI", "BIOS") if bios else ("a BIOS", "UEFI")
+        yield report(site, "CX404", path, f"{file} is {have} program, and these are {need} clients",
+                     "give the program by architecture: `programs: {bios: ..., uefi-x64: ...}`", clients=clients)  # fmt: skip
+
+
+@rule("CX405")
+def no_program_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
+    """Intended servers without a program for an architecture of their clients."""
+    found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for name in case.intended.servers:
+            if case.standing.get(name) is Standing.NO_PROGRAM and site.site.servers[name].programs:
+                found[name, case.client.architecture].append(case.client)
+    for (name, architecture), clients in found.items():
+        yield report(site, "CX405", ("servers", name, "programs"), f"{name} has no boot program for {architecture}",
+                     f"add `{architecture}: <file>` to its programs, or leave {architecture} out of the intent", clients=clients)  # fmt: skip
+
+
+@rule("CX406")
+def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
+    """A boot server by option 66 only."""
+    found: dict[Path, list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            said = handed.options.get(Option.TFTP_SERVER_NAME)
+            if said and handed.file and handed.next_server is None:
+                found[said[1]].append(case.client)
+    for path, clients in found.items():
+        yield report(site, "CX406", path, "option 66 names the boot server, but firmware reads the header's next server (siaddr), which is 0",
+                     "write `next_server:` in the scope; keep option 66 beside it if you like", clients=clients)  # fmt: skip
+
+
+@rule("CX407")
+def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
+    """A boot file and neither a next server nor a TFTP service on the DHCP server itself."""
+    found: dict[Path, list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            if not handed.file or handed.next_server or handed.options.get(Option.TFTP_SERVER_NAME):
+                continue
+            if is_url(handed.file[0]) or (handed.program and handed.program[0].server):
+                continue
+            servers = [site.site.servers[s] for s in site.site.scopes[handed.scope].servers]
+            # dnsmasq names itself as next server; ISC dhcpd and Kea name nobody.
+            if not any(
+                s.software.product in ("dnsmasq", "windows-dhcp") and s.effective_roles & _FILE_ROLES
+                for s in servers
+            ):
+                found[handed.file[1]].append(case.client)
+    for path, clients in found.items():
+        yield report(site, "CX407", path, "the scope names a boot file and no server that has it: iPXE boots nothing, UEFI asks the DHCP server",
+                     "write `next_server:` beside the file, or remove the file", clients=clients)  # fmt: skip
+
+
+@rule("CX408")
+def header_and_option_differ(site: AnalysedSite) -> Iterable[Finding]:
+    """``filename`` against option 67, and ``next_server`` against option 66."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            header = handed.program[0].file if handed.program else handed.filename and handed.filename[0]
+            option = handed.options.get(Option.BOOTFILE_NAME)
+            if header and option and str(option[0]).rstrip("\0") != header:
+                found[option[1], f"the header says {header} and option 67 says {option[0]}: UEFI loads the option's, iPXE the header's"].append(case.client)  # fmt: skip
+            named = handed.options.get(Option.TFTP_SERVER_NAME)
+            if handed.next_server and named and handed.file:
+                real = server_address(site.site, handed.next_server[0], case.client.vlan)
+                also = server_address(site.site, str(named[0]), case.client.vlan)
+                if also is not None and also != real:
+                    found[named[1], f"the next server is {real} and option 66 says {also}: firmware uses the first"].append(case.client)  # fmt: skip
+    for (path, message), clients in found.items():
+        yield report(
+            site, "CX408", path, message, "write the same in both, or leave the option out", clients=clients
+        )
+
+
+@rule("CX409")
+def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
+    """Offers without a file from services that do not answer the second question."""
+    for name, server in site.boot_services.items():
+        if server.answers_4011 is not False:
+            continue
+        names_file = server.offers_file is not False and server.software.product not in (
+            "openthinclient",
+            "wds",
+            "configmgr",
+        )
+        strict = server.software.product == "coexist" and server.discovery_control in (None, 8)
+        if names_file and strict:
+            continue
+        clients = [c.client for c in pxe_cases(site) if name in c.responders]
+        if clients:
+            yield report(site, "CX409", ("servers", name, "answers_4011"), f"{name} offers, and is silent when clients ask it on port 4011: UEFI ends with PXE-E16",
+                         "let it answer port 4011, or name the file in the offer with `discovery_control: 8`", clients=clients)  # fmt: skip
+
+
+@rule("CX410")
+def next_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
+    """Next servers that serve no files."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            if handed.next_server and handed.file and not is_url(handed.file[0]):
+                owner = site.topology.owner(handed.next_server[0])
+                if owner and not site.site.servers[owner].effective_roles & _FILE_ROLES:
+                    found[handed.next_server[1], owner].append(case.client)
+    for (path, owner), clients in found.items():
+        yield report(site, "CX410", path, f"the next server is {owner}, and no TFTP service is declared there",
+                     f"add the role tftp to {owner}, or name the server that has the file", clients=clients)  # fmt: skip
+
+
+@rule("CX411")
+def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
+    """Option 43.6 without bit 3: a menu is expected (PXE 2.1 table 2-1; EDK2 ends with PXE-E21)."""
+    for name, server in site.boot_services.items():
+        control = server.discovery_control
+        if (
+            control is None
+            or control & 8
+            or server.settings.get("pxe_service")
+            or server.settings.get("menu")
+        ):
+            continue
+        clients = [c.client for c in pxe_cases(site) if name in c.responders]
+        if clients:
+            yield report(site, "CX411", ("servers", name, "discovery_control"), f"discovery control {control} makes ROMs look for a boot menu, and {name} sends none",
+                         "write `discovery_control: 8`: boot the file of this offer", clients=clients)  # fmt: skip
+
+
+@rule("CX412")
+def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
+    """UEFI HTTP boot clients that are given a plain file name."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        if case.client.architecture.startswith("http-") and not is_url(_file(program)):
+            found[path, _file(program)].append(case.client)
+    for (path, file), clients in found.items():
+        yield report(site, "CX412", path, f"UEFI HTTP boot needs a URL, and {file} is none",
+                     f"write http://<server>/{file.lstrip('/')}", clients=clients)  # fmt: skip
+
+
+@rule("CX413")
+def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
+    """URLs given to PXE firmware, which only knows TFTP."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        if is_url(_file(program)) and site.kind(case.client) in ("edk2", "pxe21"):
+            found[path, _file(program)].append(case.client)
+    for (path, file), clients in found.items():
+        firmwares = ", ".join(sorted({c.firmware for c in clients}))
+        yield report(site, "CX413", path, f"{firmwares} cannot load {file}: PXE firmware knows TFTP only",
+                     "give it a TFTP path; URLs are for iPXE (`ipxe:`) and UEFI HTTP boot (`http-x64:`)", clients=clients)  # fmt: skip
+
+
+@rule("CX414")
+def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
+    """URLs with a host name where the scope gives no DNS server."""
+    found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        host = urlsplit(_file(program)).hostname if is_url(_file(program)) else None
+        if host is None or host.replace(".", "").isdigit():
+            continue
+        for handed in handed_to(site, case):
+            if Option.DOMAIN_NAME_SERVER not in handed.options:
+                found[path, host, handed.scope].append(case.client)
+    for (path, host, scope), clients in found.items():
+        yield report(site, "CX414", path, f"the URL names {host}, and the scope {scope} gives no DNS server",
+                     "add option 6 to the scope, or write the address into the URL", clients=clients)  # fmt: skip
+
+
+@rule("CX415")
+def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
+    """Chain-loaded iPXE that is given iPXE again: an endless loop."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, name in _used_programs(site):
+        file = _file(program)
+        if not _name(file).startswith(_IPXE_FILES) or path[-1] == "ipxe":
+            continue
+        if name is not None:
+            if "ipxe" not in site.site.servers[name].programs:
+                found[path, file].append(case.client)
+        else:
+            scope = str(path[1])
+            again = site.scopes.handed(scope, case.client, chained=True).file
+            if again is not None and again[0] == file:
+                found[path, file].append(case.client)
+    for (path, file), clients in found.items():
+        yield report(site, "CX415", path, f"{file} is iPXE; it asks again and is given {file} again, without end",
+                     "add `ipxe: <script or URL>` to the programs: what a client gets that already runs iPXE", clients=clients)  # fmt: skip
+
+
+@rule("CX416")
+def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
+    """Second stages that follow the lease where the scope names another server's file."""
+    found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
+    for program, path, case, name in _used_programs(site):
+        if name is None or name not in case.intended.servers:
+            continue
+        file = _name(_file(program))
+        chained = file.startswith(_IPXE_FILES)
+        if not chained and not file.startswith(_FOLLOW_LEASE):
+            continue
+        for scope in site.heard_scopes(case.client.vlan):
+            handed = site.scopes.handed(scope, case.client, chained=chained)
+            if handed.file and not (
+                handed.next_server and site.topology.owner(handed.next_server[0]) == name
+            ):
+                found[path, _file(program), handed.file[1]].append(case.client)
+    for (path, file, _), clients in found.items():
+        yield report(site, "CX416", path, f"{file} asks DHCP again and follows the scope's boot file, which is another server's",
+                     "remove the boot file from the scope, or point its next server to the same server", clients=clients)  # fmt: skip
+
+
+@rule("CX417")
+def option_missing_from_lease(site: AnalysedSite) -> Iterable[Finding]:
+    """Options of an intent that the clients' scope does not hand out."""
+    found: dict[tuple[int, int], list[ClientClass]] = defaultdict(list)
+    places: dict[tuple[int, int], tuple[Path, str]] = {}
+    for case in site.cases:
+        number = case.intended.rule
+        if number is None:
+            continue
+        for code, wanted in site.site.intent[number].options.items():
+            for name in site.heard_scopes(case.client.vlan):
+                given = site.scopes.handed(name, case.client).options.get(code)
+                if given is None or option_bytes(code, given[0]) != option_bytes(code, wanted):
+                    what = f"the scope {name} gives option {code} {'as ' + str(given[0]) if given else 'not at all'}"
+                    found[number, code].append(case.client)
+                    places[number, code] = (given[1] if given else ("scopes", name), what)
+    for (number, code), clients in found.items():
+        path, what = places[number, code]
+        wanted = site.site.intent[number].options[code]
+        yield report(site, "CX417", path, f"{what}; the intent wants {wanted}",
+                     f"add a rule to the scope: `clients: ...` with `options: {{{code}: {wanted}}}`", clients=clients)  # fmt: skip
+
+
+@rule("CX418")
+def option_43_is_not_pxe(site: AnalysedSite) -> Iterable[Finding]:
+    """Option 43 of another vendor beside option 60 PXEClient (PXE 2.1: then 43 is read as PXE options)."""
+    found: dict[Path, list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            said, vendor = handed.vendor_class, handed.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
+            if said and said[0].startswith("PXEClient") and vendor:
+                octets = option_bytes(int(Option.VENDOR_SPECIFIC_INFORMATION), vendor[0])
+                if not _is_pxe(octets):
+                    found[vendor[1]].append(case.client)
+    for path, clients in found.items():
+        yield report(site, "CX418", path, "option 43 is no list of PXE options, and option 60 says PXEClient: firmware reads it as one",
+                     "send option 43 only to its own devices, by a rule with their clients", clients=clients)  # fmt: skip
+
+
+def _is_pxe(octets: bytes) -> bool:
+    """Whether the octets are sub-options 1-13 or 64-128 up to the end octet."""
+    at = 0
+    while at < len(octets) and octets[at] != 255:
+        tag = octets[at]
+        if tag == 0:
+            at += 1
+            continue
+        if not (1 <= tag <= 13 or 64 <= tag <= 128) or at + 1 >= len(octets):
+            return False
+        at += 2 + octets[at + 1]
+    return bool(octets) and at <= len(octets)
+
+
+@rule("CX419")
+def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
+    """Clients that know no ProxyDHCP and shall boot from one."""
+    found: dict[str, list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        name = case.intended.server
+        if site.kind(case.client) == "first-offer" and name in case.responders:
+            if not any(h.file for h in handed_to(site, case)):
+                found[str(name)].append(case.client)
+    for name, clients in found.items():
+        firmwares = ", ".join(sorted({c.firmware for c in clients}))
+        yield report(site, "CX419", ("servers", name), f"{firmwares} takes the first address offer and knows no ProxyDHCP: it never sees {name}",
+                     f"give these clients `next_server: {name}` and `filename` in their scope", clients=clients)  # fmt: skip
+
+
+@rule("CX420")
+def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
+    """Dnsmasq as ProxyDHCP answers every architecture once it has a pxe-service (rfc2131.c: pxe_uefi_workaround)."""
+    found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for name, standing in case.standing.items():
+            server = site.site.servers[name]
+            spoils = case.intended.boots and name != case.intended.server
+            if (
+                server.software.product == "dnsmasq"
+                and standing is Standing.NO_PROGRAM
+                and server.programs
+                and spoils
+            ):
+                found[name, case.client.architecture].append(case.client)
+    for (name, architecture), clients in found.items():
+        yield report(site, "CX420", ("servers", name, "programs"), f"{name} (dnsmasq) has no program for {architecture} and still answers it with an empty offer",
+                     f"narrow it: `answers: {{..., architectures: [...]}}` (dhcp-ignore by tag) without {architecture}", clients=clients)  # fmt: skip
+
+
+@rule("CX421")
+def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
+    """Programs whose server serves no files; and services that serve the offer but not the file."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, name in _used_programs(site):
+        if is_url(_file(program)):
+            continue
+        where = (program.server if isinstance(program, Program) else None) or (
+            name and (site.site.servers[name].boot_server or name)
+        )
+        owner = site.topology.owner(where) if where else None
+        if owner and not site.site.servers[owner].effective_roles & _FILE_ROLES:
+            found[path, owner].append(case.client)
+    for (path, owner), clients in found.items():
+        yield report(site, "CX421", path, f"this program is loaded from {owner}, and no TFTP service is declared there",
+                     f"add the role tftp to {owner}, or name the program's `server`", clients=clients)  # fmt: skip
+
+
+@rule("CX422")
+def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
+    """Next servers and boot servers that are nobody's address."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            if handed.next_server and handed.file and site.topology.owner(handed.next_server[0]) is None:
+                found[handed.next_server[1], handed.next_server[0]].append(case.client)
+        for name in case.responders:
+            target = site.site.servers[name].boot_server
+            if target and site.topology.owner(target) is None:
+                found[("servers", name, "boot_server"), target].append(case.client)
+    for (path, target), clients in found.items():
+        yield report(site, "CX422", path, f"clients load their boot file from {target}, which is no declared server",
+                     "declare the server there, or correct the address", clients=clients)  # fmt: skip
+
+
+@rule("CX423")
+def no_boot_program(site: AnalysedSite) -> Iterable[Finding]:
+    """Intended boot services without any program."""
+    for name, server in site.boot_services.items():
+        if server.programs or server.software.product in OWN_PROGRAMS:
+            continue
+        clients = [
+            c.client
+            for c in site.cases
+            if name in c.intended.servers and c.standing.get(name) is Standing.NO_PROGRAM
+        ]
+        if clients:
+            yield report(site, "CX423", ("servers", name), f"{name} shall boot clients and has no boot program",
+                         "write `programs: {bios: ..., uefi-x64: ...}`", clients=clients)  # fmt: skip
+
+
+@rule("CX401")
+def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
+    """A boot file in the lease of clients that a ProxyDHCP answers too: UEFI takes the proxy, iPXE the scope."""
+    found: dict[tuple[Path, str], list[Case]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            if handed.file is None:
+                continue
+            owner = handed.next_server and site.topology.owner(handed.next_server[0])
+            other = next((name for name in case.responders if name != owner), None)
+            if other is not None:
+                found[handed.file[1], other].append(case)
+    for (path, proxy), cases in found.items():
+        wrong = [case.client for case in cases if not site.as_intended(case)]
+        yield report(site, "CX401", path, f"the scope names a boot file for clients that {proxy} answers too: UEFI boots from {proxy}, iPXE from the scope",
+                     f"remove the boot file from the scope, or keep {proxy} from answering these clients",
+                     clients=wrong or [case.client for case in cases],
+                     severity=None if wrong else Severity.WARNING)  # fmt: skip
+
+
+@rule("CX424")
+def pxe_offer_for_http_client(site: AnalysedSite) -> Iterable[Finding]:
+    """UEFI HTTP boot clients whose intended server only makes PXE offers."""
+    found: dict[str, list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        name = case.intended.server
+        if not case.client.architecture.startswith("http-") or name is None or name not in case.responders:
+            continue
+        if site.site.servers[name].software.product in ("openthinclient", "wds", "configmgr"):
+            found[name].append(case.client)
+    for name, clients in found.items():
+        product = site.site.servers[name].software.product
+        yield report(site, "CX424", ("servers", name), f"{product} answers PXEClient only; UEFI HTTP boot ignores its offers",
+                     "boot these machines by PXE, or from a server that answers HTTPClient", clients=clients)  # fmt: skip

@@ -1,0 +1,197 @@
+"""CX3xx, the part that the declarations alone show: lists that overlap and delays that cannot do what they look like."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.rules import report, rule
+from coexist.analysis.schedule import Schedule, schedule_of
+from coexist.analysis.site import AnalysedSite, Case, Standing
+from coexist.analysis.space import ClientClass
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Server
+from coexist.inventory.values import Delay
+
+# Products whose own configuration has no such means (their documentation and source, see docs/concepts).
+_SUPPORTED: dict[str, frozenset[str]] = {
+    "coexist": frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
+    "isc-dhcpd": frozenset({"secs_at_least"}),
+    "dnsmasq": frozenset({"after"}),
+    "kea": frozenset(),
+    "windows-dhcp": frozenset({"after"}),
+    "wds": frozenset({"after", "secs_at_least"}),
+    "configmgr": frozenset({"secs_at_least"}),
+    "openthinclient": frozenset({"after_offer"}),
+    "generic": frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
+    "tftpd": frozenset(),
+}
+
+
+def delays(server: Server, name: str) -> list[tuple[Delay, Path, tuple[str, ...]]]:
+    """Every delay of a server with its place and the groups it is for (none: all others)."""
+    found: list[tuple[Delay, Path, tuple[str, ...]]] = [(server.delay, ("servers", name, "delay"), ())]
+    found += [(d, ("servers", name, "delay_for", g), (g,)) for g, d in server.delay_for.items()]
+    return [item for item in found if item[0].kind != "none"]
+
+
+def delay_of(site: AnalysedSite, name: str, client: ClientClass) -> tuple[Delay, Path]:
+    """The delay a server has for a class: that of the first group it is in, else its own."""
+    server = site.site.servers[name]
+    for group, delay in server.delay_for.items():
+        if site.space.has((group,), client.macs.signature):
+            return delay, ("servers", name, "delay_for", group)
+    return server.delay, ("servers", name, "delay")
+
+
+def _delayed(site: AnalysedSite) -> Iterable[tuple[str, Delay, Path, Case, Schedule]]:
+    """Each delayed answer of each boot service: server, delay, its place, the class, its schedule."""
+    slow = {name for name, server in site.boot_services.items() if delays(server, name)}
+    if not slow:
+        return
+    for case in site.cases:
+        schedule = schedule_of(site.site, case.client.firmware)
+        if schedule is None:
+            continue
+        for name in case.responders:
+            if name in slow:
+                delay, path = delay_of(site, name, case.client)
+                if delay.kind != "none":
+                    yield name, delay, path, case, schedule
+
+
+@rule("CX307")
+def whitelists_overlap(site: AnalysedSite) -> Iterable[Finding]:
+    """Whitelists of two services that hold the same clients on one VLAN, unless the intent orders them so."""
+    lists = {
+        name: server.answers.groups
+        for name, server in site.boot_services.items()
+        if server.answers.who == "only"
+    }
+    found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    for case in site.cases:
+        both = [name for name in case.responders if name in lists]
+        for number, second in enumerate(both):
+            for first in both[:number]:
+                if not {first, second} <= set(case.intended.servers):
+                    found[first, second].append(case.client)
+    for (first, second), clients in found.items():
+        yield report(site, "CX307", ("servers", second, "answers"), f"the whitelists of {first} and {second} both hold these clients",
+                     f"take them off one list: `except` on a group of {second}, or the group that {first} has",
+                     clients=clients)  # fmt: skip
+
+
+@rule("CX309")
+def delay_without_effect(site: AnalysedSite) -> Iterable[Finding]:
+    """Thresholds that a firmware's first packet already reaches."""
+    found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
+    values: dict[Path, tuple[Delay, int]] = {}
+    for name, delay, path, case, schedule in _delayed(site):
+        if delay.secs_at_least and schedule.secs[0] >= delay.secs_at_least:
+            found[name, path].append(case.client)
+            values[path] = (delay, schedule.secs[0])
+    for (name, path), clients in found.items():
+        delay, first = values[path]
+        firmwares = ", ".join(sorted({c.firmware for c in clients}))
+        yield report(site, "CX309", path, f"{name} waits for secs >= {delay.secs_at_least}, and {firmwares} sends {first} in its first packet: it is not delayed at all",
+                     "use a wall clock (`delay: 1.2`) where the product has one, or disjoint whitelists", clients=clients)  # fmt: skip
+
+
+@rule("CX310")
+def delay_outlasts_client(site: AnalysedSite) -> Iterable[Finding]:
+    """Delays after which the firmware listens no more."""
+    found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
+    wanted: set[tuple[str, Path]] = set()
+    kinds: dict[Path, Delay] = {}
+    for name, delay, path, case, schedule in _delayed(site):
+        if not schedule.reachable(delay):
+            found[name, path].append(case.client)
+            kinds[path] = delay
+            if name in case.intended.servers:
+                wanted.add((name, path))
+    for (name, path), clients in found.items():
+        firmwares = ", ".join(sorted({c.firmware for c in clients}))
+        shall = (name, path) in wanted
+        yield report(site, "CX310", path, f"{name} answers {kinds[path]}; {firmwares} has given up by then and never sees it",
+                     "shorten the delay to 1.0-1.5 s on a wall clock" if shall else f"if {name} shall not have them, use a whitelist instead of a delay",
+                     clients=clients, severity=None if shall else Severity.WARNING)  # fmt: skip
+
+
+@rule("CX311")
+def delay_at_window_edge(site: AnalysedSite) -> Iterable[Finding]:
+    """Wall-clock delays between the shortest and the longest first window of UEFI."""
+    found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
+    values: dict[Path, float] = {}
+    for name, delay, path, case, schedule in _delayed(site):
+        low, high = schedule.first_window
+        if low < high and low <= delay.after <= high:
+            found[name, path].append(case.client)
+            values[path] = delay.after
+    for (name, path), clients in found.items():
+        yield report(site, "CX311", path, f"{name} answers after {values[path]:g} s, just when UEFI closes its first window (3.0 to 4.0 s)",
+                     "choose a delay below 3 s; 1.0-1.5 s suits every firmware", clients=clients)  # fmt: skip
+
+
+@rule("CX314")
+def delay_blocks_server(site: AnalysedSite) -> Iterable[Finding]:
+    """Dnsmasq sleeps in its only thread while it delays (dnsmasq.c: delay_dhcp)."""
+    for name, server in site.boot_services.items():
+        for delay, path, _ in delays(server, name):
+            if server.software.product == "dnsmasq" and delay.after:
+                yield report(site, "CX314", path, f"{name} (dnsmasq) hears no other DHCP packet while it delays one by {delay.after:g} s: many clients at once queue up",
+                             "keep the delay at 1-2 s, or use a server that delays each client by itself", count=0)  # fmt: skip
+
+
+@rule("CX315")
+def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
+    """Wall clocks since the first packet that end just after UEFI's second one."""
+    found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
+    values: dict[Path, float] = {}
+    for name, delay, path, case, schedule in _delayed(site):
+        low, _ = schedule.first_window
+        if site.kind(case.client) in ("edk2", "edk2-http") and low < delay.since_first <= low + 2:
+            found[name, path].append(case.client)
+            values[path] = delay.since_first
+    for (name, path), clients in found.items():
+        yield report(site, "CX315", path, f"{name} answers {values[path]:g} s after a client's first packet; UEFI's second one comes at 3.1-3.9 s and is missed, the next at 12 s may be too",
+                     "use 3 s or less, or a delay from each packet (`delay: 1.2`)", clients=clients)  # fmt: skip
+
+
+@rule("CX317")
+def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
+    """Delays of a kind the product does not have."""
+    for name, server in site.boot_services.items():
+        supported = _SUPPORTED[server.software.product]
+        for delay, path, _ in delays(server, name):
+            if delay.kind not in supported:
+                has = ", ".join(sorted(supported)) or "no delay at all"
+                yield report(site, "CX317", path, f"{server.software.product} cannot answer {delay}; it has {has}",
+                             "delay the other server, or use disjoint whitelists", count=0)  # fmt: skip
+
+
+@rule("CX318")
+def delay_for_nobody(site: AnalysedSite) -> Iterable[Finding]:
+    """``delay_for`` groups that the server never answers."""
+    for name, server in site.boot_services.items():
+        for group in server.delay_for:
+            answered = any(
+                case.standing.get(name) is Standing.ANSWERS
+                and site.space.has((group,), case.client.macs.signature)
+                for case in site.cases
+            )
+            if not answered:
+                yield report(site, "CX318", ("servers", name, "delay_for", group), f"{name} never answers members of {group}, so it cannot delay them",
+                             "remove the delay, or let the server answer them", count=0)  # fmt: skip
+
+
+@rule("CX319")
+def delay_skips_known_clients(site: AnalysedSite) -> Iterable[Finding]:
+    """WDS answers prestaged devices at once, whatever its response delay is (its own help text)."""
+    for name, server in site.boot_services.items():
+        if server.software.product != "wds" or server.delay.kind == "none":
+            continue
+        clients = [c.client for c in site.cases if c.client.macs.known and name in c.responders]
+        if clients:
+            yield report(site, "CX319", ("servers", name, "delay"), f"{name} (WDS) does not delay clients that are prestaged there",
+                         "do not prestage clients of another server, or keep them off by a whitelist", clients=clients)  # fmt: skip

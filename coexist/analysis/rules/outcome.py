@@ -1,0 +1,242 @@
+"""CX3xx, the part that only the race shows: who really wins, for every class, against the intent.
+
+A class that an error of the declarations already explains is not reported again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.rules import choose, report, rule
+from coexist.analysis.rules.ordering import delay_of
+from coexist.analysis.site import AnalysedSite, Case, Standing
+from coexist.analysis.space import ClientClass
+from coexist.inventory.documents import Path
+
+# A boot that takes longer than UEFI's first window and the files of a slow network is worth a word.
+_PATIENCE = 10.0
+
+# Errors that say why a class does not boot as intended.
+_EXPLAINS = frozenset({
+    "CX201", "CX202", "CX203", "CX206", "CX207", "CX209", "CX212", "CX214", "CX216", "CX310", "CX401", "CX402", "CX403",
+    "CX405", "CX406", "CX407", "CX409", "CX412", "CX416", "CX419", "CX420", "CX423", "CX424",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One class that does not boot as intended, and the declaration to blame; ``silent`` are the servers
+    that are thought away."""
+
+    code: str
+    path: Path
+    message: str
+    repair: str
+    client: ClientClass
+    severity: Severity | None = None
+    silent: frozenset[str] = frozenset()
+
+
+def verdicts(site: AnalysedSite) -> dict[str, list[Verdict]]:
+    """Every verdict by its code; made once for a site."""
+    if site.verdicts is None:
+        found: dict[str, list[Verdict]] = defaultdict(list)
+        for case in site.cases:
+            if case.intended.rule is not None and not site.is_phone(case.client):
+                explained = site.explained(case.client)
+                for verdict in _judge(site, case, explained):
+                    found[verdict.code].append(verdict)
+        site.verdicts = dict(found)
+    return site.verdicts  # type: ignore[return-value]
+
+
+def explains(code: str) -> bool:
+    """Whether an error of this code says why its clients do not boot as intended."""
+    return code in _EXPLAINS
+
+
+def _judge(site: AnalysedSite, case: Case, explained: frozenset[str]) -> Iterator[Verdict]:
+    if case.intended.server is None:
+        return
+    if not case.intended.boots:
+        yield from _judge_nobody(site, case)
+        return
+    if explained & _EXPLAINS:
+        return
+    if site.as_intended(case):
+        yield from _judge_wait(site, case)
+    else:
+        yield _why(site, case)
+        return
+    yield from _judge_fallbacks(site, case)
+
+
+def _judge_nobody(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
+    booted = site.winners(case.client) - {None}
+    for name in sorted(str(winner) for winner in booted):
+        path: Path = ("servers", name, "answers") if name in site.site.servers else ("scopes",)
+        if name in site.site.servers and name not in case.responders:
+            path = next((("scopes", s) for s in site.scopes_by_vlan[case.client.vlan]), path)
+        yield Verdict(code="CX321", path=path, client=case.client,
+                      message=f"{name} boots clients on VLAN {case.client.vlan} that shall boot from nobody",
+                      repair=f"add `except` or a whitelist to {name}, or remove it from the VLAN's `relay_to`")  # fmt: skip
+
+
+def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
+    seconds = site.seconds(case.client)
+    if seconds is None or seconds < _PATIENCE:
+        return
+    name = str(case.intended.server)
+    relay = site.site.vlans[case.client.vlan].relay
+    path: Path
+    if name in site.boot_services and delay_of(site, name, case.client)[0].kind != "none":
+        delay, path = delay_of(site, name, case.client)
+        why, repair = (
+            f"answers {delay}",
+            "use a wall clock of 1.0-1.5 s instead, or disjoint whitelists without a delay",
+        )
+    elif relay.min_secs:
+        path, why = ("vlans", case.client.vlan, "relay", "min_secs"), "is behind a relay with a threshold"
+        repair = "set the relay's threshold to 0"
+    elif site.kind(case.client) in ("edk2", "edk2-http"):
+        path, why, repair = ("servers", name), "is not heard in the first window", "see the time line"
+    else:
+        return  # an old ROM waits by itself
+    yield Verdict(code="CX308", path=path, client=case.client, repair=repair,
+                  message=f"{name} {why}: {case.client.firmware} boots only after about {seconds:.0f} s")  # fmt: skip
+
+
+def _judge_fallbacks(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
+    """With those before it silent, each fallback must get the client."""
+    order = case.intended.servers
+    for number, name in enumerate(order[1:], start=1):
+        silent = frozenset(order[:number])
+        winners = site.winners(case.client, silent)
+        if winners == {name}:
+            continue
+        standing = case.standing.get(name)
+        before = " and ".join(order[:number])
+        path: Path = ("servers", name)
+        if name in site.boot_services and standing is not Standing.ANSWERS:
+            what = standing.value if standing else Standing.DEAF.value
+            yield Verdict(code="CX305", path=(*path, "answers"), client=case.client,
+                          message=f"{name} shall take over when {before} is silent, but it {what}",
+                          repair=_repair_standing(name, standing, case), silent=silent)  # fmt: skip
+        else:
+            if name in site.boot_services:
+                path = delay_of(site, name, case.client)[1]
+            yield Verdict(code="CX305", path=path, client=case.client,
+                          message=f"{name} shall take over when {before} is silent, but then {_shown(winners)}",
+                          repair=f"give {name} a delay of 1.0-1.5 s on a wall clock, and see the time line",
+                          silent=silent)  # fmt: skip
+
+
+def _repair_standing(name: str, standing: Standing | None, case: Case) -> str:
+    match standing:
+        case Standing.REFUSES:
+            return f"let {name} answer these clients: add their group to its whitelist"
+        case Standing.NO_PROGRAM:
+            return f"add a program for {case.client.architecture} to {name}"
+        case Standing.SNOOPED:
+            return f"trust {name} on VLAN {case.client.vlan}"
+    return f"add {name} to `relay_to` of VLAN {case.client.vlan}"
+
+
+def _shown(winners: frozenset[str | None]) -> str:
+    names = sorted(name for name in winners if name)
+    if not names:
+        return "nobody boots the client"
+    return f"{' or '.join(names)} does" + (" or nobody" if None in winners else "")
+
+
+def _why(site: AnalysedSite, case: Case) -> Verdict:
+    """The declaration to blame for a class that does not boot as intended."""
+    client, name = case.client, str(case.intended.server)
+    standing = case.standing.get(name)
+    if name in site.boot_services and standing in (Standing.REFUSES, Standing.NO_PROGRAM):
+        return Verdict(code="CX320", path=("servers", name, "answers"), client=client,
+                       message=f"{name} shall boot these clients, but it {standing.value}",
+                       repair=_repair_standing(name, standing, case))  # fmt: skip
+    winners = site.winners(client)
+    if len(winners) > 1:
+        return _why_chance(site, case, winners)
+    (winner,) = winners
+    if winner is None:
+        return Verdict(code="CX302", path=("servers", name), client=client,
+                       message=f"{client.firmware} clients that {name} shall boot on VLAN {client.vlan} boot from nobody",
+                       repair="follow the time line to the step that fails")  # fmt: skip
+    if winner in case.responders and name in case.responders:
+        return _why_order(site, case, winner)
+    return Verdict(code="CX303", path=("servers", winner), client=client,
+                   message=f"clients that {name} shall boot boot from {winner}",
+                   repair=f"keep {winner} from answering them, by a whitelist or `except`")  # fmt: skip
+
+
+def _why_chance(site: AnalysedSite, case: Case, winners: frozenset[str | None]) -> Verdict:
+    client = case.client
+    names = [name for name in case.responders if name in winners]
+    shown = " or ".join(sorted(str(w) if w else "nobody" for w in winners))
+    if site.kind(client) == "pxe21" and not site.settled(client):
+        return Verdict(code="CX322", path=("servers", str(case.intended.server)), client=client,
+                       message=f"old BIOS ROMs (pxe21) differ in how they choose here: {shown}",
+                       repair="let only one server answer these clients: then every ROM agrees")  # fmt: skip
+    if len(names) > 1:
+        first, second = names[0], names[1]
+        (one, _), (other, path) = delay_of(site, first, client), delay_of(site, second, client)
+        if one.kind == other.kind == "none":
+            return Verdict(code="CX301", path=("servers", second, "answers"), client=client,
+                           message=f"{first} and {second} both answer these clients at once; the first packet to arrive wins: {shown}",
+                           repair="let each client stand on one whitelist only; a delay orders them less surely")  # fmt: skip
+        if one.kind == other.kind:
+            return Verdict(code="CX312", path=path, client=client,
+                           message=f"{first} answers {one} and {second} {other}: that is within the network's jitter, so {shown} wins",
+                           repair="let the delays differ by 1 s or more, or use disjoint whitelists")  # fmt: skip
+    return Verdict(code="CX304", path=("servers", names[0] if names else str(case.intended.server)), client=client,
+                   message=f"chance decides who boots these clients: {shown}",
+                   repair="see the time line; disjoint whitelists make it certain")  # fmt: skip
+
+
+def _why_order(site: AnalysedSite, case: Case, winner: str) -> Verdict:
+    client, name = case.client, str(case.intended.server)
+    (mine, _), (its, path) = delay_of(site, name, client), delay_of(site, winner, client)
+    later = its.kind != "none" and mine.kind == "none"
+    if later and site.kind(client) in ("edk2", "edk2-http"):
+        return Verdict(code="CX316", path=path, client=client,
+                       message=f"{winner} answers later than {name} and wins: its offer names the file (option 43), {name}'s does not",
+                       repair=f"keep {winner} from answering these clients, or let {name} send `discovery_control: 8`")  # fmt: skip
+    if later:
+        return Verdict(code="CX313", path=path, client=client, severity=Severity.ERROR,
+                       message=f"{winner} answers {its}, before the DHCP server's offer: {client.firmware} then takes {winner} instead of {name}",
+                       repair="make the delay longer than the DHCP server needs (switch its ping check off), or use a whitelist")  # fmt: skip
+    code, path = (
+        ("CX306", path) if winner in case.intended.fallback else ("CX303", ("servers", winner, "answers"))
+    )
+    return Verdict(code=code, path=path, client=client,
+                   message=f"{winner} answers {its} and {name} {mine}: these clients boot from {winner}",
+                   repair=f"keep {winner} from answering them, or let it answer later than {name}")  # fmt: skip
+
+
+def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
+    def found(site: AnalysedSite) -> Iterable[Finding]:
+        by_place: dict[tuple[Path, str, str, Severity | None, frozenset[str]], list[ClientClass]] = (
+            defaultdict(list)
+        )
+        for v in verdicts(site).get(code, ()):
+            by_place[v.path, v.message, v.repair, v.severity, v.silent].append(v.client)
+        for (path, message, repair, severity, silent), clients in by_place.items():
+            chosen = choose(clients)
+            yield report(site, code, path, message, repair, clients=clients, severity=severity,
+                         timeline=site.timeline(chosen, silent) if chosen and silent else None)  # fmt: skip
+
+    found.__name__ = f"outcome_{code.lower()}"
+    found.__doc__ = "Classes whose race ends otherwise than intended."
+    return found
+
+
+OUTCOME_CODES = ("CX301", "CX302", "CX303", "CX304", "CX305", "CX306", "CX308", "CX312", "CX313", "CX316",
+                 "CX320", "CX321", "CX322")  # fmt: skip
+for _code in OUTCOME_CODES:
+    rule(_code)(_rule_of(_code))

@@ -1,0 +1,219 @@
+"""A site with everything the rules ask about it, computed once and only when asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from functools import cached_property
+
+from coexist.analysis.intent import Intended, IntentReader
+from coexist.analysis.profiles import PHONES, firmware_kind
+from coexist.analysis.races import Races
+from coexist.analysis.scopes import ScopeReader
+from coexist.analysis.space import ClientClass, Space, cut
+from coexist.analysis.topology import Topology
+from coexist.inventory import Inventory
+from coexist.inventory.models import Server
+
+BOOT_ROLES = frozenset({"proxydhcp", "boot-server"})
+
+
+class Standing(Enum):
+    """What a boot service does about a client, as far as its declaration says."""
+
+    ANSWERS = "answers"
+    DEAF = "hears nothing from the client's VLAN"
+    SNOOPED = "its offers are dropped by DHCP snooping"
+    REFUSES = "does not answer this client"
+    NO_PROGRAM = "has no boot program for the client's architecture"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A class of clients with what is intended for it and what each boot service does about it."""
+
+    client: ClientClass
+    intended: Intended
+    standing: dict[str, Standing]
+
+    @property
+    def responders(self) -> tuple[str, ...]:
+        """The boot services whose answers reach the client."""
+        return tuple(name for name, standing in self.standing.items() if standing is Standing.ANSWERS)
+
+
+class AnalysedSite:
+    """One inventory under analysis. ``today`` lets dates pass; without it none has passed."""
+
+    def __init__(self, inventory: Inventory, today: date | None = None) -> None:
+        self.inventory = inventory
+        self.today = today
+        self.site = inventory.site
+        self.topology = Topology(inventory.site)
+        self.verdicts: dict[str, list[object]] | None = None
+        self._heard_scopes: dict[str, tuple[str, ...]] = {}
+        self._explained: dict[tuple[int, str, str, str], set[str]] = defaultdict(set)
+
+    @cached_property
+    def space(self) -> Space:
+        """All clients in classes."""
+        return cut(self.inventory)
+
+    @cached_property
+    def scopes(self) -> ScopeReader:
+        """What the scopes hand out."""
+        return ScopeReader(self.space)
+
+    @cached_property
+    def boot_services(self) -> dict[str, Server]:
+        """The servers that answer boot clients beside DHCP."""
+        return {
+            name: server for name, server in self.site.servers.items() if server.effective_roles & BOOT_ROLES
+        }
+
+    @cached_property
+    def scopes_by_vlan(self) -> dict[str, tuple[str, ...]]:
+        """The names of the scopes of each VLAN."""
+        found: dict[str, list[str]] = {vlan: [] for vlan in self.site.vlans}
+        for name, scope in self.site.scopes.items():
+            found[scope.vlan].append(name)
+        return {vlan: tuple(names) for vlan, names in found.items()}
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """Every class with its intent and responders."""
+        cases = []
+        for client in self.space.classes:
+            intended = self.intent_of(client)
+            hearing = self.topology.hearing[client.vlan]
+            standing = {
+                name: self._standing(name, server, client, intended)
+                for name, server in self.boot_services.items()
+                if name in hearing
+            }
+            cases.append(Case(client=client, intended=intended, standing=standing))
+        return tuple(cases)
+
+    @cached_property
+    def _intent(self) -> IntentReader:
+        return IntentReader(self.space)
+
+    def intent_of(self, client: ClientClass) -> Intended:
+        """What is intended for a class."""
+        return self._intent.of(client)
+
+    def _standing(self, name: str, server: Server, client: ClientClass, intended: Intended) -> Standing:
+        if not self.answers(name, server, client, intended):
+            return Standing.REFUSES
+        if not has_program(server, client, firmware_kind(self.site, client.firmware)):
+            return Standing.NO_PROGRAM
+        return Standing.ANSWERS if self.topology.hearing[client.vlan][name].heard else Standing.SNOOPED
+
+    def answers(self, name: str, server: Server, client: ClientClass, intended: Intended) -> bool:
+        """Whether the server's lists let it answer the class."""
+        wanted = server.answers
+        if wanted.architectures is not None and client.architecture not in wanted.architectures:
+            return False
+        signature = client.macs.signature
+        match wanted.who:
+            case "everyone":
+                return True
+            case "nobody":
+                return False
+            case "intended":
+                return name in intended.servers
+            case "only":
+                return self.space.has(wanted.groups, signature)
+            case "all_except":
+                return not self.space.has(wanted.groups, signature)
+            case "known" | "unknown":
+                return (wanted.who == "known") == client.macs.known
+
+    def heard_scopes(self, vlan: str) -> tuple[str, ...]:
+        """The scopes of a VLAN with at least one server that hears it and is heard."""
+        found = self._heard_scopes.get(vlan)
+        if found is None:
+            hearing = self.topology.hearing[vlan]
+            found = self._heard_scopes[vlan] = tuple(
+                name
+                for name in self.scopes_by_vlan[vlan]
+                if any(s in hearing and hearing[s].heard for s in self.site.scopes[name].servers)
+            )
+        return found
+
+    # -- what is known of each class -------------------------------------------------------------
+
+    def explain(self, code: str, clients: Iterable[ClientClass]) -> None:
+        """Remember that an error explains why these classes do not boot as intended."""
+        for client in clients:
+            self._explained[identity(client)].add(code)
+
+    def explained(self, client: ClientClass) -> frozenset[str]:
+        """The codes of the errors that concern a class."""
+        return frozenset(self._explained.get(identity(client), ()))
+
+    # -- who wins --------------------------------------------------------------------------------
+
+    @cached_property
+    def races(self) -> Races:
+        """The races of this site, each run once."""
+        return Races(self)
+
+    def winners(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> frozenset[str | None]:
+        """The servers the class may boot from, None for nobody, when ``silent`` ones say nothing.
+
+        A scope that sends a client to another server's files counts as that server.
+        """
+        return frozenset(finish.boots_from for finish in self.races.of(client, silent))
+
+    def as_intended(self, case: Case) -> bool:
+        """Whether every possible outcome is the intended one."""
+        finishes = self.races.of(case.client)
+        if not case.intended.boots:
+            return case.intended.server is None or all(f.boots_from is None for f in finishes)
+        return all(case.intended.server in (f.winner, f.boots_from) for f in finishes)
+
+    def seconds(self, client: ClientClass) -> float | None:
+        """When the class asks for its file at the latest, in seconds; None if it never does."""
+        return max((f.seconds for f in self.races.of(client) if f.seconds is not None), default=None)
+
+    def settled(self, client: ClientClass) -> bool:
+        """Whether the firmware's choice is known; otherwise several outcomes mean that nobody knows."""
+        return not self.races.result(client).assumptions
+
+    def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """What happens to the witness of a class, line by line."""
+        return self.races.timeline(client, silent)
+
+    def is_phone(self, client: ClientClass) -> bool:
+        """Whether the class are phones, which boot from nobody and read their lease."""
+        return firmware_kind(self.site, client.firmware) in PHONES
+
+    def kind(self, client: ClientClass) -> str:
+        """The built-in firmware of the class."""
+        return firmware_kind(self.site, client.firmware)
+
+
+def identity(client: ClientClass) -> tuple[int, str, str, str]:
+    """What tells a class from all others of its site."""
+    return client.macs.number, client.vlan, client.architecture, client.firmware
+
+
+# Products that bring their own boot files: an inventory need not name them.
+OWN_PROGRAMS = frozenset({"wds", "configmgr", "openthinclient", "generic"})
+
+
+def has_program(server: Server, client: ClientClass, kind: str) -> bool:
+    """Whether the server has something to boot for the class."""
+    if not server.programs:
+        return server.software.product in OWN_PROGRAMS
+    return client.architecture in server.programs or (kind == "ipxe" and "ipxe" in server.programs)
+
+
+def touched(clients: Iterable[ClientClass]) -> int:
+    """How many (MAC, VLAN) pairs the classes hold; profiles of one pair count once."""
+    pairs = {(client.macs.number, client.vlan): client.size for client in clients}
+    return sum(pairs.values())

@@ -1,0 +1,75 @@
+"""Who hears the broadcasts of a VLAN, and whose offers get back.
+
+A broadcast reaches every server that stands on the VLAN, and the relay agent copies it to all of its
+targets (RFC 1542 section 4.1). A switch with DHCP snooping drops the offers of servers that are not
+trusted. Replies to relayed packets go to the relay, so the way back needs no table of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import AddressValueError, IPv4Address
+
+from coexist.inventory.models import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """How a server hears a VLAN: directly, by the relay or both; ``heard``: whether its offers get through."""
+
+    server: str
+    local: bool
+    relayed: bool
+    heard: bool
+
+
+class Topology:
+    """The paths between VLANs and servers."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._owners = {
+            address: name for name, server in site.servers.items() for address in server.stands_on.values()
+        }
+
+    def owner(self, target: str) -> str | None:
+        """The server a name or an address means; None for a stranger."""
+        if target in self.site.servers:
+            return target
+        try:
+            return self._owners.get(IPv4Address(target))
+        except AddressValueError:
+            return None
+
+    @cached_property
+    def hearing(self) -> dict[str, dict[str, Hearing]]:
+        """For each VLAN, the servers that hear its clients."""
+        local: dict[str, list[str]] = {vlan: [] for vlan in self.site.vlans}
+        for name, server in self.site.servers.items():
+            for vlan in server.stands_on:
+                local[vlan].append(name)
+        return {vlan: self._of_vlan(vlan, local[vlan]) for vlan in self.site.vlans}
+
+    def _of_vlan(self, name: str, local: list[str]) -> dict[str, Hearing]:
+        vlan = self.site.vlans[name]
+        targets = {owner for target in vlan.relay_to if (owner := self.owner(target))}
+        trusted = set(vlan.snooping.trusted) if vlan.snooping else None
+        here = set(local)
+        return {
+            server: Hearing(
+                server=server,
+                local=server in here,
+                relayed=server in targets,
+                heard=trusted is None or server in trusted,
+            )
+            for server in self.site.servers
+            if server in here or server in targets
+        }
+
+    def blocked(self, vlan: str, server: str, port: int) -> bool:
+        """Whether a firewall drops this UDP port between the VLAN's clients and the server."""
+        where = self.site.vlans[vlan]
+        if port not in where.blocked_ports:
+            return False
+        return vlan not in self.site.servers[server].stands_on

@@ -1,0 +1,101 @@
+"""``coexist check INVENTORY``: what will go wrong, for every client there can be."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coexist.analysis import Analysis
+    from coexist.analysis.findings import Finding
+
+_CODE = re.compile(r"CX[0-9]{0,3}\Z")
+
+
+def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Read codes (``CX301``) and beginnings of codes (``CX3``), separated by commas or given repeatedly."""
+    found = tuple(code.strip().upper() for value in values for code in value.split(",") if code.strip())
+    for code in found:
+        if not _CODE.match(code):
+            raise click.BadParameter(f"{code!r} is no code; write CX301, or CX3 for all that begin so")
+    return found
+
+
+@click.command("check")
+@click.argument("inventory", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "junit", "github"]),
+    default="text",
+    help="How to print the findings.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "info", "never"]),
+    default="warning",
+    show_default=True,
+    help="Exit with 1 when a finding is at or above this severity.",
+)
+@click.option(
+    "--select", multiple=True, callback=codes, metavar="CODES", help="Only these codes (CX3 means CX3xx)."
+)
+@click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these codes.")
+def command(
+    inventory: Path, form: str, fail_on: str, select: tuple[str, ...], ignore: tuple[str, ...]
+) -> int:
+    """Find what goes wrong on the site described by INVENTORY, before it does.
+
+    Covers all 2^48 MAC addresses on every VLAN with every declared architecture and firmware. Each finding
+    names a line of the inventory, a client that shows it with its time line, and a repair.
+    """
+    from coexist.analysis import analyse
+    from coexist.cli.findings import FORMATS, Report, as_text, counted, fails, selected
+    from coexist.inventory import load_inventory
+
+    analysis = analyse(load_inventory(inventory), today())
+    findings = selected(analysis.findings, select, ignore)
+    report = Report(
+        findings=findings,
+        suppressed=selected(analysis.suppressed, select, ignore),
+        summary=f"{coverage(analysis)}: {counted(findings)}{_hidden(analysis.suppressed)}",
+        facts=facts(analysis),
+    )
+    if form == "text":
+        click.echo(as_text(report), nl=False)
+    else:
+        click.echo(FORMATS[form](report))
+    return 1 if fails(findings, fail_on) else 0
+
+
+def today() -> date:
+    """The date on this machine, where its administrator lives."""
+    return datetime.now(UTC).astimezone().date()
+
+
+def coverage(analysis: Analysis) -> str:
+    """What was covered, in a line."""
+    site = analysis.site
+    vlans, classes = len(site.site.vlans), len(site.space.classes)
+    return f"2^48 MACs on {vlans} VLAN{'' if vlans == 1 else 's'} in {classes:,} classes"
+
+
+def _hidden(suppressed: tuple[Finding, ...]) -> str:
+    return f" ({len(suppressed)} suppressed)" if suppressed else ""
+
+
+def facts(analysis: Analysis) -> dict[str, object]:
+    """What was covered, for machines."""
+    site = analysis.site
+    return {
+        "site": site.site.site,
+        "registered": len(site.inventory.clients),
+        "vlans": len(site.site.vlans),
+        "servers": len(site.site.servers),
+        "classes": len(site.space.classes),
+        "races": site.races.run,
+    }

@@ -1,0 +1,262 @@
+"""Findings in every form they are printed in: text for people, JSON, SARIF, JUnit, GitHub annotations."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import click
+
+from coexist import __version__
+from coexist.analysis.catalogue import CATALOGUE
+from coexist.analysis.findings import Finding, Severity, Witness
+from coexist.wire.mac import format_mac
+
+FORMAT_VERSION = 1
+"""The version of the JSON form; raised when a field changes its meaning or goes."""
+HELP_URI = "docs/findings/{code}.md"
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_LINES = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Findings and what they are about. ``facts`` go into the JSON as they are; ``summary`` ends the text."""
+
+    findings: Sequence[Finding]
+    suppressed: Sequence[Finding] = ()
+    summary: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """``2 errors, 1 warning, 0 notes``, or that nothing was found."""
+    if not findings:
+        return "no findings"
+    words = []
+    for severity, one in ((Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "note")):
+        number = sum(1 for finding in findings if finding.severity is severity)
+        if number:
+            words.append(f"{number} {one}{'' if number == 1 else 's'}")
+    return ", ".join(words)
+
+
+def clients_text(number: int) -> str:
+    """A number of clients as people read it: 2^48 and its neighbours by their power."""
+    power = number.bit_length() - 1
+    if power >= 40:
+        return "about 2^48" if number > 0.9 * 2**48 else f"about 2^{power}"
+    return f"{number:,}"
+
+
+def describe(witness: Witness) -> str:
+    """One client in a line."""
+    words = [witness.name, format_mac(witness.mac)] if witness.name else [format_mac(witness.mac)]
+    what = ", ".join(
+        text for text in (witness.architecture, witness.firmware, f"VLAN {witness.vlan}") if text
+    )
+    return f"{' '.join(words)} ({what})"
+
+
+def as_text(report: Report, width: int = 80) -> str:
+    """Grouped by code, worst first; never wider than ``width`` where words allow it."""
+    blocks = []
+    for (severity, code), group in groupby(report.findings, key=lambda f: (f.severity, f.code)):
+        items = list(group)
+        head = click.style(str(severity), fg=_COLOURS[severity], bold=True)
+        blocks.append(f"{head} {click.style(code.code, bold=True)} {code.name}: {code.title}")
+        blocks += [_text_of(finding, width) for finding in items]
+        blocks.append("")
+    if report.summary:
+        blocks.append(report.summary)
+    return "\n".join(blocks) + "\n" if blocks else ""
+
+
+def _text_of(finding: Finding, width: int) -> str:
+    lines = [f"  {click.style(str(finding.position), fg='blue')}"]
+    lines += _wrapped(finding.message, "    ", width)
+    if finding.witness is not None:
+        count = clients_text(finding.clients)
+        lines += _wrapped(f"clients: {count}, for example {describe(finding.witness)}", "    ", width)
+        shown = finding.witness.timeline[:_SHOWN_LINES]
+        lines += [part for line in shown for part in _wrapped(line, "      ", width, hang=10)]
+        if len(shown) < len(finding.witness.timeline):
+            lines.append(
+                f"      ... {len(finding.witness.timeline) - len(shown)} more lines: coexist explain"
+            )
+    lines += _wrapped(f"repair: {finding.repair}", "    ", width)
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: str, width: int, hang: int = 2) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + " " * hang,
+                         break_long_words=False, break_on_hyphens=False) or [indent]  # fmt: skip
+
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON; MACs as text, counts as numbers."""
+    witness = finding.witness
+    return {
+        "code": finding.code.code,
+        "name": finding.code.name,
+        "severity": str(finding.severity),
+        "file": finding.position.file,
+        "line": finding.position.line,
+        "column": finding.position.column,
+        "path": ".".join(map(str, finding.path)),
+        "message": finding.message,
+        "repair": finding.repair,
+        "clients": finding.clients,
+        "witness": None
+        if witness is None
+        else {
+            "mac": format_mac(witness.mac),
+            "name": witness.name,
+            "vlan": witness.vlan,
+            "architecture": witness.architecture,
+            "firmware": witness.firmware,
+            "timeline": list(witness.timeline),
+        },
+    }
+
+
+def as_json(report: Report) -> str:
+    """One object: version, facts, findings, suppressed."""
+    return json.dumps(
+        {
+            "version": FORMAT_VERSION,
+            "coexist": __version__,
+            **report.facts,
+            "findings": [as_dict(finding) for finding in report.findings],
+            "suppressed": [as_dict(finding) for finding in report.suppressed],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+_SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def as_sarif(report: Report) -> str:
+    """SARIF 2.1.0 (OASIS), with every code of the catalogue that was found as a rule."""
+    codes = sorted({f.code.code for f in (*report.findings, *report.suppressed)})
+    rules = [
+        {
+            "id": code,
+            "name": _pascal(CATALOGUE[code].name),
+            "shortDescription": {"text": CATALOGUE[code].title},
+            "helpUri": HELP_URI.format(code=code),
+            "defaultConfiguration": {"level": _SARIF_LEVEL[CATALOGUE[code].severity]},
+        }
+        for code in codes
+    ]
+    results = [_sarif_result(finding, codes) for finding in report.findings]
+    for finding in report.suppressed:
+        hidden = _sarif_result(finding, codes)
+        hidden["suppressions"] = [{"kind": "external", "justification": "suppressed in the inventory"}]
+        results.append(hidden)
+    driver = {
+        "name": "coexist",
+        "version": __version__,
+        "informationUri": "docs/findings/README.md",
+        "rules": rules,
+    }
+    return json.dumps(
+        {
+            "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _pascal(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+def _sarif_result(finding: Finding, codes: Sequence[str]) -> dict[str, Any]:
+    text = f"{finding.message}. Repair: {finding.repair}."
+    if finding.witness is not None:
+        text += f" Witness: {describe(finding.witness)}."
+    return {
+        "ruleId": finding.code.code,
+        "ruleIndex": codes.index(finding.code.code),
+        "level": _SARIF_LEVEL[finding.severity],
+        "message": {"text": text},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": finding.position.file.replace("\\", "/")},
+                    "region": {"startLine": finding.position.line, "startColumn": finding.position.column},
+                }
+            }
+        ],
+        "properties": {"clients": finding.clients, "path": ".".join(map(str, finding.path))},
+    }
+
+
+def as_junit(report: Report) -> str:
+    """JUnit XML: one test case a code that was looked for, with a failure a finding."""
+    from xml.etree import ElementTree
+
+    failed = {f.code.code for f in report.findings}
+    suite = ElementTree.Element(
+        "testsuite", name="coexist", tests=str(len(CATALOGUE)), failures=str(len(failed)), errors="0"
+    )
+    for code in CATALOGUE.values():
+        case = ElementTree.SubElement(suite, "testcase", classname="coexist", name=f"{code.code} {code.name}")
+        found = [finding for finding in report.findings if finding.code is code]
+        if found:
+            failure = ElementTree.SubElement(case, "failure", type=str(found[0].severity), message=code.title)
+            failure.text = "\n".join(f"{f.position}: {f.message}; {f.repair}" for f in found)
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+
+
+_GITHUB_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+def as_github(report: Report) -> str:
+    """GitHub Actions workflow commands, one line a finding."""
+    return "\n".join(
+        f"::{_GITHUB_LEVEL[f.severity]} file={_property(f.position.file)},line={f.position.line},"
+        f"col={f.position.column},title={_property(f'{f.code.code} {f.code.name}')}"
+        f"::{_data(f'{f.message}; {f.repair}')}"
+        for f in report.findings
+    )
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+FORMATS = {"json": as_json, "sarif": as_sarif, "junit": as_junit, "github": as_github}
+"""The machine-readable forms by name; ``text`` is `as_text`."""
+
+
+def selected(findings: Sequence[Finding], select: Sequence[str], ignore: Sequence[str]) -> list[Finding]:
+    """The findings whose code begins with one of ``select`` (empty: all) and none of ``ignore``."""
+    return [
+        finding
+        for finding in findings
+        if (not select or finding.code.code.startswith(tuple(select)))
+        and not finding.code.code.startswith(tuple(ignore) or ("-",))
+    ]
+
+
+def fails(findings: Sequence[Finding], fail_on: str) -> bool:
+    """Whether a finding is at or above the level; ``never`` is above all."""
+    return fail_on != "never" and any(f.severity >= Severity[fail_on.upper()] for f in findings)
