@@ -52,7 +52,10 @@ def _usual_architectures(kind: str) -> tuple[str, ...]:
 
 
 def fits(architecture: str, kind: str) -> bool:
-    """Whether such a machine exists; ``kind`` is a built-in firmware: no UEFI runs a BIOS ROM, and HTTP boot is a UEFI's."""
+    """Whether such a machine exists: no UEFI runs a BIOS ROM, and HTTP boot is a UEFI's.
+
+    ``kind`` is a built-in firmware.
+    """
     if kind in PHONES:
         return architecture == NO_ARCHITECTURE
     if architecture.startswith("http-") or kind == "edk2-http":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 from coexist.analysis.intent import Intended, IntentReader
 from coexist.analysis.profiles import PHONES, firmware_kind
@@ -53,7 +54,7 @@ class AnalysedSite:
         self.today = today
         self.site = inventory.site
         self.topology = Topology(inventory.site)
-        self.verdicts: dict[str, list[object]] | None = None
+        self.verdicts: dict[str, list[Any]] | None = None
         self._heard_scopes: dict[str, tuple[str, ...]] = {}
         self._explained: dict[tuple[int, str, str, str], set[str]] = defaultdict(set)
 

@@ -22,13 +22,14 @@ def matches(suppression: Suppression, finding: Finding) -> bool:
 
 
 def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
-    """Split findings into those to report and those suppressed; adds what suppressions themselves are guilty of."""
+    """Split findings into those to report and those suppressed; adds the suppressions' own."""
     kept, hidden = list(findings), []
     for number, suppression in enumerate(site.site.suppress):
         place = ("suppress", number)
         if suppression.until and site.today and suppression.until < site.today:
-            kept.append(report(site, "CX102", (*place, "until"), f"this suppression of {suppression.code} held until {suppression.until}",
-                               "repair the finding, or set a new date"))  # fmt: skip
+            message = f"this suppression of {suppression.code} held until {suppression.until}"
+            repair = "repair the finding, or set a new date"
+            kept.append(report(site, "CX102", (*place, "until"), message, repair))
             continue
         matched = [finding for finding in kept if matches(suppression, finding)]
         hidden += matched
@@ -36,6 +37,7 @@ def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding
         if not matched and not any(matches(suppression, finding) for finding in hidden):
             where = f" at {suppression.where}" if suppression.where else ""
             known = "" if suppression.code in CATALOGUE else "; there is no such code"
-            kept.append(report(site, "CX101", (*place, "code"), f"there is no {suppression.code}{where} to suppress{known}",
-                               "remove the suppression, or correct its code and `where`"))  # fmt: skip
+            message = f"there is no {suppression.code}{where} to suppress{known}"
+            repair = "remove the suppression, or correct its code and `where`"
+            kept.append(report(site, "CX101", (*place, "code"), message, repair))
     return kept, hidden

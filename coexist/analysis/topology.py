@@ -16,7 +16,10 @@ from coexist.inventory.models import Site
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hearing:
-    """How a server hears a VLAN: directly, by the relay or both; ``heard``: whether its offers get through."""
+    """How a server hears a VLAN: directly, by the relay or both.
+
+    ``heard``: whether its offers get through.
+    """
 
     server: str
     local: bool

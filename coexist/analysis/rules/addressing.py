@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address
+from itertools import pairwise
 
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
@@ -72,13 +73,12 @@ def server_unreachable(site: AnalysedSite) -> Iterable[Finding]:
             yield report(site, "CX202", ("servers", name), f"no broadcast and no relay reaches {name} from VLAN {', '.join(vlans)}",
                          f"add {name} to `relay_to` of VLAN {', '.join(vlans)}, or let it stand there",
                          clients=clients)  # fmt: skip
-    for name, server in site.site.servers.items():
-        scopes = [s for s in site.site.scopes.values() if name in s.servers]
-        if scopes and all(name not in site.topology.hearing[s.vlan] for s in scopes):
-            vlans = {s.vlan: None for s in scopes}
-            yield report(site, "CX202", ("servers", name), f"no broadcast and no relay reaches the DHCP server {name} from VLAN {', '.join(vlans)}",
-                         f"add {name} to `relay_to` of VLAN {', '.join(vlans)}",
-                         clients=[c for c in site.space.classes if c.vlan in vlans])  # fmt: skip
+    for name in site.site.servers:
+        leases_on = list(dict.fromkeys(s.vlan for s in site.site.scopes.values() if name in s.servers))
+        if leases_on and all(name not in site.topology.hearing[vlan] for vlan in leases_on):
+            yield report(site, "CX202", ("servers", name), f"no broadcast and no relay reaches the DHCP server {name} from VLAN {', '.join(leases_on)}",
+                         f"add {name} to `relay_to` of VLAN {', '.join(leases_on)}",
+                         clients=[c for c in site.space.classes if c.vlan in leases_on])  # fmt: skip
 
 
 @rule("CX203")
@@ -173,7 +173,7 @@ def pools_overlap(site: AnalysedSite) -> Iterable[Finding]:
         for number, pool in enumerate(scope.pools)
     ]
     pools.sort()
-    for (_, last, name, _), (first, end, other, number) in zip(pools, pools[1:], strict=False):
+    for (_, last, name, _), (first, end, other, number) in pairwise(pools):
         if first <= last:
             yield report(site, "CX208", ("scopes", other, "pools", number), f"the pools of {name} and {other} both lease {first} to {min(last, end)}",
                          "split the range; two servers that share one pool belong into one scope", count=0)  # fmt: skip

@@ -420,9 +420,9 @@ def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[str, list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         name = case.intended.server
-        if site.kind(case.client) == "first-offer" and name in case.responders:
-            if not any(h.file for h in handed_to(site, case)):
-                found[str(name)].append(case.client)
+        ignores = site.kind(case.client) == "first-offer" and name in case.responders
+        if ignores and not any(h.file for h in handed_to(site, case)):
+            found[str(name)].append(case.client)
     for name, clients in found.items():
         firmwares = ", ".join(sorted({c.firmware for c in clients}))
         yield report(site, "CX419", ("servers", name), f"{firmwares} takes the first address offer and knows no ProxyDHCP: it never sees {name}",
