@@ -83,6 +83,15 @@ class Host:
         self._folders[place] = mine
         return mine
 
+    def own_path(self, folder: str) -> Path:
+        """Where a folder of the host's own is, made if need be: under the nearest one that exists here."""
+        existing = Path(folder)
+        while not existing.is_dir():
+            existing = existing.parent
+        path = self.own_folder(str(existing)) / Path(folder).relative_to(existing)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
     def _in_own_folders(self, argv: Sequence[str | Path]) -> Sequence[str | Path]:
         if not self._folders:
             return argv

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from coexist.boot.servers.coexist import boot_server_config
 from coexist.inventory import Inventory
 from coexist.inventory.references import server_address
 from tests.harness.namespaces import HarnessError
@@ -16,6 +19,14 @@ from tests.harness.servers import start_boot_server, start_dhcpd
 
 SPEAKING = ("bios", "uefi-x64")
 """The architectures that boot programs can be made for."""
+
+
+def render(inventory: Path, out: Path) -> None:
+    """What an administrator does: ``coexist render``."""
+    command = [sys.executable, "-m", "coexist", "render", str(inventory), "-o", str(out)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise HarnessError(f"{' '.join(command)}: code {finished.returncode}: {finished.stderr}")
 
 
 class SiteNetwork:
@@ -44,16 +55,10 @@ class SiteNetwork:
             product = server.software.product
             if product not in _STARTERS:
                 raise HarnessError(f"{name}: the lab cannot run {product}")
+            if "tftp" in server.effective_roles:
+                self._add_programs(name)
             started[name] = _STARTERS[product](self.hosts[name], rendered / name)
         return started
-
-    def add_programs(self, server: str, root: Path) -> None:
-        """Write the boot programs a server names into its folder: each says its server's and its own name."""
-        for architecture, program in self.inventory.site.servers[server].programs.items():
-            if architecture in SPEAKING and "://" not in program.file:
-                path = root / program.file.lstrip("/")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(boot_program(architecture, f"{server}:{program.file}"))
 
     def server_at(self, address: str | None) -> str | None:
         """The server that has an address; None for an address of none of them."""
@@ -61,6 +66,15 @@ class SiteNetwork:
             if address in {str(each) for each in server.stands_on.values()}:
                 return name
         return None
+
+    def _add_programs(self, server: str) -> None:
+        """Write the boot programs a server names: each says whose it is and what it is called."""
+        root = self.hosts[server].own_path(boot_server_config(self.inventory, server).tftp.root)
+        for architecture, program in self.inventory.site.servers[server].programs.items():
+            if architecture in SPEAKING and "://" not in program.file:
+                path = root / program.file.lstrip("/")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(boot_program(architecture, f"{server}:{program.file}"))
 
     def _add_router(self) -> None:
         site = self.inventory.site
