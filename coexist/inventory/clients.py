@@ -26,6 +26,7 @@ COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "v
 
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
 _GROUP_BIT = 1 << 40
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _PLAIN_MACS = re.compile(r"(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\n)*\Z")
 
 
@@ -67,6 +68,7 @@ class ClientTable:
         self.macs: array[int] = array("Q")
         self.columns: dict[str, list[str]] = {name: [] for name in COLUMNS[1:]}
         self._sources: list[_Source] = []
+        self._by_value: dict[str, dict[str, list[int]]] = {}
 
     def __len__(self) -> int:
         return len(self.macs)
@@ -109,14 +111,22 @@ class ClientTable:
 
     def rows(self, tests: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[int]:
         """The rows whose columns have one of the wanted values each; ``tags`` holds words."""
-        rows: Iterable[int] = range(len(self.macs))
+        found: set[int] | None = None
         for name, wanted in tests:
-            column, values = self.columns[name], frozenset(wanted)
-            if name == "tags":
-                rows = [row for row in rows if not values.isdisjoint(column[row].split())]
-            else:
-                rows = [row for row in rows if column[row] in values]
-        return iter(rows)
+            by_value = self._rows_by_value(name)
+            rows = {row for value in wanted for row in by_value.get(value, ())}
+            found = rows if found is None else found & rows
+        return iter(sorted(range(len(self.macs)) if found is None else found))
+
+    def _rows_by_value(self, name: str) -> dict[str, list[int]]:
+        """The rows of each value of a column; of ``tags``, of each word."""
+        by_value = self._by_value.get(name)
+        if by_value is None:
+            by_value = self._by_value[name] = {}
+            for row, value in enumerate(self.columns[name]):
+                for part in value.split() if name == "tags" else (value,):
+                    by_value.setdefault(part, []).append(row)
+        return by_value
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -168,6 +178,7 @@ class ClientTable:
         self.macs.extend(macs)
         self._sources.append(source)
         self.__dict__.pop("index", None)
+        self._by_value.clear()
 
 
 def _decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
@@ -228,11 +239,30 @@ class _CsvRows:
 
     def complain(self, line: int, cell: int, message: str, remedy: str) -> None:
         if not self.lines:
-            self.lines = self.text.splitlines() or [""]
+            self.lines = _LINE_END.split(self.text)
         column = _column_of(self.lines[min(line, len(self.lines)) - 1], cell, self.delimiter)
         self.problems.append(Problem(Position(self.file, line, column), message, remedy))
 
     def into(self, table: ClientTable, locate: Callable[[int, str], int]) -> None:
+        if not self._read_plain(table, locate):
+            self._read_each(table, locate)
+
+    def _read_plain(self, table: ClientTable, locate: Callable[[int, str], int]) -> bool:
+        """The usual file in one stroke: no quotes or comments, each row full, every MAC with colons."""
+        if '"' in self.text or "#" in self.text:
+            return False
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
+        rows = list(reader)[self.header_line :]
+        if set(map(len, rows)) != {len(self.names)}:
+            return False
+        cell = self.names.index("mac")
+        if not _PLAIN_MACS.match("\n".join([row[cell] for row in rows]) + "\n"):
+            return False
+        lines = array("L", range(self.header_line + 1, self.header_line + 1 + len(rows)))
+        self._store(table, rows, lines, locate)
+        return True
+
+    def _read_each(self, table: ClientTable, locate: Callable[[int, str], int]) -> None:
         lines: array[int] = array("L")
         rows: list[list[str]] = []
         reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter, strict=True)
@@ -270,8 +300,9 @@ class _CsvRows:
         else:
             macs, lines, columns = self._parse_macs(cells, lines, columns)
         for name, column in columns.items():
-            if any(cell != cell.strip() for cell in set(column)):
-                columns[name] = [cell.strip() for cell in column]
+            # Equal cells become one object: a million rows repeat a few hundred places and types.
+            stripped = {cell: cell.strip() for cell in set(column)}
+            columns[name] = [stripped[cell] for cell in column]
         self._check_cells(columns, lines)
         self._check_macs(macs, lines)
         table._extend(_Source(self.file, len(table), lines, locate=locate), macs, columns)
@@ -338,7 +369,7 @@ def _cell_columns(reread: Callable[[], bytes], names: list[str], delimiter: str)
 
     def column(line: int, name: str) -> int:
         if not lines:
-            lines.extend(reread().decode("utf-8-sig", "replace").splitlines() or [""])
+            lines.extend(_LINE_END.split(reread().decode("utf-8-sig", "replace")))
         if name not in names or line > len(lines):
             return 1
         return _column_of(lines[line - 1], names.index(name), delimiter)
