@@ -130,7 +130,7 @@ def decide(
 
     A client that is shown a menu gets a program without a file.
     """
-    unwanted = _unwanted(policy, request, server, seen)
+    unwanted = unwanted_reason(policy, request, server, seen)
     if unwanted is not None:
         return Silence(reason=unwanted)
     rule = _rule_of(policy, request.mac, request.architecture)
@@ -167,7 +167,10 @@ def _rule_of(policy: BootPolicy, mac: int, architecture: int | None) -> Rule | S
     return Silence(reason=Reason.IGNORED, rule=rule.name) if rule.action == "ignore" else rule
 
 
-def _unwanted(policy: BootPolicy, request: BootRequest, server: IPv4Address, seen: Seen) -> Reason | None:
+def unwanted_reason(
+    policy: BootPolicy, request: BootRequest, server: IPv4Address, seen: Seen = FIRST_SIGHT
+) -> Reason | None:
+    """Why a packet needs no answer whoever sent it; None for one that the rules decide on."""
     if request.kind is ClientKind.OTHER:
         return Reason.NOT_A_BOOT_CLIENT
     if request.port == BOOT_SERVER_PORT:

@@ -44,6 +44,8 @@ COMMANDS: dict[str, Entry] = {
     "probe": Entry("coexist.cli.probe:command", "Ask the wire who answers booting clients."),
     "render": Entry("coexist.cli.render:command", "Write each server's own configuration."),
     "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),
+    "serve": Entry("coexist.cli.serve:command", "Be a boot server: ProxyDHCP, TFTP and HTTP."),
+    "clients": Entry("coexist.cli.clients:command", "List, register and ignore the clients a server saw."),
 }
 
 

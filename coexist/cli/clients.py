@@ -1,0 +1,183 @@
+"""``coexist clients``: the clients a boot server saw, and what is decided on them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coexist.errors import CoexistError
+from coexist.wire.architecture import architecture_name
+from coexist.wire.mac import format_mac, parse_mac
+
+if TYPE_CHECKING:
+    from coexist.server.registry import ClientRow, Registry
+
+_LISTED = ("mac", "state", "name", "architecture", "vlan", "address", "last_seen", "requests", "decision")
+
+
+@click.group("clients")
+def command() -> None:
+    """List, register and ignore the clients a boot server saw.
+
+    REGISTRY is the server's configuration, or its registry file itself. What is decided here takes effect
+    on the running server within a second.
+    """
+
+
+def _registry(path: Path) -> Registry:
+    from coexist.server.registry import open_registry
+
+    if path.suffix in (".yaml", ".yml"):
+        from coexist.server.config import load_config
+
+        config = load_config(path).config
+        if config.registry is None:
+            raise CoexistError(f"{path}: this server keeps no registry; write `registry: FILE` into it")
+        path = path.parent / config.registry
+    return open_registry(path)
+
+
+def _mac(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
+    try:
+        return tuple(parse_mac(value) for value in values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+_registry_argument = click.argument("registry", type=click.Path(path_type=Path))
+_macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, metavar="MAC...")
+
+
+@command.command("list")
+@_registry_argument
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(["seen", "asking", "registered", "ignored"])
+)
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text")
+def list_clients(registry: Path, states: tuple[str, ...], form: str) -> None:
+    """List the clients, those seen last first."""
+    from coexist.server.registry import STATES
+
+    opened = _registry(registry)
+    rows = opened.rows(states=states or STATES)
+    opened.close()
+    _WRITERS[form]([_shown(row) for row in rows])
+
+
+@command.command("register")
+@_registry_argument
+@_macs_argument
+@click.option("--name", help="What people call the machine.")
+@click.option("--location")
+@click.option("--hardware", help="The hardware type, as in the inventory.")
+@click.option("--group", help="A group of the configuration the machine joins.")
+def register(registry: Path, macs: tuple[int, ...], **columns: str | None) -> None:
+    """Register machines: rules for registered clients and for their group apply at once."""
+    opened = _registry(registry)
+    for mac in macs:
+        opened.decide(mac, "registered", **columns)
+        click.echo(f"{format_mac(mac)} is registered")
+    opened.close()
+
+
+@command.command("ignore")
+@_registry_argument
+@_macs_argument
+def ignore(registry: Path, macs: tuple[int, ...]) -> None:
+    """Answer these machines no more, whatever the rules say."""
+    opened = _registry(registry)
+    for mac in macs:
+        opened.decide(mac, "ignored")
+        click.echo(f"{format_mac(mac)} is ignored")
+    opened.close()
+
+
+@command.command("forget")
+@_registry_argument
+@_macs_argument
+def forget(registry: Path, macs: tuple[int, ...]) -> None:
+    """Remove machines from the registry; those that ask again appear again."""
+    opened = _registry(registry)
+    missing = [mac for mac in macs if not opened.forget(mac)]
+    opened.close()
+    if missing:
+        raise CoexistError(f"not in the registry: {', '.join(map(format_mac, missing))}")
+
+
+@command.command("export")
+@_registry_argument
+@click.option("--all", "everyone", is_flag=True, help="Unregistered clients too.")
+def export(registry: Path, everyone: bool) -> None:
+    """Write registered clients to stdout as an inventory's clients.csv."""
+    from coexist.server.registry import STATES
+
+    opened = _registry(registry)
+    rows = opened.rows(states=STATES if everyone else ("registered",))
+    opened.close()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("mac", "name", "location", "hardware", "architecture", "vlan", "tags"))
+    for row in sorted(rows, key=lambda row: row.mac):
+        writer.writerow(
+            (format_mac(row.mac), row.name, row.location, row.hardware, _architecture(row), row.vlan,
+             row.client_group)
+        )  # fmt: skip
+
+
+def _architecture(row: ClientRow) -> str:
+    """By the name an inventory knows; empty for a number without one."""
+    name = architecture_name(row.architecture) if row.architecture is not None else ""
+    return "" if name.startswith("arch-") else name
+
+
+def _shown(row: ClientRow) -> dict[str, Any]:
+    from coexist.server.registry import iso_time
+
+    return {
+        "mac": format_mac(row.mac),
+        "state": row.state,
+        "name": row.name,
+        "location": row.location,
+        "hardware": row.hardware,
+        "group": row.client_group,
+        "architecture": architecture_name(row.architecture) if row.architecture is not None else "",
+        "vendor_class": row.vendor_class,
+        "vlan": row.vlan,
+        "address": row.address,
+        "first_seen": iso_time(row.first_seen),
+        "last_seen": iso_time(row.last_seen),
+        "requests": row.requests,
+        "decision": row.decision,
+        "rule": row.rule,
+        "answered_by": row.answered_by,
+    }
+
+
+def _write_text(rows: list[dict[str, Any]]) -> None:
+    table = [_LISTED, *(tuple(str(row[column]) for column in _LISTED) for row in rows)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(_LISTED))]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _write_json(rows: list[dict[str, Any]]) -> None:
+    click.echo(json.dumps(rows, indent=2))
+
+
+def _write_csv(rows: list[dict[str, Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if rows:
+        writer.writerow(rows[0])
+    writer.writerows(row.values() for row in rows)
+
+
+_WRITERS: dict[str, Callable[[list[dict[str, Any]]], None]] = {
+    "text": _write_text,
+    "json": _write_json,
+    "csv": _write_csv,
+}

@@ -1,0 +1,265 @@
+"""From the configuration file to what the server runs by, with every mistake at its line.
+
+The files a configuration names are found relative to the configuration's own directory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from coexist.boot.policy import (
+    NOBODY_REGISTERED,
+    BootPolicy,
+    BootServerConfig,
+    ClientSelector,
+    Registered,
+    Selecting,
+    compile_policy,
+)
+from coexist.errors import InputError, Position, Problem
+from coexist.inventory.clients import ClientTable
+from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.loader import problem_of
+from coexist.inventory.macset import NOBODY, MacSet
+from coexist.server.templates import ClientFile, compile_templates
+from coexist.wire.mac import parse_mac
+
+_PIECE = 1 << 20
+_PLAIN = re.compile(rb"(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\n)*\Z")
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A valid configuration and what belongs to it.
+
+    ``lists`` are the MACs of each list file, ``stamps`` what each file read looked like (None: absent).
+    """
+
+    path: Path
+    config: BootServerConfig
+    policy: BootPolicy
+    known: MacSet
+    clients: ClientTable
+    lists: dict[str, MacSet]
+    stamps: dict[Path, Stamp | None]
+    client_files: tuple[ClientFile, ...]
+
+    @property
+    def root(self) -> Path:
+        """The directory relative file names begin at."""
+        return self.path.parent
+
+    def file(self, name: str) -> Path:
+        """A file the configuration names."""
+        return self.root / name
+
+    def changed(self) -> bool:
+        """Whether any of the files was changed since it was read."""
+        return any(stamp_of(path) != stamp for path, stamp in self.stamps.items())
+
+    def with_registered(self, registered: Registered) -> Loaded:
+        """The same configuration with other registrations; list files are not read again."""
+        return replace(self, policy=compile_policy(self.config, self.lists.__getitem__, registered))
+
+
+def load_config(path: Path, registered: Registered = NOBODY_REGISTERED) -> Loaded:
+    """Read and check a configuration and its list files. Raises ``InputError`` with every problem."""
+    problems: list[Problem] = []
+    stamps = {path: stamp_of(path)}
+    sources = SourceMap(Position(str(path)))
+    config = _read_config(path, sources, problems)
+    if config is None:
+        raise InputError(problems)
+    lists: dict[str, MacSet] = {}
+    for name, position in sorted(_list_files(config, sources).items()):
+        stamps[path.parent / name] = stamp_of(path.parent / name)
+        lists[name] = _read_list(path.parent / name, position, problems)
+    clients = ClientTable()
+    for number, name in enumerate(config.clients):
+        stamps[path.parent / name] = stamp_of(path.parent / name)
+        data = _octets(path.parent / name, sources.at(("clients", number), value=True), problems)
+        clients.add_csv(data, str(path.parent / name), problems)
+    _check(config, sources, problems)
+    for name in config.tftp.templates.values():
+        stamps[path.parent / name] = stamp_of(path.parent / name)
+    client_files = _templates(config, path.parent, sources, problems)
+    if problems:
+        raise InputError(problems)
+    selecting = Selecting(config.groups, lists.__getitem__, registered)
+    return Loaded(
+        path=path,
+        config=config,
+        policy=compile_policy(config, lists.__getitem__, registered),
+        known=selecting.select(config.known) if config.known is not None else NOBODY,
+        clients=clients,
+        lists=lists,
+        stamps=stamps,
+        client_files=client_files,
+    )
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What tells one state of a file from another; None if it cannot be seen."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def _read_config(path: Path, sources: SourceMap, problems: list[Problem]) -> BootServerConfig | None:
+    data = _octets(path, Position(str(path)), problems)
+    if problems:
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problems.append(Problem(Position(str(path), line), "this is not UTF-8 text", "save it as UTF-8"))
+        return None
+    tree = read_yaml(text, str(path), sources, problems)
+    if problems:
+        return None
+    if not isinstance(tree, dict):
+        problems.append(
+            Problem(
+                Position(str(path)), "a boot server's configuration is a mapping", "begin with `name: ...`"
+            )
+        )
+        return None
+    try:
+        return BootServerConfig.model_validate(tree)
+    except ValidationError as error:
+        seen: set[Position] = set()
+        for item in error.errors(include_url=False):
+            problem = problem_of(item, tree, sources)
+            if problem.position not in seen:  # a union reports once for each of its branches
+                seen.add(problem.position)
+                problems.append(problem)
+        return None
+
+
+def _selectors(config: BootServerConfig) -> dict[tuple[str | int, ...], ClientSelector]:
+    found: dict[tuple[str | int, ...], ClientSelector] = {
+        ("rules", number, "clients"): rule.clients for number, rule in enumerate(config.rules)
+    }
+    found |= {("groups", name): selector for name, selector in config.groups.items()}
+    for key in ("deny", "known"):
+        selector = getattr(config, key)
+        if selector is not None:
+            found[(key,)] = selector
+    for path, selector in list(found.items()):
+        inner, at = selector.excluded, (*path, "except")
+        while inner is not None:
+            found[at] = inner
+            inner, at = inner.excluded, (*at, "except")
+    return found
+
+
+def _list_files(config: BootServerConfig, sources: SourceMap) -> dict[str, Position]:
+    """The list files any selector names, each with the place where it is named first."""
+    return {
+        name: sources.at((*path, "files", number), value=True)
+        for path, selector in reversed(_selectors(config).items())
+        for number, name in enumerate(selector.files)
+    }
+
+
+def _check(config: BootServerConfig, sources: SourceMap, problems: list[Problem]) -> None:
+    if "dhcp" in config.services:
+        problems.append(
+            Problem(
+                sources.at(("services",), value=True),
+                "the boot server leases no addresses",
+                "take `dhcp` out; a DHCP server stands beside it",
+            )
+        )
+    if "http" in config.services and config.http is None:
+        problems.append(
+            Problem(
+                sources.at(("services",), value=True), "`http` has no settings", "write `http: {port: 80}`"
+            )
+        )
+    names: dict[str, int] = {}
+    for number, rule in enumerate(config.rules):
+        first = names.setdefault(rule.name, number)
+        if first != number:
+            problems.append(
+                Problem(
+                    sources.at(("rules", number, "name"), value=True),
+                    f"the rule {rule.name!r} stands twice, first at {sources.at(('rules', first)).line}",
+                    "give each rule a name of its own: logs and metrics tell them apart by it",
+                )
+            )
+
+
+def _templates(
+    config: BootServerConfig, root: Path, sources: SourceMap, problems: list[Problem]
+) -> tuple[ClientFile, ...]:
+    made: list[ClientFile] = []
+    for pattern, file in config.tftp.templates.items():
+        try:
+            made += compile_templates({pattern: file}, root)
+        except ValueError as error:
+            message, _, remedy = str(error).partition("; ")
+            problems.append(Problem(sources.at(("tftp", "templates", pattern)), message, remedy))
+    return tuple(made)
+
+
+def _octets(path: Path, position: Position, problems: list[Problem]) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problems.append(
+            Problem(position, f"{path} cannot be read: {error.strerror}", "check its name and permissions")
+        )
+        return b""
+
+
+def _read_list(path: Path, position: Position, problems: list[Problem]) -> MacSet:
+    """A list file: one MAC a line in any spelling, the rest of the line and lines after ``#`` are comments.
+
+    It is read in pieces, because a million lines at once would hold up the thread that answers.
+    """
+    macs: set[int] = set()
+    line = 1
+    try:
+        with path.open("rb") as file:
+            while lines := file.readlines(_PIECE):
+                piece = b"".join(lines)
+                if line == 1:
+                    piece = piece.removeprefix(b"\xef\xbb\xbf")
+                if _PLAIN.match(piece):
+                    text = piece.replace(b":", b"")
+                    macs.update([int(digits, 16) for digits in text.split()])
+                else:
+                    _read_lines(piece, path, line, macs, problems)
+                line += len(lines)
+    except OSError as error:
+        problems.append(
+            Problem(
+                position,
+                f"the list {path} cannot be read: {error.strerror}",
+                "check its name and permissions",
+            )
+        )
+    return MacSet.of(macs)
+
+
+def _read_lines(piece: bytes, path: Path, line: int, macs: set[int], problems: list[Problem]) -> None:
+    for number, octets in enumerate(piece.splitlines(), start=line):
+        words = octets.decode("utf-8", "replace").partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            macs.add(parse_mac(words[0]))
+        except ValueError as error:
+            if len(problems) < 100:
+                message, _, remedy = str(error).partition(": ")
+                problems.append(Problem(Position(str(path), number), message, remedy))

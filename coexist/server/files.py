@@ -1,0 +1,232 @@
+"""The files a boot server hands out: found inside one directory only, read in pieces that transfers share.
+
+A hundred clients that load the same kernel at once read the same prepared DATA packets. Files are read
+with ``pread``, never mapped: a mapped file that is truncated while it is served ends the process (SIGBUS).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from collections import OrderedDict
+from typing import ClassVar, Protocol
+
+CHUNK_BLOCKS = 64
+CACHE_OCTETS = 128 << 20
+_READ_AHEAD = 1 << 20
+_HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
+
+
+class NotServedError(Exception):
+    """A file that is not handed out; ``missing`` tells "there is none" from "not allowed"."""
+
+    def __init__(self, why: str, *, missing: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.missing = missing
+
+
+class ChangedError(Exception):
+    """A file became another one while it was served."""
+
+
+class Content(Protocol):
+    """What can be served: a file, or a text made for one client."""
+
+    key: tuple[object, ...]
+    size: int
+
+    def read(self, start: int, length: int) -> bytes:
+        """Exactly these octets; raises ``ChangedError`` or ``OSError`` if they are not there any more."""
+
+    def close(self) -> None:
+        """Free it."""
+
+
+class FileContent:
+    """An open file, in the state it had when it was opened."""
+
+    def __init__(self, fd: int, state: os.stat_result, path: str) -> None:
+        self.fd = fd
+        self.path = path
+        self.size = state.st_size
+        self.key = _identity(state)
+        self._state = (state.st_mtime_ns, state.st_size)
+
+    def read(self, start: int, length: int) -> bytes:
+        """A piece of the file; raises ``ChangedError`` if it was written to since it was opened."""
+        data = os.pread(self.fd, length, start)
+        state = os.fstat(self.fd)
+        if len(data) != length or (state.st_mtime_ns, state.st_size) != self._state:
+            raise ChangedError(self.path)
+        os.posix_fadvise(self.fd, start + length, _READ_AHEAD, os.POSIX_FADV_WILLNEED)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.fd)
+
+
+class MadeContent:
+    """A text rendered for one client."""
+
+    _made: ClassVar[int] = 0
+
+    def __init__(self, data: bytes) -> None:
+        MadeContent._made += 1
+        self.data = data
+        self.size = len(data)
+        self.key: tuple[object, ...] = ("made", MadeContent._made)
+
+    def read(self, start: int, length: int) -> bytes:
+        """A piece of the text."""
+        return self.data[start : start + length]
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def _identity(state: os.stat_result) -> tuple[object, ...]:
+    return state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size
+
+
+def resolve(root: str, name: str) -> str:
+    """The real path of a requested name inside ``root`` (itself real). Raises ``NotServedError``.
+
+    Backslashes are separators (WDS clients write them), a leading one means the root, ``.`` and doubled
+    separators mean nothing; ``..`` is refused wherever it stands, and so is a symbolic link that leaves.
+    """
+    if "\0" in name or len(name) > 1024:
+        raise NotServedError("the file name is not usable")
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise NotServedError("the path leaves the served directory")
+    if not parts:
+        raise NotServedError("no file is named", missing=True)
+    try:
+        path = os.path.realpath(os.path.join(root, *parts), strict=True)  # noqa: PTH118 hot, and text suffices
+    except UnicodeEncodeError:
+        raise NotServedError("the file name is not usable") from None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise NotServedError("there is no such file", missing=True) from None
+        raise NotServedError(f"the file cannot be reached: {error.strerror}") from None
+    if not inside(root, path):
+        raise NotServedError("a symbolic link leaves the served directory")
+    return path
+
+
+def inside(root: str, path: str) -> bool:
+    """Whether a real path is below a real directory."""
+    return path.startswith(root if root.endswith("/") else root + "/")
+
+
+def open_file(root: str, name: str) -> FileContent:
+    """Open a requested file for serving. Raises ``NotServedError``."""
+    path = resolve(root, name)
+    try:
+        # Not blocking: opening a FIFO would wait for its writer.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        missing = error.errno == errno.ENOENT
+        raise NotServedError(f"the file cannot be read: {error.strerror}", missing=missing) from None
+    state = os.fstat(fd)
+    try:
+        if not stat.S_ISREG(state.st_mode):
+            raise NotServedError("this is not a file", missing=True)
+        # A directory of the path may have become a link since it was resolved.
+        if not inside(root, os.readlink(f"/proc/self/fd/{fd}")):  # noqa: PTH115
+            raise NotServedError("a symbolic link leaves the served directory")
+    except BaseException:
+        os.close(fd)
+        raise
+    return FileContent(fd, state, path)
+
+
+class Framed:
+    """A content cut into DATA packets of one blksize, chunk by chunk, shared by all transfers of it."""
+
+    def __init__(self, content: Content, blksize: int, cache: FrameCache) -> None:
+        self.content = content
+        self.blksize = blksize
+        self.last = content.size // blksize + 1
+        self.users = 0
+        self.chunks: dict[int, memoryview] = {}
+        self._step = 4 + blksize
+        self._cache = cache
+
+    def frames(self, first: int, count: int) -> list[memoryview]:
+        """The octets of ``count`` DATA packets from block ``first`` (from 1, without end), one behind the
+        other, in one piece or in two where a chunk ends."""
+        index, within = divmod(first - 1, CHUNK_BLOCKS)
+        chunk = self.chunks.get(index)
+        if chunk is None:
+            chunk = self._load(index)
+        step = self._step
+        if within + count <= CHUNK_BLOCKS:
+            return [chunk[within * step : (within + count) * step]]
+        here = CHUNK_BLOCKS - within
+        return [chunk[within * step :], *self.frames(first + here, count - here)]
+
+    def _load(self, index: int) -> memoryview:
+        blksize = self.blksize
+        first = index * CHUNK_BLOCKS
+        blocks = min(CHUNK_BLOCKS, self.last - first)
+        length = min(blocks * blksize, self.content.size - first * blksize)
+        data = memoryview(self.content.read(first * blksize, length) if length else b"")
+        pieces: list[bytes | memoryview] = [b""] * (2 * blocks)
+        at = (first + 1) & 0xFFFF
+        pieces[::2] = (
+            _HEADERS[at : at + blocks]
+            if at + blocks <= 1 << 16
+            else _HEADERS[at:] + _HEADERS[: at + blocks - (1 << 16)]
+        )
+        pieces[1::2] = [data[start : start + blksize] for start in range(0, blocks * blksize, blksize)]
+        chunk = memoryview(b"".join(pieces))
+        self._cache.keep(self, index, chunk)
+        return chunk
+
+
+class FrameCache:
+    """All framed contents in use, and as many chunks of them as fit into ``most`` octets."""
+
+    def __init__(self, most: int = CACHE_OCTETS) -> None:
+        self.most = most
+        self.octets = 0
+        self._framed: dict[tuple[object, ...], Framed] = {}
+        self._order: OrderedDict[tuple[int, int], tuple[Framed, int, int]] = OrderedDict()
+
+    def take(self, content: Content, blksize: int) -> Framed:
+        """The frames of a content; one that is in use already is shared and the new one closed."""
+        key = (content.key, blksize)
+        framed = self._framed.get(key)
+        if framed is None:
+            framed = self._framed[key] = Framed(content, blksize, self)
+        else:
+            content.close()
+        framed.users += 1
+        return framed
+
+    def release(self, framed: Framed) -> None:
+        """A transfer has ended; after its last one a content is closed."""
+        framed.users -= 1
+        if framed.users == 0:
+            del self._framed[framed.content.key, framed.blksize]
+            for index in list(framed.chunks):
+                self._drop((id(framed), index))
+            framed.content.close()
+
+    def keep(self, framed: Framed, index: int, chunk: memoryview) -> None:
+        """Remember a chunk, and forget old ones."""
+        framed.chunks[index] = chunk
+        self._order[id(framed), index] = (framed, index, len(chunk))
+        self.octets += len(chunk)
+        while self.octets > self.most and len(self._order) > 1:
+            self._drop(next(iter(self._order)))
+
+    def _drop(self, key: tuple[int, int]) -> None:
+        framed, index, size = self._order.pop(key)
+        self.octets -= size
+        framed.chunks.pop(index, None)

@@ -1,0 +1,116 @@
+"""One thread, one epoll, one clock: everything the boot server does on the wire happens in here.
+
+Times are seconds of ``time.monotonic``, which no administrator and no NTP can step.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+_MOST_EVENTS = 256
+_LONGEST_SLEEP = 1.0
+
+
+@dataclass(slots=True, order=True)
+class Timer:
+    """A call at a time; ``cancel`` makes it not happen."""
+
+    at: float
+    number: int
+    call: Callable[[], object] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        """Take the call back; its place in the heap is freed when its time comes."""
+        self.call = None
+
+
+class Loop:
+    """Calls back for readable file descriptors and at times. Only ``post`` may be called by other threads."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[int, Callable[[], object]] = {}
+        self.now = time.monotonic()
+        self.running = False
+        self._epoll = select.epoll()
+        self._timers: list[Timer] = []
+        self._numbers = count()
+        self._posted: deque[Callable[[], object]] = deque()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.register(self._bell, self._answer_bell)
+
+    def register(self, fd: int, handler: Callable[[], object]) -> None:
+        """Call ``handler`` whenever ``fd`` is readable."""
+        self.handlers[fd] = handler
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def unregister(self, fd: int) -> None:
+        """Stop it; before ``fd`` is closed."""
+        if self.handlers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def call_at(self, at: float, call: Callable[[], object]) -> Timer:
+        """Call at a time of ``time.monotonic``."""
+        timer = Timer(at, next(self._numbers), call)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def every(self, seconds: float, call: Callable[[], object]) -> None:
+        """Call again and again; a late call delays the next ones, it never piles them up."""
+
+        def again() -> None:
+            call()
+            self.call_at(time.monotonic() + seconds, again)
+
+        self.call_at(time.monotonic() + seconds, again)
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Have the loop's thread call; from any thread."""
+        self._posted.append(call)
+        os.eventfd_write(self._bell, 1)
+
+    def stop(self) -> None:
+        """End ``run`` after what is being done; from any thread."""
+        self.post(self._stop)
+
+    def run(self) -> None:
+        """Serve until ``stop``."""
+        self.running = True
+        handlers, poll, timers = self.handlers, self._epoll.poll, self._timers
+        while self.running:
+            sleep = _LONGEST_SLEEP
+            if timers:
+                sleep = min(max(timers[0].at - time.monotonic(), 0.0), _LONGEST_SLEEP)
+            for fd, _ in poll(sleep, _MOST_EVENTS):
+                handler = handlers.get(fd)  # an earlier handler of this round may have removed it
+                if handler is not None:
+                    handler()
+            if timers:
+                self._ring()
+
+    def close(self) -> None:
+        """Free the loop's own file descriptors."""
+        self._epoll.close()
+        os.close(self._bell)
+
+    def _ring(self) -> None:
+        timers = self._timers
+        now = self.now = time.monotonic()
+        while timers and timers[0].at <= now:
+            call = heapq.heappop(timers).call
+            if call is not None:
+                call()
+
+    def _stop(self) -> None:
+        self.running = False
+
+    def _answer_bell(self) -> None:
+        os.eventfd_read(self._bell)
+        while self._posted:
+            self._posted.popleft()()

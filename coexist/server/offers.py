@@ -1,0 +1,69 @@
+"""What other servers answer, as far as it can be heard: broadcasts to port 68.
+
+Unicast answers and port 4011 are never seen from here, and switches with DHCP snooping keep even the
+broadcasts away; so what is learnt here adds to the rules and never takes their place.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from coexist.server.loop import Loop
+from coexist.server.seen import ClientsSeen
+from coexist.wire.bootp import Packet, decode
+from coexist.wire.options import MessageType, Option
+
+_BATCH = 64
+_LARGEST = 4096
+_MOST_SERVERS = 1000
+
+
+class OfferWatch:
+    """Listens on port 68 for what other servers answer by broadcast."""
+
+    def __init__(
+        self, loop: Loop, sock: socket.socket, clients: ClientsSeen, own: set[bytes], pxe_servers: set[bytes]
+    ) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.pxe_servers = pxe_servers
+        self.clients = clients
+        self.own = own
+        sock.setblocking(False)
+
+    def start(self) -> None:
+        """Begin to listen on the loop."""
+        self.loop.register(self.sock.fileno(), self.drain)
+
+    def drain(self) -> None:
+        """Read what has come, at most a batch."""
+        for _ in range(_BATCH):
+            try:
+                data = self.sock.recv(_LARGEST)
+            except OSError:
+                return
+            packet = decode(data)
+            if isinstance(packet, Packet):
+                self.observe(packet)
+
+    def observe(self, packet: Packet) -> None:
+        """Note one server's answer."""
+        server = packet.options.get(Option.SERVER_IDENTIFIER, b"")
+        client = self.clients.find(packet.mac)
+        if len(server) != 4 or server in self.own or client is None:
+            return
+        vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+        if vendor.startswith((b"PXEClient", b"HTTPClient")) and len(self.pxe_servers) < _MOST_SERVERS:
+            self.pxe_servers.add(server)
+        if packet.message_type is MessageType.OFFER and int(packet.yiaddr):
+            client.offer_heard = True
+        if packet.message_type is MessageType.ACK and int(packet.yiaddr):
+            client.address = str(packet.yiaddr)
+            self.clients.learn(client.address, client.mac)
+        client.answered_by = socket.inet_ntoa(server)
+        self.clients.mark(client)
+
+    def close(self) -> None:
+        """Stop and close the socket."""
+        self.loop.unregister(self.sock.fileno())
+        self.sock.close()

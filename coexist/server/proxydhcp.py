@@ -1,0 +1,442 @@
+"""ProxyDHCP and PXE boot server on sockets: packets in, decisions by ``boot``, answers out at their time."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from coexist.boot.compiled import CompiledPolicy, Facts, Prepared
+from coexist.boot.policy import BootPolicy, Listen
+from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request
+from coexist.boot.respond import Answer, Reason, Silence, respond
+from coexist.server import interfaces
+from coexist.server.counters import Counters
+from coexist.server.logs import Log
+from coexist.server.loop import Loop, Timer
+from coexist.server.seen import Client, ClientsSeen
+from coexist.wire.bootp import Packet, decode, encode
+from coexist.wire.malformed import Malformed
+from coexist.wire.options import MessageType, Option
+
+PXE_MULTICAST = "224.0.1.2"
+"""PXE 2.1 section 3.2: where boot server discovery by multicast goes (port 4011)."""
+MOST_WAITING = 20_000
+_BATCH = 64
+_IP_PKTINFO = 8  # linux/in.h; the socket module has the name from Python 3.14 on
+_LARGEST = 4096
+_PKTINFO = struct.Struct("=I4s4s")
+_ANCILLARY = socket.CMSG_SPACE(_PKTINFO.size)
+_NO_ADDRESS = bytes(4)
+_REPEATED_OFTEN = 2.0  # seconds between two log lines about the same error of a socket
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An answer that waits for its time."""
+
+    xid: bytes
+    due: float
+    data: bytes
+    source: tuple[str, int]
+    endpoint: Endpoint
+    prepared: Prepared | None
+    timer: Timer | None = None
+
+
+class Endpoint:
+    """One address of the server on one port: how packets to it are decided and where answers leave from."""
+
+    def __init__(self, listen: Listen, policy: BootPolicy, port: int, index: int) -> None:
+        self.address = listen.address
+        self.vlan = listen.vlan or ""
+        self.index = index
+        self.policy = policy
+        self.compiled = CompiledPolicy(policy, listen.address, port)
+        packed = listen.address.packed
+        # Broadcasts leave by the interface the request came by, everything else by the routes; both carry
+        # the address the client knows this server by.
+        self.to_all = [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(index, packed, _NO_ADDRESS))]
+        self.to_one = [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, packed, _NO_ADDRESS))]
+
+
+class ProxyDhcp:
+    """The service on one port, 67 or 4011 (``role``); ``sock`` may be bound to another one in tests."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        role: int,
+        *,
+        clients: ClientsSeen,
+        counters: Counters,
+        log: Log,
+        registers: Callable[[Client], None],
+    ) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.role = role
+        self.clients = clients
+        self.counters = counters
+        self.log = log
+        self.registers = registers
+        self.alternate = sock.getsockname()[1] != role
+        self.pxe_servers: set[bytes] = set()
+        self._listen: Sequence[tuple[Listen, str | None]] = ()
+        self._policy: BootPolicy | None = None
+        self._endpoints: dict[bytes, Endpoint | None] = {}
+        self._complained: dict[str, float] = {}
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+
+    def start(self) -> None:
+        """Begin to serve on the loop."""
+        self.loop.register(self.sock.fileno(), self.drain)
+
+    def use(self, policy: BootPolicy, listen: Sequence[tuple[Listen, str | None]]) -> None:
+        """Decide by this policy from the next packet on; ``listen`` with the interface of each address."""
+        self._policy = policy
+        self._listen = listen
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look up interfaces again: one came, went or has another address."""
+        self._endpoints.clear()
+        if self.role == BOOT_SERVER_PORT:
+            self._join_multicast()
+
+    def close(self) -> None:
+        """Stop and close the socket."""
+        self.loop.unregister(self.sock.fileno())
+        self.sock.close()
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Answer what has come, at most a batch, so that others get their turn."""
+        receive = self.sock.recvmsg
+        endpoints = self._endpoints
+        begun = time.monotonic()
+        wall = time.time()
+        count = 0
+        while count < _BATCH:
+            try:
+                data, ancillary, _, source = receive(_LARGEST, _ANCILLARY)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                # ENETDOWN and the like are reported once by the socket; it goes on working afterwards.
+                self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
+                break
+            count += 1
+            info = ancillary[0][2] if ancillary else b""
+            try:
+                endpoint = endpoints[info]
+            except KeyError:
+                endpoint = self._find_endpoint(info)
+            if endpoint is not None:
+                self.receive(endpoint, data, source, begun, wall)
+        if count:
+            self.counters.latency.observe(time.monotonic() - begun, count)
+
+    def receive(
+        self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float
+    ) -> None:
+        """Decide on one packet and answer it, now or later."""
+        compiled = endpoint.compiled
+        facts = compiled.facts(data)
+        if facts is None:
+            self._receive_unusual(endpoint, data, source, now, wall)
+            return
+        if facts.message_type is MessageType.REQUEST:
+            self._learn_address(facts, data)
+        if facts.kind is ClientKind.OTHER:
+            self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
+            return
+        client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
+        client.architecture = facts.architecture
+        client.vendor_class = facts.vendor_class
+        client.vlan = endpoint.vlan
+        outcome = compiled.outcome(facts, data)
+        if outcome is None or (
+            outcome.__class__ is Prepared and outcome.after and client.waiting is not None
+        ):
+            self._decide_slowly(endpoint, client, data, source, now)
+        elif isinstance(outcome, Prepared):
+            self._answer(endpoint, client, outcome, data, source, now)
+        else:
+            self._stay_silent(client, outcome, facts.message_type, now)
+
+    def _receive_unusual(
+        self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float
+    ) -> None:
+        packet = decode(data)
+        if isinstance(packet, Malformed):
+            self.counters.decisions[self.role, packet.name] += 1
+            self.log.decision(
+                None,
+                now,
+                lambda: {"event": "malformed", "port": self.role, "source": source[0], "why": packet.value},
+            )
+            return
+        request = boot_request(packet, self.role)
+        if request is None or request.kind is ClientKind.OTHER:
+            self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
+            return
+        client = self.clients.note(request.mac, now, wall)
+        client.architecture = request.architecture
+        client.vendor_class = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+        client.vlan = endpoint.vlan
+        self._decide_slowly(endpoint, client, data, source, now)
+
+    def _learn_address(self, facts: Facts, data: bytes) -> None:
+        """A REQUEST says which address the client will have (RFC 2131 section 4.3.2)."""
+        octets = facts.requested if len(facts.requested) == 4 else data[12:16]
+        if octets == _NO_ADDRESS:
+            return
+        mac = int.from_bytes(data[28:34], "big")
+        address = socket.inet_ntoa(octets)
+        self.clients.learn(address, mac)
+        client = self.clients.find(mac)
+        if client is not None:
+            client.address = address
+            # It says too whose offer the client took (option 54).
+            if len(facts.server_identifier) == 4:
+                client.answered_by = socket.inet_ntoa(facts.server_identifier)
+                if facts.server_identifier in self.pxe_servers:
+                    client.took_other = True
+
+    # -- deciding ------------------------------------------------------------------------------
+
+    def _decide_slowly(
+        self, endpoint: Endpoint, client: Client, data: bytes, source: tuple[str, int], now: float
+    ) -> None:
+        """``respond`` itself: for what depends on more than the packet's options."""
+        answer, request = self._respond(endpoint, client, data, source, now)
+        if isinstance(answer, Silence):
+            self._stay_silent(client, answer, request.message_type, now)
+            return
+        if answer.after:
+            self._schedule(endpoint, client, None, answer.after, data, source, now, answer.rule)
+            return
+        if answer.registers:
+            self._register(client)
+        self._send(endpoint, encode(answer.packet), (str(answer.address), answer.port), source)
+        self._note_answer(client, answer.rule, now, answer.packet.file, 0.0)
+
+    def _respond(
+        self, endpoint: Endpoint, client: Client, data: bytes, source: tuple[str, int], now: float
+    ) -> tuple[Answer | Silence, BootRequest]:
+        packet = decode(data)
+        assert isinstance(packet, Packet)  # it was, when it came
+        request = boot_request(packet, self.role)
+        assert request is not None
+        answer = respond(
+            endpoint.policy,
+            request,
+            server=endpoint.address,
+            source=(IPv4Address(source[0]), source[1]),
+            seen=client.seen(now, data[4:8]),
+        )
+        return answer, request
+
+    def _answer(
+        self,
+        endpoint: Endpoint,
+        client: Client,
+        prepared: Prepared,
+        data: bytes,
+        source: tuple[str, int],
+        now: float,
+    ) -> None:
+        if prepared.after:
+            self._schedule(endpoint, client, prepared, prepared.after, data, source, now, prepared.rule)
+            return
+        if prepared.registers:
+            self._register(client)
+        compiled = endpoint.compiled
+        self._send(endpoint, compiled.fill(prepared, data), compiled.destination(data, source), source)
+        self._note_answer(client, prepared.rule, now, prepared.tail[64:192], 0.0)
+
+    def _schedule(
+        self,
+        endpoint: Endpoint,
+        client: Client,
+        prepared: Prepared | None,
+        after: float,
+        data: bytes,
+        source: tuple[str, int],
+        now: float,
+        rule: str,
+    ) -> None:
+        """Have the answer wait. A newer exchange of the same client takes the place of the older one."""
+        counters = self.counters
+        if client.waiting is not None:
+            client.waiting.timer.cancel()
+            counters.waiting -= 1
+        elif counters.waiting >= MOST_WAITING:
+            counters.decisions[self.role, "TOO_MANY_WAITING"] += 1
+            return
+        waiting = Waiting(data[4:8], now + after, data, source, endpoint, prepared)
+        waiting.timer = self.loop.call_at(waiting.due, lambda: self._send_late(client, waiting))
+        client.waiting = waiting
+        counters.waiting += 1
+        counters.decisions[self.role, "DELAYED"] += 1
+        client.decision, client.rule = "waits", rule
+        self.log.decision(
+            client,
+            now,
+            lambda: {**self._about(client), "event": "answer waits", "rule": rule, "seconds": after},
+        )
+
+    def _send_late(self, client: Client, waiting: Waiting) -> None:
+        client.waiting = waiting.timer = None
+        counters = self.counters
+        counters.waiting -= 1
+        now = time.monotonic()
+        endpoint, data, source = waiting.endpoint, waiting.data, waiting.source
+        policy = self._policy
+        assert policy is not None
+        late = now - waiting.due
+        # The policy may be another one by now, and the client may have gone with another server.
+        if endpoint.policy is not policy or policy.follow_offers or waiting.prepared is None:
+            if endpoint.policy is not policy:
+                endpoint = self._endpoint_like(endpoint, policy)
+            answer, request = self._respond(endpoint, client, data, source, now)
+            if isinstance(answer, Silence):
+                self._stay_silent(client, answer, request.message_type, now)
+                return
+            octets, rule, file = encode(answer.packet), answer.rule, answer.packet.file
+            target = (str(answer.address), answer.port)
+        else:
+            compiled = endpoint.compiled
+            octets, rule = compiled.fill(waiting.prepared, data), waiting.prepared.rule
+            file, target = waiting.prepared.tail[64:192], compiled.destination(data, source)
+        self._send(endpoint, octets, target, source)
+        counters.lateness.observe(late)
+        self._note_answer(client, rule, now, file, waiting.due)
+
+    def _endpoint_like(self, endpoint: Endpoint, policy: BootPolicy) -> Endpoint:
+        listen = Listen(address=endpoint.address, vlan=endpoint.vlan or None)
+        return Endpoint(listen, policy, self.role, endpoint.index)
+
+    # -- answering -----------------------------------------------------------------------------
+
+    def _send(
+        self, endpoint: Endpoint, octets: bytes, target: tuple[str, int], source: tuple[str, int]
+    ) -> None:
+        if self.alternate:
+            # Not a port any firmware uses: a test asks, and hears the answer where it asked from.
+            target = source
+        ancillary = endpoint.to_all if target[0] == "255.255.255.255" else endpoint.to_one
+        try:
+            self.sock.sendmsg((octets,), ancillary, 0, target)
+            self.counters.offers += 1
+        except OSError as error:
+            # EPERM (a firewall), ENOBUFS (a full queue), ENETDOWN: the client asks again, so do not insist.
+            name = errno.errorcode.get(error.errno or 0, "?")
+            self.counters.send_errors[name] += 1
+            self._complain(name, target[0], error)
+
+    def _complain(self, name: str, target: str, error: OSError) -> None:
+        now = time.monotonic()
+        if now - self._complained.get(name, -_REPEATED_OFTEN) >= _REPEATED_OFTEN:
+            self._complained[name] = now
+            self.log.event("send failed", port=self.role, to=target, why=error.strerror)
+
+    def _note_answer(self, client: Client, rule: str, now: float, file: bytes, due: float) -> None:
+        client.decision, client.rule = "answered", rule
+        self.counters.decisions[self.role, "ANSWERED"] += 1
+        self.log.decision(
+            client,
+            now,
+            lambda: {
+                **self._about(client),
+                "event": "answered",
+                "rule": rule,
+                "file": file.rstrip(b"\0").decode("utf-8", "replace"),
+                **({"late_ms": round((now - due) * 1000, 2)} if due else {}),
+            },
+        )
+
+    def _stay_silent(self, client: Client, silence: Silence, message: MessageType, now: float) -> None:
+        reason = silence.reason
+        self.counters.decisions[self.role, reason.name] += 1
+        # What the client says to another server is no decision about it.
+        if reason is not Reason.OTHER_SERVER:
+            client.decision, client.rule = reason.value, silence.rule or ""
+        self.log.decision(
+            client,
+            now,
+            lambda: {
+                **self._about(client),
+                "event": "not answered",
+                "message": message.name,
+                "rule": silence.rule,
+                "why": reason.value,
+            },
+        )
+
+    def _about(self, client: Client) -> dict[str, Any]:
+        return {
+            "event": "",
+            "mac": client.mac,
+            "architecture": client.architecture if client.architecture is not None else 0,
+            "vlan": client.vlan,
+            "port": self.role,
+        }
+
+    def _register(self, client: Client) -> None:
+        if not client.asks:
+            client.asks = True
+            self.registers(client)
+
+    # -- addresses and interfaces --------------------------------------------------------------
+
+    def _find_endpoint(self, info: bytes) -> Endpoint | None:
+        """Which of the server's addresses a packet is for (ip(7): IP_PKTINFO), remembered by its octets."""
+        assert self._policy is not None
+        endpoint = None
+        if len(info) >= _PKTINFO.size:
+            index, _, to = _PKTINFO.unpack_from(info)
+            found = self._listen_of(index, IPv4Address(to))
+            if found is not None:
+                endpoint = Endpoint(found, self._policy, self.role, index)
+        if len(self._endpoints) > 1000:
+            self._endpoints.clear()
+        self._endpoints[info] = endpoint
+        return endpoint
+
+    def _listen_of(self, index: int, to: IPv4Address) -> Listen | None:
+        for listen, _ in self._listen:
+            if listen.address == to:
+                return listen
+        try:
+            known = interfaces.addresses()
+            name = socket.if_indextoname(index)
+        except OSError:
+            return None
+        if to in known:
+            return None  # unicast to an address of this host that is not one of ours
+        for listen, interface in self._listen:
+            if interface == name or (interface is None and known.get(listen.address) == index):
+                return listen
+        return None
+
+    def _join_multicast(self) -> None:
+        group = socket.inet_aton(PXE_MULTICAST)
+        for listen, _ in self._listen:
+            try:
+                self.sock.setsockopt(
+                    socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + listen.address.packed
+                )
+            except OSError as error:
+                if error.errno not in (errno.EADDRINUSE, errno.ENODEV, errno.EADDRNOTAVAIL):
+                    self._complain("multicast", PXE_MULTICAST, error)

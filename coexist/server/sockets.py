@@ -1,0 +1,115 @@
+"""The server's sockets: bound here, or handed over by systemd (socket activation, sd_listen_fds(3))."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from ipaddress import IPv4Address
+
+from coexist.errors import HostError
+
+RECEIVE_OCTETS = 4 << 20
+_SO_RCVBUFFORCE = 33
+_IP_FREEBIND = 15
+_FIRST_HANDED = 3
+
+
+class Sockets:
+    """Makes sockets by kind and port; those systemd handed over are used first."""
+
+    def __init__(self, interface: str | None = None) -> None:
+        self.interface = interface
+        self._handed = handed_over()
+
+    def udp(self, address: IPv4Address | None, port: int) -> socket.socket:
+        """A UDP socket bound to one address, or to all. Raises ``HostError`` if it cannot be had."""
+        handed = self._take(socket.SOCK_DGRAM, address, port)
+        sock = handed or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        _enlarge(sock)
+        if handed is None:
+            self._bind(sock, address, port, "UDP")
+        return sock
+
+    def tcp(self, address: IPv4Address, port: int) -> socket.socket:
+        """A listening TCP socket. Raises ``HostError``."""
+        handed = self._take(socket.SOCK_STREAM, address, port)
+        if handed is not None:
+            return handed
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # A server that is started again must not wait for its old connections to be forgotten; a second
+        # listener is still refused.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._bind(sock, address, port, "TCP")
+        sock.listen(128)
+        return sock
+
+    def listener(self, port: int) -> socket.socket:
+        """A socket that shares a port with whoever listens there too (broadcasts reach both)."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._bind(sock, None, port, "UDP")
+        return sock
+
+    def _bind(self, sock: socket.socket, address: IPv4Address | None, port: int, kind: str) -> None:
+        try:
+            if self.interface is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
+            if address is not None:
+                # The address may come later than the server: an interface that is still down.
+                sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+            sock.bind((str(address) if address is not None else "", port))
+        except OSError as error:
+            sock.close()
+            raise HostError(_explain(error, address, port, kind, self.interface)) from None
+
+    def _take(self, kind: int, address: IPv4Address | None, port: int) -> socket.socket | None:
+        for sock in self._handed:
+            bound, at = sock.getsockname()[:2]
+            if sock.type == kind and at == port and bound in ("0.0.0.0", str(address or "0.0.0.0")):
+                if sock.type == socket.SOCK_STREAM or bound != "0.0.0.0" or address is None:
+                    self._handed.remove(sock)
+                return sock
+        return None
+
+
+def handed_over() -> list[socket.socket]:
+    """The IPv4 sockets systemd passed to this process (LISTEN_PID, LISTEN_FDS)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    found = []
+    for fd in range(_FIRST_HANDED, _FIRST_HANDED + count):
+        os.set_inheritable(fd, False)
+        sock = socket.socket(fileno=fd)
+        if sock.family == socket.AF_INET:
+            found.append(sock)
+        else:
+            sock.detach()
+    return found
+
+
+def _enlarge(sock: socket.socket) -> None:
+    """Room for the requests of a whole site that is switched on at once."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_OCTETS)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_OCTETS)  # as much as net.core.rmem_max
+
+
+def _explain(error: OSError, address: IPv4Address | None, port: int, kind: str, interface: str | None) -> str:
+    where = f"{kind} port {port}" + (f" of {address}" if address is not None else "")
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"{where} is in use: another boot or DHCP server runs on this host, perhaps this one a second"
+                f" time; `ss -l{kind[0].lower()}np sport = :{port}` says which"
+            )
+        case errno.EACCES | errno.EPERM:
+            return (
+                f"{where} may not be used by this user; start with CAP_NET_BIND_SERVICE (the systemd unit"
+                f" does), or with --port-{port} to try it out"
+            )
+        case errno.ENODEV:
+            return f"there is no interface {interface}; `ip link` lists them"
+    return f"{where} cannot be used: {error.strerror}"

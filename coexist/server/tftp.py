@@ -1,0 +1,376 @@
+"""TFTP on sockets: the state machines of ``boot.tftp_transfer``, each with a connected socket of its own.
+
+A window leaves in one system call: the kernel cuts it into datagrams (UDP_SEGMENT, udp(7), Linux 4.18).
+Where the kernel, the path or the device cannot do that, block by block.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from coexist.boot.tftp_transfer import Agreed, Limits, Step, Transfer, negotiate
+from coexist.server.access import Access, Doorkeeper
+from coexist.server.counters import Counters
+from coexist.server.files import ChangedError, Content, FrameCache, Framed, NotServedError
+from coexist.server.logs import Log
+from coexist.server.loop import Loop
+from coexist.wire.tftp import Error, ErrorCode, ReadRequest, TftpMalformed, WriteRequest, decode, encode
+
+MOST_TRANSFERS = 4096
+SWEEP_SECONDS = 0.2
+_BATCH = 32
+_LARGEST_REQUEST = 2048
+_LARGEST_REPLY = 600
+_UDP_SEGMENT = 103  # linux/udp.h
+_MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS
+_LARGEST_DATAGRAM = 65_000
+# What the kernel says when it will not segment: no such option, too long for the device, not on this path.
+_NO_SEGMENTS = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
+# Full queues and firewalls: the client's timeout and ours repair it.
+_PASSING = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EPERM, errno.ENOMEM, errno.ENETDOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TftpTerms:
+    """What the configuration says about TFTP."""
+
+    limits: Limits
+    whitelist: bool
+    port_range: tuple[int, int] | None
+    find: Callable[[str, Access, str], Content]
+
+
+class Running:
+    """One transfer and its socket."""
+
+    __slots__ = (
+        "begun",
+        "framed",
+        "name",
+        "peer",
+        "receive",
+        "segments",
+        "send",
+        "service",
+        "sock",
+        "touched",
+        "transfer",
+        "who",
+    )
+
+    def __init__(
+        self,
+        service: TftpService,
+        sock: socket.socket,
+        peer: tuple[str, int],
+        name: str,
+        who: Access,
+        framed: Framed,
+        agreed: Agreed,
+    ) -> None:
+        self.service = service
+        self.sock = sock
+        self.send = sock.send
+        self.receive = sock.recv
+        self.peer = peer
+        self.name = name
+        self.who = who
+        self.framed = framed
+        self.transfer = Transfer(framed.content.size, agreed)
+        self.segments = 1
+        self.begun = self.touched = time.monotonic()
+        if agreed.windowsize > 1:
+            self._ask_for_segments(4 + agreed.blksize)
+
+    def _ask_for_segments(self, size: int) -> None:
+        try:
+            self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, size)
+            self.segments = min(_MOST_SEGMENTS, _LARGEST_DATAGRAM // size)
+        except OSError:
+            self.segments = 1
+
+    def readable(self) -> None:
+        """A datagram from the client has come."""
+        try:
+            octets = self.receive(_LARGEST_REPLY)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.service.end(self, "vanished")  # ICMP says that nobody listens there any more
+            return
+        step = self.transfer.receive(octets)
+        if step is Step.SEND:
+            self.touched = self.service.now
+            self.send_blocks()
+        elif step is not Step.WAIT:
+            self.do(step)
+
+    def do(self, step: Step) -> None:
+        """Carry out a step."""
+        transfer = self.transfer
+        match step:
+            case Step.SEND:
+                self.send_blocks()
+            case Step.SEND_OPTIONS:
+                self._send_one(transfer.option_acknowledgement())
+            case Step.FINISHED:
+                self.service.end(self, "finished")
+            case Step.REFUSED:
+                self.service.end(self, "refused by the client")
+            case Step.GIVEN_UP:
+                self.service.end(self, "given up")
+            case Step.WAIT:
+                pass
+
+    def send_blocks(self) -> None:
+        """Send the blocks the transfer names."""
+        transfer = self.transfer
+        count = transfer.count
+        try:
+            if count <= self.segments:
+                for frames in self.framed.frames(transfer.first, count):
+                    self.send(frames)
+            else:
+                self._send_in_parts(transfer.first, count)
+        except ChangedError:
+            self.service.end(self, "changed", tell="the file was changed, try again")
+            return
+        except OSError as error:
+            self._send_failed(error)
+            return
+        counters = self.service.counters
+        counters.tftp_blocks += count
+        counters.tftp_octets += count * transfer.blksize
+
+    def _send_in_parts(self, first: int, count: int) -> None:
+        step = self.segments
+        for start in range(first, first + count, step):
+            for frames in self.framed.frames(start, min(step, first + count - start)):
+                self.send(frames)
+
+    def _send_one(self, octets: bytes) -> None:
+        try:
+            self.send(octets)
+        except OSError as error:
+            self._send_failed(error)
+
+    def _send_failed(self, error: OSError) -> None:
+        service = self.service
+        number = error.errno or 0
+        service.counters.send_errors[errno.errorcode.get(number, "?")] += 1
+        if self.segments > 1 and number in _NO_SEGMENTS:
+            self.segments = 1
+            self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 0)
+            self.send_blocks()
+        elif number == errno.ECONNREFUSED:
+            service.end(self, "vanished")
+        elif number not in _PASSING:
+            service.end(self, f"failed: {error.strerror}")
+
+
+class TftpService:
+    """Read requests on one socket, and all transfers that came of them."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        *,
+        door: Doorkeeper,
+        cache: FrameCache,
+        counters: Counters,
+        log: Log,
+    ) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.address = sock.getsockname()[0]
+        self.door = door
+        self.cache = cache
+        self.counters = counters
+        self.log = log
+        self.terms: TftpTerms | None = None
+        self.now = time.monotonic()
+        self.running: dict[tuple[str, int], Running] = {}
+        self._next_port = 0
+        sock.setblocking(False)
+
+    def start(self) -> None:
+        """Begin to serve on the loop."""
+        self.loop.register(self.sock.fileno(), self.drain)
+        self.loop.every(SWEEP_SECONDS, self.sweep)
+
+    def use(self, terms: TftpTerms) -> None:
+        """Serve by these terms from the next request on."""
+        self.terms = terms
+
+    def close(self) -> None:
+        """Break off all transfers and close the socket."""
+        for running in list(self.running.values()):
+            self.end(running, "stopped", tell="the server stops")
+        self.loop.unregister(self.sock.fileno())
+        self.sock.close()
+
+    def drain(self) -> None:
+        """Take the requests that have come, at most a batch."""
+        for _ in range(_BATCH):
+            try:
+                data, peer = self.sock.recvfrom(_LARGEST_REQUEST)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
+                return
+            self.request(data, peer)
+
+    def sweep(self) -> None:
+        """Give every transfer whose patience has ended its next step."""
+        self.now = now = time.monotonic()
+        for running in list(self.running.values()):
+            transfer = running.transfer
+            if now - running.touched >= transfer.patience:
+                running.touched = now
+                self.counters.tftp_retransmits += 1
+                running.do(transfer.expire())
+
+    def request(self, data: bytes, peer: tuple[str, int]) -> None:
+        """Answer one datagram to the service's own port."""
+        message = decode(data)
+        if isinstance(message, TftpMalformed):
+            self.counters.transfers["malformed"] += 1
+            return
+        if isinstance(message, WriteRequest):
+            self._refuse(peer, None, message.filename, ErrorCode.ACCESS_VIOLATION, "nothing is written here")
+            return
+        if not isinstance(message, ReadRequest) or peer[1] == 0:
+            self.counters.transfers["malformed"] += 1
+            return
+        known = self.running.get(peer)
+        if known is not None:
+            if known.name == message.filename and known.transfer.acked == 0:
+                return  # the client's RRQ once more; what it missed is sent again in its time
+            self.end(known, "begun again")
+        if len(self.running) >= MOST_TRANSFERS:
+            # Silence: an ERROR would end the client's boot, a second RRQ comes by itself.
+            self.counters.transfers["too many"] += 1
+            return
+        self._begin(message, peer)
+
+    def _begin(self, request: ReadRequest, peer: tuple[str, int]) -> None:
+        terms = self.terms
+        assert terms is not None
+        who = self.door.ask(peer[0], whitelist=terms.whitelist)
+        if not who.allowed:
+            self._refuse(peer, who, request.filename, ErrorCode.ACCESS_VIOLATION, who.why)
+            return
+        try:
+            content = terms.find(request.filename, who, peer[0])
+        except NotServedError as refusal:
+            code = ErrorCode.FILE_NOT_FOUND if refusal.missing else ErrorCode.ACCESS_VIOLATION
+            self._refuse(peer, who, request.filename, code, refusal.why)
+            return
+        agreed = negotiate(request, content.size, terms.limits)
+        if isinstance(agreed, Error):
+            content.close()
+            self._refuse(peer, who, request.filename, ErrorCode(agreed.code), agreed.message)
+            return
+        try:
+            sock = self._socket_for(peer, terms.port_range)
+        except OSError as error:
+            content.close()
+            self.counters.transfers["no socket"] += 1
+            self._log_transfer(peer, who, request.filename, f"no socket: {error.strerror}")
+            return
+        framed = self.cache.take(content, agreed.blksize)
+        running = Running(self, sock, peer, request.filename, who, framed, agreed)
+        self.running[peer] = running
+        self.counters.transfers_running += 1
+        self.loop.register(sock.fileno(), running.readable)
+        running.do(running.transfer.begin())
+
+    def end(self, running: Running, how: str, tell: str | None = None) -> None:
+        """Finish with a transfer, and say so to the client if there is something to say."""
+        if self.running.get(running.peer) is not running:
+            return
+        del self.running[running.peer]
+        if tell is not None:
+            with suppress(OSError):  # it hears of it by our silence
+                running.send(encode(Error(code=ErrorCode.NOT_DEFINED, message=tell)))
+        self.loop.unregister(running.sock.fileno())
+        running.sock.close()
+        size = running.framed.content.size
+        self.cache.release(running.framed)
+        counters = self.counters
+        counters.transfers_running -= 1
+        counters.transfers[how.partition(":")[0]] += 1
+        seconds = time.monotonic() - running.begun
+        if how == "finished":
+            counters.transfer_seconds.observe(seconds)
+        refusal = running.transfer.refusal
+        self._log_transfer(
+            running.peer,
+            running.who,
+            running.name,
+            how,
+            octets=size,
+            seconds=round(seconds, 3),
+            said=refusal.message if refusal is not None else None,
+        )
+
+    def _refuse(
+        self, peer: tuple[str, int], who: Access | None, name: str, code: ErrorCode, why: str
+    ) -> None:
+        self.counters.transfers["refused"] += 1
+        try:
+            self.sock.sendto(encode(Error(code=code, message=why)), peer)
+        except OSError as error:
+            self.counters.send_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
+        self._log_transfer(peer, who, name, "refused", why=why)
+
+    def _log_transfer(
+        self, peer: tuple[str, int], who: Access | None, name: str, how: str, **more: Any
+    ) -> None:
+        client = who.client if who is not None else None
+
+        def describe() -> dict[str, Any]:
+            return {
+                "event": f"tftp {how}",
+                "file": name,
+                "address": peer[0],
+                "mac": who.mac if who is not None else None,
+                "rule": who.rule if who is not None else None,
+                **more,
+            }
+
+        self.log.decision(client, time.monotonic(), describe)
+
+    def _socket_for(self, peer: tuple[str, int], ports: tuple[int, int] | None) -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            if ports is None:
+                sock.bind((self.address, 0))
+            else:
+                self._bind_in(sock, *ports)
+            sock.connect(peer)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _bind_in(self, sock: socket.socket, first: int, last: int) -> None:
+        for _ in range(first, last + 1):
+            port = first + self._next_port % (last - first + 1)
+            self._next_port += 1
+            try:
+                sock.bind((self.address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return
+        raise OSError(errno.EADDRINUSE, f"all ports from {first} to {last} are in use")
