@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +29,6 @@ COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "v
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
 _GROUP_BIT = 1 << 40
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_PLAIN_MACS = re.compile(r"(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\n)*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +123,13 @@ class ClientTable:
         """The rows of each value of a column; of ``tags``, of each word."""
         by_value = self._by_value.get(name)
         if by_value is None:
-            by_value = self._by_value[name] = {}
+            by_value = self._by_value[name] = defaultdict(list)
             for row, value in enumerate(self.columns[name]):
-                for part in value.split() if name == "tags" else (value,):
-                    by_value.setdefault(part, []).append(row)
+                if name != "tags":
+                    by_value[value].append(row)
+                else:
+                    for word in value.split():
+                        by_value[word].append(row)
         return by_value
 
     # -- reading -------------------------------------------------------------------------------
@@ -248,18 +252,21 @@ class _CsvRows:
             self._read_each(table, locate)
 
     def _read_plain(self, table: ClientTable, locate: Callable[[int, str], int]) -> bool:
-        """The usual file in one stroke: no quotes or comments, each row full, every MAC with colons."""
-        if '"' in self.text or "#" in self.text:
+        """The usual file in one stroke: header first, no quotes or comments, each row full, plain MACs."""
+        text = self.text.replace("\r\n", "\n")
+        if self.header_line != 1 or '"' in text or "#" in text or "\r" in text:
             return False
-        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
-        rows = list(reader)[self.header_line :]
-        if set(map(len, rows)) != {len(self.names)}:
+        body = text.partition("\n")[2].removesuffix("\n")
+        count, width = body.count("\n") + 1, len(self.names)
+        # Each line end becomes a cell of its own: if all rows are full, they stand at one distance.
+        cells = body.replace("\n", f"{self.delimiter}\n{self.delimiter}").split(self.delimiter)
+        if len(cells) != count * (width + 1) - 1 or cells[width :: width + 1].count("\n") != count - 1:
             return False
-        cell = self.names.index("mac")
-        if not _PLAIN_MACS.match("\n".join([row[cell] for row in rows]) + "\n"):
+        columns = {name: cells[number :: width + 1] for number, name in enumerate(self.names)}
+        macs = _plain_macs(columns.pop("mac"))
+        if macs is None:
             return False
-        lines = array("L", range(self.header_line + 1, self.header_line + 1 + len(rows)))
-        self._store(table, rows, lines, locate)
+        self._store(table, macs, columns, array("L", range(2, count + 2)), locate)
         return True
 
     def _read_each(self, table: ClientTable, locate: Callable[[int, str], int]) -> None:
@@ -285,32 +292,33 @@ class _CsvRows:
         except csv.Error as error:
             self.complain(max(reader.line_num, 1), 0, f"this row is not CSV: {error}", "close the quote")
         if rows:
-            self._store(table, rows, lines, locate)
+            columns = dict(zip(self.names, map(list, zip(*rows, strict=True)), strict=True))
+            self._store(table, *self._parse_macs(columns, lines), locate)
 
     def _store(
-        self, table: ClientTable, rows: list[list[str]], lines: array[int], locate: Callable[[int, str], int]
+        self,
+        table: ClientTable,
+        macs: list[int],
+        columns: dict[str, list[str]],
+        lines: array[int],
+        locate: Callable[[int, str], int],
     ) -> None:
-        columns = {
-            name: list(column) for name, column in zip(self.names, zip(*rows, strict=True), strict=True)
-        }
-        cells = columns.pop("mac")
-        joined = "\n".join(cells) + "\n"
-        if _PLAIN_MACS.match(joined):
-            macs = [int(cell, 16) for cell in joined.replace(":", "").split()]
-        else:
-            macs, lines, columns = self._parse_macs(cells, lines, columns)
         for name, column in columns.items():
-            # Equal cells become one object: a million rows repeat a few hundred places and types.
-            stripped = {cell: cell.strip() for cell in set(column)}
-            columns[name] = [stripped[cell] for cell in column]
+            stripped = list(map(str.strip, column))
+            values = set(stripped)
+            if len(values) * 8 < len(stripped):
+                # Equal cells become one object: a million rows repeat a few hundred places and types.
+                stripped = list(map({value: value for value in values}.__getitem__, stripped))
+            columns[name] = stripped
         self._check_cells(columns, lines)
         self._check_macs(macs, lines)
         table._extend(_Source(self.file, len(table), lines, locate=locate), macs, columns)
 
     def _parse_macs(
-        self, cells: list[str], lines: array[int], columns: dict[str, list[str]]
-    ) -> tuple[list[int], array[int], dict[str, list[str]]]:
-        """The slow way: other spellings, two cards in one cell, mistakes."""
+        self, columns: dict[str, list[str]], lines: array[int]
+    ) -> tuple[list[int], dict[str, list[str]], array[int]]:
+        """Each MAC for itself: other spellings, two cards in one cell, mistakes."""
+        cells = columns.pop("mac")
         macs: list[int] = []
         kept: list[int] = []
         for row, cell in enumerate(cells):
@@ -332,8 +340,8 @@ class _CsvRows:
             kept += [row] * len(parsed)
         return (
             macs,
-            array("L", (lines[row] for row in kept)),
             {name: [column[row] for row in kept] for name, column in columns.items()},
+            array("L", (lines[row] for row in kept)),
         )
 
     def _check_macs(self, macs: list[int], lines: array[int]) -> None:
@@ -362,6 +370,27 @@ class _CsvRows:
                             lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy
                         )
                         column[row] = ""
+
+
+def _plain_macs(cells: list[str]) -> list[int] | None:
+    """The MACs of cells that are all written with colons and nothing else; None if one is not."""
+    joined = "\n".join(cells) + "\n"
+    count = len(cells)
+    if len(joined) != 18 * count or joined[17::18] != "\n" * count:
+        return None
+    if any(joined[place::18] != ":" * count for place in (2, 5, 8, 11, 14)):
+        return None
+    try:
+        octets = bytes.fromhex(joined.replace(":", "").replace("\n", "0000"))
+    except ValueError:
+        return None
+    # fromhex() passes over blanks; then octets are missing.
+    if len(octets) != 8 * count:
+        return None
+    numbers = array("Q", octets)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return [number >> 16 for number in numbers]
 
 
 def _cell_columns(reread: Callable[[], bytes], names: list[str], delimiter: str) -> Callable[[int, str], int]:

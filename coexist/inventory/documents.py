@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -36,7 +36,13 @@ _CORE_TAGS = (
 # A document whose aliases unfold to more nodes than this is an attack or an accident.
 _MOST_NODES = 1_000_000
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Parser):  # type: ignore[misc]
+    """The fast parser if there is one, without the scalars of YAML 1.1."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 class WrittenInt(int):
@@ -188,22 +194,12 @@ class _Builder:
 
     def scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value
-        explicit = node.tag if node.tag not in _IMPLICIT_RESULTS else None
-        if explicit is not None and explicit not in _CORE_TAGS:
+        if node.tag not in _CORE_TAGS:
             self.complain(
                 node, f"the tag {node.tag} is not known here", "remove the tag, or put the value in quotes"
             )
         # A node with a style was quoted or is a block: always text. Plain is '' or None, by parser.
         return text if node.style else _resolve(text)
-
-
-# What PyYAML's own (YAML 1.1) resolver may set on a plain scalar without a tag in the file.
-_IMPLICIT_RESULTS = (
-    *_CORE_TAGS,
-    "tag:yaml.org,2002:timestamp",
-    "tag:yaml.org,2002:merge",
-    "tag:yaml.org,2002:value",
-)
 
 
 def _resolve(text: str) -> Any:
