@@ -43,6 +43,8 @@ COMMANDS: dict[str, Entry] = {
     "solve": Entry("coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."),
     "probe": Entry("coexist.cli.probe:command", "Ask the wire who answers booting clients."),
     "render": Entry("coexist.cli.render:command", "Write each server's own configuration."),
+    "migrate": Entry("coexist.cli.migrate:command", "Move clients to a new boot server, wave by wave."),
+    "checklist": Entry("coexist.cli.checklist:command", "Record what was tried on the pilot machines."),
     "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),
     "serve": Entry("coexist.cli.serve:command", "Be a boot server: ProxyDHCP, TFTP and HTTP."),
     "clients": Entry("coexist.cli.clients:command", "List, register and ignore the clients a server saw."),

@@ -90,7 +90,9 @@ class Answers(Declared):
 class Deployment(Declared):
     """How a server is reached and what a rollout does there. Secrets never stand here.
 
-    ``paths`` maps the name of a rendered file to its path on the target.
+    ``paths`` maps the name of a rendered file to its path on the target; ``"*"`` is the directory of all
+    files that are not named. ``status``: a command that succeeds while the service runs. ``sudo``: every
+    command is run by ``sudo -n``.
     """
 
     host: Text
@@ -99,6 +101,7 @@ class Deployment(Declared):
     paths: dict[str, Text] = {}
     check: Text | None = None
     reload: Text | None = None
+    status: Text | None = None
     sudo: bool = False
 
 

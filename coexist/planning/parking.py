@@ -130,8 +130,8 @@ def candidates(original: int, strategy: Strategy) -> Iterator[tuple[int, int]]:
     for digit in order:
         found = [original ^ flip << 4 * (DIGITS - digit) for flip in flips]
         if digit == 2:
-            # The second digit holds the bits for "group" and "local": local ones first, group never.
-            found = sorted((mac for mac in found if not is_multicast(mac)), key=_burned_in)
+            # The second digit holds the bit for "local": those that no manufacturer gives out come first.
+            found.sort(key=_burned_in)
         yield from ((digit, mac) for mac in found)
 
 

@@ -16,6 +16,8 @@ from coexist.inventory.values import Delay
 from coexist.planning.waves import migrating
 
 _NONE: frozenset[int] = frozenset()
+STANDBY_GROUPS = (".yielding", ".waiting")
+"""How the groups end whose members a server answers only while a step is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Placement:
     ``yielding_delay`` says. ``arrived``: the new server answers them; ``waiting``: those of them it
     answers only as ``waiting_delay`` says. ``handed``: the old server answers them, but names the new
     one's files, so that they boot from there; ``returned``: the same the other way round.
+    ``retired``: the old server answers nobody any more.
     """
 
     left: frozenset[int] = _NONE
@@ -36,6 +39,7 @@ class Placement:
     waiting_delay: Delay = field(default_factory=Delay)
     handed: frozenset[int] = _NONE
     returned: frozenset[int] = _NONE
+    retired: bool = False
 
     @classmethod
     def settled(cls, moved: Iterable[int]) -> Placement:
@@ -148,6 +152,8 @@ def _source_server(
     inventory: Inventory, name: str, migration: Migration, placement: Placement, groups: dict[str, Group]
 ) -> Server:
     server = inventory.site.servers[migration.source]
+    if placement.retired:
+        return server.model_copy(update={"answers": Answers(who="nobody"), "delay_for": {}})
     left, yielding, spare = f"{name}.left", f"{name}.yielding", f"{name}.parked-on-{migration.source}"
     answers = _answers(inventory, server.answers, migration.source, groups, name)
     if left in groups:

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.loader import problem_of
 from coexist.inventory.models import MacAddresses
 from coexist.inventory.values import Declared, Delay, Name, Text
 from coexist.planning.placement import Placement
@@ -101,6 +102,8 @@ class MigrationState(Declared):
     @property
     def placement(self) -> Placement:
         """Where the clients are now; of a change that may or may not have been made, before it."""
+        if self.retired is not None:
+            return self.settled.changed(retired=True)
         step = self.under_way()
         return self.settled if step is None or self.step is None else step.moments[self.step.done]
 
@@ -134,12 +137,7 @@ def validated(model: type[_Document], tree: Any, sources: SourceMap) -> _Documen
         return model.model_validate(tree)
     except ValidationError as error:
         raise InputError(
-            Problem(
-                sources.at(item["loc"], value=True),
-                str(item["msg"]).removeprefix("Value error, "),
-                "restore the file from version control, or correct it",
-            )
-            for item in error.errors(include_url=False)
+            problem_of(item, tree, sources) for item in error.errors(include_url=False)
         ) from None
 
 

@@ -19,7 +19,7 @@ from coexist.analysis.space import ClientClass, MacClass, cut
 from coexist.analysis.world import build_world
 from coexist.inventory import Inventory
 from coexist.planning.placement import Placement, inventory_at
-from coexist.planning.waves import migrating
+from coexist.planning.waves import migrating, staying
 from coexist.wire.mac import format_mac
 
 
@@ -72,6 +72,7 @@ class Prover:
         self.name = name
         self.migration = inventory.site.migrations[name]
         self.scope = migrating(inventory, self.migration)
+        self.staying = staying(inventory, self.migration)
         self.ends = (self.migration.source, self.migration.target)
         self._base_world = build_world(inventory)
         self._before: dict[ClientCase, bool] = {}
@@ -93,7 +94,9 @@ class Prover:
         macs: set[int] = set()
         cases = elsewhere = 0
         slowest: float | None = None
-        shown = {macs.number: self._shown(macs) for macs in space.mac_classes}
+        # Those that may be left behind have no server once the old one is gone: that is what it means.
+        scope = self.scope - self.staying if placement.retired else self.scope
+        shown = {macs.number: _shown(macs, scope) for macs in space.mac_classes}
         for client in space.classes:
             mac = shown[client.macs.number]
             if mac is None or not client.architecture:
@@ -119,19 +122,13 @@ class Prover:
         failures.sort(key=lambda failure: (-failure.clients, failure.witness.mac))
         return Proof(
             cases=cases,
-            clients=len(macs & self.scope),
+            clients=len(macs & scope),
             firmwares=tuple(sorted(asked)),
             slowest=slowest,
             elsewhere=elsewhere,
             assumptions=tuple(assumptions),
             failures=tuple(failures),
         )
-
-    def _shown(self, macs: MacClass) -> int | None:
-        """The member a class is shown by: one the migration is about, None if it has none."""
-        if not macs.known or macs.witness in self.scope:
-            return macs.witness if macs.known else None
-        return min(self.scope.intersection(macs.points), default=None)
 
     def _failure(self, client: ClientClass, mac: int, result: RaceResult, wrong: str) -> Failure:
         record = self.inventory.clients.find(mac)
@@ -157,6 +154,13 @@ class Prover:
             outcomes = race(self._base_world, case).outcomes
             self._before[case] = any(outcome.boot_server in self.ends for outcome in outcomes)
         return self._before[case]
+
+
+def _shown(macs: MacClass, scope: frozenset[int]) -> int | None:
+    """The member a class is shown by: one the migration is about, None if it has none."""
+    if not macs.known or macs.witness in scope:
+        return macs.witness if macs.known else None
+    return min(scope.intersection(macs.points), default=None)
 
 
 def _wrong(result: RaceResult, expected: str) -> str | None:

@@ -18,6 +18,7 @@ from coexist.render.templates import Templates
 ENTRY_POINTS = "coexist.renderers"
 _OWN = {
     "isc-dhcpd": "dhcpd",
+    "kea": "kea",
     "coexist": "coexist",
     "generic": "lists",
 }  # fmt: skip
@@ -85,10 +86,17 @@ def _deployed(file: RenderedFile, job: Job) -> RenderedFile:
         content=file.content,
         mode=file.mode,
         purpose=file.purpose,
-        target=deploy.paths.get(file.path, file.target),
+        target=_target(file, deploy.paths),
         check=deploy.check if deploy.check is not None and file.check is not None else file.check,
         reload=deploy.reload if deploy.reload is not None and file.reload is not None else file.reload,
     )
+
+
+def _target(file: RenderedFile, paths: Mapping[str, str]) -> str | None:
+    if file.path in paths:
+        return paths[file.path]
+    folder = paths.get("*")
+    return file.target if folder is None or file.target is None else f"{folder.rstrip('/')}/{file.path}"
 
 
 def _check_paths(server: str, files: tuple[RenderedFile, ...]) -> None:

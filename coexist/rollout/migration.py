@@ -63,8 +63,8 @@ class Journal:
         ends = (state.source, state.target)
         if ends != (self.migration.source, self.migration.target):
             raise CoexistError(
-                f"{self.path} is about a migration from {ends[0]} to {ends[1]}, the inventory's {self.name} is not; "
-                "give the new one a name of its own"
+                f"{self.path} is about a migration from {ends[0]} to {ends[1]}, which {self.name} of the "
+                "inventory is not; give the new one a name of its own"
             )
         return state
 
@@ -172,6 +172,29 @@ def take_back(journal: Journal, world: World) -> MigrationState:
     journal.write(state)
     world.tell(f"{step.wave}: as it was before the step")
     return state
+
+
+def retire_source(journal: Journal, world: World) -> MigrationState:
+    """Have the old server answer nobody. There is no way back from here."""
+    state = journal.read()
+    if state.step is not None or state.retired is not None:
+        raise CoexistError("a step is under way" if state.step is not None else "it is retired already")
+    inventory = rendered_inventory(journal.inventory, journal.name, state.settled.changed(retired=True))
+    told = world.apply(inventory, state.source)
+    now = world.now()
+    state = state.updated(retired=now).noting(now, f"{state.source} is retired")
+    journal.write(state)
+    world.tell(f"{state.source}: answers nobody ({told})")
+    return state
+
+
+def current_inventory(inventory: Inventory) -> Inventory:
+    """The inventory as every migration with a state file stands now: what the servers should run."""
+    for name in inventory.site.migrations:
+        state = Journal(inventory, name).read()
+        if state.waves or state.step is not None or state.retired is not None:
+            inventory = rendered_inventory(inventory, name, state.placement)
+    return inventory
 
 
 def _under_way(state: MigrationState) -> tuple[Step, OpenStep]:

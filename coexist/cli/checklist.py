@@ -1,0 +1,139 @@
+"""``coexist checklist``: what was tried on the pilot machines, and what came of it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coexist.errors import CoexistError
+
+EXIT_OPEN = 1
+
+
+@click.group("checklist", no_args_is_help=True)
+def command() -> None:
+    """Record what was tried on each pilot machine; the gate of the next wave reads it."""
+
+
+def _common(function: Any) -> Any:
+    for option in (
+        click.option("--migration", "name", metavar="NAME", help="Which one, if the inventory has several."),
+        click.argument("inventory", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
+
+
+_who = click.option("--who", help="Who tried it; the user's own name if not given.")
+
+
+@command.command("show")
+@_common
+@click.option(
+    "--format", "form", type=click.Choice(["markdown", "csv", "html"]), default="markdown", show_default=True
+)
+def show(inventory: Path, name: str | None, form: str) -> int:
+    """Print the checklist: Markdown, CSV, or a page to print (html). Exits with 1 while anything is open."""
+    from coexist.cli.migrate_state import load
+    from coexist.planning.checklist_export import to_csv, to_html, to_markdown
+
+    sheet = load(inventory, name).sheet
+    write = {"markdown": to_markdown, "csv": to_csv, "html": to_html}[form]
+    click.echo(write(sheet), nl=False)
+    return EXIT_OPEN if sheet.missing or sheet.failed else 0
+
+
+@command.command("record")
+@_common
+@click.argument("machine")
+@click.argument("item")
+@click.argument("result", type=click.Choice(["passed", "failed", "not-applicable"]))
+@_who
+@click.option("--note", default="", help="What was seen.")
+def record(
+    inventory: Path, name: str | None, machine: str, item: str, result: Any, who: str | None, note: str
+) -> int:
+    """Record a result. ITEM is its text, the beginning of it, or its number from 1."""
+    from coexist.cli.migrate_state import load, local_now
+    from coexist.planning.checklist import Entry
+    from coexist.rollout.migration import Journal
+
+    loaded = load(inventory, name)
+    sheet = loaded.sheet
+    entry = Entry(
+        at=local_now(),
+        machine=_one_of(machine, sheet.machines, "pilot machine"),
+        item=_item(item, sheet.items),
+        result=result,
+        who=who or getpass.getuser(),
+        note=note,
+    )
+    journal = Journal(loaded.inventory, loaded.name)
+    with journal.held():
+        present = journal.read_checklist()
+        journal.write_checklist(present.model_copy(update={"results": (*present.results, entry)}))
+    click.echo(f"{entry.machine}: {entry.item}: {entry.result}", err=True)
+    return 0
+
+
+@command.command("complain")
+@_common
+@_who
+@click.option("--machine", default="", help="The machine it is about.")
+@click.option("--note", required=True, help="What was reported.")
+def complain(inventory: Path, name: str | None, who: str | None, machine: str, note: str) -> int:
+    """Record a complaint: the quiet days of the gate begin again, and it stays open until it is settled."""
+    from coexist.cli.migrate_state import load, local_now
+    from coexist.planning.checklist import Complaint
+    from coexist.rollout.migration import Journal
+
+    loaded = load(inventory, name)
+    complaint = Complaint(at=local_now(), machine=machine, who=who or getpass.getuser(), note=note)
+    journal = Journal(loaded.inventory, loaded.name)
+    with journal.held():
+        present = journal.read_checklist()
+        journal.write_checklist(present.model_copy(update={"complaints": (*present.complaints, complaint)}))
+        number = len(present.complaints) + 1
+    click.echo(f"complaint {number} is open; `coexist checklist settle` closes it", err=True)
+    return 0
+
+
+@command.command("settle")
+@_common
+@click.argument("number", type=click.IntRange(min=1))
+def settle(inventory: Path, name: str | None, number: int) -> int:
+    """Close a complaint by its number, counted from 1 in the order they were made."""
+    from coexist.cli.migrate_state import load, local_now
+    from coexist.rollout.migration import Journal
+
+    loaded = load(inventory, name)
+    journal = Journal(loaded.inventory, loaded.name)
+    with journal.held():
+        present = journal.read_checklist()
+        if number > len(present.complaints):
+            raise CoexistError(f"there are {len(present.complaints)} complaints, no number {number}")
+        complaints = list(present.complaints)
+        at: datetime = local_now()
+        complaints[number - 1] = complaints[number - 1].model_copy(update={"settled": at})
+        journal.write_checklist(present.model_copy(update={"complaints": tuple(complaints)}))
+    return 0
+
+
+def _item(text: str, items: Sequence[str]) -> str:
+    if text.isdigit() and 0 < int(text) <= len(items):
+        return items[int(text) - 1]
+    beginning = [item for item in items if item.lower().startswith(text.lower())]
+    return beginning[0] if len(beginning) == 1 else _one_of(text, items, "item")
+
+
+def _one_of(text: str, known: Sequence[str], what: str) -> str:
+    from coexist.inventory.values import closest
+
+    if text in known:
+        return text
+    raise CoexistError(f"there is no {what} {text!r}; {closest(text, known)}")

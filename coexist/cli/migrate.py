@@ -1,0 +1,219 @@
+"""``coexist migrate``: from one server generation to the next, in proven steps, and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coexist.errors import CoexistError
+
+EXIT_FINDINGS = 1
+EXIT_PENDING = 3
+
+
+@click.group("migrate", no_args_is_help=True)
+def command() -> None:
+    """Move clients from one boot server to another, a wave at a time, every moment proven."""
+
+
+def _common(function: Any) -> Any:
+    for option in (
+        click.option("--migration", "name", metavar="NAME", help="Which one, if the inventory has several."),
+        click.argument("inventory", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
+
+
+_format = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+
+
+def _seen_options(function: Any) -> Any:
+    for option in (
+        click.option(
+            "--capture",
+            "captures",
+            multiple=True,
+            metavar="FILE",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A packet capture that shows machines booting; may be repeated.",
+        ),
+        click.option(
+            "--registry",
+            "registries",
+            multiple=True,
+            metavar="SERVER=FILE",
+            help="A copy of a coexist server's registry; may be repeated.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("plan")
+@_common
+@_format
+def plan(inventory: Path, name: str | None, form: str) -> int:
+    """Print every step still to come: servers touched, clients that move, and the proof of each moment.
+
+    Exits with 1 if a step cannot be made safe; the client that shows it is printed with its time line.
+    """
+    from coexist.cli.migrate_state import load
+    from coexist.cli.migrate_text import plan_json, plan_text
+    from coexist.planning.roadmap import roadmap
+
+    loaded = load(inventory, name)
+    planned = roadmap(loaded.inventory, loaded.name, loaded.state)
+    click.echo(
+        json.dumps(plan_json(planned), indent=2) if form == "json" else plan_text(planned), nl=form == "json"
+    )
+    return EXIT_FINDINGS if planned.refused or planned.not_parked else 0
+
+
+@command.command("next")
+@_common
+@_seen_options
+@click.option("--yes", is_flag=True, help="Do it; without this the step is only shown.")
+@click.option("--despite-gate", metavar="REASON", help="Move although the gate is shut; kept in the history.")
+def next_(
+    inventory: Path,
+    name: str | None,
+    registries: tuple[str, ...],
+    captures: tuple[Path, ...],
+    *,
+    yes: bool,
+    despite_gate: str | None,
+) -> int:
+    """Move the next wave, or finish the step that is under way.
+
+    Without --yes nothing is changed, and the exit code 3 says that there is something to do.
+    """
+    from coexist.cli.migrate_state import load, surroundings
+    from coexist.cli.migrate_text import conditions_text, steps_text
+    from coexist.planning.roadmap import next_step, verify_open_step
+    from coexist.rollout.migration import Journal, begin, carry_on
+
+    loaded = load(inventory, name)
+    loaded.refuse_if_retired()
+    if loaded.state.step is not None:
+        verify_open_step(loaded.inventory, loaded.name, loaded.state)
+        click.echo(f"the step of {loaded.state.step.wave} is under way", err=True)
+        if not yes:
+            return EXIT_PENDING
+        journal = Journal(loaded.inventory, loaded.name)
+        with journal.held():
+            carry_on(journal, surroundings())
+        return 0
+    coming = next_step(loaded.inventory, loaded.name, loaded.state)
+    if coming is None:
+        click.echo("every wave has moved; `coexist migrate retire` is what is left", err=True)
+        return 0
+    conditions = loaded.gate(coming.wave, registries, captures)
+    click.echo(steps_text([coming.planned]) + conditions_text(conditions), nl=False)
+    proven = coming.proven()
+    shut = [condition for condition in conditions if not condition.met]
+    if shut and despite_gate is None:
+        raise CoexistError(f"the gate is shut: {shut[0].text}; see --despite-gate")
+    if not yes:
+        return EXIT_PENDING
+    journal = Journal(loaded.inventory, loaded.name)
+    with journal.held():
+        world = surroundings()
+        state = begin(journal, proven.step, world)
+        if shut and despite_gate is not None:
+            journal.write(
+                state.noting(world.now(), f"the gate was shut, passed all the same: {despite_gate}")
+            )
+        carry_on(journal, world)
+    return 0
+
+
+@command.command("back")
+@_common
+@click.option("--yes", is_flag=True, help="Do it; without this the step is only shown.")
+def back(inventory: Path, name: str | None, *, yes: bool) -> int:
+    """Take back the step that is under way, or the wave that moved last.
+
+    Possible until the old server is retired, and proven like every other step.
+    """
+    from coexist.cli.migrate_state import load, surroundings
+    from coexist.cli.migrate_text import steps_text
+    from coexist.planning.roadmap import last_wave_back, verify_open_step
+    from coexist.rollout.migration import Journal, begin, carry_on, take_back
+
+    loaded = load(inventory, name)
+    loaded.refuse_if_retired()
+    journal = Journal(loaded.inventory, loaded.name)
+    if loaded.state.step is not None:
+        verify_open_step(loaded.inventory, loaded.name, loaded.state)
+        if not yes:
+            click.echo(f"the step of {loaded.state.step.wave} would be taken back", err=True)
+            return EXIT_PENDING
+        with journal.held():
+            take_back(journal, surroundings())
+        return 0
+    coming = last_wave_back(loaded.inventory, loaded.name, loaded.state)
+    if coming is None:
+        click.echo("no wave has moved", err=True)
+        return 0
+    click.echo(steps_text([coming.planned]), nl=False)
+    proven = coming.proven()
+    if not yes:
+        return EXIT_PENDING
+    with journal.held():
+        world = surroundings()
+        begin(journal, proven.step, world)
+        carry_on(journal, world)
+    return 0
+
+
+@command.command("status")
+@_common
+@_format
+@_seen_options
+def status(
+    inventory: Path, name: str | None, form: str, registries: tuple[str, ...], captures: tuple[Path, ...]
+) -> int:
+    """Show each wave: planned, moved, seen booting from the new server, missing, and gone back."""
+    from coexist.cli.migrate_state import load
+    from coexist.cli.migrate_text import status_json, status_text
+
+    loaded = load(inventory, name)
+    seen = loaded.seen(registries, captures)
+    told = loaded.overview(seen)
+    click.echo(
+        json.dumps(status_json(told), indent=2) if form == "json" else status_text(told), nl=form == "json"
+    )
+    return 0
+
+
+@command.command("retire")
+@_common
+@click.option("--yes", is_flag=True, help="Do it; without this it is only checked.")
+@click.option(
+    "--leave-behind", is_flag=True, help="Although clients that may stay are still on the old server."
+)
+def retire(inventory: Path, name: str | None, *, yes: bool, leave_behind: bool) -> int:
+    """Take the old server away: it answers nobody any more, and there is no way back."""
+    from coexist.cli.migrate_state import load, surroundings
+    from coexist.planning.roadmap import check_retirement
+    from coexist.rollout.migration import Journal, retire_source
+
+    loaded = load(inventory, name)
+    loaded.refuse_if_retired()
+    proof, staying = check_retirement(loaded.inventory, loaded.name, loaded.state)
+    if staying and not leave_behind:
+        raise CoexistError(
+            f"{len(staying)} clients that may stay behind still boot from {loaded.state.source}; "
+            "move them, or say --leave-behind"
+        )
+    click.echo(f"without {loaded.state.source}: {proof}")
+    if not yes:
+        return EXIT_PENDING
+    journal = Journal(loaded.inventory, loaded.name)
+    with journal.held():
+        retire_source(journal, surroundings())
+    return 0

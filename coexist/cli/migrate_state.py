@@ -1,0 +1,162 @@
+"""What the migration commands read before they decide: inventory, state, checklist, who was seen."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from coexist.errors import CoexistError
+from coexist.inventory import Inventory, load_inventory
+from coexist.inventory.models import Migration, Wave
+from coexist.inventory.values import closest
+from coexist.planning.checklist import ChecklistRecord, Sheet, pilot_machines, sheet_of
+from coexist.planning.gates import Condition, gate_before
+from coexist.planning.progress import MigrationState
+from coexist.planning.sightings import WaveSeen, seen_since
+from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
+from coexist.rollout.migration import Journal, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A migration at a glance, for ``status``."""
+
+    name: str
+    migration: Migration
+    state: MigrationState
+    waves: tuple[WaveMembers, ...]
+    seen: dict[str, WaveSeen]
+    looked: bool
+    staying: frozenset[int]
+    clients: int
+    gate: tuple[Condition, ...]
+    labels: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """An inventory and one migration of it."""
+
+    inventory: Inventory
+    name: str
+    migration: Migration
+    state: MigrationState
+    record: ChecklistRecord
+
+    @property
+    def waves(self) -> tuple[WaveMembers, ...]:
+        """The members of every wave."""
+        from coexist.planning.roadmap import moved_or_moving
+
+        return plan_waves(self.inventory, self.migration, moved_or_moving(self.state))
+
+    @property
+    def sheet(self) -> Sheet:
+        """The checklist as it stands."""
+        waves = self.waves
+        first = waves[0].clients if waves else frozenset()
+        machines = pilot_machines(self.inventory, first, self.state)
+        return sheet_of(self.name, self.migration, machines, self.record)
+
+    def refuse_if_retired(self) -> None:
+        """Nothing can be done once the old server is gone."""
+        if self.state.retired is not None:
+            raise CoexistError(f"{self.state.source} is retired; {self.name} has ended")
+
+    def seen(self, registries: tuple[str, ...], captures: tuple[Path, ...]) -> tuple[WaveSeen, ...]:
+        """What registries and captures show of the waves that moved; empty if there are none."""
+        if not registries and not captures:
+            return ()
+        from coexist.cli.sightings import from_captures, from_registries
+
+        found = [
+            *from_registries(self.inventory, registries),
+            *from_captures(self.inventory, captures),
+        ]
+        return seen_since(self.state, found)
+
+    def gate(
+        self, wave: Wave, registries: tuple[str, ...], captures: tuple[Path, ...]
+    ) -> tuple[Condition, ...]:
+        """What must hold before a wave."""
+        seen = self.seen(registries, captures)
+        return gate_before(self.migration, wave, self.state, sheet=self.sheet, seen=seen, now=local_now())
+
+    def overview(self, seen: tuple[WaveSeen, ...]) -> Overview:
+        """Everything ``status`` tells."""
+        waves = self.waves
+        moved = self.state.moved
+        coming = next((each.wave for each in waves if each.wave.name not in moved and each.clients), None)
+        gate: tuple[Condition, ...] = ()
+        if coming is not None and self.state.retired is None:
+            gate = gate_before(
+                self.migration, coming, self.state, sheet=self.sheet, seen=seen, now=local_now()
+            )
+        columns = self.inventory.clients
+        return Overview(
+            name=self.name,
+            migration=self.migration,
+            state=self.state,
+            waves=waves,
+            seen={each.wave: each for each in seen},
+            looked=bool(seen),
+            staying=staying(self.inventory, self.migration),
+            clients=len(migrating(self.inventory, self.migration)),
+            gate=gate,
+            labels=dict(zip(columns.macs, columns.columns["name"], strict=True)),
+        )
+
+
+def load(path: Path, name: str | None) -> Loaded:
+    """Read an inventory and one of its migrations. Raises ``CoexistError``."""
+    inventory = load_inventory(path)
+    declared = inventory.site.migrations
+    if name is None:
+        if len(declared) != 1:
+            what = f"name one with --migration: {', '.join(declared)}" if declared else "declare one"
+            raise CoexistError(f"the inventory has {len(declared)} migrations; {what}")
+        name = next(iter(declared))
+    elif name not in declared:
+        raise CoexistError(f"there is no migration {name!r}; {closest(name, declared)}")
+    journal = Journal(inventory, name)
+    return Loaded(
+        inventory=inventory,
+        name=name,
+        migration=declared[name],
+        state=journal.read(),
+        record=journal.read_checklist(),
+    )
+
+
+def surroundings() -> World:
+    """The real servers, the real clock, and the terminal."""
+    return World(
+        apply=apply_anywhere,
+        now=local_now,
+        wait_until=wait_until,
+        tell=lambda line: click.echo(line, err=True),
+    )
+
+
+def apply_anywhere(inventory: Inventory, server: str) -> str:
+    """Bring a server to an inventory, wherever its ``deploy`` section says it is."""
+    from coexist.rollout.local import apply_locally, is_local
+
+    if is_local(inventory, server):
+        return apply_locally(inventory, server)
+    raise CoexistError(f"{server} cannot be reached: it has no `deploy:` section")
+
+
+def local_now() -> datetime:
+    """The time, in the zone of this machine."""
+    return datetime.now().astimezone()
+
+
+def wait_until(end: datetime) -> None:
+    """Sleep until a time, on a clock that may be set meanwhile."""
+    while (left := end - local_now()) > timedelta(0):
+        time.sleep(min(left.total_seconds(), 1.0))

@@ -1,0 +1,207 @@
+"""A migration in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from coexist.planning.gates import Condition
+from coexist.planning.progress import moment
+from coexist.planning.roadmap import Coming, Roadmap, refusal
+from coexist.planning.steps import ProvenStep, Refused
+from coexist.wire.mac import format_mac
+
+if TYPE_CHECKING:
+    from coexist.cli.migrate_state import Overview
+
+_SHOWN = 8
+
+
+def plan_text(planned: Roadmap) -> str:
+    """Every step to come, its changes and its proofs."""
+    lines = [f"{planned.migration}: from {planned.source} to {planned.target}"]
+    if planned.parked or planned.not_parked:
+        lines.append(f"parked registrations: {planned.parked} clients have a MAC to be parked under")
+        lines += [f"  {each}" for each in planned.not_parked]
+    for forward, back in zip(planned.forward, planned.back, strict=True):
+        lines += ["", _heading(forward), *_step_lines(forward.planned), *_back_lines(back.planned)]
+    if planned.stay:
+        lines += ["", f"may stay on {planned.source}: {_macs(planned.stay)}"]
+    if planned.left_over:
+        lines += ["", f"in no wave, they stay on {planned.source}: {_macs(planned.left_over)}"]
+    assumptions = list(dict.fromkeys(_assumptions(planned.forward)))
+    if assumptions:
+        lines += ["", "assumed:", *(f"  {each}" for each in assumptions)]
+    return "\n".join(lines) + "\n"
+
+
+def steps_text(planned: Iterable[ProvenStep | Refused]) -> str:
+    """The changes and proofs of some steps."""
+    lines: list[str] = []
+    for each in planned:
+        name = each.step.wave if isinstance(each, ProvenStep) else each.wave
+        direction = each.step.direction if isinstance(each, ProvenStep) else each.direction
+        lines += [f"{name}, {direction}:", *_step_lines(each)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def conditions_text(conditions: Sequence[Condition]) -> str:
+    """The gate."""
+    return "".join(f"gate {condition}\n" for condition in conditions)
+
+
+def _heading(coming: Coming) -> str:
+    date = f", not before {coming.wave.not_before}" if coming.wave.not_before else ""
+    return f"{coming.wave.name}: {len(coming.clients)} clients{date}: {_macs(coming.clients)}"
+
+
+def _step_lines(planned: ProvenStep | Refused) -> list[str]:
+    if isinstance(planned, Refused):
+        return [f"  {line}" for line in refusal(planned).splitlines()]
+    step = planned.step
+    lines = [f"  touches {' and '.join(step.servers)}; {step.way}", f"  0. before: {planned.proofs[0]}"]
+    for number, (change, proof) in enumerate(zip(step.changes, planned.proofs[1:], strict=True), start=1):
+        if change.settles:
+            lines.append("     wait until the boots under way have ended")
+        lines.append(f"  {number}. {change.server} {change.what}")
+        if change.cuts:
+            lines.append(
+                f"     a boot that is loading from {change.server} at this moment may have to be repeated"
+            )
+        lines.append(f"     {proof}")
+    return lines
+
+
+def _back_lines(planned: ProvenStep | Refused) -> list[str]:
+    if isinstance(planned, Refused):
+        return ["  the way back:", *_step_lines(planned)]
+    return [f"  the way back: {len(planned.step.changes)} changes, every moment proven ({planned.step.way})"]
+
+
+def _assumptions(steps: Iterable[Coming]) -> Iterable[str]:
+    for coming in steps:
+        if isinstance(coming.planned, ProvenStep):
+            for proof in coming.planned.proofs:
+                yield from proof.assumptions
+
+
+def _macs(macs: Iterable[int]) -> str:
+    ordered = sorted(macs)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(map(format_mac, ordered[:_SHOWN])) + more
+
+
+def plan_json(planned: Roadmap) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "format": 1,
+        "migration": planned.migration,
+        "from": planned.source,
+        "to": planned.target,
+        "settle": planned.settle,
+        "steps": [
+            {"forward": _step_json(forward), "back": _step_json(back)}
+            for forward, back in zip(planned.forward, planned.back, strict=True)
+        ],
+        "stay": [format_mac(mac) for mac in sorted(planned.stay)],
+        "left_over": [format_mac(mac) for mac in sorted(planned.left_over)],
+        "not_parked": [str(each) for each in planned.not_parked],
+    }
+
+
+def _step_json(coming: Coming) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "wave": coming.wave.name,
+        "clients": [format_mac(mac) for mac in sorted(coming.clients)],
+    }
+    planned = coming.planned
+    if isinstance(planned, Refused):
+        return {**found, "refused": refusal(planned)}
+    found["way"] = planned.step.way
+    found["before"] = str(planned.proofs[0])
+    found["changes"] = [
+        {
+            "server": change.server,
+            "what": change.what,
+            "settles": change.settles,
+            "cuts": change.cuts,
+            "proof": str(proof),
+            "races": proof.cases,
+            "firmwares": list(proof.firmwares),
+            "slowest": proof.slowest,
+        }
+        for change, proof in zip(planned.step.changes, planned.proofs[1:], strict=True)
+    ]
+    return found
+
+
+def status_text(told: Overview) -> str:
+    """A table of waves, the gate of the next one, and who is missing or went back."""
+    state = told.state
+    moved = {wave.name: wave for wave in state.waves}
+    lines = [f"{told.name}: from {state.source} to {state.target}, {told.clients} clients"]
+    if state.retired:
+        lines.append(f"{state.source} was retired {moment(state.retired)}")
+    lines.append(f"{'wave':<16} {'planned':>7} {'moved':<20} {'seen':>5} {'missing':>7} {'back':>5}")
+    for members in told.waves:
+        name = members.wave.name
+        seen = told.seen.get(name)
+        when = moment(moved[name].moved) if name in moved else "-"
+        figures = (len(seen.seen), len(seen.missing), len(seen.went_back)) if seen else ("-", "-", "-")
+        lines.append(
+            f"{name:<16} {len(members.clients):>7} {when:<20} {figures[0]:>5} {figures[1]:>7} {figures[2]:>5}"
+        )
+    if told.staying:
+        lines.append(f"may stay behind: {len(told.staying)}")
+    if state.step is not None:
+        lines.append(
+            f"under way: {state.step.wave}, {state.step.direction} ({state.step.way}), "
+            f"{state.step.done} changes made since {moment(state.step.since)}"
+        )
+    for seen in told.seen.values():
+        lines += [f"{seen.wave}, not seen: {_label(told, mac)}" for mac in sorted(seen.missing)]
+        lines += [
+            f"{seen.wave}, back on {state.source}: {_label(told, mac)}" for mac in sorted(seen.went_back)
+        ]
+    lines += [f"gate {condition}" for condition in told.gate]
+    return "\n".join(lines) + "\n"
+
+
+def _label(told: Overview, mac: int) -> str:
+    name = told.labels.get(mac, "")
+    return f"{format_mac(mac)} {name}".rstrip()
+
+
+def status_json(told: Overview) -> dict[str, Any]:
+    """The same for machines."""
+    state = told.state
+    moved = {wave.name: wave for wave in state.waves}
+    waves = []
+    for members in told.waves:
+        name = members.wave.name
+        seen = told.seen.get(name)
+        waves.append(
+            {
+                "wave": name,
+                "planned": [format_mac(mac) for mac in sorted(members.clients)],
+                "moved": moment(moved[name].moved) if name in moved else None,
+                "seen": _listed(seen.seen) if seen else None,
+                "missing": _listed(seen.missing) if seen else None,
+                "went_back": _listed(seen.went_back) if seen else None,
+            }
+        )
+    return {
+        "format": 1,
+        "migration": told.name,
+        "from": state.source,
+        "to": state.target,
+        "retired": moment(state.retired) if state.retired else None,
+        "waves": waves,
+        "step": state.step.model_dump(mode="json", exclude={"clients"}) if state.step else None,
+        "staying": _listed(told.staying),
+        "gate": [{"text": condition.text, "met": condition.met} for condition in told.gate],
+    }
+
+
+def _listed(macs: Iterable[int]) -> list[str]:
+    return [format_mac(mac) for mac in sorted(macs)]
