@@ -22,22 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """One possible end of a race. ``seconds``: when the client asks for its file.
+    """One possible end of a race. ``seconds``: when the client asks for its file, at the latest.
 
-    ``winner`` gave the boot information, ``boot_server`` has the file: names of servers, an address
-    where it is nobody's, None for nobody.
+    ``winner`` is the server that is asked for the file, ``decided_by`` the one whose packet decided: names
+    of servers, an address where it is nobody's, None for nobody.
     """
 
     winner: str | None
-    boot_server: str | None
+    decided_by: str | None
     file: str | None
     seconds: float | None
-    why: str
-
-    @property
-    def boots_from(self) -> str | None:
-        """The server the client counts as booted from: the winner, or where a DHCP server sent it."""
-        return self.boot_server if self.winner is not None else None
 
 
 class Races:
@@ -63,7 +57,7 @@ class Races:
         if found is None:
             result = self.result(client, silent)
             finishes = tuple(
-                Finish(winner=o.winner, boot_server=o.boot_server, file=o.file, seconds=o.seconds, why=o.why)
+                Finish(winner=o.winner, decided_by=o.decided_by, file=o.file, seconds=o.latest)
                 for o in result.outcomes
             )
             self._finishes[key] = (finishes, names)
@@ -98,8 +92,7 @@ def case_of(client: ClientClass) -> ClientCase:
 def _renamed(finish: Finish, names: dict[str, str]) -> Finish:
     return Finish(
         winner=names.get(finish.winner, finish.winner) if finish.winner else None,
-        boot_server=names.get(finish.boot_server, finish.boot_server) if finish.boot_server else None,
+        decided_by=names.get(finish.decided_by, finish.decided_by) if finish.decided_by else None,
         file=finish.file,
         seconds=finish.seconds,
-        why=finish.why,
     )

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.intent import Intended, IntentReader
 from coexist.analysis.profiles import PHONES, firmware_kind
-from coexist.analysis.races import Races
+from coexist.analysis.races import Finish, Races
 from coexist.analysis.scopes import ScopeReader
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
+
+if TYPE_CHECKING:
+    from coexist.analysis.schedule import Schedule
 
 BOOT_ROLES = frozenset({"proxydhcp", "boot-server"})
 
@@ -55,6 +58,7 @@ class AnalysedSite:
         self.site = inventory.site
         self.topology = Topology(inventory.site)
         self.verdicts: dict[str, list[Any]] | None = None
+        self._schedules: dict[str, Schedule | None] = {}
         self._heard_scopes: dict[str, tuple[str, ...]] = {}
         self._explained: dict[tuple[int, str, str, str], set[str]] = defaultdict(set)
 
@@ -145,6 +149,15 @@ class AnalysedSite:
             )
         return found
 
+    def schedule(self, firmware: str) -> Schedule | None:
+        """When a firmware asks; None for those that wait for no second answer."""
+        if firmware not in self._schedules:
+            from coexist.analysis.schedule import schedule_of
+
+            waits = firmware_kind(self.site, firmware) not in (*PHONES, "first-offer")
+            self._schedules[firmware] = schedule_of(self.races.world.firmwares[firmware]) if waits else None
+        return self._schedules[firmware]
+
     # -- what is known of each class -------------------------------------------------------------
 
     def explain(self, code: str, clients: Iterable[ClientClass]) -> None:
@@ -168,14 +181,18 @@ class AnalysedSite:
 
         A scope that sends a client to another server's files counts as that server.
         """
-        return frozenset(finish.boots_from for finish in self.races.of(client, silent))
+        return frozenset(self._named(finish) for finish in self.races.of(client, silent))
+
+    def _named(self, finish: Finish) -> str | None:
+        # A boot service may keep its files elsewhere and is still the one that boots the client.
+        return finish.decided_by if finish.decided_by in self.boot_services else finish.winner
 
     def as_intended(self, case: Case) -> bool:
         """Whether every possible outcome is the intended one."""
         finishes = self.races.of(case.client)
         if not case.intended.boots:
-            return case.intended.server is None or all(f.boots_from is None for f in finishes)
-        return all(case.intended.server in (f.winner, f.boots_from) for f in finishes)
+            return case.intended.server is None or all(f.winner is None for f in finishes)
+        return all(case.intended.server in (f.winner, f.decided_by) for f in finishes)
 
     def seconds(self, client: ClientClass) -> float | None:
         """When the class asks for its file at the latest, in seconds; None if it never does."""

@@ -104,17 +104,17 @@ def _asked_on_4011(site: AnalysedSite, handed: Handed) -> str | None:
     return site.site.scopes[handed.scope].servers[0]
 
 
+def _one_host(site: AnalysedSite, name: str, other: str) -> bool:
+    """Whether two servers are one machine."""
+    one, two = site.site.servers[name], site.site.servers[other]
+    same = (one.host or name) == (two.host or other)
+    return same or not set(one.stands_on.values()).isdisjoint(two.stands_on.values())
+
+
 def _serves_4011(site: AnalysedSite, name: str) -> bool:
-    """Whether the server, or one that shares its host or address, answers on port 4011."""
-    asked = site.site.servers[name]
-    here = set(asked.stands_on.values())
+    """Whether the server, or one on its host, answers on port 4011."""
     return any(
-        server.answers_4011 is not False
-        and (
-            other == name
-            or (server.host or other) == (asked.host or name)
-            or here & set(server.stands_on.values())
-        )
+        server.answers_4011 is not False and _one_host(site, name, other)
         for other, server in site.boot_services.items()
     )
 
@@ -130,7 +130,7 @@ def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
                 continue
             target = _asked_on_4011(site, handed)
             for name in case.intended.servers[:1]:
-                if name in case.responders and name != target:
+                if name in case.responders and not (target and _one_host(site, name, target)):
                     found[said[1], name].append(case.client)
     for (path, name), clients in found.items():
         yield report(site, "CX403", path, f"option 60 makes clients take this DHCP server for their boot server: they ignore {name}",

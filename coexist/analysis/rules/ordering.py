@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from coexist.analysis.findings import Finding, Severity
 from coexist.analysis.rules import report, rule
-from coexist.analysis.schedule import Schedule, schedule_of
+from coexist.analysis.schedule import Schedule
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
@@ -51,7 +51,7 @@ def _delayed(site: AnalysedSite) -> Iterable[tuple[str, Delay, Path, Case, Sched
     if not slow:
         return
     for case in site.cases:
-        schedule = schedule_of(site.site, case.client.firmware)
+        schedule = site.schedule(case.client.firmware)
         if schedule is None:
             continue
         for name in case.responders:

@@ -50,7 +50,7 @@ def verdicts(site: AnalysedSite) -> dict[str, list[Verdict]]:
                 for verdict in _judge(site, case, explained):
                     found[verdict.code].append(verdict)
         site.verdicts = dict(found)
-    return site.verdicts  # type: ignore[return-value]
+    return site.verdicts
 
 
 def explains(code: str) -> bool:
