@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coexist.planning.choosing import ProvenStep, Refused
 from coexist.planning.gates import Condition
 from coexist.planning.progress import moment
 from coexist.planning.roadmap import Coming, Roadmap, refusal
-from coexist.planning.steps import ProvenStep, Refused
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:

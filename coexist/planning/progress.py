@@ -14,16 +14,15 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from coexist.errors import InputError, Position, Problem
-from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.documents import SourceMap, read_yaml, written
 from coexist.inventory.loader import problem_of
-from coexist.inventory.models import MacAddresses
 from coexist.inventory.values import Declared, Delay, Name, Text
 from coexist.planning.placement import Placement
 from coexist.planning.steps import Direction, Step, Way, build_step
-from coexist.wire.mac import format_mac
+from coexist.wire.mac import format_mac, parse_mac
 
 DIRECTORY = "migrations"
 """Beside ``site.yaml``; the loader does not read it as inventory."""
@@ -31,12 +30,25 @@ DIRECTORY = "migrations"
 _Document = TypeVar("_Document", bound=Declared)
 
 
+def _mac(value: Any) -> Any:
+    # A plain int was never written: it is a MAC of the program's own.
+    if type(value) is int:
+        return value
+    text = written(value)
+    if text is None:
+        raise ValueError(f"{value!r} is not a MAC address; write 52:54:00:12:34:56")
+    return parse_mac(text)
+
+
+Macs = tuple[Annotated[int, BeforeValidator(_mac)], ...]
+
+
 class MovedWave(Declared):
     """A wave that is on the new server."""
 
     name: Name
     moved: AwareDatetime
-    clients: MacAddresses = ()
+    clients: Macs = ()
 
 
 class OpenStep(Declared):
@@ -50,7 +62,7 @@ class OpenStep(Declared):
     direction: Direction
     way: Way
     delay: Delay = Delay()
-    clients: MacAddresses
+    clients: Macs
     done: Annotated[int, Field(ge=0)] = 0
     trying: bool = False
     since: AwareDatetime

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.models import Wave
+from coexist.planning.choosing import ProvenStep, Refused, plan_step
 from coexist.planning.parking import NotParked, park_all
 from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState
 from coexist.planning.proof import Proof, Prover
-from coexist.planning.steps import ProvenStep, Refused, plan_step
 from coexist.planning.waves import left_over, migrating, plan_waves, staying
 
 

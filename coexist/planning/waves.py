@@ -95,20 +95,16 @@ def _chosen(
     gone: frozenset[int],
     table: _Machines,
 ) -> list[str]:
-    named = _named(wave, table)
-    if named and not (wave.clients or wave.location or wave.share or wave.size):
+    free = frozenset(table.keys_of(scope - gone))
+    named = [key for key in _named(wave, table) if key in free]
+    if wave.machines and not (wave.clients or wave.location or wave.share or wave.size):
         return named
-    everyone = _selected(inventory, wave, scope, table)
-    free = everyone - gone
-    if wave.share is None and wave.size is None:
-        return [*named, *table.keys_of(free)]
-    buckets = _buckets(wave, everyone, table)
-    open_ = frozenset(table.keys_of(free))
+    buckets = _buckets(wave, _selected(inventory, wave, scope, table), table)
     taken = [
-        [key for key in keys if key in open_][: ceil(wave.share * len(keys)) if wave.share else len(keys)]
+        [key for key in keys if key in free][: ceil(wave.share * len(keys)) if wave.share else len(keys)]
         for keys in buckets
     ]
-    return [*named, *list(_in_turn(taken))[: wave.size]]
+    return list(dict.fromkeys([*named, *_in_turn(taken)]))[: wave.size]
 
 
 def _named(wave: Wave, table: _Machines) -> list[str]:

@@ -23,6 +23,7 @@ CROWDED = st.builds(
     st.sampled_from([0x000000, 0x800000, 0x900000, 0x100000, 0x525400, 0xD25400, 0x080000]),
     st.integers(0, 3),
 )
+REAL, SPARE = "00:15:5d:00:00:01", "80:15:5d:00:00:01"
 FLEETS = st.sets(st.one_of(CROWDED, UNICAST), min_size=1, max_size=40)
 
 
@@ -128,12 +129,12 @@ def test_a_client_keeps_its_parked_mac_whoever_else_is_parked() -> None:
     ("active", "other", "original", "parked_in"),
     [
         # Three machines of one vendor: the odd prefix is the parked one, whichever list has it.
-        (["00:15:5d:00:00:01", "00:15:5d:00:00:02"], ["80:15:5d:00:00:01", "00:15:5d:00:00:09"], "00:15:5d:00:00:01", "other"),
-        (["80:15:5d:00:00:01", "00:15:5d:00:00:02"], ["00:15:5d:00:00:01", "00:15:5d:00:00:09"], "00:15:5d:00:00:01", "active"),
+        ([REAL, "00:15:5d:00:00:02"], [SPARE, "00:15:5d:00:00:09"], REAL, "other"),
+        ([SPARE, "00:15:5d:00:00:02"], [REAL, "00:15:5d:00:00:09"], REAL, "active"),
         # Nothing to tell them apart.
-        (["00:15:5d:00:00:01"], ["80:15:5d:00:00:01"], "00:15:5d:00:00:01", None),
+        ([REAL], [SPARE], REAL, None),
     ],
-)  # fmt: skip
+)
 def test_which_of_two_is_the_parked_one(
     active: list[str], other: list[str], original: str, parked_in: str | None
 ) -> None:
