@@ -1,10 +1,11 @@
 """The compiled form of ``respond``: the same answers, from octets that were prepared once.
 
-A boot server sees the same few packets over and over: the options of a client do not change between
-its DISCOVERs, and those of equal machines hardly differ. So what the option area says is worked out once
-per area, and the reply to it once per rule, *by calling* ``respond`` and ``encode``. What may still differ
-in a reply is copied from the request: xid, flags, ciaddr, giaddr and chaddr (RFC 2131 table 3). Whatever
-depends on more than that (option overload, ``secs``, what was seen of the client) is left to ``respond``.
+A boot server sees the same few packets over and over: the options of a client do not change between its
+DISCOVERs, and those of equal machines differ in what is only repeated to them (97, 82) or not looked at.
+So what an option area says is worked out once per area, and the reply once per meaning and rule, *by
+calling* ``respond`` and ``encode``. What else may differ in a reply is copied from the request: xid, flags,
+ciaddr, giaddr and chaddr (RFC 2131 table 3). Whatever depends on more than that (option overload, ``secs``,
+what was seen of the client) is left to ``respond``.
 """
 
 from __future__ import annotations
@@ -23,15 +24,30 @@ from coexist.boot.request import (
     boot_request,
 )
 from coexist.boot.respond import LIMITED_BROADCAST, Silence, respond, unwanted_reason
-from coexist.wire.bootp import BROADCAST_FLAG, MAGIC_COOKIE, Packet, decode, encode
-from coexist.wire.options import MessageType
+from coexist.wire.bootp import MAGIC_COOKIE, MINIMUM_OCTETS, Packet, decode, encode
+from coexist.wire.malformed import Malformed
+from coexist.wire.options import MessageType, Option, decode_options, encode_options
 
 _ETHERNET_REQUEST = b"\x01\x01\x06"
 _NO_ADDRESS = bytes(4)
 _BROADCAST = (str(LIMITED_BROADCAST), CLIENT_PORT)
-_MOST_AREAS = 16_384
+_MOST_AREAS = 32_768
+_MOST_MEANINGS = 4_096
 _NO_RULE = -1
 _DENIED = -2
+_END = bytes((Option.END,))
+_ECHOED = (Option.CLIENT_MACHINE_IDENTIFIER, Option.RELAY_AGENT_INFORMATION)
+# All that ``boot_request`` and ``respond`` look at in a packet's options, but for what is only repeated.
+_MEANINGFUL = (
+    Option.DHCP_MESSAGE_TYPE,
+    Option.SERVER_IDENTIFIER,
+    Option.VENDOR_CLASS_IDENTIFIER,
+    Option.USER_CLASS,
+    Option.CLIENT_SYSTEM_ARCHITECTURE,
+    Option.VENDOR_SPECIFIC_INFORMATION,
+)
+
+Candidates = tuple[tuple[int, tuple[int, ...], frozenset[int]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +60,34 @@ class Prepared:
     after: float
     rule: str
     registers: bool
-    facts: Facts
+
+    @property
+    def file(self) -> str:
+        """The boot file in the header."""
+        return self.tail[64:192].partition(b"\0")[0].decode("utf-8", "replace")
 
 
-@dataclass(slots=True)
-class Facts:
-    """What one option area says of whoever sends it, and the outcome for each rule that fitted so far."""
+@dataclass(slots=True, eq=False)
+class Meaning:
+    """What the options of a packet say, and the outcome for each rule that fitted so far."""
 
     kind: ClientKind
     message_type: MessageType
     architecture: int | None
-    is_ipxe: bool
     vendor_class: bytes
     server_identifier: bytes
-    requested: bytes
     silence: Silence | None
-    candidates: tuple[tuple[int, tuple[int, ...], frozenset[int]], ...]
-    outcomes: dict[int, Prepared | Silence | None] = field(default_factory=dict)
+    candidates: Candidates = field(repr=False)
+    outcomes: dict[int, Prepared | Silence | None] = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Area:
+    """One option area: its meaning, the options a reply repeats (with END), and option 50."""
+
+    meaning: Meaning
+    echo: bytes
+    requested: bytes
 
 
 class CompiledPolicy:
@@ -70,60 +97,65 @@ class CompiledPolicy:
         self.policy = policy
         self.server = server
         self.port = port
-        self._areas: dict[bytes, Facts | None] = {}
-        self._candidates: dict[int | None, tuple[tuple[int, tuple[int, ...], frozenset[int]], ...]] = {}
+        self._areas: dict[bytes, Area | None] = {}
+        self._meanings: dict[tuple[bytes | bool | None, ...], Meaning | None] = {}
+        self._candidates: dict[int | None, Candidates] = {}
         self._spelled: dict[bytes, str] = {}
+        # Options of the policy that share a code with a repeated one stand elsewhere in the reply.
+        self._usable = not any(code in policy.options for code in _ECHOED)
 
-    def facts(self, data: bytes) -> Facts | None:
-        """What the options of a packet say; None for what only ``decode`` and ``respond`` can judge."""
+    def area(self, data: bytes) -> Area | None:
+        """The option area of a packet; None for what only ``decode`` and ``respond`` can judge."""
         if data[:3] != _ETHERNET_REQUEST or data[236:240] != MAGIC_COOKIE:
             return None
-        area = data[240:]
+        octets = data[240:]
         try:
-            return self._areas[area]
+            return self._areas[octets]
         except KeyError:
-            return self._learn(area, data)
+            return self._learn(octets, data)
 
-    def outcome(self, facts: Facts, data: bytes) -> Prepared | Silence | None:
-        """The answer to a packet with these facts, or why there is none; None: ask ``respond``."""
-        if facts.silence is not None:
-            return facts.silence
+    def outcome(self, meaning: Meaning, data: bytes) -> Prepared | Silence | None:
+        """The answer to a packet that says this, or why there is none; None: ask ``respond``."""
+        if meaning.silence is not None:
+            return meaning.silence
         mac = int.from_bytes(data[28:34], "big")
         index = _NO_RULE
-        for number, bounds, points in facts.candidates:
+        for number, bounds, points in meaning.candidates:
             if (bounds != () and bisect_right(bounds, mac) & 1 == 1) != (mac in points):
                 index = number
                 break
         try:
-            return facts.outcomes[index]
+            return meaning.outcomes[index]
         except KeyError:
-            made = facts.outcomes[index] = self._prepare(facts, index, data)
+            made = meaning.outcomes[index] = self._prepare(index, data)
             return made
 
-    def fill(self, prepared: Prepared, data: bytes) -> bytes:
+    def fill(self, prepared: Prepared, area: Area, data: bytes) -> bytes:
         """The reply's octets for one request: ``encode(respond(...).packet)`` of it."""
-        ciaddr = data[12:16]
-        flags = data[10:12]
-        if ciaddr == _NO_ADDRESS and flags[0] < 0x80:
-            flags = bytes((flags[0] | BROADCAST_FLAG >> 8, flags[1]))
-        return b"".join(
+        if data[10] < 0x80 and data[12:16] == _NO_ADDRESS:
+            # No address, so only broadcasts reach it: see ``build_reply``.
+            flags_and_ciaddr = bytes((data[10] | 0x80, data[11])) + _NO_ADDRESS
+        else:
+            flags_and_ciaddr = data[10:16]
+        octets = b"".join(
             (
                 prepared.head,
                 data[4:8],
                 b"\0\0",
-                flags,
-                ciaddr,
-                _NO_ADDRESS,
+                flags_and_ciaddr,
                 prepared.siaddr,
                 data[24:44],
                 prepared.tail,
+                area.echo,
             )
         )
+        return octets if len(octets) >= MINIMUM_OCTETS else octets.ljust(MINIMUM_OCTETS, b"\0")
 
     def destination(self, data: bytes, source: tuple[str, int]) -> tuple[str, int]:
         """``destination`` of ``respond``, as a socket wants it."""
-        if data[24:28] != _NO_ADDRESS:
-            return self._spell(data[24:28]), DHCP_PORT
+        giaddr = data[24:28]
+        if giaddr != _NO_ADDRESS:
+            return self._spell(giaddr), DHCP_PORT
         if self.port == BOOT_SERVER_PORT and source[0] != "0.0.0.0":
             return source
         if data[12:16] != _NO_ADDRESS:
@@ -133,44 +165,56 @@ class CompiledPolicy:
     def _spell(self, octets: bytes) -> str:
         text = self._spelled.get(octets)
         if text is None:
-            if len(self._spelled) >= _MOST_AREAS:
+            if len(self._spelled) >= _MOST_MEANINGS:
                 self._spelled.clear()
             text = self._spelled[octets] = str(IPv4Address(octets))
         return text
 
-    def _learn(self, area: bytes, data: bytes) -> Facts | None:
+    def _learn(self, octets: bytes, data: bytes) -> Area | None:
         if len(self._areas) >= _MOST_AREAS:
             self._areas.clear()
-        facts = self._areas[area] = self._read(data)
-        return facts
+        area = self._areas[octets] = self._read(octets, data)
+        return area
 
-    def _read(self, data: bytes) -> Facts | None:
-        packet = decode(data)
-        if not isinstance(packet, Packet) or packet.overload:
+    def _read(self, octets: bytes, data: bytes) -> Area | None:
+        decoded = decode_options(octets)
+        if isinstance(decoded, Malformed) or not self._usable:
             return None
-        request = boot_request(packet, self.port)
+        options = decoded[0]
+        if Option.OPTION_OVERLOAD in options:
+            return None
+        key = (*map(options.get, _MEANINGFUL), Option.IPXE_ENCAPSULATED in options)
+        try:
+            meaning = self._meanings[key]
+        except KeyError:
+            if len(self._meanings) >= _MOST_MEANINGS:
+                self._meanings.clear()
+            meaning = self._meanings[key] = self._understand(data)
+        if meaning is None:
+            return None
+        echo = encode_options({code: options[code] for code in _ECHOED if code in options}) + _END
+        return Area(meaning, echo, options.get(Option.REQUESTED_IP_ADDRESS, b""))
+
+    def _understand(self, data: bytes) -> Meaning | None:
+        request = self._request(data)
         if request is None:
             return None
         unwanted = unwanted_reason(self.policy, request, self.server)
-        options = packet.options
-        return Facts(
+        options = request.packet.options
+        return Meaning(
             kind=request.kind,
             message_type=request.message_type,
             architecture=request.architecture,
-            is_ipxe=request.is_ipxe,
-            vendor_class=options.get(60, b""),
-            server_identifier=options.get(54, b""),
-            requested=options.get(50, b""),
+            vendor_class=options.get(Option.VENDOR_CLASS_IDENTIFIER, b""),
+            server_identifier=options.get(Option.SERVER_IDENTIFIER, b""),
             silence=Silence(reason=unwanted) if unwanted is not None else None,
             candidates=self._candidates_of(request.architecture),
         )
 
-    def _candidates_of(
-        self, architecture: int | None
-    ) -> tuple[tuple[int, tuple[int, ...], frozenset[int]], ...]:
+    def _candidates_of(self, architecture: int | None) -> Candidates:
         found = self._candidates.get(architecture)
         if found is None:
-            if len(self._candidates) >= _MOST_AREAS:
+            if len(self._candidates) >= _MOST_MEANINGS:
                 self._candidates.clear()
             denied = self.policy.denied
             rules = [(_DENIED, denied.bounds, denied.points)] if denied.bounds or denied.points else []
@@ -182,27 +226,32 @@ class CompiledPolicy:
             found = self._candidates[architecture] = tuple(rules)
         return found
 
-    def _prepare(self, facts: Facts, index: int, data: bytes) -> Prepared | Silence | None:
-        packet = decode(data)
-        assert isinstance(packet, Packet)
-        request = boot_request(packet, self.port)
-        assert request is not None
+    def _prepare(self, index: int, data: bytes) -> Prepared | Silence | None:
+        request = self._request(data)
+        assert request is not None  # its meaning was understood
         rule = self.policy.rules[index] if index >= 0 else None
         if depends_on_more(self.policy, rule, request):
             return None
         answer = respond(self.policy, request, server=self.server)
         if isinstance(answer, Silence):
             return answer
-        octets = encode(answer.packet)
+        header = encode(answer.packet)
+        options = encode_options(answer.packet.options)
         return Prepared(
-            head=octets[:4],
-            siaddr=octets[20:24],
-            tail=octets[44:],
+            head=header[:4],
+            siaddr=_NO_ADDRESS + header[20:24],
+            tail=header[44:236] + MAGIC_COOKIE + options,
             after=answer.after,
             rule=answer.rule,
             registers=answer.registers,
-            facts=facts,
         )
+
+    def _request(self, data: bytes) -> BootRequest | None:
+        """The request of a packet, without what a reply only repeats."""
+        packet = decode(data)
+        if not isinstance(packet, Packet):
+            return None
+        return boot_request(packet.without_options(*_ECHOED), self.port)
 
 
 def depends_on_more(policy: BootPolicy, rule: Rule | None, request: BootRequest) -> bool:

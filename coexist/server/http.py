@@ -115,14 +115,7 @@ class HttpService:
         return web.Response(status=status, text=f"{why}\n")
 
     def _log(self, peer: str, who: Access, name: str, status: int) -> None:
-        def describe() -> dict[str, Any]:
-            return {
-                "event": f"http {status}",
-                "file": name,
-                "address": peer,
-                "mac": who.mac,
-                "rule": who.rule,
-                "why": who.why,
-            }
-
-        self.log.decision(who.client, time.monotonic(), describe)
+        if self.log.full(who.client, time.monotonic()):
+            return
+        fields: dict[str, Any] = {"event": f"http {status}", "file": name, "address": peer}
+        self.log.decision(who.client, {**fields, "mac": who.mac, "rule": who.rule, "why": who.why})

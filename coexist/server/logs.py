@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import IO, Any, Literal
 
 from coexist.server.seen import Client
@@ -48,27 +47,29 @@ class Log:
         """An event of the server itself: never left out."""
         self._put({"event": event, **fields})
 
-    def decision(self, client: Client | None, now: float, describe: Callable[[], Fields]) -> None:
-        """A decision on a client; ``describe`` is only called if the line is written."""
+    def full(self, client: Client | None, now: float) -> bool:
+        """Whether a line about this client is to be left out; asked first, so that it is not even made."""
         if self._budget <= 0:
             self._left_out += 1
-            return
+            return True
         if client is None:
-            self._budget -= 1
-            self._put(describe())
-            return
+            return False
         if now - client.lines_since >= _WINDOW:
             client.lines_since, client.lines = now, 0
         if client.lines >= LINES_PER_CLIENT:
             client.muted += 1
-            return
-        client.lines += 1
+            return True
+        return False
+
+    def decision(self, client: Client | None, fields: Fields) -> None:
+        """A decision on a client, if the log is not ``full`` for it."""
         self._budget -= 1
-        fields = describe()
-        if client.lines == LINES_PER_CLIENT:
-            fields["note"] = "further lines about this client are left out for a minute"
-        if client.muted:
-            fields["left_out"], client.muted = client.muted, 0
+        if client is not None:
+            client.lines += 1
+            if client.lines == LINES_PER_CLIENT:
+                fields["note"] = "further lines about this client are left out for a minute"
+            if client.muted:
+                fields["left_out"], client.muted = client.muted, 0
         self._put(fields)
 
     def every_second(self) -> None:

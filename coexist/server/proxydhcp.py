@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.boot.compiled import CompiledPolicy, Facts, Prepared
+from coexist.boot.compiled import Area, CompiledPolicy, Prepared
 from coexist.boot.policy import BootPolicy, Listen
 from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request
 from coexist.boot.respond import Answer, Reason, Silence, respond
@@ -45,7 +45,7 @@ class Waiting:
     data: bytes
     source: tuple[str, int]
     endpoint: Endpoint
-    prepared: Prepared | None
+    prepared: tuple[Prepared, Area] | None
     timer: Timer | None = None
 
 
@@ -151,28 +151,29 @@ class ProxyDhcp:
     ) -> None:
         """Decide on one packet and answer it, now or later."""
         compiled = endpoint.compiled
-        facts = compiled.facts(data)
-        if facts is None:
+        area = compiled.area(data)
+        if area is None:
             self._receive_unusual(endpoint, data, source, now, wall)
             return
-        if facts.message_type is MessageType.REQUEST:
-            self._learn_address(facts, data)
-        if facts.kind is ClientKind.OTHER:
+        meaning = area.meaning
+        if meaning.message_type is MessageType.REQUEST:
+            self._learn_address(area, data)
+        if meaning.kind is ClientKind.OTHER:
             self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
             return
         client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
-        client.architecture = facts.architecture
-        client.vendor_class = facts.vendor_class
+        client.architecture = meaning.architecture
+        client.vendor_class = meaning.vendor_class
         client.vlan = endpoint.vlan
-        outcome = compiled.outcome(facts, data)
+        outcome = compiled.outcome(meaning, data)
         if outcome is None or (
             outcome.__class__ is Prepared and outcome.after and client.waiting is not None
         ):
             self._decide_slowly(endpoint, client, data, source, now)
         elif isinstance(outcome, Prepared):
-            self._answer(endpoint, client, outcome, data, source, now)
+            self._answer(endpoint, client, outcome, area, data, source, now)
         else:
-            self._stay_silent(client, outcome, facts.message_type, now)
+            self._stay_silent(client, outcome, meaning.message_type, now)
 
     def _receive_unusual(
         self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float
@@ -180,11 +181,9 @@ class ProxyDhcp:
         packet = decode(data)
         if isinstance(packet, Malformed):
             self.counters.decisions[self.role, packet.name] += 1
-            self.log.decision(
-                None,
-                now,
-                lambda: {"event": "malformed", "port": self.role, "source": source[0], "why": packet.value},
-            )
+            if not self.log.full(None, now):
+                fields = {"event": "malformed", "port": self.role, "source": source[0], "why": packet.value}
+                self.log.decision(None, fields)
             return
         request = boot_request(packet, self.role)
         if request is None or request.kind is ClientKind.OTHER:
@@ -196,9 +195,9 @@ class ProxyDhcp:
         client.vlan = endpoint.vlan
         self._decide_slowly(endpoint, client, data, source, now)
 
-    def _learn_address(self, facts: Facts, data: bytes) -> None:
+    def _learn_address(self, area: Area, data: bytes) -> None:
         """A REQUEST says which address the client will have (RFC 2131 section 4.3.2)."""
-        octets = facts.requested if len(facts.requested) == 4 else data[12:16]
+        octets = area.requested if len(area.requested) == 4 else data[12:16]
         if octets == _NO_ADDRESS:
             return
         mac = int.from_bytes(data[28:34], "big")
@@ -208,9 +207,10 @@ class ProxyDhcp:
         if client is not None:
             client.address = address
             # It says too whose offer the client took (option 54).
-            if len(facts.server_identifier) == 4:
-                client.answered_by = socket.inet_ntoa(facts.server_identifier)
-                if facts.server_identifier in self.pxe_servers:
+            server = area.meaning.server_identifier
+            if len(server) == 4:
+                client.answered_by = socket.inet_ntoa(server)
+                if server in self.pxe_servers:
                     client.took_other = True
 
     # -- deciding ------------------------------------------------------------------------------
@@ -224,12 +224,13 @@ class ProxyDhcp:
             self._stay_silent(client, answer, request.message_type, now)
             return
         if answer.after:
-            self._schedule(endpoint, client, None, answer.after, data, source, now, answer.rule)
+            waiting = Waiting(data[4:8], now + answer.after, data, source, endpoint, None)
+            self._schedule(client, waiting, now, answer.rule)
             return
         if answer.registers:
             self._register(client)
         self._send(endpoint, encode(answer.packet), (str(answer.address), answer.port), source)
-        self._note_answer(client, answer.rule, now, answer.packet.file, 0.0)
+        self._note_answer(client, answer, now)
 
     def _respond(
         self, endpoint: Endpoint, client: Client, data: bytes, source: tuple[str, int], now: float
@@ -252,30 +253,22 @@ class ProxyDhcp:
         endpoint: Endpoint,
         client: Client,
         prepared: Prepared,
+        area: Area,
         data: bytes,
         source: tuple[str, int],
         now: float,
     ) -> None:
         if prepared.after:
-            self._schedule(endpoint, client, prepared, prepared.after, data, source, now, prepared.rule)
+            waiting = Waiting(data[4:8], now + prepared.after, data, source, endpoint, (prepared, area))
+            self._schedule(client, waiting, now, prepared.rule)
             return
         if prepared.registers:
             self._register(client)
         compiled = endpoint.compiled
-        self._send(endpoint, compiled.fill(prepared, data), compiled.destination(data, source), source)
-        self._note_answer(client, prepared.rule, now, prepared.tail[64:192], 0.0)
+        self._send(endpoint, compiled.fill(prepared, area, data), compiled.destination(data, source), source)
+        self._note_answer(client, prepared, now)
 
-    def _schedule(
-        self,
-        endpoint: Endpoint,
-        client: Client,
-        prepared: Prepared | None,
-        after: float,
-        data: bytes,
-        source: tuple[str, int],
-        now: float,
-        rule: str,
-    ) -> None:
+    def _schedule(self, client: Client, waiting: Waiting, now: float, rule: str) -> None:
         """Have the answer wait. A newer exchange of the same client takes the place of the older one."""
         counters = self.counters
         if client.waiting is not None:
@@ -284,17 +277,14 @@ class ProxyDhcp:
         elif counters.waiting >= MOST_WAITING:
             counters.decisions[self.role, "TOO_MANY_WAITING"] += 1
             return
-        waiting = Waiting(data[4:8], now + after, data, source, endpoint, prepared)
         waiting.timer = self.loop.call_at(waiting.due, lambda: self._send_late(client, waiting))
         client.waiting = waiting
         counters.waiting += 1
         counters.decisions[self.role, "DELAYED"] += 1
         client.decision, client.rule = "waits", rule
-        self.log.decision(
-            client,
-            now,
-            lambda: {**self._about(client), "event": "answer waits", "rule": rule, "seconds": after},
-        )
+        if not self.log.full(client, now):
+            fields = {**self._about(client), "event": "answer waits", "rule": rule}
+            self.log.decision(client, {**fields, "seconds": round(waiting.due - now, 3)})
 
     def _send_late(self, client: Client, waiting: Waiting) -> None:
         client.waiting = waiting.timer = None
@@ -304,7 +294,7 @@ class ProxyDhcp:
         endpoint, data, source = waiting.endpoint, waiting.data, waiting.source
         policy = self._policy
         assert policy is not None
-        late = now - waiting.due
+        made: Answer | Prepared
         # The policy may be another one by now, and the client may have gone with another server.
         if endpoint.policy is not policy or policy.follow_offers or waiting.prepared is None:
             if endpoint.policy is not policy:
@@ -313,15 +303,15 @@ class ProxyDhcp:
             if isinstance(answer, Silence):
                 self._stay_silent(client, answer, request.message_type, now)
                 return
-            octets, rule, file = encode(answer.packet), answer.rule, answer.packet.file
+            octets, made = encode(answer.packet), answer
             target = (str(answer.address), answer.port)
         else:
-            compiled = endpoint.compiled
-            octets, rule = compiled.fill(waiting.prepared, data), waiting.prepared.rule
-            file, target = waiting.prepared.tail[64:192], compiled.destination(data, source)
+            prepared, area = waiting.prepared
+            octets, made = endpoint.compiled.fill(prepared, area, data), prepared
+            target = endpoint.compiled.destination(data, source)
         self._send(endpoint, octets, target, source)
-        counters.lateness.observe(late)
-        self._note_answer(client, rule, now, file, waiting.due)
+        counters.lateness.observe(now - waiting.due)
+        self._note_answer(client, made, now, waiting.due)
 
     def _endpoint_like(self, endpoint: Endpoint, policy: BootPolicy) -> Endpoint:
         listen = Listen(address=endpoint.address, vlan=endpoint.vlan or None)
@@ -351,20 +341,17 @@ class ProxyDhcp:
             self._complained[name] = now
             self.log.event("send failed", port=self.role, to=target, why=error.strerror)
 
-    def _note_answer(self, client: Client, rule: str, now: float, file: bytes, due: float) -> None:
-        client.decision, client.rule = "answered", rule
+    def _note_answer(
+        self, client: Client, answer: Answer | Prepared, now: float, due: float | None = None
+    ) -> None:
+        client.decision, client.rule = "answered", answer.rule
         self.counters.decisions[self.role, "ANSWERED"] += 1
-        self.log.decision(
-            client,
-            now,
-            lambda: {
-                **self._about(client),
-                "event": "answered",
-                "rule": rule,
-                "file": file.rstrip(b"\0").decode("utf-8", "replace"),
-                **({"late_ms": round((now - due) * 1000, 2)} if due else {}),
-            },
-        )
+        if self.log.full(client, now):
+            return
+        fields = {**self._about(client), "event": "answered", "rule": answer.rule, "file": file_of(answer)}
+        if due is not None:
+            fields["late_ms"] = round((now - due) * 1000, 2)
+        self.log.decision(client, fields)
 
     def _stay_silent(self, client: Client, silence: Silence, message: MessageType, now: float) -> None:
         reason = silence.reason
@@ -372,17 +359,10 @@ class ProxyDhcp:
         # What the client says to another server is no decision about it.
         if reason is not Reason.OTHER_SERVER:
             client.decision, client.rule = reason.value, silence.rule or ""
-        self.log.decision(
-            client,
-            now,
-            lambda: {
-                **self._about(client),
-                "event": "not answered",
-                "message": message.name,
-                "rule": silence.rule,
-                "why": reason.value,
-            },
-        )
+        if not self.log.full(client, now):
+            about = self._about(client)
+            about |= {"event": "not answered", "message": message.name}
+            self.log.decision(client, {**about, "rule": silence.rule, "why": reason.value})
 
     def _about(self, client: Client) -> dict[str, Any]:
         return {
@@ -440,3 +420,8 @@ class ProxyDhcp:
             except OSError as error:
                 if error.errno not in (errno.EADDRINUSE, errno.ENODEV, errno.EADDRNOTAVAIL):
                     self._complain("multicast", PXE_MULTICAST, error)
+
+
+def file_of(answer: Answer | Prepared) -> str:
+    """The boot file an answer names, for people."""
+    return answer.file if isinstance(answer, Prepared) else answer.packet.file.decode("utf-8", "replace")

@@ -336,18 +336,12 @@ class TftpService:
         self, peer: tuple[str, int], who: Access | None, name: str, how: str, **more: Any
     ) -> None:
         client = who.client if who is not None else None
-
-        def describe() -> dict[str, Any]:
-            return {
-                "event": f"tftp {how}",
-                "file": name,
-                "address": peer[0],
-                "mac": who.mac if who is not None else None,
-                "rule": who.rule if who is not None else None,
-                **more,
-            }
-
-        self.log.decision(client, time.monotonic(), describe)
+        if self.log.full(client, time.monotonic()):
+            return
+        fields: dict[str, Any] = {"event": f"tftp {how}", "file": name, "address": peer[0]}
+        if who is not None:
+            fields |= {"mac": who.mac, "rule": who.rule}
+        self.log.decision(client, {**fields, **more})
 
     def _socket_for(self, peer: tuple[str, int], ports: tuple[int, int] | None) -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

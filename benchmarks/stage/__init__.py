@@ -1,0 +1,142 @@
+"""What the benchmarks share: two network namespaces joined by a veth, peers, and one JSON line a case.
+
+Figures of shared machines drift, so a case runs project and peer alternately and quotes medians and ratios.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
+
+from tests.harness.namespaces import Namespace  # noqa: E402
+from tests.harness.processes import Process  # noqa: E402
+
+SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
+PREFIX = 24
+WHITELISTED = 100_000
+FIRST_MAC = 0x000C01020304  # where perfdhcp counts from
+
+
+class Wire:
+    """A server's namespace and a client's, joined by a veth; and a folder that goes with them."""
+
+    def __init__(self) -> None:
+        self.server, self.client = Namespace("server"), Namespace("client")
+        self.folder = Path(tempfile.mkdtemp(prefix="coexist-bench-"))
+        self.server.ip(
+            f"link add eth0 type veth peer name eth0 netns {self.client.name}",
+            f"addr add {SERVER}/{PREFIX} brd + dev eth0",
+            "link set eth0 up",
+        )
+        self.client.ip(f"addr add {CLIENT}/{PREFIX} brd + dev eth0", "link set eth0 up")
+
+    def close(self) -> None:
+        self.server.delete()
+        self.client.delete()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def wire() -> Iterator[Wire]:
+    if os.geteuid() != 0:
+        raise SystemExit("benchmarks need root, for network namespaces")
+    made = Wire()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextlib.contextmanager
+def running(process: Process) -> Iterator[Process]:
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def boot_server(stage: Wire, name: str, config: dict[str, Any]) -> Process:
+    """``coexist serve`` in the server's namespace, ready."""
+    folder = stage.folder / name
+    folder.mkdir(exist_ok=True)
+    path = folder / "coexist.yaml"
+    path.write_text(json.dumps(config))  # JSON is YAML
+    process = Process(
+        [sys.executable, "-m", "coexist", "serve", path], namespace=stage.server, directory=ROOT
+    )
+    process.wait_for("ready")
+    return process
+
+
+def dnsmasq(stage: Wire, *options: str) -> Process:
+    process = Process(
+        [
+            "dnsmasq",
+            "--no-daemon",
+            "--port=0",
+            "--conf-file=/dev/null",
+            "--user=root",
+            "--group=root",
+            "--pid-file=",
+            "--interface=eth0",
+            "--bind-interfaces",
+            "--no-resolv",
+            "--no-hosts",
+            f"--dhcp-leasefile={stage.folder}/leases",
+            *options,
+        ],
+        namespace=stage.server,
+    )
+    process.wait_for("started")
+    time.sleep(0.3)  # dnsmasq says so before it has bound its ports
+    return process
+
+
+def median(values: list[float]) -> float:
+    return round(statistics.median(values), 4)
+
+
+def report(case: str, **figures: Any) -> None:
+    load = os.getloadavg()[0]
+    print(json.dumps({"case": case, "load": round(load, 2), **figures}), flush=True)
+
+
+def alternate(runs: int, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Each contender once a round, ``runs`` rounds."""
+    figures: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(runs):
+        for name, run in contenders.items():
+            figures[name].append(run())
+    return figures
+
+
+def run_tool(stage: Wire, argv: list[str | Path], timeout: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        stage.client.command(argv), capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def shared_tool(name: str) -> Path:
+    """A load generator of the field data folder, compiled once."""
+    folder = Path(os.environ.get("COEXIST_SHARED") or ROOT.parent / "shared") / "bench"
+    source = folder / f"{name}.c"
+    if not source.exists():
+        raise SystemExit(f"{source} is missing; COEXIST_SHARED names the folder it is in")
+    built = Path(tempfile.gettempdir()) / f"coexist-{name}-{os.getuid()}"
+    if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["cc", "-O2", "-o", built, source], check=True)
+    return built
