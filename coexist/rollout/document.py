@@ -68,7 +68,9 @@ class Impact(_Written):
 class ServerPlan(_Written):
     """One server: how to reach it, its files, and its commands as lists of words.
 
-    A word ``{NAME}`` in ``check`` stands for the uploaded copy of the file NAME.
+    ``checks`` by file: a word ``{path}`` stands for the uploaded copy of that file, ``{NAME}`` for that of
+    the file NAME beside it. ``reload`` are several commands, run in this order; ``status`` succeeds while the
+    service runs.
     """
 
     host: str
@@ -76,8 +78,8 @@ class ServerPlan(_Written):
     port: int | None = None
     sudo: bool = False
     software: str
-    check: tuple[str, ...] = ()
-    reload: tuple[str, ...] = ()
+    checks: dict[str, tuple[str, ...]] = {}
+    reload: tuple[tuple[str, ...], ...] = ()
     status: tuple[str, ...] = ()
     files: tuple[PlannedFile, ...]
     impact: Impact = Impact()
@@ -125,10 +127,12 @@ class WireCheck(_Written):
 
 
 class Plan(_Written):
-    """A whole rollout. ``inventory`` is the digest of all rendered files; ``reason`` overrides findings."""
+    """A whole rollout. ``root`` is the inventory's directory on the machine that made the plan,
+    ``inventory`` the digest of all rendered files; ``reason`` says why findings were overridden."""
 
     format: Literal[1] = 1
     site: str
+    root: str = ""
     inventory: Sha256
     reason: str | None = None
     findings: tuple[str, ...] = ()

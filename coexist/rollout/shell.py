@@ -150,7 +150,7 @@ def commit_script(
     switches: Sequence[Switch],
     *,
     directory: str,
-    reload: Sequence[str],
+    reload: Sequence[Sequence[str]],
     status: Sequence[str],
     seconds: int,
     sudo: bool,
@@ -183,9 +183,9 @@ def commit_script(
             for switch in switches
         ),
     ]
-    reloading = f"{bounded(reload, seconds=seconds, sudo=sudo)} {apart}" if reload else ":"
-    undone = f"undo; {reloading} || bad=1; [ $bad = 0 ] && exit %d; exit {CommitCode.STUCK}"
-    body.append(f"{reloading} || {{ {undone % CommitCode.RELOAD_FAILED}; }}")
+    reloading = " && ".join(f"{bounded(argv, seconds=seconds, sudo=sudo)} {apart}" for argv in reload) or ":"
+    undone = f"undo; {{ {reloading}; }} || bad=1; [ $bad = 0 ] && exit %d; exit {CommitCode.STUCK}"
+    body.append(f"{{ {reloading}; }} || {{ {undone % CommitCode.RELOAD_FAILED}; }}")
     if status:
         looking = f"{bounded(status, seconds=seconds, sudo=sudo)} {apart}"
         body.append(f"{looking} || {{ {undone % CommitCode.STATUS_FAILED}; }}")

@@ -1,0 +1,57 @@
+"""``coexist history INVENTORY``: what was rolled out, when and by whom."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coexist.rollout.history import Record
+
+
+@click.command("history")
+@click.argument("inventory", type=click.Path(path_type=Path, exists=True))
+@click.argument("record", required=False)
+@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
+              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(inventory: Path, record: str | None, folder: Path | None, form: str) -> None:
+    """List every apply and rollback, or show one with its servers and files."""
+    from coexist.rollout.history import FOLDER, History
+
+    history = History(folder or (inventory if inventory.is_dir() else inventory.parent) / FOLDER)
+    records = [history.record(record)] if record else history.records()
+    if form == "json":
+        click.echo(json.dumps([entry.model_dump(mode="json") for entry in records], indent=2))
+    elif record:
+        _show(records[0])
+    else:
+        for entry in records:
+            click.echo(_line(entry))
+
+
+def _line(record: Record) -> str:
+    states: dict[str, int] = {}
+    for server in record.servers.values():
+        states[server.state] = states.get(server.state, 0) + 1
+    counts = ", ".join(f"{number} {state}" for state, number in states.items())
+    of = f" of {record.of}" if record.of else ""
+    reason = f"; {record.reason}" if record.reason else ""
+    return (
+        f"{record.id}  {record.began:%Y-%m-%d %H:%M:%S}  {record.who}  {record.kind}{of}  {record.outcome}  "
+        f"{counts}  plan {record.plan[:12]}{reason}"
+    )
+
+
+def _show(record: Record) -> None:
+    click.echo(_line(record))
+    if record.error:
+        click.echo(f"  {record.error}")
+    for name, server in record.servers.items():
+        click.echo(f"  {name}: {server.state}" + (f" ({server.error})" if server.error else ""))
+        for file in server.files:
+            before, after = (digest[:12] if digest else "nothing" for digest in (file.before, file.after))
+            click.echo(f"    {file.path}: {before} -> {after}")

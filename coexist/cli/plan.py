@@ -1,0 +1,182 @@
+"""``coexist plan INVENTORY``: what an apply would change on the servers, and what that means for clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coexist.cli.remote import connector, progress, ssh_options
+
+if TYPE_CHECKING:
+    from coexist.analysis.findings import Finding
+    from coexist.inventory.loader import Inventory
+    from coexist.rollout.document import Plan
+    from coexist.rollout.history import History
+    from coexist.rollout.planning import Job
+    from coexist.rollout.present import Present
+
+EXIT_FINDINGS, EXIT_PENDING, EXIT_HOST = 1, 3, 4
+
+
+@click.command("plan")
+@click.argument("inventory", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan here.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 if anything would change.")
+@click.option("--reason", help="Plan although `coexist check` finds errors, and say why in the record.")
+@click.option("--overwrite", is_flag=True, help="Plan to replace files that were edited on a server.")
+@click.option("--only", multiple=True, metavar="SERVER", help="This server only; may be repeated.")
+@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
+              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@ssh_options
+def command(**given: Any) -> int:
+    """Read each server's files over SSH and compare them with what INVENTORY renders.
+
+    Nothing is changed anywhere. Exit code 1 if the plan is refused (errors of `check`, files edited by
+    hand), 4 if a server cannot be read.
+    """
+    from coexist.inventory import load_inventory
+    from coexist.render import render_site
+    from coexist.rollout.history import FOLDER, History
+    from coexist.rollout.planning import jobs_of
+    from coexist.rollout.present import read_present
+
+    inventory = load_inventory(given["inventory"])
+    history = History(given["folder"] or inventory.root / FOLDER)
+    jobs = jobs_of(inventory, render_site(inventory))
+    chosen = _chosen(inventory, jobs.jobs, given["only"])
+    connect = connector(given["ssh_config"], given["connect_timeout"])
+    with progress("reading", list(chosen)) as told:
+        present = read_present(
+            [job.target for job in chosen.values()], connect,
+            parallel=given["parallel"], watch=lambda server: told(server, "done"),
+        )  # fmt: skip
+    readable = {name: job for name, job in chosen.items() if name in present.files}
+    plan, drift, errors = _planned(inventory, readable, present, history, given)
+    _report(plan, drift, errors, given, readable, present, jobs.left_out)
+    return _finish(plan, drift, errors, given, present)
+
+
+def _chosen(inventory: Inventory, jobs: Mapping[str, Job], only: Sequence[str]) -> dict[str, Job]:
+    from coexist.inventory.values import closest
+
+    for name in only:
+        if name not in inventory.site.servers:
+            raise click.BadParameter(f"there is no server {name!r}; {closest(name, inventory.site.servers)}")
+    return {name: job for name, job in jobs.items() if not only or name in only}
+
+
+def _planned(
+    inventory: Inventory,
+    jobs: Mapping[str, Job],
+    present: Present,
+    history: History,
+    given: Mapping[str, Any],
+) -> tuple[Plan, tuple[Finding, ...], tuple[Finding, ...]]:
+    from coexist.analysis import Severity, analyse
+    from coexist.cli.wire_checks import with_checks
+    from coexist.rollout.drift import drift
+    from coexist.rollout.impact import read_manifest
+    from coexist.rollout.planning import make_plan
+
+    errors = tuple(
+        finding
+        for finding in analyse(inventory, date.today()).findings
+        if finding.severity is Severity.ERROR
+    )
+    wanted = {
+        name: {path: file.digest for path, file in job.files.items()} for name, job in jobs.items()
+    }
+    found = drift(inventory, present.files, wanted, history.last_applied(), history.content)
+    planned = make_plan(
+        inventory,
+        jobs,
+        present.files,
+        read_manifest(history.last_manifest()),
+        root=str(inventory.root.resolve()),
+        reason=given["reason"],
+        findings=tuple(f"{finding.code.code} {finding.message}" for finding in errors),
+    )
+    return with_checks(inventory, planned).sealed(), found, errors
+
+
+def _report(
+    plan: Plan,
+    drift: Sequence[Finding],
+    errors: Sequence[Finding],
+    given: Mapping[str, Any],
+    jobs: Mapping[str, Job],
+    present: Present,
+    left_out: Mapping[str, str],
+) -> None:
+    if given["form"] == "json":
+        from coexist.rollout.document import write_plan
+
+        click.echo(write_plan(plan), nl=False)
+    else:
+        _print_servers(plan, jobs, present)
+        _print_steps(plan)
+    for finding in (*drift, *errors):
+        click.echo(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}", err=True)
+    for name, why in left_out.items():
+        click.echo(f"{name}: left out: {why}", err=True)
+    for why in present.failed.values():
+        click.echo(why, err=True)
+
+
+def _print_servers(plan: Plan, jobs: Mapping[str, Job], present: Present) -> None:
+    from coexist.rollout.drift import diff
+
+    for name, server in plan.servers.items():
+        click.secho(f"{name} ({server.host}, {server.software})", bold=True)
+        for sentence in server.impact.sentences:
+            click.echo(f"  {sentence}")
+        for file in server.files:
+            if file.after:
+                before = present.files[name][file.path].content
+                old = file.path if before is not None else "/dev/null"
+                for line in diff(before, jobs[name].files[file.path].content, old, file.path).splitlines():
+                    colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+                    click.echo("  " + click.style(line, fg=colour))
+
+
+def _print_steps(plan: Plan) -> None:
+    if plan.is_empty:
+        click.echo("nothing to change")
+    for number, step in enumerate(plan.steps, start=1):
+        waves = ", then ".join(
+            " and ".join(f"{change.server} ({change.version})" for change in wave) for wave in step.waves
+        )
+        click.echo(f"step {number}: {waves}: {step.why}")
+    for sentence in plan.exposed:
+        click.echo(f"note: {sentence}")
+    if plan.checks:
+        click.echo(f"{len(plan.checks)} answers are predicted for the probe")
+
+
+def _finish(
+    plan: Plan,
+    drift: Sequence[Finding],
+    errors: Sequence[Finding],
+    given: Mapping[str, Any],
+    present: Present,
+) -> int:
+    from coexist.rollout.document import write_plan
+
+    if present.failed:
+        click.echo("no plan: a server could not be read", err=True)
+        return EXIT_HOST
+    if errors and not given["reason"]:
+        click.echo("no plan: the inventory does not pass `coexist check`; repair it, or give a --reason", err=True)
+        return EXIT_FINDINGS
+    edited = [finding for finding in drift if finding.code.code in ("CX601", "CX602")]
+    if edited and not given["overwrite"] and not plan.is_empty:
+        click.echo("no plan: a server was changed by hand; take it over, or plan to --overwrite it", err=True)
+        return EXIT_FINDINGS
+    if given["out"] is not None:
+        given["out"].write_text(write_plan(plan), encoding="utf-8")
+    return EXIT_PENDING if given["detailed_exitcode"] and not plan.is_empty else 0

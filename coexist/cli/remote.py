@@ -1,0 +1,73 @@
+"""What the commands that talk to servers share: their options, and progress on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PARALLEL = 16
+
+
+def ssh_options(function: F) -> F:
+    """Add ``--parallel``, ``--ssh-config`` and ``--connect-timeout``."""
+    function = click.option(
+        "--parallel", type=click.IntRange(1, 256), default=PARALLEL, show_default=True,
+        help="Servers at a time.",
+    )(function)  # fmt: skip
+    function = click.option(
+        "--ssh-config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Use this file instead of ~/.ssh/config.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--connect-timeout", type=click.FloatRange(0.1), default=15.0, show_default=True,
+        help="Seconds to wait for a connection.",
+    )(function)  # fmt: skip
+
+
+def connector(ssh_config: Path | None, connect_timeout: float) -> Any:
+    """The function that opens connections."""
+    from coexist.rollout.transport import SshSettings
+
+    return SshSettings(config=ssh_config, connect_seconds=connect_timeout).connect
+
+
+@contextlib.contextmanager
+def progress(title: str, servers: list[str]) -> Iterator[Callable[[str, str], None]]:
+    """A bar for each server on stderr where that is a terminal, and a line for each end where it is not.
+
+    Yields a function of a server and what it does; ``done`` and ``failed`` end it.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain
+        return
+    words = ["connect", "lock", "read", "upload", "check", "keep", "commit", "verify", "done"]
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[word]}"))
+    with Progress(*columns, console=console, transient=True) as bars:
+        whole = bars.add_task(title, total=len(servers), word="")
+        tasks: dict[str, Any] = {}
+
+        def told(server: str, word: str) -> None:
+            if server not in tasks:
+                tasks[server] = bars.add_task(server, total=len(words) - 1, word=word)
+            at = words.index(word) if word in words else 0
+            bars.update(tasks[server], completed=at, word=word)
+            if word in ("done", "failed"):
+                bars.remove_task(tasks.pop(server))
+                bars.advance(whole)
+
+        yield told
+
+
+def _plain(server: str, word: str) -> None:
+    if word in ("done", "failed"):
+        click.echo(f"{server}: {word}", err=True)

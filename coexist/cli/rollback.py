@@ -1,0 +1,64 @@
+"""``coexist rollback INVENTORY [RECORD]``: exactly the bytes that stood there before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coexist.cli.remote import connector, progress, ssh_options
+
+EXIT_HOST = 4
+
+
+@click.command("rollback")
+@click.argument("inventory", type=click.Path(path_type=Path, exists=True))
+@click.argument("record", required=False)
+@click.option("--reason", help="Why, for the record.")
+@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
+              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
+@click.option("--timeout", type=click.IntRange(1), default=60, show_default=True,
+              help="Seconds for each check and reload on a server.")  # fmt: skip
+@ssh_options
+def command(**given: Any) -> int:
+    """Take back the apply named RECORD (the last one if not given), in the reverse of its order.
+
+    Each file gets the bytes it had, by their digest. A server whose files were changed since is refused.
+    """
+    from coexist.cli.apply import summarize
+    from coexist.errors import CoexistError
+    from coexist.rollout.apply import Rollout, contents_of
+    from coexist.rollout.history import FOLDER, History
+
+    path: Path = given["inventory"]
+    root = path if path.is_dir() else path.parent
+    history = History(given["folder"] or root / FOLDER)
+    if given["record"]:
+        undone = history.record(given["record"])
+    else:
+        applies = [record for record in history.records() if record.kind == "apply"]
+        if not applies:
+            raise CoexistError(f"nothing was applied yet: {history.folder} has no record")
+        undone = applies[-1]
+    if undone.kind != "apply":
+        raise CoexistError(f"{undone.id} is a rollback; apply its plan again to undo it")
+    plan = history.plan_of(undone)
+    journal = history.resume(plan, "rollback", undone.id)
+    if journal is None:
+        journal = history.begin(plan, "rollback", of=undone.id, reason=given["reason"])
+    with progress("going back", list(plan.servers)) as told:
+        failure = Rollout(
+            plan=plan,
+            journal=journal,
+            connect=connector(given["ssh_config"], given["connect_timeout"]),
+            provide=contents_of(plan, history.content),
+            parallel=given["parallel"],
+            seconds=given["timeout"],
+            watch=told,
+        ).undo()
+    summarize(journal.record)
+    if failure is None:
+        return 0
+    click.echo(failure.message, err=True)
+    return EXIT_HOST

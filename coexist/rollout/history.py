@@ -1,0 +1,310 @@
+"""What was rolled out, by whom, and the bytes before and after: kept beside the inventory.
+
+``history/<id>/record.json`` and ``plan.json``, and ``history/files/<sha256>`` for every version of every
+file, so that a rollback restores exactly those bytes. A file that seems to hold a password or key is not
+copied here: its bytes stay on its server, under their digest. All of it is readable by its owner only.
+
+A record is written before and after each step on a server, atomically, so that a rollout that was killed
+can be continued and one can read how far it came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coexist.errors import CoexistError, InputError, Position, Problem
+from coexist.rollout.document import Plan, Sha256, Version, read_plan, sha256, write_plan
+from coexist.rollout.redaction import holds_secret
+
+FOLDER = "history"
+
+State = Literal["untouched", "old", "staged", "new", "between", "unknown"]
+"""What a server runs: the whole configuration it had, a whole one of an intermediate step, the whole new
+one; ``between`` when its files are of several, ``unknown`` when it could not be asked."""
+
+Outcome = Literal["running", "done", "failed", "rolled-back"]
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FileRecord(_Kept):
+    """A file of a server before and after; None: nothing stood there."""
+
+    path: str
+    before: Sha256 | None
+    after: Sha256 | None
+
+
+class ServerRecord(_Kept):
+    """How far a server came. ``version``: the last one confirmed by a reload that succeeded."""
+
+    state: State = "untouched"
+    version: Version | None = None
+    doing: str = ""
+    error: str | None = None
+    files: list[FileRecord] = []
+
+
+class Record(_Kept):
+    """One apply or rollback. ``of``: the record a rollback undoes. Times are UTC."""
+
+    format: Literal[1] = 1
+    id: str
+    kind: Literal["apply", "rollback"]
+    of: str | None = None
+    plan: Sha256
+    site: str
+    who: str
+    began: datetime
+    ended: datetime | None = None
+    outcome: Outcome = "running"
+    reason: str | None = None
+    error: str | None = None
+    servers: dict[str, ServerRecord] = {}
+    manifest: dict[str, dict[str, tuple[str, ...]]] = {}
+    process: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether it needs no continuation."""
+        return self.outcome != "running"
+
+
+class Journal:
+    """A record that is being written. Every change is on the disk before it counts."""
+
+    def __init__(self, folder: Path, record: Record, lock: IO[str]) -> None:
+        self.folder = folder
+        self.record = record
+        self._lock = lock
+        self._guard = threading.Lock()
+
+    def doing(self, server: str, what: str) -> None:
+        """A step on a server begins."""
+        self._change(server, doing=what)
+
+    def state(
+        self, server: str, state: State, *, version: Version | None = None, error: str | None = None
+    ) -> None:
+        """What a server runs now."""
+        self._change(server, state=state, version=version, error=error, doing="")
+
+    def close(self, outcome: Outcome, error: str | None = None) -> None:
+        """The end of it."""
+        with self._guard:
+            self.record.outcome = outcome
+            self.record.error = error
+            self.record.ended = datetime.now(UTC)
+            self._write()
+        self._lock.close()
+
+    def abandon(self) -> None:
+        """Leave it unfinished, to be continued."""
+        self._lock.close()
+
+    def _change(self, server: str, **fields: object) -> None:
+        with self._guard:
+            entry = self.record.servers[server]
+            for name, value in fields.items():
+                setattr(entry, name, value)
+            self._write()
+
+    def _write(self) -> None:
+        _replace(self.folder / "record.json", self.record.model_dump_json(indent=2).encode() + b"\n")
+
+
+class History:
+    """The folder of all records of an inventory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def records(self) -> list[Record]:
+        """Every record, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return [
+            self._read(path.name)
+            for path in sorted(self.folder.iterdir())
+            if (path / "record.json").is_file()
+        ]
+
+    def record(self, identity: str) -> Record:
+        """One record by its id or a beginning of it. Raises ``CoexistError``."""
+        found = [record for record in self.records() if record.id.startswith(identity)]
+        if len(found) != 1:
+            what = "no record" if not found else f"{len(found)} records"
+            raise CoexistError(f"{what} in {self.folder} begin with {identity!r}; see `coexist history`")
+        return found[0]
+
+    def plan_of(self, record: Record) -> Plan:
+        """The plan a record belongs to."""
+        return read_plan(self.folder / record.id / "plan.json")
+
+    def begin(
+        self,
+        plan: Plan,
+        kind: Literal["apply", "rollback"],
+        *,
+        of: str | None = None,
+        reason: str | None = None,
+    ) -> Journal:
+        """Open a new record. Raises ``CoexistError`` if another process writes here."""
+        lock = self._locked()
+        began = datetime.now(UTC)
+        identity = f"{began:%Y%m%dT%H%M%SZ}-{plan.digest[:8]}"
+        number = 1
+        while (self.folder / identity).exists():
+            number += 1
+            identity = f"{began:%Y%m%dT%H%M%SZ}-{plan.digest[:8]}-{number}"
+        folder = self.folder / identity
+        record = Record(
+            id=identity,
+            kind=kind,
+            of=of,
+            plan=plan.digest,
+            site=plan.site,
+            who=f"{getpass.getuser()}@{socket.gethostname()}",
+            began=began,
+            reason=reason or plan.reason,
+            servers={
+                name: ServerRecord(
+                    files=[
+                        FileRecord(path=file.path, before=file.before, after=file.at("final"))
+                        for file in server.files
+                    ]
+                )
+                for name, server in plan.servers.items()
+            },
+            manifest=plan.manifest,
+            process=os.getpid(),
+        )
+        folder.mkdir(mode=0o700)
+        _replace(folder / "plan.json", write_plan(plan).encode())
+        for digest in plan.contents:
+            self.keep(plan.content(digest))
+        journal = Journal(folder, record, lock)
+        journal._write()
+        return journal
+
+    def resume(self, plan: Plan, kind: Literal["apply", "rollback"], of: str | None = None) -> Journal | None:
+        """The record of a plan that did not come to its end, to be continued; None if there is none.
+
+        What was done and then undone by a rollback is not continued but begun anew.
+        """
+        lock = self._locked()
+        for record in reversed(self.records()):
+            if record.kind == "rollback" and record.plan == plan.digest and kind == "apply":
+                break
+            if record.plan == plan.digest and record.kind == kind and record.of == of:
+                if record.outcome == "done":
+                    break
+                record.process, record.outcome, record.error, record.ended = (
+                    os.getpid(),
+                    "running",
+                    None,
+                    None,
+                )
+                return Journal(self.folder / record.id, record, lock)
+        lock.close()
+        return None
+
+    def last_applied(self) -> dict[tuple[str, str], str | None]:
+        """What the last rollouts left: the digest by server and path, of confirmed changes only."""
+        result: dict[tuple[str, str], str | None] = {}
+        for record in self.records():
+            for name, server in record.servers.items():
+                for file in server.files:
+                    if server.state == "new":
+                        result[name, file.path] = file.after if record.kind == "apply" else file.before
+        return result
+
+    def last_manifest(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Whom each server boots since the last rollout that changed it and ended well."""
+        result: dict[str, dict[str, tuple[str, ...]]] = {}
+        for record in self.records():
+            if record.kind == "rollback":
+                # What it went back to is the manifest of the apply before the one it undid.
+                for name, server in record.servers.items():
+                    if server.state == "new":
+                        result.pop(name, None)
+            elif record.outcome == "done":
+                result |= record.manifest
+        return result
+
+    def keep(self, content: bytes) -> None:
+        """Keep a file's bytes by their digest, unless they seem to hold a secret."""
+        if holds_secret(content):
+            return
+        folder = self.folder / "files"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / sha256(content)
+        if not path.is_file():
+            _replace(path, content)
+
+    def content(self, digest: str) -> bytes | None:
+        """A file's bytes, if they are kept here and whole."""
+        path = self.folder / "files" / digest
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        return content if sha256(content) == digest else None
+
+    def _read(self, identity: str) -> Record:
+        path = self.folder / identity / "record.json"
+        try:
+            return Record.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(
+                [
+                    Problem(
+                        Position(str(path)), f"{first['msg']}", "move the folder away if it is not a record"
+                    )
+                ]
+            ) from None
+
+    def _locked(self) -> IO[str]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (self.folder / ".lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise CoexistError(f"another rollout of this inventory is running (lock {lock.name})") from None
+        return lock
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, through to the disk, readable by its owner only."""
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    with _directory(path.parent) as folder:
+        os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,307 @@
+"""From what stands on the servers and what was rendered to a plan. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from coexist.inventory.loader import Inventory
+from coexist.inventory.macset import NOBODY, MacSet
+from coexist.render import RenderedFile, RenderedSite
+from coexist.render.cells import mac_lines
+from coexist.rollout.bridge import BootService, read_service, staged_config
+from coexist.rollout.document import (
+    VERSIONS,
+    Change,
+    Impact,
+    Plan,
+    PlannedFile,
+    ServerPlan,
+    Step,
+    Version,
+    encode_contents,
+    sha256,
+)
+from coexist.rollout.facts import PresentFile
+from coexist.rollout.impact import Manifest, count, impact, manifest_of, written_manifest
+from coexist.rollout.ordering import Answering, Ordering, Stage, order
+from coexist.rollout.ordering import Change as Shift
+from coexist.rollout.present import Target
+from coexist.rollout.shell import directory_of
+from coexist.rollout.transport import Address
+
+BOOT_CONFIG = "coexist.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A server that is rolled out: its files that have a place on it, by that place."""
+
+    target: Target
+    files: Mapping[str, RenderedFile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """The servers of a rollout, and why others have no part in it."""
+
+    jobs: Mapping[str, Job]
+    left_out: Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Planned:
+    """A plan, and what the wire checks need besides: the boot services of each version."""
+
+    plan: Plan
+    ordering: Ordering
+    services: dict[tuple[str, Version | None], BootService] = field(default_factory=dict)
+
+
+def jobs_of(inventory: Inventory, rendered: RenderedSite) -> Jobs:
+    """Which servers can be rolled out to, and which files go where."""
+    jobs: dict[str, Job] = {}
+    left_out = dict(rendered.left_out)
+    for name, files in rendered.files.items():
+        server = inventory.site.servers[name]
+        placed = {file.target: file for file in files if file.target is not None}
+        if server.deploy is None:
+            left_out[name] = "the inventory does not say how it is reached (deploy: {host: ...})"
+        elif rendered.systems.get(name, "linux") != "linux":
+            left_out[name] = "its files are brought there by hand: it is no POSIX system"
+        elif not placed:
+            left_out[name] = "nothing that is rendered for it has a place on it"
+        else:
+            is_ours = server.software.product == "coexist"
+            boot = next((p for p, f in placed.items() if is_ours and f.path == BOOT_CONFIG), None)
+            deploy = server.deploy
+            address = Address(name=name, host=deploy.host, user=deploy.user, port=deploy.port)
+            target = Target(address=address, paths=tuple(placed), sudo=deploy.sudo, boot_config=boot)
+            jobs[name] = Job(target=target, files=placed)
+    return Jobs(jobs=jobs, left_out=left_out)
+
+
+def make_plan(
+    inventory: Inventory,
+    jobs: Mapping[str, Job],
+    present: Mapping[str, Mapping[str, PresentFile]],
+    recorded: Manifest,
+    *,
+    root: str,
+    reason: str | None = None,
+    findings: Sequence[str] = (),
+) -> Planned:
+    """The plan that brings every server whose files differ to what was rendered.
+
+    ``recorded``: whom the servers boot by the last rollouts, for those whose own files do not tell.
+    """
+    builder = _Builder(inventory, jobs, present, recorded)
+    changed = [name for name in jobs if builder.differs(name)]
+    ordering = order([builder.shift(name) for name in changed])
+    for step in ordering.steps:
+        for stage in step:
+            builder.add(stage)
+    for name in changed:
+        builder.finish(name)
+    known = inventory.known
+    exposed = tuple(
+        f"{count(move.macs, known, noun=True)} ({move.architecture}) from {move.loser} to {move.gainer}"
+        " are answered by both in between: neither server can delay them"
+        for move in ordering.exposed
+    )
+    plan = Plan(
+        site=inventory.site.site,
+        root=root,
+        inventory=_digest_of(jobs),
+        reason=reason,
+        findings=tuple(findings),
+        exposed=exposed,
+        servers={name: builder.server(name) for name in changed},
+        steps=builder.steps(ordering),
+        manifest=written_manifest(builder.after),
+        contents=encode_contents(builder.contents),
+    )
+    return Planned(plan=plan, ordering=ordering, services=builder.services)
+
+
+class _Builder:
+    """Collects the versions of each server."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        jobs: Mapping[str, Job],
+        present: Mapping[str, Mapping[str, PresentFile]],
+        recorded: Manifest,
+    ) -> None:
+        self.inventory = inventory
+        self.jobs = jobs
+        self.present = present
+        self.contents: dict[str, bytes] = {}
+        self.services: dict[tuple[str, Version | None], BootService] = {}
+        self.versions: dict[str, dict[Version, dict[str, str]]] = {name: {} for name in jobs}
+        self.after: dict[str, Answering] = dict(manifest_of(inventory))
+        self.before: dict[str, Answering] = {
+            name: recorded.get(name, self.after[name] if name not in jobs else {}) for name in self.after
+        }
+        self.known_before = {name for name in self.after if name in recorded or name not in jobs}
+        for name, job in jobs.items():
+            self._read_services(name, job)
+
+    def _read_services(self, name: str, job: Job) -> None:
+        path = job.target.boot_config
+        if path is None:
+            if all(self.present[name][place].content is None for place in job.files):
+                self.known_before.add(name)  # nothing stands there: it answers nobody
+                self.before[name] = {}
+            return
+        by_name = {file.path: file.content for file in job.files.values()}
+        after = read_service(by_name[BOOT_CONFIG], by_name.get)
+        if after is not None:
+            self.services[name, "final"] = after
+            self.after[name] = after.answering
+        there = self.present[name]
+        folder = directory_of(path)
+
+        def read(list_name: str) -> bytes | None:
+            file = there.get(f"{folder}/{list_name}")
+            return file.content if file is not None else None
+
+        config = there[path].content
+        before = None if config is None else read_service(config, read)
+        if config is None:
+            self.known_before.add(name)
+            self.before[name] = {}
+        elif before is not None:
+            self.known_before.add(name)
+            self.services[name, None] = before
+            self.before[name] = before.answering
+
+    def differs(self, name: str) -> bool:
+        """Whether any file on the server is another than the rendered one."""
+        there = self.present[name]
+        return any(there[path].digest != file.digest for path, file in self.jobs[name].files.items())
+
+    def shift(self, name: str) -> Shift:
+        """The server's change as the ordering sees it."""
+        before, after = self.services.get((name, None)), self.services.get((name, "final"))
+        is_new = after is not None and all(
+            self.present[name][path].content is None for path in self.jobs[name].files
+        )
+        return Shift(
+            server=name,
+            before=self.before[name],
+            after=self.after[name],
+            can_delay=after is not None and (before is not None or is_new),
+            delay_before=before.longest_delay if before is not None else 0.0,
+            delay_after=after.longest_delay if after is not None else 0.0,
+        )
+
+    def add(self, stage: Stage) -> None:
+        """The files of a stage that is not a server's last; the last one is added by ``finish``."""
+        if not stage.taken and not stage.held:
+            return
+        name, job = stage.server, self.jobs[stage.server]
+        before, after = self.services.get((name, None)), self.services[name, "final"]
+        lists_of_after = stage.base == "after" or before is None
+        config = staged_config(stage, before, after)
+        files: dict[str, str] = {}
+        for path, file in job.files.items():
+            if file.path == BOOT_CONFIG:
+                files[path] = self._content(config)
+            elif lists_of_after:
+                files[path] = self._content(file.content)
+        self.versions[name][stage.version] = files
+        lists = after.lists if lists_of_after else (before or after).lists
+        service = read_service(config, lambda list_name: _list_octets(lists, list_name))
+        if service is not None:
+            self.services[name, stage.version] = service
+
+    def finish(self, name: str) -> None:
+        """The files of the last version."""
+        self.versions[name]["final"] = {
+            path: self._content(file.content) for path, file in self.jobs[name].files.items()
+        }
+
+    def _content(self, content: bytes) -> str:
+        digest = sha256(content)
+        self.contents[digest] = content
+        return digest
+
+    def server(self, name: str) -> ServerPlan:
+        """One server's part of the plan."""
+        job, there = self.jobs[name], self.present[name]
+        deploy = self.inventory.site.servers[name].deploy
+        versions = self.versions[name]
+        files = []
+        for path, file in job.files.items():
+            after: dict[Version, str] = {}
+            now = there[path].digest
+            for version in VERSIONS:
+                digest = versions.get(version, {}).get(path, now)
+                if digest is not None and digest != now:
+                    after[version] = now = digest
+            files.append(
+                PlannedFile(name=file.path, path=path, mode=file.mode, before=there[path].digest, after=after)
+            )
+        reloads = [file.reload for file in job.files.values() if file.reload]
+        return ServerPlan(
+            host=job.target.address.host,
+            user=job.target.address.user,
+            port=job.target.address.port,
+            sudo=job.target.sudo,
+            software=str(self.inventory.site.servers[name].software),
+            checks={file.path: tuple(shlex.split(file.check)) for file in job.files.values() if file.check},
+            reload=tuple(tuple(shlex.split(text)) for text in dict.fromkeys(reloads)),
+            status=tuple(shlex.split(deploy.status)) if deploy is not None and deploy.status else (),
+            files=tuple(files),
+            impact=self._impact(name),
+        )
+
+    def _impact(self, name: str) -> Impact:
+        return impact(
+            name, self.before, self.after, self.inventory.known, before_known=name in self.known_before
+        )
+
+    def steps(self, ordering: Ordering) -> tuple[Step, ...]:
+        """The steps in waves; the first server of a step goes alone."""
+        since: dict[str, Version | None] = {}
+        result = []
+        for stages in ordering.steps:
+            changes = []
+            for stage in stages:
+                # A version without anything delayed is the last one, whatever step it belongs to.
+                version: Version = stage.version if stage.taken or stage.held else "final"
+                changes.append(Change(server=stage.server, version=version, since=since.get(stage.server)))
+                since[stage.server] = version
+            changes.sort(key=lambda change: (self._impact(change.server).share, change.server))
+            waves = (tuple(changes[:1]), tuple(changes[1:])) if len(changes) > 1 else (tuple(changes),)
+            result.append(Step(why=_why(stages, ordering), waves=waves))
+        return tuple(result)
+
+
+def _list_octets(lists: Mapping[str, MacSet], name: str) -> bytes:
+    return mac_lines(tuple(sorted(lists.get(name, NOBODY).points))).encode()
+
+
+def _why(stages: Sequence[Stage], ordering: Ordering) -> str:
+    if not ordering.moves:
+        return "no client changes its server"
+    taken = any(delayed for stage in stages for delayed in stage.taken if stage.version == "opening")
+    held = any(delayed for stage in stages for delayed in stage.held if stage.version == "opening")
+    if taken or held:
+        return "clients that move are answered by both servers, one of them later: they boot from the old one"
+    if any(stage.version == "middle" or stage.base == "after" for stage in stages) and any(
+        stage.taken or stage.held for stage in stages
+    ):
+        return "clients that move boot from the new server"
+    return "every server has its new configuration"
+
+
+def _digest_of(jobs: Mapping[str, Job]) -> str:
+    """One digest for all that is rendered for the servers of the rollout."""
+    lines = sorted(
+        f"{name}\0{path}\0{file.digest}" for name, job in jobs.items() for path, file in job.files.items()
+    )
+    return sha256("\n".join(lines).encode())

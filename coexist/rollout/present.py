@@ -1,0 +1,93 @@
+"""Read what stands on all servers, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from coexist.boot.policy import BootServerConfig
+from coexist.errors import HostError, Position
+from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.rollout.bridge import list_names
+from coexist.rollout.facts import PresentFile, read_files
+from coexist.rollout.shell import directory_of
+from coexist.rollout.transport import Address, Connect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A server to be read: how it is reached, and the paths on it.
+
+    ``boot_config``: the path of coexist's own configuration there, whose list files are read too.
+    """
+
+    address: Address
+    paths: tuple[str, ...]
+    sudo: bool = False
+    boot_config: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What stands on the servers: files by path, and why a server could not be read."""
+
+    files: Mapping[str, Mapping[str, PresentFile]] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_present(
+    targets: Sequence[Target],
+    connect: Connect,
+    *,
+    parallel: int,
+    watch: Callable[[str], None] = lambda _server: None,
+) -> Present:
+    """Read the files of every server, ``parallel`` servers at a time; ``watch`` hears of each at its end."""
+    files: dict[str, Mapping[str, PresentFile]] = {}
+    failed: dict[str, str] = {}
+
+    def read(target: Target) -> Mapping[str, PresentFile] | HostError:
+        try:
+            return _read(target, connect)
+        except HostError as error:
+            return error
+        finally:
+            watch(target.address.name)
+
+    with ThreadPoolExecutor(max_workers=max(1, parallel)) as pool:
+        for target, result in zip(targets, pool.map(read, targets), strict=True):
+            if isinstance(result, HostError):
+                failed[target.address.name] = str(result)
+            else:
+                files[target.address.name] = result
+    return Present(files=files, failed=failed)
+
+
+def _read(target: Target, connect: Connect) -> Mapping[str, PresentFile]:
+    connection = connect(target.address)
+    try:
+        found = {file.path: file for file in read_files(connection, target.paths, sudo=target.sudo)}
+        if target.boot_config is not None:
+            more = [path for path in _lists(found[target.boot_config]) if path not in found]
+            found |= {file.path: file for file in read_files(connection, more, sudo=target.sudo)}
+        return found
+    finally:
+        connection.close()
+
+
+def _lists(config: PresentFile) -> list[str]:
+    """The paths of the list files a present configuration names; none if it cannot be read."""
+    if config.content is None:
+        return []
+    tree = read_yaml(
+        config.content.decode("utf-8", "replace"), config.path, SourceMap(Position(config.path)), []
+    )
+    try:
+        names = list_names(BootServerConfig.model_validate(tree))
+    except ValidationError:
+        return []
+    folder = directory_of(config.path)
+    return [f"{folder}/{name}" for name in names]
