@@ -59,8 +59,12 @@ class Frame:
                 return "WRQ"
             case tftp.OptionAck():
                 return "OACK"
-            case _:
-                return type(self.message).__name__.upper()
+            case tftp.Data():
+                return "DATA"
+            case tftp.Ack():
+                return "TFTP ACK"
+            case tftp.Error():
+                return "TFTP ERROR"
 
     @property
     def packet(self) -> bootp.Packet:
@@ -71,12 +75,12 @@ class Frame:
 
     @property
     def file(self) -> str | None:
-        """The file that is asked for over TFTP or HTTP; None for other messages."""
+        """The file that is asked for over TFTP, or the URL over HTTP; None for other messages."""
         match self.message:
             case tftp.ReadRequest() | tftp.WriteRequest():
                 return self.message.filename
             case HttpRequest():
-                return self.message.target
+                return f"http://{self.destination[0]}{self.message.target}"
             case _:
                 return None
 

@@ -48,6 +48,7 @@ _GAVE_UP: dict[Firmware, str] = {
     "edk2": r"PXE-E\d+[^\r\n]*|Start PXE over IPv6|Start HTTP Boot|No bootable option",
     "edk2-http": r"Error: [^\r\n]*|Start HTTP Boot over IPv6|No bootable option",
 }
+_SAID = re.compile(rf"{SAYS} (\S+)[\r\n]")
 _REQUESTS = ("RRQ", "GET", "HEAD")
 
 
@@ -107,7 +108,6 @@ def start_firmware(
     """
     timeout = _LONGEST[firmware] if timeout is None else timeout
     changed = threading.Condition()
-    said, gave_up = re.compile(rf"{SAYS} (\S+)[\r\n]"), re.compile(_GAVE_UP[firmware])
     directory = network.directory / f"machine-{format_mac(parse_mac(mac), '-')}"
     with ExitStack() as stack:
         directory.mkdir()
@@ -118,32 +118,36 @@ def start_firmware(
         stack.callback(capture.stop)
         router = RouterAdvertiser(network.switch, tap)
         stack.callback(router.stop)
-        machine = Process(
-            _command(firmware, uefi, mac, tap, directory), namespace=network.switch, changed=changed
-        )
+        command = _command(firmware, uefi, mac, tap, directory)
+        machine = Process(command, namespace=network.switch, changed=changed)
         stack.callback(machine.stop)
 
-        def reason() -> str | None:
-            console = machine.output
-            if found := said.search(console):
-                return f"booted {found[1]}"
-            if found := gave_up.search(console):
-                return f"gave up: {found[0]}"
-            if until is not None and until(capture, console):
-                return "seen enough"
-            return "QEMU ended" if machine.ended else None
+        def over() -> bool:
+            said = _ending(firmware, machine.output) is not None
+            return said or machine.ended or (until is not None and until(capture, machine.output))
 
         with changed:
-            changed.wait_for(lambda: reason() is not None, timeout)
-        ended = reason() or f"nothing more within {timeout:g} s"
-        # stop() drains what tcpdump has already seen: the request that led to the console's word.
+            finished = changed.wait_for(over, timeout)
+        if machine.ended:
+            raise HarnessError(f"QEMU ended by itself: {machine.output[-2000:]}")
+        # Ended first, tcpdump hands over all it has seen, and the console says the rest of its sentence.
         machine.stop()
         capture.stop()
-        console = _plain(machine.output)
-    if ended == "QEMU ended":
-        raise HarnessError(f"QEMU ended by itself: {console[-2000:]}")
-    word = said.search(console)
-    return Boot(frames=capture.frames(), console=console, word=word[1] if word else None, ended=ended)
+    console = _plain(machine.output)
+    word = _SAID.search(console)
+    return Boot(
+        frames=capture.frames(),
+        console=console,
+        word=word[1] if word else None,
+        ended=_ending(firmware, console) or ("seen enough" if finished else f"silent after {timeout:g} s"),
+    )
+
+
+def _ending(firmware: Firmware, console: str) -> str | None:
+    if found := _SAID.search(console):
+        return f"booted {found[1]}"
+    found = re.search(_GAVE_UP[firmware], console)
+    return f"gave up: {found[0]}" if found else None
 
 
 def _command(firmware: Firmware, uefi: bool, mac: str, tap: str, directory: Path) -> list[str]:

@@ -12,10 +12,14 @@ _SECTION = 0x1000
 _FILE_START = 0x200
 
 
-def boot_program(architecture: str, word: str) -> bytes:
-    """A network boot program for ``bios`` or ``uefi-x64`` that says ``coexist-booted WORD``."""
+def boot_program(architecture: str, word: str, *, size: int = 0) -> bytes:
+    """A network boot program for a BIOS or for UEFI on x86-64 that says ``coexist-booted WORD``.
+
+    It is padded to ``size`` octets, so that its transfer takes a few blocks.
+    """
     text = f"\r\n{SAYS} {word}\r\n"
-    return bios_program(text) if architecture == "bios" else uefi_program(text)
+    program = bios_program(text) if architecture == "bios" else uefi_program(text)
+    return program.ljust(size, b"\0")
 
 
 def bios_program(text: str) -> bytes:

@@ -17,7 +17,7 @@ from tests.harness.processes import Process
 from tests.harness.programs import boot_program
 from tests.harness.servers import start_boot_server, start_dhcpd
 
-SPEAKING = ("bios", "uefi-x64")
+SPEAKING = ("bios", "uefi-x64", "http-x64")
 """The architectures that boot programs can be made for."""
 
 
@@ -27,6 +27,10 @@ def render(inventory: Path, out: Path) -> None:
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise HarnessError(f"{' '.join(command)}: code {finished.returncode}: {finished.stderr}")
+
+
+_OCTETS = 40_000
+"""Of a boot program: some windows of some blocks."""
 
 
 class SiteNetwork:
@@ -74,7 +78,7 @@ class SiteNetwork:
             if architecture in SPEAKING and "://" not in program.file:
                 path = root / program.file.lstrip("/")
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(boot_program(architecture, f"{server}:{program.file}"))
+                path.write_bytes(boot_program(architecture, f"{server}:{program.file}", size=_OCTETS))
 
     def _add_router(self) -> None:
         site = self.inventory.site
@@ -115,7 +119,7 @@ class SiteNetwork:
 
 
 def _start_boot_server(host: Host, folder: Path) -> Process:
-    return start_boot_server(host, folder / "coexist.yaml", ready="ready")
+    return start_boot_server(host, folder / "coexist.yaml", ready=r"\bready\b")
 
 
 def _start_dhcpd(host: Host, folder: Path) -> Process:

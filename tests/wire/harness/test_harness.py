@@ -166,9 +166,9 @@ def test_files_travel_between_hosts(network):
     assert tftp_get(machine, server.address, "file", options={"blksize": 1024}) == content
     with pytest.raises(TftpException):
         tftp_get(machine, server.address, "none")
-    capture.wait_for(lambda frame: frame.kind == "ERROR", "ERROR")
+    capture.wait_for(lambda frame: frame.kind == "TFTP ERROR", "error")
     kinds = [frame.kind for frame in capture.frames()]
-    assert kinds == ["RRQ", "OACK", "ACK", *["DATA", "ACK"] * 3, "RRQ", "ERROR"]
+    assert kinds == ["RRQ", "OACK", "TFTP ACK", *["DATA", "TFTP ACK"] * 3, "RRQ", "TFTP ERROR"]
     assert [frame.file for frame in capture.frames("RRQ")] == ["file", "none"]
 
 
