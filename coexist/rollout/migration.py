@@ -192,7 +192,7 @@ def current_inventory(inventory: Inventory) -> Inventory:
     """The inventory as every migration with a state file stands now: what the servers should run."""
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
-        if state.waves or state.step is not None or state.retired is not None:
+        if state.history:
             inventory = rendered_inventory(inventory, name, state.placement)
     return inventory
 

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coexist.planning.checklist import (
+    DEFAULT_ITEMS,
+    ChecklistRecord,
+    Complaint,
+    Entry,
+    items_of,
+    pilot_machines,
+    read_checklist,
+    sheet_of,
+    write_checklist,
+)
+from coexist.planning.checklist_export import to_csv, to_html, to_markdown
+from tests.unit.planning.sites import site
+
+AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)
+TIMES = st.integers(0, 10**6).map(lambda seconds: AT + timedelta(seconds=seconds))
+RECORDS = st.builds(
+    ChecklistRecord,
+    migration=st.just("up"),
+    results=st.lists(
+        st.builds(
+            Entry,
+            at=TIMES,
+            machine=TEXTS,
+            item=TEXTS,
+            result=st.sampled_from(["passed", "failed", "not-applicable"]),
+            who=TEXTS,
+            note=TEXTS,
+        ),
+        max_size=4,
+    ).map(tuple),
+    complaints=st.lists(
+        st.builds(Complaint, at=TIMES, machine=TEXTS, who=TEXTS, note=TEXTS, settled=st.none() | TIMES),
+        max_size=2,
+    ).map(tuple),
+)
+
+
+def entry(machine: str, item: str, result: str = "passed", *, hours: int = 0, note: str = "") -> Entry:
+    return Entry(
+        at=AT + timedelta(hours=hours),
+        machine=machine,
+        item=item,
+        result=result,  # type: ignore[arg-type]
+        who="kim",
+        note=note,
+    )
+
+
+@given(RECORDS)
+def test_what_is_written_is_read_again(record: ChecklistRecord) -> None:
+    assert read_checklist(write_checklist(record), "up-checklist.yaml") == record
+
+
+def test_the_items_are_the_migrations_own_or_what_breaks_on_thin_clients() -> None:
+    assert items_of(site().site.migrations["up"]) == DEFAULT_ITEMS
+    assert items_of(site(checklist=["boots", "prints"]).site.migrations["up"]) == ("boots", "prints")
+
+
+def test_the_last_result_counts_and_the_others_stay() -> None:
+    migration = site(checklist=["boots", "prints"]).site.migrations["up"]
+    record = ChecklistRecord(
+        migration="up",
+        results=(
+            entry("tc01", "boots", hours=2),
+            entry("tc01", "boots", "failed"),
+            entry("tc04", "prints", "failed"),
+        ),
+    )
+    sheet = sheet_of("up", migration, ("tc01", "tc04"), record)
+    assert [(e.machine, e.item) for e in sheet.failed] == [("tc04", "prints")]
+    assert sheet.missing == (("tc01", "prints"), ("tc04", "boots"))
+    assert len(read_checklist(write_checklist(record), "f").results) == 3
+
+
+def test_pilot_machines_are_called_by_name() -> None:
+    inventory = site()
+    assert pilot_machines(inventory, [0x00155D000004, 0x00155D000001], None) == ("tc01", "tc04")
+    assert pilot_machines(inventory, [0x0015FFFFFFFF], None) == ("00:15:ff:ff:ff:ff",)
+
+
+SHEET = sheet_of(
+    "up",
+    site(checklist=["boots | twice", "<audio>"]).site.migrations["up"],
+    ("tc01", "tc04"),
+    ChecklistRecord(
+        migration="up",
+        results=(
+            entry("tc01", "boots | twice"),
+            entry("tc04", "<audio>", "failed", note="=HYPERLINK(1) & silence"),
+        ),
+        complaints=(Complaint(at=AT, machine="tc04", who="sam", note="<b>no sound</b>"),),
+    ),
+)
+
+
+def test_markdown_has_a_row_for_each_machine() -> None:
+    assert to_markdown(SHEET) == (
+        "# Checklist of up\n"
+        "\n"
+        "| machine | boots \\| twice | <audio> |\n"
+        "| --- | --- | --- |\n"
+        "| tc01 | passed |  |\n"
+        "| tc04 |  | FAILED |\n"
+        "\n"
+        "## Notes\n"
+        "\n"
+        "- tc04, <audio> (kim, 2026-11-03T09:30:00Z): =HYPERLINK(1) & silence\n"
+        "\n"
+        "## Complaints\n"
+        "\n"
+        "- 2026-11-03T09:30:00Z, sam: tc04: <b>no sound</b>, open\n"
+    )
+
+
+def test_csv_has_a_row_for_each_cell_and_no_formula() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv(SHEET))))
+    assert rows[0] == ["machine", "item", "result", "who", "when", "note"]
+    assert len(rows) == 1 + 2 * 2
+    assert rows[4] == ["tc04", "<audio>", "failed", "kim", "2026-11-03T09:30:00Z", "'=HYPERLINK(1) & silence"]
+    assert rows[2] == ["tc01", "<audio>", "", "", "", ""]
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_shows_text_as_it_is_and_an_empty_box_for_what_is_left() -> None:
+    page = _Page()
+    page.feed(to_html(SHEET))
+    assert page.tags.count("table") == 2
+    assert "b" not in page.tags
+    assert "<b>no sound</b>" in page.text
+    assert to_html(SHEET).count("class=box") == 2
+
+
+def test_every_export_of_an_empty_sheet_is_whole() -> None:
+    sheet = sheet_of("up", site().site.migrations["up"], (), None)
+    assert to_markdown(sheet).count("\n| ") == 2
+    assert to_csv(sheet) == "machine,item,result,who,when,note\n"
+    assert to_html(sheet).endswith("</body></html>\n")
