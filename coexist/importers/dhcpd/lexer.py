@@ -161,7 +161,7 @@ class Lexer:
         """What follows a backslash; returns where the string goes on.
 
         A NUL with fewer than three digits swallows the character after it and makes the one after
-        that an escape: so does the daemon (read_string), and ``"a\\0"`` never ends.
+        that an escape, as in the daemon's read_string: a string that ends in such a NUL never ends.
         """
         text = self.text
         found = _ESCAPE.match(text, at)

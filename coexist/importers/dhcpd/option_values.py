@@ -37,7 +37,7 @@ def parse_value(lexer: Lexer, shape: str) -> Expression:
             if letter in ("a", "A"):
                 _repeat_inside(lexer, fields[number - 1], pieces)
                 continue
-            pieces.append(_field(lexer, letter, uniform=len(fields) == 1 and bool(repeat)))
+            pieces.append(_field(lexer, letter))
         if not repeat or lexer.peek().kind != ",":
             return _joined(pieces)
         lexer.next()
@@ -47,7 +47,7 @@ def parse_value(lexer: Lexer, shape: str) -> Expression:
 def _repeat_inside(lexer: Lexer, letter: str, pieces: list[Expression]) -> None:
     while lexer.peek().kind == ",":
         lexer.next()
-        pieces.append(_field(lexer, letter, uniform=True))
+        pieces.append(_field(lexer, letter))
 
 
 def _letters(shape: str) -> list[str]:
@@ -74,7 +74,7 @@ def _joined(pieces: list[Expression]) -> Expression:
     return pieces[0] if len(pieces) == 1 else Call("concat", tuple(pieces))
 
 
-def _field(lexer: Lexer, letter: str, *, uniform: bool) -> Expression:
+def _field(lexer: Lexer, letter: str) -> Expression:
     if letter == "I":
         return address_or_name(lexer)
     reader = _READERS.get(letter[0])
@@ -94,10 +94,10 @@ def address_or_name(lexer: Lexer) -> Expression:
         return Data(parse_address(lexer).packed)
     if token.kind not in ("{", "}"):
         lexer.next()
-    lexer.fail(f"{token.value}: expecting IP address or hostname")
+    return lexer.fail(f"{token.value}: expecting IP address or hostname")
 
 
-def _octets_or_text(lexer: Lexer, letter: str) -> bytes:
+def _octets_or_text(lexer: Lexer, _letter: str) -> bytes:
     if is_hexadecimal(lexer.peek()):
         return parse_octets(lexer)
     token = lexer.next()
@@ -106,14 +106,14 @@ def _octets_or_text(lexer: Lexer, letter: str) -> bytes:
     return token.value.encode("latin-1")
 
 
-def _text(lexer: Lexer, letter: str) -> bytes:
+def _text(lexer: Lexer, _letter: str) -> bytes:
     token = lexer.next()
     if token.kind != STRING and not token.is_identifier:
         lexer.fail("expecting string.")
     return token.value.encode("latin-1", "replace")
 
 
-def _space_name(lexer: Lexer, letter: str) -> bytes:
+def _space_name(lexer: Lexer, _letter: str) -> bytes:
     token = lexer.next()
     if not token.is_identifier:
         lexer.fail("expecting identifier.")
@@ -128,14 +128,14 @@ def _number(lexer: Lexer, letter: str) -> bytes:
     return convert_number(lexer, token.value, 0, bits).to_bytes(bits // 8, "big")
 
 
-def _interval(lexer: Lexer, letter: str) -> bytes:
+def _interval(lexer: Lexer, _letter: str) -> bytes:
     if lexer.peek().kind == "infinite":
         lexer.next()
         return b"\xff\xff\xff\xff"
     return _number(lexer, "L")
 
 
-def _flag(lexer: Lexer, letter: str) -> bytes:
+def _flag(lexer: Lexer, _letter: str) -> bytes:
     token = lexer.next()
     if not token.is_identifier:
         lexer.fail("expecting identifier.")
@@ -154,14 +154,14 @@ def _enumeration(lexer: Lexer, letter: str) -> bytes:
     return token.value.lower().encode()
 
 
-def _domain_name(lexer: Lexer, letter: str) -> bytes:
+def _domain_name(lexer: Lexer, _letter: str) -> bytes:
     name = parse_host_name(lexer)
     if not name:
         lexer.fail("not a valid domain name.")
     return name.encode("latin-1", "replace")
 
 
-def _domain_list(lexer: Lexer, letter: str) -> bytes:
+def _domain_list(lexer: Lexer, _letter: str) -> bytes:
     """RFC 1035 names, not compressed: what a client unpacks is the same."""
     result = bytearray()
     while True:
@@ -179,13 +179,13 @@ def _domain_list(lexer: Lexer, letter: str) -> bytes:
         lexer.next()
 
 
-def _nothing(lexer: Lexer, letter: str) -> bytes:
+def _nothing(lexer: Lexer, _letter: str) -> bytes:
     if lexer.peek().kind != ";":
         lexer.fail("semicolon expected.")
     return b""
 
 
-def _address6(lexer: Lexer, letter: str) -> bytes:
+def _address6(lexer: Lexer, _letter: str) -> bytes:
     words = []
     while lexer.peek().kind in (":", ".", NUMBER, NUMBER_OR_NAME) or lexer.peek().is_identifier:
         words.append(lexer.next().value)
@@ -194,7 +194,7 @@ def _address6(lexer: Lexer, letter: str) -> bytes:
     try:
         return IPv6Address("".join(words)).packed
     except AddressValueError:
-        lexer.fail("Invalid IPv6 address.")
+        return lexer.fail("Invalid IPv6 address.")
 
 
 _READERS: dict[str, Callable[[Lexer, str], bytes]] = {

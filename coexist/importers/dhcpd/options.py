@@ -130,7 +130,7 @@ class OptionSpaces:
 
     def __init__(self) -> None:
         self._spaces = {name: dict(table) for name, table in _KNOWN.items()}
-        self._widths: dict[str, tuple[int, int]] = {}
+        self.widths: dict[str, tuple[int, int]] = {}
 
     def has_space(self, name: str) -> bool:
         """Whether a space of that name exists."""
@@ -139,11 +139,7 @@ class OptionSpaces:
     def add_space(self, name: str, code_width: int, length_width: int) -> None:
         """Declare a space whose codes and lengths have so many octets."""
         self._spaces[name.lower()] = {}
-        self._widths[name.lower()] = (code_width, length_width)
-
-    def widths(self, name: str) -> tuple[int, int]:
-        """Octets of a code and of a length in a space."""
-        return self._widths.get(name.lower(), (1, 1))
+        self.widths[name.lower()] = (code_width, length_width)
 
     def find(self, space: str, name: str) -> OptionName | None:
         """An option by its name; ``unknown-N`` is the option with that code."""

@@ -103,7 +103,7 @@ def parse_dhcpd(text: str, file: str, read_include: ReadInclude | None = None) -
                 )
             ]
         )
-    return Configuration(file, body)
+    return Configuration(file, body, names.spaces.widths)
 
 
 def _no_includes(name: str) -> str:
@@ -367,7 +367,19 @@ class DeclarationParser(StatementParser):
                     f"bad range, address {address} not in subnet {network}",
                     "correct the range or the subnet",
                 )
+        self._claim(min(first, last), max(first, last))
         return Range(lexer.position(start), self.shown(start), min(first, last), max(first, last), bootp)
+
+    def _claim(self, first: IPv4Address, last: IPv4Address) -> None:
+        ranges = self.names.ranges
+        low, high = int(first), int(last)
+        at = bisect(ranges, (low, high))
+        before = ranges[at - 1] if at else None
+        after = ranges[at] if at < len(ranges) else None
+        twice = low if before and before[1] >= low else after[0] if after and after[0] <= high else None
+        if twice is not None:
+            self.lexer.fail(f"lease {IPv4Address(twice)} is declared twice!", "make the ranges disjoint")
+        ranges.insert(at, (low, high))
 
     def _permit(self, start: int, allowed: bool) -> Statement:
         lexer = self.lexer

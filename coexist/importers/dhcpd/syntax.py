@@ -6,6 +6,7 @@ written as is cut out of the file by ``at`` when a person has to see it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TypeAlias
@@ -31,7 +32,7 @@ class OptionName:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Constant octets; ``hosts`` are names the daemon resolves when it answers."""
+    """Constant octets."""
 
     octets: bytes
 
@@ -361,7 +362,8 @@ class Other(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A whole file with its includes."""
+    """A whole file with its includes. ``widths`` are the octets of codes and lengths in its option spaces."""
 
     file: str
     body: tuple[Statement, ...]
+    widths: Mapping[str, tuple[int, int]]

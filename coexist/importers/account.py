@@ -1,0 +1,46 @@
+"""What an import understood and what it did not: nothing of a source is lost without a line about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from coexist.errors import Position
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NotModelled:
+    """A statement that is not in the inventory, or not all of it: where, what, and why."""
+
+    position: Position
+    statement: str
+    why: str
+
+
+@dataclass(slots=True)
+class Account:
+    """Every statement of a source ends as modelled or as a `NotModelled`."""
+
+    _modelled: set[Position] = field(default_factory=set)
+    _left: dict[tuple[Position, str], NotModelled] = field(default_factory=dict)
+
+    def modelled(self, position: Position) -> None:
+        """The statement is in the inventory, or has no effect of its own."""
+        self._modelled.add(position)
+
+    def left_out(self, position: Position, statement: str, why: str) -> None:
+        """The statement is not in the inventory."""
+        entry = NotModelled(position, statement, why)
+        self._left[position, why] = entry
+
+    def close(self, statements: Iterable[tuple[Position, str]]) -> tuple[NotModelled, ...]:
+        """All that was left out, in the order of the source, and those of ``statements`` nobody mentioned."""
+        mentioned = self._modelled | {position for position, _ in self._left}
+        for position, text in statements:
+            if position not in mentioned:
+                self.left_out(position, text, "not understood")
+        return tuple(sorted(self._left.values()))
+
+    def is_modelled(self, position: Position) -> bool:
+        """Whether the statement was taken over."""
+        return position in self._modelled

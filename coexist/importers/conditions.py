@@ -1,0 +1,321 @@
+"""Conditions on a client as a sum of products, ready to become an inventory's rules.
+
+A rule's conditions all hold together, so an ``or`` becomes several rules and a ``not`` goes down to
+the single tests. A condition that cannot be said in an inventory is `Inexpressible`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.option_codes import Option
+from coexist.wire.options import decode_option_value, encode_option_value
+
+# More products than this from one condition are a misunderstanding.
+_MOST_PRODUCTS = 256
+
+Comparison = Literal["equals", "starts_with", "ends_with", "contains", "exists"]
+
+
+class Inexpressible(Exception):  # noqa: N818 it is no error of the input
+    """A condition no inventory can say; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Test:
+    """One comparison of an option of the client's packet, as `coexist.inventory.models.OptionTest`."""
+
+    option: int
+    comparison: Comparison
+    octets: bytes = b""
+    at: int = 0
+    suboption: int | None = None
+    negated: bool = False
+
+    @property
+    def place(self) -> tuple[int, int | None]:
+        """The option it looks at."""
+        return self.option, self.suboption
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member:
+    """Whether the client belongs to a group of the inventory."""
+
+    group: str
+    negated: bool = False
+
+
+Literal_: TypeAlias = Test | Member
+Product: TypeAlias = tuple[Literal_, ...]
+Condition: TypeAlias = tuple[Product, ...]
+"""Any of the products, each of which is all of its tests. ``NEVER`` has none, ``ALWAYS`` the empty one."""
+
+ALWAYS: Condition = ((),)
+NEVER: Condition = ()
+
+
+def test(literal: Literal_) -> Condition:
+    """A single test as a condition."""
+    return ((literal,),)
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    """Their disjunction."""
+    products: dict[Product, None] = {}
+    for condition in conditions:
+        products.update(dict.fromkeys(condition))
+    return _absorbed(tuple(products))
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    """Their conjunction."""
+    result = ALWAYS
+    for condition in conditions:
+        products: dict[Product, None] = {}
+        for left in result:
+            for right in condition:
+                product = _product((*left, *right))
+                if product is not None:
+                    products[product] = None
+        if len(products) > _MOST_PRODUCTS:
+            raise Inexpressible("the condition has too many cases")
+        result = _absorbed(tuple(products))
+    return result
+
+
+def negate(condition: Condition) -> Condition:
+    """Its negation."""
+    return all_of(
+        tuple((replace(literal, negated=not literal.negated),) for literal in product)
+        for product in condition
+    )
+
+
+def disjoint(left: Condition, right: Condition) -> bool:
+    """Whether no client can be seen to meet both."""
+    return not all_of((left, right))
+
+
+def _absorbed(products: Condition) -> Condition:
+    """Without the products that another one covers."""
+    if () in products:
+        return ALWAYS
+    sets = [frozenset(product) for product in products]
+    return tuple(
+        product for number, product in enumerate(products) if not any(other < sets[number] for other in sets)
+    )
+
+
+def _product(literals: Iterable[Literal_]) -> Product | None:
+    """One conjunction without repetitions; None if it contradicts itself."""
+    kept: list[Literal_] = []
+    for literal in dict.fromkeys(literals):
+        if any(_contradict(literal, other) for other in kept):
+            return None
+        if any(_implies(other, literal) for other in kept):
+            continue
+        kept = [other for other in kept if not _implies(literal, other)]
+        kept.append(literal)
+    return tuple(kept)
+
+
+def _contradict(left: Literal_, right: Literal_) -> bool:
+    if replace(left, negated=not left.negated) == right:
+        return True
+    if not (isinstance(left, Test) and isinstance(right, Test)) or left.place != right.place:
+        return False
+    if left.negated != right.negated:
+        plain, turned = (left, right) if right.negated else (right, left)
+        return _implies(plain, replace(turned, negated=False))
+    return not left.negated and (_excludes(left, right) or _excludes(right, left))
+
+
+def _excludes(left: Test, right: Test) -> bool:
+    """Whether no value passes both of two tests that are not negated."""
+    if left.comparison == "equals":
+        if right.comparison == "equals":
+            return left.octets != right.octets
+        return not _passes(left.octets, right)
+    if left.comparison == right.comparison == "starts_with" and left.at == right.at:
+        return not (left.octets.startswith(right.octets) or right.octets.startswith(left.octets))
+    return False
+
+
+def _implies(left: Literal_, right: Literal_) -> bool:
+    """Whether every client that passes the one passes the other."""
+    if left == right:
+        return True
+    if not (isinstance(left, Test) and isinstance(right, Test)) or left.place != right.place:
+        return False
+    if left.negated or right.negated:
+        if left.negated == right.negated:
+            return _implies(replace(right, negated=False), replace(left, negated=False))
+        return right.negated and not left.negated and _excludes_all(left, replace(right, negated=False))
+    if right.comparison == "exists":
+        return True
+    if left.comparison == "equals":
+        return _passes(left.octets, right)
+    if left.comparison == right.comparison == "starts_with" and left.at == right.at:
+        return left.octets.startswith(right.octets)
+    return False
+
+
+def _excludes_all(left: Test, right: Test) -> bool:
+    return _excludes(left, right) or _excludes(right, left)
+
+
+def _passes(octets: bytes, comparison: Test) -> bool:
+    match comparison.comparison:
+        case "equals":
+            return octets == comparison.octets
+        case "starts_with":
+            return octets.startswith(comparison.octets, comparison.at)
+        case "ends_with":
+            return octets.endswith(comparison.octets)
+        case "contains":
+            return comparison.octets in octets
+    return True
+
+
+# --- as an inventory says it --------------------------------------------------------------------
+
+
+GroupNamer: TypeAlias = Callable[[tuple[Member, ...]], str]
+"""The name of the group of those who are in (and not in) some groups."""
+
+
+def rule_conditions(condition: Condition, group_of: GroupNamer) -> list[dict[str, Any]]:
+    """The conditions of one inventory rule each.
+
+    Products that differ in one architecture only are joined where a name stands for all of them.
+    """
+    rules: list[dict[str, Any]] = []
+    for rest, architectures in _by_architecture(condition):
+        rule: dict[str, Any] = {}
+        members = tuple(literal for literal in rest if isinstance(literal, Member))
+        if members:
+            rule["clients"] = group_of(members)
+        if architectures:
+            rule["architectures"] = list(architectures)
+        tests = [literal for literal in rest if isinstance(literal, Test)]
+        vendor = next((t for t in tests if _is_vendor_class(t)), None)
+        if vendor is not None:
+            rule["vendor_class"] = vendor.octets.decode()
+            tests.remove(vendor)
+        if tests:
+            rule["when"] = [_written(t) for t in tests]
+        rules.append(rule)
+    return rules
+
+
+def _is_vendor_class(literal: Test) -> bool:
+    return (
+        literal.option == Option.VENDOR_CLASS_IDENTIFIER
+        and literal.comparison == "starts_with"
+        and not literal.at
+        and not literal.negated
+        and _plain_text(literal.octets) is not None
+    )
+
+
+def _by_architecture(condition: Condition) -> list[tuple[Product, tuple[str, ...]]]:
+    """Each product without its test of option 93, and the architectures that stand for the tests.
+
+    Only names of which every code is asked for, and never ``bios``: a rule for it also holds for a
+    PXE client that sends no option 93, a comparison with 0 does not.
+    """
+    joined: dict[Product, set[int]] = {}
+    order: list[tuple[Product, int | None]] = []
+    for product in condition:
+        code, rest = _architecture(product)
+        if code is None:
+            order.append((product, None))
+        else:
+            order.append((rest, code))
+            joined.setdefault(rest, set()).add(code)
+    result: list[tuple[Product, tuple[str, ...]]] = []
+    done: set[tuple[Product, int]] = set()
+    for rest, code in order:
+        if code is None:
+            result.append((rest, ()))
+            continue
+        if (rest, code) in done:
+            continue
+        names = [
+            name for name, codes in ARCHITECTURE_NAMES.items() if codes <= joined[rest] and 0 not in codes
+        ]
+        covered = {number for name in names for number in ARCHITECTURE_NAMES[name]}
+        if code in covered:
+            result.append((rest, tuple(names)))
+            done |= {(rest, number) for number in covered}
+        else:
+            result.append(((*rest, _is_architecture(code)), ()))
+            done.add((rest, code))
+    return result
+
+
+def _architecture(product: Product) -> tuple[int | None, Product]:
+    for literal in product:
+        if (
+            isinstance(literal, Test)
+            and literal.place == (Option.CLIENT_SYSTEM_ARCHITECTURE, None)
+            and literal.comparison == "equals"
+            and not literal.negated
+            and len(literal.octets) == 2
+        ):
+            rest = tuple(other for other in product if other is not literal)
+            return int.from_bytes(literal.octets, "big"), rest
+    return None, product
+
+
+def _is_architecture(code: int) -> Test:
+    return Test(int(Option.CLIENT_SYSTEM_ARCHITECTURE), "equals", code.to_bytes(2, "big"))
+
+
+def _written(literal: Test) -> dict[str, Any]:
+    result: dict[str, Any] = {"option": literal.option}
+    if literal.suboption is not None:
+        result["suboption"] = literal.suboption
+    if literal.comparison == "exists":
+        return result | {"exists": not literal.negated}
+    result[literal.comparison] = _spelled(literal)
+    if literal.at:
+        result["at"] = literal.at
+    if literal.negated:
+        result["not"] = True
+    return result
+
+
+def _spelled(literal: Test) -> str:
+    if literal.suboption is None and literal.comparison == "equals":
+        return spelled_value(literal.option, literal.octets)
+    if literal.suboption is None:
+        text = decode_option_value(literal.option, literal.octets)
+        from_text = not text.startswith("hex:") and text.encode() == literal.octets
+        if from_text:
+            return text
+    elif (plain := _plain_text(literal.octets)) is not None:
+        return plain
+    return "hex:" + literal.octets.hex(":")
+
+
+def spelled_value(code: int, octets: bytes) -> str:
+    """An option's value as an administrator would write it, if that means exactly these octets."""
+    text = decode_option_value(code, octets)
+    try:
+        exact = bool(text) and encode_option_value(code, text) == octets
+    except ValueError:
+        exact = False
+    return text if exact else "hex:" + octets.hex(":")
+
+
+def _plain_text(octets: bytes) -> str | None:
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() and text and not text.lower().startswith("hex:") else None

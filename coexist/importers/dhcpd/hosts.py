@@ -1,0 +1,244 @@
+"""Host declarations as registered clients, and what they say about each scope's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from coexist.errors import Position
+from coexist.importers.account import Account
+from coexist.importers.conditions import Member, test
+from coexist.importers.dhcpd.execution import Execution, Interpreter
+from coexist.importers.dhcpd.levels import HostPart, Level, Outline, Wire
+from coexist.importers.groups import GroupBook
+from coexist.importers.imported import ClientRow
+from coexist.importers.program import Step, guarded
+from coexist.wire.option_codes import Option
+
+# The I/G bit of the first octet (IEEE 802): set in group addresses only.
+_GROUP_BIT = 1 << 40
+
+
+@dataclass(slots=True, eq=False)
+class Machine:
+    """One host declaration as it counts for one machine."""
+
+    mac: int
+    name: str
+    level: Level
+    at: Position
+    addresses: tuple[IPv4Address, ...] = ()
+
+
+@dataclass(slots=True)
+class Machines:
+    """Every host declaration with a MAC, as client rows and for the scopes."""
+
+    rows: dict[int, tuple[str, str]] = field(default_factory=dict)
+    declared: dict[int, list[Machine]] = field(default_factory=dict)
+    speaking: list[Machine] = field(default_factory=list)
+    addresses: set[int] = field(default_factory=set)
+
+
+class HostBook:
+    """Reads the hosts of an outline."""
+
+    def __init__(
+        self, outline: Outline, interpreter: Interpreter, groups: GroupBook, account: Account
+    ) -> None:
+        self.outline = outline
+        self.interpreter = interpreter
+        self.groups = groups
+        self.account = account
+        self.machines = Machines()
+        self._group_of: dict[frozenset[int], str] = {}
+        self._names: list[tuple[Position, str]] = []
+
+    def read(self) -> None:
+        """Take every host declaration."""
+        silent: dict[Level, bool] = {}
+        for level, plain in self.outline.plain:
+            if level not in silent:
+                silent[level] = not self._says_something(level)
+            for name, mac, address, host_name, _ in plain.rows:
+                self._plain(name, mac, address, host_name, level, plain.at, silent[level])
+            self.account.modelled(plain.at)
+            told = [row for row in plain.rows if row[3]]
+            if told:
+                self._told_names(plain.at, len(told))
+        for host in self.outline.hosts:
+            self._host(host)
+
+    def _says_something(self, level: Level) -> bool:
+        """Whether the scopes around a host say something that is not said at the root."""
+        return any(outer.statements for outer in level.outwards() if outer is not self.outline.root)
+
+    def _plain(
+        self, name: str, mac: str, address: str, host_name: str, level: Level, at: Position, silent: bool
+    ) -> None:
+        if len(mac) != 17:
+            mac = ":".join(part.zfill(2) for part in mac.split(":"))
+        number = int(mac.replace(":", ""), 16)
+        rows = self.machines.rows
+        if number not in rows and not number & _GROUP_BIT and silent:
+            rows[number] = (host_name or name, address)
+            return
+        addresses = (IPv4Address(address),) if address else ()
+        self._add(Machine(number, host_name or name, level, at, addresses), silent)
+
+    def _add(self, machine: Machine, silent: bool) -> None:
+        mac, rows = machine.mac, self.machines.rows
+        first = next((str(address) for address in machine.addresses), "")
+        if mac & _GROUP_BIT:
+            self.account.left_out(
+                machine.at, f"host {machine.name}", "a multicast address, no machine has it"
+            )
+            return
+        known = rows.get(mac)
+        if known is None:
+            rows[mac] = (machine.name, first)
+        else:
+            if not known[1] and first:
+                rows[mac] = (known[0], first)
+            elif first and known[1] != first:
+                why = f"this MAC has the address {known[1]} already; the inventory keeps one a machine"
+                self.account.left_out(machine.at, f"host {machine.name} {{ fixed-address {first}; }}", why)
+        for address in machine.addresses[1:]:
+            why = "the inventory keeps one address a machine"
+            self.account.left_out(machine.at, f"host {machine.name} {{ fixed-address {address}; }}", why)
+        if not silent:
+            self.machines.speaking.append(machine)
+        self.machines.declared.setdefault(mac, []).append(machine)
+
+    def _told_names(self, at: Position, count: int) -> None:
+        why = "kept as the name of the client; it is not told to the client"
+        text = (
+            "option host-name"
+            if count == 1
+            else f"option host-name in {count} host declarations from here on"
+        )
+        self.account.left_out(at, text, why)
+
+    def _host(self, host: HostPart) -> None:
+        if host.mac is None:
+            self.account.left_out(host.at, host.text, "a machine without an Ethernet address")
+            execution = self.interpreter.chain(host.level)
+            for step in (*execution.steps, *execution.defaults):
+                if step.at.line >= host.at.line and step.at.file == host.at.file and step.at > host.at:
+                    self.account.left_out(
+                        step.at, step.text, "belongs to a machine without an Ethernet address"
+                    )
+            if host.fixed is not None:
+                self.account.left_out(
+                    host.fixed.at, host.fixed.text, "belongs to a machine without an Ethernet address"
+                )
+            return
+        self.account.modelled(host.at)
+        addresses = host.fixed.addresses if host.fixed is not None else ()
+        if host.fixed is not None:
+            self.account.modelled(host.fixed.at)
+            for name in host.fixed.names:
+                why = f"{name} is looked up in DNS while the daemon runs; write its address"
+                self.account.left_out(host.fixed.at, host.fixed.text, why)
+        name = self._host_name(host) or host.name
+        machine = Machine(int.from_bytes(host.mac, "big"), name, host.level, host.at, tuple(addresses))
+        self._add(machine, not self._says_something(host.level))
+
+    def _host_name(self, host: HostPart) -> str:
+        """The host name a declaration tells, which becomes the client's name."""
+        for step in self.interpreter.level(host.level).steps:
+            if step.key == Option.HOST_NAME and step.condition == ((),):
+                why = "kept as the name of the client; it is not told to the client"
+                self.account.left_out(step.at, step.text, why)
+                return str(step.value)
+        return ""
+
+    # -- for the scopes --------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Complete what needs all declarations."""
+        for mac, (_, address) in self.machines.rows.items():
+            if address:
+                self.machines.addresses.add(mac)
+
+    def applying(self, wire: Wire) -> Iterator[tuple[Level, list[Machine]]]:
+        """The declarations that count on a wire, those with the same scope together.
+
+        One with an address of this network counts before one without any; one with addresses
+        elsewhere only does not count at all (find_lease, server/dhcp.c).
+        """
+        together: dict[Level, list[Machine]] = {}
+        seen: dict[int, Machine] = {}
+        for machine in self.machines.speaking:
+            if machine.addresses and not _on_wire(machine, wire):
+                continue
+            other = seen.get(machine.mac)
+            if other is not None and (other.addresses or not machine.addresses):
+                continue
+            seen[machine.mac] = machine
+        silent_here = {
+            mac
+            for mac in seen
+            if not seen[mac].addresses
+            and any(_on_wire(other, wire) for other in self.machines.declared.get(mac, ()))
+        }
+        for mac, machine in seen.items():
+            if mac not in silent_here:
+                together.setdefault(machine.level, []).append(machine)
+        yield from together.items()
+
+    def steps(self, wire: Wire, limit: frozenset[Level]) -> Execution:
+        """What the host declarations set for the machines on a wire, under membership in their groups."""
+        result = Execution()
+        by_meaning: dict[tuple[tuple[Step, ...], tuple[Step, ...]], list[Machine]] = {}
+        meanings: dict[tuple[object, ...], tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
+        for level, machines in self.applying(wire):
+            execution = self.interpreter.chain(level, limit)
+            # The name is the client's own; it is in the clients' list.
+            steps = tuple(step for step in execution.steps if step.key != Option.HOST_NAME)
+            defaults = tuple(step for step in execution.defaults if step.key != Option.HOST_NAME)
+            if not steps and not defaults:
+                continue
+            same = tuple((step.condition, step.key, step.value) for step in (*steps, *defaults))
+            by_meaning.setdefault(meanings.setdefault(same, (steps, defaults)), []).extend(machines)
+        for (steps, defaults), machines in by_meaning.items():
+            condition = test(Member(self._group(machines)))
+            result.steps += guarded(condition, steps)
+            result.defaults += guarded(condition, defaults)
+        return result
+
+    def _group(self, machines: list[Machine]) -> str:
+        macs = frozenset(machine.mac for machine in machines)
+        if macs not in self._group_of:
+            wanted = machines[0].name if len(macs) == 1 else f"hosts-like-{machines[0].name}"
+            self._group_of[macs] = self.groups.of_clients(wanted, macs)
+        return self._group_of[macs]
+
+    def reserved_on(self, wire: Wire) -> frozenset[int]:
+        """The machines with an address of their own on a wire."""
+        return frozenset(
+            mac for mac in self.machines.addresses if _holds(wire, IPv4Address(self.machines.rows[mac][1]))
+        )
+
+    def rows(self, tags: Mapping[int, list[str]]) -> list[ClientRow]:
+        """The clients' list."""
+        return [
+            ClientRow(
+                mac=_colons(mac), name=name, address=address, tags=" ".join(tags[mac]) if mac in tags else ""
+            )
+            for mac, (name, address) in self.machines.rows.items()
+        ]
+
+
+def _colons(mac: int) -> str:
+    digits = f"{mac:012x}"
+    return f"{digits[:2]}:{digits[2:4]}:{digits[4:6]}:{digits[6:8]}:{digits[8:10]}:{digits[10:]}"
+
+
+def _holds(wire: Wire, address: IPv4Address) -> bool:
+    return any(address in subnet.network for subnet in wire.subnets)
+
+
+def _on_wire(machine: Machine, wire: Wire) -> bool:
+    return any(_holds(wire, address) for address in machine.addresses)

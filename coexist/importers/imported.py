@@ -1,0 +1,40 @@
+"""What every importer returns, and the parts of an inventory it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from coexist.importers.account import NotModelled
+
+COLUMNS = ("mac", "name", "location", "hardware", "architecture", "vlan", "address", "tags")
+"""The columns of the clients.csv an import writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRow:
+    """One registered machine; ``mac`` as colon-separated pairs, ``tags`` separated by blanks."""
+
+    mac: str
+    name: str = ""
+    location: str = ""
+    hardware: str = ""
+    architecture: str = ""
+    vlan: str = ""
+    address: str = ""
+    tags: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A source as an inventory: the tree of its sections, its clients, and all that is not in it.
+
+    ``comments`` are lines for people, by the section of the tree they stand above (``""``: the top).
+    """
+
+    tree: dict[str, Any]
+    clients: Sequence[ClientRow] = ()
+    not_modelled: tuple[NotModelled, ...] = ()
+    comments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()

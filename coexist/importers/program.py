@@ -1,0 +1,192 @@
+"""What a server does for a scope's clients, as steps in the order it takes them, turned into rules.
+
+In a dhcpd.conf, as in most servers, a later or inner value replaces an earlier or outer one. An
+inventory's rules are read the other way: the first that fits gives the value. So the steps are
+turned round, and a value that is set for everyone ends all that came before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from coexist.errors import Position
+from coexist.importers.conditions import (
+    ALWAYS,
+    Condition,
+    GroupNamer,
+    Inexpressible,
+    all_of,
+    any_of,
+    negate,
+    rule_conditions,
+)
+
+Key: TypeAlias = Hashable
+"""What a step sets: an option by its number, or next_server, filename, ignore, lease_time, min_secs.
+An importer may use others among its steps, and must have resolved them before it asks for rules."""
+
+IGNORE = "ignore"
+NEXT_SERVER = "next_server"
+FILENAME = "filename"
+SCOPE_ONLY = ("lease_time", "min_secs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One value for the clients of a condition. ``text`` is the statement, for people.
+
+    ``value`` None takes the value away: what was set before does not hold for these clients.
+    """
+
+    condition: Condition
+    key: Key
+    value: Any
+    at: Position
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """Statements under a condition, the next ones only where it does not hold."""
+
+    condition: Condition
+    steps: tuple[Step, ...]
+
+
+Complain: TypeAlias = Callable[[Step, str], None]
+
+
+def chosen(branches: Sequence[Branch]) -> list[Step]:
+    """The steps of ``if``/``elsif``/``else``, of which one branch is taken.
+
+    The first branch's steps come last, so they win; a later branch need not say that the earlier
+    conditions do not hold where those set the same value for all their clients.
+    """
+    result: list[Step] = []
+    for number in range(len(branches) - 1, -1, -1):
+        branch = branches[number]
+        for step in branch.steps:
+            others = [
+                negate(earlier.condition)
+                for earlier in branches[:number]
+                if not _always_sets(earlier, step.key)
+            ]
+            condition = all_of([*others, branch.condition, step.condition])
+            if condition:
+                result.append(
+                    Step(condition=condition, key=step.key, value=step.value, at=step.at, text=step.text)
+                )
+    return result
+
+
+def _always_sets(branch: Branch, key: Key) -> bool:
+    return any(step.key == key and step.condition == ALWAYS for step in branch.steps)
+
+
+def guarded(condition: Condition, steps: Iterable[Step]) -> list[Step]:
+    """The steps under one more condition."""
+    return chosen([Branch(condition=condition, steps=tuple(steps))])
+
+
+def effective(steps: Sequence[Step]) -> list[Step]:
+    """The steps that can have an effect: those no later one replaces for everyone."""
+    ended: set[Key] = set()
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if step.key in ended:
+            continue
+        if step.condition == ALWAYS:
+            ended.add(step.key)
+        kept.append(step)
+    kept.reverse()
+    return kept
+
+
+def scope_fields(steps: Sequence[Step], group_of: GroupNamer, complain: Complain) -> dict[str, Any]:
+    """The part of an inventory scope the steps describe: options, next_server, filename, rules, ...
+
+    ``complain`` is told of every step that cannot be said.
+    """
+    result: dict[str, Any] = {}
+    rules: list[tuple[Condition, list[Step]]] = []
+    kept = effective(steps)
+    for step in reversed(_with_refusals(kept, complain)):
+        if step.condition == ALWAYS and step.key != IGNORE:
+            _put(result, step)
+        elif step.key in SCOPE_ONLY:
+            complain(step, "holds for a whole scope only, here it depends on the client")
+        elif rules and rules[-1][0] == step.condition and step.key != IGNORE:
+            rules[-1][1].append(step)
+        else:
+            rules.append((step.condition, [step]))
+    written = [rule for condition, part in rules for rule in _rules(condition, part, group_of, complain)]
+    if written:
+        result["rules"] = written
+    if "options" in result:
+        result["options"] = dict(sorted(result["options"].items()))
+    order = ("lease_time", "min_secs", NEXT_SERVER, FILENAME, "options", "rules")
+    return {key: result[key] for key in order if key in result}
+
+
+def _with_refusals(steps: list[Step], complain: Complain) -> list[Step]:
+    """The steps with each refusal narrowed to the clients no later step lets in again.
+
+    An inventory's rule can refuse, it cannot take a refusal back. Refusals come last: they win.
+    """
+    plain = [step for step in steps if step.key != IGNORE]
+    refusals = [step for step in steps if step.key == IGNORE]
+    narrowed: list[Step] = []
+    for number, step in enumerate(refusals):
+        if not step.value:
+            continue
+        later = [negate(other.condition) for other in refusals[number + 1 :] if not other.value]
+        try:
+            condition = all_of([step.condition, *later])
+        except Inexpressible as reason:
+            complain(step, str(reason))
+            continue
+        if condition:
+            narrowed.append(Step(condition=condition, key=IGNORE, value=True, at=step.at, text=step.text))
+    return plain + narrowed
+
+
+def _put(holder: dict[str, Any], step: Step) -> None:
+    if isinstance(step.key, int):
+        options = holder.setdefault("options", {})
+        if step.value is not None:
+            options.setdefault(step.key, step.value)
+    elif step.value is not None:
+        holder.setdefault(str(step.key), step.value)
+
+
+def _rules(
+    condition: Condition, steps: Sequence[Step], group_of: GroupNamer, complain: Complain
+) -> Iterable[dict[str, Any]]:
+    values: dict[str, Any] = {}
+    for step in steps:
+        _put(values, step)
+    if not values:
+        return
+    try:
+        heads = rule_conditions(condition, group_of)
+    except Inexpressible as reason:
+        for step in steps:
+            complain(step, str(reason))
+        return
+    for head in heads:
+        yield head | _ordered(values)
+
+
+def _ordered(values: dict[str, Any]) -> dict[str, Any]:
+    order = (NEXT_SERVER, FILENAME, "options", IGNORE)
+    result = {key: values[key] for key in order if key in values}
+    if "options" in result:
+        result["options"] = dict(sorted(result["options"].items()))
+    return result
+
+
+def everyone_but(conditions: Iterable[Condition]) -> Condition:
+    """Those to whom none of the conditions applies."""
+    return negate(any_of(conditions))
