@@ -28,6 +28,27 @@ def _common(function: Any) -> Any:
     return function
 
 
+def _doing_options(function: Any) -> Any:
+    for option in (
+        click.option("--overwrite", is_flag=True, help="Replace files that were edited on a server."),
+        click.option(
+            "--ssh-config",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="Use this file instead of ~/.ssh/config.",
+        ),
+        click.option(
+            "--connect-timeout",
+            type=click.FloatRange(0.1),
+            default=15.0,
+            show_default=True,
+            help="Seconds to wait for a connection.",
+        ),
+        click.option("--yes", is_flag=True, help="Do it; without this it is only shown."),
+    ):
+        function = option(function)
+    return function
+
+
 _format = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 
 
@@ -75,8 +96,8 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
 
 @command.command("next")
 @_common
+@_doing_options
 @_seen_options
-@click.option("--yes", is_flag=True, help="Do it; without this the step is only shown.")
 @click.option("--despite-gate", metavar="REASON", help="Move although the gate is shut; kept in the history.")
 def next_(
     inventory: Path,
@@ -84,8 +105,9 @@ def next_(
     registries: tuple[str, ...],
     captures: tuple[Path, ...],
     *,
-    yes: bool,
     despite_gate: str | None,
+    yes: bool,
+    **doing: Any,
 ) -> int:
     """Move the next wave, or finish the step that is under way.
 
@@ -105,7 +127,7 @@ def next_(
             return EXIT_PENDING
         journal = Journal(loaded.inventory, loaded.name)
         with journal.held():
-            carry_on(journal, surroundings())
+            carry_on(journal, surroundings(**doing))
         return 0
     coming = next_step(loaded.inventory, loaded.name, loaded.state)
     if coming is None:
@@ -121,7 +143,7 @@ def next_(
         return EXIT_PENDING
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        world = surroundings()
+        world = surroundings(**doing)
         state = begin(journal, proven.step, world)
         if shut and despite_gate is not None:
             journal.write(
@@ -133,8 +155,8 @@ def next_(
 
 @command.command("back")
 @_common
-@click.option("--yes", is_flag=True, help="Do it; without this the step is only shown.")
-def back(inventory: Path, name: str | None, *, yes: bool) -> int:
+@_doing_options
+def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
     """Take back the step that is under way, or the wave that moved last.
 
     Possible until the old server is retired, and proven like every other step.
@@ -153,7 +175,7 @@ def back(inventory: Path, name: str | None, *, yes: bool) -> int:
             click.echo(f"the step of {loaded.state.step.wave} would be taken back", err=True)
             return EXIT_PENDING
         with journal.held():
-            take_back(journal, surroundings())
+            take_back(journal, surroundings(**doing))
         return 0
     coming = last_wave_back(loaded.inventory, loaded.name, loaded.state)
     if coming is None:
@@ -164,7 +186,7 @@ def back(inventory: Path, name: str | None, *, yes: bool) -> int:
     if not yes:
         return EXIT_PENDING
     with journal.held():
-        world = surroundings()
+        world = surroundings(**doing)
         begin(journal, proven.step, world)
         carry_on(journal, world)
     return 0
@@ -192,11 +214,11 @@ def status(
 
 @command.command("retire")
 @_common
-@click.option("--yes", is_flag=True, help="Do it; without this it is only checked.")
+@_doing_options
 @click.option(
     "--leave-behind", is_flag=True, help="Although clients that may stay are still on the old server."
 )
-def retire(inventory: Path, name: str | None, *, yes: bool, leave_behind: bool) -> int:
+def retire(inventory: Path, name: str | None, *, yes: bool, leave_behind: bool, **doing: Any) -> int:
     """Take the old server away: it answers nobody any more, and there is no way back."""
     from coexist.cli.migrate_state import load, surroundings
     from coexist.planning.roadmap import check_retirement
@@ -215,5 +237,5 @@ def retire(inventory: Path, name: str | None, *, yes: bool, leave_behind: bool) 
         return EXIT_PENDING
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        retire_source(journal, surroundings())
+        retire_source(journal, surroundings(**doing))
     return 0

@@ -132,23 +132,25 @@ def load(path: Path, name: str | None) -> Loaded:
     )
 
 
-def surroundings() -> World:
+def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: bool) -> World:
     """The real servers, the real clock, and the terminal."""
+    from coexist.cli.remote import connector
+    from coexist.rollout.local import apply_locally, is_local
+    from coexist.rollout.remote import RemoteApply
+
+    remote = RemoteApply(
+        connect=connector(ssh_config, connect_timeout), reason="migration", overwrite=overwrite
+    )
+
+    def apply(inventory: Inventory, server: str) -> str:
+        return apply_locally(inventory, server) if is_local(inventory, server) else remote(inventory, server)
+
     return World(
-        apply=apply_anywhere,
+        apply=apply,
         now=local_now,
         wait_until=wait_until,
         tell=lambda line: click.echo(line, err=True),
     )
-
-
-def apply_anywhere(inventory: Inventory, server: str) -> str:
-    """Bring a server to an inventory, wherever its ``deploy`` section says it is."""
-    from coexist.rollout.local import apply_locally, is_local
-
-    if is_local(inventory, server):
-        return apply_locally(inventory, server)
-    raise CoexistError(f"{server} cannot be reached: it has no `deploy:` section")
 
 
 def local_now() -> datetime:

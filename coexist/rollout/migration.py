@@ -189,11 +189,9 @@ def retire_source(journal: Journal, world: World) -> MigrationState:
 
 
 def current_inventory(inventory: Inventory) -> Inventory:
-    """The inventory as every migration with a state file stands now: what the servers should run."""
+    """The inventory as its migrations stand now, parked registrations included: what servers should run."""
     for name in inventory.site.migrations:
-        state = Journal(inventory, name).read()
-        if state.history:
-            inventory = rendered_inventory(inventory, name, state.placement)
+        inventory = rendered_inventory(inventory, name, Journal(inventory, name).read().placement)
     return inventory
 
 

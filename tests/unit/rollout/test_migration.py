@@ -39,7 +39,8 @@ class Wire:
     """
 
     def __init__(self, inventory: Inventory, kill_at: int | None = None) -> None:
-        self.policies: dict[str, BootPolicy] = {server: boot_policy(inventory, server) for server in ENDS}
+        now = current_inventory(inventory)
+        self.policies: dict[str, BootPolicy] = {server: boot_policy(now, server) for server in ENDS}
         self.macs = list(inventory.clients.macs)
         self.now = START
         self.kill_at = kill_at
