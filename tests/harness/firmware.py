@@ -43,10 +43,11 @@ NEEDS: dict[Firmware, tuple[str, ...]] = {
 _LONGEST: dict[Firmware, float] = {"ipxe": 90.0, "edk2": 180.0, "edk2-http": 240.0}
 """Seconds after which a boot is given up, on a machine that is busy."""
 
+# Whole lines, so that what is read is the sentence and not its beginning.
 _GAVE_UP: dict[Firmware, str] = {
-    "ipxe": r"Nothing to boot[^\r\n]*|No bootable device|No more network devices|Could not boot[^\r\n]*",
-    "edk2": r"PXE-E\d+[^\r\n]*|Start PXE over IPv6|Start HTTP Boot|No bootable option",
-    "edk2-http": r"Error: [^\r\n]*|Start HTTP Boot over IPv6|No bootable option",
+    "ipxe": r"(?:Nothing to boot|No bootable device|No more network devices|Could not boot)[^\r\n]*(?=[\r\n])",
+    "edk2": r"PXE-E\d+[^\r\n]*(?=[\r\n])|Start HTTP Boot|No bootable option",
+    "edk2-http": r"Error: [^\r\n]*(?=[\r\n])|Start HTTP Boot over IPv6|No bootable option",
 }
 _SAID = re.compile(rf"{SAYS} (\S+)[\r\n]")
 _REQUESTS = ("RRQ", "GET", "HEAD")
