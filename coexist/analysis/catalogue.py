@@ -116,6 +116,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX518", "failover-not-on-target", WARNING, "Two servers share a scope and their failover is not written"),
     ("CX519", "option-43-of-offers-not-on-target", WARNING, "The target decides about option 43 by itself"),
     ("CX520", "version-without-renderer", WARNING, "The version is not one that files are written for"),
+    ("CX521", "ping-check-not-on-target", WARNING, "The target does not ping an address before it offers it"),
     # -- CX6xx drift -----------------------------------------------------------------------------
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),

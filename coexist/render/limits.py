@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
+from coexist.inventory.models import OptionTest
 from coexist.inventory.values import Delay
+from coexist.render.scopes import DhcpPlan
 from coexist.render.target import Capabilities, Job
 
 _ELSEWHERE = (
@@ -102,3 +104,30 @@ def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:
         macs = job.inventory.group(group)
         if macs.bounds:
             yield group, macs
+
+
+def report_dhcp_limits(
+    job: Job,
+    can: Capabilities,
+    plan: DhcpPlan,
+    cannot_test: Callable[[OptionTest], bool] = lambda test: False,  # noqa: ARG005 the most can test all
+) -> None:
+    """Report what the scopes of a DHCP server want and ``can`` does not hold."""
+    if job.server.ping_check and not can.ping_check:
+        job.report("CX521", ("servers", job.name, "ping_check"), f"{job.server.software} does not ping an address before it offers it",
+                   "write `ping_check: false`")  # fmt: skip
+    for scope in plan.scopes:
+        declared = job.inventory.site.scopes[scope.name]
+        if declared.min_secs and not can.min_secs:
+            job.report("CX502", (*scope.path, "min_secs"), f"{job.server.software} cannot compare the client's secs with {declared.min_secs}",
+                       "leave it out and order the services by whitelists, or serve the scope by isc-dhcpd")  # fmt: skip
+        if len(declared.servers) > 1 and not can.failover:
+            others = ", ".join(name for name in declared.servers if name != job.name)
+            job.report("CX518", (*scope.path, "servers"), f"{job.name} shares the scope {scope.name} with {others}, and the failover of {job.server.software} is not written",
+                       "set it up by hand, or split the pools into a scope for each server")  # fmt: skip
+        for setting in scope.special:
+            for test in setting.condition.tests:
+                if cannot_test(test):
+                    what = test.model_dump(exclude_defaults=True, by_alias=True)
+                    job.report("CX511", (*setting.path, "when"), f"{job.server.software} cannot test {what}: {setting.name} applies to nobody",
+                               "write the test by `starts_with`, `equals` or `exists`, or serve the scope by isc-dhcpd")  # fmt: skip

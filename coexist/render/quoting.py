@@ -65,7 +65,7 @@ _DNSMASQ_ESCAPES = {
 
 def dnsmasq_string(value: str) -> str:
     """A quoted value of dnsmasq.conf."""
-    bad = next((c for c in value if ord(c) < 32 and c not in _DNSMASQ_ESCAPES or c == "\x7f"), None)
+    bad = next((c for c in value if (ord(c) < 32 and c not in _DNSMASQ_ESCAPES) or c == "\x7f"), None)
     if bad is not None:
         raise ValueError(f"dnsmasq.conf cannot hold the control character {bad!r}")
     quoted = '"' + "".join(_DNSMASQ_ESCAPES.get(c, c) for c in value) + '"'

@@ -154,7 +154,7 @@ def _named_sets(
             names.update(rule.clients or ())
         for pool in scope.pools:
             names.update(pool.allow, pool.deny)
-    names.update(server.answers.groups)
+    names.update(server.answers.groups, server.delay_for)
     if server.answers.who in ("known", "unknown"):
         names.add(server.answers.who)
     # ``unknown`` is what ``known`` leaves; one of the two lists is enough to tell them apart.

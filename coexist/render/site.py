@@ -19,6 +19,7 @@ ENTRY_POINTS = "coexist.renderers"
 _OWN = {
     "isc-dhcpd": "dhcpd",
     "kea": "kea",
+    "dnsmasq": "dnsmasq",
     "coexist": "coexist",
     "generic": "lists",
 }  # fmt: skip

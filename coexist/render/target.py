@@ -20,7 +20,8 @@ class Capabilities:
     ``delays``: the kinds of ``inventory.values.Delay`` it knows. ``delay_step``: the smallest unit in seconds
     (0: any). ``whitelist``/``deny_list``: of exact MACs; ``mac_ranges``: by beginning or range too.
     ``by_architecture``: answers some architectures only. ``delay_for_groups``: a delay for some clients only.
-    ``roles``: the roles a server of this product can have when rendered.
+    ``roles``: the roles a server of this product can have when rendered. ``min_secs``, ``ping_check``,
+    ``failover``: of a DHCP server's scopes.
     """
 
     roles: frozenset[str]
@@ -31,7 +32,9 @@ class Capabilities:
     mac_ranges: bool = False
     by_architecture: bool = False
     delay_for_groups: bool = False
-    programs: bool = True
+    min_secs: bool = True
+    ping_check: bool = True
+    failover: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

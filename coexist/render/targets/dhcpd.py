@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import Cell, Cells, mac_lines, octet_prefixes
-from coexist.render.limits import report_limits
+from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, dhcpd_octets, dhcpd_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.scopes import (
@@ -65,6 +65,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
     plan = dhcp_plan(job.inventory, job.name)
     report_limits(job, RENDERER.capabilities)
+    report_dhcp_limits(job, RENDERER.capabilities, plan)
     writer = _Writer(plan)
     values = {
         "name": job.name,

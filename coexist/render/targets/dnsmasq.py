@@ -1,0 +1,307 @@
+"""dnsmasq 2.90 as a DHCP server: one dnsmasq.conf made of tags.
+
+dnsmasq has no order of rules: a line holds when all its tags do. So each rule gets a tag of its own by
+``tag-if``, and a value is written for its rule without the tags of the rules above that set it too: exactly one
+line holds for a packet. ``dhcp-boot`` gives the file and the server in one line, so it is written for each pair.
+
+What dnsmasq would add by itself is turned off: its own address as router and as siaddr, and moving the boot
+file out of the header (``dhcp-no-override``). An ignored client of one scope is kept out of the scope's ranges,
+because ``dhcp-ignore`` is decided before the subnet is known (rfc2131.c, dhcp_reply). All of this was tried on
+2.90: tests/wire/test_same_answers.py. The ProxyDHCP side is ``dnsmasq_proxy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import TypeVar
+
+from coexist.render.limits import report_dhcp_limits, report_limits, whole_steps
+from coexist.render.quoting import comment, dnsmasq_string
+from coexist.render.rendered import RenderedFile
+from coexist.render.scopes import DhcpPlan, PoolPlan, ScopePlan, Setting, SubnetPlan, dhcp_plan
+from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.targets.dnsmasq_proxy import PROXY_CAPABILITIES, proxy_sections
+from coexist.render.targets.dnsmasq_tags import Groups, Tags, cannot_test, has, lacks
+from coexist.wire.option_codes import Option, option_title
+
+TARGET = "/etc/dnsmasq.d/coexist.conf"
+CHECK = "dnsmasq --test --conf-file={path}"
+RELOAD = "systemctl restart dnsmasq"
+
+T = TypeVar("T")
+
+CAPABILITIES = Capabilities(
+    roles=frozenset({"dhcp", "proxydhcp", "boot-server"}),
+    delays=frozenset({"after"}),
+    delay_step=1.0,
+    delay_for_groups=True,
+    whitelist=True,
+    deny_list=True,
+    mac_ranges=True,
+    by_architecture=True,
+    min_secs=False,
+)
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The server's dnsmasq.conf, for whichever of the two roles it has."""
+    sections: list[tuple[str, list[str]]] = [("General", list(_general(job)))]
+    if "dhcp" in job.server.effective_roles:
+        plan = dhcp_plan(job.inventory, job.name)
+        report_limits(job, CAPABILITIES)
+        report_dhcp_limits(job, CAPABILITIES, plan, cannot_test)
+        sections += _Writer(job, plan).sections()
+    else:
+        report_limits(job, PROXY_CAPABILITIES)
+        sections += proxy_sections(job)
+    values = {
+        "name": job.name,
+        "site": job.inventory.site.site,
+        "sections": [
+            {"title": title, "lines": "".join([f"{line}\n" for line in lines])}
+            for title, lines in sections
+            if lines
+        ],
+    }
+    filters = {"string": dnsmasq_string, "comment": comment}
+    return (
+        RenderedFile(
+            path="dnsmasq.conf",
+            content=job.templates.render("dnsmasq/dnsmasq.conf.j2", values, filters).encode(),
+            purpose="dnsmasq's whole configuration",
+            target=TARGET,
+            check=CHECK,
+            reload=RELOAD,
+        ),
+    )
+
+
+def _general(job: Job) -> Iterator[str]:
+    if "port" not in job.server.settings:
+        yield "port=0"
+    if "dhcp" in job.server.effective_roles:
+        if job.server.authoritative:
+            yield "dhcp-authoritative"
+        if job.server.ping_check is False:
+            yield "no-ping"
+        yield "dhcp-no-override"
+        # A machine is its MAC: firmware, boot loader and system send different client identifiers.
+        yield "dhcp-ignore-clid"
+        # 1000 leases are the default; pools may hold more.
+        yield f"dhcp-lease-max={max(1000, _capacity(job))}"
+    for key, value in job.server.settings.items():
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            yield key if item is True else f"{key}={item}"
+
+
+def _capacity(job: Job) -> int:
+    scopes = [scope for scope in job.inventory.site.scopes.values() if job.name in scope.servers]
+    pools = sum(int(pool.range.last) - int(pool.range.first) + 1 for s in scopes for pool in s.pools)
+    return pools + sum(1 for address in job.inventory.clients.columns["address"] if address)
+
+
+class _Writer:
+    """The lines of a DHCP server."""
+
+    def __init__(self, job: Job, plan: DhcpPlan) -> None:
+        self.job = job
+        self.plan = plan
+        self.scopes = {scope.name: scope for scope in plan.scopes}
+        self.tags = Tags()
+        self.groups = Groups(cells=plan.cells, tags=self.tags)
+
+    def sections(self) -> list[tuple[str, list[str]]]:
+        """Title and lines of each part of the file."""
+        values = [
+            (f"What the scope {scope.name} hands out", list(self._values(scope)))
+            for scope in self.plan.scopes
+        ]
+        ignored = list(self._ignored())
+        subnets = [subnet for vlan in self.plan.vlans for subnet in vlan.subnets]
+        ranges = [line for subnet in subnets for line in self._ranges(subnet)]
+        delays = list(delay_lines(self.job, self.groups))
+        reserved = [reservation for subnet in subnets for reservation in subnet.reservations]
+        return [
+            ("What clients say", self.tags.matches),
+            ("Groups by address range", list(self.groups.ranges())),
+            ("Rules", self.tags.derived),
+            ("Who is not answered", ignored),
+            ("Addresses", [*ranges, *self._shared_networks()]),
+            *values,
+            ("Delay", delays),
+            ("Machines", list(self.groups.machines(reserved))),
+        ]
+
+    # -- scopes --------------------------------------------------------------------------------
+
+    def _rules(self, scope: ScopePlan) -> list[tuple[str, Setting]]:
+        """The tag of each setting, in the order of their authority; the scope's own tag is the last."""
+        rules = []
+        for number, setting in enumerate((s for s in scope.special if not s.ignore), start=1):
+            terms = [has(scope_tag(scope.name)), *self.groups.literals(setting.condition)]
+            rules.append(
+                (self.tags.any_of(("rule", scope.name, number), f"{scope.name}-{number}", [terms]), setting)
+            )
+        return [*rules, (scope_tag(scope.name), scope.defaults)]
+
+    def _values(self, scope: ScopePlan) -> Iterator[str]:
+        rules = self._rules(scope)
+        here = has(scope_tag(scope.name))
+        yield from self._boot_lines(scope, rules)
+        codes = sorted({code for _, setting in rules for code in setting.options})
+        if Option.ROUTER not in codes:
+            # Without a value: not even the default, which would be dnsmasq itself or the relay.
+            yield f"dhcp-option={here},{int(Option.ROUTER)}"
+        for code in codes:
+            # Firmware that does not ask for option 60 must find it all the same.
+            word = "dhcp-option-force" if code == Option.VENDOR_CLASS_IDENTIFIER else "dhcp-option"
+            for terms, setting in _choices([(tag, s if code in s.options else None) for tag, s in rules]):
+                try:
+                    yield f"{word}={','.join(terms)},{code}{option_value(code, setting.options[code])}"
+                except ValueError as error:
+                    self._report_option(code, setting, str(error))
+
+    def _report_option(self, code: int, setting: Setting, why: str) -> None:
+        self.job.report("CX516", setting.path, f"{self.job.name} cannot send option {option_title(code)} of {setting.name}: {why}",
+                        "leave the option out, or serve the scope by isc-dhcpd or kea")  # fmt: skip
+
+    def _boot_lines(self, scope: ScopePlan, rules: list[tuple[str, Setting]]) -> Iterator[str]:
+        files = _choices([(tag, setting.file) for tag, setting in rules])
+        servers = _choices([(tag, setting.next_server) for tag, setting in rules])
+        nowhere = [_opposite(terms[0]) for terms, _ in servers]
+        elsewhere: list[tuple[list[str], IPv4Address | None]] = [*servers]
+        if scope.defaults.next_server is None:
+            elsewhere.append((nowhere, None))
+        for terms, file in files:
+            for more, address in elsewhere:
+                joined = list(dict.fromkeys([*terms, *more]))
+                if any(_opposite(term) in joined for term in joined):
+                    continue
+                tail = f",,{address}" if address is not None else ""
+                yield f"dhcp-boot={','.join(joined)},{dnsmasq_string(file)}{tail}"
+        here = has(scope_tag(scope.name))
+        for terms, address in elsewhere:
+            # Heeded where no dhcp-boot holds; dnsmasq would name itself.
+            joined = list(dict.fromkeys([here, *terms]))
+            yield f"dhcp-option={','.join(joined)},option:server-ip-address,{address or '0.0.0.0'}"
+
+    # -- who is not answered -------------------------------------------------------------------
+
+    def _ignored(self) -> Iterator[str]:
+        """Refusals of the whole server."""
+        seen = {s.condition: None for scope in self.plan.scopes for s in scope.special if _server_wide(s)}
+        for condition in seen:
+            yield f"dhcp-ignore={','.join(self.groups.literals(condition))}"
+
+    def _barred(self, scope: ScopePlan) -> list[str]:
+        """The literals that keep ignored clients out of the scope's ranges."""
+        refusals = [s for s in scope.special if s.ignore and not _server_wide(s)]
+        if not refusals:
+            return []
+        ways = [self.groups.literals(setting.condition) for setting in refusals]
+        return [lacks(self.tags.any_of(("ignored", scope.name), f"ignored-{scope.name}", ways))]
+
+    # -- subnets -------------------------------------------------------------------------------
+
+    def _ranges(self, subnet: SubnetPlan) -> Iterator[str]:
+        scope = self.scopes[subnet.scope] if subnet.scope is not None else None
+        if scope is None or scope.defaults.ignore:
+            return
+        barred = self._barred(scope)
+        tail = f"{subnet.network.netmask},{subnet.network.broadcast_address},{scope.lease_time}"
+        pools = [pool for pool in subnet.pools if pool.cells is None or pool.cells]
+        for pool in pools:
+            terms = [*barred, *self._permits(pool), f"set:{scope_tag(scope.name)}"]
+            yield f"dhcp-range={','.join(terms)},{pool.first},{pool.last},{tail}"
+        if subnet.reservations or not pools:
+            terms = [*barred, f"set:{scope_tag(scope.name)}"]
+            yield f"dhcp-range={','.join(terms)},{subnet.network.network_address},static,{tail}"
+
+    def _permits(self, pool: PoolPlan) -> list[str]:
+        return [] if pool.cells is None else self.groups.membership(pool.cells)
+
+    def _shared_networks(self) -> Iterator[str]:
+        """Where the packet's own subnet is not the one that addresses are leased from."""
+        for vlan in self.plan.vlans:
+            nearby = [*vlan.relays, *([vlan.local] if vlan.local else [])]
+            for subnet in vlan.subnets:
+                if subnet.pools:
+                    for address in nearby:
+                        if address not in subnet.network:
+                            yield f"shared-network={address},{subnet.pools[0].first}"
+
+
+def _server_wide(setting: Setting) -> bool:
+    return setting.ignore and setting.path[:1] == ("servers",)
+
+
+def scope_tag(name: str) -> str:
+    """The tag that a scope's ranges set."""
+    return f"scope-{name}"
+
+
+def _opposite(literal: str) -> str:
+    tag = literal.removeprefix("tag:")
+    return has(tag[1:]) if tag.startswith("!") else lacks(tag)
+
+
+def _choices(rules: list[tuple[str, T | None]]) -> list[tuple[list[str], T]]:
+    """For each rule that sets a value: the literals under which it is the one that gives it."""
+    result: list[tuple[list[str], T]] = []
+    above: list[str] = []
+    for tag, value in rules:
+        if value is not None:
+            result.append(([has(tag), *map(lacks, above)], value))
+            above.append(tag)
+    return result
+
+
+# What 2.90 makes of colon-separated octets, tried for every code: these it takes for text, and ends 66 and 67
+# with a NUL of its own; these it takes for addresses only, of which 0.0.0.0 means dnsmasq itself.
+_TEXT_ONLY = frozenset({12, 15, 17, 18, 40, 64, 66, 67, 100, 101})
+_TERMINATED = frozenset({66, 67})
+_ADDRESSES_ONLY = frozenset(
+    {1, 3, 6, 7, 9, 16, 21, 28, 32, 33, 41, 42, 44, 45, 48, 49, 50, 54, 65, 68, 69, 70, 71, 74, 150}
+)
+_TIMES = frozenset({Option.RENEWAL_TIME, Option.REBINDING_TIME})
+_OTHERWISE = frozenset({Option.TIME_OFFSET, Option.DOMAIN_SEARCH})
+
+
+def option_value(code: int, octets: bytes) -> str:
+    """The value of a ``dhcp-option``, behind its comma. ``ValueError`` where dnsmasq has no way to write it."""
+    if not octets:
+        return ""
+    if code in _TEXT_ONLY:
+        text = octets.removesuffix(b"\0") if code in _TERMINATED else octets
+        return f",{dnsmasq_string(text.decode())}"
+    if code in _ADDRESSES_ONLY:
+        addresses = [str(IPv4Address(octets[at : at + 4])) for at in range(0, len(octets), 4)]
+        if "0.0.0.0" in addresses:
+            raise ValueError("dnsmasq puts its own address for 0.0.0.0")
+        return "," + ",".join(addresses)
+    if code in _TIMES:
+        return f",{int.from_bytes(octets, 'big')}"
+    if code in _OTHERWISE:
+        raise ValueError("dnsmasq builds this option by itself")
+    # One pair of digits alone would be a decimal number.
+    return f",{octets[0]}" if len(octets) == 1 else f",{octets.hex(':')}"
+
+
+def delay_lines(job: Job, groups: Groups) -> Iterator[str]:
+    """``dhcp-reply-delay`` in whole seconds, for groups first."""
+    for group, delay in job.server.delay_for.items():
+        if delay.kind == "after":
+            cells = groups.cells.of(frozenset({group}))
+            for literals in [groups.membership(cells)] if cells else []:
+                yield f"dhcp-reply-delay={','.join(literals)},{whole_steps(delay.after, 1.0):.0f}"
+    if job.server.delay.kind == "after":
+        yield f"dhcp-reply-delay={whole_steps(job.server.delay.after, 1.0):.0f}"
+
+
+RENDERER = Renderer(
+    product="dnsmasq",
+    describe="dnsmasq 2.90 as a DHCP server or as a ProxyDHCP",
+    capabilities=CAPABILITIES,
+    render=render,
+)

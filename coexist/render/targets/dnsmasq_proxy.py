@@ -1,0 +1,154 @@
+"""dnsmasq 2.90 as a ProxyDHCP.
+
+What is known of it (rfc2131.c of 2.90 and captures): without a ``pxe-service`` for the client it is silent, or
+worse answers an architecture it has no service for with an empty offer, which makes firmware ignore other
+servers' offers; so whoever has no program here is ignored by tag. A UEFI offer names no file: firmware asks
+again on port 4011. A ``pxe-service`` whose name has no dot gets ``.0`` behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+
+from coexist.inventory import MacSet
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Program
+from coexist.inventory.references import server_address
+from coexist.render.cells import cut
+from coexist.render.limits import whole_steps
+from coexist.render.quoting import dnsmasq_string
+from coexist.render.target import Capabilities, Job
+from coexist.render.targets.dnsmasq_tags import Groups, Tags, has, lacks
+from coexist.render.targets.lists import answered
+from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
+
+PROXY_CAPABILITIES = Capabilities(
+    roles=frozenset({"proxydhcp"}),
+    delays=frozenset({"after"}),
+    delay_step=1.0,
+    delay_for_groups=True,
+    whitelist=True,
+    deny_list=True,
+    mac_ranges=True,
+    by_architecture=True,
+)
+
+_ANSWERED = "answered"
+
+
+def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
+    """Title and lines of each part of the file."""
+    tags = Tags()
+    served = answered(job.inventory, job.name)
+    sets: dict[str, MacSet] = {_ANSWERED: served}
+    sets.update((group, job.inventory.group(group)) for group in job.server.delay_for)
+    groups = Groups(cells=cut(sets), tags=tags)
+    services = list(_services(job, tags))
+    ignored = list(_ignored(job, groups))
+    delays = list(_delays(job, groups))
+    vendors = (
+        ["dhcp-pxe-vendor=PXEClient,HTTPClient"] if any(map(is_http, _codes(job.server.programs))) else []
+    )
+    _report_wire(job)
+    return [
+        ("Where it is heard", [*vendors, *_ranges(job)]),
+        ("What clients say", tags.matches),
+        ("Groups by address range", list(groups.ranges())),
+        ("Rules", tags.derived),
+        ("Who is not answered", ignored),
+        ("Boot programs", services),
+        ("Delay", delays),
+        ("Machines", list(groups.machines())),
+    ]
+
+
+def _ranges(job: Job) -> Iterator[str]:
+    """A proxy range for each subnet whose packets reach the server."""
+    networks: list[IPv4Network] = []
+    for name, vlan in job.inventory.site.vlans.items():
+        relayed = any(
+            server_address(job.inventory.site, target) in job.server.stands_on.values()
+            for target in vlan.relay_to
+        )
+        if name in job.server.stands_on or relayed:
+            networks += vlan.subnet
+    for network in networks:
+        yield f"dhcp-range={network.network_address},proxy,{network.netmask}"
+
+
+def _codes(programs: Mapping[str, Program]) -> frozenset[int]:
+    return frozenset(code for name in programs for code in ARCHITECTURE_NAMES.get(name, ()))
+
+
+def _wanted(job: Job) -> frozenset[int]:
+    """The architectures it has a program for and shall answer."""
+    codes = _codes(job.server.programs)
+    if job.server.answers.architectures is not None:
+        codes &= frozenset(c for name in job.server.answers.architectures for c in ARCHITECTURE_NAMES[name])
+    return codes
+
+
+def _services(job: Job, tags: Tags) -> Iterator[str]:
+    programs = job.server.programs
+    ipxe = programs.get("ipxe")
+    terms = [lacks(tags.ipxe())] if ipxe else []
+    for name in sorted(programs, key=lambda name: min(ARCHITECTURE_NAMES.get(name, {999}))):
+        if name == "ipxe":
+            continue
+        for code in sorted(ARCHITECTURE_NAMES[name] & _wanted(job)):
+            yield _service(job, terms, code, name, programs[name])
+    if ipxe:
+        # iPXE announces the architecture of the firmware it runs on.
+        for code in sorted(_wanted(job)):
+            yield _service(job, [has(tags.ipxe())], code, "ipxe", ipxe)
+
+
+def _service(job: Job, terms: list[str], code: int, name: str, program: Program) -> str:
+    path: Path = ("servers", job.name, "programs", name)
+    address = _program_server(job, program)
+    if "." not in program.file.rpartition("/")[2]:
+        job.report("CX515", path, f"dnsmasq adds .0 to a boot program without a suffix: {job.name} names {program.file}.0",
+                   f"give the file a suffix on the TFTP server, or link {program.file}.0 to it")  # fmt: skip
+    tail = f",{address}" if address is not None else ""
+    head = "".join(f"{term}," for term in terms)
+    return f"pxe-service={head}{code},{dnsmasq_string(job.name)},{dnsmasq_string(program.file)}{tail}"
+
+
+def _program_server(job: Job, program: Program) -> IPv4Address | None:
+    named = program.server or job.server.boot_server
+    return server_address(job.inventory.site, named, job.server.vlan) if named else None
+
+
+def _ignored(job: Job, groups: Groups) -> Iterator[str]:
+    members = groups.cells.of(frozenset({_ANSWERED}))
+    if members != groups.cells.all:
+        outside = groups.cells.all - members
+        yield f"dhcp-ignore={','.join(groups.membership(outside))}" if members else "dhcp-ignore=tag:!never"
+    wanted = _wanted(job)
+    if wanted:
+        yield f"dhcp-ignore={lacks(groups.tags.architectures(wanted))}"
+    else:
+        job.report("CX515", ("servers", job.name, "programs"), f"{job.name} has no boot program; dnsmasq answers nobody without one",
+                   "write `programs: {bios: ..., uefi-x64: ...}`")  # fmt: skip
+
+
+def _delays(job: Job, groups: Groups) -> Iterator[str]:
+    for group, delay in job.server.delay_for.items():
+        cells = groups.cells.of(frozenset({group}))
+        if delay.kind == "after" and cells:
+            yield f"dhcp-reply-delay={','.join(groups.membership(cells))},{whole_steps(delay.after, 1.0):.0f}"
+    if job.server.delay.kind == "after":
+        yield f"dhcp-reply-delay={whole_steps(job.server.delay.after, 1.0):.0f}"
+
+
+def _report_wire(job: Job) -> None:
+    """What dnsmasq decides by itself in its offers."""
+    server = job.server
+    fixed = {"discovery_control", "offers_file", "answers_4011"} & server.model_fields_set
+    for key in sorted(fixed):
+        job.report("CX519", ("servers", job.name, key), f"dnsmasq decides by itself about option 43 and the file of its offers; `{key}` has no effect",
+                   "leave it out, or let coexist be this boot server")  # fmt: skip
+    if server.options:
+        job.report("CX516", ("servers", job.name, "options"), "dnsmasq as a ProxyDHCP sends no further options",
+                   "let the DHCP server hand them out, or let coexist be this boot server")  # fmt: skip

@@ -1,0 +1,215 @@
+"""Tags of a dnsmasq.conf: what sets them, for the DHCP and the ProxyDHCP side alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from coexist.inventory.models import OptionTest
+from coexist.render.cells import Cell, Cells, octet_prefixes
+from coexist.render.quoting import comment, dnsmasq_string
+from coexist.render.scopes import Condition, Reservation
+from coexist.wire.architecture import Architecture, architecture_name
+from coexist.wire.mac import format_mac
+from coexist.wire.option_codes import Option
+
+NEVER = "never"
+"""A tag that nothing sets."""
+
+
+def has(tag: str) -> str:
+    """The literal for a tag that is set."""
+    return f"tag:{tag}"
+
+
+def lacks(tag: str) -> str:
+    """The literal for a tag that is not set."""
+    return f"tag:!{tag}"
+
+
+@dataclass(slots=True)
+class Tags:
+    """Lines that set tags, each written once."""
+
+    matches: list[str] = field(default_factory=list)
+    derived: list[str] = field(default_factory=list)
+    _made: dict[object, str] = field(default_factory=dict)
+
+    def match(self, key: object, name: str, tests: Iterable[str]) -> str:
+        """A tag that any of some tests on options sets; ``name`` is for people."""
+        if key not in self._made:
+            self._made[key] = name
+            self.matches += [f"dhcp-match=set:{name},{test}" for test in tests]
+        return self._made[key]
+
+    def any_of(self, key: object, name: str, literals: Iterable[Iterable[str]]) -> str:
+        """A tag that is set when all literals of any of some lists hold."""
+        if key not in self._made:
+            lines = [f"tag-if=set:{name},{','.join(terms)}" for terms in literals]
+            self._made[key] = name
+            self.derived += lines
+        return self._made[key]
+
+    def number(self) -> int:
+        """A number no other tag has."""
+        return len(self._made) + 1
+
+    # -- what a packet says --------------------------------------------------------------------
+
+    def begins(self, code: int, octets: bytes, at: int = 0) -> str:
+        """The literal for an option that begins with some octets, after ``at`` others."""
+        pattern = "*:" * at + octets.hex(":")
+        return has(
+            self.match(
+                ("begins", int(code), pattern), f"o{int(code)}-{self.number()}", [f"{int(code)},{pattern}"]
+            )
+        )
+
+    def equals(self, code: int, octets: bytes) -> list[str]:
+        """The literals for an option that is some octets: dnsmasq compares beginnings, so none may follow."""
+        pattern = f"{octets.hex(':')}:*"
+        longer = self.match(
+            ("begins", int(code), pattern), f"o{int(code)}-{self.number()}", [f"{int(code)},{pattern}"]
+        )
+        return [self.begins(code, octets), lacks(longer)]
+
+    def architectures(self, codes: frozenset[int]) -> str:
+        """The tag of the clients of some architectures."""
+        names = sorted({architecture_name(code) for code in codes})
+        name = "arch-" + ("+".join(names) if len(names) <= 4 else str(self.number()))
+        tag = self.match(
+            ("arch", codes), name, [f"93,{code.to_bytes(2, 'big').hex(':')}" for code in sorted(codes)]
+        )
+        if Architecture.X86_BIOS in codes:
+            # ROMs older than RFC 4578 send no option 93.
+            known = self.match(("exists", 93), "o93", ["93"])
+            pxe = self.begins(Option.VENDOR_CLASS_IDENTIFIER, b"PXEClient")
+            self.any_of(("bios", codes), tag, [[pxe, lacks(known)]])
+        return tag
+
+    def ipxe(self) -> str:
+        """The tag of the clients that already run iPXE."""
+        bare, counted = b"iPXE".hex(":"), b"\4iPXE".hex(":")
+        return self.match("ipxe", "ipxe", ["175", f"77,{bare}", f"77,{counted}"])
+
+
+@dataclass(slots=True, kw_only=True)
+class Groups:
+    """The machines a configuration tells apart, as tags."""
+
+    cells: Cells
+    tags: Tags
+
+    def cell_tag(self, name: str) -> str:
+        """The tag of a cell."""
+        return f"in-{name}"
+
+    def machines(self, reservations: Iterable[Reservation] = ()) -> Iterator[str]:
+        """A line for each machine that a list or a reservation names."""
+        tags = {mac: self.cell_tag(cell.name) for cell in self.cells.named for mac in cell.points}
+        rest = self.cell_tag(self.cells.rest.name)
+        for cell in self.cells.named:
+            # A machine that a range takes in and no other list names must be kept out of it.
+            tags.update((mac, rest) for mac in cell.excluded if mac not in tags)
+        addresses = {r.mac: r for r in reservations}
+        for mac in sorted({*tags, *addresses}):
+            if mac not in addresses:
+                yield f"dhcp-host={format_mac(mac)},set:{tags[mac]}"
+                continue
+            if mac in tags:
+                # A dhcp-host with an address is not seen on another subnet, and its tag neither.
+                yield f"dhcp-mac=set:{tags[mac]},{format_mac(mac)}"
+            note = f" # {comment(addresses[mac].name)}" if addresses[mac].name else ""
+            yield f"dhcp-host={format_mac(mac)},{addresses[mac].address}{note}"
+
+    def ranges(self) -> Iterator[str]:
+        """Lines that put addresses into cells by how they begin."""
+        for cell in self.cells.named:
+            if not cell.intervals:
+                continue
+            by_range = f"range-{cell.name}"
+            for first, last in cell.intervals:
+                for prefix in octet_prefixes(first, last):
+                    yield f"dhcp-mac=set:{by_range},{prefix.hex(':')}{':*' * (6 - len(prefix))}"
+            terms = [has(by_range), *(lacks(tag) for tag in self._excluding(cell))]
+            yield f"tag-if=set:{self.cell_tag(cell.name)},{','.join(terms)}"
+
+    def _excluding(self, cell: Cell) -> list[str]:
+        excluded = frozenset(cell.excluded)
+        others = [c.name for c in self.cells.named if c is not cell and not excluded.isdisjoint(c.points)]
+        if excluded.difference(*(c.points for c in self.cells.named)):
+            others.append(self.cells.rest.name)
+        return [self.cell_tag(name) for name in others]
+
+    def membership(self, cells: frozenset[str]) -> list[str]:
+        """The literals that say a machine is in one of the cells."""
+        named = [cell.name for cell in self.cells.named]
+        if self.cells.rest.name in cells:
+            return [lacks(self.cell_tag(name)) for name in named if name not in cells]
+        wanted = [name for name in named if name in cells]
+        if len(wanted) == 1:
+            return [has(self.cell_tag(wanted[0]))]
+        name = f"any-{self.tags.number()}"
+        return [has(self.tags.any_of(("cells", cells), name, [[has(self.cell_tag(n))] for n in wanted]))]
+
+    def literals(self, condition: Condition) -> list[str]:
+        """The literals of a condition; all must hold."""
+        tags = self.tags
+        terms: list[str] = []
+        if condition.cells is not None:
+            terms += self.membership(condition.cells)
+        if condition.architectures is not None:
+            terms.append(has(tags.architectures(condition.architectures)))
+        if condition.ipxe:
+            terms.append(has(tags.ipxe()))
+        if condition.vendor_class is not None:
+            terms.append(tags.begins(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class))
+        if condition.user_class is not None:
+            text = condition.user_class
+            ways = [tags.equals(Option.USER_CLASS, value) for value in (text, bytes((len(text),)) + text)]
+            terms.append(has(tags.any_of(("user-class", text), f"user-{tags.number()}", ways)))
+        for test in condition.tests:
+            terms += _tested(tags, test)
+        return terms
+
+
+def cannot_test(test: OptionTest) -> bool:
+    """Whether dnsmasq has no way to make this test; a pattern of one octet would be read as a number."""
+    if test.exists is not None:
+        return test.suboption is not None
+    if test.suboption is not None or test.ends_with is not None or len(test.octets) + test.at < 2:
+        return True
+    return test.contains is not None and (
+        not test.contains.isprintable() or test.contains.lower().startswith("hex:")
+    )
+
+
+def _tested(tags: Tags, test: OptionTest) -> list[str]:
+    if cannot_test(test):
+        # Told as a finding; nobody fits.
+        return [has(NEVER)]
+    if test.exists is not None:
+        literal = has(tags.match(("exists", test.option), f"o{test.option}", [str(test.option)]))
+        return [_negated(literal) if test.exists == test.negated else literal]
+    if test.contains is not None:
+        key = ("contains", test.option, test.contains)
+        pattern = f"{test.option},{dnsmasq_string(test.contains)}"
+        terms = [has(tags.match(key, f"o{test.option}-{tags.number()}", [pattern]))]
+    elif test.equals is not None:
+        terms = tags.equals(test.option, test.octets)
+    else:
+        terms = [tags.begins(test.option, test.octets, test.at)]
+    if not test.negated:
+        return terms
+    if len(terms) == 1:
+        return [_negated(terms[0])]
+    whole = tags.any_of(("all", *terms), f"o{test.option}-{tags.number()}", [terms])
+    return [lacks(whole)]
+
+
+def _negated(literal: str) -> str:
+    return (
+        literal.replace("tag:", "tag:!")
+        if not literal.startswith("tag:!")
+        else literal.replace("tag:!", "tag:")
+    )

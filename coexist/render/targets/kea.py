@@ -1,0 +1,478 @@
+"""ISC Kea 2.2 and 3.0: one kea-dhcp4.conf, written by ``json.dumps``.
+
+Kea knows no list of machines but its host reservations. A global reservation without an address puts a
+machine into the class of its cell; with ``early-global-reservations-lookup`` that happens before subnets are
+selected, so a class may also decide whether a client is served at all. Rules are classes that are evaluated
+when a subnet asks for them, in its order; of several the first that sets a value gives it, but a subnet's own
+option comes before a class's (section "Option precedence" of the Kea manual): what a rule may override stands in
+a last class that always holds.
+
+Kea drops a trailing NUL of option 67 and the end mark of option 43. The flex_option hook library, which comes
+with Kea, sends octets as they are. All of this was tried on Kea 2.2.0: tests/wire/test_same_answers.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coexist.inventory.models import OptionTest
+from coexist.render.cells import Cell, octet_prefixes
+from coexist.render.limits import report_dhcp_limits, report_limits
+from coexist.render.quoting import kea_name, kea_octets
+from coexist.render.rendered import RenderedFile
+from coexist.render.scopes import (
+    Condition,
+    DhcpPlan,
+    PoolPlan,
+    Reservation,
+    ScopePlan,
+    Setting,
+    SubnetPlan,
+    VlanPlan,
+    dhcp_plan,
+)
+from coexist.render.target import Capabilities, Job, Renderer
+from coexist.wire.architecture import Architecture
+from coexist.wire.mac import format_mac
+from coexist.wire.option_codes import Option, OptionKind, option_kind
+
+TARGET = "/etc/kea/kea-dhcp4.conf"
+CHECK = "kea-dhcp4 -t {path}"
+RELOAD = "systemctl restart kea-dhcp4-server"
+HOOKS_2 = "/usr/lib/x86_64-linux-gnu/kea/hooks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What changed its name between versions: 2.7.4 renamed the keys of classification.
+
+    ``hooks``: the folder hook libraries are named with; since 3.0 they are named without one.
+    """
+
+    only_listed: str
+    evaluate: str
+    hooks: str
+
+    def restrict(self, name: str) -> dict[str, Any]:
+        """The entry that lets only a class use a subnet or pool."""
+        return (
+            {"client-class": name} if self.only_listed == "only-if-required" else {"client-classes": [name]}
+        )
+
+
+KEA_2 = Dialect(only_listed="only-if-required", evaluate="require-client-classes", hooks=HOOKS_2 + "/")
+KEA_3 = Dialect(only_listed="only-in-additional-list", evaluate="evaluate-additional-classes", hooks="")
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The server's kea-dhcp4.conf."""
+    dialect = _dialect(job)
+    plan = dhcp_plan(job.inventory, job.name)
+    report_limits(job, RENDERER.capabilities)
+    report_dhcp_limits(job, RENDERER.capabilities, plan, lambda test: test.contains is not None)
+    tree = _Writer(job, plan, dialect).tree()
+    return (
+        RenderedFile(
+            path="kea-dhcp4.conf",
+            content=dumps({"Dhcp4": tree}).encode(),
+            purpose="the DHCP server's whole configuration",
+            target=TARGET,
+            check=CHECK,
+            reload=RELOAD,
+        ),
+    )
+
+
+def _dialect(job: Job) -> Dialect:
+    version = job.server.software.version
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
+    if not numbers or numbers < (2, 2):
+        job.report("CX520", ("servers", job.name, "software"), f"files are written for Kea 2.2 to 2.6 and 3.0, not for {job.server.software}; {job.name} gets those of 2.2",
+                   "write the version you run: `software: kea 2.2` or `software: kea 3.0`")  # fmt: skip
+    return KEA_3 if numbers >= (2, 7, 4) else KEA_2
+
+
+class _Writer:
+    """One server's tree."""
+
+    def __init__(self, job: Job, plan: DhcpPlan, dialect: Dialect) -> None:
+        self.job = job
+        self.plan = plan
+        self.dialect = dialect
+        self.cells = plan.cells
+        self.scopes = {scope.name: scope for scope in plan.scopes}
+        self.class_of = {mac: cell.name for cell in self.cells.named for mac in cell.points}
+        self.exact: dict[int, list[tuple[str, bytes]]] = {}
+        self.pool_classes: dict[frozenset[str], str] = {}
+
+    def tree(self) -> dict[str, Any]:
+        """Everything below ``Dhcp4``."""
+        scope_classes = [entry for scope in self.plan.scopes for entry in self._scope_classes(scope)]
+        networks, subnets = [], []
+        for vlan in self.plan.vlans:
+            made = [self._subnet(subnet) for subnet in vlan.subnets]
+            if len(made) > 1:
+                networks.append({"name": vlan.name, **_relays(vlan, always=True), "subnet4": made})
+            elif vlan.subnets[0].scope is not None:
+                subnets.append({**made[0], **_relays(vlan)})
+        settings = {key: value for key, value in self.job.server.settings.items() if key != "hooks_directory"}
+        return {
+            "comment": f"{self.plan.name}: written by coexist from the inventory of"
+            f" {self.job.inventory.site.site}; change it there.",
+            "interfaces-config": {"interfaces": ["*"], "dhcp-socket-type": "raw"},
+            "lease-database": {"type": "memfile"},
+            "authoritative": self.plan.server.authoritative,
+            # A machine is its MAC: firmware, boot loader and system send different client identifiers.
+            "match-client-id": False,
+            "host-reservation-identifiers": ["hw-address"],
+            "early-global-reservations-lookup": True,
+            "reservations-global": True,
+            "reservations-in-subnet": True,
+            **settings,
+            **self._hooks(),
+            **self._definitions(),
+            "client-classes": [*self._cell_classes(), *self._pool_class_entries(), *scope_classes],
+            "shared-networks": networks,
+            "subnet4": subnets,
+            "reservations": [
+                {"hw-address": format_mac(mac), "client-classes": [name]}
+                for mac, name in sorted(self.class_of.items())
+            ],
+        }
+
+    # -- groups --------------------------------------------------------------------------------
+
+    def _cell_classes(self) -> Iterator[dict[str, Any]]:
+        for cell in self.cells.named:
+            if cell.intervals:
+                yield {"name": _range_class(cell), "test": _interval_test(cell)}
+            if cell.points:
+                # A class without a test is given by reservations.
+                yield {"name": cell.name}
+
+    def _member(self, cells: Iterable[str]) -> str:
+        wanted = frozenset(cells)
+        terms = []
+        for cell in self.cells.named:
+            if cell.name in wanted:
+                terms += [f"member({kea_name(cell.name)})"] if cell.points else []
+                terms += [f"member({kea_name(_range_class(cell))})"] if cell.intervals else []
+        return any_of(terms)
+
+    def _membership(self, cells: frozenset[str]) -> str | None:
+        if self.cells.rest.name not in cells:
+            return self._member(cells)
+        others = self._member(self.cells.all - cells - {self.cells.rest.name})
+        return f"not ({others})" if others else None
+
+    # -- conditions ----------------------------------------------------------------------------
+
+    def test(self, condition: Condition) -> str:
+        """A condition as a class test."""
+        return " and ".join(f"({term})" for term in self._terms(condition)) or "member('ALL')"
+
+    def _terms(self, condition: Condition) -> Iterator[str]:
+        if condition.cells is not None:
+            membership = self._membership(condition.cells)
+            if membership:
+                yield membership
+        if condition.architectures is not None:
+            yield any_of(_architecture(code) for code in sorted(condition.architectures))
+        if condition.ipxe:
+            yield any_of([_equals(Option.USER_CLASS, b"iPXE"), _equals(Option.USER_CLASS, b"\4iPXE"),
+                          f"option[{int(Option.IPXE_ENCAPSULATED)}].exists"])  # fmt: skip
+        if condition.vendor_class is not None:
+            yield _starts_with(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class)
+        if condition.user_class is not None:
+            text = condition.user_class
+            yield any_of(
+                [_equals(Option.USER_CLASS, text), _equals(Option.USER_CLASS, bytes((len(text),)) + text)]
+            )
+        for test in condition.tests:
+            yield _option_test(test)
+
+    # -- scopes --------------------------------------------------------------------------------
+
+    def _scope_classes(self, scope: ScopePlan) -> Iterator[dict[str, Any]]:
+        refusals = [s for s in scope.special if s.ignore]
+        if refusals:
+            terms = any_of(self.test(setting.condition) for setting in refusals)
+            yield {"name": served_class(scope), "test": f"not ({terms})"}
+        for number, setting in enumerate(_values(scope), start=1):
+            name = f"{scope.name}/{number}"
+            yield {
+                "name": name,
+                "comment": setting.name,
+                "test": self.test(setting.condition),
+                self.dialect.only_listed: True,
+                **self._values(setting, name),
+            }
+
+    def _values(self, setting: Setting, class_name: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {}
+        if setting.next_server is not None:
+            entry["next-server"] = str(setting.next_server)
+        if setting.file is not None:
+            entry["boot-file-name"] = setting.file
+        options = []
+        for code, octets in setting.options.items():
+            if _needs_exact(code, octets):
+                self.exact.setdefault(code, []).append((class_name, octets))
+            else:
+                options.append(option_data(code, octets))
+        if options:
+            entry["option-data"] = options
+        return entry
+
+    def _hooks(self) -> dict[str, Any]:
+        if not self.exact:
+            return {}
+        folder = self.dialect.hooks
+        if "hooks_directory" in self.job.server.settings:
+            folder = str(self.job.server.settings["hooks_directory"]).rstrip("/") + "/"
+        options = [
+            {"code": code, "supersede": _first_of(choices)} for code, choices in sorted(self.exact.items())
+        ]
+        library = {"library": f"{folder}libdhcp_flex_option.so", "parameters": {"options": options}}
+        more = self.job.server.settings.get("hooks-libraries", [])
+        return {"hooks-libraries": [*more, library]}
+
+    def _definitions(self) -> dict[str, Any]:
+        """Options that encapsulate others, of those a rule looks into."""
+        codes = {
+            test.option
+            for scope in self.plan.scopes
+            for setting in scope.special
+            for test in setting.condition.tests
+            if test.suboption is not None and test.option != Option.RELAY_AGENT_INFORMATION
+        }
+        made = [
+            {"name": f"coexist-{code}", "code": code, "type": "empty", "encapsulate": f"coexist-in-{code}"}
+            for code in sorted(codes)
+        ]
+        return {"option-def": [*self.job.server.settings.get("option-def", []), *made]} if made else {}
+
+    # -- subnets -------------------------------------------------------------------------------
+
+    def _subnet(self, subnet: SubnetPlan) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            # Leases name their subnet by this number: it must not change when others are added.
+            "id": int(subnet.network.network_address),
+            "subnet": str(subnet.network),
+        }
+        if subnet.scope is None:
+            return entry
+        scope = self.scopes[subnet.scope]
+        values = _values(scope)
+        if scope.defaults.ignore:
+            entry.update(self.dialect.restrict("DROP"))
+        elif any(setting.ignore for setting in scope.special):
+            entry.update(self.dialect.restrict(served_class(scope)))
+        entry["valid-lifetime"] = scope.lease_time
+        if values:
+            entry[self.dialect.evaluate] = [f"{scope.name}/{n}" for n in range(1, len(values) + 1)]
+        entry["option-data"] = [option_data(code, octets) for code, octets in _undisputed(scope).items()]
+        entry["pools"] = [self._pool(pool) for pool in subnet.pools if pool.cells is None or pool.cells]
+        entry["reservations"] = [self._reservation(r) for r in subnet.reservations]
+        return entry
+
+    def _pool(self, pool: PoolPlan) -> dict[str, Any]:
+        entry: dict[str, Any] = {"pool": f"{pool.first} - {pool.last}"}
+        if pool.cells is not None and self._membership(pool.cells):
+            name = self.pool_classes.setdefault(pool.cells, f"pool/{len(self.pool_classes) + 1}")
+            entry.update(self.dialect.restrict(name))
+        return entry
+
+    def _pool_class_entries(self) -> Iterator[dict[str, Any]]:
+        for cells, name in self.pool_classes.items():
+            yield {"name": name, "test": self._membership(cells)}
+
+    def _reservation(self, reservation: Reservation) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "hw-address": format_mac(reservation.mac),
+            "ip-address": str(reservation.address),
+        }
+        if reservation.mac in self.class_of:
+            entry["client-classes"] = [self.class_of[reservation.mac]]
+        if reservation.name:
+            entry["comment"] = reservation.name
+        return entry
+
+
+def served_class(scope: ScopePlan) -> str:
+    """The class of the clients a scope answers."""
+    return f"{scope.name}/served"
+
+
+def _values(scope: ScopePlan) -> list[Setting]:
+    """The settings that become classes: the special ones, and last the defaults that one of them may override."""
+    special = [s for s in scope.special if not s.ignore]
+    quiet = _undisputed(scope)
+    left = Setting(
+        name=scope.defaults.name,
+        path=scope.defaults.path,
+        next_server=scope.defaults.next_server,
+        file=scope.defaults.file,
+        options={code: octets for code, octets in scope.defaults.options.items() if code not in quiet},
+    )
+    has_values = left.next_server is not None or left.file is not None or left.options
+    return [*special, left] if has_values else special
+
+
+def _undisputed(scope: ScopePlan) -> dict[int, bytes]:
+    """The default options that no rule overrides and that Kea sends as they are."""
+    disputed = {code for setting in scope.special for code in setting.options}
+    return {
+        code: octets
+        for code, octets in scope.defaults.options.items()
+        if code not in disputed and not _needs_exact(code, octets)
+    }
+
+
+def _needs_exact(code: int, octets: bytes) -> bool:
+    """Whether Kea itself would change the octets."""
+    return (
+        code == Option.VENDOR_SPECIFIC_INFORMATION
+        or code == Option.BOOTFILE_NAME
+        or not octets
+        or (option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"))
+    )
+
+
+def _first_of(choices: list[tuple[str, bytes]]) -> str:
+    """An expression for the value of the first class the packet is in."""
+    expression = "''"
+    for name, octets in reversed(choices):
+        expression = f"ifelse(member({kea_name(name)}), {kea_octets(octets)}, {expression})"
+    return expression
+
+
+def option_data(code: int, octets: bytes) -> dict[str, Any]:
+    """One option as octets."""
+    entry: dict[str, Any] = {"code": code, "csv-format": False, "data": octets.hex()}
+    if code == Option.VENDOR_CLASS_IDENTIFIER:
+        # Firmware that does not ask for option 60 must find it all the same.
+        entry["always-send"] = True
+    return entry
+
+
+def _relays(vlan: VlanPlan, *, always: bool = False) -> dict[str, Any]:
+    outside = [r for r in vlan.relays if always or not any(r in s.network for s in vlan.subnets)]
+    return {"relay": {"ip-addresses": [str(relay) for relay in outside]}} if outside else {}
+
+
+def _range_class(cell: Cell) -> str:
+    return f"{cell.name} by range"
+
+
+def _interval_test(cell: Cell) -> str:
+    prefixes = [prefix for first, last in cell.intervals for prefix in octet_prefixes(first, last)]
+    inside = any_of(_mac_begins(prefix) for prefix in prefixes)
+    if not cell.excluded:
+        return inside
+    return f"({inside}) and not ({any_of(_mac_begins(mac.to_bytes(6, 'big')) for mac in cell.excluded)})"
+
+
+def _mac_begins(prefix: bytes) -> str:
+    return f"substring(pkt4.mac, 0, {len(prefix)}) == {kea_octets(prefix)}"
+
+
+def any_of(terms: Iterable[str]) -> str:
+    """The disjunction; halves nest in parentheses, so that Kea's parser never goes deep."""
+    listed = list(terms)
+    if len(listed) <= 8:
+        return " or ".join(listed)
+    half = len(listed) // 2
+    return f"({any_of(listed[:half])}) or ({any_of(listed[half:])})"
+
+
+def _equals(code: int, octets: bytes) -> str:
+    return f"option[{int(code)}].hex == {kea_octets(octets)}"
+
+
+def _starts_with(code: int, octets: bytes) -> str:
+    return f"substring(option[{int(code)}].hex, 0, {len(octets)}) == {kea_octets(octets)}"
+
+
+def _architecture(code: int) -> str:
+    named = _starts_with(Option.CLIENT_SYSTEM_ARCHITECTURE, code.to_bytes(2, "big"))
+    if code != Architecture.X86_BIOS:
+        return named
+    # ROMs older than RFC 4578 send no option 93.
+    silent = f"not option[93].exists and {_starts_with(Option.VENDOR_CLASS_IDENTIFIER, b'PXEClient')}"
+    return f"({named} or ({silent}))"
+
+
+def _option_test(test: OptionTest) -> str:
+    term = _comparison(test)
+    return f"not ({term})" if test.negated else term
+
+
+def _comparison(test: OptionTest) -> str:
+    option = f"option[{test.option}]"
+    if test.suboption is not None:
+        relayed = test.option == Option.RELAY_AGENT_INFORMATION
+        option = f"relay4[{test.suboption}]" if relayed else f"{option}.option[{test.suboption}]"
+    if test.exists is not None:
+        return f"{option}.exists" if test.exists else f"not {option}.exists"
+    octets = kea_octets(test.octets)
+    length = len(test.octets)
+    if test.equals is not None:
+        return f"{option}.hex == {octets}"
+    if test.starts_with is not None:
+        return f"substring({option}.hex, {test.at}, {length}) == {octets}"
+    if test.ends_with is not None:
+        return f"substring({option}.hex, -{length}, all) == {octets}"
+    # Kea has no search inside a value; report_dhcp_limits has told so. Nobody fits.
+    return "not member('ALL')"
+
+
+def dumps(tree: Mapping[str, Any]) -> str:
+    """JSON with one reservation a line: a hundred thousand indented ones would be slow and hard to read."""
+    lists: list[str] = []
+    text = json.dumps(_set_apart(tree, lists), indent=2, ensure_ascii=False)
+    for number, written in enumerate(lists):
+        text = text.replace(json.dumps(_place(number)), written, 1)
+    return text + "\n"
+
+
+def _place(number: int) -> str:
+    # No text of an inventory holds a NUL: neither YAML nor the CSV reader lets one in.
+    return f"\0{number}"
+
+
+def _set_apart(value: Any, lists: list[str]) -> Any:
+    """The tree with each list of reservations written out to ``lists`` and its place in its stead."""
+    if isinstance(value, list):
+        return [_set_apart(item, lists) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    result: dict[str, Any] = {}
+    for key, item in value.items():
+        if key == "reservations" and item:
+            lists.append("[\n" + ",\n".join(map(encode, item)) + "\n]")
+            result[key] = _place(len(lists) - 1)
+        else:
+            result[key] = _set_apart(item, lists)
+    return result
+
+
+RENDERER = Renderer(
+    product="kea",
+    describe="ISC Kea 2.2 to 2.6 and 3.0 (DHCPv4)",
+    capabilities=Capabilities(
+        roles=frozenset({"dhcp"}),
+        whitelist=True,
+        deny_list=True,
+        mac_ranges=True,
+        by_architecture=True,
+        ping_check=False,
+        min_secs=False,
+    ),
+    render=render,
+)
