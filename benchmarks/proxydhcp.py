@@ -8,11 +8,25 @@ from __future__ import annotations
 import argparse
 import re
 
-from stage import CLIENT, FIRST_MAC, SERVER, WHITELISTED, Wire, alternate, boot_server, dnsmasq, median
-from stage import report, run_tool, running, wire
+from stage import (
+    FIRST_MAC,
+    SERVER,
+    WHITELISTED,
+    Wire,
+    alternate,
+    boot_server,
+    dnsmasq,
+    median,
+    report,
+    run_tool,
+    running,
+    wire,
+)
 
 DROPS = 0.01
-_RATIO = re.compile(r"\*\*\*Statistics for: DISCOVER-OFFER\*\*\*\nsent packets: (\d+)\nreceived packets: (\d+)")
+_RATIO = re.compile(
+    r"\*\*\*Statistics for: DISCOVER-OFFER\*\*\*\nsent packets: (\d+)\nreceived packets: (\d+)"
+)
 VENDOR = b"PXEClient:Arch:00000:UNDI:002001".hex()
 
 
@@ -63,7 +77,11 @@ def own(stage: Wire, seconds: int) -> float:
 
 
 def peer(stage: Wire, seconds: int) -> float:
-    options = (f"--dhcp-range={SERVER},proxy,255.255.255.0", "--pxe-service=x86PC,boot,pxelinux", "--quiet-dhcp")
+    options = (
+        f"--dhcp-range={SERVER},proxy,255.255.255.0",
+        "--pxe-service=x86PC,boot,pxelinux",
+        "--quiet-dhcp",
+    )
     with running(dnsmasq(stage, *options)):
         return most_offers(stage, seconds)
 
@@ -74,10 +92,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=3)
     arguments = parser.parse_args()
     with wire() as stage:
-        assert CLIENT
         figures = alternate(
             arguments.runs,
-            {"coexist": lambda: own(stage, arguments.seconds), "dnsmasq": lambda: peer(stage, arguments.seconds)},
+            {
+                "coexist": lambda: own(stage, arguments.seconds),
+                "dnsmasq": lambda: peer(stage, arguments.seconds),
+            },
         )
     mine, theirs = median(figures["coexist"]), median(figures["dnsmasq"])
     report(

@@ -1,0 +1,125 @@
+"""TFTP megabytes a second: the boot server beside dnsmasq, tftpd-hpa and tftpy's own server.
+
+``tftpload`` reads a 4 MiB file with blksize 1468; the peers know no windowsize and refuse it. The boot
+server has its whitelist and registry on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from stage import (
+    ROOT,
+    SERVER,
+    WHITELISTED,
+    Process,
+    Wire,
+    alternate,
+    boot_server,
+    dnsmasq,
+    median,
+    report,
+    run_tool,
+    running,
+    shared_tool,
+    wire,
+)
+
+SIZE = 4 << 20
+FILE = "big.bin"
+# Clients at a time, windowsize, and what is wanted of the ratio to each peer.
+CASES = (
+    (16, 1, {"dnsmasq": 1.0, "tftpd-hpa": 1.5}),
+    (200, 1, {"dnsmasq": 1.0, "tftpd-hpa": 1.5}),
+    (16, 4, {"dnsmasq": 2.0}),
+    (16, 16, {"dnsmasq": 3.0}),
+)
+
+
+def rate(stage: Wire, port: int, clients: int, windowsize: int) -> float:
+    """Megabytes a second of several hundred transfers."""
+    transfers = max(96, 2 * clients)
+    done = run_tool(
+        stage,
+        [shared_tool("tftpload"), "-s", SERVER, "-p", str(port), "-f", FILE, "-n", str(clients),
+         "-t", str(transfers), "-b", "1468", "-w", str(windowsize), "-x", str(SIZE), "-d", "60"],
+        timeout=90,
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+    if done.returncode != 0:
+        raise SystemExit(f"transfers failed: {done.stdout}")
+    return float(result["MBps"])
+
+
+@contextmanager
+def servers(stage: Wire) -> Iterator[dict[str, int]]:
+    """All contenders at once, each on a port of its own; an idle server costs the others nothing."""
+    root = stage.folder / "tftp"
+    root.mkdir()
+    (root / FILE).write_bytes(os.urandom(SIZE))
+    root.chmod(0o755)
+    stage.folder.chmod(0o755)
+    client = stage.client.run(["cat", "/sys/class/net/eth0/address"]).strip()
+    whitelist = stage.folder / "whitelist.txt"
+    whitelist.write_text("".join(f"{n.to_bytes(6, 'big').hex(':')}\n" for n in range(WHITELISTED)) + client)
+    config = {
+        "name": "bench",
+        "listen": [{"address": SERVER}],
+        "rules": [{"name": "listed", "clients": {"files": [str(whitelist)]}, "programs": {"bios": FILE}}],
+        "tftp": {"root": str(root), "port": 1069},
+        "registry": "registry.sqlite",
+    }
+    tftpd = Process(
+        ["in.tftpd", "--foreground", "--listen", "--user", "nobody", "--address", f"{SERVER}:2069",
+         "--secure", root],
+        namespace=stage.server,
+    )  # fmt: skip
+    tftpy = Process(
+        [sys.executable, "-c", f"import tftpy; tftpy.TftpServer({str(root)!r}).listen({SERVER!r}, 3069)"],
+        namespace=stage.server,
+        directory=ROOT,
+    )
+    with (
+        running(boot_server(stage, "own", config)),
+        running(dnsmasq(stage, "--enable-tftp", f"--tftp-root={root}", "--tftp-max=400")),
+        running(tftpd),
+        running(tftpy),
+    ):
+        yield {"coexist": 1069, "dnsmasq": 69, "tftpd-hpa": 2069, "tftpy": 3069}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--without-tftpy", action="store_true", help="it takes ten times as long")
+    arguments = parser.parse_args()
+    with wire() as stage, servers(stage) as ports:
+        if arguments.without_tftpy:
+            del ports["tftpy"]
+        for clients, windowsize, wanted in CASES:
+            contenders: dict[str, Callable[[], float]] = {
+                name: partial(rate, stage, port, clients, windowsize) for name, port in ports.items()
+            }
+            figures = alternate(arguments.runs, contenders)
+            medians = {name: median(values) for name, values in figures.items()}
+            report(
+                f"tftp MB/s, {clients} clients, windowsize {windowsize}",
+                **medians,
+                ratios={
+                    name: round(medians["coexist"] / value, 2)
+                    for name, value in medians.items()
+                    if name != "coexist"
+                },
+                wanted=wanted,
+                runs=figures,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import io
+import sqlite3
+
+import pytest
+
+from coexist.boot.policy import NOBODY_REGISTERED
+from coexist.cli import run
+from coexist.server.counters import Counters
+from coexist.server.logs import Log
+from coexist.server.recorder import Recorder
+from coexist.server.registry import Note, Registry
+from coexist.server.seen import ClientsSeen
+
+
+def note(mac: int, at: float = 100.0, requests: int = 1, asks: bool = False, address: str = "") -> Note:
+    return (mac, address, "office", 7, "PXEClient", "answered", "thin", "", at, at, requests, asks)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "registry.sqlite"
+
+
+@pytest.fixture
+def registry(path):
+    opened = Registry(path)
+    yield opened
+    opened.close()
+
+
+def test_notes_add_up(registry):
+    registry.note([note(1, 100.0, 2, address="10.0.0.1")])
+    registry.note([note(1, 50.0, 3), note(2)])
+    row = registry.find(1)
+    assert (row.first_seen, row.last_seen, row.requests, row.address) == (50.0, 100.0, 5, "10.0.0.1")
+    assert [row.mac for row in registry.rows()] == [1, 2]
+
+
+def test_decisions_are_the_policys_part(registry):
+    registry.note([note(1), note(2)])
+    before = registry.generation
+    registry.decide(1, "registered", name="desk", group="thin")
+    registry.decide(2, "ignored")
+    registry.decide(3, "registered")
+    registered = registry.registered()
+    assert registry.generation > before
+    assert (1 in registered.everyone, 3 in registered.everyone, 2 in registered.ignored) == (True, True, True)
+    assert 1 in registered.groups["thin"]
+    registry.note([note(1)])
+    assert registry.find(1).state == "registered"
+    assert registry.find(1).name == "desk"
+
+
+def test_asking_in_a_menu_is_noted_but_decides_nothing(registry):
+    registry.note([note(1, asks=True), note(2)])
+    registry.decide(2, "ignored")
+    registry.note([note(2, asks=True)])
+    assert registry.find(1).state == "asking"
+    assert registry.find(2).state == "ignored"
+    assert 1 not in registry.registered().everyone
+
+
+def test_old_strangers_are_dropped_and_decisions_never(registry):
+    registry.note([note(mac, float(mac)) for mac in range(1, 101)])
+    registry.decide(1, "registered")
+    assert registry.trim(most=10) == 89
+    assert {row.mac for row in registry.rows()} == {1, *range(91, 101)}
+
+
+def recorder_of(path, clients, log=None):
+    decided = []
+    made = Recorder(
+        path, clients, counters=Counters(), log=log or Log("text", io.StringIO()), decided=decided.append
+    )
+    return made, decided
+
+
+def test_registration_reaches_the_policy(path):
+    clients = ClientsSeen()
+    recorder, decided = recorder_of(path, clients)
+    assert recorder.load() is not NOBODY_REGISTERED
+    decided.clear()
+    assert run(["clients", "register", str(path), "52:54:00:00:00:01", "--group", "thin"]) == 0
+    assert recorder.work()
+    assert 0x525400000001 in decided[-1].groups["thin"]
+    decided.clear()
+    assert recorder.work()
+    assert decided == []
+    recorder.close()
+
+
+def test_a_removed_registry_is_begun_again_with_all_decisions(path):
+    clients = ClientsSeen()
+    clients.keeps = True
+    recorder, decided = recorder_of(path, clients)
+    recorder.load()
+    assert run(["clients", "register", str(path), "52:54:00:00:00:01", "--name", "desk"]) == 0
+    recorder.work()
+    for file in path.parent.iterdir():
+        file.unlink()
+    clients.note(5, 0.0, 100.0)
+    assert recorder.work()
+    assert 0x525400000001 in decided[-1].everyone
+    fresh = Registry(path)
+    assert fresh.find(0x525400000001).name == "desk"
+    assert fresh.find(5).requests == 1
+    fresh.close()
+
+
+def test_a_locked_registry_loses_nothing_and_blocks_nobody(path):
+    clients = ClientsSeen()
+    clients.keeps = True
+    recorder, _ = recorder_of(path, clients)
+    recorder.load()
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    clients.note(1, 0.0, 100.0)
+    assert not recorder.work()
+    assert not recorder.work()
+    assert recorder.counters.registry_errors == 2
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert recorder.work()
+    assert Registry(path).find(1).requests == 1
+
+
+def test_a_file_that_is_no_database_costs_a_line(path):
+    path.write_bytes(b"this is not a database" * 100)
+    clients = ClientsSeen()
+    clients.keeps = True
+    stream = io.StringIO()
+    log = Log("text", stream)
+    recorder, _ = recorder_of(path, clients, log)
+    assert recorder.load() == NOBODY_REGISTERED
+    clients.note(1, 0.0, 100.0)
+    assert not recorder.work()
+    log.close()
+    assert "registry not written" in stream.getvalue()
+
+
+def test_a_full_disk_drops_old_news_only(path):
+    clients = ClientsSeen(most=200_000)
+    clients.keeps = True
+    recorder, _ = recorder_of(path.parent / "none" / "\0", clients)
+    for mac in range(60_000):
+        clients.note(mac, 0.0, 100.0)
+    recorder._failed(sqlite3.OperationalError("database or disk is full"))
+    assert len(clients.changed) == 50_000
+    assert recorder.counters.registry_dropped == 10_000
+    # A client whose news was dropped is news again when it is seen again.
+    clients.note(0, 1.0, 101.0)
+    assert len(clients.changed) == 50_001
+
+
+def test_commands(path, capsys):
+    registry = Registry(path)
+    registry.note([note(0x525400000001, address="10.0.0.9"), note(0x525400000002)])
+    registry.close()
+    assert (
+        run(["clients", "register", str(path), "52-54-00-00-00-01", "--name", "desk", "--location", "r1"])
+        == 0
+    )
+    assert run(["clients", "ignore", str(path), "5254.0000.0002"]) == 0
+    assert run(["clients", "list", str(path)]) == 0
+    listed = capsys.readouterr().out
+    assert "52:54:00:00:00:01  registered  desk" in listed
+    assert "uefi-x64" in listed
+    assert run(["clients", "list", str(path), "--state", "ignored", "--format", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert run(["clients", "export", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "mac,name,location,hardware,architecture,vlan,tags",
+        "52:54:00:00:00:01,desk,r1,,uefi-x64,office,",
+    ]
+    assert run(["clients", "forget", str(path), "52:54:00:00:00:02"]) == 0
+    assert run(["clients", "forget", str(path), "52:54:00:00:00:02"]) == 2
+    assert "not in the registry" in capsys.readouterr().err
+
+
+def test_the_export_is_read_by_the_inventory(path, tmp_path, capsys):
+    from coexist.inventory.clients import ClientTable
+
+    registry = Registry(path)
+    registry.note([note(0x525400000001)])
+    registry.decide(0x525400000001, "registered", name='a "b", c', group="thin")
+    registry.close()
+    capsys.readouterr()
+    assert run(["clients", "export", str(path)]) == 0
+    table, problems = ClientTable(), []
+    table.add_csv(capsys.readouterr().out.encode(), "clients.csv", problems)
+    assert problems == []
+    assert table.find(0x525400000001).name == 'a "b", c'
+    assert table.find(0x525400000001).tags == ("thin",)
+
+
+@pytest.mark.parametrize("words", [["list"], ["register", "52:54:00:00:00:01"]])
+def test_without_a_registry_the_commands_say_so(tmp_path, capsys, words):
+    assert run(["clients", words[0], str(tmp_path / "none"), *words[1:]]) == 2
+    assert "there is no registry" in capsys.readouterr().err
