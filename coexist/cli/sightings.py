@@ -10,7 +10,7 @@ from pathlib import Path
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest
-from coexist.planning.placement import STANDBY_GROUPS
+from coexist.planning.effective import stands_by
 from coexist.planning.sightings import Sighting
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode
 from coexist.wire.mac import mac_from_bytes, parse_mac
@@ -36,8 +36,7 @@ def from_registries(inventory: Inventory, named: tuple[str, ...]) -> Iterator[Si
             registry.close()
         for row in rows:
             # Who stands by may answer for the other server: that is no boot of its own.
-            standing_by = row.rule.endswith(STANDBY_GROUPS)
-            if row.decision == _ANSWERED and row.last_seen is not None and not standing_by:
+            if row.decision == _ANSWERED and row.last_seen is not None and not stands_by(row.rule):
                 at = datetime.fromtimestamp(row.last_seen, UTC)
                 yield Sighting(at=at, mac=row.mac, server=server, how="registry")
 

@@ -18,7 +18,8 @@ from coexist.analysis.race import ClientCase, RaceResult, race
 from coexist.analysis.space import ClientClass, MacClass, cut
 from coexist.analysis.world import build_world
 from coexist.inventory import Inventory
-from coexist.planning.placement import Placement, inventory_at
+from coexist.planning.effective import inventory_at
+from coexist.planning.placement import Placement
 from coexist.planning.waves import migrating, staying
 from coexist.wire.mac import format_mac
 

@@ -19,8 +19,9 @@ from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
 from coexist.planning.checklist import ChecklistRecord, read_checklist, write_checklist
+from coexist.planning.effective import inventory_at
 from coexist.planning.parking import park_all
-from coexist.planning.placement import Placement, inventory_at
+from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState, MovedWave, OpenStep, read_state, write_state
 from coexist.planning.steps import Change, Step, undo
 from coexist.planning.waves import migrating

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from coexist.boot.servers.coexist import boot_policy
 from coexist.inventory import inventory_from_tree
+from coexist.planning.effective import inventory_at
 from coexist.planning.parking import park_all
-from coexist.planning.placement import BEFORE, Placement, inventory_at, registrations
+from coexist.planning.placement import BEFORE, Placement, registrations
 from coexist.planning.steps import HAND_OVER_DELAYS, STANDBY_DELAYS, Direction, Way, build_step, undo
 from coexist.planning.waves import migrating
 from tests.unit.planning.sites import site, tree
