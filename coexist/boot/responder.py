@@ -31,7 +31,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A packet a server sends: when (seconds, earliest and latest), from which port, and where to."""
+    """A packet a server sends, when (absolute seconds, earliest and latest), from which port, and where to."""
 
     packet: Packet
     earliest: float
@@ -51,21 +51,66 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """What a packet did to a server: its new state and what it sends, or why nothing."""
+    """What a packet did to a server: its new state and what it sends, or why nothing.
+
+    ``wake``: seconds at which it wants to be called again (`ServerModel.resume`), None for never.
+    """
 
     state: Any
     replies: tuple[Reply, ...] = ()
     unanswered: Unanswered | None = None
+    wake: float | None = None
 
 
 class ServerModel(Protocol):
-    """How one product behaves. ``assumptions`` names what its source does not settle."""
+    """How one product behaves.
 
-    name: str
-    assumptions: tuple[str, ...]
+    ``assumptions`` names what its source does not settle. ``overhears``: whether it also hears the offers
+    of others on its VLAN. ``phases``: values of what is fixed while a client boots but unknown beforehand,
+    such as where in its second the server's clock stands.
+    """
 
-    def initial(self) -> Any:
+    @property
+    def name(self) -> str:
+        """The server of the inventory."""
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """One sentence each."""
+
+    @property
+    def overhears(self) -> bool:
+        """Whether it listens on port 68 too."""
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """The phases to try; one if it has none."""
+
+    def initial(self, phase: float = 0.0) -> Any:
         """The state of a server that has seen nothing yet."""
 
     def receive(self, state: Any, arrival: Arrival) -> Reaction:
         """What it does with one packet."""
+
+    def resume(self, state: Any, at: float) -> Reaction:
+        """What it does when the time it asked for has come."""
+
+
+class Stateless:
+    """The parts of `ServerModel` of a server that keeps no clock and waits for nothing."""
+
+    __slots__ = ()
+
+    @property
+    def overhears(self) -> bool:
+        """It hears only what is sent to it."""
+        return False
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """It has none."""
+        return (0.0,)
+
+    def resume(self, state: Any, at: float) -> Reaction:
+        """It never asks for it."""
+        raise AssertionError(f"nothing was due at {at}")

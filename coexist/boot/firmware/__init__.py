@@ -1,1 +1,159 @@
-"""How the firmware of booting clients behaves: one module a family."""
+"""How the firmware of booting clients behaves: one module a family.
+
+Names are those of ``inventory.models.FIRMWARES``; an administrator's own ones are variants with other
+parameters (docs/reference/firmware.md).
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import Field, fields, replace
+from typing import Any, get_args, get_origin, get_type_hints
+
+from coexist.boot.firmware.edk2 import Edk2
+from coexist.boot.firmware.ipxe import Ipxe
+from coexist.boot.firmware.machine import Firmware
+from coexist.errors import InputError, Position, Problem
+from coexist.inventory.models import FirmwareVariant
+from coexist.inventory.values import closest
+
+BUILT_IN: dict[str, Any] = {
+    "edk2": Edk2(),
+    "ipxe": Ipxe(),
+}
+"""The firmware models by name."""
+
+_NOT_PARAMETERS = ("name", "assumptions")
+
+
+def firmware_model(name: str) -> Firmware:
+    """A built-in model. Raises KeyError for an unknown name."""
+    model: Firmware = BUILT_IN[name]
+    return model
+
+
+def firmware_models(variants: Mapping[str, FirmwareVariant]) -> dict[str, Firmware]:
+    """All models of a site, built-in and declared."""
+    declared = {name: variant(name, declaration, variants) for name, declaration in variants.items()}
+    return {**BUILT_IN, **declared}
+
+
+def parameters(model: Firmware) -> dict[str, Any]:
+    """The parameters of a model with their values."""
+    return {field.name: getattr(model, field.name) for field in _parameter_fields(model)}
+
+
+def variant(
+    name: str,
+    declaration: FirmwareVariant,
+    variants: Mapping[str, FirmwareVariant] | None = None,
+    position: Position | None = None,
+) -> Firmware:
+    """A known firmware with other parameters.
+
+    Raises InputError, with every parameter that is unknown or of the wrong shape.
+    """
+    place = position or Position(f"firmwares.{name}")
+    base = _base(declaration, variants or {}, place, ())
+    known = {field.name for field in _parameter_fields(base)}
+    hints = get_type_hints(type(base))
+    problems: list[Problem] = []
+    changes: dict[str, Any] = {}
+    for key, value in _aliases(base, declaration.parameters).items():
+        if key not in known:
+            problems.append(
+                Problem(place, f"{declaration.like} has no parameter {key!r}", closest(key, known))
+            )
+            continue
+        try:
+            changes[key] = _shaped(value, hints[key])
+        except (TypeError, ValueError):
+            example = getattr(base, key)
+            problems.append(
+                Problem(
+                    place, f"the parameter {key} cannot be {value!r}", f"write it like {_example(example)}"
+                )
+            )
+    if problems:
+        raise InputError(problems)
+    changed: Firmware = replace(base, name=name, **changes)  # type: ignore[type-var]
+    return changed
+
+
+def _base(
+    declaration: FirmwareVariant,
+    variants: Mapping[str, FirmwareVariant],
+    place: Position,
+    seen: tuple[str, ...],
+) -> Any:
+    like = declaration.like
+    if like in BUILT_IN:
+        return BUILT_IN[like]
+    if like not in variants or like in seen:
+        remedy = closest(like, BUILT_IN)
+        raise InputError([Problem(place, f"there is no firmware {like!r} to be like", remedy)])
+    return variant(like, variants[like], {k: v for k, v in variants.items() if k not in (*seen, like)}, place)
+
+
+def _parameter_fields(model: Any) -> list[Field[Any]]:
+    return [field for field in fields(model) if field.name not in _NOT_PARAMETERS]
+
+
+def _aliases(base: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """``discover_at`` and ``gives_up_at`` in the terms of the model, where it counts windows."""
+    result = dict(given)
+    at = result.pop("discover_at", None) if not hasattr(base, "discover_at") else None
+    until = result.pop("gives_up_at", None) if not hasattr(base, "gives_up_at") else None
+    if at is None and until is None:
+        return result
+    if not hasattr(base, "further_windows"):
+        kept = {"discover_at": at, "gives_up_at": until}
+        return {**result, **{key: value for key, value in kept.items() if value is not None}}
+    own = [0.0, base.first_window[1]]
+    for window in base.further_windows:
+        own.append(own[-1] + window)
+    times = [float(t) for t in at] if isinstance(at, (list, tuple)) else own[:-1]
+    ends = [*times[1:], float(until) if until is not None else times[-1] + base.further_windows[-1]]
+    if at is not None and len(times) > 1:
+        width = base.first_window[1] - base.first_window[0]
+        result.setdefault("first_window", [max(0.0, times[1] - width), times[1]])
+    windows = [ends[n] - ends[n - 1] for n in range(1, len(ends))]
+    result.setdefault("further_windows", windows)
+    return result
+
+
+def _shaped(value: Any, hint: Any) -> Any:
+    """The value as its field wants it; raises TypeError or ValueError."""
+    origin = get_origin(hint)
+    if origin is types.UnionType:
+        return (
+            None if value is None else _shaped(value, next(a for a in get_args(hint) if a is not type(None)))
+        )
+    if origin is tuple:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        kinds = get_args(hint)
+        if len(kinds) == 2 and kinds[1] is Ellipsis:
+            return tuple(_shaped(item, kinds[0]) for item in items)
+        if len(items) == 1 and len(kinds) == 2:
+            items = [items[0], items[0]]
+        if len(items) != len(kinds):
+            raise ValueError("wrong number of values")
+        return tuple(_shaped(item, kind) for item, kind in zip(items, kinds, strict=True))
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise TypeError("not true or false")
+        return value
+    if isinstance(value, bool) or value is None:
+        raise TypeError("not a number")
+    number = hint(value)
+    if hint in (int, float) and number < 0:
+        raise ValueError("negative")
+    return number
+
+
+def _example(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)
+
+
+__all__ = ["BUILT_IN", "Firmware", "firmware_model", "firmware_models", "parameters", "variant"]

@@ -13,7 +13,7 @@ from typing import Any
 from coexist.boot.policy import BootPolicy, BootServerConfig, ReadList, compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
 from coexist.boot.respond import Answer, Seen, respond
-from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.inventory import Inventory
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import Answers, IntentRule, Programs, Server
@@ -253,7 +253,7 @@ class CoexistState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoexistModel:
+class CoexistModel(Stateless):
     """``respond`` behind the protocol of the race. ``latency``: seconds it needs at most to answer."""
 
     name: str

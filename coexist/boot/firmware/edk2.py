@@ -1,0 +1,525 @@
+"""UEFI PXE as EDK2 has it: ``NetworkPkg/UefiPxeBcDxe`` on ``NetworkPkg/Dhcp4Dxe`` (edk2-stable202211).
+
+Function names below are EDK2's. The behaviour was held against OVMF 2022.11; docs/concepts/how-a-client-chooses.md
+tells it in words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from ipaddress import IPv4Address
+
+from coexist.boot.firmware import edk2_packet
+from coexist.boot.firmware.edk2_packet import Cached, Kind
+from coexist.boot.firmware.machine import (
+    KEEP,
+    Boot,
+    GiveUp,
+    Heard,
+    Machine,
+    Send,
+    Span,
+    Step,
+    client_identity,
+    later,
+    request,
+    vendor_class,
+)
+from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
+from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.options import MessageType, Option
+from coexist.wire.pxe import SubOption
+
+# PxeBcBuildDhcp4Options: 35 codes, DHCP_TAG order of PxeBcDhcp4.c.
+REQUESTED = bytes(
+    (1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97)
+) + bytes(range(128, 136))
+UNDI = "003000"  # PxeBcDhcp4.c DEFAULT_UNDI_*; SNP-based drivers announce it too (OVMF capture)
+NDI = bytes((1, 3, 0))
+MAX_MESSAGE = (1472).to_bytes(2, "big")  # PXEBC_DHCP4_PACKET_MAX_SIZE - 8
+XID, XID_4011 = 0x0EDC2011, 0x0EDC4011
+
+TIMEOUT = "PXE-E18: Server response timeout."
+NO_OFFER = "PXE-E16: No valid offer received."
+CANCELLED = "PXE-E21: Remote boot cancelled."
+NO_FILE = "PXE-E53: No boot filename received."
+UNKNOWN = "PXE-E99: Unexpected network error."
+
+
+class Stage(Enum):
+    """Where the client stands."""
+
+    SELECTING = "collecting offers"
+    REQUESTING = "waiting for the DHCPACK"
+    ASKING = "asking a boot server on port 4011"
+    PROMPTING = "showing the boot prompt"
+    DISCOVERING = "boot server discovery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A client in one of its stages.
+
+    ``ends``: when the listening windows end (seconds). ``offers``: what the cache of 16 holds, by kind in
+    order of arrival. ``fresh``: whether this window brought an acceptable packet. ``last``: the last
+    received offer, kept only where the bug of option 67 can bring it to light.
+    """
+
+    machine: Machine
+    ends: tuple[float, ...]
+    stage: Stage = Stage.SELECTING
+    window: int = 0
+    dhcp_pxe10: tuple[Cached, ...] = ()
+    dhcp_binl: tuple[Cached, ...] = ()
+    dhcp_only: tuple[Cached, ...] = ()
+    proxy_pxe10: tuple[Cached, ...] = ()
+    proxy_binl: tuple[Cached, ...] = ()
+    bootp: tuple[Cached, ...] = ()
+    cached: int = 0
+    proxy_seen: bool = False
+    heard_any: bool = False
+    fresh: bool = False
+    last: Cached | None = None
+    # after the selection
+    chosen: Cached | None = None
+    selected: Cached | None = None
+    ack: Cached | None = None
+    queue: tuple[Cached, ...] = ()
+    reply: Cached | None = None
+    attempt: int = 0
+    base: float = 0.0
+    item: int = 0
+    targets: tuple[IPv4Address, ...] = ()
+    listed: tuple[IPv4Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edk2:
+    """The parameters of UEFI PXE, in seconds.
+
+    ``first_window``: shortest and longest first listening window; a free-running one-second tick counts
+    it down from 4, so that it lasts 3 to 4 s (Dhcp4Io.c DhcpOnTimerTick). ``further_windows``: the
+    windows of the following DISCOVERs (mPxeDhcpTimeout, PxeBcDhcp4.c). ``secs``: what each DISCOVER
+    carries (SetElapsedTime counts ticks). ``cache``: offers kept in a session (PXEBC_OFFER_MAX_NUM).
+    ``binl_windows``: how long each try on port 4011 listens (PXEBC_BOOT_REQUEST_TIMEOUT times the try).
+    ``late``: how much later than nominal its own steps may come.
+    """
+
+    name: str = "edk2"
+    first_window: Span = (3.0, 4.0)
+    further_windows: tuple[float, ...] = (8.0, 16.0, 32.0)
+    secs: tuple[int, ...] = (0, 4, 12, 28)
+    cache: int = 16
+    binl_windows: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0)
+    late: float = 0.05
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """The shortest and the longest first window."""
+        return self.first_window if self.first_window[0] != self.first_window[1] else self.first_window[:1]
+
+    @property
+    def continuous(self) -> bool:
+        """The tick may stand anywhere."""
+        return True
+
+    def begin(self, machine: Machine, phase: float) -> Step:
+        """DISCOVER 1; ``phase`` is how long the first window lasts."""
+        ends = [phase]
+        for window in self.further_windows:
+            ends.append(ends[-1] + window)
+        state = State(machine=machine, ends=tuple(ends))
+        return Step(state=state, sends=(self._discover(state),), timer=self._window_end(state))
+
+    # -- collecting ------------------------------------------------------------------------------
+
+    def _window_end(self, state: State) -> Span:
+        end = state.ends[state.window]
+        return end, end + self.late
+
+    def _discover(self, state: State) -> Send:
+        return Send(_discover(state.machine, self.secs[min(state.window, len(self.secs) - 1)]))
+
+    def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """Take one packet, as the stage does."""
+        if heard.packet.xid == XID_4011 or state.stage in (Stage.ASKING, Stage.DISCOVERING):
+            return self._hear_reply(state, heard)
+        # Dhcp4Driver.c DhcpConfigUdpIo: RemotePort 67.
+        if heard.source_port != DHCP_PORT or heard.packet.xid != XID or not edk2_packet.is_acceptable(heard):
+            return ()
+        if state.stage is Stage.REQUESTING:
+            return self._hear_ack(state, heard, at)
+        if state.stage is Stage.SELECTING:
+            return self._hear_offer(state, heard)
+        return ()
+
+    def _hear_offer(self, state: State, heard: Heard) -> tuple[Step, ...]:
+        """DhcpHandleSelect, PxeBcCacheDhcp4Offer."""
+        cached = edk2_packet.parse(heard)
+        is_bootp = cached.kind is Kind.BOOTP
+        if not is_bootp and (heard.packet.message_type is not MessageType.OFFER or not cached.server_id):
+            return ()
+        state = replace(
+            state,
+            fresh=True,
+            heard_any=True,
+            last=cached if state.last is not None or cached.damaged else None,
+        )
+        note = ""
+        if state.cached >= self.cache:
+            note = f"the cache of {self.cache} offers is full: not looked at"
+        else:
+            state, note = self._cache(state, cached)
+        return (Step(state=state, timer=self._window_end(state), note=note),)
+
+    @staticmethod
+    def _cache(state: State, cached: Cached) -> tuple[State, str]:
+        match cached.kind:
+            case Kind.DISCARDED:
+                return state, "discarded: " + cached.why
+            case Kind.NOT_PXE_PROXY:
+                return replace(state, proxy_seen=True), "discarded: an offer without address and PXEClient"
+            case Kind.BOOTP:
+                if state.bootp:
+                    return state, "a second BOOTP reply: discarded"
+                return replace(state, bootp=(cached,), cached=state.cached + 1), "BOOTP reply kept"
+            case Kind.PROXY_PXE10:
+                state = replace(state, proxy_seen=True)
+                if state.proxy_pxe10:
+                    return state, "a second proxy with option 43: discarded"
+                return replace(state, proxy_pxe10=(cached,), cached=state.cached + 1), cached.kind.value
+            case Kind.PROXY_BINL:
+                kept = (*state.proxy_binl, cached)
+                return (
+                    replace(state, proxy_seen=True, proxy_binl=kept, cached=state.cached + 1),
+                    cached.kind.value,
+                )
+            case Kind.DHCP_PXE10:
+                state = replace(state, dhcp_pxe10=(*state.dhcp_pxe10, cached))
+            case Kind.DHCP_BINL:
+                state = replace(state, dhcp_binl=(*state.dhcp_binl, cached))
+            case Kind.DHCP_ONLY:
+                state = replace(state, dhcp_only=(*state.dhcp_only, cached))
+        return replace(state, cached=state.cached + 1), cached.kind.value
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def expire(self, state: State, at: Span) -> Step:
+        """End of a window or of a try."""
+        match state.stage:
+            case Stage.SELECTING:
+                return self._end_of_window(state, at)
+            case Stage.REQUESTING:
+                return self._repeat_request(state, at)
+            case Stage.ASKING | Stage.DISCOVERING:
+                return self._end_of_try(state, at)
+            case Stage.PROMPTING:
+                return self._take_item(state, at)
+
+    def _end_of_window(self, state: State, at: Span) -> Step:
+        """DhcpOnTimerTick: select if this window brought anything, else DISCOVER again."""
+        if state.fresh:
+            chosen, why = _select(state)
+            if chosen is not None:
+                return self._request(state, chosen, why, at)
+        window = state.window + 1
+        if window == len(state.ends):
+            error = NO_OFFER if state.heard_any else TIMEOUT
+            why = "nothing heard could be booted from" if state.heard_any else "no offer was heard at all"
+            return Step(state=state, end=GiveUp(error=error, why=why))
+        last = state.last if state.last is not None and not state.fresh else None
+        state = replace(state, window=window, fresh=False, last=last)
+        return Step(
+            state=state,
+            sends=(self._discover(state),),
+            timer=self._window_end(state),
+            note="nothing to boot from yet: DISCOVER again",
+        )
+
+    def _request(self, state: State, chosen: Cached, why: str, at: Span) -> Step:
+        """DhcpChooseOffer: the offer the PXE driver names, or the last one received if that is damaged."""
+        selected = chosen
+        if chosen.damaged and not chosen.valid_when_damaged:
+            selected = state.last or chosen
+            why += "; its option 67 without a NUL damaged the cached copy, so the last offer received is requested"
+        state = replace(
+            state, stage=Stage.REQUESTING, chosen=chosen, selected=selected, attempt=0, base=at[0]
+        )
+        return Step(state=state, sends=(self._dhcp_request(state),), timer=later(at, 4.0), note=why)
+
+    def _dhcp_request(self, state: State) -> Send:
+        assert state.selected is not None
+        options: dict[int, bytes] = {Option.SERVER_IDENTIFIER: state.selected.server_id}
+        if state.selected.packet.yiaddr != UNSPECIFIED:
+            options[Option.REQUESTED_IP_ADDRESS] = state.selected.packet.yiaddr.packed
+        secs = self.secs[min(state.window, len(self.secs) - 1)]
+        packet = request(
+            state.machine,
+            MessageType.REQUEST,
+            {**options, **_options(state.machine)},
+            xid=XID,
+            secs=secs,
+            broadcast=True,
+        )
+        return Send(packet)
+
+    def _repeat_request(self, state: State, at: Span) -> Step:
+        """Dhcp4Io.c mDhcp4DefaultTimeout: 4, 8, 16 and 32 s."""
+        attempt = state.attempt + 1
+        if attempt == 4:
+            return Step(
+                state=state, end=GiveUp(error=TIMEOUT, why="the request for the address was never answered")
+            )
+        state = replace(state, attempt=attempt)
+        return Step(
+            state=state,
+            sends=(self._dhcp_request(state),),
+            timer=later(at, (4.0, 8.0, 16.0, 32.0)[attempt]),
+            note="the request for the address was not answered: again",
+        )
+
+    def _hear_ack(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """DhcpHandleRequest."""
+        assert state.selected is not None
+        packet = heard.packet
+        if packet.options.get(Option.SERVER_IDENTIFIER) != state.selected.server_id:
+            return ()
+        if packet.message_type is MessageType.NAK:
+            return (Step(state=state, end=GiveUp(error=UNKNOWN, why="the address was refused (DHCPNAK)")),)
+        if packet.message_type is not MessageType.ACK:
+            return ()
+        if packet.yiaddr != state.selected.packet.yiaddr or packet.yiaddr == UNSPECIFIED:
+            why = "the address acknowledged is not the one that was offered"
+            return (Step(state=state, end=GiveUp(error=UNKNOWN, why=why)),)
+        state = replace(state, ack=edk2_packet.parse(heard))
+        return (self._handle_offer(state, at),)
+
+    # -- after the lease (PxeBcHandleDhcp4Offer) --------------------------------------------------
+
+    def _handle_offer(self, state: State, at: Span) -> Step:
+        chosen = state.chosen
+        assert chosen is not None
+        assert state.ack is not None
+        if chosen.kind is Kind.DHCP_BINL:
+            return self._ask(replace(state, queue=(chosen,)), at)
+        if chosen.kind is Kind.DHCP_ONLY:
+            if state.proxy_pxe10:
+                return self._boot_from(replace(state, reply=state.proxy_pxe10[0]), at)
+            if state.proxy_binl:
+                return self._ask(replace(state, queue=state.proxy_binl), at)
+            if state.proxy_seen:
+                # SelectProxyType was never set: PxeBcCopyProxyOffer takes the first plain offer.
+                return self._boot_from(replace(state, reply=state.dhcp_only[0]), at)
+        return self._boot_from(state, at)
+
+    def _ask(self, state: State, at: Span) -> Step:
+        """PxeBcRetryBinlOffer: the first of the queue, at its siaddr, else its option 54."""
+        asked = state.queue[0]
+        target = asked.packet.siaddr if asked.packet.siaddr != UNSPECIFIED else IPv4Address(asked.server_id)
+        state = replace(state, stage=Stage.ASKING, attempt=0, targets=(target,), reply=None)
+        return self._try(state, at, f"asks {target} on port 4011: {asked.kind.value}")
+
+    def _try(self, state: State, at: Span, note: str) -> Step:
+        """One REQUEST of PxeBcDhcp4Discover and its window, which ends on a tick of the service."""
+        assert state.ack is not None
+        # The tick is the one that ended the DISCOVER window; a wait shorter than a second is what is left of it.
+        elapsed = at[0] - state.base
+        ticks = int(elapsed + 1e-6)
+        end = state.base + ticks + self.binl_windows[state.attempt]
+        # secs lacks its HTONS there: 0, 256, 512, 768 on the wire.
+        packet = request(
+            state.machine,
+            MessageType.REQUEST,
+            {**_item_option(state.item), **_options_4011(state.machine)},
+            xid=XID_4011,
+            secs=256 * state.attempt,
+            broadcast=state.targets[0] == LIMITED_BROADCAST,
+            ciaddr=state.ack.packet.yiaddr,
+        )
+        broadcast = state.targets[0] == LIMITED_BROADCAST
+        send = Send(
+            packet,
+            address=state.targets[0],
+            port=DHCP_PORT if broadcast else BOOT_SERVER_PORT,
+            source=state.ack.packet.yiaddr,
+            source_port=CLIENT_PORT if broadcast else BOOT_SERVER_PORT,
+        )
+        return Step(state=state, sends=(send,), timer=(end, end + self.late + at[1] - at[0]), note=note)
+
+    def _hear_reply(self, state: State, heard: Heard) -> tuple[Step, ...]:
+        """Dhcp4Impl.c PxeDhcpInput: any well-formed reply to this xid is put on the list; the first counts."""
+        if state.stage not in (Stage.ASKING, Stage.DISCOVERING) or heard.packet.xid != XID_4011:
+            return ()
+        if not edk2_packet.is_acceptable(heard):
+            return ()
+        if state.listed and heard.packet.siaddr not in state.listed:
+            return ()
+        if state.reply is not None:
+            return ()
+        return (
+            Step(
+                state=replace(state, reply=edk2_packet.parse(heard)),
+                timer=KEEP,
+                note="kept until this window ends",
+            ),
+        )
+
+    def _end_of_try(self, state: State, at: Span) -> Step:
+        if state.reply is not None:
+            if state.stage is Stage.DISCOVERING:
+                return self._load(state, state.reply, at)
+            usable = state.reply.file is not None or state.reply.kind is Kind.PROXY_PXE10
+            if usable and state.reply.kind not in (Kind.DISCARDED,):
+                return self._boot_from(state, at)
+            return self._next_server(state, at, "its reply names no boot file")
+        attempt = state.attempt + 1
+        if attempt < len(self.binl_windows):
+            return self._try(replace(state, attempt=attempt), at, "no reply yet: asks again")
+        if state.stage is Stage.DISCOVERING:
+            if len(state.targets) > 1:
+                state = replace(state, targets=state.targets[1:], attempt=0)
+                return self._try(state, at, "no boot server there: the next of the list")
+            return Step(state=state, end=GiveUp(error=TIMEOUT, why="no boot server answered the discovery"))
+        return self._next_server(state, at, "it never answered on port 4011")
+
+    def _next_server(self, state: State, at: Span, why: str) -> Step:
+        if len(state.queue) > 1:
+            step = self._ask(replace(state, queue=state.queue[1:]), at)
+            return replace(step, note=f"{why}: the next one; {step.note}")
+        return Step(state=state, end=GiveUp(error=NO_OFFER, why=why))
+
+    # -- the boot server and the file (PxeBcDiscoverBootFile) -------------------------------------
+
+    def _boot_from(self, state: State, at: Span) -> Step:
+        """PxeBcSelectBootPrompt: a menu, a prompt, or straight on to the file."""
+        source = state.reply or state.ack
+        assert source is not None
+        if source.kind not in (Kind.PROXY_PXE10, Kind.DHCP_PXE10):
+            return self._load(state, source, at)
+        if source.control & 8 and source.file is not None:
+            return self._load(state, source, at)
+        prompt = source.vendor.get(SubOption.MENU_PROMPT)
+        timeout = prompt[0] if prompt else 0
+        if timeout == 255:
+            why = "its boot menu waits for a person"
+            return Step(state=state, end=GiveUp(error="waits at the boot menu", why=why))
+        state = replace(state, stage=Stage.PROMPTING)
+        if timeout:
+            return Step(state=state, timer=later(at, timeout), note=f"boot prompt for {timeout} s")
+        return self._take_item(state, at)
+
+    def _take_item(self, state: State, at: Span) -> Step:
+        """PxeBcSelectBootMenu with the default item, PxeBcExtractDiscoverInfo."""
+        source = state.reply or state.ack
+        assert source is not None
+        menu = source.vendor.get(SubOption.BOOT_MENU)
+        if SubOption.BOOT_MENU in source.vendor and (menu is None or len(menu) < 3):
+            return Step(state=state, end=GiveUp(error=UNKNOWN, why="its boot menu is empty"))
+        item = int.from_bytes(menu[:2], "big") if menu else 0
+        if item == 0:
+            why = "option 43 has no menu and does not say to use the offer's file: local boot"
+            return Step(state=state, end=GiveUp(error=CANCELLED, why=why))
+        return self._discover_server(replace(state, item=item), source, at)
+
+    def _discover_server(self, state: State, source: Cached, at: Span) -> Step:
+        """EfiPxeBcDiscover: the listed servers by unicast, else multicast, else broadcast."""
+        listed = edk2_packet.boot_servers(source, state.item)
+        control = source.control
+        if SubOption.BOOT_SERVERS in source.vendor:
+            if listed is None or not listed:
+                return Step(
+                    state=state, end=GiveUp(error=UNKNOWN, why="no boot server is listed for its item")
+                )
+            targets = listed
+        elif not control & 2:
+            # Multicast discovery: no server modelled here joins the group.
+            targets = (IPv4Address(source.vendor.get(SubOption.DISCOVERY_MCAST_ADDR, bytes(4))),)
+        elif not control & 1:
+            targets = (LIMITED_BROADCAST,)
+        else:
+            return Step(state=state, end=GiveUp(error=UNKNOWN, why="option 43.6 allows no discovery at all"))
+        state = replace(
+            state,
+            stage=Stage.DISCOVERING,
+            targets=targets,
+            attempt=0,
+            reply=None,
+            listed=targets if control & 4 and SubOption.BOOT_SERVERS in source.vendor else (),
+        )
+        return self._try(state, at, f"looks for boot server type {state.item}")
+
+    def _load(self, state: State, source: Cached, at: Span) -> Step:
+        """PxeBcDhcp4BootInfo: which server is asked for which file."""
+        if source.file is None:
+            return Step(state=state, end=GiveUp(error=NO_FILE, why="the chosen packet names no boot file"))
+        server = None
+        if source.control & 8 and SubOption.BOOT_SERVERS in source.vendor:
+            entries = edk2_packet.boot_servers(source, None)
+            server = entries[0] if entries else None
+        why = "43.8"
+        if server is None or server == UNSPECIFIED:
+            server, why = source.packet.siaddr, "siaddr"
+        if server == UNSPECIFIED:
+            server, why = IPv4Address(source.server_id or bytes(4)), "option 54"
+        return Step(
+            state=state,
+            end=Boot(
+                server=server,
+                file=source.file,
+                by=source.source,
+                why=f"file by {source.file_from}, server by {why} of the packet of {source.source}",
+                after=(0.0, self.late),
+            ),
+        )
+
+
+def _select(state: State) -> tuple[Cached | None, str]:
+    """PxeBcSelectDhcp4Offer with sorted offers."""
+    if state.dhcp_pxe10:
+        return state.dhcp_pxe10[0], "a DHCP offer with PXEClient and option 43 comes first"
+    if state.dhcp_only and state.proxy_pxe10:
+        return state.dhcp_only[0], "a plain offer and a proxy with option 43"
+    if state.dhcp_binl:
+        return state.dhcp_binl[
+            0
+        ], "a DHCP offer with PXEClient: its server is asked on port 4011, proxies are ignored"
+    if state.dhcp_only and state.proxy_binl:
+        return state.dhcp_only[0], "a plain offer and proxies that are asked on port 4011"
+    for offer in state.dhcp_only:
+        if offer.file is not None:
+            return offer, "the first plain offer with a boot file"
+    if state.bootp:
+        return state.bootp[0], "a BOOTP reply with a boot file"
+    return None, ""
+
+
+@lru_cache(maxsize=1024)
+def _discover(machine: Machine, secs: int) -> Packet:
+    options = {Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE, **_options(machine)}
+    return request(machine, MessageType.DISCOVER, options, xid=XID, secs=secs, broadcast=True)
+
+
+def _options(machine: Machine) -> dict[int, bytes]:
+    return {
+        Option.PARAMETER_REQUEST_LIST: REQUESTED,
+        Option.CLIENT_MACHINE_IDENTIFIER: client_identity(machine),
+        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: NDI,
+        Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
+        Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, UNDI),
+    }
+
+
+def _options_4011(machine: Machine) -> dict[int, bytes]:
+    return {Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE, **_options(machine)}
+
+
+def _item_option(item: int) -> dict[int, bytes]:
+    """PXE_BOOT_ITEM of a discovery, layer 0."""
+    if not item:
+        return {}
+    value = bytes((SubOption.BOOT_ITEM, 4)) + item.to_bytes(2, "big") + bytes(2) + b"\xff"
+    return {Option.VENDOR_SPECIFIC_INFORMATION: value}

@@ -1,0 +1,484 @@
+"""iPXE as a ROM or chain-loaded: ``net/udp/dhcp.c``, ``usr/autoboot.c``, ``usr/pxemenu.c`` of ipxe.org.
+
+Function names below are iPXE's. The behaviour was held against Debian's 1.0.0+git-20190125, BIOS and EFI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from ipaddress import IPv4Address
+
+from coexist.boot.firmware.machine import (
+    KEEP,
+    Boot,
+    GiveUp,
+    Heard,
+    Machine,
+    Send,
+    Span,
+    Step,
+    client_identity,
+    later,
+    request,
+    text_of,
+    vendor_class,
+)
+from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
+from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
+from coexist.wire.mac import mac_bytes
+from coexist.wire.options import MessageType, Option
+from coexist.wire.pxe import SubOption, decode_suboptions
+
+XID, XID_MENU = 0x1B0E2019, 0
+REQUESTED = bytes((1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, *range(128, 136), 175, 203))
+NDI = bytes((1, 2, 1))
+MAX_MESSAGE = (1472).to_bytes(2, "big")
+# Features of Debian's ROM; nobody decides by them, but is_ipxe() looks for the option itself.
+FEATURES = bytes.fromhex("b105018086100eeb030100001701012201011301011101012701011901012901011002010221010115010118010112 0101".replace(" ", ""))  # fmt: skip
+
+NOTHING = "Nothing to boot"
+PRIORITY, NO_PXEDHCP = 1, 176
+"""Sub-options of option 175: DHCP_EB_PRIORITY, DHCP_EB_NO_PXEDHCP (include/ipxe/dhcp.h)."""
+
+
+class Stage(Enum):
+    """The states of struct dhcp_session_state."""
+
+    DISCOVERING = "discovery"
+    REQUESTING = "request"
+    PROXY = "asking the ProxyDHCP on port 4011"
+    MENU = "showing the PXE menu"
+    BOOT_SERVER = "boot server discovery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A session. ``count``: packets sent in it, ``tries``: packets of this stage. ``began``: when the stage did."""
+
+    machine: Machine
+    stage: Stage = Stage.DISCOVERING
+    began: Span = (0.0, 0.0)
+    count: int = 0
+    tries: int = 0
+    lease: Heard | None = None
+    lease_priority: int = -128
+    no_proxy: bool = False
+    proxy: Heard | None = None
+    proxy_priority: int = -128
+    ack: Heard | None = None
+    settings: tuple[Heard, ...] = ()
+    item: int = 0
+    servers: tuple[IPv4Address, ...] = ()
+    accepted: tuple[IPv4Address, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ipxe:
+    """The parameters of iPXE, in seconds.
+
+    ``discover_timeout``: first and longest wait for an offer; each is twice the one before
+    (DHCP_DISC_START/END_TIMEOUT_SEC, config/dhcp.h). ``proxy_wait``: how long a lease waits for a proxy
+    (DHCP_DISC_PROXY_TIMEOUT_SEC). ``request_timeout``: first and longest wait for an ACK (config/dhcp.h,
+    net/retry.c). ``proxy_give_up``: when an unanswered port 4011 is given up (DHCP_REQ_PROXY_TIMEOUT_SEC).
+    ``boot_server_wait``: how long each boot server of a menu is asked (PXEBS_MAX_TIMEOUT_SEC). ``pace``: the
+    slowest and fastest clock (BIOS ticks of 1/18.2 s). ``late``: how much later its own steps may come.
+    ``reads_from``: a network card that hands over nothing before. ``ipv6_wait``: the wait for a router's
+    advertisement between lease and file, where it has IPv6.
+    """
+
+    name: str = "ipxe"
+    discover_timeout: tuple[float, float] = (1.0, 10.0)
+    proxy_wait: float = 2.0
+    request_timeout: tuple[float, float] = (0.25, 10.0)
+    proxy_give_up: float = 2.0
+    boot_server_wait: float = 3.0
+    pace: tuple[float, float] = (0.99, 1.02)
+    late: float = 0.02
+    reads_from: float = 0.0
+    ipv6_wait: float = 0.0
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """It waits for no tick."""
+        return (0.0,)
+
+    @property
+    def continuous(self) -> bool:
+        """There is nothing between."""
+        return False
+
+    def begin(self, machine: Machine, phase: float) -> Step:
+        """DISCOVER 1."""
+        return self._transmit(State(machine=machine), (0.0, 0.0))
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def _transmit(self, state: State, at: Span, note: str = "") -> Step:
+        """dhcp_tx, and the retry timer doubled (net/retry.c start_timer)."""
+        first = self.discover_timeout[0] if state.stage is Stage.DISCOVERING else self.request_timeout[0]
+        state = replace(state, count=state.count + 1, tries=state.tries + 1)
+        return Step(
+            state=state,
+            sends=(self._packet(state),),
+            timer=self._after(at, first * 2 ** (state.tries - 1)),
+            note=note,
+        )
+
+    def _after(self, at: Span, seconds: float) -> Span:
+        return at[0] + seconds * self.pace[0], at[1] + seconds * self.pace[1] + self.late
+
+    def _enter(self, state: State, stage: Stage, at: Span, note: str) -> Step:
+        """dhcp_set_state: the timer starts over, the count of packets goes on."""
+        return self._transmit(replace(state, stage=stage, began=at, tries=0), at, note)
+
+    def _packet(self, state: State) -> Send:
+        # secs is not time: dhcp_tx has (count << 2) | offer ? 2 | proxy offer ? 1.
+        secs = state.count << 2 | (2 if state.lease else 0) | (1 if state.proxy else 0)
+        machine = state.machine
+        if state.stage is Stage.DISCOVERING:
+            return Send(_discover(machine, secs))
+        if state.stage is Stage.REQUESTING:
+            assert state.lease is not None
+            options = _options(machine)
+            server = _server_id(state.lease)
+            if server != UNSPECIFIED:
+                options[Option.SERVER_IDENTIFIER] = server.packed
+            options[Option.REQUESTED_IP_ADDRESS] = state.lease.packet.yiaddr.packed
+            return Send(request(machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=False))
+        assert state.ack is not None
+        own = state.ack.packet.yiaddr
+        if state.stage is Stage.PROXY:
+            assert state.proxy is not None
+            target = _pseudo_id(state.proxy)
+            options = {**_options(machine), Option.SERVER_IDENTIFIER: target.packed}
+            packet = request(
+                machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=True, ciaddr=own
+            )
+            return Send(packet, address=target, port=BOOT_SERVER_PORT, source=own)
+        target = state.servers[0]
+        # dhcp_pxebs_tx: boot item of the chosen type, layer 0; its session is a new one (xid 0).
+        value = bytes((SubOption.BOOT_ITEM, 4)) + state.item.to_bytes(2, "big") + bytes(2) + b"\xff"
+        options = {**_options(machine), Option.VENDOR_SPECIFIC_INFORMATION: value}
+        packet = request(
+            machine,
+            MessageType.REQUEST,
+            options,
+            xid=XID_MENU,
+            secs=state.tries << 2,
+            broadcast=True,
+            ciaddr=own,
+        )
+        port = DHCP_PORT if target == LIMITED_BROADCAST else BOOT_SERVER_PORT
+        return Send(packet, address=target, port=port, source=own)
+
+    # -- receiving -------------------------------------------------------------------------------
+
+    def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """dhcp_deliver: op, xid and hardware address must be this session's."""
+        packet = heard.packet
+        wanted = XID_MENU if state.stage is Stage.BOOT_SERVER else XID
+        if (
+            packet.op != BOOTREPLY
+            or packet.xid != wanted
+            or packet.chaddr[:6] != mac_bytes(state.machine.mac)
+        ):
+            return ()
+        match state.stage:
+            case Stage.DISCOVERING:
+                return self._hear_offer(state, heard, at)
+            case Stage.REQUESTING:
+                return self._hear_ack(state, heard, at)
+            case Stage.PROXY:
+                return self._hear_proxy(state, heard, at)
+            case Stage.BOOT_SERVER:
+                return self._hear_boot_server(state, heard, at)
+            case _:
+                return ()
+
+    def _hear_offer(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """dhcp_discovery_rx."""
+        packet = heard.packet
+        encapsulated = decode_suboptions(packet.options.get(Option.IPXE_ENCAPSULATED, b""))
+        priority = int.from_bytes(encapsulated.get(PRIORITY, b"\0")[:1], "big", signed=True)
+        notes = []
+        is_lease = (
+            packet.yiaddr != UNSPECIFIED
+            and heard.source_port == DHCP_PORT
+            and packet.options.get(Option.DHCP_MESSAGE_TYPE, b"\2") == b"\2"
+        )
+        if is_lease and priority >= state.lease_priority:
+            no_proxy = any(encapsulated.get(NO_PXEDHCP, b"\0"))
+            notes.append("the lease it will take" if state.lease is None else "replaces the earlier lease")
+            state = replace(state, lease=heard, lease_priority=priority, no_proxy=no_proxy)
+        is_proxy = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(b"PXEClient")
+        if is_proxy and _pseudo_id(heard) != UNSPECIFIED and priority >= state.proxy_priority:
+            notes.append("the proxy it will follow" if state.proxy is None else "replaces the earlier proxy")
+            state = replace(state, proxy=heard, proxy_priority=priority)
+        note = ", ".join(notes) or "not for it"
+        stays = Step(state=state, timer=KEEP, note=note)
+        if state.lease is None:
+            return (stays,)
+        leaves = self._enter(state, Stage.REQUESTING, at, f"{note}: goes on")
+        if state.no_proxy or state.proxy is not None:
+            return (leaves,)
+        shortest, longest = self._after((0.0, 0.0), self.proxy_wait)
+        if at[0] > longest:
+            return (leaves,)
+        return (stays,) if at[1] <= shortest else (stays, leaves)
+
+    def _hear_ack(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """dhcp_request_rx."""
+        assert state.lease is not None
+        packet = heard.packet
+        if heard.source_port != DHCP_PORT or packet.options.get(Option.DHCP_MESSAGE_TYPE, b"\5") != b"\5":
+            return ()
+        if _server_id(heard) != _server_id(state.lease) or packet.yiaddr != state.lease.packet.yiaddr:
+            return ()
+        state = replace(state, ack=heard, settings=(heard,))
+        if state.proxy is None or state.no_proxy:
+            return (self._boot(state, at),)
+        if _has_pxe_options(state.proxy.packet):
+            return (self._boot(_registered(state, state.proxy), at),)
+        note = f"the proxy's offer names no file: asks {_pseudo_id(state.proxy)} on port 4011"
+        return (self._enter(state, Stage.PROXY, at, note),)
+
+    def _hear_proxy(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """dhcp_proxy_rx."""
+        assert state.proxy is not None
+        server = _server_id(heard)
+        if (
+            heard.source_port != BOOT_SERVER_PORT
+            or heard.packet.message_type not in (MessageType.OFFER, MessageType.ACK)
+            or (server != UNSPECIFIED and server != _pseudo_id(state.proxy))
+            or not _has_pxe_options(heard.packet)
+        ):
+            return (Step(state=state, timer=KEEP, note="names no boot file: ignored"),)
+        return (self._boot(_registered(state, heard), at),)
+
+    def _hear_boot_server(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """dhcp_pxebs_rx."""
+        packet = heard.packet
+        item = _vendor(packet).get(SubOption.BOOT_ITEM, b"")
+        server = _server_id(heard)
+        if (
+            heard.source_port not in (DHCP_PORT, BOOT_SERVER_PORT)
+            or packet.message_type is not MessageType.ACK
+            or int.from_bytes(item[:2], "big") != state.item
+        ):
+            return ()
+        if (
+            state.accepted is not None
+            and (server if server != UNSPECIFIED else heard.source) not in state.accepted
+        ):
+            return ()
+        return (self._load(state, (heard,), "the boot server"),)
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def expire(self, state: State, at: Span) -> Step:
+        """The retry timer, or the menu's."""
+        match state.stage:
+            case Stage.MENU:
+                return self._menu_item(state, at)
+            case Stage.DISCOVERING:
+                # dhcp_discovery_expired: by the second timeout more than two seconds have gone.
+                if state.lease is not None and at[1] - state.began[0] > self.proxy_wait:
+                    return self._enter(state, Stage.REQUESTING, at, "no proxy came: goes on with the lease")
+                first, longest = self.discover_timeout
+            case Stage.PROXY if at[0] - state.began[0] > self.proxy_give_up:
+                return self._boot(state, at, "port 4011 stayed silent: goes on with the lease")
+            case Stage.BOOT_SERVER if at[0] - state.began[0] > self.boot_server_wait:
+                return self._next_boot_server(state, at)
+            case _:
+                first, longest = self.request_timeout
+        if first * 2**state.tries > longest:
+            return Step(state=state, end=GiveUp(error=NOTHING, why=f"{state.stage.value}: no usable reply"))
+        return self._transmit(state, at, "no usable reply yet: again")
+
+    def _next_boot_server(self, state: State, at: Span) -> Step:
+        if len(state.servers) == 1:
+            return Step(state=state, end=GiveUp(error=NOTHING, why="no boot server of the menu answered"))
+        state = replace(state, servers=state.servers[1:], began=at, tries=0)
+        return self._transmit(state, at, "asks the next boot server")
+
+    # -- what to boot (usr/autoboot.c netboot) -----------------------------------------------------
+
+    def _boot(self, state: State, at: Span, note: str = "") -> Step:
+        if self.ipv6_wait:
+            at = later(at, self.ipv6_wait)
+        menu = _have_menu(state.settings)
+        if menu is not None:
+            return self._show_menu(replace(state, stage=Stage.MENU), at)
+        return self._load(state, state.settings, note)
+
+    def _show_menu(self, state: State, at: Span) -> Step:
+        """pxe_menu_select: at once, after the prompt's seconds, or never without a person."""
+        prompt = _first_vendor(state.settings, SubOption.MENU_PROMPT)
+        timeout = prompt[0] if prompt else 0
+        if timeout == 255:
+            return Step(
+                state=state, end=GiveUp(error="waits at the PXE menu", why="the menu has no time limit")
+            )
+        if timeout:
+            return Step(state=state, timer=self._after(at, timeout), note=f"PXE menu for {timeout} s")
+        return self._menu_item(state, at)
+
+    def _menu_item(self, state: State, at: Span) -> Step:
+        """The first item of the menu, and which servers are asked for it (start_pxebs)."""
+        menu = _first_vendor(state.settings, SubOption.BOOT_MENU) or b""
+        item = int.from_bytes(menu[:2], "big")
+        if not item:
+            return Step(state=state, end=GiveUp(error=NOTHING, why="the menu's first item is local boot"))
+        control = (_first_vendor(state.settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
+        servers: list[IPv4Address] = []
+        multicast = _first_vendor(state.settings, SubOption.DISCOVERY_MCAST_ADDR)
+        if not control & 2 and multicast and len(multicast) == 4 and any(multicast):
+            servers.append(IPv4Address(multicast))
+        if not control & 1:
+            servers.append(LIMITED_BROADCAST)
+        listed = _listed_servers(_first_vendor(state.settings, SubOption.BOOT_SERVERS) or b"", item)
+        servers += listed
+        if not servers:
+            return Step(state=state, end=GiveUp(error=NOTHING, why="the menu's item has no boot server"))
+        state = replace(
+            state,
+            stage=Stage.BOOT_SERVER,
+            item=item,
+            servers=tuple(servers),
+            accepted=tuple(listed) if control & 4 else None,
+            began=at,
+            tries=0,
+        )
+        return self._transmit(state, at, f"PXE menu item {item}: asks {servers[0]}")
+
+    def _load(self, state: State, settings: tuple[Heard, ...], note: str) -> Step:
+        """fetch_next_server_and_filename: both from the first packet that names a file, header first."""
+        for block in settings:
+            packet = block.packet
+            name = packet.file or packet.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
+            if not name:
+                continue
+            file = text_of(name)
+            is_uri = "://" in file
+            if packet.siaddr == UNSPECIFIED and not is_uri:
+                why = f"{block.source} names {file} but no next server (siaddr 0)"
+                return Step(state=state, end=GiveUp(error=NOTHING, why=why), note=note)
+            return Step(
+                state=state,
+                end=Boot(
+                    server=_uri_host(file) if is_uri else packet.siaddr,
+                    file=file,
+                    by=block.source,
+                    why=f"the first packet that names a file is that of {block.source}; server by its siaddr",
+                    after=(self.ipv6_wait, self.ipv6_wait + self.late),
+                ),
+                note=note,
+            )
+        return Step(state=state, end=GiveUp(error=NOTHING, why="no packet names a file"), note=note)
+
+
+def _registered(state: State, heard: Heard) -> State:
+    """register_settings: a block of higher priority (175.1) comes before the lease, of equal after it."""
+    assert state.ack is not None
+    own, other = _priority(state.ack.packet), _priority(heard.packet)
+    blocks = (heard, state.ack) if other > own else (state.ack, heard)
+    return replace(state, settings=blocks)
+
+
+def _priority(packet: Packet) -> int:
+    value = decode_suboptions(packet.options.get(Option.IPXE_ENCAPSULATED, b"")).get(PRIORITY, b"\0")
+    return int.from_bytes(value[:1], "big", signed=True)
+
+
+def _vendor(packet: Packet) -> dict[int, bytes]:
+    return decode_suboptions(packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b""))
+
+
+def _first_vendor(settings: tuple[Heard, ...], code: int) -> bytes | None:
+    for block in settings:
+        value = _vendor(block.packet).get(code)
+        if value is not None:
+            return value
+    return None
+
+
+def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
+    """have_pxe_menu: each value from the first block that has it."""
+    vendor = next(
+        (
+            block.packet.options[Option.VENDOR_CLASS_IDENTIFIER]
+            for block in settings
+            if Option.VENDOR_CLASS_IDENTIFIER in block.packet.options
+        ),
+        b"",
+    )
+    menu = _first_vendor(settings, SubOption.BOOT_MENU)
+    if not vendor.startswith(b"PXEClient") or menu is None:
+        return None
+    control = (_first_vendor(settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
+    has_file = any(b.packet.file or b.packet.options.get(Option.BOOTFILE_NAME) for b in settings)
+    return None if control & 8 and has_file else menu
+
+
+def _has_pxe_options(packet: Packet) -> bool:
+    """dhcp_has_pxeopts."""
+    file = packet.file or packet.options.get(Option.BOOTFILE_NAME, b"")
+    if packet.siaddr != UNSPECIFIED and file:
+        return True
+    return bool(_vendor(packet).get(SubOption.BOOT_MENU))
+
+
+def _server_id(heard: Heard) -> IPv4Address:
+    value = heard.packet.options.get(Option.SERVER_IDENTIFIER, b"")
+    return IPv4Address(value) if len(value) == 4 else UNSPECIFIED
+
+
+def _pseudo_id(heard: Heard) -> IPv4Address:
+    """dhcp_deliver: option 54, else siaddr, else where the packet came from."""
+    for address in (_server_id(heard), heard.packet.siaddr, heard.source):
+        if address != UNSPECIFIED:
+            return address
+    return UNSPECIFIED
+
+
+def _listed_servers(value: bytes, item: int) -> list[IPv4Address]:
+    at = 0
+    while at + 3 <= len(value):
+        kind, count = int.from_bytes(value[at : at + 2], "big"), value[at + 2]
+        octets = value[at + 3 : at + 3 + 4 * count]
+        if kind == item:
+            return [IPv4Address(octets[i : i + 4]) for i in range(0, len(octets) - 3, 4)]
+        at += 3 + 4 * count
+    return []
+
+
+def _uri_host(uri: str) -> IPv4Address | str:
+    host = uri.split("://", 1)[1].split("/", 1)[0].rsplit("@", 1)[-1].split(":", 1)[0]
+    try:
+        return IPv4Address(host)
+    except ValueError:
+        return host
+
+
+@lru_cache(maxsize=1024)
+def _discover(machine: Machine, secs: int) -> Packet:
+    return request(machine, MessageType.DISCOVER, _options(machine), xid=XID, secs=secs, broadcast=False)
+
+
+def _options(machine: Machine) -> dict[int, bytes]:
+    return {
+        Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE,
+        Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
+        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: NDI,
+        # The UNDI version of BIOS ROMs; EFI builds say 003010 (capture).
+        Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, "003010" if machine.architecture else "002001"),
+        Option.USER_CLASS: b"iPXE",
+        Option.PARAMETER_REQUEST_LIST: REQUESTED,
+        Option.IPXE_ENCAPSULATED: FEATURES,
+        Option.CLIENT_IDENTIFIER: b"\1" + mac_bytes(machine.mac),
+        Option.CLIENT_MACHINE_IDENTIFIER: client_identity(machine),
+    }

@@ -1,0 +1,156 @@
+"""ISC dhcpd 4.4: ``server/dhcp.c`` and ``common/options.c``; packets looked at with 4.4.3-P1.
+
+It answers with what the client asked for in option 55, in that order, after 53, 54 and 51; it leaves
+siaddr 0 unless next-server is set, adds no NUL to texts, and pings a dynamic address before the first
+offer of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.boot.servers.generic import relay_or
+from coexist.boot.servers.lease import Lease, LeaseSource
+from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, Packet
+from coexist.wire.options import MessageType, Option
+
+PING_TIMEOUT = 1.0
+"""DEFAULT_PING_TIMEOUT (server/dhcpd.h), seconds."""
+PING_LATENESS = 0.02
+"""How much later than the second the offer was seen to leave."""
+
+# What cons_options sends without option 55 (common/options.c).
+_WITHOUT_REQUEST = (
+    Option.SUBNET_MASK,
+    Option.ROUTER,
+    Option.DOMAIN_NAME_SERVER,
+    Option.HOST_NAME,
+    Option.DOMAIN_NAME,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpdState:
+    """``pinging``: until when a DISCOVER's address is being pinged. ``pinged``: it was, and nobody was there."""
+
+    pinging: float | None = None
+    pinged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpdModel(Stateless):
+    """ISC dhcpd. ``ping_check``: as ``ping-check`` says (true by default). ``latency``: seconds."""
+
+    name: str
+    leases: LeaseSource
+    ping_check: bool = True
+    latency: float = 0.0
+    assumptions: tuple[str, ...] = ()
+
+    def initial(self, phase: float = 0.0) -> DhcpdState:
+        """It has leased nothing to this client yet."""
+        return DhcpdState()
+
+    def receive(self, state: DhcpdState, arrival: Arrival) -> Reaction:
+        """DISCOVER and REQUEST on port 67; port 4011 is nobody's here."""
+        if arrival.port != DHCP_PORT:
+            return _silent(state, "nothing listens on that port there")
+        kind = arrival.packet.message_type
+        if kind is MessageType.DISCOVER:
+            return self._offer(state, arrival)
+        if kind is MessageType.REQUEST:
+            return self._acknowledge(state, arrival)
+        return _silent(state, "not a message it answers")
+
+    def _offer(self, state: DhcpdState, arrival: Arrival) -> Reaction:
+        lease = self.leases(arrival)
+        if isinstance(lease, str):
+            return _silent(state, lease)
+        if arrival.packet.secs < lease.min_secs:
+            return _silent(state, f"secs is {arrival.packet.secs}, min-secs {lease.min_secs}")
+        if state.pinging is not None and arrival.at < state.pinging:
+            return _silent(state, "it is still pinging the address of the first DISCOVER")
+        pings = self.ping_check if lease.ping is None else lease.ping
+        if not pings or lease.reserved or state.pinged or state.pinging is not None:
+            return self._reply(state, arrival, lease, MessageType.OFFER, 0.0, self.latency, "")
+        state = replace(state, pinging=arrival.at + PING_TIMEOUT, pinged=True)
+        why = f"after pinging {lease.yiaddr} for a second"
+        return self._reply(
+            state, arrival, lease, MessageType.OFFER, PING_TIMEOUT, PING_LATENESS + self.latency, why
+        )
+
+    def _acknowledge(self, state: DhcpdState, arrival: Arrival) -> Reaction:
+        lease = self.leases(arrival)
+        if isinstance(lease, str):
+            return _silent(state, lease)
+        chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
+        own = lease.server_id or arrival.address
+        if chosen is not None and chosen != own.packed:
+            return _silent(state, "the client chose another server")
+        return self._reply(state, arrival, lease, MessageType.ACK, 0.0, self.latency, "")
+
+    def _reply(
+        self,
+        state: DhcpdState,
+        arrival: Arrival,
+        lease: Lease,
+        kind: MessageType,
+        after: float,
+        lateness: float,
+        why: str,
+    ) -> Reaction:
+        asked = arrival.packet
+        flags = asked.flags | (BROADCAST_FLAG if lease.always_broadcast else 0)
+        packet = Packet(
+            op=BOOTREPLY,
+            xid=asked.xid,
+            secs=asked.secs,
+            flags=flags,
+            ciaddr=asked.ciaddr,
+            yiaddr=lease.yiaddr,
+            siaddr=lease.siaddr,
+            giaddr=asked.giaddr,
+            chaddr=asked.chaddr,
+            sname=lease.sname,
+            file=lease.file,
+            options=_options(asked, lease, kind, lease.server_id or arrival.address),
+        )
+        to = LIMITED_BROADCAST if flags & BROADCAST_FLAG else lease.yiaddr
+        address, port = relay_or(asked, (to, CLIENT_PORT))
+        sent = arrival.at + after
+        reply = Reply(
+            packet=packet,
+            earliest=sent,
+            latest=sent + lateness,
+            source_port=DHCP_PORT,
+            address=address,
+            port=port,
+            why=why or (f"rule {lease.rule}" if lease.rule else ""),
+        )
+        return Reaction(state=state, replies=(reply,))
+
+
+def _options(asked: Packet, lease: Lease, kind: MessageType, server: IPv4Address) -> dict[int, bytes]:
+    """cons_options: 53, 54 and 51, then what option 55 asks for in its order, then what is forced."""
+    configured = {Option.SUBNET_MASK: lease.netmask.packed, **lease.options}
+    result: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
+        Option.SERVER_IDENTIFIER: configured.pop(Option.SERVER_IDENTIFIER, server.packed),
+        Option.IP_ADDRESS_LEASE_TIME: lease.lease_time.to_bytes(4, "big"),
+    }
+    wanted = asked.options.get(Option.PARAMETER_REQUEST_LIST)
+    codes = tuple(wanted) if wanted is not None else _WITHOUT_REQUEST
+    for code in (*codes, *sorted(lease.forced)):
+        if code in configured:
+            result.setdefault(code, configured[code])
+    if Option.RELAY_AGENT_INFORMATION in asked.options:
+        result[Option.RELAY_AGENT_INFORMATION] = asked.options[Option.RELAY_AGENT_INFORMATION]
+    return result
+
+
+def _silent(state: DhcpdState, why: str) -> Reaction:
+    return Reaction(state=state, unanswered=Unanswered(why=why))

@@ -1,0 +1,172 @@
+"""A plain PXE responder, described by what it puts in its packets and nothing else.
+
+It answers every PXEClient (or its whitelist) from one table; every deviation from what a good
+ProxyDHCP sends is a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Literal
+
+from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
+from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.inventory.macset import EVERYONE, MacSet
+from coexist.inventory.values import Delay
+from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.options import MessageType, Option
+
+Where = Literal["header", "option", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenericState:
+    """When the client was first heard on port 67, seconds."""
+
+    first: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenericModel(Stateless):
+    """A responder on 67 and 4011. Times in seconds.
+
+    ``files``: by option-93 code; ``default_file`` for any other architecture (None: silent to it).
+    ``file_in``: the header field, option 67, or both; ``terminated``: option 67 with a NUL. ``vendor_class``:
+    option 60 of its replies, None to leave it out. ``siaddr`` None means its own address, 0.0.0.0 leaves it
+    unset. ``delay_4011``: its delay on port 4011. ``answers_request``: it also acknowledges broadcast
+    REQUESTs on port 67. ``options``: further options. ``latency``: what it needs at most to answer.
+    """
+
+    name: str
+    clients: MacSet = EVERYONE
+    architectures: frozenset[int] | None = None
+    vendor_prefix: bytes = b"PXEClient"
+    delay: Delay = field(default_factory=Delay)
+    delay_4011: float = 0.0
+    files: Mapping[int, str] = field(default_factory=dict)
+    default_file: str | None = None
+    file_in: Where = "header"
+    terminated: bool = False
+    offers_file: bool = True
+    vendor_class: bytes | None = b"PXEClient"
+    vendor_options: bytes | None = None
+    siaddr: IPv4Address | None = None
+    answers_67: bool = True
+    answers_4011: bool = True
+    answers_request: bool = False
+    broadcasts: bool = False
+    options: Mapping[int, bytes] = field(default_factory=dict)
+    latency: float = 0.0
+    assumptions: tuple[str, ...] = ()
+
+    def initial(self, phase: float = 0.0) -> GenericState:
+        """It has seen nothing."""
+        return GenericState()
+
+    def receive(self, state: GenericState, arrival: Arrival) -> Reaction:
+        """Answer, or say why not."""
+        packet = arrival.packet
+        silence = self._silence(arrival)
+        if silence is not None:
+            return Reaction(state=state, unanswered=Unanswered(why=silence))
+        kind = packet.message_type
+        if arrival.port == BOOT_SERVER_PORT:
+            if kind not in (MessageType.REQUEST, MessageType.INFORM, MessageType.DISCOVER):
+                return Reaction(state=state, unanswered=Unanswered(why="not for a boot server"))
+            return self._answer(state, arrival, MessageType.ACK, self.delay_4011)
+        if kind is MessageType.REQUEST and self.answers_request:
+            return self._answer(state, arrival, MessageType.ACK, 0.0)
+        if kind is not MessageType.DISCOVER:
+            return Reaction(state=state, unanswered=Unanswered(why="not for it"))
+        if packet.secs < self.delay.secs_at_least:
+            why = f"secs is {packet.secs}, it answers from {self.delay.secs_at_least}"
+            return Reaction(state=state, unanswered=Unanswered(why=why))
+        first = arrival.at if state.first is None else state.first
+        state = GenericState(first=first)
+        if arrival.at - first < self.delay.since_first:
+            why = f"too early: it waits {self.delay.since_first:g} s from the first packet"
+            return Reaction(state=state, unanswered=Unanswered(why=why))
+        return self._answer(state, arrival, MessageType.OFFER, self.delay.after)
+
+    def _silence(self, arrival: Arrival) -> str | None:
+        packet = arrival.packet
+        if not packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(self.vendor_prefix):
+            return f"not a {self.vendor_prefix.decode()}"
+        if packet.mac not in self.clients:
+            return "not one of its clients"
+        architecture = architecture_of(packet)
+        if self.architectures is not None and architecture not in self.architectures:
+            return "not one of its architectures"
+        if self._file(architecture) is None:
+            return "it has no boot program for this architecture"
+        if arrival.port == BOOT_SERVER_PORT:
+            return None if self.answers_4011 else "it does not answer on port 4011"
+        return None if self.answers_67 else "it does not answer on port 67"
+
+    def _file(self, architecture: int) -> str | None:
+        return self.files.get(architecture, self.default_file)
+
+    def _answer(self, state: GenericState, arrival: Arrival, kind: MessageType, delay: float) -> Reaction:
+        reply = self._reply(arrival, kind)
+        on_4011 = arrival.port == BOOT_SERVER_PORT
+        address, port = (
+            arrival.source if on_4011 else relay_or(arrival.packet, (LIMITED_BROADCAST, CLIENT_PORT))
+        )
+        sent = arrival.at + delay
+        return Reaction(
+            state=state,
+            replies=(
+                Reply(
+                    packet=reply,
+                    earliest=sent,
+                    latest=sent + self.latency,
+                    source_port=BOOT_SERVER_PORT if on_4011 else DHCP_PORT,
+                    address=address,
+                    port=port,
+                    why=f"{delay:g} s after the packet" if delay else "at once",
+                ),
+            ),
+        )
+
+    def _reply(self, arrival: Arrival, kind: MessageType) -> Packet:
+        asked = arrival.packet
+        with_file = kind is MessageType.ACK or self.offers_file
+        file = (self._file(architecture_of(asked)) or "").encode() if with_file else b""
+        options: dict[int, bytes] = {
+            Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
+            Option.SERVER_IDENTIFIER: arrival.address.packed,
+        }
+        if self.vendor_class is not None:
+            options[Option.VENDOR_CLASS_IDENTIFIER] = self.vendor_class
+        if Option.CLIENT_MACHINE_IDENTIFIER in asked.options:
+            options[Option.CLIENT_MACHINE_IDENTIFIER] = asked.options[Option.CLIENT_MACHINE_IDENTIFIER]
+        if file and self.file_in in ("option", "both"):
+            options[Option.BOOTFILE_NAME] = file + (b"\0" if self.terminated else b"")
+        if self.vendor_options is not None:
+            options[Option.VENDOR_SPECIFIC_INFORMATION] = self.vendor_options
+        options.update(self.options)
+        return Packet(
+            op=BOOTREPLY,
+            xid=asked.xid,
+            flags=asked.flags | (BROADCAST_FLAG if self.broadcasts else 0),
+            ciaddr=asked.ciaddr,
+            siaddr=arrival.address if self.siaddr is None else self.siaddr,
+            giaddr=asked.giaddr,
+            chaddr=asked.chaddr,
+            file=file if self.file_in in ("header", "both") else b"",
+            options=options,
+        )
+
+
+def architecture_of(packet: Packet) -> int:
+    """The first code of option 93; a client that names none is a BIOS (RFC 4578 section 2.1)."""
+    value = packet.options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
+    return int.from_bytes(value[:2], "big") if len(value) >= 2 else 0
+
+
+def relay_or(packet: Packet, otherwise: tuple[IPv4Address, int]) -> tuple[IPv4Address, int]:
+    """Where a reply goes: to the relay agent that asked (RFC 2131 section 4.1), or as given."""
+    return (packet.giaddr, DHCP_PORT) if packet.giaddr != UNSPECIFIED else otherwise

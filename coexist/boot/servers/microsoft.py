@@ -1,0 +1,73 @@
+"""Microsoft's services: Windows DHCP Server, WDS and the Configuration Manager distribution point.
+
+None of them could be run here; what their documentation does not settle is a named assumption.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import AddressValueError, IPv4Address
+
+from coexist.boot.responder import Arrival
+from coexist.boot.servers.generic import GenericModel
+from coexist.boot.servers.kea import KeaModel
+from coexist.boot.servers.lease import Lease, LeaseSource
+from coexist.inventory.values import Delay
+from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.options import Option
+
+DHCP_ASSUMPTIONS = (
+    "Windows DHCP Server copies an address in option 66 to siaddr (else siaddr is its own address), sends 67 "
+    "with a NUL, and pings only where conflict detection is on (unverified)",
+)
+WDS_ASSUMPTIONS = (
+    "WDS offers PXEClient without option 43 and names the file only on port 4011 (unverified)",
+    "the response delay of WDS is a wall clock per packet, and prestaged machines are not delayed (unverified)",
+)
+CONFIGMGR_ASSUMPTIONS = (
+    "a distribution point's OFFER holds options 53, 54, 60 and 97 and names the file only on port 4011 "
+    "(from one log of SMSPXE)",
+)
+
+
+def windows_dhcp(name: str, leases: LeaseSource, latency: float = 0.0) -> KeaModel:
+    """Windows DHCP Server: leases as Kea's, with siaddr and NULs as Windows has them."""
+
+    def lease(arrival: Arrival) -> Lease | str:
+        found = leases(arrival)
+        if isinstance(found, str):
+            return found
+        options = dict(found.options)
+        for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
+            if code in options and not options[code].endswith(b"\0"):
+                options[code] += b"\0"
+        siaddr = found.siaddr
+        if siaddr == UNSPECIFIED:
+            siaddr = _address(options.get(Option.TFTP_SERVER_NAME, b"")) or arrival.address
+        return replace(found, options=options, siaddr=siaddr)
+
+    return KeaModel(
+        name=name, leases=lease, latency=latency, echoes_client_id=False, assumptions=DHCP_ASSUMPTIONS
+    )
+
+
+def _address(text: bytes) -> IPv4Address | None:
+    try:
+        return IPv4Address(text.rstrip(b"\0").decode("ascii"))
+    except (AddressValueError, UnicodeDecodeError):
+        return None
+
+
+def wds(model: GenericModel) -> GenericModel:
+    """WDS: what the inventory says of it, as the product puts it on the wire."""
+    return replace(model, assumptions=(*model.assumptions, *WDS_ASSUMPTIONS))
+
+
+def wds_delay(declared: Delay, *, prestaged: bool) -> Delay:
+    """Its response delay, which prestaged (registered) machines do not feel."""
+    return Delay() if prestaged else declared
+
+
+def configmgr(model: GenericModel) -> GenericModel:
+    """A distribution point; its delay compares with the client's ``secs``."""
+    return replace(model, assumptions=(*model.assumptions, *CONFIGMGR_ASSUMPTIONS))
