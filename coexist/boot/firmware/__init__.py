@@ -12,15 +12,24 @@ from dataclasses import Field, fields, replace
 from typing import Any, get_args, get_origin, get_type_hints
 
 from coexist.boot.firmware.edk2 import Edk2
+from coexist.boot.firmware.edk2_http import Edk2Http
+from coexist.boot.firmware.first_offer import FirstOffer
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Firmware
+from coexist.boot.firmware.phone import Phone
+from coexist.boot.firmware.pxe21 import Pxe21
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.models import FirmwareVariant
 from coexist.inventory.values import closest
 
 BUILT_IN: dict[str, Any] = {
     "edk2": Edk2(),
+    "edk2-http": Edk2Http(),
     "ipxe": Ipxe(),
+    "pxe21": Pxe21(),
+    "phone-66": Phone(),
+    "phone-150": Phone(name="phone-150", reads=(150, 66)),
+    "first-offer": FirstOffer(),
 }
 """The firmware models by name."""
 

@@ -1,0 +1,229 @@
+"""UEFI HTTP boot: ``NetworkPkg/HttpBootDxe`` (HttpBootDhcp4.c) on the same Dhcp4Dxe as UEFI PXE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+
+from coexist.boot.firmware import edk2_packet
+from coexist.boot.firmware.edk2_packet import Cached
+from coexist.boot.firmware.machine import (
+    KEEP,
+    Boot,
+    GiveUp,
+    Heard,
+    Machine,
+    Send,
+    Span,
+    Step,
+    client_identity,
+    later,
+    request,
+    vendor_class,
+)
+from coexist.boot.request import DHCP_PORT
+from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.options import MessageType, Option
+
+XID = 0x0EDCB007
+REQUESTED = bytes((1, 3, 6, 12, 15, 43, 50, 51, 54, 60, 67, 97))
+TIMEOUT = "no answer to HTTP boot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What the client has cached (first received first) and where it stands; times in seconds."""
+
+    machine: Machine
+    ends: tuple[float, ...]
+    window: int = 0
+    plain: tuple[Cached, ...] = ()
+    dhcp_http: tuple[Cached, ...] = ()
+    proxy_http: tuple[Cached, ...] = ()
+    cached: int = 0
+    fresh: bool = False
+    lease: Cached | None = None
+    source: Cached | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edk2Http:
+    """The parameters of UEFI HTTP boot, in seconds; windows, ``secs`` and cache as for UEFI PXE.
+
+    ``plain_http``: whether http:// is allowed (PcdAllowHttpConnections; vendors often turn it on).
+    """
+
+    name: str = "edk2-http"
+    first_window: Span = (3.0, 4.0)
+    further_windows: tuple[float, ...] = (8.0, 16.0, 32.0)
+    secs: tuple[int, ...] = (0, 4, 12, 28)
+    cache: int = 16
+    plain_http: bool = True
+    late: float = 0.05
+    assumptions: tuple[str, ...] = (
+        "the firmware allows http:// URLs (EDK2's own default allows only https://)",
+    )
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """The shortest and the longest first window."""
+        return self.first_window if self.first_window[0] != self.first_window[1] else self.first_window[:1]
+
+    @property
+    def continuous(self) -> bool:
+        """The tick may stand anywhere."""
+        return True
+
+    def begin(self, machine: Machine, phase: float) -> Step:
+        """DISCOVER 1."""
+        ends = [phase]
+        for window in self.further_windows:
+            ends.append(ends[-1] + window)
+        state = State(machine=machine, ends=tuple(ends))
+        return self._discover(state, "")
+
+    def _discover(self, state: State, note: str) -> Step:
+        secs = self.secs[min(state.window, len(self.secs) - 1)]
+        packet = request(
+            state.machine, MessageType.DISCOVER, _options(state.machine), xid=XID, secs=secs, broadcast=True
+        )
+        return Step(state=state, sends=(Send(packet),), timer=self._window_end(state), note=note)
+
+    def _window_end(self, state: State) -> Span:
+        end = state.ends[state.window]
+        return end, end + self.late
+
+    def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
+        """An offer while it collects, an ACK afterwards."""
+        packet = heard.packet
+        if packet.xid != XID or heard.source_port != DHCP_PORT or not edk2_packet.is_acceptable(heard):
+            return ()
+        cached = edk2_packet.parse(heard)
+        if state.lease is not None:
+            return self._hear_ack(state, cached, at)
+        if packet.message_type is not MessageType.OFFER or not cached.server_id:
+            return ()
+        state = replace(state, fresh=True)
+        if state.cached >= self.cache:
+            return (Step(state=state, timer=KEEP, note=f"the cache of {self.cache} offers is full"),)
+        is_http = _is_http(cached) and cached.file is not None
+        if packet.yiaddr == UNSPECIFIED and not is_http:
+            return (Step(state=state, timer=KEEP, note="no HTTPClient offer: discarded"),)
+        kept = replace(state, cached=state.cached + 1)
+        if not is_http:
+            kept = replace(kept, plain=(*state.plain, cached))
+        elif packet.yiaddr == UNSPECIFIED:
+            kept = replace(kept, proxy_http=(*state.proxy_http, cached))
+        else:
+            kept = replace(kept, dhcp_http=(*state.dhcp_http, cached))
+        return (Step(state=kept, timer=KEEP, note="HTTP offer" if is_http else "plain DHCP offer"),)
+
+    def expire(self, state: State, at: Span) -> Step:
+        """End of a window, or an unanswered REQUEST."""
+        if state.lease is not None:
+            if state.attempt == 3:
+                return Step(state=state, end=GiveUp(error=TIMEOUT, why="the address was never acknowledged"))
+            return self._request(replace(state, attempt=state.attempt + 1), at, "asks for the address again")
+        if state.fresh:
+            lease, source = _select(state)
+            if lease is not None and source is not None:
+                state = replace(state, lease=lease, source=source)
+                return self._request(state, at, f"takes {source.file} of {source.source}")
+        if state.window + 1 == len(state.ends):
+            return Step(state=state, end=GiveUp(error=TIMEOUT, why="no HTTP offer and address were heard"))
+        return self._discover(
+            replace(state, window=state.window + 1, fresh=False), "no HTTP offer yet: DISCOVER again"
+        )
+
+    def _request(self, state: State, at: Span, note: str) -> Step:
+        assert state.lease is not None
+        options = {
+            Option.SERVER_IDENTIFIER: state.lease.server_id,
+            Option.REQUESTED_IP_ADDRESS: state.lease.packet.yiaddr.packed,
+            **_options(state.machine),
+        }
+        secs = self.secs[min(state.window, len(self.secs) - 1)]
+        packet = request(state.machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=True)
+        timer = later(at, (4.0, 8.0, 16.0, 32.0)[state.attempt])
+        return Step(state=state, sends=(Send(packet),), timer=timer, note=note)
+
+    def _hear_ack(self, state: State, cached: Cached, at: Span) -> tuple[Step, ...]:
+        assert state.lease is not None
+        assert state.source is not None
+        if cached.packet.message_type is not MessageType.ACK or cached.server_id != state.lease.server_id:
+            return ()
+        return (self._load(state, state.source),)
+
+    def _load(self, state: State, source: Cached) -> Step:
+        url = source.file or ""
+        scheme, found, rest = url.partition("://")
+        if not found or scheme.lower() not in ("http", "https"):
+            why = f"{url!r} is no URL"
+            return Step(state=state, end=GiveUp(error="Error: the URI of HTTP boot is invalid", why=why))
+        if scheme.lower() == "http" and not self.plain_http:
+            return Step(state=state, end=GiveUp(error="Error: http:// is refused", why=url))
+        host = _host(rest)
+        return Step(
+            state=state,
+            end=Boot(
+                server=host, file=url, by=source.source, why=f"URL of {source.source}", after=(0.0, 1.0)
+            ),
+        )
+
+
+def _is_http(cached: Cached) -> bool:
+    return cached.packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(b"HTTPClient")
+
+
+def _host(rest: str) -> IPv4Address | str:
+    host = rest.split("/", 1)[0].rsplit("@", 1)[-1].split(":", 1)[0]
+    try:
+        return IPv4Address(host)
+    except ValueError:
+        return host
+
+
+def _is_literal(cached: Cached) -> bool:
+    host = _host((cached.file or "").partition("://")[2])
+    # What is no URL at all is selected all the same, and fails when it is read (HttpBootParseDhcp4Packet).
+    return isinstance(host, IPv4Address) or "://" not in (cached.file or "")
+
+
+def _has_dns(cached: Cached) -> bool:
+    return Option.DOMAIN_NAME_SERVER in cached.packet.options
+
+
+def _select(state: State) -> tuple[Cached | None, Cached | None]:
+    """HttpBootSelectDhcpOffer: the lease's offer and the one whose URL is used."""
+    for offers in (
+        [o for o in state.dhcp_http if _is_literal(o) and not _has_dns(o)],
+        [o for o in state.dhcp_http if _is_literal(o) and _has_dns(o)],
+        [o for o in state.dhcp_http if not _is_literal(o) and _has_dns(o)],
+    ):
+        if offers:
+            return offers[0], offers[0]
+    literal = [o for o in state.proxy_http if _is_literal(o)]
+    named = [o for o in state.proxy_http if not _is_literal(o)]
+    without = [o for o in state.plain if not _has_dns(o)]
+    resolving = [o for o in state.plain if _has_dns(o)]
+    if without and literal:
+        return without[0], literal[0]
+    if resolving and literal:
+        return resolving[0], literal[0]
+    if resolving and named:
+        return resolving[0], named[0]
+    unresolved = [o for o in state.dhcp_http if not _is_literal(o)]
+    if resolving and unresolved:
+        return resolving[0], unresolved[0]
+    return None, None
+
+
+def _options(machine: Machine) -> dict[int, bytes]:
+    return {
+        Option.PARAMETER_REQUEST_LIST: REQUESTED,
+        Option.CLIENT_MACHINE_IDENTIFIER: client_identity(machine),
+        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: bytes((1, 3, 0)),
+        Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
+        Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, "003000", "HTTPClient"),
+    }
