@@ -193,11 +193,14 @@ def _answered(server: Server, cells: Cells) -> frozenset[str] | None:
 def _scope_plan(inventory: Inventory, server_name: str, key: str, scope: Scope, cells: Cells) -> ScopePlan:
     server = inventory.site.servers[server_name]
     path: Path = ("scopes", key)
+    own_files = _own_files(inventory, server, scope.vlan)
+    values = _Values(inventory=inventory, vlan=scope.vlan)
+    default = values.address(scope.next_server) or own_files
     settings = [*_refusals(server, server_name, cells)]
     for number, rule in enumerate(scope.rules):
-        settings += _rule_settings(inventory, scope.vlan, rule, cells, number, (*path, "rules", number))
-    settings += _value_settings(inventory, scope.vlan, scope, ALWAYS, f"scope {key}", path)
-    settings += _server_settings(inventory, server, server_name, scope.vlan, settings)
+        settings += _rule_settings(values, rule, cells, default, (*path, "rules", number))
+    settings += values.settings(scope, ALWAYS, f"scope {key}", path, default)
+    settings += _server_settings(values, server, server_name, own_files, settings)
     special, defaults = settle(settings, f"scope {key}", path)
     return ScopePlan(
         name=key,
@@ -260,7 +263,7 @@ def _refusals(server: Server, name: str, cells: Cells) -> Iterator[Setting]:
 
 
 def _rule_settings(
-    inventory: Inventory, vlan: str, rule: ScopeRule, cells: Cells, number: int, path: Path
+    values: _Values, rule: ScopeRule, cells: Cells, default: IPv4Address | None, path: Path
 ) -> Iterator[Setting]:
     condition = Condition(
         cells=_cells_of(cells, rule.clients),
@@ -269,66 +272,87 @@ def _rule_settings(
         user_class=None if rule.user_class is None else rule.user_class.encode(),
         tests=rule.when,
     )
-    name = rule.name or f"rule {number + 1}" + (f": {', '.join(rule.clients)}" if rule.clients else "")
+    number = int(path[-1]) + 1
+    name = rule.name or f"rule {number}" + (f": {', '.join(rule.clients)}" if rule.clients else "")
     if condition.cells is not None and not condition.cells:
         return
     if rule.ignore:
         yield Setting(name=name, path=path, condition=condition, ignore=True)
     else:
-        yield from _value_settings(inventory, vlan, rule, condition, name, path)
+        yield from values.settings(rule, condition, name, path, default)
 
 
-def _value_settings(
-    inventory: Inventory, vlan: str, holder: Scope | ScopeRule, condition: Condition, name: str, path: Path
-) -> Iterator[Setting]:
-    """A program by architecture is a setting of its own, iPXE's first: it ends the reload loop."""
-    own = wire_options(holder.options)
-    explicit = frozenset(own)
-    yield from program_settings(inventory, vlan, holder.programs, condition, name, path, explicit)
-    next_server = server_address(inventory.site, holder.next_server, vlan) if holder.next_server else None
-    yield with_options(
-        Setting(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values:
+    """Turns what a scope, a rule or a server says into settings, on one VLAN."""
+
+    inventory: Inventory
+    vlan: str
+
+    def address(self, text: str | None) -> IPv4Address | None:
+        """The address a next server means here."""
+        return server_address(self.inventory.site, text, self.vlan) if text else None
+
+    def settings(
+        self,
+        holder: Scope | ScopeRule,
+        condition: Condition,
+        name: str,
+        path: Path,
+        default: IPv4Address | None,
+    ) -> Iterator[Setting]:
+        """A program by architecture is a setting of its own, before the rest; ``default`` is the server that
+        has the file where the holder names none."""
+        own = wire_options(holder.options)
+        next_server = self.address(holder.next_server)
+        explicit = frozenset(own)
+        yield from self.programs(holder.programs, condition, name, path, explicit, next_server or default)
+        setting = Setting(
             name=name,
             path=path,
             condition=condition,
             next_server=next_server,
             file=holder.filename,
             options=own,
-        ),
-        explicit,
-    )
-
-
-def program_settings(
-    inventory: Inventory,
-    vlan: str,
-    programs: Mapping[str, Program],
-    condition: Condition,
-    name: str,
-    path: Path,
-    explicit: frozenset[int] = frozenset(),
-) -> Iterator[Setting]:
-    """A setting for each boot program; the ones a condition's own architectures exclude are left out."""
-    for key in sorted(programs, key=lambda key: (key != "ipxe", key)):
-        program = programs[key]
-        if key == "ipxe":
-            narrowed = replace(condition, ipxe=True)
-        else:
-            codes = frozenset(ARCHITECTURE_NAMES[key])
-            if condition.architectures is not None:
-                codes &= condition.architectures
-            if not codes:
-                continue
-            narrowed = replace(condition, architectures=codes)
-        setting = Setting(
-            name=f"{name}, {key}",
-            path=(*path, "programs", key),
-            condition=narrowed,
-            next_server=server_address(inventory.site, program.server, vlan) if program.server else None,
-            file=program.file,
-            options=_echo(key, explicit),
         )
-        yield with_options(setting, explicit)
+        # A phone reads option 66 as its provisioning server: it stands beside a file, or where a rule of its
+        # own says next server and nothing else.
+        alone = isinstance(holder, ScopeRule) and next_server is not None and not holder.programs
+        server = next_server or default if holder.filename or alone else None
+        yield with_options(setting, explicit, server)
+
+    def programs(
+        self,
+        programs: Mapping[str, Program],
+        condition: Condition,
+        name: str,
+        path: Path,
+        explicit: frozenset[int],
+        default: IPv4Address | None,
+    ) -> Iterator[Setting]:
+        """A setting for each boot program, iPXE's first: it ends the reload loop. The ones that the condition's
+        own architectures exclude are left out."""
+        for key in sorted(programs, key=lambda key: (key != "ipxe", key)):
+            program = programs[key]
+            if key == "ipxe":
+                narrowed = replace(condition, ipxe=True)
+            else:
+                codes = frozenset(ARCHITECTURE_NAMES[key])
+                if condition.architectures is not None:
+                    codes &= condition.architectures
+                if not codes:
+                    continue
+                narrowed = replace(condition, architectures=codes)
+            own = self.address(program.server)
+            setting = Setting(
+                name=f"{name}, {key}",
+                path=(*path, "programs", key),
+                condition=narrowed,
+                next_server=own,
+                file=program.file,
+                options=_echo(key, explicit),
+            )
+            yield with_options(setting, explicit, own or default)
 
 
 def _echo(architecture: str, explicit: frozenset[int]) -> dict[int, bytes]:
@@ -337,16 +361,16 @@ def _echo(architecture: str, explicit: frozenset[int]) -> dict[int, bytes]:
     return {code: b"HTTPClient"} if architecture.startswith("http-") and code not in explicit else {}
 
 
-def with_options(setting: Setting, explicit: frozenset[int]) -> Setting:
-    """The setting with options 66 and 67 beside the header fields, unless they are declared as such.
+def with_options(setting: Setting, explicit: frozenset[int], server: IPv4Address | None) -> Setting:
+    """The setting with options 66 (``server``) and 67 beside the header fields, unless they are declared as such.
 
     Firmware reads siaddr and ``file``; EDK2 takes 67 before ``file`` and needs its NUL.
     """
     options = dict(setting.options)
     if setting.file and Option.BOOTFILE_NAME not in explicit:
         options[Option.BOOTFILE_NAME] = setting.file.encode() + b"\0"
-    if setting.next_server is not None and Option.TFTP_SERVER_NAME not in explicit:
-        options[Option.TFTP_SERVER_NAME] = str(setting.next_server).encode()
+    if server is not None and Option.TFTP_SERVER_NAME not in explicit:
+        options[Option.TFTP_SERVER_NAME] = str(server).encode()
     return replace(setting, options=dict(sorted(options.items())))
 
 
@@ -363,23 +387,22 @@ def wire_options(declared: Mapping[int, OptionValue]) -> dict[int, bytes]:
 
 
 def _server_settings(
-    inventory: Inventory, server: Server, name: str, vlan: str, settings: list[Setting]
+    values: _Values, server: Server, name: str, own_files: IPv4Address | None, settings: list[Setting]
 ) -> Iterator[Setting]:
     """What the server says to all its scopes, below everything a scope says."""
     path: Path = ("servers", name)
-    if "dhcp" in server.effective_roles and server.programs and "proxydhcp" not in server.effective_roles:
-        yield from program_settings(inventory, vlan, server.programs, ALWAYS, name, path)
+    programs: list[Setting] = []
+    if not server.effective_roles & {"proxydhcp", "boot-server"}:
+        programs = list(values.programs(server.programs, ALWAYS, name, path, frozenset(), own_files))
+    yield from programs
     options = wire_options(server.options)
     if options:
         yield Setting(name=name, path=(*path, "options"), options=options)
-    fallback = _own_files(inventory, server, vlan)
-    if fallback is not None:
-        for setting in settings:
-            if setting.file and not setting.ignore:
-                yield with_options(
-                    Setting(name=f"{setting.name}, from {name}", path=path, condition=setting.condition, next_server=fallback),
-                    frozenset(setting.options) & {Option.TFTP_SERVER_NAME},
-                )  # fmt: skip
+    if own_files is not None:
+        for setting in [*settings, *programs]:
+            if setting.file:
+                yield replace(setting, name=f"{setting.name}, from {name}", path=path, next_server=own_files,
+                              file=None, options={})  # fmt: skip
 
 
 def _own_files(inventory: Inventory, server: Server, vlan: str) -> IPv4Address | None:
