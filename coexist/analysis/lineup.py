@@ -96,20 +96,16 @@ class LineUps:
         site = self.site
         wanted = server.answers
         signature = client.macs.signature
-        if wanted.who in ("only", "all_except"):
-            listed: Any = site.space.has(wanted.groups, signature)
-        elif wanted.who == "intended":
-            listed = name in site.intent_of(client).servers
-        else:
-            listed = client.macs.known
+        listed = site.answers(name, server, client, site.intent_of(client))
         delays = tuple((str(d), site.space.has((g,), signature)) for g, d in server.delay_for.items())
         programs = tuple(
-            (key, self._program(program, names)) for key, program in sorted(server.programs.items())
+            (key, self._program(program, names))
+            for key, program in sorted(site.programs_of(name, client)[0].items())
         )
         return (
             fixed,
-            wanted.who,
             wanted.architectures,
+            client.macs.known,
             listed,
             str(server.delay),
             delays,

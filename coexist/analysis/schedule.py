@@ -87,7 +87,7 @@ def _run(firmware: Firmware, phase: float) -> Schedule:
 
 def _offer(asked: Packet) -> Packet:
     """A plain address offer."""
-    options = {
+    options: dict[int, bytes] = {
         Option.DHCP_MESSAGE_TYPE: bytes((MessageType.OFFER,)),
         Option.SERVER_IDENTIFIER: _DHCP.packed,
         Option.SUBNET_MASK: b"\xff\xff\xff\x00",

@@ -7,13 +7,12 @@ the line that a value comes from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from coexist.analysis.profiles import PHONES, firmware_kind
-from coexist.analysis.space import ClientClass, Space
+from coexist.analysis.space import RESERVED, ClientClass, Space
 from coexist.inventory.documents import Path
-from coexist.inventory.models import OptionTest, Program, Scope, ScopeRule, Site
+from coexist.inventory.models import Program, Scope, ScopeRule
 from coexist.inventory.values import OptionValue
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.options import Option
@@ -50,21 +49,13 @@ class Handed:
         return (str(value[0]), value[1]) if value else None
 
 
-def vendor_class_of(site: Site, client: ClientClass) -> str:
-    """The option 60 a client of this class sends; empty for a phone, which sends its maker's."""
-    if firmware_kind(site, client.firmware) in PHONES:
-        return ""
-    code = CANONICAL_CODE.get(client.architecture, 0)
-    kind = "HTTPClient" if client.architecture.startswith("http-") else "PXEClient"
-    return f"{kind}:Arch:{code:05d}:UNDI:003016"
-
-
 class ScopeReader:
     """Answers for one site what any scope hands to any class."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self.site = space.inventory.site
+        self._sent: dict[tuple[str, str], Mapping[int, bytes]] = {}
         self._handed: dict[tuple[str, int, str, str, bool], Handed] = {}
 
     def handed(self, name: str, client: ClientClass, *, chained: bool = False) -> Handed:
@@ -115,27 +106,33 @@ class ScopeReader:
             return False
         if rule.architectures is not None and client.architecture not in rule.architectures:
             return False
-        vendor = vendor_class_of(self.site, client)
-        if rule.vendor_class is not None and not vendor.startswith(rule.vendor_class):
-            return False
-        is_ipxe = chained or firmware_kind(self.site, client.firmware) == "ipxe"
-        if rule.user_class is not None and rule.user_class != ("iPXE" if is_ipxe else ""):
-            return False
-        return all(self._test(test, client, vendor, is_ipxe) for test in rule.when)
+        if rule.vendor_class is None and rule.user_class is None and not rule.when:
+            return True
+        sent = self._discover("ipxe" if chained else client.firmware, client.architecture)
+        vendor, user = sent.get(Option.VENDOR_CLASS_IDENTIFIER, b""), sent.get(Option.USER_CLASS, b"")
+        return (
+            (rule.vendor_class is None or vendor.startswith(rule.vendor_class.encode()))
+            and (rule.user_class is None or rule.user_class.encode() in user)
+            and all(test.holds(sent) for test in rule.when)
+        )
 
-    def _test(self, test: OptionTest, client: ClientClass, vendor: str, is_ipxe: bool) -> bool:
-        code = CANONICAL_CODE.get(client.architecture)
-        sent = {int(Option.VENDOR_CLASS_IDENTIFIER): vendor.encode()} if vendor else {}
-        if code is not None:
-            sent[int(Option.CLIENT_SYSTEM_ARCHITECTURE)] = code.to_bytes(2, "big")
-        if is_ipxe:
-            sent |= {int(Option.USER_CLASS): b"iPXE", int(Option.IPXE_ENCAPSULATED): _IPXE_FEATURES}
-        return test.holds(sent)
+    def _discover(self, firmware: str, architecture: str) -> Mapping[int, bytes]:
+        """The options of the first packet of a firmware, from its model."""
+        from coexist.boot.firmware import firmware_models
+        from coexist.boot.firmware.machine import Machine
+
+        key = (firmware, architecture)
+        found = self._sent.get(key)
+        if found is None:
+            machine = Machine(mac=0, architecture=CANONICAL_CODE.get(architecture, 0))
+            model = firmware_models(self.site.firmwares)[firmware]
+            found = self._sent[key] = model.begin(machine, model.phases[0]).sends[0].packet.options
+        return found
 
     def leases(self, scope: Scope, client: ClientClass) -> bool:
         """Whether the scope has an address for the class: a pool it may use, or its reservations."""
         macs = client.macs
-        if scope.reservations and macs.signature & 2:
+        if scope.reservations and macs.signature & RESERVED:
             return True
         return any(
             (not pool.allow or self.space.has(pool.allow, macs.signature))

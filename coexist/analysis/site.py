@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -17,10 +18,13 @@ from coexist.analysis.scopes import ScopeReader
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
 from coexist.inventory import Inventory
-from coexist.inventory.models import Server
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Program, Server
 
 if TYPE_CHECKING:
     from coexist.analysis.schedule import Schedule
+
+Programs = Mapping[str, Program]
 
 BOOT_ROLES = frozenset({"proxydhcp", "boot-server"})
 
@@ -58,6 +62,7 @@ class AnalysedSite:
         self.site = inventory.site
         self.topology = Topology(inventory.site)
         self.verdicts: dict[str, list[Any]] | None = None
+        self._anywhere: dict[tuple[int, str], frozenset[str]] = {}
         self._schedules: dict[str, Schedule | None] = {}
         self._heard_scopes: dict[str, tuple[str, ...]] = {}
         self._explained: dict[tuple[int, str, str, str], set[str]] = defaultdict(set)
@@ -113,9 +118,20 @@ class AnalysedSite:
     def _standing(self, name: str, server: Server, client: ClientClass, intended: Intended) -> Standing:
         if not self.answers(name, server, client, intended):
             return Standing.REFUSES
-        if not has_program(server, client, firmware_kind(self.site, client.firmware)):
+        programs = self.programs_of(name, client)[0]
+        if not _has_program(server, programs, client, firmware_kind(self.site, client.firmware)):
             return Standing.NO_PROGRAM
         return Standing.ANSWERS if self.topology.hearing[client.vlan][name].heard else Standing.SNOOPED
+
+    def _intended_anywhere(self, client: ClientClass) -> frozenset[str]:
+        """The servers the intent gives these addresses to on any VLAN."""
+        key = (client.macs.signature, client.architecture)
+        found = self._anywhere.get(key)
+        if found is None:
+            elsewhere = (dataclasses.replace(client, vlan=vlan) for vlan in self.site.vlans)
+            found = frozenset(server for c in elsewhere for server in self.intent_of(c).servers)
+            self._anywhere[key] = found
+        return found
 
     def answers(self, name: str, server: Server, client: ClientClass, intended: Intended) -> bool:
         """Whether the server's lists let it answer the class."""
@@ -129,7 +145,8 @@ class AnalysedSite:
             case "nobody":
                 return False
             case "intended":
-                return name in intended.servers
+                # A server's configuration knows addresses and architectures, not VLANs.
+                return name in intended.servers or name in self._intended_anywhere(client)
             case "only":
                 return self.space.has(wanted.groups, signature)
             case "all_except":
@@ -153,9 +170,11 @@ class AnalysedSite:
         """When a firmware asks; None for those that wait for no second answer."""
         if firmware not in self._schedules:
             from coexist.analysis.schedule import schedule_of
+            from coexist.boot.firmware import firmware_models
 
             waits = firmware_kind(self.site, firmware) not in (*PHONES, "first-offer")
-            self._schedules[firmware] = schedule_of(self.races.world.firmwares[firmware]) if waits else None
+            models = firmware_models(self.site.firmwares)
+            self._schedules[firmware] = schedule_of(models[firmware]) if waits else None
         return self._schedules[firmware]
 
     # -- what is known of each class -------------------------------------------------------------
@@ -189,14 +208,17 @@ class AnalysedSite:
 
     def as_intended(self, case: Case) -> bool:
         """Whether every possible outcome is the intended one."""
-        finishes = self.races.of(case.client)
-        if not case.intended.boots:
-            return case.intended.server is None or all(f.winner is None for f in finishes)
-        return all(case.intended.server in (f.winner, f.decided_by) for f in finishes)
+        if case.intended.boots:
+            return self.falls_to(case.client, str(case.intended.server))
+        return case.intended.server is None or self.winners(case.client) == {None}
 
-    def seconds(self, client: ClientClass) -> float | None:
+    def falls_to(self, client: ClientClass, server: str, silent: frozenset[str] = frozenset()) -> bool:
+        """Whether the class boots from a server in every possible outcome: it decided, or has the file."""
+        return all(server in (f.winner, f.decided_by) for f in self.races.of(client, silent))
+
+    def seconds(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> float | None:
         """When the class asks for its file at the latest, in seconds; None if it never does."""
-        return max((f.seconds for f in self.races.of(client) if f.seconds is not None), default=None)
+        return max((f.seconds for f in self.races.of(client, silent) if f.seconds is not None), default=None)
 
     def settled(self, client: ClientClass) -> bool:
         """Whether the firmware's choice is known; otherwise several outcomes mean that nobody knows."""
@@ -205,6 +227,14 @@ class AnalysedSite:
     def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """What happens to the witness of a class, line by line."""
         return self.races.timeline(client, silent)
+
+    def programs_of(self, name: str, client: ClientClass) -> tuple[Programs, Path]:
+        """The boot programs a server has for a class, and where they stand."""
+        server = self.site.servers[name]
+        for group, programs in server.programs_for.items():
+            if self.space.has((group,), client.macs.signature):
+                return programs, ("servers", name, "programs_for", group)
+        return server.programs, ("servers", name, "programs")
 
     def is_phone(self, client: ClientClass) -> bool:
         """Whether the class are phones, which boot from nobody and read their lease."""
@@ -224,11 +254,11 @@ def identity(client: ClientClass) -> tuple[int, str, str, str]:
 OWN_PROGRAMS = frozenset({"wds", "configmgr", "openthinclient", "generic"})
 
 
-def has_program(server: Server, client: ClientClass, kind: str) -> bool:
+def _has_program(server: Server, programs: Programs, client: ClientClass, kind: str) -> bool:
     """Whether the server has something to boot for the class."""
-    if not server.programs:
+    if not programs:
         return server.software.product in OWN_PROGRAMS
-    return client.architecture in server.programs or (kind == "ipxe" and "ipxe" in server.programs)
+    return client.architecture in programs or (kind == "ipxe" and "ipxe" in programs)
 
 
 def touched(clients: Iterable[ClientClass]) -> int:

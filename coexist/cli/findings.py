@@ -68,7 +68,8 @@ def as_text(report: Report, width: int = 80) -> str:
     for (severity, code), group in groupby(report.findings, key=lambda f: (f.severity, f.code)):
         items = list(group)
         head = click.style(str(severity), fg=_COLOURS[severity], bold=True)
-        blocks.append(f"{head} {click.style(code.code, bold=True)} {code.name}: {code.title}")
+        blocks.append(f"{head} {click.style(code.code, bold=True)} {code.name}")
+        blocks += _wrapped(code.title, "  ", width)
         blocks += [_text_of(finding, width) for finding in items]
         blocks.append("")
     if report.summary:

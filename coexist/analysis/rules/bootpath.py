@@ -64,11 +64,11 @@ def _used_programs(site: AnalysedSite) -> Iterator[tuple[Program | str, Path, Ca
     """Every boot program some class can be given: it, its place, the class, the server that gives it (if a proxy)."""
     for case in pxe_cases(site):
         for name in case.responders:
-            server = site.site.servers[name]
-            ipxe = site.kind(case.client) == "ipxe" and "ipxe" in server.programs
+            programs, path = site.programs_of(name, case.client)
+            ipxe = site.kind(case.client) == "ipxe" and "ipxe" in programs
             key = "ipxe" if ipxe else case.client.architecture
-            if key in server.programs:
-                yield server.programs[key], ("servers", name, "programs", key), case, name
+            if key in programs:
+                yield programs[key], (*path, key), case, name
         for handed in handed_to(site, case):
             if handed.program:
                 yield handed.program[0], handed.program[1], case, None
@@ -129,8 +129,10 @@ def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
             if said is None or not said[0].startswith("PXEClient"):
                 continue
             target = _asked_on_4011(site, handed)
+            if target is None or not _serves_4011(site, target):
+                continue  # CX402
             for name in case.intended.servers[:1]:
-                if name in case.responders and not (target and _one_host(site, name, target)):
+                if name in case.responders and not _one_host(site, name, target):
                     found[said[1], name].append(case.client)
     for (path, name), clients in found.items():
         yield report(site, "CX403", path, f"option 60 makes clients take this DHCP server for their boot server: they ignore {name}",
@@ -327,7 +329,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
         if not _name(file).startswith(_IPXE_FILES) or path[-1] == "ipxe":
             continue
         if name is not None:
-            if "ipxe" not in site.site.servers[name].programs:
+            if "ipxe" not in site.programs_of(name, case.client)[0]:
                 found[path, file].append(case.client)
         else:
             scope = str(path[1])

@@ -25,6 +25,7 @@ def referred_groups(site: AnalysedSite) -> Iterator[tuple[str, Path]]:
     for name, server in declared.servers.items():
         yield from ((group, ("servers", name, "answers")) for group in server.answers.groups)
         yield from ((group, ("servers", name, "delay_for", group)) for group in server.delay_for)
+        yield from ((group, ("servers", name, "programs_for", group)) for group in server.programs_for)
     for name, scope in declared.scopes.items():
         for number, scope_rule in enumerate(scope.rules):
             yield from ((g, ("scopes", name, "rules", number, "clients")) for g in scope_rule.clients or ())

@@ -15,7 +15,7 @@ from coexist.inventory.models import Server
 from coexist.inventory.values import Delay
 
 # Products whose own configuration has no such means (their documentation and source, see docs/concepts).
-_SUPPORTED: dict[str, frozenset[str]] = {
+SUPPORTED: dict[str, frozenset[str]] = {
     "coexist": frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
     "isc-dhcpd": frozenset({"secs_at_least"}),
     "dnsmasq": frozenset({"after"}),
@@ -162,7 +162,7 @@ def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
 def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
     """Delays of a kind the product does not have."""
     for name, server in site.boot_services.items():
-        supported = _SUPPORTED[server.software.product]
+        supported = SUPPORTED[server.software.product]
         for delay, path, _ in delays(server, name):
             if delay.kind not in supported:
                 has = ", ".join(sorted(supported)) or "no delay at all"

@@ -114,9 +114,10 @@ def _judge_fallbacks(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
     order = case.intended.servers
     for number, name in enumerate(order[1:], start=1):
         silent = frozenset(order[:number])
-        winners = site.winners(case.client, silent)
-        if winners == {name}:
+        if site.falls_to(case.client, name, silent):
+            yield from _judge_late_fallback(site, case, name, silent)
             continue
+        winners = site.winners(case.client, silent)
         standing = case.standing.get(name)
         before = " and ".join(order[:number])
         path: Path = ("servers", name)
@@ -132,6 +133,21 @@ def _judge_fallbacks(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
                           message=f"{name} shall take over when {before} is silent, but then {_shown(winners)}",
                           repair=f"give {name} a delay of 1.0-1.5 s on a wall clock, and see the time line",
                           silent=silent)  # fmt: skip
+
+
+def _judge_late_fallback(
+    site: AnalysedSite, case: Case, name: str, silent: frozenset[str]
+) -> Iterator[Verdict]:
+    """A fallback whose delay makes the client wait for a later attempt."""
+    seconds = site.seconds(case.client, silent)
+    if seconds is None or seconds < _PATIENCE or name not in site.boot_services:
+        return
+    delay, path = delay_of(site, name, case.client)
+    if delay.kind != "none":
+        before = " and ".join(case.intended.servers[: len(silent)])
+        yield Verdict(code="CX308", path=path, client=case.client, silent=silent,
+                      message=f"when {before} is silent, {name} answers {delay}: {case.client.firmware} boots only after about {seconds:.0f} s",
+                      repair="shorten the delay to 1.0-1.5 s on a wall clock")  # fmt: skip
 
 
 def _repair_standing(name: str, standing: Standing | None, case: Case) -> str:

@@ -1,0 +1,86 @@
+"""``coexist solve INVENTORY``: the smallest change that makes the intent true."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coexist.errors import CoexistError
+
+if TYPE_CHECKING:
+    from coexist.inventory import Inventory
+    from coexist.planning.solve import Solution
+
+
+@click.command("solve")
+@click.argument("inventory", type=click.Path(path_type=Path))
+@click.option(
+    "--write", is_flag=True, help="Change the inventory's files; without it the patch is printed only."
+)
+def command(inventory: Path, write: bool) -> int:
+    """Derive relays, scope entries, whitelists and delays of INVENTORY from its intent.
+
+    Prints a patch (stdout) and its proof (stderr). Exit codes: 0 the intent holds with the patch; 1 a part of
+    it is impossible, with the reason and what else would do.
+    """
+    from coexist.inventory import load_inventory
+    from coexist.planning.solve import solve
+
+    loaded = load_inventory(inventory)
+    solution = solve(loaded)
+    texts = _changed(loaded, solution)
+    for file, (old, new) in texts.items():
+        diff = difflib.unified_diff(
+            old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{file}", f"b/{file}"
+        )
+        click.echo("".join(diff), nl=False)
+        if write:
+            Path(file).write_text(new, encoding="utf-8")
+    _explain(solution, write)
+    return 1 if solution.impossible else 0
+
+
+def _changed(inventory: Inventory, solution: Solution) -> dict[str, tuple[str, str]]:
+    """Each file's text, as it is and with the edits of the solution."""
+    from coexist.planning.yaml_edit import EditError, apply
+
+    edits: dict[str, list[tuple[str, Any, Any]]] = defaultdict(list)
+    for edit in solution.edits:
+        file = inventory.where(*edit.path).file
+        edits[file].append((edit.kind, edit.path, edit.value))
+    texts = {}
+    for file, wanted in edits.items():
+        old = Path(file).read_text(encoding="utf-8")
+        try:
+            texts[file] = (old, apply(old, wanted))
+        except EditError as error:
+            raise CoexistError(f"{file} cannot be changed here: {error}; edit it by hand") from error
+    return texts
+
+
+def _explain(solution: Solution, written: bool) -> None:
+    from coexist.cli.findings import counted
+
+    def say(text: str = "") -> None:
+        click.echo(text, err=True)
+
+    if not solution.edits:
+        say("nothing to change")
+    for number, edit in enumerate(solution.edits, start=1):
+        say(f"{number:3}. {'.'.join(map(str, edit.path))}: {edit.why}")
+    if solution.proof:
+        say("proof, by the race of every class:")
+        for line in solution.proof:
+            say(f"     {line}")
+    for item in solution.impossible:
+        say(f"impossible: {item.what}")
+        say(f"  because {item.because}")
+        for alternative in item.alternatives:
+            say(f"  instead: {alternative}")
+    before, after = counted(solution.before.findings), counted(solution.after.findings)
+    did = "written" if written and solution.edits else "with this patch"
+    say(f"check before: {before}; {did}: {after}")

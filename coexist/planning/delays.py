@@ -1,0 +1,61 @@
+"""Which delays are worth trying: one between each two times at which a firmware's behaviour changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+from coexist.analysis.site import AnalysedSite
+from coexist.inventory.values import Delay
+
+MARGIN = 0.5
+"""Seconds a delay keeps from the moment it must come after: room for a busy DHCP server."""
+
+# dhcpd waits a second for the answer to its ping before it offers an address (dhcpd.conf: ping-timeout).
+_PING_CHECK = 1.0
+
+
+def candidates(site: AnalysedSite, server: str, kinds: frozenset[str]) -> Iterator[Delay]:
+    """Delays of a server in its product's own kinds, smallest first; none is the first.
+
+    The moments that matter: when the DHCP server and the other boot services have answered, and when a
+    firmware sends again or closes a window. Between two of them every delay has the same effect.
+    """
+    yield Delay()
+    whole = site.site.servers[server].software.product == "dnsmasq"
+    if "after" in kinds:
+        for moment in _moments(site, server):
+            seconds = moment + MARGIN
+            yield Delay(after=float(ceil(seconds)) if whole else round(seconds, 1))
+    if "after_offer" in kinds:
+        yield Delay(after_offer=True)
+    if "since_first" in kinds:
+        for moment in _moments(site, server):
+            yield Delay(since_first=round(moment + MARGIN, 1))
+    if "secs_at_least" in kinds:
+        for value in sorted({secs + 1 for name in _firmwares(site) for secs in _secs(site, name)}):
+            yield Delay(secs_at_least=value)
+
+
+def _firmwares(site: AnalysedSite) -> list[str]:
+    return sorted({client.firmware for client in site.space.classes})
+
+
+def _secs(site: AnalysedSite, firmware: str) -> tuple[int, ...]:
+    schedule = site.schedule(firmware)
+    return schedule.secs if schedule else ()
+
+
+def _moments(site: AnalysedSite, server: str) -> list[float]:
+    """Seconds after a packet at which something changes, ascending."""
+    moments = {0.0}
+    for name, declared in site.site.servers.items():
+        if "dhcp" in declared.effective_roles and declared.ping_check is not False:
+            moments.add(_PING_CHECK)
+        if name != server and declared.delay.after:
+            moments.add(declared.delay.after)
+    for name in _firmwares(site):
+        schedule = site.schedule(name)
+        if schedule:
+            moments.update((*schedule.discover_at, schedule.first_window[1]))
+    return sorted(moments)

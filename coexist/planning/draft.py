@@ -1,0 +1,164 @@
+"""An inventory being changed: the declarations as they would be, and the edits that make them so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coexist.analysis.site import AnalysedSite
+from coexist.inventory import Inventory
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Answers, Scope, ScopeRule, Server, Vlan
+from coexist.inventory.values import Delay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One change to the text: ``kind`` is put, append, drop or remove; ``why`` in a sentence."""
+
+    kind: str
+    path: Path
+    value: Any
+    why: str
+
+
+class Draft:
+    """Changes declarations one by one. `site` is analysed afresh after each change."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.edits: list[Edit] = []
+        self._site: AnalysedSite | None = None
+
+    @property
+    def site(self) -> AnalysedSite:
+        """The site as it would be now."""
+        if self._site is None:
+            self._site = AnalysedSite(self.inventory)
+        return self._site
+
+    def trial(self, name: str, delay: Delay) -> AnalysedSite:
+        """The site if a server had another delay; the draft stays as it is."""
+        server = self.inventory.site.servers[name].model_copy(update={"delay": delay})
+        return AnalysedSite(self._with("servers", name, server))
+
+    def _with(self, section: str, name: str, declared: Any) -> Inventory:
+        site = self.inventory.site
+        changed = {**getattr(site, section), name: declared}
+        return replace(self.inventory, site=site.model_copy(update={section: changed}))
+
+    def _change(self, section: str, name: str, update: Callable[[Any], dict[str, Any]], edit: Edit) -> None:
+        declared = getattr(self.inventory.site, section)[name]
+        self.inventory = self._with(section, name, declared.model_copy(update=update(declared)))
+        self.edits.append(edit)
+        self._site = None
+
+    # -- VLANs ------------------------------------------------------------------------------------
+
+    def relay_to(self, vlan: str, server: str, why: str) -> None:
+        """Add a relay target."""
+
+        def update(declared: Vlan) -> dict[str, Any]:
+            return {"relay_to": (*declared.relay_to, server)}
+
+        self._change(
+            "vlans",
+            vlan,
+            update,
+            Edit(kind="append", path=("vlans", vlan, "relay_to"), value=server, why=why),
+        )
+
+    def relay_no_more(self, vlan: str, target: str, why: str) -> None:
+        """Take a relay target out."""
+
+        def update(declared: Vlan) -> dict[str, Any]:
+            return {"relay_to": tuple(t for t in declared.relay_to if t != target)}
+
+        self._change(
+            "vlans", vlan, update, Edit(kind="drop", path=("vlans", vlan, "relay_to"), value=target, why=why)
+        )
+
+    def trust(self, vlan: str, server: str, why: str) -> None:
+        """Let DHCP snooping pass a server's offers."""
+
+        def update(declared: Vlan) -> dict[str, Any]:
+            assert declared.snooping is not None
+            trusted = (*declared.snooping.trusted, server)
+            return {"snooping": declared.snooping.model_copy(update={"trusted": trusted})}
+
+        path = ("vlans", vlan, "snooping", "trusted")
+        self._change("vlans", vlan, update, Edit(kind="append", path=path, value=server, why=why))
+
+    # -- servers ----------------------------------------------------------------------------------
+
+    def answer_intended(self, server: str, why: str) -> None:
+        """Let a server answer exactly the clients the intent gives it."""
+
+        def update(_: Server) -> dict[str, Any]:
+            return {"answers": Answers(who="intended")}
+
+        path = ("servers", server, "answers")
+        self._change("servers", server, update, Edit(kind="put", path=path, value="intended", why=why))
+
+    def delay(self, server: str, delay: Delay, why: str) -> None:
+        """Set a server's delay, or remove it."""
+
+        def update(_: Server) -> dict[str, Any]:
+            return {"delay": delay}
+
+        path = ("servers", server, "delay")
+        written = delay_value(delay)
+        edit = Edit(kind="remove" if written is None else "put", path=path, value=written, why=why)
+        self._change("servers", server, update, edit)
+
+    # -- scopes -----------------------------------------------------------------------------------
+
+    def forget(self, path: Path, why: str) -> None:
+        """Remove a value of a scope or of one of its rules: a file, a next server, a program or an option."""
+        name = str(path[1])
+        inside = path[2:]
+
+        def update(declared: Scope) -> dict[str, Any]:
+            if inside[0] != "rules":
+                return _without(declared, inside)
+            number = int(inside[1])
+            rules = list(declared.rules)
+            rules[number] = rules[number].model_copy(update=_without(rules[number], inside[2:]))
+            return {"rules": tuple(rules)}
+
+        self._change("scopes", name, update, Edit(kind="remove", path=path, value=None, why=why))
+
+    def rule(self, scope: str, written: dict[str, Any], why: str) -> None:
+        """Add a rule at the end of a scope's list."""
+        made = ScopeRule.model_validate(written)
+
+        def update(declared: Scope) -> dict[str, Any]:
+            return {"rules": (*declared.rules, made)}
+
+        path = ("scopes", scope, "rules")
+        self._change("scopes", scope, update, Edit(kind="append", path=path, value=written, why=why))
+
+
+def _without(holder: Scope | ScopeRule, path: Path) -> dict[str, Any]:
+    key = str(path[0])
+    if key == "options":
+        return {"options": {c: v for c, v in holder.options.items() if c != int(path[1])}}
+    if key == "programs":
+        return {"programs": {k: v for k, v in holder.programs.items() if k != path[1]}}
+    return {key: None}
+
+
+def delay_value(delay: Delay) -> Any:
+    """A delay as it is written in YAML; None for none."""
+    match delay.kind:
+        case "none":
+            return None
+        case "after":
+            return delay.after
+        case "secs_at_least":
+            return {"secs_at_least": delay.secs_at_least}
+        case "since_first":
+            return {"since_first": delay.since_first}
+        case _:
+            return {"after_offer": True}

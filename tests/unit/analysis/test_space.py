@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import assume, given, settings
+
+from coexist.analysis.profiles import profiles_of, vlans_of
+from coexist.analysis.space import Space, cut
+from coexist.inventory import Inventory, inventory_from_tree
+from coexist.wire.mac import MAC_SPACE
+from tests.unit.analysis.worlds import GROUPS, UNIVERSE, readable, trees
+
+THOUSANDS = settings(max_examples=2000)
+
+
+def spaces(tree: dict[str, Any]) -> tuple[Inventory, Space]:
+    inventory = readable(tree)
+    assume(inventory is not None)
+    assert inventory is not None
+    return inventory, cut(inventory)
+
+
+@THOUSANDS
+@given(trees())
+def test_the_classes_are_a_partition_of_all_addresses(tree: dict[str, Any]) -> None:
+    _, space = spaces(tree)
+    assert sum(c.size for c in space.mac_classes) == MAC_SPACE
+    assert [c.members.size for c in space.mac_classes] == [c.size for c in space.mac_classes]
+    for mac in UNIVERSE:
+        assert sum(mac in c.members for c in space.mac_classes) == 1
+
+
+@THOUSANDS
+@given(trees())
+def test_a_class_says_of_each_member_what_the_inventory_says(tree: dict[str, Any]) -> None:
+    inventory, space = spaces(tree)
+    for mac in UNIVERSE:
+        found = space.class_of(mac)
+        for group in (*GROUPS, "known", "unknown", "everyone", "nobody"):
+            if group in space.bits or group not in GROUPS:
+                assert space.has((group,), found.signature) == (mac in inventory.group(group)), group
+        record = inventory.clients.find(mac)
+        saying = [g for n, g in inventory.site.groups.items() if mac in inventory.group(n)]
+        own = (record.vlan, record.architecture, record.firmware) if record else ("", "", "")
+        assert found.vlans == vlans_of(inventory.site, own[0], saying)
+        assert found.profiles == profiles_of(inventory.site, own[1], own[2], saying)
+
+
+@given(trees())
+def test_the_witness_is_a_member_and_named_as_registered(tree: dict[str, Any]) -> None:
+    inventory, space = spaces(tree)
+    for found in space.mac_classes:
+        assert found.witness in found.members
+        record = inventory.clients.find(found.witness)
+        assert found.known == (record is not None)
+        assert found.name == (record.name if record else "")
+
+
+def test_a_witness_nobody_registered_is_one_a_machine_could_have() -> None:
+    inventory = inventory_from_tree({"site": "empty", "vlans": {"a": {"id": 1, "subnet": "10.0.0.0/8"}}})
+    (only,) = cut(inventory).mac_classes
+    assert only.size == 2**48
+    assert only.witness == 0x020000000001
+
+
+def test_an_oui_with_a_registered_machine_inside() -> None:
+    tree = {
+        "site": "phones",
+        "vlans": {"a": {"id": 1, "subnet": "10.0.0.0/8"}},
+        "groups": {"phones": {"oui": "80:5e:c0", "firmware": "phone-66"}},
+        "clients": {"listed": [{"mac": "80:5e:c0:00:00:01", "name": "phone-1"}]},
+        "intent": [{"clients": "phones", "boot_from": "nobody"}],
+    }
+    registered, outside, phones = cut(inventory_from_tree(tree)).mac_classes
+    assert (registered.size, phones.size, outside.size) == (1, 2**24 - 1, 2**48 - 2**24)
+    assert [(p.architecture, p.firmware) for p in phones.profiles] == [("", "phone-66")]
+    # ...:01 is the registered one, so another shows what the rest of the block does.
+    assert phones.witness == 0x805EC0000000 + 2
