@@ -30,7 +30,8 @@ class Vlan:
 class Host:
     """A machine: a namespace with an interface ``eth0``, ``eth1``, ... on each of its VLANs.
 
-    ``directory`` is its own place for files. What is started on it ends with the network.
+    ``directory`` is its own place for files; ``own_folders`` are those it has in the place of the machine's.
+    What is started on it ends with the network.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Host:
     interfaces: Mapping[str, str]
     addresses: Mapping[str, IPv4Address]
     _stack: contextlib.ExitStack = field(repr=False)
-    _folders: dict[Path, Path] = field(default_factory=dict, repr=False)
+    own_folders: dict[Path, Path] = field(default_factory=dict, repr=False)
 
     @property
     def address(self) -> IPv4Address:
@@ -70,7 +71,7 @@ class Host:
         """Run a program to its end; its output."""
         return self.namespace.run(self._in_own_folders(argv))
 
-    def own_folder(self, folder: str) -> Path:
+    def own_folder(self, folder: str | Path) -> Path:
         """Put an empty folder of its own in the place of the machine's, for what is started from now on.
 
         Returns where its files really are. ``folder`` (absolute, as ``/srv``) must exist on the machine.
@@ -80,22 +81,22 @@ class Host:
             raise HarnessError(f"{folder} does not exist here, so nothing can be put in its place")
         mine = self.directory / "own" / place.relative_to("/")
         mine.mkdir(parents=True, exist_ok=True)
-        self._folders[place] = mine
+        self.own_folders[place] = mine
         return mine
 
-    def own_path(self, folder: str) -> Path:
+    def own_path(self, folder: str | Path) -> Path:
         """Where a folder of the host's own is, made if need be: under the nearest one that exists here."""
         existing = Path(folder)
         while not existing.is_dir():
             existing = existing.parent
-        path = self.own_folder(str(existing)) / Path(folder).relative_to(existing)
+        path = self.own_folder(existing) / Path(folder).relative_to(existing)
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     def _in_own_folders(self, argv: Sequence[str | Path]) -> Sequence[str | Path]:
-        if not self._folders:
+        if not self.own_folders:
             return argv
-        mounts = [word for place, mine in self._folders.items() for word in (mine, place)]
+        mounts = [word for place, mine in self.own_folders.items() for word in (mine, place)]
         # $0 is how many words the mounts take, so that what follows is the command itself.
         script = 'n=$0; while [ $n -gt 0 ]; do mount --bind "$1" "$2"; shift 2; n=$((n-2)); done; exec "$@"'
         return ["unshare", "--mount", "sh", "-ec", script, str(len(mounts)), *mounts, *argv]

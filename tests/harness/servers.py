@@ -21,26 +21,27 @@ def start_dhcpd(host: Host, config: str | Path, *, interfaces: Iterable[str] = (
     )
 
 
-def start_dnsmasq(host: Host, lines: str | Iterable[str], *, name: str = "dnsmasq") -> Process:
-    """dnsmasq without DNS, from the lines of its own file beside those that keep it apart and loud."""
-    interface = next(iter(host.interfaces.values()))
+def start_dnsmasq(host: Host, config: str | Iterable[str] | Path) -> Process:
+    """dnsmasq from a file as it is, or from lines to which "no DNS, no ping check" is added."""
+    if not isinstance(config, Path):
+        own = config.splitlines() if isinstance(config, str) else list(config)
+        config = host.write("dnsmasq.conf", "\n".join(["port=0", "no-ping", *own]) + "\n")
     # fmt: off
-    apart = [
-        "port=0", f"interface={interface}", "bind-interfaces", "user=root", "group=root", "pid-file=",
-        f"dhcp-leasefile={host.directory}/{name}.leases", "no-resolv", "no-hosts", "no-ping",
-        "log-dhcp", "log-facility=-",
-    ]
-    # fmt: on
-    own = lines.splitlines() if isinstance(lines, str) else list(lines)
-    path = host.write(f"{name}.conf", "\n".join([*apart, *own]) + "\n")
     return host.start(
-        ["dnsmasq", "--keep-in-foreground", f"--conf-file={path}"], ready="DHCP, (sockets bound|proxy)"
+        [
+            "dnsmasq", "--keep-in-foreground", f"--conf-file={config}", "--user=root", "--group=root",
+            "--pid-file=", f"--dhcp-leasefile={host.directory}/dnsmasq.leases", "--no-resolv", "--no-hosts",
+            "--log-dhcp", "--log-facility=-",
+        ],
+        ready="DHCP, (sockets bound|proxy|IP range)",
     )
+    # fmt: on
 
 
 def start_kea(host: Host, config: str | Path) -> Process:
-    """Kea's DHCPv4 server from a file, or from its text."""
+    """Kea's DHCPv4 server from a file, or from its text; its leases stay the host's own."""
     path = config if isinstance(config, Path) else host.write("kea-dhcp4.json", config)
+    host.own_path("/var/lib/kea")
     own = str(host.directory)
     return host.start(
         ["kea-dhcp4", "-c", path],

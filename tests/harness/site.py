@@ -15,7 +15,7 @@ from tests.harness.namespaces import HarnessError
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
 from tests.harness.programs import boot_program
-from tests.harness.servers import start_boot_server, start_dhcpd
+from tests.harness.servers import start_boot_server, start_dhcpd, start_dnsmasq, start_kea, start_tftpd
 
 SPEAKING = ("bios", "uefi-x64", "http-x64")
 """The architectures that boot programs can be made for."""
@@ -28,6 +28,9 @@ def render(inventory: Path, out: Path) -> None:
     if finished.returncode != 0:
         raise HarnessError(f"{' '.join(command)}: code {finished.returncode}: {finished.stderr}")
 
+
+TFTP_ROOT = Path("/srv/tftp")
+"""Where tftpd-hpa and dnsmasq serve files from."""
 
 _OCTETS = 40_000
 """Of a boot program: some windows of some blocks."""
@@ -61,6 +64,11 @@ class SiteNetwork:
                 raise HarnessError(f"{name}: the lab cannot run {product}")
             if "tftp" in server.effective_roles:
                 self._add_programs(name)
+                if (
+                    product == "dnsmasq"
+                    and "enable-tftp" not in (rendered / name / "dnsmasq.conf").read_text()
+                ):
+                    start_tftpd(self.hosts[name], TFTP_ROOT)
             started[name] = _STARTERS[product](self.hosts[name], rendered / name)
         return started
 
@@ -73,10 +81,13 @@ class SiteNetwork:
 
     def _add_programs(self, server: str) -> None:
         """Write the boot programs a server names: each says whose it is and what it is called."""
-        root = self.hosts[server].own_path(boot_server_config(self.inventory, server).tftp.root)
-        for architecture, program in self.inventory.site.servers[server].programs.items():
+        declared = self.inventory.site.servers[server]
+        coexist = declared.software.product == "coexist"
+        root = boot_server_config(self.inventory, server).tftp.root if coexist else TFTP_ROOT
+        served = self.hosts[server].own_path(root)
+        for architecture, program in declared.programs.items():
             if architecture in SPEAKING and "://" not in program.file:
-                path = root / program.file.lstrip("/")
+                path = served / program.file.lstrip("/")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(boot_program(architecture, f"{server}:{program.file}", size=_OCTETS))
 
@@ -126,7 +137,22 @@ def _start_dhcpd(host: Host, folder: Path) -> Process:
     return start_dhcpd(host, folder / "dhcpd.conf")
 
 
+def _start_kea(host: Host, folder: Path) -> Process:
+    return start_kea(host, folder / "kea-dhcp4.conf")
+
+
+def _start_dnsmasq(host: Host, folder: Path) -> Process:
+    return start_dnsmasq(host, folder / "dnsmasq.conf")
+
+
+def _start_tftpd(host: Host, folder: Path) -> Process:
+    return start_tftpd(host, TFTP_ROOT)
+
+
 _STARTERS: dict[str, Callable[[Host, Path], Process]] = {
     "coexist": _start_boot_server,
+    "dnsmasq": _start_dnsmasq,
     "isc-dhcpd": _start_dhcpd,
+    "kea": _start_kea,
+    "tftpd": _start_tftpd,
 }
