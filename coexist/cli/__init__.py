@@ -38,6 +38,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "init": Entry("coexist.cli.init:command", "Begin an inventory."),
+    "import": Entry("coexist.cli.import_:command", "Read the configuration of servers that exist."),
     "check": Entry("coexist.cli.check:command", "Find what goes wrong, for every client there can be."),
     "matrix": Entry("coexist.cli.matrix:command", "Show who answers whom, against the intent."),
     "solve": Entry("coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."),

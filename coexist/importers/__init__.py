@@ -1,1 +1,12 @@
-"""From a server's existing configuration to an inventory, with what was not modelled."""
+"""Existing configuration as an inventory, with a list of everything that is not in it.
+
+``import_files`` reads one kind of source; ``merged`` makes one site of several imports.
+"""
+
+from __future__ import annotations
+
+from coexist.importers.account import NotModelled
+from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.kinds import KINDS, import_files
+
+__all__ = ["KINDS", "ClientRow", "Imported", "NotModelled", "import_files"]

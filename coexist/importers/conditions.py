@@ -305,12 +305,13 @@ def _spelled(literal: Test) -> str:
 
 def spelled_value(code: int, octets: bytes) -> str:
     """An option's value as an administrator would write it, if that means exactly these octets."""
-    text = decode_option_value(code, octets)
-    try:
-        exact = bool(text) and encode_option_value(code, text) == octets
-    except ValueError:
-        exact = False
-    return text if exact else "hex:" + octets.hex(":")
+    for text in (decode_option_value(code, octets), _plain_text(octets)):
+        try:
+            if text and not text.startswith("hex:") and encode_option_value(code, text) == octets:
+                return text
+        except ValueError:
+            continue
+    return "hex:" + octets.hex(":")
 
 
 def _plain_text(octets: bytes) -> str | None:

@@ -47,8 +47,24 @@ class GroupBook:
     names: Names = field(default_factory=Names)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     tags: dict[int, list[str]] = field(default_factory=dict)
+    server: str = "dhcp"
+    known: str = ""
+    _unknown: str = ""
     _by_prefix: dict[bytes, str] = field(default_factory=dict)
     _derived: dict[tuple[frozenset[str], frozenset[str]], str] = field(default_factory=dict)
+
+    def known_group(self) -> str:
+        """The machines the server knows by a declaration of their own: of several imports only its own."""
+        if not self.known:
+            self.known = self.declare(f"known-to-{self.server}", {"where": {"source": self.server}})
+        return self.known
+
+    def unknown_group(self) -> str:
+        """All others."""
+        if not self._unknown:
+            content = {"groups": ["everyone"], "except": [self.known_group()]}
+            self._unknown = self.declare(f"unknown-to-{self.server}", content)
+        return self._unknown
 
     def declare(self, wanted: str, content: dict[str, Any]) -> str:
         """A group of this content; returns its name."""
@@ -86,8 +102,8 @@ class GroupBook:
         outside = frozenset(m.group for m in members if m.negated)
         if len(inside) == 1 and not outside:
             return next(iter(inside))
-        if not inside and outside == {"known"}:
-            return "unknown"
+        if not inside and outside == {self.known}:
+            return self.unknown_group()
         key = (inside, outside)
         if key not in self._derived:
             self._derived[key] = self._derive(sorted(inside), sorted(outside))

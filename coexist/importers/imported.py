@@ -8,13 +8,16 @@ from typing import Any
 
 from coexist.importers.account import NotModelled
 
-COLUMNS = ("mac", "name", "location", "hardware", "architecture", "vlan", "address", "tags")
+COLUMNS = ("mac", "name", "location", "hardware", "architecture", "vlan", "address", "tags", "source")
 """The columns of the clients.csv an import writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRow:
-    """One registered machine; ``mac`` as colon-separated pairs, ``tags`` separated by blanks."""
+    """One registered machine; ``mac`` as colon-separated pairs, ``tags`` separated by blanks.
+
+    ``source`` names the server that knows the machine, where that makes a difference.
+    """
 
     mac: str
     name: str = ""
@@ -24,6 +27,7 @@ class ClientRow:
     vlan: str = ""
     address: str = ""
     tags: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Imported:
     """A source as an inventory: the tree of its sections, its clients, and all that is not in it.
 
     ``comments`` are lines for people, by the section of the tree they stand above (``""``: the top).
+    ``assumed`` names the servers whose address the source does not say.
     """
 
     tree: dict[str, Any]
@@ -38,3 +43,4 @@ class Imported:
     not_modelled: tuple[NotModelled, ...] = ()
     comments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    assumed: frozenset[str] = frozenset()

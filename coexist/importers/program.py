@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, TypeAlias
 
 from coexist.errors import Position
@@ -17,6 +18,8 @@ from coexist.importers.conditions import (
     Condition,
     GroupNamer,
     Inexpressible,
+    Literal_,
+    Product,
     all_of,
     any_of,
     negate,
@@ -31,6 +34,9 @@ IGNORE = "ignore"
 NEXT_SERVER = "next_server"
 FILENAME = "filename"
 SCOPE_ONLY = ("lease_time", "min_secs")
+
+# All parts of a conjunction of so many tests can be looked up one by one.
+_FEW_TESTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +97,28 @@ def guarded(condition: Condition, steps: Iterable[Step]) -> list[Step]:
 
 
 def effective(steps: Sequence[Step]) -> list[Step]:
-    """The steps that can have an effect: those no later one replaces for everyone."""
-    ended: set[Key] = set()
+    """The steps that can have an effect: those not replaced for all their clients by later ones."""
+    later: dict[Key, set[frozenset[Literal_]]] = {}
     kept: list[Step] = []
     for step in reversed(steps):
-        if step.key in ended:
+        covering = later.setdefault(step.key, set())
+        if covering and all(_covered(product, covering) for product in step.condition):
             continue
-        if step.condition == ALWAYS:
-            ended.add(step.key)
+        covering.update(map(frozenset, step.condition))
         kept.append(step)
     kept.reverse()
     return kept
+
+
+def _covered(product: Product, covering: set[frozenset[Literal_]]) -> bool:
+    """Whether one of the conjunctions says no more than the product does."""
+    if len(product) > _FEW_TESTS:
+        return frozenset(product) in covering or frozenset() in covering
+    return any(
+        frozenset(part) in covering
+        for size in range(len(product) + 1)
+        for part in combinations(product, size)
+    )
 
 
 def scope_fields(steps: Sequence[Step], group_of: GroupNamer, complain: Complain) -> dict[str, Any]:
@@ -121,13 +138,33 @@ def scope_fields(steps: Sequence[Step], group_of: GroupNamer, complain: Complain
             rules[-1][1].append(step)
         else:
             rules.append((step.condition, [step]))
-    written = [rule for condition, part in rules for rule in _rules(condition, part, group_of, complain)]
+    written = [
+        rule for condition, part in _joined(rules) for rule in _rules(condition, part, group_of, complain)
+    ]
     if written:
         result["rules"] = written
     if "options" in result:
         result["options"] = dict(sorted(result["options"].items()))
     order = ("lease_time", "min_secs", NEXT_SERVER, FILENAME, "options", "rules")
     return {key: result[key] for key in order if key in result}
+
+
+def _joined(rules: list[tuple[Condition, list[Step]]]) -> list[tuple[Condition, list[Step]]]:
+    """Neighbours that give the same values, as one rule for the clients of both."""
+    result: list[tuple[Condition, list[Step]]] = []
+    for condition, steps in rules:
+        if result and _values(result[-1][1]) == _values(steps):
+            result[-1] = (any_of([result[-1][0], condition]), [*result[-1][1], *steps])
+        else:
+            result.append((condition, steps))
+    return result
+
+
+def _values(steps: Iterable[Step]) -> dict[Key, Any]:
+    values: dict[Key, Any] = {}
+    for step in steps:
+        values.setdefault(step.key, step.value)
+    return values
 
 
 def _with_refusals(steps: list[Step], complain: Complain) -> list[Step]:

@@ -189,7 +189,7 @@ class Interpreter:
                     self.account.left_out(later.at, later.text, str(reason))
                     self._leave_out(statements, f"stands under a condition that is left out: {reason}")
                 break
-            self.account.modelled(owner.at)
+            self.understood(owner)
             understood.append(Branch(condition=condition, steps=tuple(self.body(body, execution))))
         try:
             return chosen(understood)
@@ -198,6 +198,13 @@ class Interpreter:
                 self.account.left_out(owner.at, owner.text, str(reason))
                 self._leave_out(statements, f"stands under a condition that is left out: {reason}")
             return []
+
+    def understood(self, owner: Statement) -> None:
+        """A condition is taken over; small differences get a line."""
+        self.account.modelled(owner.at)
+        for caveat in self.facts.caveats:
+            self.account.left_out(owner.at, owner.text, caveat)
+        self.facts.caveats.clear()
 
     def _leave_out(self, statements: Iterable[Statement], why: str) -> None:
         for statement in statements:

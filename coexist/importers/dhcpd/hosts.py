@@ -11,6 +11,7 @@ from coexist.importers.account import Account
 from coexist.importers.conditions import Member, test
 from coexist.importers.dhcpd.execution import Execution, Interpreter
 from coexist.importers.dhcpd.levels import HostPart, Level, Outline, Wire
+from coexist.importers.dhcpd.syntax import PlainHosts
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
@@ -29,6 +30,7 @@ class Machine:
     level: Level
     at: Position
     addresses: tuple[IPv4Address, ...] = ()
+    is_fixed: bool = False
 
 
 @dataclass(slots=True)
@@ -53,7 +55,12 @@ class HostBook:
         self.account = account
         self.machines = Machines()
         self._group_of: dict[frozenset[int], str] = {}
-        self._names: list[tuple[Position, str]] = []
+        self._networks = [
+            (int(subnet.network.address), int(subnet.network.mask))
+            for wire in outline.wires
+            for subnet in wire.subnets
+        ]
+        self._prefixes: dict[str, bool | None] = {}
 
     def read(self) -> None:
         """Take every host declaration."""
@@ -61,8 +68,8 @@ class HostBook:
         for level, plain in self.outline.plain:
             if level not in silent:
                 silent[level] = not self._says_something(level)
-            for name, mac, address, host_name, _ in plain.rows:
-                self._plain(name, mac, address, host_name, level, plain.at, silent[level])
+            for row in plain.rows:
+                self._plain(row, level, plain, silent[level])
             self.account.modelled(plain.at)
             told = [row for row in plain.rows if row[3]]
             if told:
@@ -75,17 +82,40 @@ class HostBook:
         return any(outer.statements for outer in level.outwards() if outer is not self.outline.root)
 
     def _plain(
-        self, name: str, mac: str, address: str, host_name: str, level: Level, at: Position, silent: bool
+        self, row: tuple[str, str, str, str, int], level: Level, plain: PlainHosts, silent: bool
     ) -> None:
+        name, mac, address, host_name, offset = row
         if len(mac) != 17:
             mac = ":".join(part.zfill(2) for part in mac.split(":"))
         number = int(mac.replace(":", ""), 16)
         rows = self.machines.rows
+        if address and not self._inside(address):
+            self._outside(plain.place(offset), name, address)
+            address = ""
         if number not in rows and not number & _GROUP_BIT and silent:
             rows[number] = (host_name or name, address)
             return
         addresses = (IPv4Address(address),) if address else ()
-        self._add(Machine(number, host_name or name, level, at, addresses), silent)
+        at = plain.place(offset)
+        self._add(Machine(number, host_name or name, level, at, addresses, bool(row[2])), silent)
+
+    def _inside(self, address: str) -> bool:
+        """Whether an address is in one of the file's subnets; answered once for each 256 addresses."""
+        prefix = address.rpartition(".")[0]
+        known = self._prefixes.get(prefix)
+        if known is None:
+            first = int(IPv4Address(prefix + ".0"))
+            found = {any(_in(first + n, net) for net in self._networks) for n in (0, 255)}
+            known = found.pop() if len(found) == 1 and all(_coarse(net) for net in self._networks) else None
+            self._prefixes[prefix] = known
+        if known is not None:
+            return known
+        number = int(IPv4Address(address))
+        return any(_in(number, net) for net in self._networks)
+
+    def _outside(self, at: Position, name: str, address: str) -> None:
+        why = "the address is in none of the subnets; the machine is kept without it"
+        self.account.left_out(at, f"host {name} {{ fixed-address {address}; }}", why)
 
     def _add(self, machine: Machine, silent: bool) -> None:
         mac, rows = machine.mac, self.machines.rows
@@ -142,7 +172,11 @@ class HostBook:
                 why = f"{name} is looked up in DNS while the daemon runs; write its address"
                 self.account.left_out(host.fixed.at, host.fixed.text, why)
         name = self._host_name(host) or host.name
-        machine = Machine(int.from_bytes(host.mac, "big"), name, host.level, host.at, tuple(addresses))
+        inside = tuple(address for address in addresses if self._inside(str(address)))
+        for address in addresses:
+            if address not in inside:
+                self._outside(host.at, name, str(address))
+        machine = Machine(int.from_bytes(host.mac, "big"), name, host.level, host.at, inside, bool(addresses))
         self._add(machine, not self._says_something(host.level))
 
     def _host_name(self, host: HostPart) -> str:
@@ -165,22 +199,22 @@ class HostBook:
     def applying(self, wire: Wire) -> Iterator[tuple[Level, list[Machine]]]:
         """The declarations that count on a wire, those with the same scope together.
 
-        One with an address of this network counts before one without any; one with addresses
+        A declaration with an address of this network counts before one without any; one with addresses
         elsewhere only does not count at all (find_lease, server/dhcp.c).
         """
         together: dict[Level, list[Machine]] = {}
         seen: dict[int, Machine] = {}
         for machine in self.machines.speaking:
-            if machine.addresses and not _on_wire(machine, wire):
+            if machine.is_fixed and not _on_wire(machine, wire):
                 continue
             other = seen.get(machine.mac)
-            if other is not None and (other.addresses or not machine.addresses):
+            if other is not None and (other.is_fixed or not machine.is_fixed):
                 continue
             seen[machine.mac] = machine
         silent_here = {
             mac
             for mac in seen
-            if not seen[mac].addresses
+            if not seen[mac].is_fixed
             and any(_on_wire(other, wire) for other in self.machines.declared.get(mac, ()))
         }
         for mac, machine in seen.items():
@@ -221,14 +255,27 @@ class HostBook:
             mac for mac in self.machines.addresses if _holds(wire, IPv4Address(self.machines.rows[mac][1]))
         )
 
-    def rows(self, tags: Mapping[int, list[str]]) -> list[ClientRow]:
-        """The clients' list."""
+    def rows(self, tags: Mapping[int, list[str]], source: str) -> list[ClientRow]:
+        """The clients' list; ``source`` is written into each row."""
         return [
             ClientRow(
-                mac=_colons(mac), name=name, address=address, tags=" ".join(tags[mac]) if mac in tags else ""
+                mac=_colons(mac),
+                name=name,
+                address=address,
+                tags=" ".join(tags[mac]) if mac in tags else "",
+                source=source,
             )
             for mac, (name, address) in self.machines.rows.items()
         ]
+
+
+def _in(address: int, network: tuple[int, int]) -> bool:
+    return address & network[1] == network[0]
+
+
+def _coarse(network: tuple[int, int]) -> bool:
+    """Whether a network is made of whole runs of 256 addresses."""
+    return not network[1] & 0xFF
 
 
 def _colons(mac: int) -> str:

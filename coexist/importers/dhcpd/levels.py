@@ -97,6 +97,7 @@ class ClassPart:
 
     name: str
     level: Level
+    declarations: list[ClassDeclaration] = field(default_factory=list)
     match_if: list[MatchIf] = field(default_factory=list)
     match: Match | None = None
     subclasses: dict[bytes, tuple[Level | None, Subclass]] = field(default_factory=dict)
@@ -273,6 +274,7 @@ class _Walk:
             if part is None:
                 part = ClassPart(statement.name, Level(level))
                 self.result.classes[statement.name] = part
+            part.declarations.append(statement)
             self.class_body(statement.body, part, part.level)
             return
         parent = self.result.classes.get(statement.parent)

@@ -38,7 +38,7 @@ from coexist.importers.dhcpd.syntax import (
 # htype of Ethernet, the first octet of `hardware`.
 _ETHERNET = 1
 _CLIENT_IDENTIFIER = 61
-_REGEX_SPECIAL = frozenset(".[]{}()*+?^$|\\")
+_REGEX_SPECIAL = frozenset("[]{}()*+?^$|\\")
 
 MacGroup: TypeAlias = Callable[[bytes], str]
 """The name of the group of the machines whose MAC begins with some octets."""
@@ -48,14 +48,16 @@ MacGroup: TypeAlias = Callable[[bytes], str]
 class Facts:
     """What an expression may refer to.
 
-    ``known``: the group of the hosts declared. ``parents``: for a space, the option that encapsulates
-    it. ``variables``: what was set before, None if it is not one expression.
+    ``known``: names the group of the hosts declared. ``parents``: for a space, the option that encapsulates
+    it. ``variables``: what was set before, None if it is not one expression. ``caveats`` collects what
+    is said with a small difference.
     """
 
-    known: str
+    known: Callable[[], str]
     mac_group: MacGroup
     parents: Mapping[str, int] = field(default_factory=dict)
     variables: dict[str, Expression | None] = field(default_factory=dict)
+    caveats: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def condition_of(expression: Expression, facts: Facts) -> Condition:
         case Exists(option):
             return test(_test(option, "exists", b"", 0, facts))
         case Atom("known"):
-            return test(Member(facts.known))
+            return test(Member(facts.known()))
         case Variable(name, defined):
             return _variable(name, defined, facts)
     raise Inexpressible("the condition looks at something that is not in the client's packet")
@@ -219,6 +221,10 @@ def _matches(left: Expression, right: Expression, facts: Facts, *, fold: bool) -
     except ValueError:
         raise Inexpressible(f"the regular expression {pattern.decode('latin-1')!r}") from None
     octets = literal.encode("latin-1")
+    if re.search(r"(?<!\\)\.(?!\*\Z)", text):
+        facts.caveats.append(
+            f"a dot of the regular expression {text!r} is taken as a dot, not as any character"
+        )
     if not octets:
         comparison: Comparison = "equals" if anchored and ended else "exists"
     elif anchored and ended:

@@ -462,7 +462,7 @@ class DeclarationParser(StatementParser):
             rows.append((name, mac, address, host_name, found.start()))
             found = match(text, end)
         lexer.jump(end, text.rindex("}", 0, end))
-        body.append(PlainHosts(lexer.position(first), "host", tuple(rows)))
+        body.append(PlainHosts(lexer.position(first), "host", tuple(rows), lexer.position))
         return True
 
     def _host(self, start: int, level: str) -> Statement:

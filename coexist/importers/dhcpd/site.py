@@ -8,7 +8,7 @@ earlier one; no scope is executed twice. Here the same steps are taken in the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -51,7 +51,6 @@ from coexist.importers.groups import GroupBook, Names, as_name
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
 
-_KNOWN = "known"
 _SOFTWARE = "isc-dhcpd 4.4"
 
 
@@ -116,9 +115,9 @@ class _Site:
         self.address = address
         self.account = Account()
         self.outline: Outline = outline(configuration, self.account)
-        self.groups = GroupBook()
+        self.groups = GroupBook(server=server)
         facts = Facts(
-            known=_KNOWN,
+            known=self.groups.known_group,
             mac_group=self.groups.of_prefix,
             parents=self._parents(),
             variables=variables_of(configuration.body),
@@ -127,9 +126,11 @@ class _Site:
         self.interpreter = Interpreter(self.outline, facts, self.account)
         self.hosts = HostBook(self.outline, self.interpreter, self.groups, self.account)
         self.names = Names()
+        self._read_classes: dict[str, _Class | Inexpressible] = {}
         self.vlans: dict[str, dict[str, Any]] = {}
         self.scopes: dict[str, dict[str, Any]] = {}
         self.notes: list[str] = []
+        self.assumed = False
         self.pool_addresses: list[tuple[int, int]] = []
 
     def _parents(self) -> dict[str, int]:
@@ -159,7 +160,7 @@ class _Site:
             tree["scopes"] = self.scopes
         if self.groups.groups:
             tree["groups"] = self.groups.groups
-        clients = self.hosts.rows(self.groups.tags)
+        clients = self.hosts.rows(self.groups.tags, self.server if self.groups.known else "")
         if clients:
             tree["clients"] = "clients.csv"
         left = self.account.close(every_statement(self.configuration.body))
@@ -169,6 +170,7 @@ class _Site:
             not_modelled=left,
             comments={"": self.notes},
             sources=(self.configuration.file,),
+            assumed=frozenset({self.server} if self.assumed else ()),
         )
 
     def _site_name(self) -> str:
@@ -192,6 +194,8 @@ class _Site:
         return [found for part in self.outline.classes.values() if (found := self._class(part)) is not None]
 
     def _class(self, part: ClassPart) -> _Class | None:
+        for declaration in part.declarations:
+            self.account.modelled(declaration.at)
         try:
             return self._understood(part)
         except Inexpressible as reason:
@@ -207,11 +211,24 @@ class _Site:
             return None
 
     def _understood(self, part: ClassPart) -> _Class:
+        """The class, read once. Raises Inexpressible."""
+        found = self._read_classes.get(part.name)
+        if found is None:
+            try:
+                found = self._read_class(part)
+            except Inexpressible as reason:
+                found = reason
+            self._read_classes[part.name] = found
+        if isinstance(found, Inexpressible):
+            raise found
+        return found
+
+    def _read_class(self, part: ClassPart) -> _Class:
         """The class's condition: nobody without ``match``, those with a subclass where a value is matched."""
         inside = ALWAYS
         for match_if in part.match_if:
             inside = condition_of(match_if.condition, self.facts)
-            self.account.modelled(match_if.at)
+            self.interpreter.understood(match_if)
         if part.match is None:
             condition = inside if part.match_if else NEVER
             return _Class(part, condition, [(condition, part.level)])
@@ -280,7 +297,7 @@ class _Site:
         network = _network(subnet)
         execution = self._execution(wire, subnet, classes, key)
         steps = [*reversed(execution.defaults), *execution.steps]
-        steps = _unknown_refused(steps)
+        steps = _unknown_refused(steps, self.groups.known_group)
         steps = encapsulated(steps, self.facts.parents, self.configuration.widths, self.account)
         scope: dict[str, Any] = {}
         if len(wire.subnets) > 1:
@@ -361,7 +378,7 @@ class _Site:
     def _permitted(self, permit: Permit) -> str | None:
         if permit.who in ("known", "unknown"):
             self.account.modelled(permit.at)
-            return permit.who
+            return self.groups.known_group() if permit.who == "known" else self.groups.unknown_group()
         if permit.who == "all":
             self.account.modelled(permit.at)
             return "everyone"
@@ -411,7 +428,7 @@ class _Site:
         denied: list[Condition] = []
         for permit in pool.permits:
             if permit.who in ("known", "unknown"):
-                known = test(Member(_KNOWN))
+                known = test(Member(self.groups.known_group()))
                 condition = known if permit.who == "known" else negate(known)
             elif permit.who == "all":
                 condition = ALWAYS
@@ -471,6 +488,7 @@ class _Site:
     def _servers(self) -> dict[str, dict[str, Any]]:
         self.names.taken |= {self.server}
         address, assumed = self._own_address()
+        self.assumed = assumed
         vlan = self._vlan_of(address)
         own: dict[str, Any] = {"software": _SOFTWARE, "address": str(address), "vlan": vlan}
         if not self._is_authoritative():
@@ -569,7 +587,7 @@ def _extend(result: Execution, part: Execution) -> None:
     result.defaults += part.defaults
 
 
-def _unknown_refused(steps: list[Step]) -> list[Step]:
+def _unknown_refused(steps: list[Step], known: Callable[[], str]) -> list[Step]:
     """`boot-unknown-clients` as a refusal of the clients without a host declaration."""
     kept = [step for step in steps if step.key != UNKNOWN_CLIENTS]
     refusals = effective([step for step in steps if step.key == UNKNOWN_CLIENTS])
@@ -577,7 +595,7 @@ def _unknown_refused(steps: list[Step]) -> list[Step]:
         if not step.value:
             continue
         later = [negate(other.condition) for other in refusals[number + 1 :] if not other.value]
-        condition = all_of([step.condition, test(Member(_KNOWN, negated=True)), *later])
+        condition = all_of([step.condition, test(Member(known(), negated=True)), *later])
         if condition:
             kept.append(Step(condition=condition, key=IGNORE, value=True, at=step.at, text=step.text))
     return kept

@@ -6,7 +6,7 @@ written as is cut out of the file by ``at`` when a person has to see it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TypeAlias
@@ -184,10 +184,12 @@ class Host(Statement):
 class PlainHosts(Statement):
     """Host declarations without anything but a MAC, perhaps an address and a host name, in a row.
 
-    Rows: (name, MAC as written, address or "", host name or "", offset in the file).
+    Rows: (name, MAC as written, address or "", host name or "", offset in the file); ``place`` makes a
+    position of an offset.
     """
 
     rows: tuple[tuple[str, str, str, str, int], ...]
+    place: Callable[[int], Position]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""``coexist import``: existing configuration becomes an inventory."""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+import click
+
+from coexist.importers import KINDS, Imported, import_files
+from coexist.importers.merge import Conflict, conflicts_md, merge
+from coexist.importers.written import (
+    CLIENTS_FILE,
+    CONFLICTS_FILE,
+    NOT_MODELLED_FILE,
+    SITE_FILE,
+    clients_csv,
+    not_modelled_md,
+    site_yaml,
+)
+from coexist.inventory import load_inventory
+
+_KINDS_HELP = "\n".join(f"  {name:15} {kind.describe}" for name, kind in KINDS.items())
+
+
+@click.command(
+    name="import",
+    help=f"""Read the configuration of a server that exists and write an inventory that says the same.
+
+KIND is one of:
+
+\b
+{_KINDS_HELP}
+
+Several sources become one site: name them as KIND:FILE, or import into a directory that has an
+inventory. What is not taken over stands in {NOT_MODELLED_FILE}, what two sources both speak of in
+{CONFLICTS_FILE}.
+""",
+)
+@click.argument("sources", nargs=-1, required=True, metavar="KIND FILE... | KIND:FILE...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of the inventory.",
+)
+@click.option("--server", default="", metavar="NAME", help="Name the server gets in the inventory.")
+@click.option("--address", metavar="ADDRESS", help="The server's own address, if the files do not say it.")
+def command(sources: tuple[str, ...], output: Path, server: str, address: str | None) -> None:
+    """Import each source in turn."""
+    own = _address(address)
+    for kind, files in _requests(sources):
+        imported = import_files(kind, files, server=server, address=own)
+        conflicts = _write(imported, output)
+        entries = len(imported.not_modelled)
+        click.echo(
+            f"{', '.join(imported.sources)}: {len(imported.tree.get('scopes', {}))} scopes,"
+            f" {len(imported.clients)} clients; {entries} statements not modelled,"
+            f" {len(conflicts)} conflicts",
+            err=True,
+        )
+    click.echo(f"{output / SITE_FILE}")
+
+
+def _address(text: str | None) -> IPv4Address | None:
+    try:
+        return None if text is None else IPv4Address(text)
+    except AddressValueError:
+        raise click.BadParameter(
+            f"{text} is not an IPv4 address; write 10.10.0.5", param_hint="--address"
+        ) from None
+
+
+def _requests(sources: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """Each kind with its files: ``KIND FILE...`` is one, each ``KIND:FILE`` another."""
+    if sources[0] in KINDS:
+        if len(sources) == 1:
+            raise click.UsageError(f"name the file to import: coexist import {sources[0]} FILE")
+        return [(sources[0], list(sources[1:]))]
+    requests = []
+    for source in sources:
+        kind, colon, file = source.partition(":")
+        if kind not in KINDS or not colon or not file:
+            raise click.UsageError(f"{source!r} is not KIND:FILE; known kinds: {', '.join(KINDS)}")
+        requests.append((kind, [file]))
+    return requests
+
+
+def _write(imported: Imported, output: Path) -> tuple[Conflict, ...]:
+    output.mkdir(parents=True, exist_ok=True)
+    if not (output / SITE_FILE).exists():
+        _put(output / SITE_FILE, site_yaml(imported))
+        if imported.clients:
+            _put(output / CLIENTS_FILE, clients_csv(imported.clients))
+        _put(output / NOT_MODELLED_FILE, not_modelled_md(imported.not_modelled, imported.sources))
+        load_inventory(output)
+        return ()
+    return _write_beside(imported, output)
+
+
+def _write_beside(imported: Imported, output: Path) -> tuple[Conflict, ...]:
+    """A further import: a file of its own in inventory.d, its clients in a list of their own."""
+    merged, conflicts = merge(load_inventory(output), imported)
+    number = 1 + len(list(output.glob("inventory.d/*.yaml")))
+    stem = f"{number:02}-{next(iter(merged.tree.get('servers', {})), 'clients')}"
+    if merged.clients:
+        name = f"clients-{stem}.csv"
+        merged.tree["clients"] = [name]
+        _put(output / name, clients_csv(merged.clients))
+    (output / "inventory.d").mkdir(exist_ok=True)
+    _put(output / "inventory.d" / f"{stem}.yaml", site_yaml(merged))
+    title = ", ".join(merged.sources)
+    _append(output / CONFLICTS_FILE, conflicts_md(conflicts, title), "# Conflicts\n\n")
+    _append(output / NOT_MODELLED_FILE, not_modelled_md(merged.not_modelled, merged.sources), "")
+    load_inventory(output)
+    return conflicts
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def _append(path: Path, text: str, head: str) -> None:
+    before = path.read_bytes() + b"\n" if path.exists() else head.encode()
+    path.write_bytes(before + text.encode("utf-8", "backslashreplace"))

@@ -1,0 +1,294 @@
+"""A further import beside an inventory that exists: what collides is told apart and reported.
+
+The loader joins the sections of several files, so a further import is a file of its own. Names that
+are taken are changed, a VLAN that is there is used, and what cannot stand beside the existing
+(overlapping subnets, a MAC that is registered already) is left out with a `Conflict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from coexist.importers.groups import Names
+from coexist.importers.imported import ClientRow, Imported
+from coexist.inventory import Inventory
+from coexist.wire.mac import format_mac, parse_mac
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Conflict:
+    """Something two sources both speak of: what, where it stands already, what was done."""
+
+    what: str
+    first: str
+    second: str
+    done: str
+
+
+@dataclass(slots=True)
+class _Merger:
+    existing: Inventory
+    imported: Imported
+    conflicts: list[Conflict] = field(default_factory=list)
+    vlans: dict[str, str] = field(default_factory=dict)
+    dropped_subnets: set[str] = field(default_factory=set)
+    servers: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> Imported:
+        tree = self.imported.tree
+        result: dict[str, Any] = {}
+        result["vlans"] = self._vlans(tree.get("vlans", {}))
+        result["servers"] = self._servers(tree.get("servers", {}), result["vlans"])
+        clients = self._clients()
+        result["groups"] = self._groups(tree.get("groups", {}))
+        result["scopes"] = self._scopes(tree.get("scopes", {}))
+        for section, content in tree.items():
+            if section not in ("site", "clients", *result):
+                result[section] = content
+        if clients:
+            result["clients"] = tree["clients"]
+        kept = {section: content for section, content in result.items() if content}
+        return replace(self.imported, tree=kept, clients=clients)
+
+    def report(self, what: str, first: object, second: object, done: str) -> None:
+        self.conflicts.append(Conflict(what, str(first), str(second), done))
+
+    @property
+    def source(self) -> str:
+        return ", ".join(self.imported.sources)
+
+    # -- VLANs -----------------------------------------------------------------------------------
+
+    def _vlans(self, vlans: dict[str, Any]) -> dict[str, Any]:
+        site = self.existing.site
+        names = Names({*site.vlans})
+        ids = {vlan.id for vlan in site.vlans.values()}
+        result: dict[str, Any] = {}
+        for name, vlan in vlans.items():
+            free: list[str] = []
+            for text in _list(vlan["subnet"]):
+                home = self._home(text)
+                if home is None:
+                    free.append(text)
+                elif home:
+                    self.vlans.setdefault(name, home)
+            if not free:
+                continue
+            if name in self.vlans:
+                self.report(
+                    f"VLAN {name}", self.existing.where("vlans", self.vlans[name]), self.source,
+                    f"{', '.join(free)} left out: its other subnets are in VLAN {self.vlans[name]}",
+                )  # fmt: skip
+                self.dropped_subnets.update(free)
+                continue
+            new = names.new(name)
+            self.vlans[name] = new
+            number = next(n for n in range(1, 4095) if n not in ids)
+            ids.add(number)
+            result[new] = {**vlan, "id": number, "subnet": free[0] if len(free) == 1 else free}
+        return result
+
+    def _home(self, text: str) -> str | None:
+        """The existing VLAN that holds a subnet; empty if it overlaps one, and is dropped; None if new."""
+        network = IPv4Network(text)
+        for name, vlan in self.existing.site.vlans.items():
+            for other in vlan.subnet:
+                if network.subnet_of(other):
+                    return name
+                if network.overlaps(other):
+                    self.report(
+                        f"subnet {text}", self.existing.where("vlans", name, "subnet"), self.source,
+                        f"left out: it overlaps {other} of VLAN {name}",
+                    )  # fmt: skip
+                    self.dropped_subnets.add(text)
+                    return ""
+        return None
+
+    # -- servers ---------------------------------------------------------------------------------
+
+    def _place(self, server: dict[str, Any], vlans: dict[str, Any]) -> str:
+        """The VLAN a server stands on: its own, or the one its address is in, or one for it alone."""
+        if server["vlan"] in self.vlans:
+            return self.vlans[server["vlan"]]
+        address = IPv4Address(server["address"])
+        for name, vlan in self.existing.site.vlans.items():
+            if any(address in subnet for subnet in vlan.subnet):
+                return name
+        number = 1 + max((v.id for v in self.existing.site.vlans.values()), default=0)
+        number = max(number, 1 + max((v["id"] for v in vlans.values()), default=0))
+        vlans.setdefault("servers", {"id": number, "subnet": f"{address}/32"})
+        return "servers"
+
+    def _servers(self, servers: dict[str, Any], result_vlans: dict[str, Any]) -> dict[str, Any]:
+        site = self.existing.site
+        names = Names({*site.servers, "nobody"})
+        addresses = {a: n for n, s in site.servers.items() for a in s.stands_on.values()}
+        result: dict[str, Any] = {}
+        for name, declared in servers.items():
+            server = dict(declared)
+            address = IPv4Address(server["address"])
+            other = addresses.get(address)
+            if other is not None and server["software"] == "tftpd":
+                # Another import, or this one's, has the machine with the files already.
+                self.servers[name] = other
+                continue
+            if other is not None and name in self.imported.assumed:
+                address = _next_free(address, {*addresses, *map(IPv4Address, _all_addresses(servers))})
+                server["address"] = str(address)
+            elif other is not None:
+                server["host"] = site.servers[other].host or other if other in site.servers else other
+                self.report(
+                    f"address {address}", self.existing.where("servers", other), self.source,
+                    f"{name} and {other} are declared as services of one host",
+                )  # fmt: skip
+            new = names.new(name)
+            self.servers[name] = new
+            addresses.setdefault(address, new)
+            result[new] = server
+        for server in result.values():
+            server["vlan"] = self._place(server, result_vlans)
+            if server.get("host") in self.servers:
+                server["host"] = self.servers[server["host"]]
+            self._mapped(server, ("boot_server",), self.servers)
+        return result
+
+    # -- clients and groups ----------------------------------------------------------------------
+
+    def _clients(self) -> list[ClientRow]:
+        index = self.existing.clients.index
+        kept: list[ClientRow] = []
+        lost: dict[str, list[str]] = {}
+        for row in self.imported.clients:
+            mac = parse_mac(row.mac)
+            known = index.get(mac)
+            if known is None:
+                kept.append(row)
+                continue
+            record = self.existing.clients.record(known)
+            differs = [
+                f"{column} {getattr(row, column)!r} here, {there!r} there"
+                for column, there in (("name", record.name), ("address", str(record.address or "")))
+                if getattr(row, column) and getattr(row, column) != there
+            ]
+            done = "registered once; " + ("; ".join(differs) if differs else "both say the same")
+            self.report(f"MAC {format_mac(mac)}", record.position, self.source, done)
+            for tag in (*row.tags.split(), *([f"source:{row.source}"] if row.source else ())):
+                lost.setdefault(tag, []).append(row.mac)
+        self._keep_members(lost)
+        return kept
+
+    def _keep_members(self, lost: dict[str, list[str]]) -> None:
+        """Machines that are registered elsewhere stay members of this import's groups, one by one."""
+        for group in self.imported.tree.get("groups", {}).values():
+            where = group.get("where", {})
+            for tag in [
+                *_list(where.get("tags", [])),
+                *(f"source:{s}" for s in _list(where.get("source", []))),
+            ]:
+                if tag in lost:
+                    group["macs"] = sorted({*group.get("macs", ()), *lost[tag]})
+
+    def _groups(self, groups: dict[str, Any]) -> dict[str, Any]:
+        names = Names({*self.existing.site.groups} | Names().taken)
+        for name in groups:
+            self.groups[name] = names.new(name)
+        result = {}
+        for name, declared in groups.items():
+            group = dict(declared)
+            self._mapped(group, ("groups", "except"), self.groups)
+            result[self.groups[name]] = group
+        return result
+
+    def _scopes(self, scopes: dict[str, Any]) -> dict[str, Any]:
+        names = Names({*self.existing.site.scopes})
+        result: dict[str, Any] = {}
+        for name, declared in scopes.items():
+            scope = dict(declared)
+            vlan = self.imported.tree["vlans"][scope["vlan"]]
+            subnets = _list(scope.get("subnet", vlan["subnet"]))
+            if scope["vlan"] not in self.vlans or any(s in self.dropped_subnets for s in subnets):
+                continue
+            home = self.vlans[scope["vlan"]]
+            if home in self.existing.site.vlans:
+                scope.setdefault("subnet", subnets[0])
+                self._shared_subnet(subnets, home)
+            scope["vlan"] = home
+            self._mapped(scope, ("server", "next_server"), self.servers)
+            scope["rules"] = [self._rule(rule) for rule in scope.get("rules", ())]
+            scope["pools"] = [self._pool(pool) for pool in scope.get("pools", ())]
+            result[names.new(name)] = {key: value for key, value in scope.items() if value != []}
+        return result
+
+    def _shared_subnet(self, subnets: Iterable[str], home: str) -> None:
+        wanted = [IPv4Network(text) for text in subnets]
+        for name, other in self.existing.site.scopes.items():
+            if other.vlan != home:
+                continue
+            nets = (other.subnet,) if other.subnet is not None else self.existing.site.vlans[home].subnet
+            if any(mine.overlaps(net) for mine in wanted for net in nets):
+                place = self.existing.where("scopes", name)
+                done = f"both stand in the inventory; {', '.join(other.servers)} answers there too"
+                self.report(f"two DHCP servers on {', '.join(map(str, wanted))}", place, self.source, done)
+
+    def _rule(self, rule: dict[str, Any]) -> dict[str, Any]:
+        rule = dict(rule)
+        self._mapped(rule, ("clients",), self.groups)
+        self._mapped(rule, ("next_server",), self.servers)
+        return rule
+
+    def _pool(self, pool: Any) -> Any:
+        if isinstance(pool, dict):
+            pool = dict(pool)
+            self._mapped(pool, ("allow", "deny"), self.groups)
+        return pool
+
+    def _mapped(self, holder: dict[str, Any], keys: Iterable[str], names: dict[str, str]) -> None:
+        for key in keys:
+            value = holder.get(key)
+            if isinstance(value, str):
+                holder[key] = names.get(value, value)
+            elif isinstance(value, list):
+                holder[key] = [names.get(item, item) for item in value]
+
+
+def merge(existing: Inventory, imported: Imported) -> tuple[Imported, tuple[Conflict, ...]]:
+    """The import as it can stand beside an inventory, and what both speak of."""
+    merger = _Merger(existing, imported)
+    result = merger.run()
+    relays = [v for v in result.tree.get("vlans", {}).values() if "relay_to" in v]
+    for vlan in relays:
+        vlan["relay_to"] = [merger.servers.get(name, name) for name in vlan["relay_to"]]
+    for server in result.tree.get("servers", {}).values():
+        answers = server.get("answers")
+        if isinstance(answers, dict):
+            merger._mapped(answers, ("only", "except"), merger.groups)
+        for program in server.get("programs", {}).values():
+            if isinstance(program, dict):
+                merger._mapped(program, ("server",), merger.servers)
+    return result, tuple(sorted(set(merger.conflicts)))
+
+
+def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:
+    """A section of conflicts.md."""
+    lines = [f"## {title}", ""]
+    entries = [f"- **{c.what}**: {c.first} and {c.second}: {c.done}" for c in conflicts]
+    return "\n".join([*lines, *(entries or ["Nothing collides."])]) + "\n"
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _all_addresses(servers: dict[str, Any]) -> Iterable[str]:
+    return (server["address"] for server in servers.values())
+
+
+def _next_free(address: IPv4Address, taken: Iterable[IPv4Address]) -> IPv4Address:
+    used = set(taken)
+    while address in used:
+        address += 1
+    return address

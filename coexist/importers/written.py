@@ -1,0 +1,98 @@
+"""An import as the files of an inventory: site.yaml, clients.csv, not-modelled.md, conflicts.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from coexist.importers.account import NotModelled
+from coexist.importers.imported import COLUMNS, ClientRow, Imported
+
+SITE_FILE = "site.yaml"
+CLIENTS_FILE = "clients.csv"
+NOT_MODELLED_FILE = "not-modelled.md"
+CONFLICTS_FILE = "conflicts.md"
+
+_WIDTH = 110
+
+
+class _Dumper(yaml.SafeDumper):
+    """Every list that is short stands on one line; nothing is an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def site_yaml(imported: Imported) -> str:
+    """The inventory's YAML with its comments."""
+    sources = ", ".join(imported.sources)
+    parts = [f"# Imported from {sources}. What is not in here stands in {NOT_MODELLED_FILE}.\n"]
+    parts += [f"# {line}\n" for line in imported.comments.get("", ())]
+    for section, content in imported.tree.items():
+        parts.append("\n" if section != "site" else "")
+        parts += [f"# {line}\n" for line in imported.comments.get(section, ())]
+        parts.append(_dump({section: content}))
+    return "".join(parts)
+
+
+def _dump(tree: Mapping[str, Any]) -> str:
+    """YAML that reads the same by the rules of 1.1 and of 1.2: PyYAML quotes every text it would misread."""
+    scalars = not any(isinstance(value, (Mapping, list)) for value in tree.values())
+    return yaml.dump(
+        _plain(tree),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=_WIDTH,
+        default_flow_style=False if scalars else None,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The tree in the types YAML knows."""
+    if isinstance(value, Mapping):
+        return {(int(key) if isinstance(key, int) else str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def clients_csv(clients: Sequence[ClientRow]) -> str:
+    """The clients' list with the columns that are used."""
+    used = [
+        column
+        for column in COLUMNS
+        if column in ("mac", "name") or any(getattr(row, column) for row in clients)
+    ]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(used)
+    writer.writerows([getattr(row, column) for column in used] for row in clients)
+    return buffer.getvalue()
+
+
+def not_modelled_md(entries: Iterable[NotModelled], sources: Sequence[str]) -> str:
+    """The list of what was left out, one section a reason."""
+    by_reason: dict[str, list[NotModelled]] = {}
+    for entry in entries:
+        by_reason.setdefault(entry.why, []).append(entry)
+    lines = ["# Not modelled", ""]
+    lines.append(f"What stands in {', '.join(sources)} and is not, or not entirely, in this inventory.")
+    if not by_reason:
+        lines += ["", "Nothing: every statement was taken over."]
+    for why, group in by_reason.items():
+        lines += ["", f"## {_escaped(why)}", ""]
+        lines += [f"- {entry.position}: `{_code(entry.statement)}`" for entry in group]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("\\", "\\\\").replace("*", "\\*").replace("_", "\\_").split())
+
+
+def _code(text: str) -> str:
+    return " ".join(text.replace("`", "'").split()) or " "
