@@ -6,22 +6,26 @@ said. 1: a boot went otherwise. 2: a command failed.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from boot import ROOT, Machine, boot_and_compare, left_out, say
 
 from coexist.inventory import load_inventory
+from tests.harness.namespaces import HarnessError
 from tests.harness.network import Network
 from tests.harness.site import SiteNetwork
 
 CAMPUS = Path("inventories/campus")
 BROKEN = Path("inventories/broken")
+EXAMPLE = "CX402"
 COLUMNS = 80
 
 MACHINES = {
@@ -40,18 +44,29 @@ MACHINES = {
 def main() -> int:
     os.chdir(ROOT)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="coexist-demo-") as out:
-        show_findings()
-        show_rendered(Path(out))
-        return show_boots(Path(out))
+    try:
+        with tempfile.TemporaryDirectory(prefix="coexist-demo-") as out:
+            show_findings()
+            show_rendered(Path(out))
+            return show_boots(Path(out))
+    except HarnessError as error:
+        say(str(error))
+        return 2
 
 
 def show_findings() -> None:
     title("1. What will go wrong, before anything is restarted")
     run_command("check", str(CAMPUS), accept=(0, 1))
-    if BROKEN.is_dir():
-        say("", "A site with the classic mistakes:")
-        run_command("check", str(BROKEN), accept=(0, 1))
+    if not BROKEN.is_dir():
+        return
+    say("", "A site with the classic mistakes; one of its findings whole:")
+    run_command("check", str(BROKEN), "--select", EXAMPLE, accept=(0, 1))
+    found = json.loads(run_command("check", str(BROKEN), "--format", "json", accept=(0, 1), shown=False))
+    say("", f"and all {len(found['findings'])} in short, by code and line of site.yaml:")
+    for finding in found["findings"]:
+        start = f"  {finding['code']}  line {finding['line']:<4} "
+        rest = " " * len(start)
+        say(textwrap.fill(finding["message"], COLUMNS, initial_indent=start, subsequent_indent=rest))
 
 
 def show_rendered(out: Path) -> None:
@@ -85,8 +100,8 @@ def show_boots(out: Path) -> int:
     return 1
 
 
-def run_command(*arguments: str, accept: Sequence[int] = (0,), shown: bool = True) -> None:
-    """Run coexist and show what it says."""
+def run_command(*arguments: str, accept: Sequence[int] = (0,), shown: bool = True) -> str:
+    """Run coexist, show what it says, and return it."""
     if shown:
         say("", f"$ coexist {' '.join(arguments)}")
     finished = subprocess.run(
@@ -100,8 +115,8 @@ def run_command(*arguments: str, accept: Sequence[int] = (0,), shown: bool = Tru
     if shown or finished.returncode not in accept:
         say(finished.stdout.rstrip())
     if finished.returncode not in accept:
-        say(f"coexist {arguments[0]} ended with code {finished.returncode}.")
-        sys.exit(2)
+        raise HarnessError(f"coexist {arguments[0]} ended with code {finished.returncode}")
+    return finished.stdout
 
 
 def title(text: str) -> None:
