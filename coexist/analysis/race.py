@@ -24,7 +24,7 @@ from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.bootp import Packet
-from coexist.wire.options import Option
+from coexist.wire.options import MessageType, Option
 
 MOST_STEPS = 20_000
 """Client events followed for one phase before the rest of the orders is left out, with a note."""
@@ -50,7 +50,8 @@ class Outcome:
 
     ``winner``: the server that is asked for the file, None for nobody. ``boot_server``: that server, or its
     address if the inventory knows none there. ``decided_by``: the server whose packet decided. ``seconds``
-    and ``latest``: first and last moment of the first request for the file, or of giving up (``error``).
+    and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of giving up
+    (``error``). ``discovers``: how many DISCOVERs it sent.
     """
 
     winner: str | None
@@ -62,6 +63,7 @@ class Outcome:
     latest: float | None = None
     error: str | None = None
     ended: float | None = None
+    discovers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,7 @@ def _joined(one: Outcome, other: Outcome) -> Outcome:
         decided_by=one.decided_by,
         error=one.error,
         ended=one.ended,
+        discovers=one.discovers,
     )
 
 
@@ -333,15 +336,16 @@ class _Course:
                 why=f"{end.error}: {end.why}",
                 error=end.error,
                 ended=now,
+                discovers=_discovers(node.trace),
             )
             trace = Link(node.trace, "gave up", now, "", end)
         else:
-            outcome = self._boot(end, now)
+            outcome = self._boot(end, now, _discovers(node.trace))
             trace = Link(node.trace, "boot", now + end.after[0], outcome.boot_server or "", end)
         key = (outcome.winner, outcome.boot_server, outcome.file, outcome.error)
         return _Leaf(outcome, trace, (key, node.order))
 
-    def _boot(self, end: Boot, now: float) -> Outcome:
+    def _boot(self, end: Boot, now: float, discovers: int) -> Outcome:
         owner = self.world.owners.get(end.server) if isinstance(end.server, IPv4Address) else None
         decided = self.world.owners.get(end.by)
         return Outcome(
@@ -353,6 +357,7 @@ class _Course:
             why=end.why,
             decided_by=decided,
             ended=now + end.after[0],
+            discovers=discovers,
         )
 
     # -- the network -----------------------------------------------------------------------------
@@ -476,6 +481,16 @@ class _Course:
         if reply.latest < self.segment.forwarding_delay:
             return "the switch port does not forward yet"
         return None
+
+
+def _discovers(trace: Link) -> int:
+    count = 0
+    link: Link | None = trace
+    while link is not None:
+        if link.kind == "send" and link.detail.packet.message_type is MessageType.DISCOVER:
+            count += link.detail.port == DHCP_PORT
+        link = link.before
+    return count
 
 
 _ABSENT = object()

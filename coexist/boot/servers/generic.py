@@ -36,7 +36,7 @@ class GenericModel(Stateless):
     ``files``: by option-93 code; ``default_file`` for any other architecture (None: silent to it).
     ``file_in``: the header field, option 67, or both; ``terminated``: option 67 with a NUL. ``vendor_class``:
     option 60 of its replies, None to leave it out. ``siaddr`` None means its own address, 0.0.0.0 leaves it
-    unset. ``delay_4011``: its delay on port 4011. ``answers_request``: it also acknowledges broadcast
+    unset. ``min_secs``: a threshold on ``secs`` beside its delay. ``delay_4011``: its delay on port 4011. ``answers_request``: it also acknowledges broadcast
     REQUESTs on port 67. ``options``: further options. ``latency``: what it needs at most to answer.
     """
 
@@ -45,6 +45,7 @@ class GenericModel(Stateless):
     architectures: frozenset[int] | None = None
     vendor_prefix: bytes = b"PXEClient"
     delay: Delay = field(default_factory=Delay)
+    min_secs: int = 0
     delay_4011: float = 0.0
     files: Mapping[int, str] = field(default_factory=dict)
     default_file: str | None = None
@@ -81,8 +82,9 @@ class GenericModel(Stateless):
             return self._answer(state, arrival, MessageType.ACK, 0.0)
         if kind is not MessageType.DISCOVER:
             return Reaction(state=state, unanswered=Unanswered(why="not for it"))
-        if packet.secs < self.delay.secs_at_least:
-            why = f"secs is {packet.secs}, it answers from {self.delay.secs_at_least}"
+        threshold = max(self.min_secs, self.delay.secs_at_least)
+        if packet.secs < threshold:
+            why = f"secs is {packet.secs}, it answers from {threshold}"
             return Reaction(state=state, unanswered=Unanswered(why=why))
         first = arrival.at if state.first is None else state.first
         state = GenericState(first=first)

@@ -248,7 +248,7 @@ class DhcpdAnswers:
 
 
 _VENDOR_OPTION_SPACE = 19
-_PING_CHECK = 41  # server/stables.c SV_PING_CHECKS
+_PING_CHECK = 42  # server/stables.c SV_PING_CHECKS
 
 
 def _flag(octets: bytes | None) -> bool | None:

@@ -1,0 +1,132 @@
+"""Predict recorded boots from their scenarios, and hold the predictions against what happened.
+
+    python -m tests.truth FILE.json
+
+prints one JSON line a row (``id``, ``predicted``: the possible winners, null for none, ``file``, ``seconds``,
+``agrees``, ``why``) and a summary, and exits 1 if any row disagrees. A row agrees if its winner is one of the
+predicted ones, that winner's file is the one that was asked for, and the request came when predicted:
+within `TOLERANCE` of the predicted span, or, where the guest's clock was stretched by other work on the machine,
+later by no more than `STRETCH` with exactly as many DISCOVERs as predicted. Order is never excused.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coexist.analysis.race import Outcome, RaceResult, race
+from coexist.errors import CoexistError
+from tests.lineup import InexpressibleError, line_up
+
+TOLERANCE = 0.9
+"""Seconds: what emulation adds to a client's own steps."""
+STRETCH = 6.0
+"""Seconds: how far other work on the machine was seen to stretch a client's windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What may happen: outcomes, and who can win in their order."""
+
+    outcomes: tuple[Outcome, ...]
+    winners: tuple[str | None, ...]
+    why: str
+    expressible: bool = True
+
+
+def predict(scenario: Mapping[str, Any]) -> Prediction:
+    """Predict one scenario; what it cannot express is a prediction of nothing."""
+    try:
+        lined_up = line_up(scenario)
+    except (InexpressibleError, CoexistError, KeyError, ValueError) as error:
+        return Prediction((), (), f"not expressible: {error!r}", expressible=False)
+    if not lined_up.has_driver:
+        why = "its firmware has no driver for its network card: it sends nothing"
+        nothing = Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why)
+        return Prediction((nothing,), (None,), why)
+    result = race(lined_up.world, lined_up.case)
+    outcomes = tuple(_asked(outcome, lined_up.world.owners.values()) for outcome in result.outcomes)
+    winners = tuple(dict.fromkeys(outcome.winner for outcome in outcomes))
+    return Prediction(outcomes, winners, _why(result))
+
+
+def _asked(outcome: Outcome, servers: Iterable[str]) -> Outcome:
+    """A recorded winner is who was asked for the file; an address nobody has is never asked (ARP)."""
+    if outcome.boot_server is None or outcome.boot_server in servers:
+        return outcome
+    why = f"nobody has the address {outcome.boot_server}"
+    return Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why, ended=outcome.ended)
+
+
+def _why(result: RaceResult) -> str:
+    return " | ".join(dict.fromkeys(outcome.why for outcome in result.outcomes))
+
+
+def judge(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The report of one row."""
+    prediction = predict(row["scenario"])
+    agrees, why = _agrees(row, prediction)
+    first = next((o for o in prediction.outcomes if o.winner == row.get("winner")), None)
+    shown = first or (prediction.outcomes[0] if prediction.outcomes else None)
+    return {
+        "id": row.get("id"),
+        "predicted": list(prediction.winners),
+        "file": shown.file if shown else None,
+        "seconds": round(shown.seconds, 3) if shown and shown.seconds is not None else None,
+        "agrees": agrees,
+        "why": why if not agrees else prediction.why,
+    }
+
+
+def _agrees(row: Mapping[str, Any], prediction: Prediction) -> tuple[bool, str]:
+    if not prediction.expressible:
+        return False, prediction.why
+    winner, file, seconds = row.get("winner"), row.get("file"), row.get("t_rrq")
+    same = [o for o in prediction.outcomes if o.winner == winner]
+    if not same:
+        return False, f"won by {winner}; predicted {list(prediction.winners)}: {prediction.why}"
+    if winner is None:
+        return True, ""
+    same = [o for o in same if o.file == file]
+    if not same:
+        return False, f"asked for {file}; predicted {[o.file for o in prediction.outcomes]}"
+    if seconds is None or any(_in_time(row, o, seconds) for o in same):
+        return True, ""
+    spans = [(o.seconds, o.latest) for o in same]
+    return False, f"asked after {seconds} s; predicted {spans}"
+
+
+def _in_time(row: Mapping[str, Any], outcome: Outcome, seconds: float) -> bool:
+    if outcome.seconds is None:
+        return False
+    latest = outcome.seconds if outcome.latest is None else outcome.latest
+    if outcome.seconds - TOLERANCE <= seconds <= latest + TOLERANCE:
+        return True
+    discovers = row.get("discovers")
+    stretched = discovers is not None and len(discovers) == outcome.discovers
+    return stretched and latest < seconds <= latest + STRETCH
+
+
+def main(arguments: list[str]) -> int:
+    """Judge every row of the files given."""
+    rows: list[Mapping[str, Any]] = []
+    for name in arguments:
+        document = json.loads(Path(name).read_text(encoding="utf-8"))
+        rows += document["results"] if isinstance(document, dict) else document
+    reports = []
+    for row in rows:
+        report = judge(row)
+        reports.append(report)
+        print(json.dumps(report))
+    wrong = sum(not report["agrees"] for report in reports)
+    sets = sum(len(report["predicted"]) > 1 for report in reports)
+    print(json.dumps({"rows": len(reports), "agree": len(reports) - wrong, "disagree": wrong, "sets": sets}))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
