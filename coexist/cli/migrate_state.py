@@ -57,9 +57,7 @@ class Loaded:
     @property
     def sheet(self) -> Sheet:
         """The checklist as it stands."""
-        waves = self.waves
-        first = waves[0].clients if waves else frozenset()
-        machines = pilot_machines(self.inventory, first, self.state)
+        machines = pilot_machines(self.inventory, self.migration, self.waves)
         return sheet_of(self.name, self.migration, machines, self.record)
 
     def refuse_if_retired(self) -> None:

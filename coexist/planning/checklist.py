@@ -18,7 +18,8 @@ from coexist.inventory import Inventory
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.models import Migration
 from coexist.inventory.values import Declared, Name, Text
-from coexist.planning.progress import DIRECTORY, MigrationState, moment, quoted, validated
+from coexist.planning.progress import DIRECTORY, moment, quoted, validated
+from coexist.planning.waves import WaveMembers
 from coexist.wire.mac import format_mac
 
 DEFAULT_ITEMS: tuple[str, ...] = (
@@ -109,11 +110,17 @@ def machine_label(inventory: Inventory, mac: int) -> str:
 
 
 def pilot_machines(
-    inventory: Inventory, first_wave: Iterable[int], state: MigrationState | None
+    inventory: Inventory, migration: Migration, waves: Iterable[WaveMembers]
 ) -> tuple[str, ...]:
-    """The machines the checklist is about: those of the first wave, as it moved or as it is planned."""
-    moved = state.waves[0].clients if state is not None and state.waves else tuple(first_wave)
-    return tuple(sorted({machine_label(inventory, mac) for mac in moved}))
+    """The machines the checklist is about: the pilots, or else those of the first wave that has any.
+
+    Pilots count whether they move in a wave or are on the new server already.
+    """
+    macs: Iterable[int] = next((wave.clients for wave in waves if wave.clients), ())
+    if migration.pilots:
+        macs = (inventory.members(migration.pilots) & inventory.members(migration.clients)).points
+    known = inventory.clients.index
+    return tuple(sorted({machine_label(inventory, mac) for mac in macs if mac in known}))
 
 
 def sheet_of(

@@ -64,7 +64,7 @@ def _checklist(sheet: Sheet) -> Condition:
     if missing:
         machine, item = sheet.missing[0]
         text += f", {missing} not tried (first: {item} on {machine})"
-    return Condition(text=text, met=not failed and not missing)
+    return Condition(text=text, met=bool(sheet.machines) and not failed and not missing)
 
 
 def _quiet(gate: Gate, wave: str, moved: datetime, sheet: Sheet, now: datetime) -> Condition:

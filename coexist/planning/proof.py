@@ -119,7 +119,8 @@ class Prover:
             if wrong is not None:
                 failures.append(self._failure(client, mac, result, wrong))
             else:
-                slowest = max((o.seconds for o in result.outcomes if o.seconds), default=slowest or 0.0)
+                ends = [outcome.latest for outcome in result.outcomes if outcome.latest is not None]
+                slowest = max(ends if slowest is None else [*ends, slowest], default=slowest)
         failures.sort(key=lambda failure: (-failure.clients, failure.witness.mac))
         return Proof(
             cases=cases,

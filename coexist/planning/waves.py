@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from math import ceil
 
-from coexist.inventory import Inventory, MacSet
+from coexist.boot.servers.coexist import answered_by
+from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import Migration, Wave
 from coexist.wire.mac import parse_mac
 
@@ -25,8 +26,20 @@ class WaveMembers:
 
 
 def migrating(inventory: Inventory, migration: Migration) -> frozenset[int]:
-    """Every registered client the migration is about, those that may stay behind included."""
-    return (inventory.members(migration.clients) & inventory.known).points
+    """Every registered client the migration is about, those that may stay behind included.
+
+    Not those that the new server answers today and the old one does not: they are there already.
+    """
+    members = inventory.members(migration.clients) & inventory.known
+    on_target = _answered(inventory, migration.target) - _answered(inventory, migration.source)
+    return (members - on_target).points
+
+
+def _answered(inventory: Inventory, server: str) -> MacSet:
+    found = NOBODY
+    for _, macs, _, _ in answered_by(inventory, server):
+        found |= macs
+    return found
 
 
 def staying(inventory: Inventory, migration: Migration) -> frozenset[int]:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coexist.inventory import inventory_from_tree
 from coexist.planning.checklist import (
     DEFAULT_ITEMS,
     ChecklistRecord,
@@ -20,7 +21,8 @@ from coexist.planning.checklist import (
     write_checklist,
 )
 from coexist.planning.checklist_export import to_csv, to_html, to_markdown
-from tests.unit.planning.sites import site
+from coexist.planning.waves import plan_waves
+from tests.unit.planning.sites import site, tree
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)
@@ -84,10 +86,27 @@ def test_the_last_result_counts_and_the_others_stay() -> None:
     assert len(read_checklist(write_checklist(record), "f").results) == 3
 
 
-def test_pilot_machines_are_called_by_name() -> None:
-    inventory = site()
-    assert pilot_machines(inventory, [0x00155D000004, 0x00155D000001], None) == ("tc01", "tc04")
-    assert pilot_machines(inventory, [0x0015FFFFFFFF], None) == ("00:15:ff:ff:ff:ff",)
+def test_pilot_machines_are_the_pilots_or_the_first_wave() -> None:
+    for declared, machines in (
+        ({"pilots": "pilot-machines", "waves": [{"name": "rest"}]}, ("tc01", "tc04")),
+        ({"waves": [{"name": "room", "location": "room-1"}]}, ("tc01", "tc04", "tc07", "tc10")),
+        ({}, ()),
+    ):
+        inventory = site(**declared)
+        migration = inventory.site.migrations["up"]
+        assert pilot_machines(inventory, migration, plan_waves(inventory, migration)) == machines
+
+
+def test_pilots_that_are_on_the_new_server_already_are_still_tested() -> None:
+    plain = tree(pilots="pilot-machines", waves=[{"name": "rest"}])
+    plain["servers"]["old"]["answers"] = {"only": "others"}
+    plain["servers"]["new"]["answers"] = {"only": "pilot-machines"}
+    plain["groups"]["others"] = {"groups": "thin-clients", "except": "pilot-machines"}
+    inventory = inventory_from_tree(plain)
+    migration = inventory.site.migrations["up"]
+    waves = plan_waves(inventory, migration)
+    assert [len(wave.clients) for wave in waves] == [0, 10]
+    assert pilot_machines(inventory, migration, waves) == ("tc01", "tc04")
 
 
 SHEET = sheet_of(
