@@ -156,15 +156,17 @@ class ProxyDhcp:
             self._receive_unusual(endpoint, data, source, now, wall)
             return
         meaning = area.meaning
-        if meaning.message_type is MessageType.REQUEST:
-            self._learn_address(area, data)
         if meaning.kind is ClientKind.OTHER:
+            if meaning.message_type is MessageType.REQUEST:
+                self._learn_address(area, data)
             self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
             return
         client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
         client.architecture = meaning.architecture
         client.vendor_class = meaning.vendor_class
         client.vlan = endpoint.vlan
+        if meaning.message_type is MessageType.REQUEST:
+            self._learn_address(area, data)
         outcome = compiled.outcome(meaning, data)
         if outcome is None or (
             outcome.__class__ is Prepared and outcome.after and client.waiting is not None

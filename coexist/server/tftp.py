@@ -20,7 +20,16 @@ from coexist.server.counters import Counters
 from coexist.server.files import ChangedError, Content, FrameCache, Framed, NotServedError
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
-from coexist.wire.tftp import Error, ErrorCode, ReadRequest, TftpMalformed, WriteRequest, decode, encode
+from coexist.wire.tftp import (
+    DEFAULT_BLKSIZE,
+    Error,
+    ErrorCode,
+    ReadRequest,
+    TftpMalformed,
+    WriteRequest,
+    decode,
+    encode,
+)
 
 MOST_TRANSFERS = 4096
 SWEEP_SECONDS = 0.2
@@ -85,7 +94,8 @@ class Running:
         self.transfer = Transfer(framed.content.size, agreed)
         self.segments = 1
         self.begun = self.touched = time.monotonic()
-        if agreed.windowsize > 1:
+        # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
+        if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
             self._ask_for_segments(4 + agreed.blksize)
 
     def _ask_for_segments(self, size: int) -> None:

@@ -1,0 +1,136 @@
+"""A boot server in a thread of this process, on unprivileged ports of the loopback interface."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coexist.server.run import BootServer, Ports
+from coexist.wire.bootp import Packet, decode, encode
+from coexist.wire.mac import mac_bytes, parse_mac
+
+PATIENCE = 20.0
+
+
+class Said(io.StringIO):
+    """A log stream that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed = threading.Condition()
+
+    def write(self, text: str) -> int:
+        with self.changed:
+            written = super().write(text)
+            self.changed.notify_all()
+        return written
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        expression = re.compile(pattern, re.MULTILINE)
+        with self.changed:
+            assert self.changed.wait_for(lambda: expression.search(self.getvalue()), PATIENCE), (
+                f"the server should say {pattern!r}, and said:\n{self.getvalue()}"
+            )
+        found = expression.search(self.getvalue())
+        assert found is not None
+        return found
+
+
+class Running:
+    """A started server, how to ask it, and what it said."""
+
+    def __init__(self, server: BootServer, said: Said) -> None:
+        self.server = server
+        self.said = said
+        self.thread = threading.Thread(target=lambda: server.run(signals=False))
+        self.thread.start()
+        self.clients: list[socket.socket] = []
+
+    def port(self, role: int) -> int:
+        if role == 69:
+            return int(next(iter(self.server.tftp.values())).sock.getsockname()[1])
+        return int(self.server.proxies[role].sock.getsockname()[1])
+
+    def client(self) -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(PATIENCE)
+        self.clients.append(sock)
+        return sock
+
+    def ask(self, packet: Packet | bytes, role: int = 67, sock: socket.socket | None = None) -> Packet:
+        """The answer to a packet; it is an error if there is none."""
+        octets = packet if isinstance(packet, bytes) else encode(packet)
+        asking = sock or self.client()
+        asking.sendto(octets, ("127.0.0.1", self.port(role)))
+        answer = decode(asking.recv(4096))
+        assert isinstance(answer, Packet)
+        return answer
+
+    def stop(self) -> None:
+        if self.thread.is_alive():
+            self.server.stop()
+            self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        for client in self.clients:
+            client.close()
+
+
+def discover(mac: str, architecture: int = 0, **header: Any) -> Packet:
+    options = {
+        53: b"\x01",
+        60: b"PXEClient:Arch:00000:UNDI:002001",
+        93: architecture.to_bytes(2, "big"),
+        97: b"\0" + mac_bytes(parse_mac(mac)).rjust(16, b"\x11"),
+        **header.pop("options", {}),
+    }
+    return Packet(op=1, chaddr=mac_bytes(parse_mac(mac)), options=options, **{"xid": 1, **header})
+
+
+THIN = "52:54:00:00:00:01"
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "otc",
+        "listen": [{"address": "127.0.0.1", "vlan": "office"}],
+        "rules": [
+            {
+                "name": "thin",
+                "clients": {"macs": [THIN], "registered": True},
+                "programs": {"bios": "lpxelinux.0", "uefi-x64": "syslinux64.efi"},
+            }
+        ],
+        "tftp": {"root": "root", "whitelist": False},
+        **changes,
+    }
+
+
+Start = Callable[[dict[str, Any]], Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[Running] = []
+    (tmp_path / "root").mkdir()
+
+    def begin(settings: dict[str, Any]) -> Running:
+        path = tmp_path / "coexist.yaml"
+        path.write_text(json.dumps(settings))
+        said = Said()
+        server = BootServer(path, ports=Ports(dhcp=0, boot_server=0, tftp=0), stream=said)
+        server.start()
+        started.append(Running(server, said))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.stop()
