@@ -24,9 +24,9 @@ EXIT_REFUSED, EXIT_HOST = 1, 4
 @click.option("--on-failure", type=click.Choice(["stop", "rollback"]), default="stop", show_default=True,
               help="Leave what is done when a server fails, or take all of it back.")  # fmt: skip
 @click.option("--probe", "probes", multiple=True, metavar="VLAN=INTERFACE",
-              help="Verify on the wire after each wave, through this network card; may be repeated.")  # fmt: skip
+              help="Verify on the wire after each wave, through this card; may be repeated.")  # fmt: skip
 @click.option("--relay", "relays", multiple=True, metavar="VLAN=ADDRESS",
-              help="The same as a relay agent, from this address of ours (its giaddr).")  # fmt: skip
+              help="The same as a relay agent, from this address of this machine.")  # fmt: skip
 @click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
               help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
 @click.option("--timeout", type=click.IntRange(1), default=60, show_default=True,
@@ -151,7 +151,7 @@ def summarize(record: Record) -> None:
     """What each server runs, on stdout."""
     for name, server in record.servers.items():
         told = STATES[server.state]
-        if record.kind == "rollback":
-            told = {"old": "runs the configuration it had before", "new": STATES["new"]}.get(server.state, told)
+        if record.kind == "rollback" and server.state == "old":
+            told = "runs the configuration it had before"
         click.echo(f"{name}: {told}" + (f" ({server.error})" if server.error else ""))
     click.echo(f"record {record.id}: {record.outcome}")

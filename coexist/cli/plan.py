@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,19 +77,16 @@ def _planned(
     given: Mapping[str, Any],
 ) -> tuple[Plan, tuple[Finding, ...], tuple[Finding, ...]]:
     from coexist.analysis import Severity, analyse
+    from coexist.cli.check import today
     from coexist.cli.wire_checks import with_checks
     from coexist.rollout.drift import drift
     from coexist.rollout.impact import read_manifest
     from coexist.rollout.planning import make_plan
 
     errors = tuple(
-        finding
-        for finding in analyse(inventory, date.today()).findings
-        if finding.severity is Severity.ERROR
+        finding for finding in analyse(inventory, today()).findings if finding.severity is Severity.ERROR
     )
-    wanted = {
-        name: {path: file.digest for path, file in job.files.items()} for name, job in jobs.items()
-    }
+    wanted = {name: {path: file.digest for path, file in job.files.items()} for name, job in jobs.items()}
     found = drift(inventory, present.files, wanted, history.last_applied(), history.content)
     planned = make_plan(
         inventory,
@@ -101,7 +97,7 @@ def _planned(
         reason=given["reason"],
         findings=tuple(f"{finding.code.code} {finding.message}" for finding in errors),
     )
-    return with_checks(inventory, planned).sealed(), found, errors
+    return with_checks(inventory, planned, present.boot_files).sealed(), found, errors
 
 
 def _report(
@@ -171,7 +167,9 @@ def _finish(
         click.echo("no plan: a server could not be read", err=True)
         return EXIT_HOST
     if errors and not given["reason"]:
-        click.echo("no plan: the inventory does not pass `coexist check`; repair it, or give a --reason", err=True)
+        click.echo(
+            "no plan: the inventory does not pass `coexist check`: repair it, or say --reason", err=True
+        )
         return EXIT_FINDINGS
     edited = [finding for finding in drift if finding.code.code in ("CX601", "CX602")]
     if edited and not given["overwrite"] and not plan.is_empty:

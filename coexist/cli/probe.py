@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.errors import CoexistError
 from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from coexist.inventory.loader import Inventory
     from coexist.probe.answer import Answer, Responder
     from coexist.probe.asking import Asked
+    from coexist.probe.prediction import Prediction
     from coexist.probe.question import Asker
+    from coexist.probe.segment import Port
 
 USUAL = ("plain", "bios", "uefi-x64", "uefi-arm64", "http-x64")
 NAGIOS_OK, NAGIOS_WARNING, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = range(4)
@@ -89,18 +93,20 @@ def _run(given: dict[str, Any]) -> int:
     try:
         vlan = _vlan(inventory, given["vlan"], port.giaddr if int(port.giaddr) else port.address)
         askers = _askers(given, inventory, vlan)
+        predicted = _predicted(inventory, vlan, askers, port, given["wait"])
+        known = [p.address for p in predicted if p.port == BOOT_SERVER_PORT and p.answer is not None]
         asked = ask(
             port,
             askers,
             patience=given["wait"],
             rate=given["rate"],
-            boot_servers=given["boot_servers"],
+            boot_servers=dict.fromkeys([*given["boot_servers"], *known]),
             subnet=given["subnet"],
         )
     finally:
         port.close()
     found = responders(asked.answers, asked.askers)
-    findings = _findings(inventory, vlan, asked, given["wait"])
+    findings = _findings(inventory, predicted, asked, given["wait"])
     fetched = _fetched(asked.answers) if given["fetch"] else {}
     if given["nagios"]:
         return _nagios(found, findings, inventory is not None)
@@ -112,7 +118,7 @@ def _run(given: dict[str, Any]) -> int:
     return 1 if findings else 0
 
 
-def _port(given: dict[str, Any]) -> Any:
+def _port(given: dict[str, Any]) -> Port:
     from coexist.probe.segment import RelayPort, Segment
 
     if given["relay_to"]:
@@ -161,10 +167,37 @@ def _askers(given: dict[str, Any], inventory: Inventory | None, vlan: str) -> li
     return askers
 
 
-def _findings(inventory: Inventory | None, vlan: str, asked: Asked, patience: float) -> tuple[Finding, ...]:
-    from coexist.probe.expectation import strangers
+def _predicted(
+    inventory: Inventory | None, vlan: str, askers: Sequence[Asker], port: Port, patience: float
+) -> tuple[Prediction, ...]:
+    """What the inventory's servers shall answer here; as a relay agent, those that are asked."""
+    from coexist.analysis.world import build_world
+    from coexist.probe.prediction import predict
 
-    return () if inventory is None else strangers(inventory, asked.answers)
+    if inventory is None:
+        return ()
+    listeners = build_world(inventory).segments[vlan].listeners
+    targets = getattr(port, "targets", None)
+    if targets is not None:
+        listeners = tuple(listener for listener in listeners if listener.address in targets)
+    return tuple(
+        prediction
+        for asker in askers
+        for prediction in predict(
+            listeners, asker, patience=patience, giaddr=port.giaddr, own=port.address or UNSPECIFIED
+        )
+    )
+
+
+def _findings(
+    inventory: Inventory | None, predicted: Sequence[Prediction], asked: Asked, patience: float
+) -> tuple[Finding, ...]:
+    from coexist.probe.expectation import strangers
+    from coexist.probe.prediction import compare
+
+    if inventory is None:
+        return ()
+    return (*strangers(inventory, asked.answers), *compare(predicted, asked.answers, patience=patience))
 
 
 def _fetched(answers: Sequence[Answer]) -> dict[tuple[str, str], str]:

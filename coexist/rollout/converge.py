@@ -168,11 +168,12 @@ class _Run:
                 self.must(
                     shell.words(["cp", "-p", "--", kept, staged], sudo=sudo), f"{kept} cannot be taken back"
                 )
-            self.same(staged, digest)
             dress = shell.dress(
                 staged, file.path, mode=file.mode, exists=there.content is not None, sudo=sudo
             )
-            self.must(dress, f"{file.path}: its owner and mode cannot be given to the new file")
+            self.same(
+                staged, digest, dress, f"{file.path}: its owner and mode cannot be given to the new file"
+            )
 
     def upload(self, file: PlannedFile, content: bytes) -> None:
         what = f"{file.path} cannot be uploaded"
@@ -200,8 +201,8 @@ class _Run:
         for file in switches:
             digest = self.there(file, present)
             if digest is not None:
-                self.must(shell.keep(file.path, digest, sudo=sudo), f"{file.path} cannot be kept")
-                self.same(shell.kept_path(file.path, digest), digest)
+                copy = shell.keep(file.path, digest, sudo=sudo)
+                self.same(shell.kept_path(file.path, digest), digest, copy, f"{file.path} cannot be kept")
 
     def commit(self, present: tuple[PresentFile, ...], files: tuple[PlannedFile, ...]) -> None:
         """Switch and reload in one remote command, which undoes itself."""
@@ -246,8 +247,9 @@ class _Run:
     def there(self, file: PlannedFile, present: tuple[PresentFile, ...]) -> str | None:
         return next(there.digest for there in present if there.path == file.path)
 
-    def same(self, path: str, digest: str) -> None:
-        finished = self.must(shell.digest_of(path, sudo=self.server.sudo), f"{path} cannot be read back")
+    def same(self, path: str, digest: str, script: str, what: str) -> None:
+        """Run a script that makes or changes a file, and read the file back."""
+        finished = self.must(f"{script} && {shell.digest_of(path, sudo=self.server.sudo)}", what)
         if finished.stdout[:64] != digest.encode():
             raise RefusedError(f"{self.connection.name}: {path} is not what was written; is the disk full?")
 

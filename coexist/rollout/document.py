@@ -107,8 +107,9 @@ class Step(_Written):
 class WireCheck(_Written):
     """What one client must see of one server that runs ``version``.
 
-    ``file`` None with ``answers`` true is an answer without a boot file. Times are seconds after the
-    client's first packet. ``sha256`` is that of the boot file, where it is known.
+    ``reply`` is the predicted DHCP message in base64, None where the server must stay silent; ``file`` and
+    ``boot_server`` are what it says, for readers. Times are seconds after the client's first packet.
+    ``sha256`` is that of the boot file on its server, where it was read.
     """
 
     server: str
@@ -118,11 +119,12 @@ class WireCheck(_Written):
     mac: str
     architecture: str
     port: Literal[67, 4011]
-    answers: bool
+    reply: str | None = None
     file: str | None = None
     boot_server: str | None = None
     earliest: float = 0.0
     latest: float = 0.0
+    why: str = ""
     sha256: Sha256 | None = None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from coexist.errors import HostError
 from coexist.rollout.document import sha256
-from coexist.rollout.shell import facts_script
+from coexist.rollout.shell import digests_script, facts_script
 from coexist.rollout.transport import Connection
 
 
@@ -35,6 +35,19 @@ def read_files(connection: Connection, paths: Sequence[str], *, sudo: bool) -> t
         return ()
     finished = connection.run(facts_script(paths, sudo=sudo))
     return parse_files(finished.stdout, paths, connection.name)
+
+
+_NOTHING = sha256(b"")
+
+
+def read_digests(connection: Connection, paths: Sequence[str], *, sudo: bool) -> dict[str, str]:
+    """The SHA-256 of each of some files that can be read and is not empty."""
+    if not paths:
+        return {}
+    finished = connection.run(digests_script(paths, sudo=sudo))
+    lines = finished.stdout.decode("ascii", "replace").splitlines()
+    found = {path: line[:64] for path, line in zip(paths, lines, strict=False)}
+    return {path: digest for path, digest in found.items() if digest != _NOTHING}
 
 
 def parse_files(printed: bytes, paths: Sequence[str], host: str) -> tuple[PresentFile, ...]:

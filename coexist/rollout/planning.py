@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import NOBODY, MacSet
@@ -56,7 +57,9 @@ class Planned:
 
     plan: Plan
     ordering: Ordering
-    services: dict[tuple[str, Version | None], BootService] = field(default_factory=dict)
+    services: dict[tuple[str, Version | None], BootService]
+    before: Manifest
+    after: Manifest
 
 
 def jobs_of(inventory: Inventory, rendered: RenderedSite) -> Jobs:
@@ -77,9 +80,30 @@ def jobs_of(inventory: Inventory, rendered: RenderedSite) -> Jobs:
             boot = next((p for p, f in placed.items() if is_ours and f.path == BOOT_CONFIG), None)
             deploy = server.deploy
             address = Address(name=name, host=deploy.host, user=deploy.user, port=deploy.port)
-            target = Target(address=address, paths=tuple(placed), sudo=deploy.sudo, boot_config=boot)
+            target = Target(
+                address=address,
+                paths=tuple(placed),
+                sudo=deploy.sudo,
+                boot_config=boot,
+                boot_files=_boot_files(files) if is_ours else {},
+            )
             jobs[name] = Job(target=target, files=placed)
     return Jobs(jobs=jobs, left_out=left_out)
+
+
+def _boot_files(files: Sequence[RenderedFile]) -> dict[str, str]:
+    """Where the boot programs of coexist's own server lie, by the names clients are given."""
+    by_name = {file.path: file.content for file in files}
+    service = read_service(by_name.get(BOOT_CONFIG, b""), by_name.get)
+    if service is None:
+        return {}
+    root = PurePosixPath(service.config.tftp.root)
+    return {
+        program.file: str(root / program.file.lstrip("/"))
+        for rule in service.config.rules
+        for program in rule.programs.values()
+        if program.server is None and "://" not in program.file
+    }
 
 
 def make_plan(
@@ -122,7 +146,13 @@ def make_plan(
         manifest=written_manifest(builder.after),
         contents=encode_contents(builder.contents),
     )
-    return Planned(plan=plan, ordering=ordering, services=builder.services)
+    return Planned(
+        plan=plan,
+        ordering=ordering,
+        services=builder.services,
+        before=builder.before,
+        after=builder.after,
+    )
 
 
 class _Builder:

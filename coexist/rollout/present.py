@@ -12,7 +12,7 @@ from coexist.boot.policy import BootServerConfig
 from coexist.errors import HostError, Position
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.rollout.bridge import list_names
-from coexist.rollout.facts import PresentFile, read_files
+from coexist.rollout.facts import PresentFile, read_digests, read_files
 from coexist.rollout.shell import directory_of
 from coexist.rollout.transport import Address, Connect
 
@@ -22,19 +22,23 @@ class Target:
     """A server to be read: how it is reached, and the paths on it.
 
     ``boot_config``: the path of coexist's own configuration there, whose list files are read too.
+    ``boot_files``: where the boot programs lie there, by the names clients are given.
     """
 
     address: Address
     paths: tuple[str, ...]
     sudo: bool = False
     boot_config: str | None = None
+    boot_files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """What stands on the servers: files by path, and why a server could not be read."""
+    """What stands on the servers: files by path, digests of boot files by the names clients are given, and
+    why a server could not be read."""
 
     files: Mapping[str, Mapping[str, PresentFile]] = field(default_factory=dict)
+    boot_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -47,9 +51,10 @@ def read_present(
 ) -> Present:
     """Read the files of every server, ``parallel`` servers at a time; ``watch`` hears of each at its end."""
     files: dict[str, Mapping[str, PresentFile]] = {}
+    boot_files: dict[str, Mapping[str, str]] = {}
     failed: dict[str, str] = {}
 
-    def read(target: Target) -> Mapping[str, PresentFile] | HostError:
+    def read(target: Target) -> _Read | HostError:
         try:
             return _read(target, connect)
         except HostError as error:
@@ -62,18 +67,22 @@ def read_present(
             if isinstance(result, HostError):
                 failed[target.address.name] = str(result)
             else:
-                files[target.address.name] = result
-    return Present(files=files, failed=failed)
+                files[target.address.name], boot_files[target.address.name] = result
+    return Present(files=files, boot_files=boot_files, failed=failed)
 
 
-def _read(target: Target, connect: Connect) -> Mapping[str, PresentFile]:
+_Read = tuple[Mapping[str, PresentFile], Mapping[str, str]]
+
+
+def _read(target: Target, connect: Connect) -> _Read:
     connection = connect(target.address)
     try:
         found = {file.path: file for file in read_files(connection, target.paths, sudo=target.sudo)}
         if target.boot_config is not None:
             more = [path for path in _lists(found[target.boot_config]) if path not in found]
             found |= {file.path: file for file in read_files(connection, more, sudo=target.sudo)}
-        return found
+        digests = read_digests(connection, tuple(target.boot_files.values()), sudo=target.sudo)
+        return found, {name: digests[path] for name, path in target.boot_files.items() if path in digests}
     finally:
         connection.close()
 

@@ -85,6 +85,11 @@ def facts_script(paths: Sequence[str], *, sudo: bool) -> str:
     return "\n".join(lines)
 
 
+def digests_script(paths: Sequence[str], *, sudo: bool) -> str:
+    """Print for each path, in order, the SHA-256 of what is there (of nothing, if it cannot be read)."""
+    return "\n".join(digest_of(path, sudo=sudo) + " 2>/dev/null" for path in paths)
+
+
 def make_directories(paths: Sequence[str], *, sudo: bool) -> str:
     """Make the directories, with their parents."""
     return "umask 022; " + words(["mkdir", "-p", "--", *dict.fromkeys(paths)], sudo=sudo)

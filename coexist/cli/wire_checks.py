@@ -1,0 +1,221 @@
+"""Between rollout and probe: what a plan predicts for the wire, and whether the wire answers so."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from coexist.analysis.world import Listener, build_world
+from coexist.boot.policy import compile_policy
+from coexist.boot.request import BOOT_SERVER_PORT
+from coexist.boot.responder import ServerModel
+from coexist.boot.servers.coexist import CoexistModel
+from coexist.errors import HostError
+from coexist.inventory.loader import Inventory
+from coexist.inventory.macset import NOBODY
+from coexist.probe.answer import Answer
+from coexist.probe.prediction import SLACK, Prediction, compare, predict
+from coexist.probe.question import Asker
+from coexist.rollout.document import Change, Plan, Version, WireCheck
+from coexist.wire.bootp import decode, encode
+from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.malformed import Malformed
+
+if TYPE_CHECKING:
+    from coexist.probe.segment import Port
+    from coexist.rollout.planning import Planned
+
+MOST_CLIENTS = 12
+"""Clients asked for on each VLAN and server: some that it gains, loses and keeps, of each architecture."""
+
+SILENCE_SECONDS = 5.0
+"""How long the probe waits at least: past the second DISCOVER of UEFI and of old ROMs."""
+
+_NOBODYS = IPv4Address("192.0.2.1")
+"""Stands for the probe's own address, which a plan does not know (RFC 5737)."""
+
+
+def with_checks(
+    inventory: Inventory, planned: Planned, digests: Mapping[str, Mapping[str, str]] | None = None
+) -> Plan:
+    """The plan with a prediction for each affected server, version, VLAN and a few clients.
+
+    ``digests``: the SHA-256 of boot files by server and by the name clients are given.
+    """
+    world = build_world(inventory)
+    checks: list[WireCheck] = []
+    for change in _changes(planned.plan):
+        model = _model(planned, change.server, change.version, world.models)
+        if model is None:
+            continue
+        for vlan, segment in world.segments.items():
+            for listener in segment.listeners:
+                if listener.model.name == change.server:
+                    for asker in _clients(inventory, planned, change.server, vlan):
+                        checks += _checks(replace(listener, model=model), asker, vlan, change.version)
+    known = {
+        (str(address), file): digest
+        for server, files in (digests or {}).items()
+        for address in inventory.site.servers[server].stands_on.values()
+        for file, digest in files.items()
+    }
+    return planned.plan.model_copy(
+        update={
+            "checks": tuple(
+                check.model_copy(update={"sha256": known.get((check.boot_server or "", check.file or ""))})
+                for check in checks
+            )
+        }
+    )
+
+
+def _changes(plan: Plan) -> Iterator[Change]:
+    for step in plan.steps:
+        for wave in step.waves:
+            yield from wave
+
+
+def _model(
+    planned: Planned, server: str, version: Version, models: Mapping[str, ServerModel]
+) -> ServerModel | None:
+    """How a server behaves at a version: coexist's by its very configuration, others only at the end."""
+    service = planned.services.get((server, version))
+    if service is not None:
+        policy = compile_policy(service.config, service.lists.__getitem__)
+        return CoexistModel(name=server, policy=policy)
+    return models.get(server) if version == "final" else None
+
+
+def _clients(inventory: Inventory, planned: Planned, server: str, vlan: str) -> list[Asker]:
+    before, after = planned.before.get(server, {}), planned.after.get(server, {})
+    chosen: dict[tuple[int, str], Asker] = {}
+    for architecture in inventory.site.architectures:
+        old, new = before.get(architecture, NOBODY), after.get(architecture, NOBODY)
+        for macs in (new - old, old - new, new & old):
+            mac = (macs & inventory.known).sample() or macs.sample()
+            if mac is not None:
+                chosen[mac, architecture] = Asker(mac=mac, architecture=architecture, vlan=vlan)
+    return list(chosen.values())[:MOST_CLIENTS]
+
+
+def _checks(listener: Listener, asker: Asker, vlan: str, version: Version) -> Iterator[WireCheck]:
+    # Without a role on port 4011 the model stays silent there, which is a prediction too.
+    for prediction in predict([listener], asker, own=_NOBODYS):
+        answer = prediction.answer
+        yield WireCheck(
+            server=prediction.server,
+            version=version,
+            vlan=vlan,
+            address=str(prediction.address),
+            mac=format_mac(asker.mac),
+            architecture=asker.architecture,
+            port=4011 if prediction.port == BOOT_SERVER_PORT else 67,
+            reply=base64.b64encode(encode(answer.packet)).decode() if answer else None,
+            file=(answer.file or None) if answer else None,
+            boot_server=str(answer.boot_server) if answer and answer.boot_server else None,
+            earliest=answer.at if answer else 0.0,
+            latest=prediction.latest,
+            why=prediction.why,
+        )
+
+
+# -- at the time of the apply ---------------------------------------------------------------------
+
+
+def verifier(
+    plan: Plan, interfaces: Mapping[str, str], relays: Mapping[str, str]
+) -> Callable[[Sequence[Change]], list[str]]:
+    """A function that asks the wire after a wave and returns a sentence for each difference.
+
+    ``interfaces``: the network card on each VLAN; ``relays``: this machine's address to relay from.
+    Raises ``HostError`` for a VLAN nothing is predicted for.
+    """
+    known = {check.vlan for check in plan.checks}
+    for vlan in (*interfaces, *relays):
+        if vlan not in known:
+            raise HostError(
+                f"the plan predicts nothing for a VLAN {vlan!r}; it knows {', '.join(sorted(known))}"
+            )
+
+    def verify(wave: Sequence[Change]) -> list[str]:
+        wrong: list[str] = []
+        running = {(change.server, change.version) for change in wave}
+        for vlan in (*interfaces, *relays):
+            checks = [c for c in plan.checks if c.vlan == vlan and (c.server, c.version) in running]
+            if checks:
+                wrong += _ask(checks, interfaces.get(vlan), relays.get(vlan))
+        return wrong
+
+    return verify
+
+
+def _ask(checks: Sequence[WireCheck], interface: str | None, giaddr: str | None) -> list[str]:
+    from coexist.probe.asking import ask
+    from coexist.probe.segment import RelayPort, Segment
+
+    addresses = tuple(dict.fromkeys(IPv4Address(check.address) for check in checks))
+    port: Port = Segment(interface) if interface else RelayPort(IPv4Address(giaddr or "0.0.0.0"), addresses)
+    predictions = [_prediction(check) for check in checks]
+    patience = max(SILENCE_SECONDS, *(p.latest + 2 * SLACK for p in predictions if p.answer is not None))
+    on_4011 = [p.address for p in predictions if p.port == BOOT_SERVER_PORT]
+    try:
+        asked = ask(
+            port,
+            list(dict.fromkeys(prediction.asker for prediction in predictions)),
+            patience=patience,
+            boot_servers=dict.fromkeys(on_4011),
+        )
+    finally:
+        port.close()
+    found = compare(predictions, asked.answers, patience=patience)
+    sentences = [f"{finding.code.code} {finding.message}" for finding in found]
+    return sentences + _files(checks, asked.answers)
+
+
+def _prediction(check: WireCheck) -> Prediction:
+    asker = Asker(mac=parse_mac(check.mac), architecture=check.architecture, vlan=check.vlan)
+    address = IPv4Address(check.address)
+    answer = None
+    if check.reply is not None:
+        packet = decode(base64.b64decode(check.reply))
+        if isinstance(packet, Malformed):
+            raise HostError(f"the plan's prediction for {check.server} cannot be read: {packet.value}")
+        answer = Answer(
+            asker=asker,
+            port=check.port,
+            at=check.earliest,
+            after=check.earliest,
+            secs=0,
+            source=address,
+            packet=packet,
+        )
+    return Prediction(
+        server=check.server,
+        address=address,
+        asker=asker,
+        port=check.port,
+        answer=answer,
+        latest=check.latest,
+        why=check.why,
+    )
+
+
+def _files(checks: Sequence[WireCheck], answers: Sequence[Answer]) -> list[str]:
+    """Fetch each boot file that was named and whose digest the plan has (CX706)."""
+    from coexist.probe.fetch import NotFetched, fetch
+
+    digests = {(check.boot_server, check.file): check.sha256 for check in checks if check.sha256 is not None}
+    wrong = []
+    for server, file in dict.fromkeys((str(a.boot_server), a.file) for a in answers if a.file):
+        wanted = digests.get((server, file))
+        if wanted is None:
+            continue
+        result = fetch(IPv4Address(server), file)
+        if isinstance(result, NotFetched):
+            wrong.append(f"CX706 {file} cannot be fetched from {server}: {result.why}")
+        elif result.sha256 != wanted:
+            wrong.append(f"CX706 {file} from {server} is not the file that lies there: {result.sha256}")
+    return wrong
