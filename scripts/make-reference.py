@@ -1,6 +1,6 @@
-"""Write docs/reference/inventory.md and inventory.schema.json from the models.
+"""Write docs/reference/inventory.md and inventory.schema.json from the models, and the list of findings.
 
-Run it after a change to ``coexist.inventory.models``; a test holds the two files up to date.
+Run it after a change to ``coexist.inventory.models`` or the catalogue of codes; a test holds them up to date.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from coexist.analysis.catalogue import CATALOGUE
 from coexist.inventory import models, values
 from coexist.inventory.groups import BUILT_IN
 from coexist.inventory.schema import inventory_schema
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+REFERENCE = DOCS / "reference"
+FINDINGS = DOCS / "findings"
 
 HEAD = """\
 # The inventory
@@ -141,12 +144,38 @@ def reference() -> str:
     )
 
 
+ROOMS = {
+    "1": "Inventory",
+    "2": "Addressing",
+    "3": "Ordering and delay",
+    "4": "Boot path",
+    "5": "Not expressible on that target",
+    "6": "Drift",
+    "7": "Seen on the wire",
+}
+
+
+def findings_index() -> str:
+    """The list of all codes."""
+    count = f"{len(CATALOGUE)} codes. Each page has a failing and a repaired inventory; a test runs both."
+    lines = ["# Findings", "", count]
+    for room, title in ROOMS.items():
+        lines += ["", f"## CX{room}xx {title}", "", "| code | name | severity | |", "|---|---|---|---|"]
+        lines += [
+            f"| [{code.code}]({code.code}.md) | {code.name} | {code.severity} | {code.title} |"
+            for code in sorted(CATALOGUE.values(), key=lambda c: c.code)
+            if code.code[2] == room
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def outputs() -> dict[Path, str]:
     """The text of each generated file."""
     return {
         REFERENCE / "inventory.md": reference(),
         REFERENCE / "inventory.schema.json": json.dumps(inventory_schema(), indent=2, ensure_ascii=False)
         + "\n",
+        FINDINGS / "README.md": findings_index(),
     }
 
 

@@ -60,7 +60,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX310", "delay-outlasts-client", ERROR, "The firmware has given up before the delay is over"),
     ("CX311", "delay-at-window-edge", WARNING, "A delay ends just when UEFI closes its first window"),
     ("CX312", "delays-too-close", ERROR, "Two servers answer the same clients within the network's jitter"),
-    ("CX313", "delay-shorter-than-lease", WARNING, "The delayed server answers before the DHCP server does"),
+    ("CX313", "delay-shorter-than-lease", ERROR, "The delayed server answers before the DHCP server does"),
     ("CX314", "delay-blocks-server", INFO, "The server is deaf to other clients while it delays one"),
     ("CX315", "delay-misses-retry", WARNING, "A wall-clock delay ends just after the client's second packet"),
     ("CX316", "offer-class-beats-order", ERROR, "A later offer wins because it is of a better class"),
@@ -69,7 +69,6 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX319", "delay-skips-known-clients", WARNING, "The product does not delay clients it knows"),
     ("CX320", "intended-server-refuses", ERROR, "The intended server does not answer the client"),
     ("CX321", "boots-against-intent", ERROR, "A client boots that shall boot from nobody"),
-    ("CX322", "outcome-unknown", WARNING, "How this firmware chooses between the offers is not known"),
     # -- CX4xx boot path -------------------------------------------------------------------------
     ("CX401", "scope-file-beside-proxy", ERROR, "A scope names a boot file for clients that also have a ProxyDHCP"),
     ("CX402", "option-60-without-service", ERROR, "A DHCP server says PXEClient and no boot service is there"),

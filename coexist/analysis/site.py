@@ -220,10 +220,6 @@ class AnalysedSite:
         """When the class asks for its file at the latest, in seconds; None if it never does."""
         return max((f.seconds for f in self.races.of(client, silent) if f.seconds is not None), default=None)
 
-    def settled(self, client: ClientClass) -> bool:
-        """Whether the firmware's choice is known; otherwise several outcomes mean that nobody knows."""
-        return not self.races.result(client).assumptions
-
     def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """What happens to the witness of a class, line by line."""
         return self.races.timeline(client, silent)

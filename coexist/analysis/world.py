@@ -64,7 +64,8 @@ def build_world(inventory: Inventory) -> World:
     models = models_for(inventory)
     owners: dict[IPv4Address, str] = {}
     homes: dict[IPv4Address, str] = {}
-    for name, server in site.servers.items():
+    # Of two services on one address, the boot service is the one that is asked for files and on port 4011.
+    for name, server in sorted(site.servers.items(), key=lambda item: item[1].effective_roles <= {"dhcp"}):
         for vlan, address in server.stands_on.items():
             owners.setdefault(address, name)
             homes.setdefault(address, vlan)

@@ -237,7 +237,8 @@ def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
             "wds",
             "configmgr",
         )
-        strict = server.software.product == "coexist" and server.discovery_control in (None, 8)
+        declared = "discovery_control" in server.model_fields_set
+        strict = server.discovery_control == 8 if declared else server.software.product == "coexist"
         if names_file and strict:
             continue
         clients = [c.client for c in pxe_cases(site) if name in c.responders]

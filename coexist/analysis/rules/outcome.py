@@ -195,10 +195,6 @@ def _why_chance(site: AnalysedSite, case: Case, winners: frozenset[str | None]) 
     client = case.client
     names = [name for name in case.responders if name in winners]
     shown = " or ".join(sorted(str(w) if w else "nobody" for w in winners))
-    if site.kind(client) == "pxe21" and not site.settled(client):
-        return Verdict(code="CX322", path=("servers", str(case.intended.server)), client=client,
-                       message=f"old BIOS ROMs (pxe21) differ in how they choose here: {shown}",
-                       repair="let only one server answer these clients: then every ROM agrees")  # fmt: skip
     if len(names) > 1:
         first, second = names[0], names[1]
         (one, _), (other, path) = delay_of(site, first, client), delay_of(site, second, client)
@@ -210,6 +206,9 @@ def _why_chance(site: AnalysedSite, case: Case, winners: frozenset[str | None]) 
             return Verdict(code="CX312", path=path, client=client,
                            message=f"{first} answers {one} and {second} {other}: that is within the network's jitter, so {shown} wins",
                            repair="let the delays differ by 1 s or more, or use disjoint whitelists")  # fmt: skip
+        later, sooner = (second, first) if one.kind == "none" else (first, second)
+        if "none" in (one.kind, other.kind) and site.kind(client) == "ipxe" and _slow_lease(site, client):
+            return _overtaken(site, client, later, sooner)
     return Verdict(code="CX304", path=("servers", names[0] if names else str(case.intended.server)), client=client,
                    message=f"chance decides who boots these clients: {shown}",
                    repair="see the time line; disjoint whitelists make it certain")  # fmt: skip
@@ -224,15 +223,27 @@ def _why_order(site: AnalysedSite, case: Case, winner: str) -> Verdict:
                        message=f"{winner} answers later than {name} and wins: its offer names the file (option 43), {name}'s does not",
                        repair=f"keep {winner} from answering these clients, or let {name} send `discovery_control: 8`")  # fmt: skip
     if later:
-        return Verdict(code="CX313", path=path, client=client, severity=Severity.ERROR,
-                       message=f"{winner} answers {its}, before the DHCP server's offer: {client.firmware} then takes {winner} instead of {name}",
-                       repair="make the delay longer than the DHCP server needs (switch its ping check off), or use a whitelist")  # fmt: skip
+        return _overtaken(site, client, winner, name)
     code, path = (
         ("CX306", path) if winner in case.intended.fallback else ("CX303", ("servers", winner, "answers"))
     )
     return Verdict(code=code, path=path, client=client,
                    message=f"{winner} answers {its} and {name} {mine}: these clients boot from {winner}",
                    repair=f"keep {winner} from answering them, or let it answer later than {name}")  # fmt: skip
+
+
+def _slow_lease(site: AnalysedSite, client: ClientClass) -> bool:
+    """Whether a DHCP server of the VLAN pings an address before it offers it."""
+    servers = {s for name in site.heard_scopes(client.vlan) for s in site.site.scopes[name].servers}
+    return any(site.site.servers[name].ping_check is not False for name in servers)
+
+
+def _overtaken(site: AnalysedSite, client: ClientClass, later: str, name: str) -> Verdict:
+    """A proxy before the lease: iPXE takes the last of those that answer before it has an address."""
+    delay, path = delay_of(site, later, client)
+    return Verdict(code="CX313", path=path, client=client,
+                   message=f"{later} answers {delay}, before the DHCP server's offer: {client.firmware} may then take {later} instead of {name}",
+                   repair="make the delay longer than the DHCP server needs (switch its ping check off), or use a whitelist")  # fmt: skip
 
 
 def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
@@ -253,6 +264,6 @@ def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
 
 
 OUTCOME_CODES = ("CX301", "CX302", "CX303", "CX304", "CX305", "CX306", "CX308", "CX312", "CX313", "CX316",
-                 "CX320", "CX321", "CX322")  # fmt: skip
+                 "CX320", "CX321")  # fmt: skip
 for _code in OUTCOME_CODES:
     rule(_code)(_rule_of(_code))

@@ -1,0 +1,67 @@
+"""Each page of a finding: its failing inventory names the code, its repaired one is clean."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from coexist.analysis import Analysis, analyse
+from coexist.analysis.catalogue import CATALOGUE
+from coexist.analysis.registry import RULES
+from coexist.inventory import load_inventory
+
+PAGES = Path(__file__).resolve().parents[3] / "docs" / "findings"
+OF_SUPPRESSIONS = {"CX101", "CX102"}
+CHECKED = sorted({*RULES, *OF_SUPPRESSIONS})
+BLOCK = re.compile(r"^## (Failing|Repaired)\n+```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TODAY = date(2026, 1, 15)
+
+
+def blocks(code: str) -> dict[str, str]:
+    """The fenced inventories of a page by the heading above them."""
+    text = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    return {
+        heading.lower(): yaml
+        for heading, yaml in re.findall(
+            r"^## (Failing|Repaired)\n+```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL
+        )
+    }
+
+
+def analysed(text: str, folder: Path) -> Analysis:
+    (folder / "site.yaml").write_text(text, encoding="utf-8")
+    return analyse(load_inventory(folder), TODAY)
+
+
+@pytest.mark.parametrize("code", CHECKED)
+def test_the_failing_inventory_of_the_page_names_the_code_and_the_repaired_one_is_clean(
+    code: str, tmp_path: Path
+) -> None:
+    failing = analysed(blocks(code)["failing"], tmp_path)
+    found = [finding for finding in failing.findings if finding.code.code == code]
+    assert found, [f.code.code for f in failing.findings]
+    for finding in found:
+        assert finding.position.line > 1, finding.position
+        assert finding.repair
+        if finding.clients and finding.witness:
+            assert finding.witness.vlan in failing.site.site.vlans
+    repaired = analysed(blocks(code)["repaired"], tmp_path)
+    assert [f"{f.code.code} {f.message}" for f in repaired.findings] == []
+
+
+@pytest.mark.parametrize("code", sorted(CATALOGUE))
+def test_every_code_has_a_page_with_its_name_and_severity(code: str) -> None:
+    text = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {code} {CATALOGUE[code].name}\n")
+    assert f"Severity: {CATALOGUE[code].severity}." in text
+
+
+def test_there_is_no_page_of_a_code_that_does_not_exist() -> None:
+    assert {path.stem for path in PAGES.glob("CX*.md")} <= set(CATALOGUE)
+
+
+def test_at_least_forty_codes_are_checked_without_running_anything() -> None:
+    assert len(CHECKED) >= 40
