@@ -40,9 +40,13 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry("coexist.cli.init:command", "Begin an inventory."),
     "import": Entry("coexist.cli.import_:command", "Read the configuration of servers that exist."),
     "check": Entry("coexist.cli.check:command", "Find what goes wrong, for every client there can be."),
+    "explain": Entry("coexist.cli.explain:command", "Tell who boots one machine, packet by packet."),
     "matrix": Entry("coexist.cli.matrix:command", "Show who answers whom, against the intent."),
-    "solve": Entry("coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."),
+    "solve": Entry(
+        "coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."
+    ),
     "probe": Entry("coexist.cli.probe:command", "Ask the wire who answers booting clients."),
+    "observe": Entry("coexist.cli.observe:command", "Tell from a capture who answered, who won and why."),
     "render": Entry("coexist.cli.render:command", "Write each server's own configuration."),
     "plan": Entry("coexist.cli.plan:command", "Show what an apply would change, and for whom."),
     "apply": Entry("coexist.cli.apply:command", "Bring the servers to what was planned."),

@@ -29,6 +29,10 @@ _SIOCGIFADDR = 0x8915
 _SIOCGIFHWADDR = 0x8927
 _PACKET_OUTGOING = 4
 _LARGEST_FRAME = 65535
+# linux/if_packet.h
+_SOL_PACKET = 263
+_PACKET_ADD_MEMBERSHIP = 1
+_PACKET_MR_PROMISC = 1
 
 
 class Port(Protocol):
@@ -54,10 +58,14 @@ class Port(Protocol):
 
 
 class Segment:
-    """A network card on the clients' own VLAN."""
+    """A network card on the clients' own VLAN.
 
-    def __init__(self, interface: str) -> None:
+    ``everything``: hear every UDP datagram the card sees, TFTP and what is sent to others too.
+    """
+
+    def __init__(self, interface: str, *, everything: bool = False) -> None:
         self.interface = interface
+        self._everything = everything
         self.giaddr = UNSPECIFIED
         try:
             self._raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE_IPV4))
@@ -66,6 +74,8 @@ class Segment:
         try:
             self._raw.bind((interface, ETHERTYPE_IPV4))
             self.mac = _hardware_address(self._raw, interface)
+            if everything:
+                self._promiscuous(interface)
         except OSError as error:
             self._raw.close()
             raise HostError(f"the interface {interface} cannot be used: {error.strerror}") from None
@@ -116,8 +126,16 @@ class Segment:
                 raise HostError(f"the interface {self.interface} stopped: {error.strerror}") from None
             at = time.monotonic()
             datagram = decode_frame(frame)
-            if direction != _PACKET_OUTGOING and datagram is not None and _is_dhcp(datagram):
+            if datagram is not None and self._wanted(direction, datagram):
                 yield at, datagram
+
+    def _wanted(self, direction: int, datagram: Datagram) -> bool:
+        return self._everything or (direction != _PACKET_OUTGOING and _is_dhcp(datagram))
+
+    def _promiscuous(self, interface: str) -> None:
+        """packet(7): the membership ends with the socket."""
+        request = struct.pack("iHH8s", socket.if_nametoindex(interface), _PACKET_MR_PROMISC, 0, b"")
+        self._raw.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, request)
 
 
 class RelayPort:

@@ -6,7 +6,6 @@ lie over the machine's. ``fault`` is what its login wrapper does: see ``_WRAPPER
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ if [ "$n" = "$at" ]; then
         cut-during) sh -c "$SSH_ORIGINAL_COMMAND" & kill -9 $PPID; wait; exit ;;
         cut-after) sh -c "$SSH_ORIGINAL_COMMAND" >/dev/null; kill -9 $PPID; exit ;;
         hang) sleep 600; exit 1 ;;
-        kill) kill -9 $pid ;;
+        kill) sudo -n /usr/bin/kill -9 $pid ;;
     esac
 fi
 exec sh -c "$SSH_ORIGINAL_COMMAND"
@@ -121,7 +120,7 @@ def _start(host: Host, folder: Path) -> Process:
         for name in ("passwd", "group", "shadow", "sudoers")
         if Path(f"/etc/{name}").exists()
     )
-    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     script = f"{over}exec /usr/sbin/sshd -D -e -f {folder}/sshd_config"
     process = host.start(["unshare", "--mount", "sh", "-c", script])
     wait_until(lambda: process.ended or 22 in tcp_listeners(host.namespace), "sshd on port 22")
