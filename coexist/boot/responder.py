@@ -95,6 +95,9 @@ class ServerModel(Protocol):
     def resume(self, state: Any, at: float) -> Reaction:
         """What it does when the time it asked for has come."""
 
+    def depends_on_phase(self, state: Any) -> bool:
+        """Whether what led to this state would differ with another phase."""
+
 
 class Stateless:
     """The parts of `ServerModel` of a server that keeps no clock and waits for nothing."""
@@ -110,6 +113,10 @@ class Stateless:
     def phases(self) -> tuple[float, ...]:
         """It has none."""
         return (0.0,)
+
+    def depends_on_phase(self, state: Any) -> bool:
+        """It has one phase."""
+        return False
 
     def resume(self, state: Any, at: float) -> Reaction:
         """It never asks for it."""

@@ -198,12 +198,14 @@ class Edk2:
                     replace(state, proxy_seen=True, proxy_binl=kept, cached=state.cached + 1),
                     cached.kind.value,
                 )
+            # All are cached, but no more than the first, and the first with a file, can ever be chosen.
             case Kind.DHCP_PXE10:
-                state = replace(state, dhcp_pxe10=(*state.dhcp_pxe10, cached))
+                state = replace(state, dhcp_pxe10=state.dhcp_pxe10 or (cached,))
             case Kind.DHCP_BINL:
-                state = replace(state, dhcp_binl=(*state.dhcp_binl, cached))
+                state = replace(state, dhcp_binl=state.dhcp_binl or (cached,))
             case Kind.DHCP_ONLY:
-                state = replace(state, dhcp_only=(*state.dhcp_only, cached))
+                if not state.dhcp_only or (cached.file and not any(o.file for o in state.dhcp_only)):
+                    state = replace(state, dhcp_only=(*state.dhcp_only, cached))
         return replace(state, cached=state.cached + 1), cached.kind.value
 
     # -- time ------------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ def _is_legal(code: int, value: bytes) -> bool:
     return code not in _SWITCHES or value in (b"\0", b"\1")
 
 
+@lru_cache(maxsize=4096)
 def parse(heard: Heard) -> Cached:
     """PxeBcParseDhcp4Packet."""
     packet, options = heard.packet, heard.packet.options

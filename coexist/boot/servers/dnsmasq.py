@@ -48,13 +48,16 @@ class Queued(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsmasqState:
-    """``phase``: where in its second the daemon's clock stands at time 0. ``busy``: until when it is deaf."""
+    """``phase``: where in its second the daemon's clock stands at time 0. ``busy``: until when it is deaf.
+    ``queued``: whether a packet that waited was delayed too, whose end depends on the clock.
+    """
 
     phase: float = 0.0
     busy: float | None = None
     on_67: tuple[Queued, ...] = ()
     on_4011: tuple[Queued, ...] = ()
     pinged: bool = False
+    queued: bool = False
 
 
 class _Answer(NamedTuple):
@@ -111,6 +114,10 @@ class DnsmasqModel:
         """Its clock stands ``phase`` seconds behind a full second."""
         return DnsmasqState(phase=phase)
 
+    def depends_on_phase(self, state: DnsmasqState) -> bool:
+        """Once a delayed packet had waited for another."""
+        return state.queued
+
     # -- the queue -------------------------------------------------------------------------------
 
     def receive(self, state: DnsmasqState, arrival: Arrival) -> Reaction:
@@ -162,6 +169,8 @@ class DnsmasqModel:
             polls += more
             state = replace(state, pinged=True)
         if found.delay:
+            if queued.received < end:
+                state = replace(state, queued=True)
             end, more = _wait(state.phase, queued.received, end, found.delay)
             polls += more
         reply = Reply(

@@ -71,6 +71,10 @@ class OpenThinClientModel:
         """It never waits for a time."""
         return Reaction(state=state)
 
+    def depends_on_phase(self, state: OpenThinClientState) -> bool:  # noqa: ARG002
+        """It has one phase."""
+        return False
+
     def receive(self, state: OpenThinClientState, arrival: Arrival) -> Reaction:
         """One packet on 67, 68 or 4011."""
         if arrival.port == CLIENT_PORT:

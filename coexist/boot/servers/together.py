@@ -34,6 +34,10 @@ class TogetherModel:
         """Nothing seen by any."""
         return tuple(part.initial(phase) for part in self.parts)
 
+    def depends_on_phase(self, state: tuple[Any, ...]) -> bool:
+        """If one of its parts does."""
+        return any(part.depends_on_phase(own) for part, own in zip(self.parts, state, strict=True))
+
     def receive(self, state: tuple[Any, ...], arrival: Arrival) -> Reaction:
         """What all parts make of a packet."""
         return self._join([part.receive(own, arrival) for part, own in zip(self.parts, state, strict=True)])

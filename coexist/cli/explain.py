@@ -1,0 +1,205 @@
+"""``coexist explain INVENTORY MAC``: who hears one client, who answers, who wins, and which line makes it so."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from coexist.analysis.race import ClientCase, Outcome, RaceResult
+    from coexist.inventory import Inventory
+
+WIDTH = 80
+
+
+@click.command("explain")
+@click.argument("inventory", type=click.Path(path_type=Path))
+@click.argument("mac")
+@click.option("--vlan", help="The VLAN it stands on; every one it may stand on unless given.")
+@click.option("--arch", help="Its architecture, such as bios or uefi-x64.")
+@click.option("--firmware", help="Its firmware, such as ipxe or edk2.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def command(
+    inventory: Path, mac: str, vlan: str | None, arch: str | None, firmware: str | None, form: str
+) -> None:
+    """Tell what the machine with this MAC does when it boots on the site of INVENTORY.
+
+    VLAN, architecture and firmware are those of its record and its groups unless they are given; where
+    neither says, each possibility the site declares is told.
+    """
+    from coexist.analysis.race import race
+    from coexist.analysis.world import build_world
+    from coexist.inventory import load_inventory
+    from coexist.wire.mac import parse_mac
+
+    try:
+        number = parse_mac(mac)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="MAC") from None
+    site = load_inventory(inventory)
+    cases = list(_cases(site, number, vlan, arch, firmware))
+    world = build_world(site)
+    results = [race(world, case) for case in cases]
+    if form == "json":
+        found = [as_dict(site, result) for result in results]
+        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+        return
+    for index, result in enumerate(results):
+        if index:
+            click.echo()
+        for line in text(site, result):
+            click.echo(line)
+
+
+def _cases(
+    inventory: Inventory, mac: int, vlan: str | None, architecture: str | None, firmware: str | None
+) -> Iterator[ClientCase]:
+    """Every case the declarations leave open."""
+    from coexist.analysis.profiles import profiles_of, vlans_of
+    from coexist.analysis.race import ClientCase
+    from coexist.boot.firmware import BUILT_IN
+    from coexist.wire.architecture import ARCHITECTURE_NAMES
+
+    site = inventory.site
+    _known("--vlan", vlan, site.vlans)
+    _known("--arch", architecture, ARCHITECTURE_NAMES)
+    _known("--firmware", firmware, {**BUILT_IN, **site.firmwares})
+    record = inventory.clients.find(mac)
+    groups = [
+        group
+        for name, group in site.groups.items()
+        if (group.architecture or group.firmware or group.vlan) and mac in inventory.group(name)
+    ]
+    own = record.vlan if record else ""
+    vlans = (vlan,) if vlan else vlans_of(site, own, groups)
+    said = (record.architecture if record else "", record.firmware if record else "")
+    profiles = profiles_of(site, architecture or said[0], firmware or said[1], groups)
+    for name in vlans:
+        for profile in profiles:
+            yield ClientCase(
+                mac=mac, vlan=name, architecture=profile.architecture, firmware=profile.firmware
+            )
+
+
+def _known(option: str, value: str | None, names: Mapping[str, object]) -> None:
+    from coexist.inventory.values import closest
+
+    if value is not None and value not in names:
+        raise click.BadParameter(f"{value!r} is not known; {closest(value, names)}", param_hint=option)
+
+
+# -- for programs ---------------------------------------------------------------------------------
+
+
+def as_dict(inventory: Inventory, result: RaceResult) -> dict[str, Any]:
+    """A race as JSON: the likeliest outcome on top, all possible winners in ``possible``."""
+    from coexist.wire.mac import format_mac
+
+    case, first = result.case, result.outcomes[0]
+    return {
+        "mac": format_mac(case.mac),
+        "vlan": case.vlan,
+        "architecture": case.architecture,
+        "firmware": case.firmware,
+        "winner": first.winner,
+        "boot_server": first.boot_server,
+        "file": first.file,
+        "first_rrq_seconds": _rounded(first.seconds),
+        "why": first.why,
+        "declared_at": _place(inventory, case, first),
+        "deterministic": result.deterministic,
+        "possible": list(result.winners),
+        "outcomes": [_outcome(inventory, case, outcome) for outcome in result.outcomes],
+        "events": [
+            {"seconds": round(e.at, 3), "kind": e.kind, "server": e.server or None, "text": e.text}
+            for e in result.events
+        ],
+        "assumptions": list(result.assumptions),
+    }
+
+
+def _outcome(inventory: Inventory, case: ClientCase, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "winner": outcome.winner,
+        "boot_server": outcome.boot_server,
+        "file": outcome.file,
+        "first_rrq_seconds": _rounded(outcome.seconds),
+        "latest_seconds": _rounded(outcome.latest),
+        "gives_up_seconds": _rounded(outcome.ended) if outcome.winner is None else None,
+        "why": outcome.why,
+        "declared_at": _place(inventory, case, outcome),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> str:
+    from coexist.analysis.declared import deciding_place
+
+    place = deciding_place(inventory, case, outcome)
+    return f"{place.file}:{place.line}"
+
+
+# -- for people -----------------------------------------------------------------------------------
+
+
+def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
+    """A race in lines of at most 80 columns where words allow it."""
+    from coexist.wire.mac import format_mac
+
+    case = result.case
+    record = inventory.clients.find(case.mac)
+    name = f" ({record.name})" if record and record.name else ""
+    what = " ".join(part for part in (case.architecture, case.firmware) if part)
+    yield f"{format_mac(case.mac)}{name} on VLAN {case.vlan}, {what}"
+    if not result.deterministic:
+        winners = " or ".join(winner or "nobody" for winner in result.winners)
+        yield from _wrapped(f"NOT DETERMINISTIC: {winners}, whichever packet is first", "  ")
+    for outcome in result.outcomes:
+        yield from _wrapped(_sentence(outcome), "  ")
+        yield from _wrapped(f"because {outcome.why}", "    ")
+        yield f"    declared at {_place(inventory, case, outcome)}"
+    yield ""
+    yield "  seconds"
+    for event in result.events:
+        yield from _wrapped(f"{event.at:8.3f}  {event.text}", "  ", hanging=10)
+    if result.assumptions:
+        yield ""
+        yield "  assumed:"
+        for assumption in result.assumptions:
+            yield from _wrapped(f"- {assumption}", "  ", hanging=2)
+
+
+def _sentence(outcome: Outcome) -> str:
+    if outcome.winner is None:
+        when = "" if outcome.ended is None else f" after {outcome.ended:.0f} s"
+        return f"nobody: it gives up{when}"
+    file = outcome.file or "its configuration"
+    seconds = "" if outcome.seconds is None else f" after {_span(outcome)} s"
+    where = "" if outcome.boot_server == outcome.winner else f" at {outcome.boot_server}"
+    return f"{outcome.winner}: it asks{where} for {file}{seconds}"
+
+
+def _span(outcome: Outcome) -> str:
+    first, last = outcome.seconds or 0.0, outcome.latest or 0.0
+    return f"{first:.1f}" if last - first < 0.1 else f"{first:.1f} to {last:.1f}"
+
+
+def _wrapped(line: str, indent: str, hanging: int = 2) -> list[str]:
+    return textwrap.wrap(
+        line,
+        width=WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+    )
