@@ -25,15 +25,17 @@ from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.wire import tftp
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
-from coexist.wire.mac import format_mac
+from coexist.wire.mac import format_mac, mac_bytes
 from coexist.wire.options import MessageType, Option
 from tests.harness.frames import (
     BROADCAST_MAC,
     ETH_P_ALL,
+    ETHERTYPE_ARP,
     ArpRequest,
     Datagram,
     Endpoint,
     arp_reply,
+    ethernet,
     parse_frame,
     udp_frame,
 )
@@ -228,7 +230,8 @@ class Fleet:
                 if booting.address == datagram.target:
                     self._socket.send(arp_reply(datagram, booting.mac))
             return
-        if datagram is None or datagram.stream:
+        if datagram is None:
+            self._hear_arp(frame)
             return
         port = datagram.destination[1]
         if port in (CLIENT_PORT, BOOT_SERVER_PORT):
@@ -304,8 +307,22 @@ class Fleet:
             self._finish(booting, error=f"it would load {boot.file} from {boot.server}")
             return
         booting.boot = boot
-        request = tftp.ReadRequest(filename=boot.file, options={"tsize": "0", "blksize": str(_BLKSIZE)})
-        self._ask(booting, request, (boot.server, TFTP_PORT))
+        # Firmware asks for the server's hardware address first, and is known to its neighbours by that.
+        self._again(booting)
+
+    def _hear_arp(self, frame: bytes) -> None:
+        """The answer to a machine that is about to load its file."""
+        if frame[12:14] != ETHERTYPE_ARP.to_bytes(2, "big") or frame[20:22] != b"\0\2":
+            return
+        booting = self._booting.get(int.from_bytes(frame[0:6], "big"))
+        if booting is None or booting.boot is None or booting.last[0] or booting.boot.file is None:
+            return
+        server = IPv4Address(frame[28:32])
+        if server == booting.boot.server:
+            options = {"tsize": "0", "blksize": str(_BLKSIZE)}
+            self._ask(
+                booting, tftp.ReadRequest(filename=booting.boot.file, options=options), (server, TFTP_PORT)
+            )
 
     def _ask(self, booting: _Booting, message: tftp.Message, to: Endpoint) -> None:
         booting.last = (tftp.encode(message), to)
@@ -317,7 +334,10 @@ class Fleet:
             self._finish(booting, error="the file server does not answer")
             return
         payload, to = booting.last
-        self._transmit(booting, payload, (booting.address, _TRANSFER_PORT), to)
+        if payload:
+            self._transmit(booting, payload, (booting.address, _TRANSFER_PORT), to)
+        elif booting.boot is not None and isinstance(booting.boot.server, IPv4Address):
+            self._socket.send(_arp_request(booting.mac, booting.address, booting.boot.server))
         self._wake(booting, time.monotonic() + _TFTP_PATIENCE[booting.tries])
         booting.tries += 1
 
@@ -355,6 +375,13 @@ class Fleet:
                 error=error,
             )
         )
+
+
+def _arp_request(mac: int, address: IPv4Address, target: IPv4Address) -> bytes:
+    """Who has ``target``? RFC 826."""
+    words = (1).to_bytes(2, "big") + (0x0800).to_bytes(2, "big") + b"\6\4" + (1).to_bytes(2, "big")
+    body = words + mac_bytes(mac) + address.packed + bytes(6) + target.packed
+    return ethernet(BROADCAST_MAC, mac, ETHERTYPE_ARP) + body
 
 
 def _offered(packet: Packet, after: int) -> Offered:
