@@ -1,0 +1,267 @@
+"""Importing a server's configuration and rendering it for the same product changes no answer.
+
+The real daemon runs on the original file and on the rendered one, and clients of every
+architecture, vendor class and user class, with the MAC of every host the file names and with a
+stranger's, ask both. What the original sends must come again; besides, the rendered file may repeat
+siaddr and file as options 66 and 67, as coexist always does.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from coexist.importers import Imported, import_files
+from coexist.importers.written import clients_csv, site_yaml
+from coexist.inventory import Inventory, load_inventory
+from coexist.render import render_site
+from coexist.wire.bootp import BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, Packet, decode, encode
+from coexist.wire.mac import format_mac, mac_bytes, parse_mac
+from coexist.wire.options import MessageType, Option
+from tests.harness.network import Host, Network
+from tests.harness.processes import Process
+from tests.harness.servers import start_dhcpd
+
+SHARED = Path(os.environ.get("COEXIST_SHARED", Path(__file__).parents[3] / "shared"))
+OWN = Path(__file__).parents[1] / "unit" / "importers" / "dhcpd_conf"
+PATIENCE = 1.6
+"""Seconds of silence after which no answer comes any more: dhcpd pings an address for one."""
+
+STRANGER = "02:00:5e:10:00:01"
+# The daemon's own times and identity, and a client's name, which an inventory keeps but does not tell.
+NOT_COMPARED = frozenset({12, 51, 54, 58, 59})
+REQUESTED = bytes([1, 3, 6, 12, 13, 15, 17, 28, 42, 43, 54, 60, 66, 67, 128, 129, 150, 160, 175, 203, 210])
+
+
+def _pxe(code: int, kind: str = "PXEClient") -> dict[int, bytes]:
+    return {
+        Option.VENDOR_CLASS_IDENTIFIER: f"{kind}:Arch:{code:05d}:UNDI:003016".encode(),
+        Option.CLIENT_SYSTEM_ARCHITECTURE: code.to_bytes(2, "big"),
+    }
+
+
+KINDS: dict[str, dict[int, bytes]] = {
+    "no PXE": {},
+    **{f"architecture {code}": _pxe(code) for code in (0, 2, 6, 7, 8, 9, 10, 11)},
+    **{f"HTTP {code}": _pxe(code, "HTTPClient") for code in (15, 16, 19)},
+    "no option 93": {Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient"},
+    "no vendor class": {Option.CLIENT_SYSTEM_ARCHITECTURE: b"\0\7"},
+    "iPXE on BIOS": _pxe(0)
+    | {Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: bytes.fromhex("130101170101180101270101")},
+    "iPXE on UEFI": _pxe(7)
+    | {Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: bytes.fromhex("130101240101270101")},
+    "iPXE without HTTP": _pxe(7) | {Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: b"\x17\1\1"},
+    "iPXE, counted": _pxe(7) | {Option.USER_CLASS: b"\4iPXE"},
+    "gPXE": _pxe(0) | {Option.USER_CLASS: b"gPXE"},
+    "snom": {Option.VENDOR_CLASS_IDENTIFIER: b"phone snom"},
+    "Cisco": {Option.VENDOR_CLASS_IDENTIFIER: b"Cisco Systems, Inc. IP Phone CP-8841"},
+    "Juniper": {Option.VENDOR_CLASS_IDENTIFIER: b"Juniper-srx320-x"},
+    "Apple": {Option.VENDOR_CLASS_IDENTIFIER: b"AAPLBSDPC/i386/x"},
+}
+
+Case = tuple[str, str, str]
+"""MAC, kind, VLAN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What of an offer a client acts on."""
+
+    leased: str
+    siaddr: IPv4Address
+    file: bytes
+    options: tuple[tuple[int, bytes], ...]
+
+
+def _packet(case: Case, xid: int, giaddr: IPv4Address) -> Packet:
+    mac, kind, _ = case
+    return Packet(
+        op=BOOTREQUEST,
+        xid=xid,
+        secs=40,
+        flags=BROADCAST_FLAG,
+        giaddr=giaddr,
+        chaddr=mac_bytes(parse_mac(mac)),
+        options={
+            Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
+            **KINDS[kind],
+            Option.PARAMETER_REQUEST_LIST: REQUESTED,
+        },
+    )
+
+
+def _cases(inventory: Inventory) -> list[Case]:
+    macs = [format_mac(mac) for mac in inventory.clients.macs][:12] + [STRANGER]
+    for group in inventory.site.groups.values():
+        macs += [format_mac(mac) for mac in group.macs[:2]]
+        macs += [f"{prefix}:00:00:01"[:17] for prefix in (*group.oui, *group.prefix) if len(prefix) == 8]
+    return [
+        (mac, kind, vlan)
+        for vlan in inventory.site.vlans
+        for mac in dict.fromkeys(macs)
+        for kind in KINDS
+    ]
+
+
+def _giaddr(inventory: Inventory, vlan: str, server: IPv4Address) -> IPv4Address:
+    """An address of the VLAN that nobody has, near the end of its first subnet."""
+    subnet = inventory.site.vlans[vlan].subnet[0]
+    taken = {record for s in inventory.site.servers.values() for record in s.stands_on.values()} | {server}
+    address = subnet.broadcast_address - 1
+    while address in taken:
+        address -= 1
+    return address
+
+
+def ask(
+    directory: Path, inventory: Inventory, server: IPv4Address, start: Callable[[Host], Process]
+) -> dict[Case, Answer | None]:
+    """The offer each case gets from a daemon, asked by a relay in each VLAN; None is silence."""
+    home = next(v for v in inventory.site.vlans.values() if any(server in net for net in v.subnet))
+    net = next(net for net in home.subnet if server in net)
+    relays = {vlan: _giaddr(inventory, vlan, server) for vlan in inventory.site.vlans}
+    local = net.broadcast_address - 2 if net.prefixlen < 31 else net.network_address
+    directory.mkdir()
+    with Network(directory=directory) as network:
+        network.vlan("lan", net if net.prefixlen < 31 else IPv4Network((int(net.network_address) & ~0xFF, 24)))
+        host = network.host("server", {"lan": server}, gateway=str(local))
+        clients = network.host("clients", {"lan": local})
+        for address in relays.values():
+            clients.namespace.ip(f"addr add {address}/32 dev eth0")
+        start(host)
+        cases = _cases(inventory)
+        packets = {n: _packet(case, n, relays[case[2]]) for n, case in enumerate(cases, start=1)}
+        replies = _exchange(clients, packets, server)
+    reserved = {str(record) for record in inventory.clients.columns["address"] if record}
+    return {
+        case: _answer(replies[n], reserved) if n in replies else None
+        for n, case in enumerate(cases, start=1)
+    }
+
+
+def _exchange(host: Host, packets: dict[int, Packet], server: IPv4Address) -> dict[int, Packet]:
+    answers: dict[int, Packet] = {}
+    asker = host.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        asker.bind(("", 67))
+        for batch in _batches(list(packets.values()), 16):
+            for packet in batch:
+                asker.sendto(encode(packet), (str(server), 67))
+            _collect(asker, answers, 0.05, len(packets))
+        _collect(asker, answers, PATIENCE, len(packets))
+    finally:
+        asker.close()
+    return answers
+
+
+def _collect(asker: socket.socket, answers: dict[int, Packet], patience: float, wanted: int) -> None:
+    while len(answers) < wanted and select.select([asker], [], [], patience)[0]:
+        reply = decode(asker.recv(2048))
+        if isinstance(reply, Packet) and reply.op == BOOTREPLY:
+            answers.setdefault(reply.xid, reply)
+
+
+def _batches(items: list[Packet], size: int) -> Iterator[list[Packet]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _answer(packet: Packet, reserved: set[str]) -> Answer:
+    address = str(packet.yiaddr)
+    options = {code: value for code, value in packet.options.items() if code not in NOT_COMPARED}
+    return Answer(
+        address if address in reserved else "from a pool",
+        packet.siaddr,
+        packet.file.rstrip(b"\0"),
+        tuple(sorted((int(code), bytes(value)) for code, value in options.items())),
+    )
+
+
+def differences(
+    before: dict[Case, Answer | None], after: dict[Case, Answer | None], left_out: frozenset[int]
+) -> list[str]:
+    """The cases whose answer is another one. ``left_out``: options the import says it did not take."""
+    result = []
+    for case, old in before.items():
+        new = after[case]
+        if (old is None) != (new is None):
+            result.append(f"{case}: {old} became {new}")
+            continue
+        if old is None or new is None:
+            continue
+        extra = dict(new.options)
+        wrong = [
+            f"option {code} {value!r} became {extra.get(code)!r}"
+            for code, value in old.options
+            if extra.get(code) != value and code not in left_out
+        ]
+        for code, repeated in ((66, str(new.siaddr).encode()), (67, new.file + b"\0")):
+            if code in extra and code not in dict(old.options) and extra[code] != repeated:
+                wrong.append(f"option {code} {extra[code]!r} is new")
+        known = {code for code, _ in old.options} | {66, 67}
+        wrong += [f"option {code} {value!r} is new" for code, value in extra.items() if code not in known]
+        for name in ("leased", "siaddr", "file"):
+            if getattr(old, name) != getattr(new, name):
+                wrong.append(f"{name} {getattr(old, name)} became {getattr(new, name)}")
+        if wrong:
+            result.append(f"{case}: {'; '.join(wrong)}")
+    return result
+
+
+def stored(imported: Imported, directory: Path) -> Inventory:
+    """The import as an administrator would find it on disk."""
+    directory.mkdir()
+    (directory / "site.yaml").write_text(site_yaml(imported))
+    (directory / "clients.csv").write_text(clients_csv(imported.clients))
+    return load_inventory(directory)
+
+
+def rendered(inventory: Inventory, server: str, name: str) -> bytes:
+    """The file that coexist writes for a server."""
+    return next(file.content for file in render_site(inventory).files[server] if file.path == name)
+
+
+# --- dhcpd --------------------------------------------------------------------------------------
+
+DHCPD = [
+    *sorted(path for path in OWN.glob("*.conf") if path.name not in ("foreman-hosts.conf", "odd.conf")),
+    *sorted(SHARED.glob("corpus/dhcpd*.conf")),
+]
+
+
+@pytest.mark.needs("dhcpd")
+@pytest.mark.parametrize("path", DHCPD, ids=lambda path: path.stem)
+def test_dhcpd_answers_as_before(path: Path, tmp_path: Path) -> None:
+    if "rejected" in path.name:
+        return
+    imported = import_files("dhcpd", [path])
+    inventory = stored(imported, tmp_path / "site")
+    address = inventory.site.servers["dhcp"].address
+    assert address is not None
+    text = path.read_text()
+    for name in path.parent.glob("*-hosts.conf"):
+        text = text.replace(f'"{name.name}"', f'"{name}"')
+    before = ask(tmp_path / "before", inventory, address, lambda host: start_dhcpd(host, text))
+    new = rendered(inventory, "dhcp", "dhcpd.conf").decode()
+    after = ask(tmp_path / "after", inventory, address, lambda host: start_dhcpd(host, new))
+    assert any(before.values()), "nobody was answered: nothing is shown"
+    wrong = differences(before, after, left_out_options(imported))
+    assert not wrong, f"{len(wrong)} of {len(before)} differ:\n" + "\n".join(wrong[:12])
+
+
+def left_out_options(imported: Imported) -> frozenset[int]:
+    """The options of which a statement was left out, as the import itself reports."""
+    names = {"domain-name-servers": 6, "ntp-servers": 42, "root-path": 17, "log-servers": 7}
+    return frozenset(
+        code
+        for entry in imported.not_modelled
+        for name, code in names.items()
+        if f"option {name} " in entry.statement
+    )
