@@ -88,8 +88,10 @@ def explained(inventory: Path, machine: Machine) -> list[dict[str, Any]]:
 def outcome_wording(outcome: Mapping[str, Any]) -> str:
     if outcome["boot_server"] is None:
         return "nobody wins"
-    after = "" if outcome["seconds"] is None else f" after {outcome['seconds']:.1f} s"
-    return f"{outcome['boot_server']} wins with {outcome['file']}{after}"
+    first, latest = outcome["first_rrq_seconds"], outcome["latest_seconds"]
+    after = f"{first:.1f} s" if latest is None or latest - first < 0.1 else f"{first:.1f} to {latest:.1f} s"
+    when = "at once" if first < 0.1 else f"after {after}"
+    return f"{outcome['boot_server']} wins with {outcome['file']} {when}"
 
 
 def timeline(boot: Boot, servers: Mapping[str, str]) -> Iterator[str]:
