@@ -33,6 +33,12 @@ class Account:
         entry = NotModelled(position, statement, why)
         self._left[position, why] = entry
 
+    def also(self, position: Position, more: str) -> None:
+        """The statement at a position stands elsewhere too, word for word; said of it if it is left out."""
+        for key, entry in self._left.items():
+            if key[0] == position:
+                self._left[key] = NotModelled(position, f"{entry.statement} {more}", entry.why)
+
     def close(self, statements: Iterable[tuple[Position, str]]) -> tuple[NotModelled, ...]:
         """All that was left out, in the order of the source, and those of ``statements`` nobody mentioned."""
         mentioned = self._modelled | {position for position, _ in self._left}

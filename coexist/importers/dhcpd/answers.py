@@ -118,11 +118,11 @@ class DhcpdAnswers:
                     self._subnet(IPv4Network((int(network.address), str(network.mask))), inner, scopes)
                 case Host(body=inner):
                     self._host(inner, scopes)
-                case PlainHosts(rows=rows):
+                case PlainHosts(rows=rows, body=said):
                     for _, mac, address, _, _ in rows:
                         addresses = (IPv4Address(address),) if address else ()
                         octets = mac_bytes(parse_mac(":".join(f"{int(x, 16):02x}" for x in mac.split(":"))))
-                        self.machines.append(_Machine((octets,), addresses, scopes))
+                        self.machines.append(_Machine((octets,), addresses, (*scopes, said)))
                 case ClassDeclaration(name=name, body=inner):
                     self._class(name, inner)
                 case Subclass(parent=name, data=data, body=own):

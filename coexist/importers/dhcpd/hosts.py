@@ -61,19 +61,25 @@ class HostBook:
             for subnet in wire.subnets
         ]
         self._prefixes: dict[str, bool | None] = {}
+        self._by_wire: dict[Wire, list[int]] = {}
 
     def read(self) -> None:
         """Take every host declaration."""
-        silent: dict[Level, bool] = {}
-        for level, plain in self.outline.plain:
-            if level not in silent:
-                silent[level] = not self._says_something(level)
+        for around, plain in self.outline.plain:
+            level = around
+            if plain.body:
+                level = Level(around, list(plain.body))
+                self.interpreter.level(level)
+            silent = not self._says_something(level)
             for row in plain.rows:
-                self._plain(row, level, plain, silent[level])
+                self._plain(row, level, plain, silent)
             self.account.modelled(plain.at)
-            told = [row for row in plain.rows if row[3]]
+            for statement in plain.body:
+                more = f"and in {len(plain.rows)} more host declarations"
+                self.account.also(statement.at, more)
+            told = sum(1 for row in plain.rows if row[3])
             if told:
-                self._told_names(plain.at, len(told))
+                self._told_names(plain.at, told)
         for host in self.outline.hosts:
             self._host(host)
 
@@ -204,9 +210,7 @@ class HostBook:
         """
         together: dict[Level, list[Machine]] = {}
         seen: dict[int, Machine] = {}
-        for machine in self.machines.speaking:
-            if machine.is_fixed and not _on_wire(machine, wire):
-                continue
+        for machine in self._speaking_on(wire):
             other = seen.get(machine.mac)
             if other is not None and (other.is_fixed or not machine.is_fixed):
                 continue
@@ -221,6 +225,14 @@ class HostBook:
             if mac not in silent_here:
                 together.setdefault(machine.level, []).append(machine)
         yield from together.items()
+
+    def _speaking_on(self, wire: Wire) -> list[Machine]:
+        if not self._by_wire:
+            for number, machine in enumerate(self.machines.speaking):
+                wires = [w for w in self.outline.wires if not machine.is_fixed or _on_wire(machine, w)]
+                for one in wires:
+                    self._by_wire.setdefault(one, []).append(number)
+        return [self.machines.speaking[number] for number in self._by_wire.get(wire, ())]
 
     def steps(self, wire: Wire, limit: frozenset[Level]) -> Execution:
         """What the host declarations set for the machines on a wire, under membership in their groups."""

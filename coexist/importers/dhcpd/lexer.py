@@ -115,7 +115,7 @@ class Lexer:
 
     def _read(self) -> Token:
         text = self.text
-        start = _skip(text, self.at)
+        start = skip(text, self.at)
         if start == len(text):
             return Token(END, "", start, start)
         word = _WORD.match(text, start)
@@ -182,7 +182,8 @@ class Lexer:
         return at + 1
 
 
-def _skip(text: str, at: int) -> int:
+def skip(text: str, at: int) -> int:
+    """Where the next word begins: behind blanks and comments."""
     found = _SKIP.match(text, at)
     return found.end() if found else at
 

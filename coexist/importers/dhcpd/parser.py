@@ -5,7 +5,6 @@ What the daemon refuses is refused, at the line the daemon names first.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -13,7 +12,7 @@ from ipaddress import IPv4Address
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.dhcpd.definitions import parse_option_or_definition, parse_space, semicolon
 from coexist.importers.dhcpd.failover import parse_failover
-from coexist.importers.dhcpd.lexer import END, NUMBER, STRING, Lexer
+from coexist.importers.dhcpd.lexer import END, NUMBER, STRING, Lexer, skip
 from coexist.importers.dhcpd.numbers import (
     is_hexadecimal,
     parse_address,
@@ -22,8 +21,10 @@ from coexist.importers.dhcpd.numbers import (
     parse_octets,
 )
 from coexist.importers.dhcpd.option_values import address_or_name, parse_value
+from coexist.importers.dhcpd.plain_hosts import plain_host
 from coexist.importers.dhcpd.statements import Names, StatementParser
 from coexist.importers.dhcpd.syntax import (
+    Assign,
     Authoritative,
     ClassDeclaration,
     ClientIdentifier,
@@ -68,16 +69,6 @@ ROOT, GROUP, SHARED, SUBNET, POOL, CLASS, HOST = (
 
 _HARDWARE = {"ethernet": 1, "token-ring": 6, "fddi": 8, "infiniband": 32}
 _ONLY_6 = frozenset({"subnet6", "range6", "prefix6", "pool6"})
-_OCTET = "[0-9A-Fa-f]{1,2}"
-_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_S = r"[ \t\r\n]"
-# A host with nothing but a MAC, perhaps an address and a host name, in this order or the other.
-_PLAIN_HOST = re.compile(
-    rf"host{_S}+([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*){_S}*\{{{_S}*"
-    rf"hardware{_S}+ethernet{_S}+((?:{_OCTET}:){{5}}{_OCTET}){_S}*;{_S}*"
-    rf"(?:fixed-address{_S}+({_BYTE}(?:\.{_BYTE}){{3}}){_S}*;{_S}*)?"
-    rf'(?:option{_S}+host-name{_S}+"([A-Za-z0-9_.-]+)"{_S}*;{_S}*)?\}}{_S}*'
-)
 _DEEPEST = 200
 
 
@@ -442,28 +433,38 @@ class DeclarationParser(StatementParser):
     # -- hosts -----------------------------------------------------------------------------------
 
     def _plain_hosts(self, body: list[Statement]) -> bool:
-        """Read as many plain host declarations as follow each other; False if there is none."""
+        """Read as many hosts as follow each other that say nothing new; False if the next one does."""
         lexer = self.lexer
-        text, match = lexer.text, _PLAIN_HOST.match
-        first = lexer.peek().start
-        found = match(text, first)
-        if found is None:
-            return False
-        rows: list[tuple[str, str, str, str, int]] = []
-        known = self.names.hosts
+        first = at = lexer.peek().start
+        known, bodies = self.names.hosts, self.names.host_bodies
+        runs: dict[str, list[tuple[str, str, str, str, int]]] = {}
         end = first
-        while found is not None:
-            name, mac, address, host_name = found.groups("")
-            end = found.end()
+        while (found := plain_host(lexer.text, at)) is not None and found.rest in bodies:
+            name = found.row[0]
             if name in known:
-                lexer.jump(end, text.rindex("}", 0, end))
+                lexer.jump(found.end, found.end - 1)
                 lexer.fail(f"host {name}: already exists", "give each host its own name")
             known.add(name)
-            rows.append((name, mac, address, host_name, found.start()))
-            found = match(text, end)
-        lexer.jump(end, text.rindex("}", 0, end))
-        body.append(PlainHosts(lexer.position(first), "host", tuple(rows), lexer.position))
+            runs.setdefault(found.rest, []).append(found.row)
+            end = found.end
+            at = skip(lexer.text, end)
+        if not runs:
+            return False
+        lexer.jump(end, end - 1)
+        for rest, rows in runs.items():
+            place = lexer.position(rows[0][4])
+            body.append(PlainHosts(place, f"host {rows[0][0]}", tuple(rows), lexer.position, bodies[rest]))
         return True
+
+    def _remember_body(self, start: int, host: Host) -> None:
+        """Let the next host that says the same be a plain one."""
+        found = plain_host(self.lexer.text, start)
+        if found is None or not all(isinstance(s, (Hardware, FixedAddress, Assign)) for s in host.body):
+            return
+        said = tuple(s for s in host.body if isinstance(s, Assign))
+        if found.row[3]:
+            said = tuple(s for s in said if s.option.name != "host-name")
+        self.names.host_bodies.setdefault(found.rest, said)
 
     def _host(self, start: int, level: str) -> Statement:
         lexer = self.lexer
@@ -483,7 +484,9 @@ class DeclarationParser(StatementParser):
         self.names.hosts.add(name)
         addresses = [s for s in body if isinstance(s, FixedAddress)]
         self.need(len(addresses) < 2, "Only one fixed address declaration per host.")
-        return Host(lexer.position(start), text, name, body)
+        host = Host(lexer.position(start), text, name, body)
+        self._remember_body(start, host)
+        return host
 
     def _host_statement(self, kind: str, body: list[Statement], seen: set[str]) -> bool:
         lexer = self.lexer

@@ -59,6 +59,7 @@ class Names:
     referred_peers: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
     ranges: list[tuple[int, int]] = field(default_factory=list)
+    host_bodies: dict[str, tuple[Statement, ...]] = field(default_factory=lambda: {"": ()})
 
 
 class StatementParser:

@@ -182,14 +182,15 @@ class Host(Statement):
 
 @dataclass(frozen=True, slots=True)
 class PlainHosts(Statement):
-    """Host declarations without anything but a MAC, perhaps an address and a host name, in a row.
+    """Host declarations that say the same but for MAC, address and host name.
 
     Rows: (name, MAC as written, address or "", host name or "", offset in the file); ``place`` makes a
-    position of an offset.
+    position of an offset. ``body`` is what each of them says besides, as its first one was written.
     """
 
     rows: tuple[tuple[str, str, str, str, int], ...]
     place: Callable[[int], Position]
+    body: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

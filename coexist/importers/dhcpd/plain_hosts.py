@@ -1,0 +1,67 @@
+"""Host declarations by regular expression: a file may have a hundred thousand of them.
+
+Only what cannot be read in two ways is matched: lower-case keywords, no comment, no escape, no
+braces. Everything else is left to the grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_OCTET = "[0-9A-Fa-f]{1,2}"
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_MAC = rf"((?:{_OCTET}:){{5}}{_OCTET})"
+_ADDRESS = rf"({_BYTE}(?:\.{_BYTE}){{3}})"
+_S = r"[ \t\r\n]"
+_HEAD = rf"host{_S}+([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*){_S}*\{{{_S}*"
+
+_SHORTEST = re.compile(
+    rf"{_HEAD}hardware{_S}+ethernet{_S}+{_MAC}{_S}*;{_S}*(?:fixed-address{_S}+{_ADDRESS}{_S}*;{_S}*)?\}}"
+)
+_ANY = re.compile(rf'{_HEAD}((?:[^{{}}"#\\;]+(?:"[^"\\{{}}#]*"[^{{}}"#\\;]*)*;{_S}*)+)\}}')
+_OWN = re.compile(
+    rf"(?:hardware{_S}+ethernet{_S}+{_MAC}|fixed-address{_S}+{_ADDRESS}"
+    rf'|option{_S}+host-name{_S}+"([A-Za-z0-9_.-]+)"){_S}*;{_S}*'
+)
+_OTHER = re.compile(rf'[^";]+(?:"[^"]*"[^";]*)*;{_S}*')
+
+
+class PlainHost(NamedTuple):
+    """A host: (name, MAC, address, host name, offset), what else it says as text, and its end."""
+
+    row: tuple[str, str, str, str, int]
+    rest: str
+    end: int
+
+
+def plain_host(text: str, at: int) -> PlainHost | None:
+    """The host declaration that begins at an offset, if it is a plain one."""
+    found = _SHORTEST.match(text, at)
+    if found is not None:
+        name, mac, address = found.groups("")
+        return PlainHost((name, mac, address, "", at), "", found.end())
+    found = _ANY.match(text, at)
+    return None if found is None else _split(found[1], found[2], at, found.end())
+
+
+def _split(name: str, body: str, at: int, end: int) -> PlainHost | None:
+    own = ["", "", ""]
+    rest: list[str] = []
+    place = 0
+    while place < len(body):
+        found = _OWN.match(body, place)
+        if found is not None:
+            which = (found.lastindex or 1) - 1
+            if own[which]:
+                return None
+            own[which] = found[which + 1]
+        else:
+            found = _OTHER.match(body, place)
+            if found is None:
+                return None
+            rest.append(" ".join(found.group().split()))
+        place = found.end()
+    if not own[0]:
+        return None
+    return PlainHost((name, own[0], own[1], own[2], at), "\n".join(rest), end)
