@@ -190,9 +190,14 @@ def retire_source(journal: Journal, world: World) -> MigrationState:
 
 
 def current_inventory(inventory: Inventory) -> Inventory:
-    """The inventory as its migrations stand now, parked registrations included: what servers should run."""
+    """The inventory as its migrations stand now, parked registrations included: what servers should run.
+
+    A migration that was never begun changes nothing.
+    """
     for name in inventory.site.migrations:
-        inventory = rendered_inventory(inventory, name, Journal(inventory, name).read().placement)
+        state = Journal(inventory, name).read()
+        if state.history:
+            inventory = rendered_inventory(inventory, name, state.placement)
     return inventory
 
 

@@ -122,7 +122,7 @@ class Observed:
             self.changed.notify_all()
 
     def _switch_on(self) -> None:
-        everyone = itertools.cycle(sorted(self.kinds))
+        everyone = itertools.cycle(sorted(self.kinds, reverse=True))
         turn = 0
         while not self._stopping.wait(0.03):
             if self.fleet.busy >= AT_ONCE:

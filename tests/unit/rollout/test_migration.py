@@ -18,9 +18,17 @@ from coexist.boot.policy import BootPolicy
 from coexist.boot.servers.coexist import boot_policy
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory, load_inventory
-from coexist.planning.placement import Placement
+from coexist.planning.placement import BEFORE, Placement
 from coexist.planning.steps import HAND_OVER_DELAYS, NEVER, Direction, build_step
-from coexist.rollout.migration import Journal, World, begin, carry_on, current_inventory, take_back
+from coexist.rollout.migration import (
+    Journal,
+    World,
+    begin,
+    carry_on,
+    current_inventory,
+    rendered_inventory,
+    take_back,
+)
 from tests.unit.planning.sites import tree
 
 ENDS = ("old", "new")
@@ -39,7 +47,7 @@ class Wire:
     """
 
     def __init__(self, inventory: Inventory, kill_at: int | None = None) -> None:
-        now = current_inventory(inventory)
+        now = rendered_inventory(inventory, "up", BEFORE)
         self.policies: dict[str, BootPolicy] = {server: boot_policy(now, server) for server in ENDS}
         self.macs = list(inventory.clients.macs)
         self.now = START

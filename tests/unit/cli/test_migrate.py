@@ -1,0 +1,209 @@
+"""``coexist migrate`` and ``coexist checklist`` on two servers whose files lie in a folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from coexist.cli import run
+from coexist.server.config import load_config
+from coexist.server.registry import Registry
+from tests.unit.planning.sites import tree
+
+PILOTS = (0x00155D000001, 0x00155D000004)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plain = tree(
+        pilots="pilot-machines",
+        waves=[{"name": "room", "location": "room-0"}, {"name": "rest"}],
+        gate={"checklist": True, "seen_share": "50%"},
+        checklist=["boots", "prints"],
+        settle=0,
+    )
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        plain["servers"][name]["deploy"] = {
+            "host": "localhost",
+            "paths": {"*": str(tmp_path / name)},
+            "check": "test -s {path}",
+            "reload": f"touch {tmp_path / name / 'reloaded'}",
+        }
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(plain))
+    return tmp_path
+
+
+def served(folder: Path, server: str) -> set[int]:
+    """Whom a server's configuration on the disk serves."""
+    loaded = load_config(folder / server / "coexist.yaml")
+    macs = range(0x00155D000000, 0x00155D00000C)
+    return {mac for mac in macs if loaded.policy.rule_for(mac, 0) is not None}
+
+
+def state(folder: Path) -> Any:
+    return yaml.safe_load((folder / "migrations" / "up.yaml").read_text())
+
+
+def pass_everything(folder: Path) -> None:
+    for machine in ("tc01", "tc04"):
+        for item in ("1", "prints"):
+            assert run(["checklist", "record", str(folder), machine, item, "passed", "--who", "kim"]) == 0
+
+
+def test_plan(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate", "plan", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "pilots: 2 clients" in shown
+    assert "every moment proven (hand-over)" in shown
+    assert run(["migrate", "plan", str(folder), "--format", "json"]) == 0
+    assert [step["forward"]["wave"] for step in json.loads(capsys.readouterr().out)["steps"]] == [
+        "pilots",
+        "room",
+        "rest",
+    ]
+    assert not (folder / "migrations").exists()
+
+
+def test_next_shows_and_does_and_back_undoes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate", "next", str(folder)]) == 3
+    assert not (folder / "migrations").exists()
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    assert served(folder, "new") == set(PILOTS)
+    assert served(folder, "old") == set(range(0x00155D000000, 0x00155D00000C)) - set(PILOTS)
+    assert (folder / "new" / "reloaded").exists()
+    assert [wave["name"] for wave in state(folder)["waves"]] == ["pilots"]
+    assert run(["migrate", "back", str(folder)]) == 3
+    assert served(folder, "new") == set(PILOTS)
+    assert run(["migrate", "back", str(folder), "--yes"]) == 0
+    assert served(folder, "new") == set()
+    assert served(folder, "old") == set(range(0x00155D000000, 0x00155D00000C))
+    assert state(folder)["waves"] == []
+    assert [line["what"] for line in state(folder)["history"]][-1] == "pilots: 2 clients boot from old again"
+    capsys.readouterr()
+    assert run(["migrate", "back", str(folder), "--yes"]) == 0
+    assert "no wave has moved" in capsys.readouterr().err
+
+
+def test_the_parked_registration_stays_on_the_other_server(folder: Path) -> None:
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    lists = {
+        server: "\n".join(path.read_text() for path in (folder / server).glob("up.parked-on-*.macs"))
+        for server in ("old", "new")
+    }
+    assert "80:15:5d:00:00:01" in lists["old"]
+    assert "80:15:5d:00:00:02" in lists["new"]
+    assert "00:15:5d:00:00:01" not in lists["old"]
+
+
+def test_the_gate_reads_the_checklist_and_the_registry(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    assert run(["migrate", "next", str(folder), "--yes"]) == 2
+    told = capsys.readouterr()
+    assert "gate NOT MET: checklist: 0 of 4 passed on 2 pilot machines, 4 not tried" in told.out
+    assert "the gate is shut: checklist" in told.err
+    pass_everything(folder)
+    assert run(["migrate", "next", str(folder), "--yes"]) == 2
+    assert "seen on the new server: nobody looked" in capsys.readouterr().err
+    registry = Registry(folder / "new.sqlite")
+    at = time.time() + 1
+    registry.note(
+        [(PILOTS[0], "", "office", 0, "", "answered", "up.arrived-12345678", "new", at, at, 1, False)]
+    )
+    registry.close()
+    seen = ["--registry", f"new={folder / 'new.sqlite'}"]
+    assert run(["migrate", "status", str(folder), *seen]) == 0
+    shown = capsys.readouterr().out
+    assert "pilots, not seen: 00:15:5d:00:00:04 tc04" in shown
+    assert "gate met: 50% of pilots seen on the new server: 1 of 2" in shown
+    assert run(["migrate", "next", str(folder), "--yes", *seen]) == 0
+    assert [wave["name"] for wave in state(folder)["waves"]] == ["pilots", "room"]
+
+
+def test_a_shut_gate_is_passed_with_a_reason(folder: Path) -> None:
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    assert run(["migrate", "next", str(folder), "--yes", "--despite-gate", "the fair is on Monday"]) == 0
+    assert any("the fair is on Monday" in line["what"] for line in state(folder)["history"])
+
+
+def test_a_server_that_refuses_leaves_the_step_open_and_it_is_resumed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = folder / "site.yaml"
+    text = site.read_text()
+    site.write_text(text.replace(f"touch {folder / 'old' / 'reloaded'}", "/bin/false"))
+    assert run(["migrate", "next", str(folder), "--yes"]) == 4
+    assert "old was not reloaded" in capsys.readouterr().err
+    assert (state(folder)["step"]["done"], state(folder)["step"]["trying"]) == (1, True)
+    assert run(["migrate", "status", str(folder)]) == 0
+    assert "under way: pilots, forward (hand-over), 1 changes made" in capsys.readouterr().out
+    site.write_text(text)
+    assert run(["migrate", "next", str(folder)]) == 3
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    assert served(folder, "new") == set(PILOTS)
+    assert "step" not in state(folder)
+
+
+def test_to_the_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    despite = ["--despite-gate", "trying it out"]
+    for _ in range(3):
+        assert run(["migrate", "retire", str(folder)]) == 2
+        assert run(["migrate", "next", str(folder), "--yes", *despite]) == 0
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    assert "every wave has moved" in capsys.readouterr().err
+    assert run(["migrate", "retire", str(folder)]) == 3
+    assert run(["migrate", "retire", str(folder), "--yes"]) == 0
+    assert served(folder, "old") == set()
+    assert run(["migrate", "back", str(folder), "--yes"]) == 2
+    assert "old is retired" in capsys.readouterr().err
+    assert run(["migrate", "status", str(folder), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["retired"]
+
+
+def test_a_refused_step_exits_with_1_and_its_witness(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = folder / "site.yaml"
+    site.write_text(site.read_text().replace("software: coexist", "software: openthinclient"))
+    assert run(["migrate", "plan", str(folder)]) == 1
+    assert "refused, no order of single changes" in capsys.readouterr().out
+    assert run(["migrate", "next", str(folder), "--yes"]) == 1
+    assert "may have new or old" in capsys.readouterr().err
+    assert not (folder / "migrations").exists()
+
+
+def test_the_checklist_is_shown_in_every_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["checklist", "show", str(folder)]) == 1
+    assert "| tc01 |  |  |" in capsys.readouterr().out
+    pass_everything(folder)
+    capsys.readouterr()
+    for form, beginning in (("markdown", "# Checklist"), ("csv", "machine,item"), ("html", "<!DOCTYPE")):
+        assert run(["checklist", "show", str(folder), "--format", form]) == 0
+        assert capsys.readouterr().out.startswith(beginning)
+    assert run(["checklist", "record", str(folder), "tc99", "boots", "passed"]) == 2
+    assert run(["checklist", "record", str(folder), "tc01", "flies", "passed"]) == 2
+
+
+def test_a_complaint_stays_open_until_it_is_settled(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(["checklist", "complain", str(folder), "--note", "no sound", "--machine", "tc01", "--who", "sam"])
+        == 0
+    )
+    run(["checklist", "show", str(folder)])
+    assert "sam: tc01: no sound, open" in capsys.readouterr().out
+    assert run(["checklist", "settle", str(folder), "2"]) == 2
+    assert run(["checklist", "settle", str(folder), "1"]) == 0
+    run(["checklist", "show", str(folder)])
+    assert "no sound, settled" in capsys.readouterr().out
+
+
+def test_which_migration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate", "status", str(folder), "--migration", "down"]) == 2
+    assert "there is no migration 'down'; known: up" in capsys.readouterr().err
