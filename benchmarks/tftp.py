@@ -98,11 +98,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--without-tftpy", action="store_true", help="it takes ten times as long")
+    parser.add_argument("--only", help="one case, as 16x4 for 16 clients with windowsize 4")
     arguments = parser.parse_args()
     with wire() as stage, servers(stage) as ports:
         if arguments.without_tftpy:
             del ports["tftpy"]
         for clients, windowsize, wanted in CASES:
+            if arguments.only not in (None, f"{clients}x{windowsize}"):
+                continue
             contenders: dict[str, Callable[[], float]] = {
                 name: partial(rate, stage, port, clients, windowsize) for name, port in ports.items()
             }

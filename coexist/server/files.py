@@ -154,6 +154,7 @@ class Framed:
         self.last = content.size // blksize + 1
         self.users = 0
         self.chunks: dict[int, memoryview] = {}
+        self.single: dict[int, list[bytes]] = {}
         self._step = 4 + blksize
         self._cache = cache
 
@@ -163,14 +164,25 @@ class Framed:
         index, within = divmod(first - 1, CHUNK_BLOCKS)
         chunk = self.chunks.get(index)
         if chunk is None:
-            chunk = self._load(index)
+            chunk = self._frame(index)
+            self._cache.keep(self, index, chunk)
         step = self._step
         if within + count <= CHUNK_BLOCKS:
             return [chunk[within * step : (within + count) * step]]
         here = CHUNK_BLOCKS - within
         return [chunk[within * step :], *self.frames(first + here, count - here)]
 
-    def _load(self, index: int) -> memoryview:
+    def packets(self, first: int) -> list[bytes]:
+        """The DATA packets of the chunk that block ``first`` is in, one by one."""
+        index = (first - 1) // CHUNK_BLOCKS
+        packets = self.single.get(index)
+        if packets is None:
+            chunk = bytes(self._frame(index))
+            packets = [chunk[at : at + self._step] for at in range(0, len(chunk), self._step)]
+            self._cache.keep_single(self, index, packets, len(chunk))
+        return packets
+
+    def _frame(self, index: int) -> memoryview:
         blksize = self.blksize
         first = index * CHUNK_BLOCKS
         blocks = min(CHUNK_BLOCKS, self.last - first)
@@ -184,9 +196,7 @@ class Framed:
             else _HEADERS[at:] + _HEADERS[: at + blocks - (1 << 16)]
         )
         pieces[1::2] = [data[start : start + blksize] for start in range(0, blocks * blksize, blksize)]
-        chunk = memoryview(b"".join(pieces))
-        self._cache.keep(self, index, chunk)
-        return chunk
+        return memoryview(b"".join(pieces))
 
 
 class FrameCache:
@@ -196,7 +206,7 @@ class FrameCache:
         self.most = most
         self.octets = 0
         self._framed: dict[tuple[object, ...], Framed] = {}
-        self._order: OrderedDict[tuple[int, int], tuple[Framed, int, int]] = OrderedDict()
+        self._order: OrderedDict[tuple[int, int, bool], tuple[Framed, int]] = OrderedDict()
 
     def take(self, content: Content, blksize: int) -> Framed:
         """The frames of a content; one that is in use already is shared and the new one closed."""
@@ -215,18 +225,28 @@ class FrameCache:
         if framed.users == 0:
             del self._framed[framed.content.key, framed.blksize]
             for index in list(framed.chunks):
-                self._drop((id(framed), index))
+                self._drop((id(framed), index, False))
+            for index in list(framed.single):
+                self._drop((id(framed), index, True))
             framed.content.close()
 
     def keep(self, framed: Framed, index: int, chunk: memoryview) -> None:
         """Remember a chunk, and forget old ones."""
         framed.chunks[index] = chunk
-        self._order[id(framed), index] = (framed, index, len(chunk))
-        self.octets += len(chunk)
+        self._keep((id(framed), index, False), framed, len(chunk))
+
+    def keep_single(self, framed: Framed, index: int, packets: list[bytes], size: int) -> None:
+        """Remember the packets of a chunk, and forget old ones."""
+        framed.single[index] = packets
+        self._keep((id(framed), index, True), framed, size)
+
+    def _keep(self, key: tuple[int, int, bool], framed: Framed, size: int) -> None:
+        self._order[key] = (framed, size)
+        self.octets += size
         while self.octets > self.most and len(self._order) > 1:
             self._drop(next(iter(self._order)))
 
-    def _drop(self, key: tuple[int, int]) -> None:
-        framed, index, size = self._order.pop(key)
+    def _drop(self, key: tuple[int, int, bool]) -> None:
+        framed, size = self._order.pop(key)
         self.octets -= size
-        framed.chunks.pop(index, None)
+        (framed.single if key[2] else framed.chunks).pop(key[1])

@@ -88,9 +88,8 @@ class Loop:
             if timers:
                 sleep = min(max(timers[0].at - time.monotonic(), 0.0), _LONGEST_SLEEP)
             for fd, _ in poll(sleep, _MOST_EVENTS):
-                handler = handlers.get(fd)  # an earlier handler of this round may have removed it
-                if handler is not None:
-                    handler()
+                if fd in handlers:  # an earlier handler of this round may have removed it
+                    handlers[fd]()
             if timers:
                 self._ring()
 

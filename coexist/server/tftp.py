@@ -17,7 +17,7 @@ from typing import Any
 from coexist.boot.tftp_transfer import Agreed, Limits, Step, Transfer, negotiate
 from coexist.server.access import Access, Doorkeeper
 from coexist.server.counters import Counters
-from coexist.server.files import ChangedError, Content, FrameCache, Framed, NotServedError
+from coexist.server.files import CHUNK_BLOCKS, ChangedError, Content, FrameCache, Framed, NotServedError
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
 from coexist.wire.tftp import (
@@ -39,6 +39,9 @@ _LARGEST_REPLY = 600
 _UDP_SEGMENT = 103  # linux/udp.h
 _MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS
 _LARGEST_DATAGRAM = 65_000
+_SEND = Step.SEND
+_WAIT = Step.WAIT
+_CHANGED = "the file was changed, try again"
 # What the kernel says when it will not segment: no such option, too long for the device, not on this path.
 _NO_SEGMENTS = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 # Full queues and firewalls: the client's timeout and ours repair it.
@@ -59,9 +62,12 @@ class Running:
     """One transfer and its socket."""
 
     __slots__ = (
+        "base",
         "begun",
+        "counted",
         "framed",
         "name",
+        "packets",
         "peer",
         "receive",
         "segments",
@@ -91,6 +97,9 @@ class Running:
         self.name = name
         self.who = who
         self.framed = framed
+        self.packets: list[bytes] = []
+        self.base = 1
+        self.counted = 0
         self.transfer = Transfer(framed.content.size, agreed)
         self.segments = 1
         self.begun = self.touched = time.monotonic()
@@ -114,11 +123,20 @@ class Running:
         except OSError:
             self.service.end(self, "vanished")  # ICMP says that nobody listens there any more
             return
-        step = self.transfer.receive(octets)
-        if step is Step.SEND:
-            self.touched = self.service.now
-            self.send_blocks()
-        elif step is not Step.WAIT:
+        transfer = self.transfer
+        step = transfer.receive(octets)
+        if step is _SEND:
+            if transfer.window == 1:
+                # The most frequent of all: the next block, which stands ready.
+                try:
+                    self.send(self.packets[transfer.first - self.base])
+                except IndexError:
+                    self._send_from_next_chunk()
+                except OSError as error:
+                    self._send_failed(error)
+            else:
+                self.send_blocks()
+        elif step is not _WAIT:
             self.do(step)
 
     def do(self, step: Step) -> None:
@@ -138,6 +156,17 @@ class Running:
             case Step.WAIT:
                 pass
 
+    def _send_from_next_chunk(self) -> None:
+        first = self.transfer.first
+        try:
+            self.packets = self.framed.packets(first)
+            self.base = first - (first - 1) % CHUNK_BLOCKS
+            self.send(self.packets[first - self.base])
+        except ChangedError:
+            self.service.end(self, "changed", tell=_CHANGED)
+        except OSError as error:
+            self._send_failed(error)
+
     def send_blocks(self) -> None:
         """Send the blocks the transfer names."""
         transfer = self.transfer
@@ -149,14 +178,11 @@ class Running:
             else:
                 self._send_in_parts(transfer.first, count)
         except ChangedError:
-            self.service.end(self, "changed", tell="the file was changed, try again")
+            self.service.end(self, "changed", tell=_CHANGED)
             return
         except OSError as error:
             self._send_failed(error)
             return
-        counters = self.service.counters
-        counters.tftp_blocks += count
-        counters.tftp_octets += count * transfer.blksize
 
     def _send_in_parts(self, first: int, count: int) -> None:
         step = self.segments
@@ -205,7 +231,6 @@ class TftpService:
         self.counters = counters
         self.log = log
         self.terms: TftpTerms | None = None
-        self.now = time.monotonic()
         self.running: dict[tuple[str, int], Running] = {}
         self._next_port = 0
         sock.setblocking(False)
@@ -240,9 +265,11 @@ class TftpService:
 
     def sweep(self) -> None:
         """Give every transfer whose patience has ended its next step."""
-        self.now = now = time.monotonic()
+        now = time.monotonic()
         for running in list(self.running.values()):
             transfer = running.transfer
+            if self.count(running):
+                running.touched = now
             if now - running.touched >= transfer.patience:
                 running.touched = now
                 self.counters.tftp_retransmits += 1
@@ -303,11 +330,20 @@ class TftpService:
         self.loop.register(sock.fileno(), running.readable)
         running.do(running.transfer.begin())
 
+    def count(self, running: Running) -> int:
+        """Bring the blocks a transfer has sent since the last call into the counters; how many."""
+        blocks = running.transfer.sent - running.counted
+        self.counters.tftp_blocks += blocks
+        self.counters.tftp_octets += blocks * running.transfer.blksize
+        running.counted = running.transfer.sent
+        return blocks
+
     def end(self, running: Running, how: str, tell: str | None = None) -> None:
         """Finish with a transfer, and say so to the client if there is something to say."""
         if self.running.get(running.peer) is not running:
             return
         del self.running[running.peer]
+        self.count(running)
         if tell is not None:
             with suppress(OSError):  # it hears of it by our silence
                 running.send(encode(Error(code=ErrorCode.NOT_DEFINED, message=tell)))
