@@ -6,6 +6,7 @@ Lines of a daemon's own configuration are read by the readers the importers use.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -20,7 +21,7 @@ from coexist.boot.responder import Arrival, ServerModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
-from coexist.boot.servers.generic import GenericModel
+from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.kea import KeaModel
 from coexist.boot.servers.lease import Lease
 from coexist.boot.servers.tftpd import FileServerModel
@@ -40,7 +41,7 @@ UUID = bytes.fromhex("443322116655778899aabbccddeeff00")
 
 # How the emulated machines keep time (docs/concepts/the-race.md, "On emulated machines").
 # OVMF: the tick stood so that the first window lasted 3.57 to 3.93 s; the guest stalls by up to 0.9 s.
-OVMF = Edk2(first_window=(3.5, 4.9), late=0.1)
+OVMF = Edk2(first_window=(3.5, 4.9), late=0.01)
 # SeaBIOS and iPXE's ROM count BIOS ticks (1.6 % slow, granularity 55 ms); iPXE on OVMF a TSC (0.8 % fast).
 IPXE_BIOS = Ipxe(pace=(0.97, 1.03), late=0.25)
 IPXE_EFI = Ipxe(pace=(0.985, 1.02), late=0.25)
@@ -235,7 +236,7 @@ def _kea(server: Mapping[str, Any], file: str) -> KeaModel:
         lease_time=600,
     )
 
-    def leases(arrival: Arrival) -> Lease | str:  # noqa: ARG001
+    def leases(arrival: Arrival) -> Lease | str:
         return lease
 
     return KeaModel(name=server["name"], leases=leases)
@@ -258,12 +259,20 @@ _KEA_NAMES = {
 }
 
 
+def _spelled(macs: list[str]) -> MacSet:
+    """Its lists are compared as texts: only lower case with colons is ever equal to a client's."""
+    return MacSet.of(parse_mac(mac) for mac in macs if re.fullmatch("[0-9a-f]{2}(:[0-9a-f]{2}){5}", mac))
+
+
+_FILE_IN: dict[str, Where] = {"header": "header", "opt67": "option", "both": "both"}
+
+
 def _pyproxy(server: Mapping[str, Any], file: str) -> GenericModel:
     delay = server.get("delay") or 0
     elapsed = server.get("delay_mode", "timer") == "elapsed"
-    denied = MacSet.of(parse_mac(mac) for mac in server.get("deny_macs") or [])
     macs = server.get("macs")
-    clients = EVERYONE if macs is None else MacSet.of(parse_mac(mac) for mac in macs)
+    clients = EVERYONE if macs is None else _spelled(macs)
+    denied = _spelled(server.get("deny_macs") or [])
     architectures = server.get("archs")
     vendor_class = server.get("opt60", "PXEClient")
     siaddr = server.get("siaddr")
@@ -276,7 +285,7 @@ def _pyproxy(server: Mapping[str, Any], file: str) -> GenericModel:
         min_secs=server.get("min_secs") or 0,
         delay_4011=server.get("delay_4011") or 0,
         default_file=file,
-        file_in={"header": "header", "opt67": "option", "both": "both"}[server.get("file_in") or "header"],
+        file_in=_FILE_IN[server.get("file_in") or "header"],
         offers_file=server.get("offer_file", True),
         vendor_class=None if vendor_class is None else vendor_class.encode(),
         vendor_options=None if vendor_options is None else bytes.fromhex(vendor_options),

@@ -5,7 +5,7 @@
 prints one JSON line a row (``id``, ``predicted``: the possible winners, null for none, ``file``, ``seconds``,
 ``agrees``, ``why``) and a summary, and exits 1 if any row disagrees. A row agrees if its winner is one of the
 predicted ones, that winner's file is the one that was asked for, and the request came when predicted:
-within `TOLERANCE` of the predicted span, or, where the guest's clock was stretched by other work on the machine,
+within `TOLERANCE` of the predicted span, or, where other work on the machine stretched the guest's clock,
 later by no more than `STRETCH` with exactly as many DISCOVERs as predicted. Order is never excused.
 """
 
@@ -121,10 +121,11 @@ def main(arguments: list[str]) -> int:
     for row in rows:
         report = judge(row)
         reports.append(report)
-        print(json.dumps(report))
+        sys.stdout.write(json.dumps(report) + "\n")
     wrong = sum(not report["agrees"] for report in reports)
     sets = sum(len(report["predicted"]) > 1 for report in reports)
-    print(json.dumps({"rows": len(reports), "agree": len(reports) - wrong, "disagree": wrong, "sets": sets}))
+    summary = {"rows": len(reports), "agree": len(reports) - wrong, "disagree": wrong, "sets": sets}
+    sys.stdout.write(json.dumps(summary) + "\n")
     return 1 if wrong else 0
 
 

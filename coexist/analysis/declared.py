@@ -9,7 +9,7 @@ from coexist.inventory.documents import Path
 
 
 def deciding_path(inventory: Inventory, case: ClientCase, outcome: Outcome) -> Path:
-    """The path of the declaration that decided: a server's boot service, a scope (or its rule), or the VLAN."""
+    """The declaration that decided: a server's boot service, a scope or its rule, or the VLAN."""
     server = outcome.decided_by
     if server is None:
         return ("vlans", case.vlan)

@@ -10,12 +10,12 @@ as the course of events differs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.analysis.timeline import Event, Link, read_trace
+from coexist.analysis.timeline import Event, Link, read_trace, with_names
 from coexist.analysis.world import Listener, Segment, World
 from coexist.boot.firmware.machine import KEEP, Boot, Firmware, GiveUp, Heard, Machine, Send, Span, Step
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
@@ -49,8 +49,8 @@ class Outcome:
 
     ``winner``: the server that is asked for the file, None for nobody. ``boot_server``: that server, or its
     address if the inventory knows none there. ``decided_by``: the server whose packet decided. ``seconds``
-    and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of giving up
-    (``error``). ``discovers``: how many DISCOVERs it sent.
+    and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of
+    giving up (``error``). ``discovers``: how many DISCOVERs it sent.
     """
 
     winner: str | None
@@ -94,7 +94,7 @@ def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -
     if any(leaf.clocked for leaf in leaves):
         for clock in others:
             leaves += _over_phases(course, clock)
-    outcomes = _merge(leaves)
+    outcomes = tuple(replace(found, why=with_names(found.why, world.owners)) for found in _merge(leaves))
     keys = {(o.winner, o.boot_server, o.file) for o in outcomes}
     notes = dict.fromkeys((*firmware.assumptions, *segment.assumptions))
     for name in course.involved:
@@ -113,7 +113,14 @@ def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -
 def _over_phases(course: _Course, clock: float) -> list[_Leaf]:
     """The leaves for every phase of the firmware, between two phases only where they differ."""
     phases = course.firmware.phases
-    runs = [course.follow(phase, clock) for phase in phases]
+    last = course.follow(phases[-1], clock)
+    if (
+        course.firmware.continuous
+        and len(phases) == 2
+        and all(leaf.calm <= phases[0] and not leaf.clocked for leaf in last)
+    ):
+        return [*last, *(leaf.earlier(phases[1] - phases[0]) for leaf in last)]
+    runs = [*(course.follow(phase, clock) for phase in phases[:-1]), last]
     leaves = [leaf for run in reversed(runs) for leaf in run]
     if course.firmware.continuous:
         for (low, first), (high, last) in zip(
@@ -194,6 +201,20 @@ class _Leaf:
     trace: Link
     signature: tuple[Any, ...]
     clocked: bool
+    calm: float
+
+    def earlier(self, seconds: float) -> _Leaf:
+        """The same course with a first window that is so much shorter."""
+        found = self.outcome
+        if found.ended is None:
+            return self
+        shifted = replace(
+            found,
+            seconds=None if found.seconds is None else found.seconds - seconds,
+            latest=None if found.latest is None else found.latest - seconds,
+            ended=found.ended - seconds,
+        )
+        return _Leaf(shifted, self.trace, self.signature, self.clocked, self.calm)
 
 
 @dataclass(slots=True, eq=False)
@@ -219,6 +240,8 @@ class _Node:
     now: float
     trace: Link
     order: tuple[Any, ...]
+    calm: float = 0.0
+    """When the last packet of the first window came, if none came or was on its way later; else for ever."""
 
     def key(self) -> tuple[Any, ...]:
         """What its future depends on. Heard packets are interned, so that equal ones are the same object."""
@@ -302,25 +325,28 @@ class _Course:
                 at[0],
                 Link(node.trace, "timer", at[0], "", step.note),
                 (*node.order, "timer"),
+                # A second timer of the client, or a packet still on its way, and the phase may matter.
+                _FOR_EVER if node.items or (step.timer is None and step.end is None) else node.calm,
             )
             self._apply(after, step, at)
             yield after
             return
         left = tuple(other for other in node.items if other is not item)
         if item.heard is None:
-            after = _Node(node.step, node.timer, node.servers, left, at[0], node.trace, node.order)
+            after = _Node(node.step, node.timer, node.servers, left, at[0], node.trace, node.order, _FOR_EVER)
             self._resume(after, item)
             yield after
             return
         steps = self.firmware.receive(node.step.state, item.heard, at)
         order = (*node.order, (item.sender, item.heard.source_port))
+        calm = node.calm if "timer" in node.order else max(node.calm, item.hi)
         if not steps:
             trace = Link(node.trace, "ignored", at[0], item.sender, item.heard.packet)
-            yield _Node(node.step, node.timer, node.servers, left, at[0], trace, order)
+            yield _Node(node.step, node.timer, node.servers, left, at[0], trace, order, calm)
             return
         for step in steps:
             trace = Link(node.trace, "heard", at[0], item.sender, (item.heard.packet, step.note))
-            after = _Node(step, node.timer, node.servers, left, at[0], trace, order)
+            after = _Node(step, node.timer, node.servers, left, at[0], trace, order, calm)
             self._apply(after, step, at, keep=node.timer)
             yield after
 
@@ -355,7 +381,7 @@ class _Course:
             for model in self.clocked
             if model.name in node.servers
         )
-        return _Leaf(outcome, trace, (key, node.order), clocked)
+        return _Leaf(outcome, trace, (key, node.order), clocked, node.calm)
 
     def _boot(self, end: Boot, now: float, discovers: int) -> Outcome:
         owner = self.world.owners.get(end.server) if isinstance(end.server, IPv4Address) else None
@@ -496,6 +522,10 @@ class _Course:
         return None
 
 
+def _discovers_again(step: Step) -> bool:
+    return any(send.packet.message_type is MessageType.DISCOVER for send in step.sends)
+
+
 def _discovers(trace: Link) -> int:
     count = 0
     link: Link | None = trace
@@ -507,6 +537,7 @@ def _discovers(trace: Link) -> int:
 
 
 _ABSENT = object()
+_FOR_EVER = float("inf")
 
 
 def _next(node: _Node) -> list[tuple[_Item | None, Span]]:
@@ -534,10 +565,12 @@ def _next(node: _Node) -> list[tuple[_Item | None, Span]]:
         found.append((timer[0], 1 << 60, None))
     found.sort(key=lambda entry: entry[:2])
     choices: list[tuple[_Item | None, Span]] = []
-    for lo, _, item in found:
-        high = item.hi if item is not None else timer[1]  # type: ignore[index]
+    for lo, _, choice in found:
+        end = soonest if choice is None else min(choice.hi, soonest)
+        if choice is None and timer is not None:
+            end = min(timer[1], soonest)
         begin = max(lo, node.now)
-        choices.append((item, (begin, max(begin, min(high, soonest)))))
+        choices.append((choice, (begin, max(begin, end))))
     return choices
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address
 from typing import Any, NamedTuple
 
 from coexist.boot.firmware.machine import Boot, GiveUp, Send
@@ -42,7 +43,7 @@ class Event:
 
 
 def read_trace(trace: Link, owners: Mapping[IPv4Address, str]) -> tuple[Event, ...]:
-    """The events of a trace in the order of their times."""
+    """The events of a trace in the order of their times, up to the client's end."""
     links: list[Link] = []
     link: Link | None = trace
     while link is not None:
@@ -52,9 +53,24 @@ def read_trace(trace: Link, owners: Mapping[IPv4Address, str]) -> tuple[Event, .
     found = [
         Event(at=x.at, kind=x.kind, server=x.server, text=_text(x, owners))
         for x in links
-        if x.kind != "begin" and not (x.kind == "timer" and not x.detail)
+        if x.kind != "begin" and not (x.kind == "timer" and not x.detail) and x.at <= trace.at
     ]
     return tuple(sorted(found, key=lambda event: event.at))
+
+
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?!:)")
+
+
+def with_names(text: str, owners: Mapping[IPv4Address, str]) -> str:
+    """A sentence with servers' names instead of their addresses."""
+
+    def name(found: re.Match[str]) -> str:
+        try:
+            return owners.get(IPv4Address(found.group()), found.group())
+        except AddressValueError:
+            return found.group()
+
+    return _ADDRESS.sub(name, text)
 
 
 def _text(link: Link, owners: Mapping[IPv4Address, str]) -> str:
@@ -70,11 +86,12 @@ def _text(link: Link, owners: Mapping[IPv4Address, str]) -> str:
             return _replied(link.server, detail)
         case "heard":
             packet, note = detail
-            return f"client takes {message(packet)} of {link.server}: {note or 'as expected'}"
+            taken = with_names(note, owners) or "as expected"
+            return f"client takes {message(packet)} of {link.server}: {taken}"
         case "ignored":
             return f"client ignores {message(detail)} of {link.server}"
         case "timer":
-            return f"client: {detail}"
+            return f"client: {with_names(detail, owners)}"
         case "boot":
             return _booted(link.server, detail)
         case _:

@@ -31,7 +31,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A packet a server sends, when (absolute seconds, earliest and latest), from which port, and where to."""
+    """A packet a server sends: when (seconds, earliest and latest), from which port, where to."""
 
     packet: Packet
     earliest: float

@@ -1,4 +1,4 @@
-"""``coexist explain INVENTORY MAC``: who hears one client, who answers, who wins, and which line makes it so."""
+"""``coexist explain INVENTORY MAC``: who answers one client, who wins, and which line makes it so."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ WIDTH = 80
 @click.option("--vlan", help="The VLAN it stands on; every one it may stand on unless given.")
 @click.option("--arch", help="Its architecture, such as bios or uefi-x64.")
 @click.option("--firmware", help="Its firmware, such as ipxe or edk2.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
+)
 def command(
     inventory: Path, mac: str, vlan: str | None, arch: str | None, firmware: str | None, form: str
 ) -> None:
@@ -34,14 +36,14 @@ def command(
     """
     from coexist.analysis.race import race
     from coexist.analysis.world import build_world
-    from coexist.inventory import load_inventory
+    from coexist.cli.current import load_current
     from coexist.wire.mac import parse_mac
 
     try:
         number = parse_mac(mac)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="MAC") from None
-    site = load_inventory(inventory)
+    site = load_current(inventory)
     cases = list(_cases(site, number, vlan, arch, firmware))
     world = build_world(site)
     results = [race(world, case) for case in cases]
@@ -81,9 +83,7 @@ def _cases(
     profiles = profiles_of(site, architecture or said[0], firmware or said[1], groups)
     for name in vlans:
         for profile in profiles:
-            yield ClientCase(
-                mac=mac, vlan=name, architecture=profile.architecture, firmware=profile.firmware
-            )
+            yield ClientCase(mac=mac, vlan=name, architecture=profile.architecture, firmware=profile.firmware)
 
 
 def _known(option: str, value: str | None, names: Mapping[str, object]) -> None:

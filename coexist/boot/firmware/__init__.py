@@ -86,7 +86,7 @@ def variant(
             )
     if problems:
         raise InputError(problems)
-    changed: Firmware = replace(base, name=name, **changes)  # type: ignore[type-var]
+    changed: Firmware = replace(base, name=name, **changes)
     return changed
 
 

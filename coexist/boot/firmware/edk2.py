@@ -1,7 +1,7 @@
 """UEFI PXE as EDK2 has it: ``NetworkPkg/UefiPxeBcDxe`` on ``NetworkPkg/Dhcp4Dxe`` (edk2-stable202211).
 
-Function names below are EDK2's. The behaviour was held against OVMF 2022.11; docs/concepts/how-a-client-chooses.md
-tells it in words.
+Function names below are EDK2's. The behaviour was held against OVMF 2022.11;
+docs/concepts/how-a-client-chooses.md tells it in words.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from coexist.boot.firmware import edk2_packet
 from coexist.boot.firmware.edk2_packet import Cached, Kind
@@ -59,8 +60,7 @@ class Stage(Enum):
     DISCOVERING = "boot server discovery"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """A client in one of its stages.
 
     ``ends``: when the listening windows end (seconds). ``offers``: what the cache of 16 holds, by kind in
@@ -163,8 +163,7 @@ class Edk2:
         is_bootp = cached.kind is Kind.BOOTP
         if not is_bootp and (heard.packet.message_type is not MessageType.OFFER or not cached.server_id):
             return ()
-        state = replace(
-            state,
+        state = state._replace(
             fresh=True,
             heard_any=True,
             last=cached if state.last is not None or cached.damaged else None,
@@ -182,31 +181,31 @@ class Edk2:
             case Kind.DISCARDED:
                 return state, "discarded: " + cached.why
             case Kind.NOT_PXE_PROXY:
-                return replace(state, proxy_seen=True), "discarded: an offer without address and PXEClient"
+                return state._replace(proxy_seen=True), "discarded: an offer without address and PXEClient"
             case Kind.BOOTP:
                 if state.bootp:
                     return state, "a second BOOTP reply: discarded"
-                return replace(state, bootp=(cached,), cached=state.cached + 1), "BOOTP reply kept"
+                return state._replace(bootp=(cached,), cached=state.cached + 1), "BOOTP reply kept"
             case Kind.PROXY_PXE10:
-                state = replace(state, proxy_seen=True)
+                state = state._replace(proxy_seen=True)
                 if state.proxy_pxe10:
                     return state, "a second proxy with option 43: discarded"
-                return replace(state, proxy_pxe10=(cached,), cached=state.cached + 1), cached.kind.value
+                return state._replace(proxy_pxe10=(cached,), cached=state.cached + 1), cached.kind.value
             case Kind.PROXY_BINL:
                 kept = (*state.proxy_binl, cached)
                 return (
-                    replace(state, proxy_seen=True, proxy_binl=kept, cached=state.cached + 1),
+                    state._replace(proxy_seen=True, proxy_binl=kept, cached=state.cached + 1),
                     cached.kind.value,
                 )
             # All are cached, but no more than the first, and the first with a file, can ever be chosen.
             case Kind.DHCP_PXE10:
-                state = replace(state, dhcp_pxe10=state.dhcp_pxe10 or (cached,))
+                state = state._replace(dhcp_pxe10=state.dhcp_pxe10 or (cached,))
             case Kind.DHCP_BINL:
-                state = replace(state, dhcp_binl=state.dhcp_binl or (cached,))
+                state = state._replace(dhcp_binl=state.dhcp_binl or (cached,))
             case Kind.DHCP_ONLY:
                 if not state.dhcp_only or (cached.file and not any(o.file for o in state.dhcp_only)):
-                    state = replace(state, dhcp_only=(*state.dhcp_only, cached))
-        return replace(state, cached=state.cached + 1), cached.kind.value
+                    state = state._replace(dhcp_only=(*state.dhcp_only, cached))
+        return state._replace(cached=state.cached + 1), cached.kind.value
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -234,7 +233,7 @@ class Edk2:
             why = "nothing heard could be booted from" if state.heard_any else "no offer was heard at all"
             return Step(state=state, end=GiveUp(error=error, why=why))
         last = state.last if state.last is not None and not state.fresh else None
-        state = replace(state, window=window, fresh=False, last=last)
+        state = state._replace(window=window, fresh=False, last=last)
         return Step(
             state=state,
             sends=(self._discover(state),),
@@ -247,9 +246,9 @@ class Edk2:
         selected = chosen
         if chosen.damaged and not chosen.valid_when_damaged:
             selected = state.last or chosen
-            why += "; its option 67 without a NUL damaged the cached copy, so the last offer received is requested"
-        state = replace(
-            state, stage=Stage.REQUESTING, chosen=chosen, selected=selected, attempt=0, base=at[0]
+            why += "; an option 67 without a NUL damaged it, so the last offer received is requested"
+        state = state._replace(
+            stage=Stage.REQUESTING, chosen=chosen, selected=selected, attempt=0, base=at[0]
         )
         return Step(state=state, sends=(self._dhcp_request(state),), timer=later(at, 4.0), note=why)
 
@@ -276,7 +275,7 @@ class Edk2:
             return Step(
                 state=state, end=GiveUp(error=TIMEOUT, why="the request for the address was never answered")
             )
-        state = replace(state, attempt=attempt)
+        state = state._replace(attempt=attempt)
         return Step(
             state=state,
             sends=(self._dhcp_request(state),),
@@ -297,7 +296,7 @@ class Edk2:
         if packet.yiaddr != state.selected.packet.yiaddr or packet.yiaddr == UNSPECIFIED:
             why = "the address acknowledged is not the one that was offered"
             return (Step(state=state, end=GiveUp(error=UNKNOWN, why=why)),)
-        state = replace(state, ack=edk2_packet.parse(heard))
+        state = state._replace(ack=edk2_packet.parse(heard))
         return (self._handle_offer(state, at),)
 
     # -- after the lease (PxeBcHandleDhcp4Offer) --------------------------------------------------
@@ -307,28 +306,28 @@ class Edk2:
         assert chosen is not None
         assert state.ack is not None
         if chosen.kind is Kind.DHCP_BINL:
-            return self._ask(replace(state, queue=(chosen,)), at)
+            return self._ask(state._replace(queue=(chosen,)), at)
         if chosen.kind is Kind.DHCP_ONLY:
             if state.proxy_pxe10:
-                return self._boot_from(replace(state, reply=state.proxy_pxe10[0]), at)
+                return self._boot_from(state._replace(reply=state.proxy_pxe10[0]), at)
             if state.proxy_binl:
-                return self._ask(replace(state, queue=state.proxy_binl), at)
+                return self._ask(state._replace(queue=state.proxy_binl), at)
             if state.proxy_seen:
                 # SelectProxyType was never set: PxeBcCopyProxyOffer takes the first plain offer.
-                return self._boot_from(replace(state, reply=state.dhcp_only[0]), at)
+                return self._boot_from(state._replace(reply=state.dhcp_only[0]), at)
         return self._boot_from(state, at)
 
     def _ask(self, state: State, at: Span) -> Step:
         """PxeBcRetryBinlOffer: the first of the queue, at its siaddr, else its option 54."""
         asked = state.queue[0]
         target = asked.packet.siaddr if asked.packet.siaddr != UNSPECIFIED else IPv4Address(asked.server_id)
-        state = replace(state, stage=Stage.ASKING, attempt=0, targets=(target,), reply=None)
+        state = state._replace(stage=Stage.ASKING, attempt=0, targets=(target,), reply=None)
         return self._try(state, at, f"asks {target} on port 4011: {asked.kind.value}")
 
     def _try(self, state: State, at: Span, note: str) -> Step:
         """One REQUEST of PxeBcDhcp4Discover and its window, which ends on a tick of the service."""
         assert state.ack is not None
-        # The tick is the one that ended the DISCOVER window; a wait shorter than a second is what is left of it.
+        # The tick that ended the DISCOVER window goes on: the first second is what is left of it.
         elapsed = at[0] - state.base
         ticks = int(elapsed + 1e-6)
         end = state.base + ticks + self.binl_windows[state.attempt]
@@ -353,7 +352,7 @@ class Edk2:
         return Step(state=state, sends=(send,), timer=(end, end + self.late + at[1] - at[0]), note=note)
 
     def _hear_reply(self, state: State, heard: Heard) -> tuple[Step, ...]:
-        """Dhcp4Impl.c PxeDhcpInput: any well-formed reply to this xid is put on the list; the first counts."""
+        """Dhcp4Impl.c PxeDhcpInput: every well-formed reply to this xid is listed; the first counts."""
         if state.stage not in (Stage.ASKING, Stage.DISCOVERING) or heard.packet.xid != XID_4011:
             return ()
         if not edk2_packet.is_acceptable(heard):
@@ -364,7 +363,7 @@ class Edk2:
             return ()
         return (
             Step(
-                state=replace(state, reply=edk2_packet.parse(heard)),
+                state=state._replace(reply=edk2_packet.parse(heard)),
                 timer=KEEP,
                 note="kept until this window ends",
             ),
@@ -375,22 +374,22 @@ class Edk2:
             if state.stage is Stage.DISCOVERING:
                 return self._load(state, state.reply, at)
             usable = state.reply.file is not None or state.reply.kind is Kind.PROXY_PXE10
-            if usable and state.reply.kind not in (Kind.DISCARDED,):
+            if usable and state.reply.kind is not Kind.DISCARDED:
                 return self._boot_from(state, at)
             return self._next_server(state, at, "its reply names no boot file")
         attempt = state.attempt + 1
         if attempt < len(self.binl_windows):
-            return self._try(replace(state, attempt=attempt), at, "no reply yet: asks again")
+            return self._try(state._replace(attempt=attempt), at, "no reply yet: asks again")
         if state.stage is Stage.DISCOVERING:
             if len(state.targets) > 1:
-                state = replace(state, targets=state.targets[1:], attempt=0)
+                state = state._replace(targets=state.targets[1:], attempt=0)
                 return self._try(state, at, "no boot server there: the next of the list")
             return Step(state=state, end=GiveUp(error=TIMEOUT, why="no boot server answered the discovery"))
         return self._next_server(state, at, "it never answered on port 4011")
 
     def _next_server(self, state: State, at: Span, why: str) -> Step:
         if len(state.queue) > 1:
-            step = self._ask(replace(state, queue=state.queue[1:]), at)
+            step = self._ask(state._replace(queue=state.queue[1:]), at)
             return replace(step, note=f"{why}: the next one; {step.note}")
         return Step(state=state, end=GiveUp(error=NO_OFFER, why=why))
 
@@ -409,7 +408,7 @@ class Edk2:
         if timeout == 255:
             why = "its boot menu waits for a person"
             return Step(state=state, end=GiveUp(error="waits at the boot menu", why=why))
-        state = replace(state, stage=Stage.PROMPTING)
+        state = state._replace(stage=Stage.PROMPTING)
         if timeout:
             return Step(state=state, timer=later(at, timeout), note=f"boot prompt for {timeout} s")
         return self._take_item(state, at)
@@ -425,7 +424,7 @@ class Edk2:
         if item == 0:
             why = "option 43 has no menu and does not say to use the offer's file: local boot"
             return Step(state=state, end=GiveUp(error=CANCELLED, why=why))
-        return self._discover_server(replace(state, item=item), source, at)
+        return self._discover_server(state._replace(item=item), source, at)
 
     def _discover_server(self, state: State, source: Cached, at: Span) -> Step:
         """EfiPxeBcDiscover: the listed servers by unicast, else multicast, else broadcast."""
@@ -444,8 +443,7 @@ class Edk2:
             targets = (LIMITED_BROADCAST,)
         else:
             return Step(state=state, end=GiveUp(error=UNKNOWN, why="option 43.6 allows no discovery at all"))
-        state = replace(
-            state,
+        state = state._replace(
             stage=Stage.DISCOVERING,
             targets=targets,
             attempt=0,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from coexist.boot.firmware import edk2_packet
 from coexist.boot.firmware.edk2_packet import Cached
@@ -30,8 +31,7 @@ REQUESTED = bytes((1, 3, 6, 12, 15, 43, 50, 51, 54, 60, 67, 97))
 TIMEOUT = "no answer to HTTP boot"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """What the client has cached (first received first) and where it stands; times in seconds."""
 
     machine: Machine
@@ -104,19 +104,19 @@ class Edk2Http:
             return self._hear_ack(state, cached, at)
         if packet.message_type is not MessageType.OFFER or not cached.server_id:
             return ()
-        state = replace(state, fresh=True)
+        state = state._replace(fresh=True)
         if state.cached >= self.cache:
             return (Step(state=state, timer=KEEP, note=f"the cache of {self.cache} offers is full"),)
         is_http = _is_http(cached) and cached.file is not None
         if packet.yiaddr == UNSPECIFIED and not is_http:
             return (Step(state=state, timer=KEEP, note="no HTTPClient offer: discarded"),)
-        kept = replace(state, cached=state.cached + 1)
+        kept = state._replace(cached=state.cached + 1)
         if not is_http:
-            kept = replace(kept, plain=(*state.plain, cached))
+            kept = kept._replace(plain=(*state.plain, cached))
         elif packet.yiaddr == UNSPECIFIED:
-            kept = replace(kept, proxy_http=(*state.proxy_http, cached))
+            kept = kept._replace(proxy_http=(*state.proxy_http, cached))
         else:
-            kept = replace(kept, dhcp_http=(*state.dhcp_http, cached))
+            kept = kept._replace(dhcp_http=(*state.dhcp_http, cached))
         return (Step(state=kept, timer=KEEP, note="HTTP offer" if is_http else "plain DHCP offer"),)
 
     def expire(self, state: State, at: Span) -> Step:
@@ -124,16 +124,16 @@ class Edk2Http:
         if state.lease is not None:
             if state.attempt == 3:
                 return Step(state=state, end=GiveUp(error=TIMEOUT, why="the address was never acknowledged"))
-            return self._request(replace(state, attempt=state.attempt + 1), at, "asks for the address again")
+            return self._request(state._replace(attempt=state.attempt + 1), at, "asks for the address again")
         if state.fresh:
             lease, source = _select(state)
             if lease is not None and source is not None:
-                state = replace(state, lease=lease, source=source)
+                state = state._replace(lease=lease, source=source)
                 return self._request(state, at, f"takes {source.file} of {source.source}")
         if state.window + 1 == len(state.ends):
             return Step(state=state, end=GiveUp(error=TIMEOUT, why="no HTTP offer and address were heard"))
         return self._discover(
-            replace(state, window=state.window + 1, fresh=False), "no HTTP offer yet: DISCOVER again"
+            state._replace(window=state.window + 1, fresh=False), "no HTTP offer yet: DISCOVER again"
         )
 
     def _request(self, state: State, at: Span, note: str) -> Step:

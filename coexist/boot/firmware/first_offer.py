@@ -5,7 +5,8 @@ The same engine serves IP phones (`phone`): they differ in what they read from t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from coexist.boot.firmware.machine import (
     KEEP,
@@ -28,8 +29,7 @@ from coexist.wire.options import MessageType, Option
 XID = 0xB007
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """Which DISCOVER it is at, and the lease it took; seconds."""
 
     machine: Machine
@@ -69,7 +69,7 @@ class FirstOffer:
         return self._discover(State(machine=machine))
 
     def _options(self, machine: Machine) -> dict[int, bytes]:
-        options = {
+        options: dict[int, bytes] = {
             Option.PARAMETER_REQUEST_LIST: bytes(self.requested),
             Option.CLIENT_IDENTIFIER: b"\1" + mac_bytes(machine.mac),
         }
@@ -89,7 +89,7 @@ class FirstOffer:
             secs=secs,
             broadcast=True,
         )
-        state = replace(state, sent=state.sent + 1)
+        state = state._replace(sent=state.sent + 1)
         until = self.discover_at[state.sent] if state.sent < len(self.discover_at) else self.gives_up_at
         return Step(state=state, sends=(Send(packet),), timer=(until, until + self.late))
 
@@ -101,7 +101,7 @@ class FirstOffer:
         if state.lease is None:
             if packet.message_type is not MessageType.OFFER:
                 return ()
-            return (self._request(replace(state, lease=heard), at, "the first offer: takes it"),)
+            return (self._request(state._replace(lease=heard), at, "the first offer: takes it"),)
         same = packet.options.get(Option.SERVER_IDENTIFIER) == state.lease.packet.options.get(
             Option.SERVER_IDENTIFIER
         )
@@ -126,7 +126,7 @@ class FirstOffer:
             why = "no address was offered" if state.lease is None else "the address was never acknowledged"
             return Step(state=state, end=GiveUp(error="no address", why=why))
         if state.lease is not None:
-            return self._request(replace(state, attempt=state.attempt + 1), at, "asks again")
+            return self._request(state._replace(attempt=state.attempt + 1), at, "asks again")
         if state.sent == len(self.discover_at):
             return Step(state=state, end=GiveUp(error="no address", why="no address was offered"))
         return self._discover(state)

@@ -5,10 +5,11 @@ Function names below are iPXE's. The behaviour was held against Debian's 1.0.0+g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from coexist.boot.firmware.machine import (
     KEEP,
@@ -37,7 +38,9 @@ REQUESTED = bytes((1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, *range(128, 
 NDI = bytes((1, 2, 1))
 MAX_MESSAGE = (1472).to_bytes(2, "big")
 # Features of Debian's ROM; nobody decides by them, but is_ipxe() looks for the option itself.
-FEATURES = bytes.fromhex("b105018086100eeb030100001701012201011301011101012701011901012901011002010221010115010118010112 0101".replace(" ", ""))  # fmt: skip
+FEATURES = bytes.fromhex(
+    "b105018086100eeb03010000170101220101130101110101270101190101290101100102210101150101180101120101"
+)
 
 NOTHING = "Nothing to boot"
 PRIORITY, NO_PXEDHCP = 1, 176
@@ -54,14 +57,13 @@ class Stage(Enum):
     BOOT_SERVER = "boot server discovery"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """A session. ``count``: packets sent in it, ``tries``: packets of this stage. ``began``: when the stage did."""
+class State(NamedTuple):
+    """A session. ``packets``: sent in it, ``tries``: of this stage, which ``began`` then."""
 
     machine: Machine
     stage: Stage = Stage.DISCOVERING
     began: Span = (0.0, 0.0)
-    count: int = 0
+    packets: int = 0
     tries: int = 0
     lease: Heard | None = None
     lease_priority: int = -128
@@ -120,7 +122,7 @@ class Ipxe:
     def _transmit(self, state: State, at: Span, note: str = "") -> Step:
         """dhcp_tx, and the retry timer doubled (net/retry.c start_timer)."""
         first = self.discover_timeout[0] if state.stage is Stage.DISCOVERING else self.request_timeout[0]
-        state = replace(state, count=state.count + 1, tries=state.tries + 1)
+        state = state._replace(packets=state.packets + 1, tries=state.tries + 1)
         return Step(
             state=state,
             sends=(self._packet(state),),
@@ -133,11 +135,11 @@ class Ipxe:
 
     def _enter(self, state: State, stage: Stage, at: Span, note: str) -> Step:
         """dhcp_set_state: the timer starts over, the count of packets goes on."""
-        return self._transmit(replace(state, stage=stage, began=at, tries=0), at, note)
+        return self._transmit(state._replace(stage=stage, began=at, tries=0), at, note)
 
     def _packet(self, state: State) -> Send:
         # secs is not time: dhcp_tx has (count << 2) | offer ? 2 | proxy offer ? 1.
-        secs = state.count << 2 | (2 if state.lease else 0) | (1 if state.proxy else 0)
+        secs = state.packets << 2 | (2 if state.lease else 0) | (1 if state.proxy else 0)
         machine = state.machine
         if state.stage is Stage.DISCOVERING:
             return Send(_discover(machine, secs))
@@ -213,11 +215,11 @@ class Ipxe:
         if is_lease and priority >= state.lease_priority:
             no_proxy = any(encapsulated.get(NO_PXEDHCP, b"\0"))
             notes.append("the lease it will take" if state.lease is None else "replaces the earlier lease")
-            state = replace(state, lease=heard, lease_priority=priority, no_proxy=no_proxy)
+            state = state._replace(lease=heard, lease_priority=priority, no_proxy=no_proxy)
         is_proxy = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(b"PXEClient")
         if is_proxy and _pseudo_id(heard) != UNSPECIFIED and priority >= state.proxy_priority:
             notes.append("the proxy it will follow" if state.proxy is None else "replaces the earlier proxy")
-            state = replace(state, proxy=heard, proxy_priority=priority)
+            state = state._replace(proxy=heard, proxy_priority=priority)
         note = ", ".join(notes) or "not for it"
         stays = Step(state=state, timer=KEEP, note=note)
         if state.lease is None:
@@ -238,7 +240,7 @@ class Ipxe:
             return ()
         if _server_id(heard) != _server_id(state.lease) or packet.yiaddr != state.lease.packet.yiaddr:
             return ()
-        state = replace(state, ack=heard, settings=(heard,))
+        state = state._replace(ack=heard, settings=(heard,))
         if state.proxy is None or state.no_proxy:
             return (self._boot(state, at),)
         if _has_pxe_options(state.proxy.packet):
@@ -302,7 +304,7 @@ class Ipxe:
     def _next_boot_server(self, state: State, at: Span) -> Step:
         if len(state.servers) == 1:
             return Step(state=state, end=GiveUp(error=NOTHING, why="no boot server of the menu answered"))
-        state = replace(state, servers=state.servers[1:], began=at, tries=0)
+        state = state._replace(servers=state.servers[1:], began=at, tries=0)
         return self._transmit(state, at, "asks the next boot server")
 
     # -- what to boot (usr/autoboot.c netboot) -----------------------------------------------------
@@ -312,7 +314,7 @@ class Ipxe:
             at = later(at, self.ipv6_wait)
         menu = _have_menu(state.settings)
         if menu is not None:
-            return self._show_menu(replace(state, stage=Stage.MENU), at)
+            return self._show_menu(state._replace(stage=Stage.MENU), at)
         return self._load(state, state.settings, note)
 
     def _show_menu(self, state: State, at: Span) -> Step:
@@ -344,8 +346,7 @@ class Ipxe:
         servers += listed
         if not servers:
             return Step(state=state, end=GiveUp(error=NOTHING, why="the menu's item has no boot server"))
-        state = replace(
-            state,
+        state = state._replace(
             stage=Stage.BOOT_SERVER,
             item=item,
             servers=tuple(servers),
@@ -386,7 +387,7 @@ def _registered(state: State, heard: Heard) -> State:
     assert state.ack is not None
     own, other = _priority(state.ack.packet), _priority(heard.packet)
     blocks = (heard, state.ack) if other > own else (state.ack, heard)
-    return replace(state, settings=blocks)
+    return state._replace(settings=blocks)
 
 
 def _priority(packet: Packet) -> int:

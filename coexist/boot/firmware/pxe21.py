@@ -7,6 +7,7 @@ readings, and a race that differs between them has both outcomes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from coexist.boot.firmware.machine import (
     KEEP,
@@ -35,12 +36,13 @@ BOOT_IN_OFFER_FIRST, PROXY_FIRST = 0.0, 1.0
 # PXE 2.1 table 2-3: what a DISCOVER asks for.
 REQUESTED = bytes((1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 67, *range(128, 136)))
 XID = 0x21
-NO_ANSWER, ONLY_PROXY = "PXE-E51: No DHCP or proxyDHCP offers were received", "PXE-E52: proxyDHCP offers were received. No DHCP offers were received"  # fmt: skip
-NO_FILE, NO_4011 = "PXE-E53: No boot filename received", "PXE-E55: ProxyDHCP service did not reply to request on port 4011"  # fmt: skip
+NO_ANSWER = "PXE-E51: No DHCP or proxyDHCP offers were received"
+ONLY_PROXY = "PXE-E52: proxyDHCP offers were received. No DHCP offers were received"
+NO_FILE = "PXE-E53: No boot filename received"
+NO_4011 = "PXE-E55: ProxyDHCP service did not reply to request on port 4011"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """A session; ``reading`` is how it ranks. Offers in order of arrival. Seconds."""
 
     machine: Machine
@@ -73,8 +75,8 @@ class Pxe21:
     request_windows: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0)
     late: float = 0.05
     assumptions: tuple[str, ...] = (
-        "PXE 2.1 ROMs are closed: their timing is the specification's, and whether a boot file of the DHCP "
-        "server or a proxy's comes first differs between readings",
+        "PXE 2.1 ROMs are closed: their timing is taken from the specification",
+        "in a PXE 2.1 ROM the DHCP server's boot file or a proxy may come first: both are followed",
     )
 
     @property
@@ -126,11 +128,11 @@ class Pxe21:
         if packet.message_type is not MessageType.OFFER:
             return ()
         if packet.yiaddr != UNSPECIFIED:
-            state = replace(state, leases=(*state.leases, heard))
+            state = state._replace(leases=(*state.leases, heard))
             return (Step(state=state, timer=KEEP, note="an address" + (", PXE" if _is_pxe(packet) else "")),)
         if not _is_pxe(packet):
             return (Step(state=state, timer=KEEP, note="neither address nor PXEClient: of no use"),)
-        state = replace(state, proxies=(*state.proxies, heard))
+        state = state._replace(proxies=(*state.proxies, heard))
         return (Step(state=state, timer=KEEP, note="a proxy"),)
 
     def _hear_ack(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
@@ -141,13 +143,13 @@ class Pxe21:
             return ()
         if packet.options.get(Option.SERVER_IDENTIFIER) != own.options.get(Option.SERVER_IDENTIFIER):
             return ()
-        state = replace(state, ack=heard)
+        state = state._replace(ack=heard)
         if state.proxy is None:
             return (self._load(state, heard),)
         uses_offer = _control(state.proxy.packet) & 8 and _file(state.proxy.packet)
         if uses_offer:
             return (self._load(state, state.proxy),)
-        return (self._ask(replace(state, asks=True, attempt=0), at, "asks on port 4011"),)
+        return (self._ask(state._replace(asks=True, attempt=0), at, "asks on port 4011"),)
 
     def _ask(self, state: State, at: Span, note: str) -> Step:
         assert state.proxy is not None
@@ -176,13 +178,13 @@ class Pxe21:
             return self._request_again(state, at)
         lease, proxy, why = self._choose(state)
         if lease is not None:
-            return self._request(replace(state, lease=lease, proxy=proxy, attempt=0), at, why)
+            return self._request(state._replace(lease=lease, proxy=proxy, attempt=0), at, why)
         if state.window + 1 == len(self.windows):
             if not state.leases:
                 error = ONLY_PROXY if state.proxies else NO_ANSWER
                 return Step(state=state, end=GiveUp(error=error, why="no address was offered"))
             return Step(state=state, end=GiveUp(error=NO_FILE, why="no offer names a boot file"))
-        state = replace(state, window=state.window + 1)
+        state = state._replace(window=state.window + 1)
         return self._discover(state, at, "no complete answer yet: DISCOVER again")
 
     def _choose(self, state: State) -> tuple[Heard | None, Heard | None, str]:
@@ -218,11 +220,11 @@ class Pxe21:
     def _request_again(self, state: State, at: Span) -> Step:
         if state.attempt + 1 == len(self.request_windows):
             return Step(state=state, end=GiveUp(error=NO_ANSWER, why="the address was never acknowledged"))
-        return self._request(replace(state, attempt=state.attempt + 1), at, "asks for the address again")
+        return self._request(state._replace(attempt=state.attempt + 1), at, "asks for the address again")
 
     def _ask_again(self, state: State, at: Span) -> Step:
         if state.attempt + 1 < len(self.request_windows):
-            return self._ask(replace(state, attempt=state.attempt + 1), at, "asks again on port 4011")
+            return self._ask(state._replace(attempt=state.attempt + 1), at, "asks again on port 4011")
         assert state.proxy is not None
         if _file(state.proxy.packet):
             note = "port 4011 is silent: some ROMs use the file of the offer, others stop here"

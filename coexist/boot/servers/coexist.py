@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coexist.boot.policy import BootPolicy, BootServerConfig, ReadList, compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
@@ -243,12 +243,11 @@ def _program_server(inventory: Inventory, server: Server, text: str | None) -> d
 # -- the model ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoexistState:
-    """When the client was first heard (seconds), and what was overheard of other servers."""
+class CoexistState(NamedTuple):
+    """When the client was first heard, and an offer to it overheard (seconds); whether it took another."""
 
     first: float | None = None
-    offer_heard: bool = False
+    offer_at: float | None = None
     took_other: bool = False
 
 
@@ -273,20 +272,23 @@ class CoexistModel(Stateless):
     def receive(self, state: CoexistState, arrival: Arrival) -> Reaction:
         """Ask ``respond`` about one packet."""
         if arrival.port == CLIENT_PORT:
-            heard = arrival.packet.yiaddr != UNSPECIFIED
-            return Reaction(state=_replaced(state, offer_heard=state.offer_heard or heard))
+            if state.offer_at is not None or arrival.packet.yiaddr == UNSPECIFIED:
+                return Reaction(state=state)
+            return Reaction(state=state._replace(offer_at=arrival.at))
         request = boot_request(arrival.packet, arrival.port)
         if request is None:
             return Reaction(state=state, unanswered=Unanswered(why="not a request of a client"))
         first = arrival.at if state.first is None else state.first
         if request.message_type is MessageType.REQUEST and arrival.port == DHCP_PORT:
             chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
-            state = _replaced(state, took_other=chosen not in (None, arrival.address.packed))
+            state = state._replace(took_other=chosen not in (None, arrival.address.packed))
         seen = Seen(
-            since_first=arrival.at - first, offer_heard=state.offer_heard, took_other=state.took_other
+            since_first=arrival.at - first,
+            offer_heard=state.offer_at is not None and state.offer_at <= arrival.at,
+            took_other=state.took_other,
         )
         answer = respond(self.policy, request, server=arrival.address, source=arrival.source, seen=seen)
-        state = _replaced(state, first=first)
+        state = state._replace(first=first)
         if not isinstance(answer, Answer):
             why = answer.reason.value + (f" (rule {answer.rule})" if answer.rule else "")
             return Reaction(state=state, unanswered=Unanswered(why=why))
@@ -305,8 +307,3 @@ class CoexistModel(Stateless):
                 ),
             ),
         )
-
-
-def _replaced(state: CoexistState, **changes: Any) -> CoexistState:
-    values = {"first": state.first, "offer_heard": state.offer_heard, "took_other": state.took_other}
-    return CoexistState(**{**values, **changes})

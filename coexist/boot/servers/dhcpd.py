@@ -35,7 +35,7 @@ _WITHOUT_REQUEST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpdState:
-    """``pinging``: until when a DISCOVER's address is being pinged. ``pinged``: it was, and nobody was there."""
+    """``pinging``: until when an address is being pinged. ``pinged``: it was, and nobody was there."""
 
     pinging: float | None = None
     pinged: bool = False

@@ -390,7 +390,7 @@ class DnsmasqModel:
         if not any(asked.ciaddr in _network(c) for c in contexts):
             return "the client's address is not of its subnet"
         siaddr = self._service_address(service, arrival.address)
-        options = {
+        options: dict[int, bytes] = {
             Option.DHCP_MESSAGE_TYPE: bytes((MessageType.ACK,)),
             Option.SERVER_IDENTIFIER: arrival.address.packed,
             **_pxe_misc(asked, "PXEClient"),
@@ -464,7 +464,7 @@ class DnsmasqModel:
     def _refuse(self, arrival: Arrival) -> _Answer:
         """An authoritative dnsmasq answers a REQUEST for another server with DHCPNAK ("wrong server-ID")."""
         asked = arrival.packet
-        options = {
+        options: dict[int, bytes] = {
             Option.DHCP_MESSAGE_TYPE: bytes((MessageType.NAK,)),
             Option.SERVER_IDENTIFIER: arrival.address.packed,
             Option.MESSAGE: b"wrong server-ID",

@@ -172,8 +172,21 @@ class DnsmasqConfig:
 
 
 _WITHOUT_EFFECT = frozenset(
-    ["interface", "except-interface", "bind-interfaces", "bind-dynamic", "listen-address", "no-dhcp-interface", "user", "group", "log-dhcp", "log-facility", "log-queries", "log-async", "quiet-dhcp", "pid-file", "dhcp-leasefile", "dhcp-lease-max", "no-resolv", "no-hosts", "no-poll", "addn-hosts", "hostsdir", "resolv-file", "strict-order", "all-servers", "server", "address", "local", "domain", "expand-hosts", "domain-needed", "bogus-priv", "filterwin2k", "cache-size", "neg-ttl", "local-ttl", "cname", "host-record", "ptr-record", "txt-record", "srv-host", "mx-host", "localise-queries", "tftp-secure", "tftp-no-fail", "tftp-unique-root", "tftp-max", "tftp-mtu", "tftp-no-blocksize", "tftp-lowercase", "tftp-port-range", "tftp-single-port", "keep-in-foreground", "no-daemon", "enable-ra", "ra-param", "dhcp-script", "dhcp-scriptuser", "dhcp-luascript", "script-arp", "leasefile-ro", "conf-dir", "read-ethers", "stop-dns-rebind", "rebind-localhost-ok", "dnssec", "trust-anchor", "auth-server", "auth-zone", "dhcp-fqdn", "dhcp-ttl", "no-negcache", "clear-on-reload", "dns-forward-max"]
-)  # fmt: skip
+    word
+    for words in (
+        "interface except-interface bind-interfaces bind-dynamic listen-address no-dhcp-interface",
+        "user group log-dhcp log-facility log-queries log-async quiet-dhcp pid-file dhcp-leasefile",
+        "dhcp-lease-max no-resolv no-hosts no-poll addn-hosts hostsdir resolv-file strict-order",
+        "all-servers server address local domain expand-hosts domain-needed bogus-priv filterwin2k",
+        "cache-size neg-ttl local-ttl cname host-record ptr-record txt-record srv-host mx-host",
+        "localise-queries tftp-secure tftp-no-fail tftp-unique-root tftp-max tftp-mtu tftp-no-",
+        "blocksize tftp-lowercase tftp-port-range tftp-single-port keep-in-foreground no-daemon",
+        "enable-ra ra-param dhcp-script dhcp-scriptuser dhcp-luascript script-arp leasefile-ro",
+        "conf-dir read-ethers stop-dns-rebind rebind-localhost-ok dnssec trust-anchor auth-server",
+        "auth-zone dhcp-fqdn dhcp-ttl no-negcache clear-on-reload dns-forward-max",
+    )
+    for word in words.split()
+)
 
 
 def read_dnsmasq(text: str | Iterable[str]) -> DnsmasqConfig:
@@ -230,7 +243,7 @@ class _Reader:
             end = IPv4Address(parts.pop(0))
         elif parts and not _is_lease_time(parts[0]):
             raise ValueError(f"{parts[0]} is no end of a range")
-        addresses = []
+        addresses: list[IPv4Address] = []
         while parts and _is_address(parts[0]) and len(addresses) < 2:
             addresses.append(IPv4Address(parts.pop(0)))
         self.add(
@@ -435,7 +448,9 @@ def _split_keyword(line: str) -> tuple[str, str]:
 
 def _comma_list(value: str) -> list[str]:
     """Parts between commas; quotes keep a comma and vanish."""
-    parts, current, quoted = [], [], False
+    parts: list[str] = []
+    current: list[str] = []
+    quoted = False
     for char in value:
         if char == '"':
             quoted = not quoted

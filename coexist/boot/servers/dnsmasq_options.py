@@ -102,8 +102,11 @@ SERVICE_ARCHITECTURES: dict[str, int] = {
 """The architecture words of ``pxe-service``; before 2.76 BC_EFI was 7 and X86-64_EFI 9."""
 
 # Sizes of numeric options (OT_DEC with a size, opttab of dhcp-common.c).
-_NUMBER_SIZES = {2: 4, 13: 2, 19: 1, 20: 1, 22: 2, 23: 1, 26: 2, 27: 1, 31: 1, 34: 1, 35: 4, 36: 1, 37: 1, 38: 4,
-                 46: 1, 57: 2, 93: 2, 108: 4}  # fmt: skip
+_NUMBER_SIZES = {
+    **dict.fromkeys((19, 20, 23, 27, 31, 34, 36, 37, 46), 1),
+    **dict.fromkeys((13, 22, 26, 57, 93), 2),
+    **dict.fromkeys((2, 35, 38, 108), 4),
+}
 _TEXTS = frozenset({12, 14, 15, 17, 18, 40, 47, 56, 60, 64, 66, 67, 77, 100, 101})
 
 

@@ -36,7 +36,8 @@ class GenericModel(Stateless):
     ``files``: by option-93 code; ``default_file`` for any other architecture (None: silent to it).
     ``file_in``: the header field, option 67, or both; ``terminated``: option 67 with a NUL. ``vendor_class``:
     option 60 of its replies, None to leave it out. ``siaddr`` None means its own address, 0.0.0.0 leaves it
-    unset. ``min_secs``: a threshold on ``secs`` beside its delay. ``delay_4011``: its delay on port 4011. ``answers_request``: it also acknowledges broadcast
+    unset. ``min_secs``: a threshold on ``secs`` beside its delay. ``delay_4011``: its delay on port
+    4011. ``answers_request``: it also acknowledges broadcast
     REQUESTs on port 67. ``options``: further options. ``latency``: what it needs at most to answer.
     """
 

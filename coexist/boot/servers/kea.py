@@ -98,5 +98,5 @@ class KeaModel(Stateless):
         for code in echoed:
             if code in asked.options:
                 found[code] = asked.options[code]
-        message_type = {Option.DHCP_MESSAGE_TYPE: bytes((kind,))}
+        message_type: dict[int, bytes] = {Option.DHCP_MESSAGE_TYPE: bytes((kind,))}
         return {**message_type, **dict(sorted(found.items()))}

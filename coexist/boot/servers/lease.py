@@ -24,6 +24,8 @@ from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option
 
+_NETMASK = IPv4Address("255.255.255.0")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
@@ -35,7 +37,7 @@ class Lease:
     """
 
     yiaddr: IPv4Address
-    netmask: IPv4Address = IPv4Address("255.255.255.0")
+    netmask: IPv4Address = _NETMASK
     siaddr: IPv4Address = UNSPECIFIED
     file: bytes = b""
     sname: bytes = b""

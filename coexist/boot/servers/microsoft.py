@@ -17,16 +17,15 @@ from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
 
 DHCP_ASSUMPTIONS = (
-    "Windows DHCP Server copies an address in option 66 to siaddr (else siaddr is its own address), sends 67 "
-    "with a NUL, and pings only where conflict detection is on (unverified)",
+    "Windows DHCP Server copies an address in option 66 to siaddr, else siaddr is its own (unverified)",
+    "Windows DHCP Server ends option 67 with a NUL, and pings only with conflict detection on (unverified)",
 )
 WDS_ASSUMPTIONS = (
     "WDS offers PXEClient without option 43 and names the file only on port 4011 (unverified)",
-    "the response delay of WDS is a wall clock per packet, and prestaged machines are not delayed (unverified)",
+    "the response delay of WDS is a wall clock; prestaged machines are not delayed (unverified)",
 )
 CONFIGMGR_ASSUMPTIONS = (
-    "a distribution point's OFFER holds options 53, 54, 60 and 97 and names the file only on port 4011 "
-    "(from one log of SMSPXE)",
+    "a distribution point offers 53, 54, 60 and 97 and names the file only on port 4011 (one SMSPXE log)",
 )
 
 

@@ -71,7 +71,7 @@ class OpenThinClientModel:
         """It never waits for a time."""
         return Reaction(state=state)
 
-    def depends_on_phase(self, state: OpenThinClientState) -> bool:  # noqa: ARG002
+    def depends_on_phase(self, state: OpenThinClientState) -> bool:
         """It has one phase."""
         return False
 
@@ -108,7 +108,7 @@ class OpenThinClientModel:
         return Reaction(state=replace(state, waiting=None), replies=(offer,))
 
     def _offer(self, arrival: Arrival, at: float, architecture: int) -> Reply:
-        options = {
+        options: dict[int, bytes] = {
             Option.DHCP_MESSAGE_TYPE: bytes((MessageType.OFFER,)),
             Option.SERVER_IDENTIFIER: arrival.address.packed,
         }
@@ -136,7 +136,7 @@ class OpenThinClientModel:
         if state.xid != packet.xid and architecture not in _EFI:
             return _silent(state, "a BIOS client's request must belong to a conversation it knows")
         file = self.files.get(architecture, FILES.get(architecture, OTHER_FILE))
-        options = {
+        options: dict[int, bytes] = {
             Option.DHCP_MESSAGE_TYPE: bytes((MessageType.ACK,)),
             Option.SERVER_IDENTIFIER: arrival.address.packed,
             Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient",

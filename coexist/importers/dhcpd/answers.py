@@ -1,8 +1,8 @@
 """What a dhcpd.conf leases to one client: its statements executed for one packet.
 
-``server/dhcp.c`` ack_lease, ``common/execute.c`` and ``common/tree.c`` of ISC DHCP 4.4: scopes are executed from the
-outermost inwards (file, shared network, subnet, pool, classes, host), and what comes later replaces what
-was set before.
+``server/dhcp.c`` ack_lease, ``common/execute.c`` and ``common/tree.c`` of ISC DHCP 4.4: scopes are
+executed from the outermost inwards (file, shared network, subnet, pool, classes, host), and what comes
+later replaces what was set before.
 """
 
 from __future__ import annotations
