@@ -19,6 +19,7 @@ from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest, Pool, Program, Scope, ScopeRule, Server
 from coexist.inventory.references import server_address
 from coexist.inventory.values import OptionValue, option_bytes
+from coexist.render.answered import answer_sets, answered_cells, cells_of
 from coexist.render.cells import Cells, cut
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.option_codes import Option
@@ -127,11 +128,11 @@ class DhcpPlan:
     cells: Cells
 
 
-def dhcp_plan(inventory: Inventory, name: str, intended: MacSet | None = None) -> DhcpPlan:
-    """What the DHCP server ``name`` shall do. ``intended`` are the clients the intent gives to it."""
+def dhcp_plan(inventory: Inventory, name: str) -> DhcpPlan:
+    """What the DHCP server ``name`` shall do."""
     server = inventory.site.servers[name]
     scopes = {key: scope for key, scope in inventory.site.scopes.items() if name in scope.servers}
-    cells = cut(_named_sets(inventory, server, scopes, intended))
+    cells = cut(_named_sets(inventory, name, scopes))
     plans = tuple(_scope_plan(inventory, name, key, scope, cells) for key, scope in scopes.items())
     return DhcpPlan(
         name=name,
@@ -145,46 +146,16 @@ def dhcp_plan(inventory: Inventory, name: str, intended: MacSet | None = None) -
 # -- groups ------------------------------------------------------------------------------------
 
 
-def _named_sets(
-    inventory: Inventory, server: Server, scopes: Mapping[str, Scope], intended: MacSet | None
-) -> dict[str, MacSet]:
+def _named_sets(inventory: Inventory, server: str, scopes: Mapping[str, Scope]) -> dict[str, MacSet]:
     names: set[str] = set()
     for scope in scopes.values():
         for rule in scope.rules:
             names.update(rule.clients or ())
         for pool in scope.pools:
             names.update(pool.allow, pool.deny)
-    names.update(server.answers.groups, server.delay_for)
-    if server.answers.who in ("known", "unknown"):
-        names.add(server.answers.who)
-    # ``unknown`` is what ``known`` leaves; one of the two lists is enough to tell them apart.
-    names -= {"everyone", "nobody"}
-    sets = {name: inventory.group(name) for name in sorted(names)}
-    if server.answers.who == "intended" and intended is not None:
-        sets[_INTENDED] = intended
-    return sets
-
-
-_INTENDED = "intended"
-
-
-def _cells_of(cells: Cells, names: tuple[str, ...] | None) -> frozenset[str] | None:
-    """The cells of some groups; None for everyone."""
-    if names is None or "everyone" in names:
-        return None
-    return cells.of(frozenset(names))
-
-
-def _answered(server: Server, cells: Cells) -> frozenset[str] | None:
-    answers = server.answers
-    if answers.who == "everyone":
-        return None
-    if answers.who == "nobody":
-        return frozenset()
-    if answers.who == "all_except":
-        return cells.all - (_cells_of(cells, answers.groups) or cells.all)
-    groups = {"only": answers.groups, "intended": (_INTENDED,)}.get(answers.who, (answers.who,))
-    return _cells_of(cells, groups)
+    sets = answer_sets(inventory, server)
+    sets.update((name, inventory.group(name)) for name in sorted(names - {"everyone", "nobody"}))
+    return dict(sorted(sets.items()))
 
 
 # -- settings ----------------------------------------------------------------------------------
@@ -246,7 +217,7 @@ def settle(settings: list[Setting], name: str, path: Path) -> tuple[tuple[Settin
 def _refusals(server: Server, name: str, cells: Cells) -> Iterator[Setting]:
     """Whom the server does not answer at all."""
     path: Path = ("servers", name, "answers")
-    answered = _answered(server, cells)
+    answered = answered_cells(server, cells)
     if answered is not None:
         yield Setting(
             name="not answered", path=path, condition=Condition(cells=cells.all - answered), ignore=True
@@ -266,7 +237,7 @@ def _rule_settings(
     values: _Values, rule: ScopeRule, cells: Cells, default: IPv4Address | None, path: Path
 ) -> Iterator[Setting]:
     condition = Condition(
-        cells=_cells_of(cells, rule.clients),
+        cells=cells_of(cells, rule.clients),
         architectures=architecture_codes(rule.architectures),
         vendor_class=None if rule.vendor_class is None else rule.vendor_class.encode(),
         user_class=None if rule.user_class is None else rule.user_class.encode(),
@@ -465,9 +436,9 @@ def _subnet_plan(
 
 
 def _pool_plan(pool: Pool, cells: Cells) -> PoolPlan:
-    allowed = _cells_of(cells, pool.allow) if pool.allow else None
+    allowed = cells_of(cells, pool.allow) if pool.allow else None
     if pool.deny:
-        denied = _cells_of(cells, pool.deny)
+        denied = cells_of(cells, pool.deny)
         allowed = (allowed if allowed is not None else cells.all) - (cells.all if denied is None else denied)
     return PoolPlan(first=pool.range.first, last=pool.range.last, cells=allowed)
 

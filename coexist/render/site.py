@@ -13,6 +13,7 @@ from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, System, manifest
 from coexist.render.target import Job, Renderer
+from coexist.render.targets.switches import relay_lines
 from coexist.render.templates import Templates
 
 ENTRY_POINTS = "coexist.renderers"
@@ -20,6 +21,10 @@ _OWN = {
     "isc-dhcpd": "dhcpd",
     "kea": "kea",
     "dnsmasq": "dnsmasq",
+    "windows-dhcp": "windows_dhcp",
+    "wds": "wds",
+    "configmgr": "configmgr",
+    "openthinclient": "openthinclient",
     "coexist": "coexist",
     "generic": "lists",
 }  # fmt: skip
@@ -49,6 +54,7 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
         findings += job.findings
     return RenderedSite(
         files=files,
+        site_files=relay_lines(inventory, source),
         findings=tuple(sorted(findings, key=lambda f: (f.position, f.code.code, f.message))),
         left_out=left_out,
         systems=systems,

@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from coexist.inventory import MacSet
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
+from coexist.render.answered import answer_sets, answered_cells
 from coexist.render.cells import cut
 from coexist.render.limits import whole_steps
 from coexist.render.quoting import dnsmasq_string
 from coexist.render.target import Capabilities, Job
-from coexist.render.targets.dnsmasq_tags import Groups, Tags, has, lacks
-from coexist.render.targets.lists import answered
+from coexist.render.targets.dnsmasq_tags import NEVER, Groups, Tags, has, lacks
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 
 PROXY_CAPABILITIES = Capabilities(
@@ -34,16 +33,11 @@ PROXY_CAPABILITIES = Capabilities(
     by_architecture=True,
 )
 
-_ANSWERED = "answered"
-
 
 def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
     """Title and lines of each part of the file."""
     tags = Tags()
-    served = answered(job.inventory, job.name)
-    sets: dict[str, MacSet] = {_ANSWERED: served}
-    sets.update((group, job.inventory.group(group)) for group in job.server.delay_for)
-    groups = Groups(cells=cut(sets), tags=tags)
+    groups = Groups(cells=cut(answer_sets(job.inventory, job.name)), tags=tags)
     services = list(_services(job, tags))
     ignored = list(_ignored(job, groups))
     delays = list(_delays(job, groups))
@@ -121,10 +115,10 @@ def _program_server(job: Job, program: Program) -> IPv4Address | None:
 
 
 def _ignored(job: Job, groups: Groups) -> Iterator[str]:
-    members = groups.cells.of(frozenset({_ANSWERED}))
-    if members != groups.cells.all:
-        outside = groups.cells.all - members
-        yield f"dhcp-ignore={','.join(groups.membership(outside))}" if members else "dhcp-ignore=tag:!never"
+    members = answered_cells(job.server, groups.cells)
+    if members is not None and members != groups.cells.all:
+        outside = groups.membership(groups.cells.all - members) if members else [lacks(NEVER)]
+        yield f"dhcp-ignore={','.join(outside)}"
     wanted = _wanted(job)
     if wanted:
         yield f"dhcp-ignore={lacks(groups.tags.architectures(wanted))}"

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterator
 
-from coexist.boot.servers.coexist import answered_by
-from coexist.inventory import NOBODY, Inventory, MacSet
+from coexist.inventory import Inventory, MacSet
+from coexist.render.answered import answered
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_limits
 from coexist.render.rendered import RenderedFile
@@ -42,14 +42,6 @@ def plain_lists(job: Job) -> Iterator[RenderedFile]:
     yield RenderedFile(
         path=CLIENTS, content=client_rows(job.inventory, served), purpose="the registered clients it answers"
     )
-
-
-def answered(inventory: Inventory, name: str) -> MacSet:
-    """Whom a server answers on any architecture."""
-    result = NOBODY
-    for _, macs, _, _ in answered_by(inventory, name):
-        result |= macs
-    return result
 
 
 def mac_list(macs: MacSet) -> bytes:

@@ -1,0 +1,224 @@
+"""openthinclient manager: its clients as LDIF for the manager's own import, and its ProxyDHCP's settings.
+
+Read in the manager's source (2603.1): a client is served only with a location, a hardware type that lists it, and
+a profile below it; the import takes either entries or changes from a file, so there are two; it replaces
+``#%BASEDN%#`` only where it ends a line, and empties the whole tree if line 2 is exactly that base. The policy
+that counts is the realm's property; the one in service.xml is written but not read. Only ``after_offer`` is a
+delay it knows, as its eavesdropping mode. The import itself was not run here; the files are read back by a library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from coexist.inventory import MacSet
+from coexist.inventory.documents import Path
+from coexist.render.answered import answered
+from coexist.render.limits import report_limits
+from coexist.render.quoting import comment, ldap_dn_value, ldif_attribute
+from coexist.render.rendered import RenderedFile
+from coexist.render.target import Capabilities, Job, Renderer
+from coexist.wire.mac import format_mac
+
+BASE = "#%BASEDN%#"
+SERVICE_TARGET = "/home/openthinclient/otc-manager-home/dhcp/service.xml"
+RELOAD = "systemctl restart openthinclient-manager"
+
+# ClientView.java: the manager's own rule for names.
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]+[a-zA-Z0-9]\Z")
+# AbstractPXEService.java: what it hands out by architecture, whatever the inventory says.
+_PROGRAMS = {"bios": "lpxelinux.0", "uefi-ia32": "syslinux32.efi", "uefi-x64": "syslinux64.efi",
+             "http-ia32": "ipxe32.efi", "http-x64": "ipxe64.efi"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A thin client as the manager wants it."""
+
+    name: str
+    mac: int
+    location: str
+    hardware: str
+
+    @property
+    def dn(self) -> str:
+        """Its distinguished name below the base."""
+        return f"cn={ldap_dn_value(self.name)},ou=clients,{BASE}"
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """Two files to import, the policy to import, and the service's settings."""
+    report_limits(job, RENDERER.capabilities)
+    _report(job)
+    entries = list(_entries(job))
+    only_configured = job.server.answers.who != "everyone"
+    values = {
+        "name": job.name,
+        "site": job.inventory.site.site,
+        "type": "eavesdropping"
+        if job.server.delay.after_offer
+        else str(job.server.settings.get("type", "auto")),
+        "policy": "only-configured" if only_configured else "any-client",
+        "track": bool(job.server.settings.get("track_unrecognized_clients", True)),
+    }
+    service = job.templates.render("openthinclient/service.xml.j2", values, {"comment": _xml_comment})
+    return (
+        _ldif(
+            "clients.ldif",
+            "new clients with their locations and hardware types; import it first",
+            _clients(entries),
+        ),
+        _ldif(
+            "hardware-types.ldif", "which client has which hardware type; import it second", _members(entries)
+        ),
+        _ldif("policy.ldif", "whom the ProxyDHCP serves; import it third", _policy(only_configured)),
+        RenderedFile(
+            path="service.xml",
+            content=service.encode(),
+            purpose="how the ProxyDHCP listens; the policy in it is shown and not heeded by the manager",
+            target=SERVICE_TARGET,
+            reload=RELOAD,
+        ),
+    )
+
+
+def _report(job: Job) -> None:
+    for key, program in job.server.programs.items():
+        own = _PROGRAMS.get(key)
+        if own is None or program.file.rpartition("/")[2] != own:
+            job.report("CX515", ("servers", job.name, "programs", key), f"openthinclient chooses its boot program by itself: {own or 'lpxelinux.0'} for {key}, not {program.file}",
+                       f"write {own}" if own else "boot these clients from another server")  # fmt: skip
+    if job.server.options:
+        job.report("CX516", ("servers", job.name, "options"), "openthinclient sends no further options in its offers",
+                   "let the DHCP server hand them out")  # fmt: skip
+
+
+def _entries(job: Job) -> Iterator[Entry]:
+    """The registered clients it serves; what keeps one from being served is a finding."""
+    table = job.inventory.clients
+    served = answered(job.inventory, job.name)
+    if job.server.answers.who == "everyone":
+        served = job.inventory.known
+    taken: set[str] = set()
+    incomplete: list[int] = []
+    for row, mac in enumerate(table.macs):
+        if mac not in served:
+            continue
+        record = table.record(row)
+        if not _writable(record.location) or not _writable(record.hardware):
+            incomplete.append(mac)
+            continue
+        name = record.name
+        if not _NAME.match(name) or name.lower() in taken:
+            name = f"mac-{format_mac(mac, '')}"
+            job.report("CX514", ("servers", job.name, "answers"), f"{record.name!r} cannot be a client's name in openthinclient (or is there already); {format_mac(mac)} is called {name}",
+                       "use 3 or more letters, digits, hyphens and dots, each name once")  # fmt: skip
+        taken.add(name.lower())
+        yield Entry(name=name, mac=mac, location=record.location, hardware=record.hardware)
+    _report_missing(job, served, incomplete)
+
+
+def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:
+    path: Path = ("servers", job.name, "answers")
+    if incomplete:
+        shown = ", ".join(map(format_mac, incomplete[:3])) + (" ..." if len(incomplete) > 3 else "")
+        job.report("CX513", path, f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF can hold, and are left out: {shown}",
+                   "fill the columns location and hardware, in ASCII", clients=len(incomplete))  # fmt: skip
+    strangers = served - MacSet(served.bounds) - job.inventory.known
+    if strangers:
+        job.report("CX513", path, f"{strangers.size} addresses that {job.name} shall serve belong to no registered client, and are left out: {strangers!r}",
+                   "register them with name, location and hardware type", clients=strangers.size)  # fmt: skip
+
+
+def _writable(text: str) -> bool:
+    """Whether a text can stand in a DN that ends with the base: base64 would hide the base from the import."""
+    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
+
+
+# -- LDIF --------------------------------------------------------------------------------------
+
+
+def _ldif(path: str, purpose: str, records: Iterator[list[str]]) -> RenderedFile:
+    text = "version: 1\n" + "".join(["\n" + "\n".join(lines) + "\n" for lines in records])
+    return RenderedFile(path=path, content=text.encode(), mode=0o644, purpose=purpose)
+
+
+def _clients(entries: list[Entry]) -> Iterator[list[str]]:
+    # An entry that is there already is left as it is.
+    for location in sorted({entry.location for entry in entries}):
+        dn = _location(location)
+        yield [f"dn: {dn}", *_classes("locality"), ldif_attribute("l", location)]
+        yield _profile(dn, "location")
+    for hardware in sorted({entry.hardware for entry in entries}):
+        dn = _hardware(hardware)
+        yield [
+            f"dn: {dn}",
+            *_classes("groupOfUniqueNames"),
+            ldif_attribute("cn", hardware),
+            "uniquemember: DC=dummy",
+        ]
+        yield _profile(dn, "hardwaretype")
+    for entry in entries:
+        yield [
+            f"dn: {entry.dn}",
+            *_classes("device", "ipHost", "ieee802Device"),
+            ldif_attribute("cn", entry.name),
+            "ipHostNumber: 0.0.0.0",
+            f"macAddress: {format_mac(entry.mac)}",
+            "description: imported",
+            f"l: {_location(entry.location)}",
+        ]
+        yield _profile(entry.dn, "client")
+
+
+def _members(entries: list[Entry]) -> Iterator[list[str]]:
+    for hardware in sorted({entry.hardware for entry in entries}):
+        lines = [f"dn: {_hardware(hardware)}", "changetype: modify", "add: uniquemember"]
+        # Byte for byte the entry's DN: the manager compares them so.
+        lines += [f"uniquemember: {entry.dn}" for entry in entries if entry.hardware == hardware]
+        yield [*lines, "-"]
+
+
+def _policy(only_configured: bool) -> Iterator[list[str]]:
+    value = "RegisteredOnly" if only_configured else "AnyClient"
+    dn = f"cn=BootOptions.PXEServicePolicy,nismapname=profile,ou=RealmConfiguration,{BASE}"
+    yield [f"dn: {dn}", "changetype: modify", "replace: nismapentry", f"nismapentry: {value}", "-"]
+
+
+def _classes(*names: str) -> list[str]:
+    return [f"objectClass: {name}" for name in ("top", *names)]
+
+
+def _profile(owner: str, schema: str) -> list[str]:
+    return [
+        f"dn: nismapname=profile,{owner}",
+        *_classes("nisMap"),
+        "nismapname: profile",
+        f"description: {schema}",
+    ]
+
+
+def _location(name: str) -> str:
+    return f"l={ldap_dn_value(name)},ou=locations,{BASE}"
+
+
+def _hardware(name: str) -> str:
+    return f"cn={ldap_dn_value(name)},ou=hwtypes,{BASE}"
+
+
+def _xml_comment(text: str) -> str:
+    return comment(text).replace("--", "??").replace("<", "?").replace(">", "?")
+
+
+RENDERER = Renderer(
+    product="openthinclient",
+    describe="openthinclient manager 2022 to 2603",
+    capabilities=Capabilities(
+        roles=frozenset({"proxydhcp", "boot-server"}),
+        delays=frozenset({"after_offer"}),
+        whitelist=True,
+    ),
+    render=render,
+)

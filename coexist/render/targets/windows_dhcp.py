@@ -1,0 +1,358 @@
+"""Windows DHCP Server: a PowerShell script of the DhcpServer module.
+
+Rules are policies: several may fit, the first in processing order that sets an option gives it. Windows tests
+classes, MAC addresses (with ``*`` behind a beginning) and relay fields, and no other option, so an architecture is
+told by the beginning of option 60. siaddr and the header's ``file`` cannot be set: the server fills them from
+options 66 and 67 (how exactly is not settled by its documentation). Not run on Windows; the syntax is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from coexist.inventory.models import OptionTest
+from coexist.render.cells import octet_prefixes
+from coexist.render.limits import report_dhcp_limits, report_limits
+from coexist.render.rendered import RenderedFile
+from coexist.render.scopes import Condition, DhcpPlan, ScopePlan, Setting, SubnetPlan, VlanPlan, dhcp_plan
+from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.targets.powershell import command, literal, script
+from coexist.wire.architecture import architecture_name, is_http
+from coexist.wire.mac import format_mac
+from coexist.wire.option_codes import Option, OptionKind, option_kind, option_title
+
+# The definitions a new Windows DHCP server has: the codes of RFC 2132 but these.
+_DEFINED = frozenset(range(2, 77)) - frozenset({12, 50, 52, 53, 54, 55, 56, 57, 60, 61, 62, 63, 66, 67}) | {
+    66,
+    67,
+}
+_POLICY = "coexist"
+_ALL_TESTABLE = frozenset({Option.VENDOR_CLASS_IDENTIFIER, Option.USER_CLASS})
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The server's script."""
+    plan = dhcp_plan(job.inventory, job.name)
+    report_limits(job, RENDERER.capabilities)
+    report_dhcp_limits(job, RENDERER.capabilities, plan, cannot_test)
+    return (
+        script(
+            job,
+            "windows-dhcp/dhcp.ps1.j2",
+            "dhcp.ps1",
+            "sets scopes, options, policies, reservations and filters",
+            _Writer(job, plan).sections(),
+        ),
+    )
+
+
+def cannot_test(test: OptionTest) -> bool:
+    """Whether no policy can make this test."""
+    return (
+        test.option not in _ALL_TESTABLE
+        or test.negated
+        or test.at != 0
+        or test.suboption is not None
+        or (test.equals is None and test.starts_with is None)
+        or not _is_text(test.octets)
+    )
+
+
+class _Writer:
+    def __init__(self, job: Job, plan: DhcpPlan) -> None:
+        self.job = job
+        self.plan = plan
+        self.scopes = {scope.name: scope for scope in plan.scopes}
+        self.cells = {cell.name: cell for cell in plan.cells.named}
+        self.classes: dict[tuple[str, str], str] = {}
+        self.codes: set[int] = set()
+
+    def sections(self) -> Iterator[tuple[str, list[str]]]:
+        """Title and commands of each part of the script."""
+        body = [(f"VLAN {vlan.name}", list(self._vlan(vlan))) for vlan in self.plan.vlans]
+        ping = self.job.server.ping_check
+        general = (
+            [command("Set-DhcpServerSetting", ConflictDetectionAttempts=1 if ping else 0)]
+            if ping is not None
+            else []
+        )
+        yield "General", general
+        yield "Option definitions", list(self._definitions())
+        yield "Classes", list(self._class_definitions())
+        yield "Who is not answered", list(self._filters())
+        yield from body
+
+    # -- definitions ---------------------------------------------------------------------------
+
+    def _definitions(self) -> Iterator[str]:
+        for code in sorted(self.codes - _DEFINED):
+            kind = {
+                OptionKind.TEXT: "String",
+                OptionKind.ADDRESS: "IPv4Address",
+                OptionKind.ADDRESSES: "IPv4Address",
+            }
+            extra = ["MultiValued"] if option_kind(code) is OptionKind.ADDRESSES else []
+            add = command("Add-DhcpServerv4OptionDefinition", *extra, OptionId=code, Name=f"option {option_title(code)}",
+                          Type=kind.get(option_kind(code), "BinaryData"))  # fmt: skip
+            yield f"if (-not (Get-DhcpServerv4OptionDefinition -OptionId {code} -ErrorAction SilentlyContinue)) {{ {add} }}"
+
+    def _class_definitions(self) -> Iterator[str]:
+        for (kind, data), name in sorted(self.classes.items(), key=lambda item: item[1]):
+            add = command("Add-DhcpServerv4Class", Name=name, Type=kind, Data=data)
+            find = f"Get-DhcpServerv4Class -Type {kind} | Where-Object Name -EQ {literal(name)}"
+            yield f"if (-not ({find})) {{ {add} }}"
+
+    def _class(self, kind: str, data: str) -> str:
+        return self.classes.setdefault((kind, data), f"{_POLICY} {data}")
+
+    # -- who is not answered -------------------------------------------------------------------
+
+    def _filters(self) -> Iterator[str]:
+        """Deny filters hold for the whole server; what a single scope refuses has no form."""
+        denied: set[str] = set()
+        for scope in self.plan.scopes:
+            refusals = [s for s in scope.special if s.ignore]
+            for setting in refusals:
+                patterns = self._refusable(setting, scope)
+                if patterns is None:
+                    self._report(setting, "refuses clients in one scope only, or by what they say")
+                else:
+                    denied.update(patterns)
+            if scope.defaults.ignore:
+                self._report(scope.defaults, "refuses everyone; leave the scope out instead")
+        for pattern in sorted(denied):
+            add = command(
+                "Add-DhcpServerv4Filter", "Force", List="Deny", MacAddress=pattern, Description=_POLICY
+            )
+            yield f"if (-not (Get-DhcpServerv4Filter -List Deny | Where-Object MacAddress -EQ {literal(pattern)})) {{ {add} }}"
+        if denied:
+            yield command("Set-DhcpServerv4FilterList", Deny=True)
+
+    def _refusable(self, setting: Setting, scope: ScopePlan) -> list[str] | None:
+        condition = setting.condition
+        everywhere = all(
+            any(other.ignore and other.condition == condition for other in each.special)
+            for each in self.plan.scopes
+        )
+        if not everywhere or condition != Condition(cells=condition.cells) or condition.cells is None:
+            return None
+        if self.plan.cells.rest.name in condition.cells or any(
+            self.cells[name].excluded for name in condition.cells
+        ):
+            return None
+        return [pattern for name in sorted(condition.cells) for pattern in self._patterns(name, "-")]
+
+    def _patterns(self, cell_name: str, sep: str) -> Iterator[str]:
+        """The addresses of a cell as Windows writes them: beginnings with a star."""
+        cell = self.cells[cell_name]
+        for mac in cell.points:
+            yield format_mac(mac, sep).upper()
+        for first, last in cell.intervals:
+            for prefix in octet_prefixes(first, last):
+                yield (
+                    prefix.hex(sep).upper() + (f"{sep}*" if len(prefix) < 6 else "")
+                    if sep
+                    else f"{prefix.hex().upper()}*"
+                )
+
+    def _report(self, setting: Setting, why: str) -> None:
+        self.job.report("CX511", setting.path, f"{self.job.server.software} cannot say what {setting.name} says: it {why}",
+                        "say it of the whole server (`answers`), by exact addresses; or serve the scope by isc-dhcpd or kea")  # fmt: skip
+
+    # -- scopes --------------------------------------------------------------------------------
+
+    def _vlan(self, vlan: VlanPlan) -> Iterator[str]:
+        served = [subnet for subnet in vlan.subnets if subnet.scope is not None and subnet.pools]
+        for subnet in served:
+            yield from self._subnet(vlan, subnet, self.scopes[subnet.scope or ""])
+        if len(served) > 1:
+            ids = [str(subnet.network.network_address) for subnet in served]
+            yield command("Add-DhcpServerv4Superscope", SuperscopeName=vlan.name, ScopeId=ids)
+
+    def _subnet(self, vlan: VlanPlan, subnet: SubnetPlan, scope: ScopePlan) -> Iterator[str]:
+        where = str(subnet.network.network_address)
+        pools = sorted(subnet.pools, key=lambda pool: pool.first)
+        first, last = str(pools[0].first), str(max(pool.last for pool in pools))
+        name = scope.name if len(vlan.subnets) == 1 else f"{scope.name} {subnet.network}"
+        change = command(
+            "Set-DhcpServerv4Scope", ScopeId=where, Name=name, StartRange=first, EndRange=last, State="Active"
+        )
+        add = command("Add-DhcpServerv4Scope", Name=name, StartRange=first, EndRange=last,
+                      SubnetMask=str(subnet.network.netmask), State="Active")  # fmt: skip
+        yield f"if (Get-DhcpServerv4Scope -ScopeId {literal(where)} -ErrorAction SilentlyContinue) {{ {change} }} else {{ {add} }}"
+        yield f"Set-DhcpServerv4Scope -ScopeId {literal(where)} -LeaseDuration ([TimeSpan]::FromSeconds({scope.lease_time}))"
+        if self.job.server.delay.kind == "after":
+            yield command(
+                "Set-DhcpServerv4Scope", ScopeId=where, Delay=round(self.job.server.delay.after * 1000)
+            )
+        for before, after in zip(pools, pools[1:], strict=False):
+            if int(after.first) - int(before.last) > 1:
+                yield command("Add-DhcpServerv4ExclusionRange", ScopeId=where, StartRange=str(before.last + 1),
+                              EndRange=str(after.first - 1))  # fmt: skip
+        yield f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *' | Remove-DhcpServerv4Policy"
+        yield from self._options(where, None, scope.defaults)
+        yield from self._policies(where, scope)
+        yield from self._pool_policies(where, subnet, scope)
+        yield from self._reservations(where, subnet)
+
+    def _policies(self, where: str, scope: ScopePlan) -> Iterator[str]:
+        order = 0
+        for setting in scope.special:
+            if setting.ignore:
+                continue
+            conditions = self._conditions(setting)
+            if conditions is None:
+                continue
+            order += 1
+            name = f"{_POLICY} {order}"
+            yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", ProcessingOrder=order,
+                          Description=setting.name, **conditions)  # fmt: skip
+            yield from self._options(where, name, setting)
+
+    def _pool_policies(self, where: str, subnet: SubnetPlan, scope: ScopePlan) -> Iterator[str]:
+        order = len(scope.special)
+        for pool in subnet.pools:
+            if pool.cells is None:
+                continue
+            setting = Setting(name=f"pool {pool.first}-{pool.last}", path=(*scope.path, "pools"),
+                              condition=Condition(cells=pool.cells))  # fmt: skip
+            conditions = self._conditions(setting)
+            if conditions is None:
+                continue
+            order += 1
+            name = f"{_POLICY} {setting.name}"
+            yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", **conditions)
+            yield command("Add-DhcpServerv4PolicyIPRange", ScopeId=where, Name=name, StartRange=str(pool.first),
+                          EndRange=str(pool.last))  # fmt: skip
+
+    def _reservations(self, where: str, subnet: SubnetPlan) -> Iterator[str]:
+        if not subnet.reservations:
+            return
+        yield (
+            f"Get-DhcpServerv4Reservation -ScopeId {literal(where)} | Where-Object Description -EQ '{_POLICY}'"
+            " | Remove-DhcpServerv4Reservation"
+        )
+        for reservation in subnet.reservations:
+            mac = format_mac(reservation.mac, "-")
+            yield command("Add-DhcpServerv4Reservation", ScopeId=where, IPAddress=str(reservation.address), ClientId=mac,
+                          Name=reservation.name or mac, Description=_POLICY)  # fmt: skip
+
+    # -- conditions ----------------------------------------------------------------------------
+
+    def _conditions(self, setting: Setting) -> dict[str, list[str]] | None:
+        """The policy's conditions; None, and a finding, where Windows has none for it."""
+        condition = setting.condition
+        result: dict[str, list[str]] = {}
+        if condition.cells is not None and not self._mac_condition(condition.cells, result):
+            self._report(setting, "takes some addresses out of a range")
+            return None
+        vendor = self._vendor_classes(condition)
+        user = self._user_classes(condition)
+        if vendor is None or user is None or any(map(cannot_test, condition.tests)):
+            self._report(setting, "tests what no policy can test, or the same option twice")
+            return None
+        if vendor:
+            result["VendorClass"] = ["EQ", *vendor]
+        if user:
+            result["UserClass"] = ["EQ", *user]
+        if not result:
+            # Everyone but nobody in particular: a beginning every address has.
+            result["MacAddress"] = ["EQ", "*"]
+        return result
+
+    def _mac_condition(self, cells: frozenset[str], result: dict[str, list[str]]) -> bool:
+        positive = self.plan.cells.rest.name not in cells
+        named = sorted(name for name in self.cells if (name in cells) == positive)
+        if any(self.cells[name].excluded for name in named):
+            return False
+        patterns = [pattern for name in named for pattern in self._patterns(name, "")]
+        if patterns:
+            result["MacAddress"] = ["EQ" if positive else "NE", *patterns]
+        return True
+
+    def _vendor_classes(self, condition: Condition) -> list[str] | None:
+        ways: list[list[str]] = []
+        if condition.architectures is not None:
+            codes = sorted(c for c in condition.architectures if not architecture_name(c).startswith("arch-"))
+            ways.append(
+                [f"{'HTTPClient' if is_http(code) else 'PXEClient'}:Arch:{code:05d}*" for code in codes]
+            )
+        if condition.vendor_class is not None:
+            ways.append([condition.vendor_class.decode(errors="replace") + "*"])
+        for test in condition.tests:
+            if test.option == Option.VENDOR_CLASS_IDENTIFIER and not cannot_test(test):
+                ways.append([test.octets.decode() + ("" if test.equals is not None else "*")])
+        if len(ways) > 1:
+            return None
+        names = []
+        for pattern in ways[0] if ways else []:
+            star = "*" if pattern.endswith("*") else ""
+            names.append(self._class("Vendor", pattern.removesuffix("*")) + star)
+        return names
+
+    def _user_classes(self, condition: Condition) -> list[str] | None:
+        ways = ["iPXE"] if condition.ipxe else []
+        if condition.user_class is not None:
+            ways.append(condition.user_class.decode(errors="replace"))
+        for test in condition.tests:
+            if test.option == Option.USER_CLASS and not cannot_test(test):
+                ways.append(test.octets.decode() + ("" if test.equals is not None else "*"))
+        if len(ways) > 1:
+            return None
+        return [
+            self._class("User", way.removesuffix("*")) + ("*" if way.endswith("*") else "") for way in ways
+        ]
+
+    # -- options -------------------------------------------------------------------------------
+
+    def _options(self, where: str, policy: str | None, setting: Setting) -> Iterator[str]:
+        options = dict(setting.options)
+        if setting.next_server is not None and Option.TFTP_SERVER_NAME not in options:
+            options[Option.TFTP_SERVER_NAME] = str(setting.next_server).encode()
+        for code, octets in sorted(options.items()):
+            self.codes.add(code)
+            value = _value(code, octets)
+            if value is None:
+                self.job.report("CX516", setting.path, f"{self.job.server.software} takes text for option {option_title(code)}, and {setting.name} has octets",
+                                "write the option as text")  # fmt: skip
+                continue
+            place = f"-ScopeId {literal(where)}" + (f" -PolicyName {literal(policy)}" if policy else "")
+            yield f"Set-DhcpServerv4OptionValue {place} -OptionId {code} -Value {value} -Force"
+
+
+def _is_text(octets: bytes) -> bool:
+    try:
+        return octets.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def _value(code: int, octets: bytes) -> str | None:
+    kind = option_kind(code)
+    if kind is OptionKind.TEXT:
+        # Windows ends its strings with a NUL of its own.
+        text = octets.removesuffix(b"\0")
+        return literal(text.decode()) if _is_text(text) else None
+    if kind in (OptionKind.ADDRESS, OptionKind.ADDRESSES) and octets and len(octets) % 4 == 0:
+        return literal([str(IPv4Address(octets[at : at + 4])) for at in range(0, len(octets), 4)])
+    if kind in (OptionKind.U8, OptionKind.U16, OptionKind.U32, OptionKind.I32, OptionKind.BOOLEAN):
+        return str(int.from_bytes(octets, "big", signed=kind is OptionKind.I32))
+    return literal(octets) if octets else None
+
+
+RENDERER = Renderer(
+    product="windows-dhcp",
+    describe="Windows DHCP Server 2012 R2 and later",
+    capabilities=Capabilities(
+        roles=frozenset({"dhcp"}),
+        delays=frozenset({"after"}),
+        delay_step=0.001,
+        whitelist=True,
+        deny_list=True,
+        mac_ranges=True,
+        min_secs=False,
+    ),
+    render=render,
+    system="windows",
+)
