@@ -184,11 +184,13 @@ def _point_signatures(
     """The signature of every registered address (first, in the order of the table) and written-out one."""
     clients = inventory.clients
     found: dict[int, int] = dict.fromkeys(clients.macs, KNOWN)
-    addresses = clients.columns["address"]
+    addresses = clients.addresses
     if any(addresses):
-        for mac, address in zip(clients.macs, addresses, strict=True):
-            if address:
-                found[mac] = KNOWN | RESERVED
+        reserved = KNOWN | RESERVED
+        if all(addresses):
+            found = dict.fromkeys(clients.macs, reserved)
+        else:
+            found.update((m, reserved) for m, a in zip(clients.macs, addresses, strict=True) if a)
     for name, macs in sets.items():
         bit = bits[name]
         for mac in macs.points:

@@ -67,6 +67,8 @@ class ClientTable:
 
     def __init__(self) -> None:
         self.macs: array[int] = array("Q")
+        self.addresses: array[int] = array("I")
+        """The column ``address`` as numbers, 0 where a client has none."""
         self.columns: dict[str, list[str]] = {name: [] for name in COLUMNS[1:]}
         self._sources: list[_Source] = []
         self._by_value: dict[str, dict[str, list[int]]] = {}
@@ -150,6 +152,7 @@ class ClientTable:
             }
             for mac in client.mac:
                 self.macs.append(mac)
+                self.addresses.append(int(client.address or 0))
                 places.append(position(number))
                 for name, column in self.columns.items():
                     column.append(texts.get(name, ""))
@@ -173,13 +176,16 @@ class ClientTable:
         if reader.names:
             reader.into(self, _cell_columns(reread, reader.names, reader.delimiter))
 
-    def _extend(self, source: _Source, macs: list[int], columns: dict[str, list[str]]) -> None:
+    def _extend(
+        self, source: _Source, macs: list[int], addresses: array[int], columns: dict[str, list[str]]
+    ) -> None:
         known = len(self.macs)
         for name in columns:
             self.columns.setdefault(name, [""] * known)
         for name, column in self.columns.items():
             column.extend(columns.get(name) or [""] * len(macs))
         self.macs.extend(macs)
+        self.addresses.extend(addresses)
         self._sources.append(source)
         self.__dict__.pop("index", None)
         self._by_value.clear()
@@ -310,9 +316,14 @@ class _CsvRows:
                 # Equal cells become one object: a million rows repeat a few hundred places and types.
                 stripped = list(map({value: value for value in values}.__getitem__, stripped))
             columns[name] = stripped
-        self._check_cells(columns, lines)
+        self._check_cells("architecture", _bad_architecture, columns, lines)
+        cells = columns.get("address") or [""] * len(macs)
+        addresses = _plain_addresses(cells)
+        if addresses is None:
+            self._check_cells("address", _bad_address, columns, lines)
+            addresses = array("I", (int(IPv4Address(cell or 0)) for cell in cells))
         self._check_macs(macs, lines)
-        table._extend(_Source(self.file, len(table), lines, locate=locate), macs, columns)
+        table._extend(_Source(self.file, len(table), lines, locate=locate), macs, addresses, columns)
 
     def _parse_macs(
         self, columns: dict[str, list[str]], lines: array[int]
@@ -353,23 +364,46 @@ class _CsvRows:
                 "correct its second digit: it must be even",
             )
 
-    def _check_cells(self, columns: dict[str, list[str]], lines: array[int]) -> None:
-        tests: list[tuple[str, Callable[[str], str | None]]] = [
-            ("architecture", _bad_architecture),
-            ("address", _bad_address),
-        ]
-        for name, wrong in tests:
-            column = columns.get(name, [])
-            for value in set(column):
-                remedy = wrong(value) if value else None
-                if remedy is None:
-                    continue
-                for row, cell in enumerate(column):
-                    if cell == value:
-                        self.complain(
-                            lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy
-                        )
-                        column[row] = ""
+    def _check_cells(
+        self,
+        name: str,
+        wrong: Callable[[str], str | None],
+        columns: dict[str, list[str]],
+        lines: array[int],
+    ) -> None:
+        """Complain of cells that cannot be read, and empty them."""
+        column = columns.get(name, [])
+        for value in set(column):
+            remedy = wrong(value) if value else None
+            if remedy is None:
+                continue
+            for row, cell in enumerate(column):
+                if cell == value:
+                    self.complain(lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy)
+                    column[row] = ""
+
+
+_OCTETS = {str(number): number for number in range(256)}
+
+
+def _plain_addresses(cells: list[str]) -> array[int] | None:
+    """The addresses of cells as numbers, 0 for an empty cell; None if one is no address."""
+    if not all(cells):
+        if not any(cells):
+            return array("I", bytes(4 * len(cells)))
+        cells = [cell or "0.0.0.0" for cell in cells]
+    # Each cell ends with a part of its own: if all have four numbers, those stand at one distance.
+    parts = ".\n.".join(cells).split(".")
+    if len(parts) != 5 * len(cells) - 1 or parts[4::5].count("\n") != len(cells) - 1:
+        return None
+    del parts[4::5]
+    try:
+        numbers = array("I", bytes(map(_OCTETS.__getitem__, parts)))
+    except KeyError:
+        return None
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 def _plain_macs(cells: list[str]) -> list[int] | None:

@@ -53,23 +53,39 @@ def _unknown_names(table: ClientTable, column: str, what: str, known: Iterable[s
 
 
 def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
-    addresses, columns = table.columns["address"], table.columns
+    addresses, columns = table.addresses, table.columns
     if not any(addresses):
         return
+    yield from _reserved_twice(table)
     everywhere = tuple(net for vlan in site.vlans.values() for net in vlan.subnet)
-    owner: dict[str, int] = {}
-    for row, text in enumerate(addresses):
-        if not text:
+    spans = {name: _spans(vlan.subnet) for name, vlan in site.vlans.items()}
+    anywhere = _spans(everywhere)
+    for row, (number, name) in enumerate(zip(addresses, columns["vlan"], strict=True)):
+        low, high, more = spans.get(name, anywhere)
+        if low <= number <= high or not number or any(first <= number <= last for first, last in more):
             continue
-        first = owner.setdefault(text, row)
-        if first != row and columns["name"][first] != columns["name"][row]:
-            message = f"{text} is reserved twice, first at {table.position(first, 'address')}"
+        place = f"of VLAN {name}" if name in spans else "of every VLAN"
+        message = f"{IPv4Address(number)} is outside the subnets {place}"
+        yield table.position(row, "address"), message, "correct the address or the VLAN"
+
+
+def _spans(nets: tuple[IPv4Network, ...]) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """First and last address of the first network, and those of the others, as numbers."""
+    spans = [(int(net.network_address), int(net.broadcast_address)) for net in nets] or [(1, 0)]
+    return *spans[0], tuple(spans[1:])
+
+
+def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
+    taken = [number for number in table.addresses if number]
+    if len(set(taken)) == len(taken):
+        return
+    owner: dict[int, int] = {}
+    names = table.columns["name"]
+    for row, number in enumerate(table.addresses):
+        first = owner.setdefault(number, row) if number else row
+        if first != row and names[first] != names[row]:
+            message = f"{IPv4Address(number)} is reserved twice, first at {table.position(first, 'address')}"
             yield table.position(row, "address"), message, "give each machine an address of its own"
-        vlan = site.vlans.get(columns["vlan"][row])
-        if not inside(IPv4Address(text), vlan.subnet if vlan else everywhere):
-            place = f"of VLAN {columns['vlan'][row]}" if vlan else "of every VLAN"
-            message = f"{text} is outside the subnets {place}"
-            yield table.position(row, "address"), message, "correct the address or the VLAN"
 
 
 def _duplicates(table: ClientTable) -> Iterable[_Complaint]:

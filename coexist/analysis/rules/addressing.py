@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv4Address
+from collections.abc import Iterable, Sequence
+from ipaddress import AddressValueError, IPv4Address, collapse_addresses
 from itertools import pairwise
 
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
-from coexist.inventory.models import Scope
 from coexist.inventory.references import server_address
 from coexist.wire.options import Option
 
@@ -217,44 +217,51 @@ def pool_holds_server(site: AnalysedSite) -> Iterable[Finding]:
                                  f"leave {address} out of the pool", count=0)  # fmt: skip
 
 
-def _reservations(site: AnalysedSite) -> list[tuple[int, IPv4Address]]:
-    addresses = site.inventory.clients.columns["address"]
-    if not any(addresses):
-        return []
-    return [(row, IPv4Address(text)) for row, text in enumerate(addresses) if text]
+def _inside(numbers: Sequence[int], first: IPv4Address, last: IPv4Address) -> Sequence[int]:
+    """Those of some sorted addresses that lie in a range."""
+    return numbers[bisect_left(numbers, int(first)) : bisect_right(numbers, int(last))]
+
+
+def _reserved(site: AnalysedSite) -> list[int]:
+    """All reserved addresses as numbers, ascending."""
+    found = sorted(site.inventory.clients.addresses)
+    return found[bisect_right(found, 0) :]
 
 
 @rule("CX211")
 def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that dhcpd would also lease dynamically."""
-    reserved = _reservations(site)
+    reserved = _reserved(site)
+    clients = site.inventory.clients
     for name, scope in site.site.scopes.items():
         if not any(site.site.servers[s].software.product == "isc-dhcpd" for s in scope.servers):
             continue  # Kea, dnsmasq and Windows keep a reserved address out of the pool themselves
         for number, pool in enumerate(scope.pools):
-            inside = [row for row, address in reserved if address in pool.range]
+            inside = _inside(reserved, pool.range.first, pool.range.last)
             if inside:
-                address = site.inventory.clients.columns["address"][inside[0]]
-                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {address}, which is reserved: dhcpd leases it to others too",
+                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(inside[0])}, which is reserved: dhcpd leases it to others too",
                              "leave reserved addresses out of the pool", count=len(inside),
-                             position=site.inventory.clients.position(inside[0]))  # fmt: skip
-
-
-def _covers(site: AnalysedSite, scope: Scope, address: IPv4Address) -> bool:
-    nets = (scope.subnet,) if scope.subnet else site.site.vlans[scope.vlan].subnet
-    return scope.reservations and any(address in net for net in nets)
+                             position=clients.position(clients.addresses.index(inside[0]), "address"))  # fmt: skip
 
 
 @rule("CX221")
 def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that no scope would hand out."""
-    scopes = list(site.site.scopes.values())
-    lost = [(row, a) for row, a in _reservations(site) if not any(_covers(site, s, a) for s in scopes)]
-    if lost:
-        row, address = lost[0]
-        yield report(site, "CX221", ("clients",), f"{address} is reserved, and no scope hands out reservations there",
-                     "add a scope for its subnet, or remove the address", count=len(lost),
-                     position=site.inventory.clients.position(row))  # fmt: skip
+    reserved, clients = _reserved(site), site.inventory.clients
+    covered = {
+        net
+        for scope in site.site.scopes.values()
+        if scope.reservations
+        for net in ((scope.subnet,) if scope.subnet else site.site.vlans[scope.vlan].subnet)
+    }
+    held = sum(
+        len(_inside(reserved, n.network_address, n.broadcast_address)) for n in collapse_addresses(covered)
+    )
+    if held < len(reserved):
+        lost = next(a for a in map(IPv4Address, reserved) if not any(a in net for net in covered))
+        yield report(site, "CX221", ("clients",), f"{lost} is reserved, and no scope hands out reservations there",
+                     "add a scope for its subnet, or remove the address", count=len(reserved) - held,
+                     position=clients.position(clients.addresses.index(int(lost)), "address"))  # fmt: skip
 
 
 def boot_addresses(site: AnalysedSite, case: Case) -> list[tuple[str, IPv4Address]]:
