@@ -53,17 +53,28 @@ NO_ROUTER_WAIT = 15.9
 """Seconds iPXE waits for a router's advertisement that never comes (LAB: 15.7 to 16.1)."""
 
 
+POWER_ON = {"ipxe": (2.2, 4.2), "uefi": (3.3, 8.0), "uefi-ipxe": (3.3, 8.0)}
+"""Seconds from power on to the first DISCOVER, shortest and longest (LAB)."""
+RECORDED_FOR = 70.0
+"""Seconds after power on at which a recording ends unless its scenario says otherwise."""
+
+
 class InexpressibleError(Exception):
     """A scenario says something that no model knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineUp:
-    """A world and the client in it; ``drivers`` is False where its firmware has no driver for its card."""
+    """A world and the client in it.
+
+    ``has_driver`` is False where its firmware has no driver for its card. ``recorded``: seconds after the
+    first DISCOVER at which the recording ends, earliest and latest.
+    """
 
     world: World
     case: ClientCase
-    has_driver: bool = True
+    has_driver: bool
+    recorded: tuple[float, float]
 
 
 def line_up(scenario: Mapping[str, Any]) -> LineUp:
@@ -94,8 +105,11 @@ def line_up(scenario: Mapping[str, Any]) -> LineUp:
         architecture="bios" if bios else "uefi-x64",
         firmware=client["fw"],
     )
+    power_on = POWER_ON.get(client["fw"], (2.2, 8.0))
+    until = scenario.get("timeout", RECORDED_FOR)
     # OVMF as Debian builds it drives virtio only; without an option ROM other cards stay silent (LAB).
-    return LineUp(world, case, client["fw"] != "uefi" or client["nic"].startswith("virtio"))
+    has_driver = client["fw"] != "uefi" or client["nic"].startswith("virtio")
+    return LineUp(world, case, has_driver, (until - power_on[1], until - power_on[0]))
 
 
 def _firmware(client: Mapping[str, Any], *, ra: bool) -> Firmware:

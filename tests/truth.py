@@ -49,7 +49,11 @@ def predict(scenario: Mapping[str, Any]) -> Prediction:
         nothing = Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why)
         return Prediction((nothing,), (None,), why)
     result = race(lined_up.world, lined_up.case)
-    outcomes = tuple(_asked(outcome, lined_up.world.owners.values()) for outcome in result.outcomes)
+    outcomes = tuple(
+        seen
+        for outcome in result.outcomes
+        for seen in _recorded(_asked(outcome, lined_up.world.owners.values()), lined_up.recorded)
+    )
     winners = tuple(dict.fromkeys(outcome.winner for outcome in outcomes))
     return Prediction(outcomes, winners, _why(result))
 
@@ -60,6 +64,15 @@ def _asked(outcome: Outcome, servers: Iterable[str]) -> Outcome:
         return outcome
     why = f"nobody has the address {outcome.boot_server}"
     return Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why, ended=outcome.ended)
+
+
+def _recorded(outcome: Outcome, until: tuple[float, float]) -> tuple[Outcome, ...]:
+    """What a recording that ends shows of an outcome: a later request for a file is not in it."""
+    if outcome.seconds is None or (outcome.latest or outcome.seconds) < until[0]:
+        return (outcome,)
+    why = "the recording ends before it asks for the file"
+    unseen = Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why)
+    return (unseen,) if outcome.seconds > until[1] else (outcome, unseen)
 
 
 def _why(result: RaceResult) -> str:

@@ -361,17 +361,14 @@ class DnsmasqModel:
         if not services:
             control = 8
         prompt = next((p for p in self.config.prompts if _matches(p.tags, tags)), None)
-        if prompt is not None:
-            prompt_value = bytes((prompt.timeout & 255,)) + prompt.text.encode()
-        elif self.config.prompts:
-            prompt_value = b""
-        else:
-            prompt_value = bytes((255 if len(services) > 1 else 0,)) + b"PXE"
+        made_up = b"" if self.config.prompts else bytes((255 if len(services) > 1 else 0,)) + b"PXE"
+        declared = b"" if prompt is None else bytes((prompt.timeout & 255,)) + prompt.text.encode()
         value = bytes((SubOption.DISCOVERY_CONTROL, 1, control))
         for code, octets in (
-            (SubOption.MENU_PROMPT, prompt_value),
+            (SubOption.MENU_PROMPT, made_up),
             (SubOption.BOOT_SERVERS, servers),
             (SubOption.BOOT_MENU, menu),
+            (SubOption.MENU_PROMPT, declared),
         ):
             if octets:
                 value += bytes((code, len(octets))) + octets
