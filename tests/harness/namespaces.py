@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,9 +52,16 @@ class Namespace:
         """Run lines of ip(8), each without the word ``ip``, until one fails."""
         _checked(["ip", "-n", self.name, "-batch", "-"], text="\n".join(lines) + "\n")
 
-    def sysctl(self, values: dict[str, int]) -> None:
-        """Set kernel parameters by their dotted names."""
-        self.run(["sysctl", "-q", "-w", *(f"{name}={value}" for name, value in values.items())])
+    def sysctl(self, values: Mapping[str, int]) -> None:
+        """Set kernel parameters by their dotted names; one this kernel does not have is left alone."""
+
+        def write() -> None:
+            for name, value in values.items():
+                path = Path("/proc/sys", *name.split("."))
+                if path.exists():
+                    path.write_text(str(value))
+
+        self.call(write)
 
     def command(self, argv: Sequence[str | Path]) -> list[str]:
         """The command line that runs ``argv`` in here."""
