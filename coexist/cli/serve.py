@@ -36,5 +36,6 @@ def command(
         interface=interface,
         ports=Ports(dhcp=port_67, boot_server=port_4011, tftp=port_69),
     )
+    server.handle_signals()
     server.start()
     server.run()

@@ -17,14 +17,19 @@ from coexist.server import interfaces
 from coexist.server.seen import Client, ClientsSeen
 
 _FRESH = 1.0
-_AT_MOST_EVERY = 0.05
+_SHARE = 10
+"""The neighbour table is read for at most a tenth of the time, whatever addresses a flood invents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """A decision about a file request: the client if it is known, the rule, and why it was refused."""
+    """A decision about a file request: the client if it is known, the rule, and why it was refused.
+
+    ``undecided``: the neighbour table could not be asked again so soon; the client asks again by itself.
+    """
 
     allowed: bool
+    undecided: bool = False
     mac: int | None = None
     client: Client | None = None
     rule: str = ""
@@ -40,22 +45,29 @@ class Doorkeeper:
         self.serves_unknown = False
         self._neighbours: dict[str, int] = {}
         self._read = -_FRESH
+        self._again = 0.0
 
     def mac_of(self, address: str) -> int | None:
         """The MAC behind an address, None if neither the neighbour table nor DHCP told it."""
-        now = time.monotonic()
         known = self._neighbours.get(address)
-        age = now - self._read
-        if age >= _FRESH or (known is None and age >= _AT_MOST_EVERY):
-            self._read = now
-            with suppress(OSError):  # what DHCP told is left
-                self._neighbours = interfaces.neighbours()
+        if known is None or time.monotonic() - self._read >= _FRESH:
+            self._read_neighbours()
             known = self._neighbours.get(address)
         return known or self.clients.addresses.get(address)
+
+    def _read_neighbours(self) -> None:
+        begun = time.monotonic()
+        if begun < self._again:
+            return
+        with suppress(OSError):  # what DHCP told is left
+            self._neighbours = interfaces.neighbours()
+        self._read = time.monotonic()
+        self._again = self._read + _SHARE * (self._read - begun)
 
     def ask(self, address: str, *, whitelist: bool) -> Access:
         """Whether a request from an address is served. Without ``whitelist`` everyone is."""
         assert self.policy is not None
+        asked = time.monotonic()
         mac = self.mac_of(address)
         client = self.clients.find(mac) if mac is not None else None
         if not whitelist:
@@ -63,6 +75,8 @@ class Doorkeeper:
         if mac is None:
             if self.serves_unknown:
                 return Access(allowed=True, rule="unknown addresses are served")
+            if self._read < asked:
+                return Access(allowed=False, undecided=True, why="the neighbour table is asked too often")
             return Access(allowed=False, why="no client is known by this address")
         found = may_load(self.policy, mac, client.architecture if client is not None else None)
         if isinstance(found, Silence):

@@ -90,7 +90,11 @@ class HttpService:
         peer = request.remote or ""
         name = request.path
         who = self.door.ask(peer, whitelist=self._whitelist)
-        response = self._refusal(403, who.why) if not who.allowed else self._found(request, name, who, peer)
+        response = (
+            self._refusal(503 if who.undecided else 403, who.why)
+            if not who.allowed
+            else self._found(request, name, who, peer)
+        )
         self.counters.http[str(response.status)] += 1
         self._log(peer, who, name, response.status)
         return response

@@ -55,6 +55,8 @@ class OfferWatch:
         vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
         if vendor.startswith((b"PXEClient", b"HTTPClient")) and len(self.pxe_servers) < _MOST_SERVERS:
             self.pxe_servers.add(server)
+            # Its REQUEST may have been read first, from the other port.
+            client.took_other = client.took_other or client.chosen == server
         if packet.message_type is MessageType.OFFER and int(packet.yiaddr):
             client.offer_heard = True
         if packet.message_type is MessageType.ACK and int(packet.yiaddr):

@@ -212,8 +212,8 @@ class ProxyDhcp:
             server = area.meaning.server_identifier
             if len(server) == 4:
                 client.answered_by = socket.inet_ntoa(server)
-                if server in self.pxe_servers:
-                    client.took_other = True
+                client.chosen = server
+                client.took_other = server in self.pxe_servers
 
     # -- deciding ------------------------------------------------------------------------------
 

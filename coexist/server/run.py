@@ -126,12 +126,14 @@ class BootServer:
         )
         self.notifier.say("READY=1", f"STATUS={self.status()}")
 
-    def run(self, *, signals: bool = True) -> None:
-        """Serve until ``stop`` or, with ``signals``, until SIGTERM or SIGINT."""
-        if signals:
-            signal.signal(signal.SIGTERM, lambda *_: self.loop.stop())
-            signal.signal(signal.SIGINT, lambda *_: self.loop.stop())
-            signal.signal(signal.SIGHUP, lambda *_: self.reloader.request())
+    def handle_signals(self) -> None:
+        """Stop on SIGTERM and SIGINT, reload on SIGHUP; in the main thread, before ``start`` says ready."""
+        signal.signal(signal.SIGTERM, lambda *_: self.loop.stop())
+        signal.signal(signal.SIGINT, lambda *_: self.loop.stop())
+        signal.signal(signal.SIGHUP, lambda *_: self.reloader.request())
+
+    def run(self) -> None:
+        """Serve until ``stop``."""
         try:
             self.loop.run()
         finally:

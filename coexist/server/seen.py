@@ -26,6 +26,7 @@ class Client:
         "architecture",
         "asks",
         "changed",
+        "chosen",
         "decision",
         "first_at",
         "last",
@@ -59,6 +60,7 @@ class Client:
         self.rule = ""
         self.answered_by = ""
         self.asks = False
+        self.chosen = b""
         self.offer_heard = False
         self.took_other = False
         self.changed = False
@@ -97,6 +99,7 @@ class ClientsSeen:
         if now - client.last >= ATTEMPT_ENDS_AFTER:
             client.since = now
             client.offer_heard = client.took_other = False
+            client.chosen = b""
         client.last = now
         client.last_at = wall
         client.requests += 1

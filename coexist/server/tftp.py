@@ -302,6 +302,9 @@ class TftpService:
         terms = self.terms
         assert terms is not None
         who = self.door.ask(peer[0], whitelist=terms.whitelist)
+        if who.undecided:
+            self.counters.transfers["undecided"] += 1  # silence: the client sends its request again
+            return
         if not who.allowed:
             self._refuse(peer, who, request.filename, ErrorCode.ACCESS_VIOLATION, who.why)
             return

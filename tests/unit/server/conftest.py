@@ -50,7 +50,7 @@ class Running:
     def __init__(self, server: BootServer, said: Said) -> None:
         self.server = server
         self.said = said
-        self.thread = threading.Thread(target=lambda: server.run(signals=False))
+        self.thread = threading.Thread(target=server.run)
         self.thread.start()
         self.clients: list[socket.socket] = []
 

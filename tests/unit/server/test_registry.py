@@ -5,13 +5,20 @@ import sqlite3
 
 import pytest
 
-from coexist.boot.policy import NOBODY_REGISTERED
+from coexist.boot.policy import NOBODY_REGISTERED, Registered
 from coexist.cli import run
+from coexist.errors import Problem
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
 from coexist.server.recorder import Recorder
-from coexist.server.registry import Note, Registry
+from coexist.server.registry import ClientRow, Note, Registry
 from coexist.server.seen import ClientsSeen
+
+
+def found(registry: Registry, mac: int) -> ClientRow:
+    row = registry.find(mac)
+    assert row is not None
+    return row
 
 
 def note(mac: int, at: float = 100.0, requests: int = 1, asks: bool = False, address: str = "") -> Note:
@@ -33,7 +40,7 @@ def registry(path):
 def test_notes_add_up(registry):
     registry.note([note(1, 100.0, 2, address="10.0.0.1")])
     registry.note([note(1, 50.0, 3), note(2)])
-    row = registry.find(1)
+    row = found(registry, 1)
     assert (row.first_seen, row.last_seen, row.requests, row.address) == (50.0, 100.0, 5, "10.0.0.1")
     assert [row.mac for row in registry.rows()] == [1, 2]
 
@@ -49,16 +56,16 @@ def test_decisions_are_the_policys_part(registry):
     assert (1 in registered.everyone, 3 in registered.everyone, 2 in registered.ignored) == (True, True, True)
     assert 1 in registered.groups["thin"]
     registry.note([note(1)])
-    assert registry.find(1).state == "registered"
-    assert registry.find(1).name == "desk"
+    assert found(registry, 1).state == "registered"
+    assert found(registry, 1).name == "desk"
 
 
 def test_asking_in_a_menu_is_noted_but_decides_nothing(registry):
     registry.note([note(1, asks=True), note(2)])
     registry.decide(2, "ignored")
     registry.note([note(2, asks=True)])
-    assert registry.find(1).state == "asking"
-    assert registry.find(2).state == "ignored"
+    assert found(registry, 1).state == "asking"
+    assert found(registry, 2).state == "ignored"
     assert 1 not in registry.registered().everyone
 
 
@@ -70,7 +77,7 @@ def test_old_strangers_are_dropped_and_decisions_never(registry):
 
 
 def recorder_of(path, clients, log=None):
-    decided = []
+    decided: list[Registered] = []
     made = Recorder(
         path, clients, counters=Counters(), log=log or Log("text", io.StringIO()), decided=decided.append
     )
@@ -104,8 +111,8 @@ def test_a_removed_registry_is_begun_again_with_all_decisions(path):
     assert recorder.work()
     assert 0x525400000001 in decided[-1].everyone
     fresh = Registry(path)
-    assert fresh.find(0x525400000001).name == "desk"
-    assert fresh.find(5).requests == 1
+    assert found(fresh, 0x525400000001).name == "desk"
+    assert found(fresh, 5).requests == 1
     fresh.close()
 
 
@@ -123,7 +130,9 @@ def test_a_locked_registry_loses_nothing_and_blocks_nobody(path):
     lock.execute("ROLLBACK")
     lock.close()
     assert recorder.work()
-    assert Registry(path).find(1).requests == 1
+    fresh = Registry(path)
+    assert found(fresh, 1).requests == 1
+    fresh.close()
 
 
 def test_a_file_that_is_no_database_costs_a_line(path):
@@ -188,11 +197,13 @@ def test_the_export_is_read_by_the_inventory(path, tmp_path, capsys):
     registry.close()
     capsys.readouterr()
     assert run(["clients", "export", str(path)]) == 0
-    table, problems = ClientTable(), []
+    table = ClientTable()
+    problems: list[Problem] = []
     table.add_csv(capsys.readouterr().out.encode(), "clients.csv", problems)
     assert problems == []
-    assert table.find(0x525400000001).name == 'a "b", c'
-    assert table.find(0x525400000001).tags == ("thin",)
+    record = table.find(0x525400000001)
+    assert record is not None
+    assert (record.name, record.tags) == ('a "b", c', ("thin",))
 
 
 @pytest.mark.parametrize("words", [["list"], ["register", "52:54:00:00:00:01"]])

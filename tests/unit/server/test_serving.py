@@ -436,7 +436,7 @@ def test_errors_on_send_are_counted_and_survived(start):
     client = running.client()
     for number in (errno.EPERM, errno.ENOBUFS, errno.ENETDOWN):
         Refusing.number = number
-        proxy.sock = Refusing()  # type: ignore[assignment]
+        proxy.sock = Refusing()
         client.sendto(encode(discover(THIN)), ("127.0.0.1", running.port(67)))
         running.said.wait_for(f"send failed .*{os.strerror(number)}")
     proxy.sock = real

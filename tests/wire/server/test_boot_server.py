@@ -1,0 +1,400 @@
+"""The boot server on a real wire: VLANs, relays, well-known ports, DHCP servers beside it, and faults."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tftpy import TftpException
+
+from coexist.boot.request import ClientKind
+from coexist.wire.bootp import Packet, encode
+from coexist.wire.mac import format_mac, mac_bytes
+from coexist.wire.options import MessageType, Option
+from coexist.wire.tftp import ReadRequest
+from coexist.wire.tftp import encode as encode_tftp
+from tests.harness.client import Heard, PxeClient, hardware_address, tftp_get
+from tests.harness.network import Host, Network
+from tests.harness.processes import Process
+from tests.harness.servers import start_boot_server, start_dhcpd
+
+OTC = IPv4Address("10.10.0.6")
+THIN = "00:80:64:10:00:01"
+STRANGER = "00:80:64:99:00:01"
+
+
+class Site:
+    """Two VLANs and a router with a relay; the boot server stands in both unless it is told otherwise."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        network.vlan("office", "10.10.0.0/16")
+        network.vlan("workshop", "10.20.0.0/16")
+        self.otc = network.host("otc", {"office": OTC, "workshop": "10.20.0.6"})
+        self.desk = network.host("desk", {"office": "10.10.1.7"})
+        self.bench = network.host("bench", {"workshop": "10.20.1.7"})
+        root = self.otc.directory / "tftp"
+        root.mkdir()
+        (root / "lpxelinux.0").write_bytes(b"thin" * 5000)
+
+    def config(self, **changes: Any) -> dict[str, Any]:
+        return {
+            "name": "otc",
+            "listen": [{"address": str(OTC), "vlan": "office"}, {"address": "10.20.0.6", "vlan": "workshop"}],
+            "rules": [
+                {
+                    "name": "thin",
+                    "clients": {
+                        "macs": [THIN, format_mac(hardware_address(self.desk))],
+                    },
+                    "programs": {"bios": "lpxelinux.0", "uefi-x64": "syslinux64.efi"},
+                }
+            ],
+            "tftp": {"root": "tftp"},
+            "registry": "registry.sqlite",
+            **changes,
+        }
+
+    def serve(self, *arguments: str, host: Host | None = None, **changes: Any) -> Process:
+        on = host or self.otc
+        path = on.write("coexist.yaml", json.dumps(self.config(**changes)))
+        return start_boot_server(on, path, *arguments, ready="ready")
+
+    def client(self, host: Host, mac: str = THIN, **more: Any) -> PxeClient:
+        return PxeClient(host, mac, **more)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Network() as network:
+        yield Site(network)
+
+
+def test_broadcasts_are_answered_from_the_address_of_their_vlan(site):
+    site.serve()
+    for host, address in ((site.desk, "10.10.0.6"), (site.bench, "10.20.0.6")):
+        with site.client(host, architecture=7) as client:
+            client.discover()
+            heard = client.reply()
+        assert heard.source == (IPv4Address(address), 67)
+        assert heard.packet.siaddr == IPv4Address(address)
+        assert heard.packet.options[Option.SERVER_IDENTIFIER] == IPv4Address(address).packed
+        assert heard.packet.options[Option.BOOTFILE_NAME] == b"syslinux64.efi\0"
+        assert heard.packet.options[Option.VENDOR_SPECIFIC_INFORMATION] == b"\x06\x01\x08\xff"
+        assert len(encode(heard.packet)) >= 300
+
+
+def test_a_client_with_an_address_is_answered_on_4011(site):
+    site.serve()
+    with site.client(site.desk, architecture=7) as client:
+        client.address = IPv4Address("10.10.1.50")
+        client.ask_4011(OTC, hardware_address(site.otc, "office"))
+        heard = client.reply()
+    assert (heard.source, heard.packet.message_type) == ((OTC, 4011), MessageType.ACK)
+
+
+def test_relayed_requests_are_answered_to_the_relay(site):
+    site.serve(listen=[{"address": str(OTC)}])
+    router = site.network.router({"office": "10.10.0.1", "workshop": "10.20.0.1"})
+    site.otc.namespace.ip("route replace 10.20.0.0/16 via 10.10.0.1")
+    site.network.relay(router, "workshop", [OTC], option_82=b"\x01\x04port")
+    with site.client(site.bench) as client:
+        client.discover()
+        heard = client.reply()
+    assert heard.packet.file == b"lpxelinux.0"
+    assert heard.packet.siaddr == OTC
+    assert heard.packet.giaddr == IPv4Address("10.20.0.1")
+
+
+@pytest.mark.needs("dhcpd")
+def test_beside_a_dhcp_server_only_4011_is_served(site):
+    start_dhcpd(
+        site.otc,
+        "authoritative; ddns-update-style none; ping-check false;\n"
+        "subnet 10.20.0.0 netmask 255.255.0.0 {}\n"
+        "subnet 10.10.0.0 netmask 255.255.0.0 { range 10.10.2.1 10.10.2.99;\n"
+        '  option vendor-class-identifier "PXEClient"; }\n',
+    )
+    site.serve(services=["boot-server", "tftp"])
+    with site.client(site.desk, architecture=7) as client:
+        client.discover()
+        offer = client.reply().packet
+        assert int(offer.yiaddr)
+        client.take(offer)
+        client.ask_4011(OTC, hardware_address(site.otc, "office"))
+        heard = client.reply(lambda heard: heard.source[1] == 4011)
+    assert heard.packet.options[Option.BOOTFILE_NAME] == b"syslinux64.efi\0"
+
+
+@pytest.mark.needs("dhcpd")
+def test_other_servers_answers_are_seen(site):
+    core = site.network.host("core", {"office": "10.10.0.5"})
+    start_dhcpd(
+        core,
+        "authoritative; ddns-update-style none; ping-check false;\n"
+        "subnet 10.10.0.0 netmask 255.255.0.0 { range 10.10.2.1 10.10.2.99; }\n",
+    )
+    rules = [{**site.config()["rules"][0], "delay": {"after_offer": True}}]
+    process = site.serve(rules=rules, observe=True)
+    with site.client(site.desk, broadcast=True) as client:
+        client.discover()
+        assert client.reply().source[0] == IPv4Address("10.10.0.5")
+        process.wait_for("no address offer was heard yet")
+        client.discover()
+        assert client.reply(lambda heard: heard.source[0] == OTC).packet.file == b"lpxelinux.0"
+    process.stop()
+    with sqlite3.connect(site.otc.directory / "registry.sqlite") as registry:
+        seen = registry.execute("SELECT answered_by FROM clients").fetchall()
+    registry.close()
+    assert seen == [("10.10.0.5",)]
+
+
+@pytest.mark.needs("dhcpd")
+def test_a_client_that_took_another_pxe_servers_offer_is_left_alone(site):
+    other = site.network.host("other", {"office": "10.10.0.5"})
+    start_dhcpd(
+        other,
+        "authoritative; ddns-update-style none; ping-check false;\n"
+        "subnet 10.10.0.0 netmask 255.255.0.0 { range 10.10.2.1 10.10.2.99; next-server 10.10.0.5;\n"
+        '  filename "other.0"; option vendor-class-identifier "PXEClient"; }\n',
+    )
+    process = site.serve(follow_offers=True)
+    with site.client(site.desk, broadcast=True) as client:
+        client.discover()
+        offer = client.reply(lambda heard: heard.source[0] == other.address).packet
+        client.request(offer)
+        client.reply(lambda heard: heard.packet.message_type is MessageType.ACK)
+        before = len(process.output)
+        client.discover()
+        process.wait_for("not answered.*DISCOVER.*the client chose another server", start=before)
+
+
+def test_the_whitelist_counts_for_tftp_by_the_neighbour_table(site):
+    process = site.serve(rules=[{**site.config()["rules"][0]}])
+    assert tftp_get(site.desk, OTC, "lpxelinux.0", options={"blksize": 1468}) == b"thin" * 5000
+    with pytest.raises(TftpException):
+        tftp_get(site.bench, "10.20.0.6", "lpxelinux.0")
+    process.wait_for("tftp refused.*no rule is about this client")
+
+
+def test_through_a_router_the_address_comes_from_dhcp(site):
+    """The relay copies the client's REQUEST here; a TFTP request through the router has the router's MAC."""
+    router = site.network.router({"office": "10.10.0.1", "workshop": "10.20.0.1"})
+    site.otc.namespace.ip("link set eth1 down", "route replace 10.20.0.0/16 via 10.10.0.1")
+    site.bench.namespace.ip("route add default via 10.20.0.1")
+    site.network.relay(router, "workshop", [OTC])
+    process = site.serve(listen=[{"address": str(OTC)}])
+    with pytest.raises(TftpException):
+        tftp_get(site.bench, OTC, "lpxelinux.0")
+    process.wait_for("no client is known by this address")
+    with site.client(site.bench) as client:
+        client.send(
+            client.packet(
+                MessageType.REQUEST,
+                {
+                    Option.REQUESTED_IP_ADDRESS: IPv4Address("10.20.1.7").packed,
+                    Option.SERVER_IDENTIFIER: IPv4Address("10.10.0.5").packed,
+                },
+            )
+        )
+    process.wait_for("the client chose another server")
+    assert tftp_get(site.bench, OTC, "lpxelinux.0", options={"blksize": 1468}) == b"thin" * 5000
+
+
+def test_httpclients_get_a_url_they_can_fetch(site):
+    site.serve(
+        services=["proxydhcp", "tftp", "http"],
+        http={"port": 80},
+        rules=[{**site.config()["rules"][0], "programs": {"http-x64": "lpxelinux.0"}}],
+    )
+    with site.client(site.desk, architecture=16, kind=ClientKind.HTTP.value) as client:
+        client.discover()
+        offer = client.reply().packet
+    assert offer.options[Option.VENDOR_CLASS_IDENTIFIER] == b"HTTPClient"
+    url = offer.options[Option.BOOTFILE_NAME].rstrip(b"\0").decode()
+    assert url == "http://10.10.0.6/lpxelinux.0"
+    assert site.desk.run(["curl", "-sf", url]) == "thin" * 5000
+    status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
+    assert site.bench.run([*status, "http://10.20.0.6/lpxelinux.0"]) == "403"
+
+
+@pytest.mark.needs("atftp", "tftp", "curl")
+@pytest.mark.parametrize(
+    "command",
+    [
+        [
+            "atftp",
+            "--get",
+            "-r",
+            "lpxelinux.0",
+            "-l",
+            "got",
+            "--option",
+            "blksize 1468",
+            "--option",
+            "windowsize 8",
+            str(OTC),
+        ],
+        ["atftp", "--get", "-r", "lpxelinux.0", "-l", "got", str(OTC)],
+        ["tftp", "-m", "binary", str(OTC), "-c", "get", "lpxelinux.0", "got"],
+        ["curl", "-sf", "-o", "got", f"tftp://{OTC}/lpxelinux.0"],
+    ],
+)
+def test_clients_nobody_here_wrote_fetch_it(site, command):
+    site.serve()
+    process = site.desk.start(command)
+    assert process.wait() == 0
+    assert (site.desk.directory / "got").read_bytes() == b"thin" * 5000
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def test_an_interface_goes_down_and_comes_back(site):
+    process = site.serve()
+    site.otc.namespace.ip("link set eth0 down")
+    process.wait_for("interfaces changed")
+    with site.client(site.bench) as client:
+        client.discover()
+        assert client.reply().packet.file == b"lpxelinux.0"
+    before = len(process.output)
+    site.otc.namespace.ip("addr flush dev eth0", "link set eth0 up", f"addr add {OTC}/16 brd + dev eth0")
+    process.wait_for("interfaces changed", start=before)
+    with site.client(site.desk) as client:
+        client.discover()
+        assert client.reply().source == (OTC, 67)
+    assert tftp_get(site.desk, OTC, "lpxelinux.0") == b"thin" * 5000
+
+
+def test_an_interface_that_comes_after_the_server(site):
+    site.otc.namespace.ip("addr flush dev eth0", "link set eth0 down")
+    process = site.serve()
+    before = len(process.output)
+    site.otc.namespace.ip("link set eth0 up", f"addr add {OTC}/16 brd + dev eth0")
+    process.wait_for("interfaces changed", start=before)
+    with site.client(site.desk) as client:
+        client.discover()
+        assert client.reply().packet.file == b"lpxelinux.0"
+    assert tftp_get(site.desk, OTC, "lpxelinux.0") == b"thin" * 5000
+
+
+def test_what_cannot_be_sent_hurts_nobody_else(site):
+    """A route that refuses (EACCES), as a firewall would (EPERM)."""
+    process = site.serve()
+    site.otc.namespace.ip("route add prohibit 10.30.0.1/32")
+    with site.client(site.desk) as client:
+        packet = client.packet(MessageType.DISCOVER)
+        relayed = Packet(**{name: getattr(packet, name) for name in ("op", "xid", "chaddr", "options")},
+                         giaddr=IPv4Address("10.30.0.1"))  # fmt: skip
+        client.send(relayed)
+        process.wait_for("send failed.*10.30.0.1")
+        client.discover()
+        assert client.reply().packet.file == b"lpxelinux.0"
+
+
+def test_a_second_instance_says_what_is_wrong(site):
+    site.serve()
+    process = site.otc.start([sys.executable, "-m", "coexist", "serve", site.otc.directory / "coexist.yaml"])
+    assert process.wait() == 4
+    assert "UDP port 67 is in use" in process.output
+    assert "Traceback" not in process.output
+
+
+def test_killed_under_load_it_serves_again_after_a_restart(site):
+    process = site.serve()
+    stop = threading.Event()
+
+    def load() -> None:
+        sock = site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        number = 0
+        while not stop.is_set():
+            number += 1
+            packet = Packet(
+                op=1,
+                xid=number,
+                chaddr=mac_bytes(0x008064000000 + number % 5000),
+                giaddr=IPv4Address("10.20.1.7"),
+                options={53: b"\x01", 60: b"PXEClient", 93: b"\0\0"},
+            )
+            sock.sendto(encode(packet), ("10.20.0.6", 67))
+            sock.sendto(encode_tftp(ReadRequest(filename="lpxelinux.0")), ("10.20.0.6", 69))
+        sock.close()
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        for _ in range(3):
+            process.wait_for("not answered")
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process = site.serve()
+        with site.client(site.desk) as client:
+            client.discover()
+            assert client.reply().packet.file == b"lpxelinux.0"
+        assert tftp_get(site.desk, OTC, "lpxelinux.0", options={"blksize": 1468}) == b"thin" * 5000
+    finally:
+        stop.set()
+        thread.join()
+    process.stop()
+    with sqlite3.connect(site.otc.directory / "registry.sqlite") as registry:
+        assert registry.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    registry.close()
+
+
+def test_sighup_reloads_and_sigterm_ends(site):
+    process = site.serve()
+    process.send_signal(signal.SIGHUP)
+    process.wait_for("configuration in use")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert "stopped" in process.output
+
+
+def test_a_flood_of_random_macs_is_bounded_in_memory(site):
+    process = site.serve()
+    sock = site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def flood(first: int, count: int) -> int:
+        for number in range(first, first + count):
+            packet = encode(
+                Packet(
+                    op=1,
+                    xid=number,
+                    chaddr=mac_bytes(0x020000000000 + number * 7919),
+                    giaddr=IPv4Address("10.20.1.7"),
+                    options={
+                        53: b"\x01",
+                        60: b"PXEClient:" + str(number).encode(),
+                        97: number.to_bytes(17, "big"),
+                    },
+                )
+            )
+            sock.sendto(packet, ("10.20.0.6", 67))
+        # Its DISCOVER may be lost in the flood, and is sent again as any firmware does.
+        with site.client(site.desk) as client:
+            answers: list[Heard] = []
+            while not answers:
+                client.discover()
+                answers = list(islice(client.replies(timeout=2), 1))
+            assert answers[0].packet.file == b"lpxelinux.0"
+        return _resident_kib(process.pid)
+
+    flood(0, 70_000)
+    full = flood(70_000, 70_000)
+    assert flood(140_000, 70_000) < full + 30_000
+    sock.close()
+
+
+def _resident_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
