@@ -76,8 +76,8 @@ def command(**given: Any) -> int:
 
 def _already(plan: Plan, history: History) -> bool:
     """Whether this plan was applied to its end and nothing of this inventory since."""
-    records = [record for record in history.records() if record.plan == plan.digest]
-    return bool(records) and records[-1].kind == "apply" and records[-1].outcome == "done"
+    record = history.latest(plan)
+    return record is not None and (record.plan, record.kind, record.outcome) == (plan.digest, "apply", "done")
 
 
 def _compare(plan: Plan, given: dict[str, Any]) -> int:

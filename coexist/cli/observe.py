@@ -38,12 +38,12 @@ def command(**given: Any) -> int:
     Exit code 1 with --expect if a boot went otherwise than predicted.
     """
     from coexist.analysis.world import build_world
-    from coexist.inventory.loader import load_inventory
+    from coexist.cli.current import load_current
     from coexist.probe.observation import observe
 
     if (given["file"] is None) == (given["interface"] is None):
         raise click.UsageError("name either a capture file or --interface")
-    inventory = load_inventory(given["expect"]) if given["expect"] else None
+    inventory = load_current(given["expect"]) if given["expect"] else None
     world = build_world(inventory) if inventory is not None else None
     told = []
     for boot in observe(_captured(given)):

@@ -15,7 +15,7 @@ from coexist.boot.responder import ServerModel
 from coexist.boot.servers.coexist import CoexistModel
 from coexist.errors import HostError
 from coexist.inventory.loader import Inventory
-from coexist.inventory.macset import NOBODY
+from coexist.inventory.macset import NOBODY, MacSet
 from coexist.probe.answer import Answer
 from coexist.probe.prediction import SLACK, Prediction, compare, predict
 from coexist.probe.question import Asker
@@ -90,15 +90,27 @@ def _model(
 
 
 def _clients(inventory: Inventory, planned: Planned, server: str, vlan: str) -> list[Asker]:
+    """For each architecture a client the server gains, loses and keeps: a registered one of that
+    architecture where there is one."""
     before, after = planned.before.get(server, {}), planned.after.get(server, {})
     chosen: dict[tuple[int, str], Asker] = {}
     for architecture in inventory.site.architectures:
+        fitting = _registered_as(inventory, architecture)
         old, new = before.get(architecture, NOBODY), after.get(architecture, NOBODY)
         for macs in (new - old, old - new, new & old):
-            mac = (macs & inventory.known).sample() or macs.sample()
+            mac = (macs & fitting).sample()
+            if mac is None:
+                mac = (macs - inventory.known).sample()
             if mac is not None:
                 chosen[mac, architecture] = Asker(mac=mac, architecture=architecture, vlan=vlan)
     return list(chosen.values())[:MOST_CLIENTS]
+
+
+def _registered_as(inventory: Inventory, architecture: str) -> MacSet:
+    """Registered clients of an architecture, and those that do not say theirs."""
+    table = inventory.clients
+    names = table.columns["architecture"]
+    return MacSet.of(mac for mac, name in zip(table.macs, names, strict=True) if name in ("", architecture))
 
 
 def _checks(listener: Listener, asker: Asker, vlan: str, version: Version) -> Iterator[WireCheck]:

@@ -67,12 +67,16 @@ def ask(
 ) -> Asked:
     """Ask for some clients and return every answer, in the order of arrival.
 
+    A MAC that is asked for with several architectures is asked for one after the other, each for as long as
+    it waits: a server may keep one answer in mind for each MAC, and a machine has one architecture at a time.
     ``patience``: seconds each client waits. ``rate``: packets a second at most. ``boot_servers`` are asked
     on port 4011 even if they stay silent on 67. ``subnet``: see ``discover``. Raises ``HostError`` when
     the interface cannot be used.
     """
     conversation = _Conversation(port, rate, subnet, progress)
-    conversation.discover(timetable(askers, patience=patience, rate=rate), patience)
+    turns = rounds(askers)
+    for number, turn in enumerate(turns):
+        conversation.discover(timetable(turn, patience=patience, rate=rate), patience, number, len(turns))
     skipped: tuple[str, ...] = ()
     questions = conversation.boot_questions(askers, tuple(boot_servers))
     if questions and port.address is None:
@@ -85,6 +89,18 @@ def ask(
         seconds=time.monotonic() - conversation.began,
         skipped=skipped,
     )
+
+
+def rounds(askers: Sequence[Asker]) -> list[list[Asker]]:
+    """The clients in as few groups as possible, none of them with a MAC twice."""
+    result: list[list[Asker]] = []
+    for asker in dict.fromkeys(askers):
+        place = next((turn for turn in result if all(asker.mac != other.mac for other in turn)), None)
+        if place is None:
+            result.append([asker])
+        else:
+            place.append(asker)
+    return result
 
 
 class _Conversation:
@@ -101,7 +117,9 @@ class _Conversation:
         self.answers: list[Answer] = []
         self.began = time.monotonic()
 
-    def discover(self, transmissions: Sequence[Transmission], patience: float) -> None:
+    def discover(
+        self, transmissions: Sequence[Transmission], patience: float, number: int, rounds_in_all: int
+    ) -> None:
         """Send every DISCOVER at its time and listen until the last client gives up."""
         began: dict[Asker, float] = {}
         start = time.monotonic()
@@ -125,7 +143,8 @@ class _Conversation:
                 subnet=self._subnet,
             )
             self._port.broadcast(encode(packet))
-            self._progress(0.9 * min(1.0, (now - start) / total), len(self.answers))
+            share = (number + min(1.0, (now - start) / total)) / rounds_in_all
+            self._progress(0.9 * share, len(self.answers))
         self._listen(max(began.values(), default=start) + patience)
 
     def boot_questions(

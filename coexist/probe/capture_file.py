@@ -25,7 +25,7 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
 
     with path.open("rb") as file:
         try:
-            reader: Any = RawPcapReader(file)  # type: ignore[no-untyped-call]
+            reader: Any = RawPcapReader(file)  # type: ignore[arg-type]  # a file will do
         except (Scapy_Exception, EOFError) as error:
             problem = Problem(
                 Position(str(path)), f"this is no packet capture ({error})", "name a pcap or pcapng"

@@ -83,10 +83,12 @@ def boots(rule: PolicyRule, architecture: str) -> bool:
 
 def written(macs: MacSet) -> ClientSelector:
     """A selector for exactly these clients, without a list file."""
-    pieces = list(macs.intervals())
-    return ClientSelector(
-        macs=tuple(first for first, last in pieces if first == last),
-        ranges=tuple(f"{format_mac(first)}-{format_mac(last)}" for first, last in pieces if first != last),
+    pieces = [(format_mac(first), format_mac(last)) for first, last in macs.intervals()]
+    return ClientSelector.model_validate(
+        {
+            "macs": [first for first, last in pieces if first == last],
+            "ranges": [f"{first}-{last}" for first, last in pieces if first != last],
+        }
     )
 
 

@@ -203,24 +203,25 @@ class History:
     def resume(self, plan: Plan, kind: Literal["apply", "rollback"], of: str | None = None) -> Journal | None:
         """The record of a plan that did not come to its end, to be continued; None if there is none.
 
-        What was done and then undone by a rollback is not continued but begun anew.
+        A later record about one of its servers ends that: the servers are no longer where it left them.
         """
         lock = self._locked()
-        for record in reversed(self.records()):
-            if record.kind == "rollback" and record.plan == plan.digest and kind == "apply":
-                break
-            if record.plan == plan.digest and record.kind == kind and record.of == of:
-                if record.outcome == "done":
-                    break
-                record.process, record.outcome, record.error, record.ended = (
-                    os.getpid(),
-                    "running",
-                    None,
-                    None,
-                )
-                return Journal(self.folder / record.id, record, lock)
+        record = self.latest(plan)
+        if (
+            record is not None
+            and (record.plan, record.kind, record.of) == (plan.digest, kind, of)
+            and record.outcome != "done"
+        ):
+            record.process, record.outcome, record.error, record.ended = os.getpid(), "running", None, None
+            return Journal(self.folder / record.id, record, lock)
         lock.close()
         return None
+
+    def latest(self, plan: Plan) -> Record | None:
+        """The last record about any server of a plan."""
+        return next(
+            (record for record in reversed(self.records()) if set(record.servers) & set(plan.servers)), None
+        )
 
     def last_applied(self) -> dict[tuple[str, str], str | None]:
         """What the last rollouts left: the digest by server and path, of confirmed changes only."""

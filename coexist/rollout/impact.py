@@ -142,25 +142,22 @@ def impact(
         sentences.append(_loss(server, lost, after, known))
     if not sentences:
         sentences.append(f"{server} boots the same clients as before")
-    changed = union(gained) | union(lost)
     return Impact(
         gained=(union(gained) & known).size,
         lost=(union(lost) & known).size,
         clients=(union(old) & known).size,
-        share=_share(changed, union(old), known),
+        share=_share(union(old), union(new), known),
         sentences=tuple(sentences),
     )
 
 
-def _share(changed: MacSet, before: MacSet, known: MacSet) -> float:
-    """The larger share of registered clients and of strangers; a server without clients has none to lose."""
+def _share(before: MacSet, after: MacSet, known: MacSet) -> float:
+    """Of the clients it boots before or after, the part that changes: of the registered ones or of the
+    strangers, whichever is larger. A server without clients has none to lose."""
     shares = [0.0]
-    for whole, part in (
-        ((before & known).size, (changed & known).size),
-        ((before - known).size, (changed - known).size),
-    ):
-        if whole:
-            shares.append(min(1.0, part / whole))
+    for old, new in ((before & known, after & known), (before - known, after - known)):
+        if old:
+            shares.append((old ^ new).size / (old | new).size)
     return round(max(shares), 4)
 
 

@@ -318,15 +318,11 @@ def _list_octets(lists: Mapping[str, MacSet], name: str) -> bytes:
 def _why(stages: Sequence[Stage], ordering: Ordering) -> str:
     if not ordering.moves:
         return "no client changes its server"
-    taken = any(delayed for stage in stages for delayed in stage.taken if stage.version == "opening")
-    held = any(delayed for stage in stages for delayed in stage.held if stage.version == "opening")
-    if taken or held:
+    if stages is ordering.steps[-1]:
+        return "every server has its new configuration"
+    if any(stage.version == "opening" for stage in stages):
         return "clients that move are answered by both servers, one of them later: they boot from the old one"
-    if any(stage.version == "middle" or stage.base == "after" for stage in stages) and any(
-        stage.taken or stage.held for stage in stages
-    ):
-        return "clients that move boot from the new server"
-    return "every server has its new configuration"
+    return "clients that move boot from the new server"
 
 
 def _digest_of(jobs: Mapping[str, Job]) -> str:

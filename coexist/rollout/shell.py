@@ -147,8 +147,8 @@ def substituted(argv: Sequence[str], files: Mapping[str, str]) -> tuple[str, ...
 
 
 def bounded(argv: Sequence[str], *, seconds: int, sudo: bool) -> str:
-    """A command that is ended after some seconds."""
-    return f"timeout -k 5 {seconds} {words(argv, sudo=sudo)}"
+    """A command that is ended after some seconds; daemons live where only root's PATH looks."""
+    return f"PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin timeout -k 5 {seconds} {words(argv, sudo=sudo)}"
 
 
 def commit_script(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 
 from coexist.boot.request import ClientKind, boot_request
+from coexist.probe.asking import rounds
 from coexist.probe.question import (
     HOST_NAME,
     PLAIN,
@@ -107,6 +108,16 @@ def test_no_more_packets_a_second_than_allowed_and_every_client_asks(architectur
 def test_a_client_alone_keeps_its_firmwares_schedule():
     table = timetable([stranger("uefi-x64")], patience=60, rate=20)
     assert [(t.at, t.secs) for t in table] == [(0, 0), (4, 4), (12, 12), (28, 28)]
+
+
+@given(st.lists(st.builds(Asker, mac=st.integers(0, 3), architecture=ARCHITECTURES), max_size=12))
+def test_a_mac_speaks_one_architecture_at_a_time(askers):
+    turns = rounds(askers)
+    assert sorted(map(repr, sum(turns, []))) == sorted(map(repr, set(askers)))
+    for turn in turns:
+        assert len({asker.mac for asker in turn}) == len(turn)
+    most = max((len({a for a in askers if a.mac == asker.mac}) for asker in askers), default=0)
+    assert len(turns) == most
 
 
 @pytest.mark.parametrize(("architecture", "first"), [("bios", 4), ("uefi-x64", 0)])
