@@ -45,7 +45,7 @@ _LONGEST: dict[Firmware, float] = {"ipxe": 90.0, "edk2": 180.0, "edk2-http": 240
 
 # Whole lines, so that what is read is the sentence and not its beginning.
 _GAVE_UP: dict[Firmware, str] = {
-    "ipxe": r"(?:Nothing to boot|No bootable device|No more network devices|Could not boot)[^\r\n]*(?=[\r\n])",
+    "ipxe": r"(?:Nothing to boot|No bootable device|Could not boot)[^\r\n]*(?=[\r\n])",
     "edk2": r"PXE-E\d+[^\r\n]*(?=[\r\n])|Start HTTP Boot|No bootable option",
     "edk2-http": r"Error: [^\r\n]*(?=[\r\n])|Start HTTP Boot over IPv6|No bootable option",
 }
