@@ -8,7 +8,7 @@ earlier one; no scope is executed twice. Here the same steps are taken in the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -47,9 +47,10 @@ from coexist.importers.dhcpd.levels import (
 from coexist.importers.dhcpd.meaning import Facts, condition_of
 from coexist.importers.dhcpd.parser import ReadInclude, parse_dhcpd
 from coexist.importers.dhcpd.syntax import Binary, Configuration, Data, Expression, Permit
-from coexist.importers.groups import GroupBook, Names, as_name
+from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
+from coexist.importers.site_builder import SiteBuilder, one_or_list
 
 _SOFTWARE = "isc-dhcpd 4.4"
 
@@ -125,13 +126,9 @@ class _Site:
         self.facts = facts
         self.interpreter = Interpreter(self.outline, facts, self.account)
         self.hosts = HostBook(self.outline, self.interpreter, self.groups, self.account)
-        self.names = Names()
+        self.build = SiteBuilder()
         self._read_classes: dict[str, _Class | Inexpressible] = {}
-        self.vlans: dict[str, dict[str, Any]] = {}
-        self.scopes: dict[str, dict[str, Any]] = {}
-        self.notes: list[str] = []
         self.assumed = False
-        self.pool_addresses: list[tuple[int, int]] = []
 
     def _parents(self) -> dict[str, int]:
         parents = {"agent": 82}
@@ -147,17 +144,17 @@ class _Site:
         classes = self._classes()
         self._unused_levels()
         taken: list[IPv4Network] = []
-        for number, wire in enumerate(self.outline.wires):
-            self._wire(wire, number, classes, taken)
+        for wire in self.outline.wires:
+            self._wire(wire, classes, taken)
         self._authoritative()
         servers = self._servers()
         tree: dict[str, Any] = {
             "site": as_name(self._site_name(), "site"),
-            "vlans": self.vlans,
+            "vlans": self.build.vlans,
             "servers": servers,
         }
-        if self.scopes:
-            tree["scopes"] = self.scopes
+        if self.build.scopes:
+            tree["scopes"] = self.build.scopes
         if self.groups.groups:
             tree["groups"] = self.groups.groups
         clients = self.hosts.rows(self.groups.tags, self.server if self.groups.known else "")
@@ -168,7 +165,7 @@ class _Site:
             tree=tree,
             clients=clients,
             not_modelled=left,
-            comments={"": self.notes},
+            comments={"": self.build.notes},
             sources=(self.configuration.file,),
             assumed=frozenset({self.server} if self.assumed else ()),
         )
@@ -261,23 +258,17 @@ class _Site:
 
     # -- wires and subnets -----------------------------------------------------------------------
 
-    def _wire(self, wire: Wire, number: int, classes: list[_Class], taken: list[IPv4Network]) -> None:
+    def _wire(self, wire: Wire, classes: list[_Class], taken: list[IPv4Network]) -> None:
         subnets = [subnet for subnet in wire.subnets if self._usable(subnet, taken)]
         for pool in wire.pools:
             self.account.modelled(pool.at)
         if not subnets:
             return
-        first = _network(subnets[0])
-        name = self.names.new(wire.name or f"net-{first.network_address}")
-        vlan: dict[str, Any] = {"id": number + 1, "subnet": _one_or_list([str(_network(s)) for s in subnets])}
-        self.vlans[name] = vlan
+        vlan = self.build.add_vlan(wire.name, [str(_network(subnet)) for subnet in subnets])
         for subnet in subnets:
-            key = name if len(subnets) == 1 else f"{name}-{subnet.network.address}"
+            key = vlan if len(subnets) == 1 else f"{vlan}-{subnet.network.address}"
             scope = self._scope(wire, subnet, classes, key)
-            self.scopes[key] = {"server": self.server, "vlan": name, **scope}
-            gateway = _router(scope, subnet)
-            if gateway and "gateway" not in vlan:
-                vlan["gateway"] = gateway
+            self.build.add_scope(key, vlan, {"server": self.server, "vlan": vlan, **scope})
 
     def _usable(self, subnet: SubnetPart, taken: list[IPv4Network]) -> bool:
         try:
@@ -305,7 +296,6 @@ class _Site:
         pools = self._pools(wire, subnet)
         if pools:
             scope["pools"] = pools
-        # dhcpd leases for 43200 s if nothing else is said (DEFAULT_DEFAULT_LEASE_TIME).
         return scope | scope_fields(steps, self.groups.combined, self._complain)
 
     def _complain(self, step: Step, why: str) -> None:
@@ -349,16 +339,16 @@ class _Site:
                 if part.first not in subnet.network:
                     continue
                 self.account.modelled(part.at)
-                self.pool_addresses.append((int(part.first), int(part.last)))
+                self.build.leased.append((int(part.first), int(part.last)))
                 if part.bootp:
                     why = "addresses for BOOTP clients too; the inventory knows DHCP only"
                     self.account.left_out(part.at, part.text, why)
                 text = f"{part.first}-{part.last}" if part.first != part.last else str(part.first)
                 entry: dict[str, Any] = {"range": text}
                 if allow:
-                    entry["allow"] = _one_or_list(allow)
+                    entry["allow"] = one_or_list(allow)
                 if deny:
-                    entry["deny"] = _one_or_list(deny)
+                    entry["deny"] = one_or_list(deny)
                 pools.append(entry if len(entry) > 1 else text)
         return pools
 
@@ -486,94 +476,16 @@ class _Site:
         return True in values
 
     def _servers(self) -> dict[str, dict[str, Any]]:
-        self.names.taken |= {self.server}
-        address, assumed = self._own_address()
-        self.assumed = assumed
-        vlan = self._vlan_of(address)
-        own: dict[str, Any] = {"software": _SOFTWARE, "address": str(address), "vlan": vlan}
+        said: dict[str, Any] = {"software": _SOFTWARE}
         if not self._is_authoritative():
-            own["authoritative"] = False
+            said["authoritative"] = False
         if self.interpreter.ping_check is False:
-            own["ping_check"] = False
-        servers = {self.server: own}
-        for name, net in self.vlans.items():
-            if name != vlan and "gateway" in net:
-                net["relay_to"] = [self.server]
-        self._boot_servers(servers)
-        self._say(assumed, address, vlan)
-        return servers
-
-    def _own_address(self) -> tuple[IPv4Address, bool]:
+            said["ping_check"] = False
         peer = next((p.address for p in self.outline.peers if p.address), None)
-        said = self.address or self.interpreter.server_identifier or peer
-        if said is not None:
-            return said, False
-        return self._free_address(), True
-
-    def _free_address(self) -> IPv4Address:
-        """The first address of the first subnet that nothing else uses."""
+        address = self.address or self.interpreter.server_identifier or peer
+        self.assumed = address is None
         used = {address for _, address in self.hosts.machines.rows.values() if address}
-        for scope in self.scopes.values():
-            used |= set(_addresses_in(scope))
-        for vlan in self.vlans.values():
-            first = vlan["subnet"] if isinstance(vlan["subnet"], str) else vlan["subnet"][0]
-            for address in _some_hosts(IPv4Network(first)):
-                free = not any(low <= int(address) <= high for low, high in self.pool_addresses)
-                if free and str(address) not in used:
-                    return address
-        return IPv4Address("192.0.2.1")
-
-    def _vlan_of(self, address: IPv4Address) -> str:
-        for name, vlan in self.vlans.items():
-            nets = [vlan["subnet"]] if isinstance(vlan["subnet"], str) else vlan["subnet"]
-            if any(address in IPv4Network(net) for net in nets):
-                return name
-        name = self.names.new("servers")
-        self.vlans[name] = {"id": len(self.outline.wires) + 1, "subnet": f"{address}/32"}
-        return name
-
-    def _boot_servers(self, servers: dict[str, dict[str, Any]]) -> None:
-        """A server for each next-server that stands in one of the subnets."""
-        named: dict[str, str] = {}
-        for scope in self.scopes.values():
-            for holder in (scope, *scope.get("rules", ())):
-                text = holder.get("next_server")
-                if text is None:
-                    continue
-                if text not in named:
-                    named[text] = self._boot_server(text, servers)
-                holder["next_server"] = named[text]
-
-    def _boot_server(self, text: str, servers: dict[str, dict[str, Any]]) -> str:
-        address = IPv4Address(text)
-        vlan = next(
-            (
-                name
-                for name, v in self.vlans.items()
-                if any(
-                    address in IPv4Network(n)
-                    for n in ([v["subnet"]] if isinstance(v["subnet"], str) else v["subnet"])
-                )
-            ),
-            None,
-        )
-        if vlan is None:
-            return text
-        name = self.names.new(f"tftp-{text}")
-        servers[name] = {"software": "tftpd", "address": text, "vlan": vlan}
-        own = servers[self.server]
-        if own["address"] == text:
-            own["host"] = servers[name]["host"] = self.server
-        return name
-
-    def _say(self, assumed: bool, address: IPv4Address, vlan: str) -> None:
-        self.notes.append("The ids of the VLANs are not in a dhcpd.conf: they are numbered in order.")
-        if assumed:
-            self.notes.append(
-                f"The server's own address is not in the file: {address} is the first free one of {vlan}."
-            )
-        if len(self.vlans) > 1:
-            self.notes.append("Which VLANs the server reaches by a relay is not in the file: see relay_to.")
+        return self.build.servers(self.server, said, address, used)
 
 
 def _network(subnet: SubnetPart) -> IPv4Network:
@@ -607,38 +519,6 @@ def _same(interpreter: Interpreter, left: PoolPart, right: PoolPart) -> bool:
         return [(s.condition, s.key, s.value) for s in (*execution.steps, *execution.defaults)]
 
     return values(left) == values(right)
-
-
-def _one_or_list(items: list[str]) -> Any:
-    return items[0] if len(items) == 1 else items
-
-
-def _router(scope: dict[str, Any], subnet: SubnetPart) -> str | None:
-    text = scope.get("options", {}).get(3)
-    if not isinstance(text, str) or text.startswith("hex:"):
-        return None
-    for part in text.split(","):
-        if IPv4Address(part.strip()) in subnet.network:
-            return part.strip()
-    return None
-
-
-def _addresses_in(scope: dict[str, Any]) -> Iterable[str]:
-    for holder in (scope, *scope.get("rules", ())):
-        if "next_server" in holder:
-            yield holder["next_server"]
-        for value in holder.get("options", {}).values():
-            yield from (part.strip() for part in str(value).split(","))
-
-
-def _some_hosts(network: IPv4Network) -> Iterable[IPv4Address]:
-    first = int(network.network_address)
-    last = int(network.broadcast_address)
-    if last - first < 2:
-        yield network.network_address
-        return
-    for number in range(first + 1, min(last, first + 4096)):
-        yield IPv4Address(number)
 
 
 __all__ = ["ImportedScope", "import_dhcpd", "import_statements"]
