@@ -48,25 +48,39 @@ class Kind:
     run: Callable[[Request], Imported]
 
 
-def _dhcpd(request: Request) -> Imported:
-    from coexist.importers.dhcpd.site import import_dhcpd
+def _beside(path: Path) -> Callable[[str], str]:
+    """Reads a file a source names: by its own path, or by its name beside the source."""
 
-    path = request.only_path()
-
-    def read_include(name: str) -> str:
-        # A file of the machine the configuration came from may lie beside it here.
+    def read(name: str) -> str:
         inside = Path(name)
         beside = path.parent / inside.name
         chosen = inside if inside.is_file() or not beside.is_file() else beside
         return chosen.read_bytes().decode("utf-8", "surrogateescape")
 
+    return read
+
+
+def _dhcpd(request: Request) -> Imported:
+    from coexist.importers.dhcpd.site import import_dhcpd
+
+    path = request.only_path()
     return import_dhcpd(
-        read_text(path), str(path), read_include, server=request.server or "dhcp", address=request.address
+        read_text(path), str(path), _beside(path), server=request.server or "dhcp", address=request.address
+    )
+
+
+def _kea(request: Request) -> Imported:
+    from coexist.importers.kea.site import import_kea
+
+    path = request.only_path()
+    return import_kea(
+        read_text(path), str(path), _beside(path), server=request.server or "dhcp", address=request.address
     )
 
 
 KINDS: dict[str, Kind] = {
     "dhcpd": Kind(describe="ISC dhcpd.conf, with the files it includes", run=_dhcpd),
+    "kea": Kind(describe="Kea's DHCPv4 configuration (JSON with comments)", run=_kea),
 }
 
 
