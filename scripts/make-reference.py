@@ -1,11 +1,14 @@
-"""Write docs/reference/inventory.md and inventory.schema.json from the models, and the list of findings.
+"""Write docs/reference/ (the inventory and its schema, the boot server's configuration and metrics) from the
+models, and the list of findings.
 
-Run it after a change to ``coexist.inventory.models`` or the catalogue of codes; a test holds them up to date.
+Run it after a change to ``coexist.inventory.models``, ``coexist.boot.policy``, the metrics or the catalogue
+of codes; a test holds them up to date.
 """
 
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import re
 import sys
@@ -15,9 +18,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from coexist.analysis.catalogue import CATALOGUE
+from coexist.boot import policy
+from coexist.boot.respond import Reason
 from coexist.inventory import models, values
 from coexist.inventory.groups import BUILT_IN
 from coexist.inventory.schema import inventory_schema
+from coexist.server.counters import Counters
+from coexist.server.logs import Log
+from coexist.server.metrics import ServerCollector
+from coexist.server.seen import ClientsSeen
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -144,6 +153,67 @@ def reference() -> str:
     )
 
 
+BOOT_SERVER_HEAD = """\
+# The boot server's configuration
+
+Made from the models by `scripts/make-reference.py`. How to use it: [the guide](../guides/boot-server.md).
+
+The file is YAML by the rules of [the inventory](inventory.md#the-inventory). Names of files in it are
+relative to its own directory. `coexist render` writes it from an inventory; `coexist serve FILE --check` checks one.
+
+A list file has one MAC address a line, in any of the four spellings; whatever stands behind the address or
+a `#` is a comment.
+
+## Why a packet is not answered
+
+The reasons in the log, in the registry and (in lower case) in the metric `coexist_decisions_total`:
+
+| decision | why |
+|---|---|
+{reasons}
+"""
+
+
+def boot_server_reference() -> str:
+    """The keys of the boot server's configuration."""
+    schema = policy.BootServerConfig.model_json_schema(by_alias=True)
+    definitions = {**schema["$defs"], "BootServerConfig": schema}
+    models_ = [
+        value
+        for value in vars(policy).values()
+        if inspect.isclass(value)
+        and issubclass(value, values.Declared)
+        and value.__module__ == policy.__name__
+    ]
+    models_ = sorted(models_, key=lambda model: model is not policy.BootServerConfig)
+    shared = [values.Delay, models.Program]
+    head = BOOT_SERVER_HEAD.format(
+        reasons="\n".join(f"| `{reason.name.lower()}` | {reason.value} |" for reason in Reason)
+    )
+    return "\n".join([head, *(section(m, definitions[m.__name__]) for m in (*models_, *shared))])
+
+
+METRICS_HEAD = """\
+# The boot server's metrics
+
+Made from the code by `scripts/make-reference.py`. With `metrics_port` set they are on
+`http://127.0.0.1:PORT/metrics`, in Prometheus' exposition format.
+
+| metric | kind | what it counts |
+|---|---|---|
+"""
+
+
+def metrics_reference() -> str:
+    """All metrics of a boot server."""
+    collector = ServerCollector(Counters(), ClientsSeen(), Log(stream=io.StringIO()))
+    rows = []
+    for metric in collector.collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        rows.append(f"| `{name}` | {metric.type} | {metric.documentation} |\n")
+    return METRICS_HEAD + "".join(rows)
+
+
 ROOMS = {
     "1": "Inventory",
     "2": "Addressing",
@@ -175,6 +245,8 @@ def outputs() -> dict[Path, str]:
         REFERENCE / "inventory.md": reference(),
         REFERENCE / "inventory.schema.json": json.dumps(inventory_schema(), indent=2, ensure_ascii=False)
         + "\n",
+        REFERENCE / "boot-server-config.md": boot_server_reference(),
+        REFERENCE / "boot-server-metrics.md": metrics_reference(),
         FINDINGS / "README.md": findings_index(),
     }
 

@@ -18,6 +18,7 @@ from coexist.wire.mac import format_mac, parse_mac
 if TYPE_CHECKING:
     from coexist.server.registry import ClientRow, Registry
 
+_STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
 _LISTED = ("mac", "state", "name", "architecture", "vlan", "address", "last_seen", "requests", "decision")
 
 
@@ -34,12 +35,11 @@ def _registry(path: Path) -> Registry:
     from coexist.server.registry import open_registry
 
     if path.suffix in (".yaml", ".yml"):
-        from coexist.server.config import load_config
+        from coexist.server.config import load_config, registry_path
 
         config = load_config(path).config
-        if config.registry is None:
-            raise CoexistError(f"{path}: this server keeps no registry; write `registry: FILE` into it")
-        path = path.parent / config.registry
+        beside = registry_path(path, config, None)
+        path = beside if beside.exists() else registry_path(path, config, _STATE_DIRECTORY)
     return open_registry(path)
 
 

@@ -104,6 +104,13 @@ def load_config(path: Path, registered: Registered = NOBODY_REGISTERED) -> Loade
     )
 
 
+def registry_path(path: Path, config: BootServerConfig, state_directory: str | None) -> Path:
+    """Where the registry of a configuration is: relative names begin at systemd's state directory
+    (``STATE_DIRECTORY``) if there is one, else beside the configuration."""
+    folder = Path(state_directory) if state_directory else path.parent
+    return folder / (config.registry or "registry.sqlite")
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """What tells one state of a file from another; None if it cannot be seen."""
     try:

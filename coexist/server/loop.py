@@ -36,7 +36,6 @@ class Loop:
 
     def __init__(self) -> None:
         self.handlers: dict[int, Callable[[], object]] = {}
-        self.now = time.monotonic()
         self.running = False
         self._epoll = select.epoll()
         self._timers: list[Timer] = []
@@ -83,15 +82,17 @@ class Loop:
         """Serve until ``stop``."""
         self.running = True
         handlers, poll, timers = self.handlers, self._epoll.poll, self._timers
+        clock = time.monotonic
         while self.running:
             sleep = _LONGEST_SLEEP
             if timers:
-                sleep = min(max(timers[0].at - time.monotonic(), 0.0), _LONGEST_SLEEP)
+                sleep = timers[0].at - clock()
+                if sleep <= 0.0:
+                    self._ring()
+                    sleep = 0.0  # look at the sockets between any two rounds of timers
             for fd, _ in poll(sleep, _MOST_EVENTS):
                 if fd in handlers:  # an earlier handler of this round may have removed it
                     handlers[fd]()
-            if timers:
-                self._ring()
 
     def close(self) -> None:
         """Free the loop's own file descriptors."""
@@ -100,7 +101,7 @@ class Loop:
 
     def _ring(self) -> None:
         timers = self._timers
-        now = self.now = time.monotonic()
+        now = time.monotonic()
         while timers and timers[0].at <= now:
             call = heapq.heappop(timers).call
             if call is not None:

@@ -27,7 +27,7 @@ from coexist.boot.tftp_transfer import Limits
 from coexist.errors import CoexistError, HostError
 from coexist.server import interfaces
 from coexist.server.access import Access, Doorkeeper
-from coexist.server.config import Loaded, load_config
+from coexist.server.config import Loaded, load_config, registry_path
 from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, open_file
 from coexist.server.logs import Log
@@ -98,8 +98,7 @@ class BootServer:
         sys.setswitchinterval(_SWITCH_SECONDS)
         _raise_file_limit()
         config = self.loaded.config
-        if config.registry is not None:
-            self._open_registry(self.loaded.file(config.registry))
+        self._open_registry(registry_path(self.path, config, os.environ.get("STATE_DIRECTORY")))
         self._arrange(config, at_start=True)
         self.use(self.loaded)
         self._watch_interfaces()
@@ -313,6 +312,7 @@ class BootServer:
         return TftpService(
             self.loop,
             self._sockets.udp(address, port),
+            str(address),
             door=self.door,
             cache=self.cache,
             counters=self.counters,

@@ -67,8 +67,7 @@ class Sockets:
         for sock in self._handed:
             bound, at = sock.getsockname()[:2]
             if sock.type == kind and at == port and bound in ("0.0.0.0", str(address or "0.0.0.0")):
-                if sock.type == socket.SOCK_STREAM or bound != "0.0.0.0" or address is None:
-                    self._handed.remove(sock)
+                self._handed.remove(sock)
                 return sock
         return None
 

@@ -211,12 +211,13 @@ class Running:
 
 
 class TftpService:
-    """Read requests on one socket, and all transfers that came of them."""
+    """Read requests on one socket, and all transfers that came of them; these leave from ``address``."""
 
     def __init__(
         self,
         loop: Loop,
         sock: socket.socket,
+        address: str,
         *,
         door: Doorkeeper,
         cache: FrameCache,
@@ -225,7 +226,7 @@ class TftpService:
     ) -> None:
         self.loop = loop
         self.sock = sock
-        self.address = sock.getsockname()[0]
+        self.address = address
         self.door = door
         self.cache = cache
         self.counters = counters
