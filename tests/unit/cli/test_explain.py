@@ -1,0 +1,73 @@
+"""``coexist explain``: one client, in words and in JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from coexist.cli import run
+
+CAMPUS = str(Path(__file__).resolve().parents[3] / "inventories" / "campus")
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(["explain", CAMPUS, *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_json_has_what_programs_need(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(told(capsys, "00:80:64:10:00:01", "--format", "json"))
+    assert found["winner"] == found["boot_server"] == "otc"
+    assert found["file"] == "lpxelinux.0"
+    assert found["deterministic"] is True
+    assert found["possible"] == ["otc"]
+    assert found["first_rrq_seconds"] is not None
+    assert found["declared_at"].endswith(tuple("0123456789"))
+    assert "site.yaml:" in found["declared_at"]
+    assert {"seconds", "kind", "server", "text"} == set(found["events"][0])
+    assert isinstance(found["assumptions"], list)
+
+
+def test_text_fits_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(capsys, "3c:52:82:30:00:03")
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "pc-store-1" in text
+    assert "sccm: it asks for wdsnbp.com" in text
+    assert "site.yaml:" in text
+
+
+def test_a_stranger_has_every_possibility(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(told(capsys, "02-00-00-00-00-01", "--format", "json"))
+    cases = {(case["vlan"], case["architecture"], case["firmware"]) for case in found}
+    assert len(cases) == len(found) > 3
+    one = json.loads(
+        told(
+            capsys,
+            "02-00-00-00-00-01",
+            "--vlan",
+            "office",
+            "--arch",
+            "bios",
+            "--firmware",
+            "ipxe",
+            "--format",
+            "json",
+        )
+    )
+    assert one["winner"] == "sccm"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["not-a-mac"], "52:54:00:12:34:56"),
+        (["00:80:64:10:00:01", "--vlan", "ofice"], "office"),
+        (["00:80:64:10:00:01", "--arch", "uefi"], "uefi"),
+        (["00:80:64:10:00:01", "--firmware", "edk"], "edk2"),
+    ],
+)
+def test_a_wrong_word_is_told(capsys: pytest.CaptureFixture[str], arguments: list[str], remedy: str) -> None:
+    assert run(["explain", CAMPUS, *arguments]) == 2
+    assert remedy in capsys.readouterr().err
