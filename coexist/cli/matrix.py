@@ -29,9 +29,9 @@ _HEAD = ("VLAN", "clients", "firmware", "count", "intended", "boots from", "afte
 def command(inventory: Path, form: str) -> None:
     """Print who boots whom on the site of INVENTORY, class by class, beside what is intended."""
     from coexist.analysis import analyse
-    from coexist.inventory import load_inventory
+    from coexist.cli.current import load_current
 
-    rows = analyse(load_inventory(inventory)).matrix
+    rows = analyse(load_current(inventory)).matrix
     if form == "text":
         _print_table(rows)
     else:

@@ -38,13 +38,13 @@ def command(**given: Any) -> int:
     Nothing is changed anywhere. Exit code 1 if the plan is refused (errors of `check`, files edited by
     hand), 4 if a server cannot be read.
     """
-    from coexist.inventory import load_inventory
+    from coexist.cli.current import load_current
     from coexist.render import render_site
     from coexist.rollout.history import FOLDER, History
     from coexist.rollout.planning import jobs_of
     from coexist.rollout.present import read_present
 
-    inventory = load_inventory(given["inventory"])
+    inventory = load_current(given["inventory"], parked=True)
     history = History(given["folder"] or inventory.root / FOLDER)
     jobs = jobs_of(inventory, render_site(inventory))
     chosen = _chosen(inventory, jobs.jobs, given["only"])

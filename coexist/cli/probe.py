@@ -133,9 +133,9 @@ def _port(given: dict[str, Any]) -> Port:
 
 
 def _inventory(path: Path | None) -> Inventory | None:
-    from coexist.inventory.loader import load_inventory
+    from coexist.cli.current import load_current
 
-    return None if path is None else load_inventory(path)
+    return None if path is None else load_current(path)
 
 
 def _vlan(inventory: Inventory | None, name: str | None, address: IPv4Address | None) -> str:

@@ -35,11 +35,11 @@ def command(
     What a product cannot express is told on stderr with its code, its place in the inventory and the
     alternative; the files are written all the same. Servers declared as fixed are named and left alone.
     """
-    from coexist.inventory import load_inventory
+    from coexist.cli.current import load_current
     from coexist.inventory.values import closest
     from coexist.render import render_site
 
-    loaded = load_inventory(inventory)
+    loaded = load_current(inventory, parked=True)
     for name in only:
         if name not in loaded.site.servers:
             raise click.BadParameter(f"there is no server {name!r}; {closest(name, loaded.site.servers)}")

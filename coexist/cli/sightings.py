@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from coexist.boot.request import DHCP_PORT
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest
 from coexist.planning.effective import stands_by
 from coexist.planning.sightings import Sighting
-from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode
-from coexist.wire.mac import mac_from_bytes, parse_mac
+from coexist.wire import bootp, tftp
+from coexist.wire.options import Option
 
 _ANSWERED = "answered"
 _TFTP_PORT = 69
@@ -42,45 +43,39 @@ def from_registries(inventory: Inventory, named: tuple[str, ...]) -> Iterator[Si
 
 
 def from_captures(inventory: Inventory, files: tuple[Path, ...]) -> Iterator[Sighting]:
-    """The machines that asked a server for a file by TFTP, from captures of any kind scapy reads."""
+    """The machines that asked a server for a file by TFTP, from captures. Raises ``InputError``."""
+    from coexist.probe.capture_file import read_capture
+
     servers = {
         address: name
         for name, server in inventory.site.servers.items()
         for address in server.stands_on.values()
     }
     for file in files:
-        yield from _from_capture(file, servers)
-
-
-def _from_capture(file: Path, servers: dict[IPv4Address, str]) -> Iterator[Sighting]:
-    from scapy.error import Scapy_Exception
-    from scapy.layers.inet import IP, UDP
-    from scapy.layers.l2 import Ether
-    from scapy.utils import PcapReader
-
-    owners: dict[IPv4Address, int] = {}
-    try:
-        with PcapReader(str(file)) as reader:
-            for frame in reader:
-                if IP not in frame or UDP not in frame:
-                    continue
-                payload = bytes(frame[UDP].payload)
-                if frame[UDP].sport == 67:
-                    _learn(payload, owners)
-                elif frame[UDP].dport == _TFTP_PORT and payload[:2] == b"\0\1":
-                    server = servers.get(IPv4Address(frame[IP].dst))
-                    # A relay's own MAC stands in a routed frame: what DHCP said of the address comes first.
-                    mac = owners.get(IPv4Address(frame[IP].src))
-                    if mac is None and Ether in frame:
-                        mac = parse_mac(frame[Ether].src)
-                    if server is not None and mac is not None:
-                        at = datetime.fromtimestamp(float(frame.time), UTC)
-                        yield Sighting(at=at, mac=mac, server=server, how="capture")
-    except (Scapy_Exception, OSError) as error:
-        raise CoexistError(f"{file}: this capture cannot be read: {error}") from None
+        owners: dict[IPv4Address, int] = {}
+        for seconds, datagram in read_capture(file):
+            if DHCP_PORT in (datagram.source_port, datagram.destination_port):
+                _learn(datagram.payload, owners)
+                continue
+            asks = datagram.destination_port == _TFTP_PORT
+            if not asks or not isinstance(tftp.decode(datagram.payload), tftp.ReadRequest):
+                continue
+            server, mac = servers.get(datagram.destination), owners.get(datagram.source)
+            if server is not None and mac is not None:
+                at = datetime.fromtimestamp(seconds, UTC)
+                yield Sighting(at=at, mac=mac, server=server, how="capture")
 
 
 def _learn(payload: bytes, owners: dict[IPv4Address, int]) -> None:
-    packet = decode(payload)
-    if isinstance(packet, Packet) and packet.op == BOOTREPLY and packet.yiaddr != UNSPECIFIED:
-        owners[packet.yiaddr] = mac_from_bytes(packet.chaddr[:6])
+    """Whose an address is: frames that come over a router carry the router's MAC, DHCP messages the client's.
+
+    A client's REQUEST is heard by everyone on its VLAN, the server's reply perhaps by the client alone.
+    """
+    packet = bootp.decode(payload)
+    if not isinstance(packet, bootp.Packet):
+        return
+    requested = packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+    if packet.op == bootp.BOOTREQUEST and len(requested) == 4:
+        owners[IPv4Address(requested)] = packet.mac
+    elif packet.op == bootp.BOOTREPLY and packet.yiaddr != bootp.UNSPECIFIED:
+        owners[packet.yiaddr] = packet.mac

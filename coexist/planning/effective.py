@@ -189,5 +189,7 @@ class _Maker:
                     if key is not None:
                         update = {"boot_from": server, "clients": (key,), "unless": ()}
                         found.append(rule.model_copy(update=update))
+                if about and not members - MacSet.of(about):
+                    continue
             found.append(rule)
         return tuple(found)

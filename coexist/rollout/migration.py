@@ -189,15 +189,17 @@ def retire_source(journal: Journal, world: World) -> MigrationState:
     return state
 
 
-def current_inventory(inventory: Inventory) -> Inventory:
-    """The inventory as its migrations stand now, parked registrations included: what servers should run.
+def current_inventory(inventory: Inventory, *, parked: bool = True) -> Inventory:
+    """The inventory as its migrations stand now; with parked registrations it is what servers should run.
 
     A migration that was never begun changes nothing.
     """
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
-        if state.history:
+        if state.history and parked:
             inventory = rendered_inventory(inventory, name, state.placement)
+        elif state.history:
+            inventory = inventory_at(inventory, name, state.placement)
     return inventory
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import signal
 import threading
@@ -29,7 +30,7 @@ from tests.harness.processes import wait_until
 
 CLIENTS = 500
 AT_ONCE = 32
-REST = 80.0
+REST = 62.0
 """Seconds from one boot of a machine to its next: within a minute of its last packet a server takes it for
 one that asks again."""
 SETTLE = 20.0
@@ -70,7 +71,7 @@ def fleet_rows() -> list[dict[str, Any]]:
 class Observed:
     """Every boot of the fleet, and a thread that keeps machines booting.
 
-    ``moving`` are those of the step under way: half of what is switched on is theirs.
+    ``moving`` are those of the step under way: every fourth machine that is switched on is one of them.
     """
 
     def __init__(self, generations: Generations) -> None:
@@ -119,6 +120,7 @@ class Observed:
     def _ended(self, boot: Booted) -> None:
         with self.changed:
             self.boots.append(boot)
+            self._last[boot.mac] = boot.ended
             self.changed.notify_all()
 
     def _switch_on(self) -> None:
@@ -129,12 +131,14 @@ class Observed:
                 continue
             turn += 1
             now = time.monotonic()
-            candidates = sorted(self.moving) if turn % 2 and self.moving else [next(everyone)]
-            rested = [mac for mac in candidates if now - self._last.get(mac, 0.0) > REST]
-            if rested:
+            candidates = sorted(self.moving) if turn % 4 == 0 and self.moving else [next(everyone)]
+            with self.changed:
+                rested = [mac for mac in candidates if now - self._last.get(mac, 0.0) > REST]
+                if not rested:
+                    continue
                 mac = min(rested, key=lambda mac: self._last.get(mac, 0.0))
-                self._last[mac] = now
-                self.fleet.switch_on(mac, self.kinds[mac])
+                self._last[mac] = math.inf  # until it has ended
+            self.fleet.switch_on(mac, self.kinds[mac])
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""The inventory a command works on: what is declared, as far as its migrations have come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coexist.inventory import Inventory
+
+
+def load_current(path: Path, *, parked: bool = False) -> Inventory:
+    """Read an inventory with the state of each migration that has begun (``migrations/NAME.yaml``).
+
+    ``parked``: with the parked registrations too, for what is written to servers; no machine has those MACs,
+    so the analyzer is better off without.
+    """
+    from coexist.inventory import load_inventory
+
+    inventory = load_inventory(path)
+    if not inventory.site.migrations:
+        return inventory
+    from coexist.rollout.migration import current_inventory
+
+    return current_inventory(inventory, parked=parked)
