@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,12 @@ class AnalysedSite:
     def scopes(self) -> ScopeReader:
         """What the scopes hand out."""
         return ScopeReader(self.space)
+
+    @cached_property
+    def reserved(self) -> list[int]:
+        """The reserved addresses of all clients as numbers, ascending."""
+        found = sorted(self.inventory.clients.addresses)
+        return found[bisect_right(found, 0) :]
 
     @cached_property
     def boot_services(self) -> dict[str, Server]:

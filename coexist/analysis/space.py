@@ -219,19 +219,23 @@ class _Maker:
         columns = clients.columns
         keys = zip(points.values(), columns["vlan"], columns["architecture"], columns["firmware"])  # noqa: B905
         buckets: dict[tuple[int, str, str, str], list[int]] = {}
+        first_rows: list[int] = []
         registered = iter(points)
-        for key in keys:
+        # The registered clients stand first among the points, in the order of their rows.
+        for row, key in enumerate(keys):
             mac = next(registered)
             bucket = buckets.get(key)
             if bucket is None:
                 buckets[key] = [mac]
+                first_rows.append(row)
             else:
                 bucket.append(mac)
         strangers: dict[int, list[int]] = defaultdict(list)
         for mac in registered:
             strangers[points[mac]].append(mac)
-        for (signature, vlan, architecture, firmware), macs in buckets.items():
-            yield self._make(signature, (), macs, len(macs), macs[0], (vlan, architecture, firmware))
+        names = columns["name"]
+        for (key, macs), row in zip(buckets.items(), first_rows, strict=True):
+            yield self._make(key[0], (), macs, len(macs), macs[0], key[1:], names[row])
         for signature, macs in sorted(strangers.items()):
             macs.sort()
             yield self._make(signature, (), macs, len(macs), macs[0])
@@ -268,6 +272,7 @@ class _Maker:
         size: int,
         witness: int,
         row: tuple[str, str, str] = ("", "", ""),
+        name: str = "",
     ) -> MacClass:
         vlan, architecture, firmware = row
         groups = [group for bit, group in self.saying if signature & bit]
@@ -280,14 +285,10 @@ class _Maker:
             points=points,
             size=size,
             witness=witness,
-            name=self._name(witness) if signature & KNOWN else "",
+            name=name,
             vlans=vlans_of(site, vlan, groups),
             profiles=profiles_of(site, architecture, firmware, groups),
         )
-
-    def _name(self, mac: int) -> str:
-        clients = self.inventory.clients
-        return clients.columns["name"][clients.index[mac]]
 
 
 def _stranger(bounds: list[int], taken: list[int]) -> int:

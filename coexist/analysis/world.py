@@ -5,14 +5,15 @@ A world is prepared once for an inventory; a race then only follows one client t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import TypeVar
 
 from coexist.boot.firmware import firmware_models
 from coexist.boot.firmware.machine import Firmware
 from coexist.boot.responder import ServerModel
-from coexist.boot.servers import models_for
+from coexist.boot.servers import model_for
 from coexist.inventory import Inventory
 
 
@@ -58,10 +59,36 @@ class World:
     uuid: bytes = bytes(16)
 
 
+T = TypeVar("T")
+
+
+class OnDemand(Mapping[str, T]):
+    """Values made when they are first asked for: a race needs few of a large site's."""
+
+    def __init__(self, names: Iterable[str], make: Callable[[str], T]) -> None:
+        self._names = dict.fromkeys(names)
+        self._make = make
+        self._made: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        found = self._made.get(name)
+        if found is None:
+            if name not in self._names:
+                raise KeyError(name)
+            found = self._made[name] = self._make(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 def build_world(inventory: Inventory) -> World:
     """The world of an inventory."""
     site = inventory.site
-    models = models_for(inventory)
+    models = OnDemand(site.servers, lambda name: model_for(inventory, name))
     owners: dict[IPv4Address, str] = {}
     homes: dict[IPv4Address, str] = {}
     # Of two services on one address, the boot service is the one that is asked for files and on port 4011.
@@ -70,7 +97,7 @@ def build_world(inventory: Inventory) -> World:
             owners.setdefault(address, name)
             homes.setdefault(address, vlan)
     return World(
-        segments={vlan: _segment(inventory, vlan, models) for vlan in site.vlans},
+        segments=OnDemand(site.vlans, lambda vlan: _segment(inventory, vlan, models)),
         models=models,
         firmwares=firmware_models(site.firmwares),
         owners=owners,

@@ -114,12 +114,21 @@ class ClientTable:
 
     def rows(self, tests: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[int]:
         """The rows whose columns have one of the wanted values each; ``tags`` holds words."""
-        found: set[int] | None = None
-        for name, wanted in tests:
-            by_value = self._rows_by_value(name)
-            rows = {row for value in wanted for row in by_value.get(value, ())}
-            found = rows if found is None else found & rows
-        return iter(sorted(range(len(self.macs)) if found is None else found))
+        wanted = [(name, frozenset(values)) for name, values in tests]
+        if not wanted:
+            return iter(range(len(self.macs)))
+        lists = [[self._rows_by_value(name).get(v, []) for v in values] for name, values in wanted]
+        sizes = [sum(map(len, some)) for some in lists]
+        # The rarest values first: what they leave is looked up row by row.
+        first = sizes.index(min(sizes))
+        rows: Iterable[int] = sorted({row for some in lists[first] for row in some})
+        for number, (name, values) in enumerate(wanted):
+            column = self.columns[name]
+            if number != first and name == "tags":
+                rows = [row for row in rows if not values.isdisjoint(column[row].split())]
+            elif number != first:
+                rows = [row for row in rows if column[row] in values]
+        return iter(rows)
 
     def _rows_by_value(self, name: str) -> dict[str, list[int]]:
         """The rows of each value of a column; of ``tags``, of each word."""

@@ -207,14 +207,17 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
 @rule("CX210")
 def pool_holds_server(site: AnalysedSite) -> Iterable[Finding]:
     """Pools with the address of a server or gateway inside."""
-    taken = [(a, name) for name, s in site.site.servers.items() for a in s.stands_on.values()]
-    taken += [(v.gateway, f"the gateway of VLAN {name}") for name, v in site.site.vlans.items() if v.gateway]
+    taken = {int(a): name for name, s in site.site.servers.items() for a in s.stands_on.values()}
+    for name, vlan in site.site.vlans.items():
+        if vlan.gateway:
+            taken.setdefault(int(vlan.gateway), f"the gateway of VLAN {name}")
+    addresses = sorted(taken)
     for name, scope in site.site.scopes.items():
         for number, pool in enumerate(scope.pools):
-            for address, owner in taken:
-                if address in pool.range:
-                    yield report(site, "CX210", ("scopes", name, "pools", number), f"the pool {pool.range} leases {address}, the address of {owner}",
-                                 f"leave {address} out of the pool", count=0)  # fmt: skip
+            for address in _inside(addresses, pool.range.first, pool.range.last):
+                shown = IPv4Address(address)
+                yield report(site, "CX210", ("scopes", name, "pools", number), f"the pool {pool.range} leases {shown}, the address of {taken[address]}",
+                             f"leave {shown} out of the pool", count=0)  # fmt: skip
 
 
 def _inside(numbers: Sequence[int], first: IPv4Address, last: IPv4Address) -> Sequence[int]:
@@ -222,16 +225,10 @@ def _inside(numbers: Sequence[int], first: IPv4Address, last: IPv4Address) -> Se
     return numbers[bisect_left(numbers, int(first)) : bisect_right(numbers, int(last))]
 
 
-def _reserved(site: AnalysedSite) -> list[int]:
-    """All reserved addresses as numbers, ascending."""
-    found = sorted(site.inventory.clients.addresses)
-    return found[bisect_right(found, 0) :]
-
-
 @rule("CX211")
 def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that dhcpd would also lease dynamically."""
-    reserved = _reserved(site)
+    reserved = site.reserved
     clients = site.inventory.clients
     for name, scope in site.site.scopes.items():
         if not any(site.site.servers[s].software.product == "isc-dhcpd" for s in scope.servers):
@@ -247,7 +244,7 @@ def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
 @rule("CX221")
 def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that no scope would hand out."""
-    reserved, clients = _reserved(site), site.inventory.clients
+    reserved, clients = site.reserved, site.inventory.clients
     covered = {
         net
         for scope in site.site.scopes.values()

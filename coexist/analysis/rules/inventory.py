@@ -161,10 +161,11 @@ def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
 def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
     """Rows of one name whose addresses shall boot from different servers."""
     names = site.inventory.clients.columns["name"]
+    unnamed = names.count("")
+    if len(set(names)) - (unnamed > 0) + unnamed == len(names):
+        return
     counted = Counter(names)
     counted.pop("", None)
-    if len(counted) + names.count("") == len(names):
-        return
     several = {name for name, count in counted.items() if count > 1}
     macs = site.inventory.clients.macs
     wanted = {macs[row]: name for row, name in enumerate(names) if name in several}

@@ -8,15 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Address
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coexist.boot.policy import compile_programs
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers import microsoft
 from coexist.boot.servers.coexist import CoexistModel, answered_by, boot_policy
 from coexist.boot.servers.dhcpd import DhcpdModel
-from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import DelayLine, DnsmasqConfig, MatchLine, Range, Service
 from coexist.boot.servers.generic import GenericModel
 from coexist.boot.servers.kea import KeaModel
 from coexist.boot.servers.lease import scopes_of
@@ -31,6 +29,11 @@ from coexist.inventory.values import Delay, option_bytes
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 from coexist.wire.options import Option
 from coexist.wire.pxe import SubOption
+
+if TYPE_CHECKING:
+    # The largest of the models, imported where a site has a dnsmasq.
+    from coexist.boot.servers.dnsmasq import DnsmasqModel
+    from coexist.boot.servers.dnsmasq_conf import DelayLine, Range
 
 SERVICES = frozenset({"proxydhcp", "boot-server"})
 
@@ -60,6 +63,9 @@ def _lease_service(inventory: Inventory, name: str, server: Server) -> ServerMod
     leases = scopes_of(inventory, name)
     match server.software.product:
         case "dnsmasq":
+            from coexist.boot.servers.dnsmasq import DnsmasqModel
+            from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig
+
             config = DnsmasqConfig(
                 ranges=_ranges(inventory, name, server, "dynamic"),
                 authoritative=server.authoritative,
@@ -77,6 +83,8 @@ def _lease_service(inventory: Inventory, name: str, server: Server) -> ServerMod
 
 def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple[Range, ...]:
     """A range for each subnet whose packets reach the server."""
+    from coexist.boot.servers.dnsmasq_conf import Range
+
     networks = [
         network
         for vlan, declared in inventory.site.vlans.items()
@@ -87,6 +95,8 @@ def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple
 
 
 def _delay_lines(server: Server) -> tuple[DelayLine, ...]:
+    from coexist.boot.servers.dnsmasq_conf import DelayLine
+
     seconds = ceil(server.delay.after)
     return (DelayLine(seconds=seconds),) if seconds else ()
 
@@ -131,6 +141,9 @@ def _boot_server(inventory: Inventory, server: Server) -> IPv4Address | None:
 
 def _dnsmasq_proxy(inventory: Inventory, name: str, server: Server) -> DnsmasqModel:
     """As it is rendered: a pxe-service a code, everybody without one ignored."""
+    from coexist.boot.servers.dnsmasq import DnsmasqModel
+    from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, MatchLine, Service
+
     wanted = _architectures(server)
     codes = {c: f for c, f in sorted(_files(server).items()) if wanted is None or c in wanted}
     own = _boot_server(inventory, server)
