@@ -85,7 +85,13 @@ class Host:
         return mine
 
     def own_path(self, folder: str | Path) -> Path:
-        """Where a folder of the host's own is, made if need be: under the nearest one that exists here."""
+        """Where a folder of the host's own is, made if need be: in one it has already, or in the place of the
+        nearest that exists on this machine."""
+        for place, mine in self.own_folders.items():
+            if Path(folder).is_relative_to(place):
+                inside = mine / Path(folder).relative_to(place)
+                inside.mkdir(parents=True, exist_ok=True)
+                return inside
         existing = Path(folder)
         while not existing.is_dir():
             existing = existing.parent

@@ -12,13 +12,27 @@ from tests.harness.processes import Process, udp_ports, wait_until
 
 def start_dhcpd(host: Host, config: str | Path, *, interfaces: Iterable[str] = ()) -> Process:
     """ISC dhcpd from a file, or from its text. It answers on all interfaces unless some are named."""
-    path = config if isinstance(config, Path) else host.write("dhcpd.conf", config)
-    leases = host.write("dhcpd.leases", "")
+    install(host, "/etc/dhcp/dhcpd.conf", config)
+    install(host, "/var/lib/dhcp/dhcpd.leases", "")
     listen = list(interfaces) or list(host.interfaces.values())
+    # fmt: off
     return host.start(
-        ["dhcpd", "-4", "-f", "-d", "-cf", path, "-lf", leases, "--no-pid", *listen],
+        [
+            "dhcpd", "-4", "-f", "-d", "-cf", "/etc/dhcp/dhcpd.conf", "-lf", "/var/lib/dhcp/dhcpd.leases",
+            "--no-pid", *listen,
+        ],
         ready="Server starting service",
     )
+    # fmt: on
+
+
+def install(host: Host, path: str, content: str | Path) -> None:
+    """Put a text, or a copy of a file, where its package has it, in folders of the host's own.
+
+    Debian's AppArmor profiles let a daemon read its files nowhere else.
+    """
+    place = host.own_path(Path(path).parent) / Path(path).name
+    place.write_text(content if isinstance(content, str) else content.read_text())
 
 
 def start_dnsmasq(host: Host, config: str | Iterable[str] | Path) -> Process:
@@ -40,13 +54,13 @@ def start_dnsmasq(host: Host, config: str | Iterable[str] | Path) -> Process:
 
 def start_kea(host: Host, config: str | Path) -> Process:
     """Kea's DHCPv4 server from a file, or from its text; its leases stay the host's own."""
-    path = config if isinstance(config, Path) else host.write("kea-dhcp4.json", config)
-    host.own_path("/var/lib/kea")
-    own = str(host.directory)
+    install(host, "/etc/kea/kea-dhcp4.conf", config)
+    for folder in ("/var/lib/kea", "/run/kea", "/run/lock/kea"):
+        host.own_path(folder)
     return host.start(
-        ["kea-dhcp4", "-c", path],
+        ["kea-dhcp4", "-c", "/etc/kea/kea-dhcp4.conf"],
         ready="DHCP4_STARTED",
-        environment={"KEA_PIDFILE_DIR": own, "KEA_LOCKFILE_DIR": own},
+        environment={"KEA_PIDFILE_DIR": "/run/kea", "KEA_LOCKFILE_DIR": "/run/lock/kea"},
     )
 
 

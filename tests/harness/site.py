@@ -21,19 +21,19 @@ SPEAKING = ("bios", "uefi-x64", "http-x64")
 """The architectures that boot programs can be made for."""
 
 
+TFTP_ROOT = Path("/srv/tftp")
+"""Where tftpd-hpa and dnsmasq serve files from."""
+
+_OCTETS = 40_000
+"""Of a boot program: some windows of some blocks."""
+
+
 def render(inventory: Path, out: Path) -> None:
     """What an administrator does: ``coexist render``."""
     command = [sys.executable, "-m", "coexist", "render", str(inventory), "-o", str(out)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise HarnessError(f"{' '.join(command)}: code {finished.returncode}: {finished.stderr}")
-
-
-TFTP_ROOT = Path("/srv/tftp")
-"""Where tftpd-hpa and dnsmasq serve files from."""
-
-_OCTETS = 40_000
-"""Of a boot program: some windows of some blocks."""
 
 
 class SiteNetwork:
@@ -64,11 +64,6 @@ class SiteNetwork:
                 raise HarnessError(f"{name}: the lab cannot run {product}")
             if "tftp" in server.effective_roles:
                 self._add_programs(name)
-                if (
-                    product == "dnsmasq"
-                    and "enable-tftp" not in (rendered / name / "dnsmasq.conf").read_text()
-                ):
-                    start_tftpd(self.hosts[name], TFTP_ROOT)
             started[name] = _STARTERS[product](self.hosts[name], rendered / name)
         return started
 
@@ -93,19 +88,22 @@ class SiteNetwork:
 
     def _add_router(self) -> None:
         site = self.inventory.site
-        gateways = {name: vlan.gateway for name, vlan in site.vlans.items() if vlan.gateway is not None}
+        gateways = {
+            name: vlan.gateway or vlan.subnet[0].network_address + 1
+            for name, vlan in site.vlans.items()
+            if vlan.gateway is not None or vlan.relay_to
+        }
         if not gateways:
             return
         router = self.network.router(gateways)
         for name, vlan in site.vlans.items():
-            for port in vlan.blocked_ports:
-                router.namespace.ip(
-                    f"rule add iif {router.interfaces[name]} ipproto udp dport {port} blackhole"
-                )
-            targets = [server_address(site, target) for target in vlan.relay_to]
-            if not targets or name not in gateways:
+            for port in vlan.blocked_ports if name in gateways else ():
+                where = f"iif {router.interfaces[name]} ipproto udp dport {port}"
+                router.namespace.ip(f"rule add {where} blackhole")
+            if not vlan.relay_to:
                 continue
-            if vlan.relay.address not in (None, vlan.gateway):
+            targets = [server_address(site, target) for target in vlan.relay_to]
+            if vlan.relay.address not in (None, gateways[name]):
                 router.add_address(name, str(vlan.relay.address), vlan.subnet[0].prefixlen)
             self.network.relay(
                 router,
@@ -142,7 +140,11 @@ def _start_kea(host: Host, folder: Path) -> Process:
 
 
 def _start_dnsmasq(host: Host, folder: Path) -> Process:
-    return start_dnsmasq(host, folder / "dnsmasq.conf")
+    config = folder / "dnsmasq.conf"
+    # Its own TFTP server is only one of those that may serve the files beside it.
+    if host.own_folders and "enable-tftp" not in config.read_text():
+        start_tftpd(host, TFTP_ROOT)
+    return start_dnsmasq(host, config)
 
 
 def _start_tftpd(host: Host, folder: Path) -> Process:

@@ -224,7 +224,8 @@ def test_a_host_can_have_folders_of_its_own(network):
     server = network.host("server", {"office": "10.10.0.5"})
     (server.own_path("/srv/some/where") / "file").touch()
     (server.own_folder("/mnt") / "here").write_text("mine alone")
-    assert server.run(["ls", "/srv/some/where"]) == "file\n"
+    assert server.own_path("/srv/some/where/else").is_dir()
+    assert server.run(["ls", "/srv/some/where"]) == "else\nfile\n"
     said = server.start(["cat", "/mnt/here"])
     assert said.wait() == 0
     assert said.output == "mine alone"
