@@ -446,11 +446,7 @@ def _pool_plan(pool: Pool, cells: Cells) -> PoolPlan:
 def _reservations(inventory: Inventory, network: IPv4Network) -> Iterator[Reservation]:
     table = inventory.clients
     first, last = int(network.network_address), int(network.broadcast_address)
-    addresses, names = table.columns["address"], table.columns["name"]
-    if not any(addresses):
-        return
-    for row, text in enumerate(addresses):
-        if text:
-            address = IPv4Address(text)
-            if first <= int(address) <= last:
-                yield Reservation(mac=table.macs[row], address=address, name=names[row])
+    names = table.columns["name"]
+    for row, number in enumerate(table.addresses):
+        if number and first <= number <= last:
+            yield Reservation(mac=table.macs[row], address=IPv4Address(number), name=names[row])
