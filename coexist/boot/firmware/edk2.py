@@ -427,28 +427,32 @@ class Edk2:
         return self._discover_server(state._replace(item=item), source, at)
 
     def _discover_server(self, state: State, source: Cached, at: Span) -> Step:
-        """EfiPxeBcDiscover: the listed servers by unicast, else multicast, else broadcast."""
-        listed = edk2_packet.boot_servers(source, state.item)
-        control = source.control
+        """EfiPxeBcDiscover: multicast unless 43.6 bit 1, else broadcast unless bit 0, else the list."""
+        listed: tuple[IPv4Address, ...] = ()
+        targets: tuple[IPv4Address, ...]
         if SubOption.BOOT_SERVERS in source.vendor:
-            if listed is None or not listed:
-                return Step(
-                    state=state, end=GiveUp(error=UNKNOWN, why="no boot server is listed for its item")
-                )
-            targets = listed
-        elif not control & 2:
-            # Multicast discovery: no server modelled here joins the group.
-            targets = (IPv4Address(source.vendor.get(SubOption.DISCOVERY_MCAST_ADDR, bytes(4))),)
-        elif not control & 1:
+            found = edk2_packet.boot_servers(source, state.item)
+            if found is None:
+                why = "43.8 lists no boot server of its item's type"
+                return Step(state=state, end=GiveUp(error=UNKNOWN, why=why))
+            listed = found
+        if not source.control & 2:
+            # No server modelled here joins a multicast group.
+            targets = (
+                IPv4Address(source.vendor.get(SubOption.DISCOVERY_MCAST_ADDR, b"")[:4].ljust(4, b"\0")),
+            )
+        elif not source.control & 1:
             targets = (LIMITED_BROADCAST,)
+        elif listed:
+            targets = listed
         else:
-            return Step(state=state, end=GiveUp(error=UNKNOWN, why="option 43.6 allows no discovery at all"))
+            return Step(state=state, end=GiveUp(error=UNKNOWN, why="43.6 leaves no way of discovery"))
         state = state._replace(
             stage=Stage.DISCOVERING,
             targets=targets,
             attempt=0,
             reply=None,
-            listed=targets if control & 4 and SubOption.BOOT_SERVERS in source.vendor else (),
+            listed=listed if source.control & 4 else (),
         )
         return self._try(state, at, f"looks for boot server type {state.item}")
 
