@@ -159,7 +159,8 @@ BOOT_SERVER_HEAD = """\
 Made from the models by `scripts/make-reference.py`. How to use it: [the guide](../guides/boot-server.md).
 
 The file is YAML by the rules of [the inventory](inventory.md#the-inventory). Names of files in it are
-relative to its own directory. `coexist render` writes it from an inventory; `coexist serve FILE --check` checks one.
+relative to its own directory. `coexist render` writes it from an inventory; `coexist serve FILE --check`
+checks one.
 
 A list file has one MAC address a line, in any of the four spellings; whatever stands behind the address or
 a `#` is a comment.

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from coexist.cli import run
+from coexist.errors import InputError
+from coexist.server.config import load_config
+
+HEAD = "name: otc\nlisten: [{address: 10.10.0.6}]\n"
+
+
+def problems(tmp_path, text):
+    path = tmp_path / "coexist.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        load_config(path)
+    return [str(problem).replace(f"{tmp_path}/", "") for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("listen: [{address: 10.10.0.6}]\n", "coexist.yaml:1:1:", "'name' is missing"),
+        (HEAD + "speed: 5\n", "coexist.yaml:3:1:", "'speed' is not known"),
+        (HEAD + "rules:\n  - {name: a, clients: {macs: [52:54]}}\n", "coexist.yaml:4:", "not a MAC address"),
+        (HEAD + "rules:\n  - {name: a, clients: {prefixes: [zz]}}\n", "coexist.yaml:4:", "not the beginning"),
+        (HEAD + "rules:\n  - {name: a, clients: {ranges: [x]}}\n", "coexist.yaml:4:", "not a range"),
+        (
+            HEAD + "rules:\n  - {name: a, clients: {files: [none]}}\n",
+            "coexist.yaml:4:33:",
+            "none cannot be read",
+        ),
+        (HEAD + "rules:\n  - {name: a, clients: {}, delay: soon}\n", "coexist.yaml:4:", "write seconds"),
+        (HEAD + "services: [dhcp]\n", "coexist.yaml:3:11:", "leases no addresses"),
+        (HEAD + "services: [http]\n", "coexist.yaml:3:11:", "has no settings"),
+        (HEAD + "tftp: {templates: {'x-{who}': t.j2}}\n", "coexist.yaml:3:20:", "cannot be used"),
+        (HEAD + "tftp: {templates: {'x-{mac}': t.j2}}\n", "coexist.yaml:3:20:", "t.j2 cannot be used"),
+        (
+            HEAD + "rules:\n  - {name: a, clients: {}}\n  - {name: a, clients: {}}\n",
+            "coexist.yaml:5:12:",
+            "stands twice",
+        ),
+        (HEAD + "name: again\n", "coexist.yaml:3:1:", "stands twice"),
+        ("- a\n", "coexist.yaml:1:1:", "is a mapping"),
+        ("a: [\n", "coexist.yaml:2:1:", "not YAML"),
+    ],
+)
+def test_each_mistake_has_its_place_and_its_remedy(tmp_path, text, place, what):
+    found = problems(tmp_path, text)
+    assert [(line.startswith(place), what in line) for line in found] == [(True, True)], found
+
+
+def test_all_mistakes_are_named_in_one_run(tmp_path):
+    text = (
+        HEAD + "rules:\n  - {name: a, clients: {macs: [x]}}\n  - {name: b, clients: {prefixes: [y]}}\nz: 1\n"
+    )
+    assert len(problems(tmp_path, text)) == 3
+
+
+def test_list_files_are_relative_and_their_mistakes_have_lines(tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "thin.txt").write_bytes(
+        b"\xef\xbb\xbf52:54:00:00:00:01\r\n# a comment\r\n\r\n5254.0000.0002 desk\nnonsense\n525400000003"
+    )
+    text = HEAD + "rules:\n  - {name: a, clients: {files: [lists/thin.txt]}}\n"
+    assert problems(tmp_path, text)[0].startswith("lists/thin.txt:5:1: 'nonsense' is not a MAC address")
+    (tmp_path / "lists" / "thin.txt").write_text("52:54:00:00:00:01\n52-54-00-00-00-02\n")
+    loaded = load_config(tmp_path / "coexist.yaml")
+    assert loaded.policy.rules[0].clients.points == {0x525400000001, 0x525400000002}
+    assert not loaded.changed()
+    (tmp_path / "lists" / "thin.txt").write_text("52:54:00:00:00:01\n")
+    assert loaded.changed()
+
+
+def test_a_missing_configuration_is_one_sentence(tmp_path, capsys):
+    assert run(["serve", str(tmp_path / "none.yaml")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_check_names_no_mistakes(tmp_path, capsys):
+    (tmp_path / "coexist.yaml").write_text(HEAD)
+    assert run(["serve", str(tmp_path / "coexist.yaml"), "--check"]) == 0
+    assert "no mistakes" in capsys.readouterr().out
