@@ -120,6 +120,7 @@ class _Writer:
             elif vlan.subnets[0].scope is not None:
                 subnets.append({**made[0], **_relays(vlan)})
         settings = {key: value for key, value in self.job.server.settings.items() if key != "hooks_directory"}
+        classes = [*self._cell_classes(), *self._pool_class_entries(), *scope_classes]
         return {
             "comment": f"{self.plan.name}: written by coexist from the inventory of"
             f" {self.job.inventory.site.site}; change it there.",
@@ -135,7 +136,8 @@ class _Writer:
             **settings,
             **self._hooks(),
             **self._definitions(),
-            "client-classes": [*self._cell_classes(), *self._pool_class_entries(), *scope_classes],
+            # Kea 2.2's grammar has no empty list of classes.
+            **({"client-classes": classes} if classes else {}),
             "shared-networks": networks,
             "subnet4": subnets,
             "reservations": [
