@@ -11,6 +11,8 @@ import base64
 
 def comment(text: str) -> str:
     """A text as part of a one-line comment: what is not printable, or could end or continue the line, is ``?``."""
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coexist.inventory.models import OptionTest
-from coexist.render.cells import Cell, Cells, mac_lines, octet_prefixes
+from coexist.render.cells import Cell, Cells, mac_lines, octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, dhcpd_octets, dhcpd_string
 from coexist.render.rendered import RenderedFile
@@ -29,7 +29,6 @@ from coexist.render.scopes import (
 )
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.wire.architecture import Architecture
-from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option, OptionKind, option_kind
 
 TARGET = "/etc/dhcp/dhcpd.conf"
@@ -264,7 +263,7 @@ def option_value(code: int, octets: bytes) -> str:
 
 
 def _host(reservation: Reservation) -> str:
-    mac = format_mac(reservation.mac)
+    mac = spelled(reservation.mac)
     note = f" # {comment(reservation.name)}" if reservation.name else ""
     return (
         f"host mac-{mac.replace(':', '')} {{ hardware ethernet {mac};"

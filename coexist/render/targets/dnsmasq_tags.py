@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from coexist.inventory.models import OptionTest
-from coexist.render.cells import Cell, Cells, octet_prefixes
+from coexist.render.cells import Cell, Cells, octet_prefixes, spelled
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.scopes import Condition, Reservation
 from coexist.wire.architecture import Architecture, architecture_name
-from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option
 
 NEVER = "never"
@@ -114,13 +113,13 @@ class Groups:
         addresses = {r.mac: r for r in reservations}
         for mac in sorted({*tags, *addresses}):
             if mac not in addresses:
-                yield f"dhcp-host={format_mac(mac)},set:{tags[mac]}"
+                yield f"dhcp-host={spelled(mac)},set:{tags[mac]}"
                 continue
             if mac in tags:
                 # A dhcp-host with an address is not seen on another subnet, and its tag neither.
-                yield f"dhcp-mac=set:{tags[mac]},{format_mac(mac)}"
+                yield f"dhcp-mac=set:{tags[mac]},{spelled(mac)}"
             note = f" # {comment(addresses[mac].name)}" if addresses[mac].name else ""
-            yield f"dhcp-host={format_mac(mac)},{addresses[mac].address}{note}"
+            yield f"dhcp-host={spelled(mac)},{addresses[mac].address}{note}"
 
     def ranges(self) -> Iterator[str]:
         """Lines that put addresses into cells by how they begin."""

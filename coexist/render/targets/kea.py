@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coexist.inventory.models import OptionTest
-from coexist.render.cells import Cell, octet_prefixes
+from coexist.render.cells import Cell, octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
@@ -37,7 +37,6 @@ from coexist.render.scopes import (
 )
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.wire.architecture import Architecture
-from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option, OptionKind, option_kind
 
 TARGET = "/etc/kea/kea-dhcp4.conf"
@@ -141,7 +140,7 @@ class _Writer:
             "shared-networks": networks,
             "subnet4": subnets,
             "reservations": [
-                {"hw-address": format_mac(mac), "client-classes": [name]}
+                {"hw-address": spelled(mac), "client-classes": [name]}
                 for mac, name in sorted(self.class_of.items())
             ],
         }
@@ -295,7 +294,7 @@ class _Writer:
 
     def _reservation(self, reservation: Reservation) -> dict[str, Any]:
         entry: dict[str, Any] = {
-            "hw-address": format_mac(reservation.mac),
+            "hw-address": spelled(reservation.mac),
             "ip-address": str(reservation.address),
         }
         if reservation.mac in self.class_of:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from coexist.inventory import MacSet
 from coexist.inventory.documents import Path
 from coexist.render.answered import answered
+from coexist.render.cells import spelled
 from coexist.render.limits import report_limits
 from coexist.render.quoting import comment, ldap_dn_value, ldif_attribute
 from coexist.render.rendered import RenderedFile
 from coexist.render.target import Capabilities, Job, Renderer
-from coexist.wire.mac import format_mac
 
 BASE = "#%BASEDN%#"
 SERVICE_TARGET = "/home/openthinclient/otc-manager-home/dhcp/service.xml"
@@ -112,8 +112,8 @@ def _entries(job: Job) -> Iterator[Entry]:
             continue
         name = record.name
         if not _NAME.match(name) or name.lower() in taken:
-            name = f"mac-{format_mac(mac, '')}"
-            job.report("CX514", ("servers", job.name, "answers"), f"{record.name!r} cannot be a client's name in openthinclient (or is there already); {format_mac(mac)} is called {name}",
+            name = f"mac-{spelled(mac, '')}"
+            job.report("CX514", ("servers", job.name, "answers"), f"{record.name!r} cannot be a client's name in openthinclient (or is there already); {spelled(mac)} is called {name}",
                        "use 3 or more letters, digits, hyphens and dots, each name once")  # fmt: skip
         taken.add(name.lower())
         yield Entry(name=name, mac=mac, location=record.location, hardware=record.hardware)
@@ -123,7 +123,7 @@ def _entries(job: Job) -> Iterator[Entry]:
 def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:
     path: Path = ("servers", job.name, "answers")
     if incomplete:
-        shown = ", ".join(map(format_mac, incomplete[:3])) + (" ..." if len(incomplete) > 3 else "")
+        shown = ", ".join(map(spelled, incomplete[:3])) + (" ..." if len(incomplete) > 3 else "")
         job.report("CX513", path, f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF can hold, and are left out: {shown}",
                    "fill the columns location and hardware, in ASCII", clients=len(incomplete))  # fmt: skip
     strangers = served - MacSet(served.bounds) - job.inventory.known
@@ -166,7 +166,7 @@ def _clients(entries: list[Entry]) -> Iterator[list[str]]:
             *_classes("device", "ipHost", "ieee802Device"),
             ldif_attribute("cn", entry.name),
             "ipHostNumber: 0.0.0.0",
-            f"macAddress: {format_mac(entry.mac)}",
+            f"macAddress: {spelled(entry.mac)}",
             "description: imported",
             f"l: {_location(entry.location)}",
         ]

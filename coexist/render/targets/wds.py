@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from coexist.inventory import Inventory, MacSet
 from coexist.render.answered import answered
+from coexist.render.cells import spelled
 from coexist.render.limits import report_limits, whole_steps
 from coexist.render.rendered import RenderedFile
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.powershell import native, script
-from coexist.wire.mac import format_mac
 
 _ARCHITECTURES = {
     "bios": ("x86", "x64"),
@@ -90,10 +90,10 @@ def _devices(job: Job) -> Iterator[str]:
         name = declared
         if not _COMPUTER_NAME.match(declared):
             if declared:
-                job.report("CX514", ("servers", job.name, "answers"), f"{declared!r} is no computer name; {format_mac(mac)} is prestaged as {_own_name(mac)}",
+                job.report("CX514", ("servers", job.name, "answers"), f"{declared!r} is no computer name; {spelled(mac)} is prestaged as {_own_name(mac)}",
                            "use up to 15 letters, digits and hyphens in the client's name")  # fmt: skip
             name = _own_name(mac)
-        yield native("Add-Device", f"/Device:{name}", f"/ID:{format_mac(mac, '-').upper()}")
+        yield native("Add-Device", f"/Device:{name}", f"/ID:{spelled(mac, '-').upper()}")
 
 
 def prestaged(inventory: Inventory, macs: MacSet) -> Iterator[tuple[int, str]]:
@@ -107,7 +107,7 @@ def prestaged(inventory: Inventory, macs: MacSet) -> Iterator[tuple[int, str]]:
 
 
 def _own_name(mac: int) -> str:
-    return f"pc-{format_mac(mac, '')}"
+    return f"pc-{spelled(mac, '')}"
 
 
 RENDERER = Renderer(

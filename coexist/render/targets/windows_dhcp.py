@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from coexist.inventory.models import OptionTest
-from coexist.render.cells import octet_prefixes
+from coexist.render.cells import octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.rendered import RenderedFile
 from coexist.render.scopes import Condition, DhcpPlan, ScopePlan, Setting, SubnetPlan, VlanPlan, dhcp_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.powershell import command, literal, script
 from coexist.wire.architecture import architecture_name, is_http
-from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option, OptionKind, option_kind, option_title
 
 # The definitions a new Windows DHCP server has: the codes of RFC 2132 but these.
@@ -147,7 +146,7 @@ class _Writer:
         """The addresses of a cell as Windows writes them: beginnings with a star."""
         cell = self.cells[cell_name]
         for mac in cell.points:
-            yield format_mac(mac, sep).upper()
+            yield spelled(mac, sep).upper()
         for first, last in cell.intervals:
             for prefix in octet_prefixes(first, last):
                 yield (
@@ -234,7 +233,7 @@ class _Writer:
             " | Remove-DhcpServerv4Reservation"
         )
         for reservation in subnet.reservations:
-            mac = format_mac(reservation.mac, "-")
+            mac = spelled(reservation.mac, "-")
             yield command("Add-DhcpServerv4Reservation", ScopeId=where, IPAddress=str(reservation.address), ClientId=mac,
                           Name=reservation.name or mac, Description=_POLICY)  # fmt: skip
 
