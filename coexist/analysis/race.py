@@ -27,6 +27,8 @@ from coexist.wire.options import MessageType, Option
 
 MOST_STEPS = 5_000
 """Client events followed for one phase before the rest of the orders is left out, with a note."""
+CUT_SHORT = "more orders of arrival are possible than were followed"
+"""The note on a result that does not cover everything."""
 PHASE_CUTS = 3
 """How often an unknown phase is halved where the course of events depends on it: an eighth of its range."""
 SAME_TIME = 1.5
@@ -100,7 +102,7 @@ def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -
     for name in course.involved:
         notes.update(dict.fromkeys(world.models[name].assumptions))
     if course.cut_short:
-        notes["more orders of arrival are possible than were followed"] = None
+        notes[CUT_SHORT] = None
     return RaceResult(
         case=case,
         outcomes=outcomes,
@@ -219,7 +221,8 @@ class _Leaf:
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """Something that will happen to the client (``heard``) or to a server (``wake``)."""
+    """Something that will happen to the client (``heard``) or to the server ``sender``: a packet of another
+    one comes by (``overheard``), or it wakes."""
 
     lo: float
     hi: float
@@ -227,6 +230,7 @@ class _Item:
     sender: str
     heard: Heard | None
     reply: Reply | None
+    overheard: Arrival | None = None
 
 
 @dataclass(slots=True)
@@ -325,8 +329,8 @@ class _Course:
                 at[0],
                 Link(node.trace, "timer", at[0], "", step.note),
                 (*node.order, "timer"),
-                # A second timer of the client, or a packet still on its way, and the phase may matter.
-                _FOR_EVER if node.items or (step.timer is None and step.end is None) else node.calm,
+                # With a second DISCOVER, or a packet still on its way, the phase may matter.
+                _FOR_EVER if node.items or _discovers_again(step) else node.calm,
             )
             self._apply(after, step, at)
             yield after
@@ -464,7 +468,11 @@ class _Course:
 
     def _resume(self, node: _Node, item: _Item) -> None:
         model = self.world.models[item.sender]
-        reaction = model.resume(self._state(node, item.sender), item.lo)
+        state = self._state(node, item.sender)
+        if item.overheard is None:
+            reaction = model.resume(state, item.lo)
+        else:
+            reaction = model.receive(state, item.overheard)
         listener = next(
             (x for x in self.listeners if x.model.name == item.sender),
             Listener(model=model, address=LIMITED_BROADCAST),
@@ -498,6 +506,7 @@ class _Course:
                 self._overhear(node, reply, name, source)
 
     def _overhear(self, node: _Node, reply: Reply, name: str, source: IPv4Address) -> None:
+        """Let others hear a broadcast reply at its time: after the request itself, which reached all of them."""
         for listener in self.overhearing:
             if listener.model.name == name:
                 continue
@@ -508,8 +517,9 @@ class _Course:
                 address=listener.address,
                 source=(source, reply.source_port),
             )
-            reaction = listener.model.receive(self._state(node, listener.model.name), arrival)
-            self._react(node, listener, reaction, reply.latest - reply.earliest)
+            self._numbers += 1
+            at, number = reply.earliest, self._numbers
+            node.items = (*node.items, _Item(at, at, number, listener.model.name, None, None, arrival))
 
     def _loses(self, listener: Listener, reply: Reply) -> str | None:
         """Why a reply does not reach the client, if it does not."""

@@ -20,6 +20,7 @@ from coexist.importers.written import (
 )
 from coexist.inventory import load_inventory
 
+PARKED_FILE = "PARKED.md"
 _KINDS_HELP = "\n".join(f"  {name:15} {kind.describe}" for name, kind in KINDS.items())
 
 
@@ -60,7 +61,18 @@ def command(sources: tuple[str, ...], output: Path, server: str, address: str | 
             f" {len(conflicts)} conflicts",
             err=True,
         )
+    _tell_parked(output)
     click.echo(f"{output / SITE_FILE}")
+
+
+def _tell_parked(output: Path) -> None:
+    """Two servers' registrations that differ in one digit are one machine: see docs/concepts/parking.md."""
+    from coexist.planning.parking import parked_registrations, parked_text
+
+    found = parked_registrations(load_inventory(output))
+    if found:
+        _put(output / PARKED_FILE, "# Parked registrations\n\n" + parked_text(found))
+        click.echo(f"{len(found)} registrations are parked: {output / PARKED_FILE}", err=True)
 
 
 def _address(text: str | None) -> IPv4Address | None:

@@ -212,6 +212,19 @@ def status(
     return 0
 
 
+@command.command("parked")
+@click.argument("inventory", type=click.Path(path_type=Path))
+def parked(inventory: Path) -> int:
+    """List registrations that differ in one digit on two servers: machines one of them keeps parked."""
+    from coexist.inventory import load_inventory
+    from coexist.planning.parking import parked_registrations, parked_text
+
+    found = parked_registrations(load_inventory(inventory))
+    click.echo(parked_text(found), nl=False)
+    click.echo(f"{len(found)} parked registrations", err=True)
+    return 0
+
+
 @command.command("retire")
 @_common
 @_doing_options

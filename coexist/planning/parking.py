@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
+from coexist.boot.servers.coexist import answered_by
 from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import mac_range
 from coexist.wire.mac import format_mac, is_multicast, parse_mac_prefix
@@ -167,9 +169,8 @@ def park_all(
 class FoundPair:
     """Two registrations, one a list, that differ in one vendor digit.
 
-    ``parked_in`` is the list (``active`` or ``other``) that holds the parked one; None where both
-    prefixes are as common as each other: then only the machine's own label can tell, and ``original``
-    is the one in ``active``.
+    ``parked_in`` is the list (``active`` or ``other``) that holds the parked one; None where nothing
+    tells them apart: then only the machine's own label can, and ``original`` is the one in ``active``.
     """
 
     original: int
@@ -178,15 +179,17 @@ class FoundPair:
     parked_in: Literal["active", "other"] | None
 
 
-def parked_pairs(active: Collection[int], other: Collection[int]) -> tuple[FoundPair, ...]:
+def parked_pairs(
+    active: Collection[int], other: Collection[int], real: Collection[int] = ()
+) -> tuple[FoundPair, ...]:
     """The clients of two servers' registration lists that one of them keeps parked, by original MAC.
 
     A MAC both lists have is no pair, nor is one with several partners (neighbours of a series whose
-    vendor has adjacent prefixes): only what can be turned back without doubt is reported. Which
-    of two is the real one is told by the vendor prefix more registrations share.
+    vendor has adjacent prefixes): only what can be turned back without doubt is reported. Which of two
+    is the machine's own is told by ``real`` (MACs known from elsewhere: leases, reservations), else by
+    the vendor prefix that more registrations without a partner share.
     """
-    ours, theirs = frozenset(active), frozenset(other)
-    common = Counter(mac >> 24 for mac in (*ours, *theirs))
+    ours, theirs, known = frozenset(active), frozenset(other), frozenset(real)
     left, right = ours - theirs, theirs - ours
     partners: dict[int, list[int]] = defaultdict(list)
     by_serial: dict[int, list[int]] = defaultdict(list)
@@ -197,21 +200,66 @@ def parked_pairs(active: Collection[int], other: Collection[int]) -> tuple[Found
             if len(differing_digits(mac, candidate)) == 1:
                 partners[mac].append(candidate)
                 partners[candidate].append(mac)
+    common = Counter(mac >> 24 for mac in (*ours, *theirs, *known) if not partners.get(mac))
     single = (mac for mac in left if len(partners[mac]) == 1 and len(partners[partners[mac][0]]) == 1)
-    found = [_pair(mac, partners[mac][0], common) for mac in single]
+    found = [_pair(mac, partners[mac][0], known, common) for mac in single]
     return tuple(sorted(found, key=lambda pair: pair.original))
 
 
-def _pair(ours: int, theirs: int, common: Counter[int]) -> FoundPair:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedOn:
+    """A client that is active on one of two servers of an inventory and parked on the other.
+
+    ``parked_on`` is None where the two registrations do not tell which is the real one.
+    """
+
+    pair: FoundPair
+    servers: tuple[str, str]
+    parked_on: str | None
+
+
+def parked_registrations(inventory: Inventory) -> tuple[ParkedOn, ...]:
+    """The parked registrations of an inventory that was made from servers' own lists.
+
+    Looks at each two servers that serve machines by exact MACs. A MAC with a reserved address, or on a
+    third server's list, is a machine's own.
+    """
+    table = inventory.clients
+    reserved = {mac for mac, address in zip(table.macs, table.columns["address"], strict=True) if address}
+    lists = {
+        name: frozenset().union(*(macs.points for _, macs, _, _ in answered_by(inventory, name)))
+        for name, server in inventory.site.servers.items()
+        if server.answers.who == "only"
+    }
+    found = []
+    for one, other in combinations(lists, 2):
+        elsewhere = (lists[name] for name in lists if name not in (one, other))
+        for pair in parked_pairs(lists[one], lists[other], reserved.union(*elsewhere)):
+            parked_on = {"active": one, "other": other}.get(pair.parked_in or "")
+            found.append(ParkedOn(pair=pair, servers=(one, other), parked_on=parked_on))
+    return tuple(found)
+
+
+def parked_text(found: Iterable[ParkedOn]) -> str:
+    """A Markdown list of parked registrations."""
+    lines = []
+    for each in found:
+        real, spare = format_mac(each.pair.original), format_mac(each.pair.parked)
+        if each.parked_on is None:
+            what = f"{real} and {spare} differ in digit {each.pair.digit} only: one of them is parked, on"
+            lines.append(f"- {what} {each.servers[0]} or {each.servers[1]}")
+        else:
+            lines.append(f"- {real} is parked on {each.parked_on} as {spare} (digit {each.pair.digit})")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _pair(ours: int, theirs: int, known: frozenset[int], common: Counter[int]) -> FoundPair:
     digit = differing_digits(ours, theirs)[0]
-    weight = _likelihood(ours, common), _likelihood(theirs, common)
-    if weight[0] >= weight[1]:
-        return FoundPair(
-            original=ours, parked=theirs, digit=digit, parked_in="other" if weight[0] > weight[1] else None
-        )
-    return FoundPair(original=theirs, parked=ours, digit=digit, parked_in="active")
 
+    def likelihood(mac: int) -> tuple[bool, bool, int]:
+        return not is_multicast(mac), mac in known, common[mac >> 24]
 
-def _likelihood(mac: int, common: Counter[int]) -> tuple[bool, int]:
-    """How likely a registered MAC is a real machine's: unicast, then how many share its vendor prefix."""
-    return not is_multicast(mac), common[mac >> 24]
+    if likelihood(ours) < likelihood(theirs):
+        return FoundPair(original=theirs, parked=ours, digit=digit, parked_in="active")
+    sure = likelihood(ours) > likelihood(theirs)
+    return FoundPair(original=ours, parked=theirs, digit=digit, parked_in="other" if sure else None)

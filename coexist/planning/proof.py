@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from coexist.analysis.findings import Witness
 from coexist.analysis.intent import IntentReader
-from coexist.analysis.race import ClientCase, RaceResult, race
+from coexist.analysis.race import CUT_SHORT, ClientCase, RaceResult, race
 from coexist.analysis.space import ClientClass, MacClass, cut
 from coexist.analysis.world import build_world
 from coexist.inventory import Inventory
@@ -167,6 +167,8 @@ def _shown(macs: MacClass, scope: frozenset[int]) -> int | None:
 
 def _wrong(result: RaceResult, expected: str) -> str | None:
     """What is wrong with a result, as a clause; None if every end is a boot from ``expected``."""
+    if CUT_SHORT in result.assumptions:
+        return f"may not have {expected}: {CUT_SHORT}"
     # Who answered does not matter, but where the files come from: one server may hand over to the other.
     servers = {outcome.boot_server for outcome in result.outcomes}
     named = sorted(server for server in servers if server is not None)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.inventory import NOBODY, MacSet, inventory_from_tree
+from coexist.inventory import NOBODY, Inventory, MacSet, inventory_from_tree
+from coexist.planning.effective import inventory_at
 from coexist.planning.parking import (
     NotParked,
     Occupied,
@@ -13,8 +14,12 @@ from coexist.planning.parking import (
     differing_digits,
     park_all,
     parked_pairs,
+    parked_registrations,
+    parked_text,
 )
+from coexist.planning.placement import Placement
 from coexist.wire.mac import format_mac, is_locally_administered, is_multicast, parse_mac
+from tests.unit.planning.sites import tree
 
 UNICAST = st.integers(0, (1 << 48) - 1).map(lambda mac: mac & ~(1 << 40))
 # Few prefixes and serials, so that neighbours and collisions are the rule and not the exception.
@@ -23,6 +28,7 @@ CROWDED = st.builds(
     st.sampled_from([0x000000, 0x800000, 0x900000, 0x100000, 0x525400, 0xD25400, 0x080000]),
     st.integers(0, 3),
 )
+MACS = range(0x00155D000000, 0x00155D00000C)
 REAL, SPARE = "00:15:5d:00:00:01", "80:15:5d:00:00:01"
 FLEETS = st.sets(st.one_of(CROWDED, UNICAST), min_size=1, max_size=40)
 
@@ -144,3 +150,54 @@ def test_which_of_two_is_the_parked_one(
 
 def test_neighbours_of_one_series_are_no_pair() -> None:
     assert not parked_pairs([parse_mac("00:15:5d:00:00:01")], [parse_mac("00:15:5d:00:00:02")])
+
+
+def two_lists(old: list[str], new: list[str]) -> Inventory:
+    server = {"software": "openthinclient", "vlan": "office", "programs": {"bios": "a"}}
+    return inventory_from_tree(
+        {
+            "site": "s",
+            "vlans": {"office": {"id": 1, "subnet": "10.0.0.0/24"}},
+            "servers": {
+                "old": {**server, "address": "10.0.0.1", "answers": {"only": "on-old"}},
+                "new": {**server, "address": "10.0.0.2", "answers": {"only": "on-new"}},
+            },
+            "groups": {"on-old": {"macs": old}, "on-new": {"macs": new}},
+        }
+    )
+
+
+def test_what_an_inventory_has_parked() -> None:
+    others = [f"00:15:5d:00:00:{n:02x}" for n in range(16, 20)]
+    found = parked_registrations(two_lists([REAL, *others], [SPARE]))
+    assert [(each.servers, each.parked_on) for each in found] == [(("old", "new"), "new")]
+    assert parked_text(found) == f"- {REAL} is parked on new as {SPARE} (digit 1)\n"
+    found = parked_registrations(two_lists([SPARE], [REAL, *others]))
+    assert parked_text(found) == f"- {REAL} is parked on old as {SPARE} (digit 1)\n"
+    found = parked_registrations(two_lists([REAL], [SPARE]))
+    assert (
+        parked_text(found)
+        == f"- {REAL} and {SPARE} differ in digit 1 only: one of them is parked, on old or new\n"
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_parked_at_a_moment_is_recognised(known: bool) -> None:
+    # Every machine is on both lists: the two prefixes are equally common, and only a reservation tells.
+    moved = MACS[:5]
+    plain = tree()
+    if known:
+        for number, client in enumerate(plain["clients"]):
+            client["address"] = f"10.10.7.{number}"
+    base = inventory_from_tree(plain)
+    parked, _ = park_all(base, MACS, "first-digit")
+    found = parked_registrations(inventory_at(base, "up", Placement.settled(moved), parked))
+    assert {frozenset((each.pair.original, each.pair.parked)) for each in found} == {
+        frozenset(pair) for pair in parked.items()
+    }
+    if known:
+        assert {each.pair.original: each.parked_on for each in found} == {
+            mac: "old" if mac in moved else "new" for mac in MACS
+        }
+    else:
+        assert {each.parked_on for each in found} == {None}
