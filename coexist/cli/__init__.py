@@ -135,6 +135,8 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
 
 def main() -> NoReturn:
     """Be the ``coexist`` program."""
+    # pydantic would read the metadata of every installed package to find plugins for itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     instruction = os.environ.get("_COEXIST_COMPLETE")
     if instruction is not None:
         from click.shell_completion import shell_complete

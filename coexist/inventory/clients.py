@@ -26,6 +26,8 @@ from coexist.wire.mac import format_mac, parse_mac
 COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "vlan", "address", "tags")
 """The columns with a meaning; any further one can be used in a group's ``where``."""
 
+# How many cells tell whether a column repeats itself.
+_SAMPLE = 4096
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
 _GROUP_BIT = 1 << 40
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -318,13 +320,14 @@ class _CsvRows:
         lines: array[int],
         locate: Callable[[int, str], int],
     ) -> None:
+        padded = self._may_be_padded()
         for name, column in columns.items():
-            stripped = list(map(str.strip, column))
-            values = set(stripped)
-            if len(values) * 8 < len(stripped):
+            cells = list(map(str.strip, column)) if padded else column
+            if len(set(cells[:_SAMPLE])) * 8 < len(cells[:_SAMPLE]):
                 # Equal cells become one object: a million rows repeat a few hundred places and types.
-                stripped = list(map({value: value for value in values}.__getitem__, stripped))
-            columns[name] = stripped
+                one: dict[str, str] = {}
+                cells = list(map(one.setdefault, cells, cells))
+            columns[name] = cells
         self._check_cells("architecture", _bad_architecture, columns, lines)
         cells = columns.get("address") or [""] * len(macs)
         addresses = _plain_addresses(cells)
@@ -333,6 +336,18 @@ class _CsvRows:
             addresses = array("I", (int(IPv4Address(cell or 0)) for cell in cells))
         self._check_macs(macs, lines)
         table._extend(_Source(self.file, len(table), lines, locate=locate), macs, addresses, columns)
+
+    def _may_be_padded(self) -> bool:
+        """Whether any cell may have blanks around it; quicker than to look at each."""
+        text, separator = self.text, self.delimiter
+        if '"' in text or not text.isascii():
+            return True
+        if any(blank in text for blank in "\t\v\f\x1c\x1d\x1e\x1f" if blank != separator):
+            return True
+        return " " in text and (
+            " " in (text[0], text[-1])
+            or any(pair in text for pair in (f" {separator}", f"{separator} ", " \n", "\n ", " \r"))
+        )
 
     def _parse_macs(
         self, columns: dict[str, list[str]], lines: array[int]
