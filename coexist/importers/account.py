@@ -47,6 +47,6 @@ class Account:
                 self.left_out(position, text, "not understood")
         return tuple(sorted(self._left.values()))
 
-    def is_modelled(self, position: Position) -> bool:
-        """Whether the statement was taken over."""
-        return position in self._modelled
+    def is_mentioned(self, position: Position) -> bool:
+        """Whether somebody said something of the statement."""
+        return position in self._modelled or any(place == position for place, _ in self._left)

@@ -42,11 +42,15 @@ class Names:
 
 @dataclass(slots=True)
 class GroupBook:
-    """The groups by name, and for machines that share something the word in their ``tags``."""
+    """The groups by name, and for machines that share something the word in their ``tags``.
+
+    ``by_word``: the group of each word an importer tells machines by.
+    """
 
     names: Names = field(default_factory=Names)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     tags: dict[int, list[str]] = field(default_factory=dict)
+    by_word: dict[str, str] = field(default_factory=dict)
     server: str = "dhcp"
     known: str = ""
     _unknown: str = ""

@@ -31,9 +31,14 @@ class Request:
 
 def read_text(path: Path | str) -> str:
     """A configuration file; octets that are no UTF-8 are kept. Raises InputError."""
+    return read_octets(path).decode("utf-8", "surrogateescape")
+
+
+def read_octets(path: Path | str) -> bytes:
+    """A file as it is. Raises InputError."""
     path = Path(path)
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             [Problem(Position(str(path)), f"the file cannot be read: {error.strerror}", "check its name")]
@@ -78,9 +83,70 @@ def _kea(request: Request) -> Imported:
     )
 
 
+def _dnsmasq(request: Request) -> Imported:
+    from coexist.importers.dnsmasq import import_dnsmasq
+    from coexist.importers.dnsmasq_files import read_lines
+
+    path = request.only_path()
+    name = request.server or "dnsmasq"
+    return import_dnsmasq(read_lines(path), str(path), server=name, address=request.address)
+
+
+def _dnsmasq_hosts(request: Request) -> Imported:
+    from coexist.importers.dnsmasq_files import read_lines
+    from coexist.importers.lists import import_dnsmasq_hosts
+
+    path = request.only_path()
+    return import_dnsmasq_hosts(read_lines(path, as_hosts=True), str(path))
+
+
+def _macs(request: Request) -> Imported:
+    from coexist.importers.lists import import_macs
+
+    path = request.only_path()
+    return import_macs(read_text(path), str(path))
+
+
+def _pxelinux(request: Request) -> Imported:
+    from coexist.importers.lists import import_pxelinux
+
+    paths = [
+        file
+        for path in request.paths
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+    if not paths:
+        raise InputError(
+            [Problem(Position(str(request.paths[0])), "there is no file", "name a pxelinux.cfg")]
+        )
+    return import_pxelinux(paths, str(request.paths[0]))
+
+
+def _ldif(request: Request) -> Imported:
+    from coexist.importers.ldif import import_ldif
+
+    path = request.only_path()
+    return import_ldif(read_text(path), str(path), server=request.server, address=request.address)
+
+
+def _windows(request: Request) -> Imported:
+    from coexist.importers.windows import import_windows
+
+    path = request.only_path()
+    name = request.server or "windows-dhcp"
+    return import_windows(read_octets(path), str(path), server=name, address=request.address)
+
+
 KINDS: dict[str, Kind] = {
     "dhcpd": Kind(describe="ISC dhcpd.conf, with the files it includes", run=_dhcpd),
     "kea": Kind(describe="Kea's DHCPv4 configuration (JSON with comments)", run=_kea),
+    "dnsmasq": Kind(describe="dnsmasq.conf with conf-file, conf-dir and hosts files", run=_dnsmasq),
+    "dnsmasq-hosts": Kind(describe="a dhcp-hostsfile of dnsmasq alone: its machines", run=_dnsmasq_hosts),
+    "windows-dhcp": Kind(describe="XML of Windows' Export-DhcpServer", run=_windows),
+    "openthinclient": Kind(describe="LDIF of an openthinclient manager", run=_ldif),
+    "pxelinux": Kind(describe="a pxelinux.cfg folder: its machines", run=_pxelinux),
+    "macs": Kind(describe="CSV or a plain list of MAC addresses", run=_macs),
 }
 
 

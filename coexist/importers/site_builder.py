@@ -96,7 +96,7 @@ class SiteBuilder:
         for scope in self.scopes.values():
             for holder in (scope, *scope.get("rules", ())):
                 text = holder.get("next_server")
-                if text is None:
+                if text is None or text == own:
                     continue
                 if text not in named:
                     named[text] = self._boot_server(text, own, servers)

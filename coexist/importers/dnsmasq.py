@@ -1,0 +1,585 @@
+"""A dnsmasq configuration as an inventory: a DHCP server, a ProxyDHCP, or both.
+
+Lines are read by ``coexist.boot.servers.dnsmasq_conf``. What follows from them (src/rfc2131.c of 2.90): of
+the dhcp-boot lines and of the dhcp-options of one number the last whose tags are all set counts,
+then the last one without tags; a tag is set by what the client sends, by its dhcp-host, or by the
+range it gets an address from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from coexist.boot.servers.dnsmasq_conf import (
+    BootLine,
+    DnsmasqConfig,
+    HostLine,
+    MatchLine,
+    Range,
+    Service,
+    read_dnsmasq,
+)
+from coexist.errors import Position
+from coexist.importers.account import Account
+from coexist.importers.conditions import (
+    ALWAYS,
+    NEVER,
+    Condition,
+    Inexpressible,
+    Member,
+    Test,
+    all_of,
+    any_of,
+    negate,
+    spelled_value,
+    test,
+)
+from coexist.importers.dnsmasq_files import Lines
+from coexist.importers.groups import GroupBook, as_name
+from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, scope_fields
+from coexist.importers.site_builder import SiteBuilder, one_or_list
+from coexist.wire.architecture import ARCHITECTURE_NAMES, architecture_name
+from coexist.wire.mac import format_mac
+from coexist.wire.option_codes import Option
+
+_SOFTWARE = "dnsmasq 2.90"
+_KNOWN = "known"
+_SHORTEST_LEASE = 60
+
+# What stands in a flag of DnsmasqConfig and says all there is to say.
+_FLAGS = {
+    "dhcp-authoritative": "",
+    "no-ping": "",
+    "enable-tftp": "",
+    "listen-address": "",
+    "tftp-root": "where the files of its TFTP server lie is not in the inventory",
+    "port": "DNS says nothing about booting",
+    "pxe-prompt": "the prompt before a boot menu is not in the inventory",
+}
+_ELSEWHERE = "DNS, files and logging say nothing about who boots what"
+
+
+def import_dnsmasq(
+    lines: Lines, file: str, *, server: str = "dnsmasq", address: IPv4Address | None = None
+) -> Imported:
+    """The lines of a dnsmasq configuration (`dnsmasq_files.read_lines`) as an inventory."""
+    return _Site(lines, file, server, address).imported()
+
+
+@dataclass(slots=True)
+class _Tags:
+    """When each tag is set; those of the ranges depend on the scope."""
+
+    conditions: dict[str, list[Condition]] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def of(self, tags: Iterable[str], here: frozenset[str] = frozenset()) -> Condition:
+        """The clients with all these tags (``!tag``: without it). Raises Inexpressible."""
+        parts = []
+        for tag in tags:
+            name = tag.removeprefix("!")
+            if name in self.broken:
+                raise Inexpressible(f"the tag {name} is set by something else: {self.broken[name]}")
+            condition = ALWAYS if name in here else any_of(self.conditions.get(name, ()))
+            parts.append(negate(condition) if tag.startswith("!") else condition)
+        return all_of(parts)
+
+
+class _Site:
+    def __init__(self, lines: Lines, file: str, server: str, address: IPv4Address | None) -> None:
+        self.lines, self.file, self.server = lines, file, server
+        self.config: DnsmasqConfig = read_dnsmasq(lines.texts)
+        self.address = address or self._listen_address()
+        self.account = Account()
+        self.groups = GroupBook(server=server)
+        self.build = SiteBuilder()
+        self.tags = _Tags()
+        self.clients: dict[int, ClientRow] = {}
+
+    def imported(self) -> Imported:
+        self._read_tags()
+        networks = self._networks()
+        vlans = [(self._vlan(network, ranges), ranges) for network, ranges in networks]
+        own = self.address or self._boot_address()
+        for vlan, ranges in vlans:
+            if any(r.mode != "proxy" for r in ranges):
+                self.build.add_scope(vlan, vlan, self._scope(vlan, ranges))
+        said = self._said([vlan for vlan, _ in vlans])
+        servers = self.build.servers(self.server, said, own, [row.address for row in self.clients.values()])
+        self._own_name(servers)
+        tree: dict[str, Any] = {
+            "site": as_name(Path(self.file).stem, "site"),
+            "vlans": self.build.vlans,
+            "servers": servers,
+        }
+        if self.build.scopes:
+            tree["scopes"] = self.build.scopes
+        if self.groups.groups:
+            tree["groups"] = self.groups.groups
+        rows = self._rows()
+        if rows:
+            tree["clients"] = "clients.csv"
+        self._other_lines()
+        return Imported(
+            tree=tree,
+            clients=rows,
+            not_modelled=self.account.close(()),
+            comments={"": self.build.notes},
+            sources=(self.file,),
+            assumed=frozenset({self.server} if own is None else ()),
+        )
+
+    # -- lines -----------------------------------------------------------------------------------
+
+    def place(self, line: int) -> Position:
+        """Where a line stands."""
+        return self.lines.places[line - 1]
+
+    def text(self, line: int) -> str:
+        """A line as it is written."""
+        return self.lines.texts[line - 1].strip()
+
+    def leave(self, line: int, why: str) -> None:
+        """A line is not, or not all, in the inventory."""
+        self.account.left_out(self.place(line), self.text(line), why)
+
+    def take(self, line: int) -> None:
+        """A line is in the inventory."""
+        self.account.modelled(self.place(line))
+
+    def _listen_address(self) -> IPv4Address | None:
+        for text in self.lines.texts:
+            name, _, value = text.strip().partition("=")
+            if name.strip() == "listen-address":
+                for part in value.split(","):
+                    try:
+                        found = IPv4Address(part.strip())
+                    except ValueError:
+                        continue
+                    if not found.is_loopback:
+                        return found
+        return None
+
+    def _boot_address(self) -> IPv4Address | None:
+        """The address its boot lines name, if it serves TFTP itself and stands in one of its subnets."""
+        if not self.config.tftp:
+            return None
+        named = [b.address for b in self.config.boots] + [s.server for s in self.config.services]
+        return next((a for a in named if a is not None and self.build.home_of(a)), None)
+
+    def _other_lines(self) -> None:
+        for entry in self.config.unmodelled:
+            self.leave(entry.line, entry.why)
+        for number, text in enumerate(self.lines.texts, start=1):
+            plain = text.strip()
+            place = self.place(number)
+            if not plain or plain.startswith("#") or self.account.is_mentioned(place):
+                continue
+            keyword = plain.partition("=")[0].strip()
+            why = _FLAGS.get(keyword, _ELSEWHERE)
+            if keyword in (
+                "conf-file",
+                "conf-dir",
+                "dhcp-hostsfile",
+                "dhcp-hostsdir",
+                "dhcp-optsfile",
+                "dhcp-optsdir",
+            ):
+                why = ""
+            if why:
+                self.leave(number, why)
+            else:
+                self.take(number)
+
+    # -- tags ------------------------------------------------------------------------------------
+
+    def _read_tags(self) -> None:
+        for match in self.config.matches:
+            try:
+                self._set(match.tag, self._matched(match))
+                self.take(match.line)
+            except Inexpressible as reason:
+                self.tags.broken[match.tag] = str(reason)
+                self.leave(match.line, str(reason))
+        for host in self.config.hosts:
+            self._host(host)
+        if any(host.macs for host in self.config.hosts):
+            self._set(_KNOWN, test(Member(self.groups.known_group())))
+        for rule in self.config.tag_ifs:
+            try:
+                condition = self.tags.of(rule.tags)
+                for tag in rule.sets:
+                    self._set(tag, condition)
+                self.take(rule.line)
+            except Inexpressible as reason:
+                for tag in rule.sets:
+                    self.tags.broken[tag] = str(reason)
+                self.leave(rule.line, str(reason))
+
+    def _set(self, tag: str, condition: Condition) -> None:
+        self.tags.conditions.setdefault(tag, []).append(condition)
+
+    def _matched(self, match: MatchLine) -> Condition:
+        """When a line sets its tag (match_bytes, src/dhcp-common.c): a text is looked for anywhere."""
+        if match.kind == "mac":
+            return test(Member(self._mac_pattern(match.pattern)))
+        code = {"vendorclass": 60, "userclass": 77}.get(match.kind, match.code)
+        if not match.value:
+            return test(Test(code, "exists"))
+        if match.kind == "vendorclass" and match.value.startswith((b"PXEClient", b"HTTPClient")):
+            # A vendor class begins with these words or does not have them.
+            return test(Test(code, "starts_with", match.value))
+        if match.kind == "match" and not match.text:
+            return test(Test(code, "equals", match.value))
+        return test(Test(code, "contains", match.value))
+
+    def _mac_pattern(self, pattern: str) -> str:
+        parts = pattern.lower().split("-")[-1].split(":")
+        fixed = [part for part in parts if part != "*"]
+        if len(parts) != 6 or parts[: len(fixed)] != fixed or not fixed:
+            raise Inexpressible("a pattern of MAC addresses that is not their beginning")
+        try:
+            return self.groups.of_prefix(bytes(int(part, 16) for part in fixed))
+        except ValueError:
+            raise Inexpressible("a pattern of MAC addresses with masks") from None
+
+    def _host(self, host: HostLine) -> None:
+        macs: list[int] = []
+        groups: list[Condition] = []
+        for pattern in host.macs:
+            if "*" in pattern:
+                try:
+                    groups.append(test(Member(self._mac_pattern(pattern))))
+                except Inexpressible as reason:
+                    self.leave(host.line, str(reason))
+                continue
+            macs.append(int(pattern.split("-")[-1].replace(":", ""), 16))
+        if not host.macs:
+            self.leave(host.line, "the inventory knows machines by their MAC address only")
+            return
+        self.take(host.line)
+        if host.client_ids:
+            self.leave(host.line, "the client identifier of this host; its MAC addresses are taken over")
+        for mac in macs:
+            self._register(mac, host)
+        if macs and (host.sets or host.ignore):
+            wanted = host.sets[0] if host.sets else host.name or "ignored"
+            groups.append(test(Member(self._host_group(wanted, macs))))
+        for tag in host.sets:
+            self._set(tag, any_of(groups))
+        if host.ignore:
+            self._set("ignored by dhcp-host", any_of(groups))
+
+    def _host_group(self, wanted: str, macs: list[int]) -> str:
+        """One group for all hosts that set a tag; it grows line by line."""
+        name = self._tag_groups.get(wanted)
+        texts = [format_mac(mac) for mac in macs]
+        if name is None:
+            name = self._tag_groups[wanted] = self.groups.declare(wanted, {"macs": texts})
+        else:
+            self.groups.groups[name]["macs"] += texts
+        return name
+
+    @property
+    def _tag_groups(self) -> dict[str, str]:
+        return self.groups.by_word
+
+    def _register(self, mac: int, host: HostLine) -> None:
+        address = str(host.address or "")
+        known = self.clients.get(mac)
+        if known is not None and address and known.address != address:
+            self.leave(host.line, f"this MAC has the address {known.address or 'of a pool'} already")
+            return
+        self.clients.setdefault(mac, ClientRow(mac=format_mac(mac), name=host.name, address=address))
+
+    def _rows(self) -> list[ClientRow]:
+        rows = []
+        for row in self.clients.values():
+            address = row.address if self.build.home_of(row.address) else ""
+            if row.address and not address:
+                line = next(h.line for h in self.config.hosts if str(h.address or "") == row.address)
+                self.leave(line, "the address is in none of the subnets; the machine is kept without it")
+            source = self.server if self.groups.known else ""
+            rows.append(ClientRow(mac=row.mac, name=row.name, address=address, source=source))
+        return rows
+
+    # -- networks --------------------------------------------------------------------------------
+
+    def _networks(self) -> list[tuple[IPv4Network, list[Range]]]:
+        result: dict[IPv4Network, list[Range]] = {}
+        for item in self.config.ranges:
+            if item.netmask is None:
+                self.build.notes.append(
+                    f"The netmask of dhcp-range={item.start} is that of the server's network card;"
+                    " /24 is assumed."
+                )
+            network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
+            result.setdefault(network, []).append(item)
+            self.take(item.line)
+        return list(result.items())
+
+    def _vlan(self, network: IPv4Network, ranges: list[Range]) -> str:
+        return self.build.add_vlan("", [str(network)])
+
+    def _scope(self, vlan: str, ranges: list[Range]) -> dict[str, Any]:
+        here = frozenset(r.tag for r in ranges if r.tag)
+        scope: dict[str, Any] = {"server": self.server, "vlan": vlan}
+        pools = [self._pool(item) for item in ranges if item.mode == "dynamic" and item.end is not None]
+        if pools:
+            scope["pools"] = pools
+        lease = next((r.lease_time for r in ranges), 3600)
+        scope["lease_time"] = max(lease, _SHORTEST_LEASE)
+        steps = [*self._option_steps(here), *self._boot_steps(here), *self._ignore_steps(here)]
+        for service in self.config.services:
+            self.leave(
+                service.line, "a boot menu of a DHCP server is not in the inventory; of a ProxyDHCP it is"
+            )
+        return scope | scope_fields(steps, self.groups.combined, self._complain)
+
+    def _complain(self, step: Step, why: str) -> None:
+        self.account.left_out(step.at, step.text, why)
+
+    def _pool(self, item: Range) -> Any:
+        assert item.end is not None
+        self.build.leased.append((int(item.start), int(item.end)))
+        text = f"{item.start}-{item.end}"
+        if not item.filter:
+            return text
+        try:
+            condition = self.tags.of(item.filter)
+        except Inexpressible as reason:
+            self.leave(item.line, str(reason))
+            return text
+        if len(condition) == 1 and condition[0] and all(isinstance(t, Member) for t in condition[0]):
+            members = tuple(t for t in condition[0] if isinstance(t, Member))
+            return {"range": text, "allow": self.groups.combined(members)}
+        self.leave(item.line, "an inventory's pool is for groups of MAC addresses only")
+        return text
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _steps(
+        self, line: int, tags: tuple[str, ...], here: frozenset[str], values: dict[Any, Any]
+    ) -> list[Step]:
+        try:
+            condition = self.tags.of(tags, here)
+        except Inexpressible as reason:
+            self.leave(line, str(reason))
+            return []
+        self.take(line)
+        if condition == NEVER:
+            return []
+        return [
+            Step(condition=condition, key=key, value=value, at=self.place(line), text=self.text(line))
+            for key, value in values.items()
+        ]
+
+    def _option_steps(self, here: frozenset[str]) -> list[Step]:
+        result: list[Step] = []
+        for option in sorted(self.config.options, key=lambda option: bool(option.tags)):
+            if option.vendor is not None or option.encapsulated is not None:
+                self.leave(option.line, "an option inside another one, for the clients of a vendor")
+                continue
+            if not 0 < option.code < 255 or not option.value:
+                self.leave(option.line, "an option without a value switches off what dnsmasq sends by itself")
+                continue
+            value = option.value
+            if b"\0\0\0\0" in (value[i : i + 4] for i in range(0, len(value), 4)) and option.code in (
+                3,
+                6,
+                42,
+                66,
+            ):
+                self.leave(option.line, "0.0.0.0 stands for the server's own address")
+                continue
+            result += self._steps(
+                option.line, option.tags, here, {option.code: _option_text(option.code, value)}
+            )
+        return result
+
+    def _boot_steps(self, here: frozenset[str]) -> list[Step]:
+        result: list[Step] = []
+        for boot in sorted(self.config.boots, key=lambda boot: bool(boot.tags)):
+            values = self._boot_values(boot)
+            if values is not None:
+                result += self._steps(boot.line, boot.tags, here, values)
+        return result
+
+    def _boot_values(self, boot: BootLine) -> dict[str, str] | None:
+        if boot.host:
+            self.leave(boot.line, f"{boot.host} is looked up while the daemon runs; write its address")
+            return None
+        if not boot.file or not boot.file.isprintable() or len(boot.file.encode()) > 127:
+            self.leave(boot.line, "the header field cannot hold this name")
+            return None
+        # Without an address dnsmasq names itself, whatever other lines say.
+        return {FILENAME: boot.file, NEXT_SERVER: str(boot.address) if boot.address else self.server}
+
+    def _ignore_steps(self, here: frozenset[str]) -> list[Step]:
+        result: list[Step] = []
+        for number, tags in self._ignore_lines():
+            result += self._steps(number, tags, here, {IGNORE: True})
+        hosts = self.tags.conditions.get("ignored by dhcp-host")
+        if hosts:
+            line = next(host.line for host in self.config.hosts if host.ignore)
+            result += self._steps(line, ("ignored by dhcp-host",), here, {IGNORE: True})
+        return result
+
+    def _ignore_lines(self) -> list[tuple[int, tuple[str, ...]]]:
+        numbers = [
+            number
+            for number, text in enumerate(self.lines.texts, start=1)
+            if text.strip().partition("=")[0].strip() == "dhcp-ignore"
+        ]
+        return list(zip(numbers, self.config.ignores, strict=False))
+
+    # -- the server ------------------------------------------------------------------------------
+
+    def _said(self, vlans: list[str]) -> dict[str, Any]:
+        roles = []
+        if self.build.scopes:
+            roles.append("dhcp")
+        if self.config.is_proxy:
+            roles.append("proxydhcp")
+        if self.config.tftp:
+            roles.append("tftp")
+        said: dict[str, Any] = {"software": _SOFTWARE, "roles": roles or ["dhcp"]}
+        if "dhcp" in roles and not self.config.authoritative:
+            said["authoritative"] = False
+        if "dhcp" in roles and not self.config.ping:
+            said["ping_check"] = False
+        self._delay(said)
+        if self.config.is_proxy:
+            said |= self._boot_service()
+        return said
+
+    def _delay(self, said: dict[str, Any]) -> None:
+        for delay in self.config.delays:
+            try:
+                condition = self.tags.of(delay.tags)
+            except Inexpressible as reason:
+                self.leave(delay.line, str(reason))
+                continue
+            members = condition[0] if len(condition) == 1 else ()
+            if condition == ALWAYS:
+                said["delay"] = delay.seconds
+            elif members and all(isinstance(t, Member) for t in members):
+                group = self.groups.combined(tuple(t for t in members if isinstance(t, Member)))
+                said.setdefault("delay_for", {})[group] = delay.seconds
+            else:
+                self.leave(delay.line, "a delay for clients told by what they send")
+                continue
+            self.take(delay.line)
+
+    def _boot_service(self) -> dict[str, Any]:
+        """The boot service of a ProxyDHCP: its programs by architecture, and whom it answers."""
+        programs: dict[str, Any] = {}
+        codes: dict[str, set[int]] = {}
+        for service in self.config.services:
+            self._service(service, programs, codes)
+        for name, seen in codes.items():
+            missing = ARCHITECTURE_NAMES[name] - seen
+            if missing:
+                line = next(s.line for s in self.config.services if architecture_name(s.architecture) == name)
+                why = f"architectures {sorted(missing)} are {name} too, and have no pxe-service here"
+                self.leave(line, why)
+        for boot in self.config.boots:
+            self._proxy_boot(boot, programs)
+        result: dict[str, Any] = {"programs": programs} if programs else {}
+        answers = self._answers(frozenset(programs) - {"ipxe"})
+        return result | ({"answers": answers} if answers else {})
+
+    def _service(self, service: Service, programs: dict[str, Any], codes: dict[str, set[int]]) -> None:
+        name = architecture_name(service.architecture)
+        stage = self._stage(service.tags)
+        if not service.basename or name not in ARCHITECTURE_NAMES:
+            self.leave(service.line, "an entry of a boot menu that names no file")
+            return
+        if stage is None or service.host:
+            self.leave(service.line, "a boot program for clients told by other tags than iPXE's")
+            return
+        file = service.basename if "." in service.basename else f"{service.basename}.0"
+        program = {"file": file, "server": str(service.server)} if service.server else file
+        key = "ipxe" if stage == "ipxe" else name
+        if key in programs and programs[key] != program:
+            self.leave(service.line, "a further entry of the boot menu; the inventory has one program each")
+            return
+        programs.setdefault(key, program)
+        if stage != "ipxe":
+            codes.setdefault(name, set()).add(service.architecture)
+        self.take(service.line)
+
+    def _proxy_boot(self, boot: BootLine, programs: dict[str, Any]) -> None:
+        """In a ProxyDHCP dhcp-boot is the file of the offer, which a client that runs iPXE takes."""
+        stage = self._stage(boot.tags)
+        if stage is None or boot.host or not boot.file or "ipxe" in programs:
+            self.leave(boot.line, "a boot file for clients told by other tags than iPXE's")
+            return
+        file = {"file": boot.file, "server": str(boot.address)} if boot.address else boot.file
+        programs["ipxe"] = file
+        self.take(boot.line)
+
+    def _stage(self, tags: tuple[str, ...]) -> str | None:
+        """Whether tags ask for nothing but iPXE or its absence: "ipxe", "", or None for others."""
+        if not tags:
+            return ""
+        try:
+            condition = self.tags.of(tag.removeprefix("!") for tag in tags)
+        except Inexpressible:
+            return None
+        ipxe = (Test(175, "exists"), Test(77, "equals", b"iPXE"), Test(77, "contains", b"iPXE"))
+        if len(tags) == 1 and condition and all(len(p) == 1 and p[0] in ipxe for p in condition):
+            return "" if tags[0].startswith("!") else "ipxe"
+        return None
+
+    def _answers(self, programs: frozenset[str]) -> Any:
+        lines = self._ignore_lines()
+        answers: dict[str, Any] = {}
+        for number, tags in lines:
+            try:
+                ignored = self.tags.of(tags)
+            except Inexpressible as reason:
+                self.leave(number, str(reason))
+                continue
+            kept = negate(ignored)
+            groups = [
+                p[0].group for p in kept if len(p) == 1 and isinstance(p[0], Member) and not p[0].negated
+            ]
+            left = [
+                p[0].group for p in ignored if len(p) == 1 and isinstance(p[0], Member) and not p[0].negated
+            ]
+            if groups and len(groups) == len(kept) and not answers:
+                answers["only"] = one_or_list(groups)
+            elif left and len(left) == len(ignored) and not answers:
+                answers["except"] = one_or_list(left)
+            elif not _is_architecture(kept) or not programs:
+                self.leave(number, "whom it does not answer is told by something else than groups")
+                continue
+            # A ProxyDHCP answers the architectures it has a program for, and no others.
+            self.take(number)
+        return answers
+
+    def _own_name(self, servers: dict[str, dict[str, Any]]) -> None:
+        for program in servers[self.server].get("programs", {}).values():
+            if isinstance(program, dict) and program["server"] == servers[self.server]["address"]:
+                program["server"] = self.server
+
+
+def _is_architecture(condition: Condition) -> bool:
+    return all(
+        len(product) == 1
+        and isinstance(product[0], Test)
+        and product[0].option in (Option.CLIENT_SYSTEM_ARCHITECTURE, Option.VENDOR_CLASS_IDENTIFIER)
+        for product in condition
+    )
+
+
+def _option_text(code: int, value: bytes) -> str:
+    if code == Option.BOOTFILE_NAME and not value.endswith(b"\0"):
+        return "hex:" + value.hex(":")
+    return spelled_value(code, value.rstrip(b"\0") if code == Option.BOOTFILE_NAME else value)

@@ -1,0 +1,197 @@
+"""Lists of machines: CSV files, plain lists of MAC addresses, dnsmasq's hosts files."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
+from coexist.errors import Position
+from coexist.importers.account import Account
+from coexist.importers.dnsmasq_files import Lines
+from coexist.importers.groups import as_name
+from coexist.importers.imported import ClientRow, Imported
+from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.mac import format_mac, parse_mac
+
+_GROUP_BIT = 1 << 40
+_MEANINGS = {
+    "mac": ("mac", "mac address", "macaddress", "mac-address", "mac_address", "hwaddr", "hw-address"),
+    "name": ("name", "hostname", "host", "host name", "computername", "computer name", "client", "device"),
+    "location": ("location", "room", "site", "place", "building", "standort", "raum"),
+    "hardware": ("hardware", "model", "hardware type", "hwtype", "device type", "type", "modell"),
+    "architecture": ("architecture", "arch"),
+    "vlan": ("vlan",),
+    "address": ("address", "ip", "ip address", "ipaddress", "ip-address", "ipv4"),
+    "tags": ("tags", "tag"),
+}  # fmt: skip
+_FIELDS = {heading: field for field, headings in _MEANINGS.items() for heading in headings}
+_SPLIT = re.compile(r"[\s,;|]+")
+
+
+@dataclass(slots=True)
+class Machines:
+    """Client rows, each MAC once; what repeats or is no machine's goes to the account."""
+
+    account: Account
+    rows: dict[int, ClientRow] = field(default_factory=dict)
+
+    def add(self, mac: int, row: ClientRow, at: Position, text: str) -> None:
+        """One more machine."""
+        if mac & _GROUP_BIT:
+            self.account.left_out(at, text, "a multicast address, no machine has it")
+            return
+        if mac in self.rows:
+            other = self.rows[mac]
+            same = " word for word" if other == row else f" as {other.name!r}" if other.name else ""
+            self.account.left_out(at, text, f"{format_mac(mac)} stands in the list already{same}")
+            return
+        self.rows[mac] = row
+        self.account.modelled(at)
+
+    def imported(self, file: str, comments: Iterable[str] = ()) -> Imported:
+        """An inventory of nothing but machines."""
+        tree = {"site": as_name(Path(file).stem, "site")}
+        if self.rows:
+            tree["clients"] = "clients.csv"
+        return Imported(
+            tree=tree,
+            clients=list(self.rows.values()),
+            not_modelled=self.account.close(()),
+            comments={"": list(comments)},
+            sources=(file,),
+        )
+
+
+def import_macs(text: str, file: str) -> Imported:
+    """A list of machines: CSV with or without a heading, or one MAC a line with a comment behind ``#``.
+
+    Every column whose heading says what it is is taken over; of lines without a heading the cell
+    that is a MAC, the one that is an address, and the first other one as the name.
+    """
+    lines = text.removeprefix("\ufeff").splitlines()
+    delimiter = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:50]))
+    machines = Machines(Account())
+    heading: list[str] | None = None
+    unknown: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        plain = line.partition("#")[0] if not line.count('"') else line
+        if not plain.strip():
+            continue
+        cells = [cell.strip() for cell in next(csv.reader([plain], delimiter=delimiter))]
+        at = Position(file, number)
+        if heading is None and not any(_mac(cell) is not None for cell in cells):
+            known = [_FIELDS.get(cell.lower(), "") for cell in cells]
+            if "mac" in known:
+                heading = known
+                unknown = [cell for cell, name in zip(cells, known, strict=True) if not name]
+                for cell in unknown:
+                    machines.account.left_out(at, cell, "a column the inventory has no name for")
+                continue
+        _row(cells, heading, at, line.strip(), machines)
+    return machines.imported(file)
+
+
+def _row(cells: list[str], heading: list[str] | None, at: Position, text: str, machines: Machines) -> None:
+    values = _by_heading(cells, heading) if heading is not None else _by_shape(cells)
+    mac = _mac(values.pop("mac", ""))
+    if mac is None:
+        machines.account.left_out(at, text, "there is no MAC address in this line")
+        return
+    values = {name: value for name, value in values.items() if name}
+    for name, valid in (("address", _is_address), ("architecture", ARCHITECTURE_NAMES.__contains__)):
+        if values.get(name) and not valid(values[name]):
+            machines.account.left_out(at, values[name], f"this is no {name}")
+            values[name] = ""
+    # An address belongs to a subnet and a VLAN's name to a VLAN; a list of machines declares neither.
+    for name in ("address", "vlan"):
+        if values.get(name):
+            home = "subnet" if name == "address" else "VLAN"
+            why = f"the {name} of a machine; the list declares no {home} for it"
+            machines.account.left_out(at, values.pop(name), why)
+    machines.add(mac, ClientRow(mac=format_mac(mac), **values), at, text)
+
+
+def _by_heading(cells: list[str], heading: list[str]) -> dict[str, str]:
+    return {name: cell for name, cell in zip(heading, cells, strict=False) if name}
+
+
+def _by_shape(cells: list[str]) -> dict[str, str]:
+    if len(cells) == 1:
+        cells = [part for part in _SPLIT.split(cells[0]) if part]
+    values: dict[str, str] = {}
+    for cell in cells:
+        if _mac(cell) is not None:
+            values.setdefault("mac", cell)
+        elif _is_address(cell):
+            values.setdefault("address", cell)
+        elif cell:
+            values.setdefault("name", cell)
+    return values
+
+
+def _mac(text: str) -> int | None:
+    try:
+        return parse_mac(text)
+    except ValueError:
+        return None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
+
+
+def import_dnsmasq_hosts(lines: Lines, file: str) -> Imported:
+    """The machines of a dnsmasq hosts file; what it sets for them belongs to the dnsmasq.conf."""
+    config = read_dnsmasq(lines.texts)
+    machines = Machines(Account())
+    for entry in config.unmodelled:
+        machines.account.left_out(lines.places[entry.line - 1], entry.text, entry.why)
+    for host in config.hosts:
+        at, text = lines.places[host.line - 1], lines.texts[host.line - 1].removeprefix("dhcp-host=")
+        plain = [mac for mac in host.macs if "*" not in mac]
+        if not plain:
+            machines.account.left_out(at, text, "the inventory knows machines by their MAC address only")
+        for pattern in plain:
+            mac = int(pattern.split("-")[-1].replace(":", ""), 16)
+            tags = " ".join(as_name(tag, "tag") for tag in host.sets)
+            machines.add(mac, ClientRow(mac=format_mac(mac), name=host.name, tags=tags), at, text)
+        if host.address is not None:
+            machines.account.left_out(at, text, "the address; import the dnsmasq.conf, which has its subnet")
+        if host.ignore:
+            machines.account.left_out(at, text, "that it is ignored; import the dnsmasq.conf")
+    return machines.imported(file)
+
+
+def import_pxelinux(paths: Iterable[Path], shown: str) -> Imported:
+    """The machines that have a file of their own in a pxelinux.cfg folder (01-aa-bb-cc-dd-ee-ff).
+
+    What the files say is PXELINUX's business; they are listed.
+    """
+    machines = Machines(Account())
+    for path in sorted(paths):
+        at = Position(str(path))
+        name = path.name.lower()
+        mac = _mac(name[3:]) if name.startswith("01-") else None
+        if mac is not None:
+            machines.add(mac, ClientRow(mac=format_mac(mac), tags="pxelinux"), at, path.name)
+            machines.account.left_out(
+                at, path.name, "the menu itself; the machine it belongs to is taken over"
+            )
+        elif re.fullmatch(r"[0-9a-f]{1,8}", name):
+            first = IPv4Address(int(name.ljust(8, "0"), 16))
+            why = f"a menu for addresses from {first} on; the inventory knows machines by their MAC address"
+            machines.account.left_out(at, path.name, why)
+        elif name == "default":
+            machines.account.left_out(at, path.name, "the menu of all machines without one of their own")
+        else:
+            machines.account.left_out(at, path.name, "a menu by UUID or for no machine")
+    return machines.imported(shown)
