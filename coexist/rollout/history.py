@@ -136,11 +136,8 @@ class History:
         """Every record, oldest first."""
         if not self.folder.is_dir():
             return []
-        return [
-            self._read(path.name)
-            for path in sorted(self.folder.iterdir())
-            if (path / "record.json").is_file()
-        ]
+        found = [self._read(path.name) for path in self.folder.iterdir() if (path / "record.json").is_file()]
+        return sorted(found, key=lambda record: (record.began, record.id))
 
     def record(self, identity: str) -> Record:
         """One record by its id or a beginning of it. Raises ``CoexistError``."""
@@ -224,26 +221,35 @@ class History:
         )
 
     def last_applied(self) -> dict[tuple[str, str], str | None]:
-        """What the last rollouts left: the digest by server and path, of confirmed changes only."""
+        """What the rollouts left on the servers: the digest by server and path, where that is certain."""
         result: dict[tuple[str, str], str | None] = {}
         for record in self.records():
+            plan = self.plan_of(record)
             for name, server in record.servers.items():
-                for file in server.files:
-                    if server.state == "new":
-                        result[name, file.path] = file.after if record.kind == "apply" else file.before
+                for file in plan.servers[name].files:
+                    if server.state in ("old", "staged", "new"):
+                        result[name, file.path] = file.at(server.version)
+                    elif server.state in ("between", "unknown"):
+                        result.pop((name, file.path), None)
         return result
 
     def last_manifest(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Whom each server boots since the last rollout that changed it and ended well."""
+        """Whom each server boots by the rollouts so far."""
         result: dict[str, dict[str, tuple[str, ...]]] = {}
+        before: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {}
         for record in self.records():
-            if record.kind == "rollback":
-                # What it went back to is the manifest of the apply before the one it undid.
+            before[record.id] = dict(result)
+            if record.kind == "rollback" and record.of in before:
+                back = before[record.of]
                 for name, server in record.servers.items():
-                    if server.state == "new":
+                    if server.state == "old":
                         result.pop(name, None)
+                        result |= {name: back[name]} if name in back else {}
             elif record.outcome == "done":
                 result |= record.manifest
+            else:
+                done = {name for name, server in record.servers.items() if server.state == "new"}
+                result |= {name: said for name, said in record.manifest.items() if name in done}
         return result
 
     def keep(self, content: bytes) -> None:

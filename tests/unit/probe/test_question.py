@@ -113,7 +113,7 @@ def test_a_client_alone_keeps_its_firmwares_schedule():
 @given(st.lists(st.builds(Asker, mac=st.integers(0, 3), architecture=ARCHITECTURES), max_size=12))
 def test_a_mac_speaks_one_architecture_at_a_time(askers):
     turns = rounds(askers)
-    assert sorted(map(repr, sum(turns, []))) == sorted(map(repr, set(askers)))
+    assert sorted(repr(asker) for turn in turns for asker in turn) == sorted(map(repr, set(askers)))
     for turn in turns:
         assert len({asker.mac for asker in turn}) == len(turn)
     most = max((len({a for a in askers if a.mac == asker.mac}) for asker in askers), default=0)
