@@ -33,8 +33,8 @@ _CORE_TAGS = (
     "tag:yaml.org,2002:map",
     "tag:yaml.org,2002:seq",
 )
-# A document whose aliases unfold to more nodes than this is an attack or an accident.
-_MOST_NODES = 1_000_000
+# A document has fewer nodes than characters; this many more can only come of aliases within aliases.
+_MOST_ALIASED_NODES = 100_000
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -103,7 +103,7 @@ def read_yaml(text: str, file: str, sources: SourceMap, problems: list[Problem])
         return None
     if node is None:
         return None
-    return _Builder(file, sources, problems).build(node, ())
+    return _Builder(file, sources, problems, len(text) + _MOST_ALIASED_NODES).build(node, ())
 
 
 def _syntax_problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
@@ -122,10 +122,11 @@ def _syntax_problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
 
 
 class _Builder:
-    def __init__(self, file: str, sources: SourceMap, problems: list[Problem]) -> None:
+    def __init__(self, file: str, sources: SourceMap, problems: list[Problem], most_nodes: int) -> None:
         self.file = file
         self.sources = sources
         self.problems = problems
+        self.most_nodes = most_nodes
         self.open: set[int] = set()
         self.nodes = 0
 
@@ -138,8 +139,8 @@ class _Builder:
     def build(self, node: yaml.Node, path: Path) -> Any:
         self.sources.values[path] = self.place(node)
         self.nodes += 1
-        if self.nodes > _MOST_NODES:
-            if self.nodes == _MOST_NODES + 1:
+        if self.nodes > self.most_nodes:
+            if self.nodes == self.most_nodes + 1:
                 self.complain(
                     node, "the aliases of this file unfold without end", "remove the nested aliases"
                 )
