@@ -35,7 +35,8 @@ def seconds(delay: Any, firmware: str) -> list[float | None]:
     architecture = "uefi-x64" if firmware == "edk2" else "bios"
     case = ClientCase(mac=7, vlan="a", architecture=architecture, firmware=firmware)
     outcomes = race(build_world(inventory), case).outcomes
-    return sorted((o.latest for o in outcomes if o.latest is not None), reverse=True) or [NEVER]
+    found: list[float | None] = [*sorted((o.latest for o in outcomes if o.latest is not None), reverse=True)]
+    return found or [NEVER]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,7 @@ def test_one_delay(delay: Any, uefi: float | None, ipxe: float | None) -> None:
 
 def test_at_the_tick_both() -> None:
     late, early = seconds(3.5, "edk2")
+    assert early is not None
     assert late == pytest.approx(11.5, abs=0.7)
     assert early == pytest.approx(4, abs=0.2)
 
