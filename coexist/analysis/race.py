@@ -506,7 +506,7 @@ class _Course:
                 self._overhear(node, reply, name, source)
 
     def _overhear(self, node: _Node, reply: Reply, name: str, source: IPv4Address) -> None:
-        """Let others hear a broadcast reply at its time: after the request itself, which reached all of them."""
+        """Let others hear a broadcast reply at its time, after the request, which reached them all."""
         for listener in self.overhearing:
             if listener.model.name == name:
                 continue
