@@ -133,7 +133,7 @@ def octet_prefixes(first: int, last: int) -> Iterator[bytes]:
 
 def spelled(mac: int, sep: str = ":") -> str:
     """A MAC of an inventory, which was checked when it was read: four times as fast as ``format_mac``."""
-    return mac.to_bytes(6, "big").hex(sep)
+    return mac.to_bytes(6, "big").hex(sep) if sep else f"{mac:012x}"
 
 
 def mac_lines(macs: tuple[int, ...], before: str = "", after: str = "\n") -> str:

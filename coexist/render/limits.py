@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from coexist.inventory.documents import Path
@@ -68,16 +69,20 @@ def _delay(job: Job, can: Capabilities, delay: Delay, path: Path) -> None:
         ways = [way for other, way in _DELAY_INSTEAD.items() if other in can.delays]
         job.report(_DELAY_CODES[kind], path, f"{job.server.software} {_DELAY_SAYS[kind]}: {job.name} shall answer {delay}",
                    "; or ".join([*ways, _ELSEWHERE]))  # fmt: skip
-    elif kind == "after" and can.delay_step and delay.after % can.delay_step:
+    elif kind == "after" and can.delay_step and _is_coarser(delay, can.delay_step):
         rounded = whole_steps(delay.after, can.delay_step)
         job.report("CX505", path, f"{job.server.software} counts delays in steps of {can.delay_step:g} s: {job.name} answers after {rounded:g} s, not {delay.after:g} s",
                    f"write `delay: {rounded:g}`, and see with `coexist check` whether it is too long")  # fmt: skip
 
 
+def _is_coarser(delay: Delay, step: float) -> bool:
+    return not math.isclose(whole_steps(delay.after, step), delay.after)
+
+
 def whole_steps(seconds: float, step: float) -> float:
     """The delay in whole steps, rounded up: a delay that is too short loses its order."""
-    steps = int(seconds / step)
-    return (steps if steps * step >= seconds else steps + 1) * step
+    # Rounded first: 0.5 / 0.001 is 500 and a little less.
+    return math.ceil(round(seconds / step, 6)) * step
 
 
 def _lists(job: Job, can: Capabilities) -> None:

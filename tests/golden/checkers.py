@@ -67,7 +67,7 @@ def kea_3(path: Path) -> None:
     tree = json.loads(path.read_text())
     _known_keys("Dhcp4", tree["Dhcp4"])
     older = path.with_name("as-2.2.conf")
-    older.write_text(json.dumps(_as_2_2("Dhcp4", tree)))
+    older.write_text(json.dumps(_as_2_2("Dhcp4", tree), ensure_ascii=False))
     kea(older)
 
 

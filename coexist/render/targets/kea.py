@@ -22,7 +22,7 @@ from typing import Any
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import Cell, octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.quoting import kea_name, kea_octets
+from coexist.render.quoting import comment, kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
 from coexist.render.scopes import (
     Condition,
@@ -207,7 +207,7 @@ class _Writer:
             name = f"{scope.name}/{number}"
             yield {
                 "name": name,
-                "comment": setting.name,
+                "comment": comment(setting.name),
                 "test": self.test(setting.condition),
                 self.dialect.only_listed: True,
                 **self._values(setting, name),
@@ -300,7 +300,7 @@ class _Writer:
         if reservation.mac in self.class_of:
             entry["client-classes"] = [self.class_of[reservation.mac]]
         if reservation.name:
-            entry["comment"] = reservation.name
+            entry["comment"] = comment(reservation.name)
         return entry
 
 
@@ -433,7 +433,10 @@ def _comparison(test: OptionTest) -> str:
 
 
 def dumps(tree: Mapping[str, Any]) -> str:
-    """JSON with one reservation a line: a hundred thousand indented ones would be slow and hard to read."""
+    """JSON with one reservation a line: a hundred thousand indented ones would be slow and hard to read.
+
+    Texts stand in it as they are: Kea's own reader knows no ``\\u`` escape above 00ff.
+    """
     lists: list[str] = []
     text = json.dumps(_set_apart(tree, lists), indent=2, ensure_ascii=False)
     for number, written in enumerate(lists):

@@ -134,7 +134,7 @@ def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:
 
 def _writable(text: str) -> bool:
     """Whether a text can stand in a DN that ends with the base: base64 would hide the base from the import."""
-    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
+    return bool(text) and text.isascii() and text.isprintable() and text == text.strip() and BASE not in text
 
 
 # -- LDIF --------------------------------------------------------------------------------------
