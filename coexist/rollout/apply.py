@@ -26,6 +26,7 @@ RECONNECTIONS = 2
 """How often a lost connection is opened again to find out, and to finish."""
 
 RECONNECT_SECONDS = 2.0
+"""The wait before the first of them; each further one waits so much longer."""
 
 Verify = Callable[[Sequence[Change]], Sequence[str]]
 """Looks at the wire after a wave; a sentence for everything that is not as predicted."""
@@ -52,6 +53,7 @@ class Rollout:
     provide: Provide
     parallel: int = 8
     seconds: int = COMMAND_SECONDS
+    reconnect_seconds: float = RECONNECT_SECONDS
     watch: Watch = field(default=lambda _server, _what: None)
 
     def apply(
@@ -121,7 +123,7 @@ class Rollout:
         error: HostError | None = None
         for attempt in range(1 + RECONNECTIONS):
             if attempt:
-                threading.Event().wait(RECONNECT_SECONDS * attempt)
+                threading.Event().wait(self.reconnect_seconds * attempt)
             try:
                 self._attempt(change.server, server, goal, only_from, began)
             except ConnectionLostError as lost:
