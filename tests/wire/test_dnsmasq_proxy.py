@@ -62,8 +62,8 @@ def _packet(mac: str, architecture: int, is_ipxe: bool, kind: MessageType, xid: 
     }
     if is_ipxe:
         options[Option.USER_CLASS] = b"iPXE"
-    if kind is MessageType.REQUEST:
-        # The boot menu's first item, as PXE 2.1 section 2.2.6 has a client ask for it.
+    if kind is MessageType.REQUEST and architecture == 0:
+        # A BIOS asks for an item of the menu it was offered (PXE 2.1 section 2.2.6), UEFI for whatever there is.
         options[Option.VENDOR_SPECIFIC_INFORMATION] = bytes((71, 4, 0x80, 0, 0, 0, 255))
     return Packet(
         op=BOOTREQUEST,
@@ -93,6 +93,7 @@ def host(tmp_path):
 def _open(host: Host) -> socket.socket:
     made = host.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
     made.bind(("", 68))
     return made
 
