@@ -21,7 +21,7 @@ SUPPORTED: dict[str, frozenset[str]] = {
     "dnsmasq": frozenset({"after"}),
     "kea": frozenset(),
     "windows-dhcp": frozenset({"after"}),
-    "wds": frozenset({"after", "secs_at_least"}),
+    "wds": frozenset({"after"}),
     "configmgr": frozenset({"secs_at_least"}),
     "openthinclient": frozenset({"after_offer"}),
     "generic": frozenset({"after", "secs_at_least", "since_first", "after_offer"}),

@@ -12,6 +12,7 @@ from coexist.analysis import Analysis, analyse
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.registry import RULES
 from coexist.inventory import load_inventory
+from coexist.render import render_site
 
 PAGES = Path(__file__).resolve().parents[3] / "docs" / "findings"
 OF_SUPPRESSIONS = {"CX101", "CX102"}
@@ -50,6 +51,16 @@ def test_the_failing_inventory_of_the_page_names_the_code_and_the_repaired_one_i
             assert finding.witness.vlan in failing.site.site.vlans
     repaired = analysed(blocks(code)["repaired"], tmp_path)
     assert [f"{f.code.code} {f.message}" for f in repaired.findings] == []
+
+
+@pytest.mark.parametrize("code", sorted(code for code in CATALOGUE if code.startswith("CX5")))
+def test_the_failing_inventory_of_a_target_names_the_code_when_it_is_rendered(
+    code: str, tmp_path: Path
+) -> None:
+    for heading, expected in (("failing", True), ("repaired", False)):
+        (tmp_path / "site.yaml").write_text(blocks(code)[heading], encoding="utf-8")
+        found = [finding.code.code for finding in render_site(load_inventory(tmp_path)).findings]
+        assert (code in found) == expected, (heading, found)
 
 
 @pytest.mark.parametrize("code", sorted(CATALOGUE))
