@@ -116,7 +116,7 @@ def next_(
     from coexist.cli.migrate_state import load, surroundings
     from coexist.cli.migrate_text import conditions_text, steps_text
     from coexist.planning.roadmap import next_step, verify_open_step
-    from coexist.rollout.migration import Journal, begin, carry_on
+    from coexist.rollout.migration import Journal, begin, carry_on, refuse_inexpressible
 
     loaded = load(inventory, name)
     loaded.refuse_if_retired()
@@ -136,6 +136,7 @@ def next_(
     conditions = loaded.gate(coming.wave, registries, captures)
     click.echo(steps_text([coming.planned]) + conditions_text(conditions), nl=False)
     proven = coming.proven()
+    refuse_inexpressible(loaded.inventory, loaded.name, proven.step)
     shut = [condition for condition in conditions if not condition.met]
     if shut and despite_gate is None:
         raise CoexistError(f"the gate is shut: {shut[0].text}; see --despite-gate")
@@ -143,13 +144,13 @@ def next_(
         return EXIT_PENDING
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        world = surroundings(**doing)
-        state = begin(journal, proven.step, world)
+        around = surroundings(**doing)
+        state = begin(journal, proven.step, around)
         if shut and despite_gate is not None:
             journal.write(
-                state.noting(world.now(), f"the gate was shut, passed all the same: {despite_gate}")
+                state.noting(around.now(), f"the gate was shut, passed all the same: {despite_gate}")
             )
-        carry_on(journal, world)
+        carry_on(journal, around)
     return 0
 
 
@@ -164,7 +165,7 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
     from coexist.cli.migrate_state import load, surroundings
     from coexist.cli.migrate_text import steps_text
     from coexist.planning.roadmap import last_wave_back, verify_open_step
-    from coexist.rollout.migration import Journal, begin, carry_on, take_back
+    from coexist.rollout.migration import Journal, begin, carry_on, refuse_inexpressible, take_back
 
     loaded = load(inventory, name)
     loaded.refuse_if_retired()
@@ -183,12 +184,13 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
         return 0
     click.echo(steps_text([coming.planned]), nl=False)
     proven = coming.proven()
+    refuse_inexpressible(loaded.inventory, loaded.name, proven.step)
     if not yes:
         return EXIT_PENDING
     with journal.held():
-        world = surroundings(**doing)
-        begin(journal, proven.step, world)
-        carry_on(journal, world)
+        around = surroundings(**doing)
+        begin(journal, proven.step, around)
+        carry_on(journal, around)
     return 0
 
 

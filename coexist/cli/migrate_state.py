@@ -18,7 +18,7 @@ from coexist.planning.gates import Condition, gate_before
 from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
-from coexist.rollout.migration import Journal, World
+from coexist.rollout.migration import Journal, Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def load(path: Path, name: str | None) -> Loaded:
     )
 
 
-def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: bool) -> World:
+def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: bool) -> Surroundings:
     """The real servers, the real clock, and the terminal."""
     from coexist.cli.remote import connector
     from coexist.rollout.local import apply_locally, is_local
@@ -143,7 +143,7 @@ def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: 
     def apply(inventory: Inventory, server: str) -> str:
         return apply_locally(inventory, server) if is_local(inventory, server) else remote(inventory, server)
 
-    return World(
+    return Surroundings(
         apply=apply,
         now=local_now,
         wait_until=wait_until,

@@ -59,7 +59,10 @@ def _step_lines(planned: ProvenStep | Refused) -> list[str]:
     if isinstance(planned, Refused):
         return [f"  {line}" for line in refusal(planned).splitlines()]
     step = planned.step
-    lines = [f"  touches {' and '.join(step.servers)}; {step.way}", f"  0. before: {planned.proofs[0]}"]
+    lines = [f"  touches {' and '.join(step.servers)}; {step.way}"]
+    if step.way != "hand-over" and step.delay.since_first:
+        lines.append("  a machine switched on twice within a minute may have either server while it lasts")
+    lines.append(f"  0. before: {planned.proofs[0]}")
     for number, (change, proof) in enumerate(zip(step.changes, planned.proofs[1:], strict=True), start=1):
         if change.settles:
             lines.append("     wait until the boots under way have ended")

@@ -34,11 +34,9 @@ STANDBY_DELAYS: dict[str, tuple[Delay, ...]] = {
     "coexist": (_LATER, _MUCH_LATER, _ASKS_TWICE, _SECS),
     # dhcp-reply-delay takes whole seconds and a tag.
     "dnsmasq": (Delay(after=1.0), Delay(after=2.0)),
-    # min-secs of a pool or class; iPXE says 4, then 8 or more, UEFI 0, 4, 12.
-    "isc-dhcpd": (_SECS,),
 }
-"""How a product can stand by for *some* of its clients, best first. ConfigMgr and WDS delay all or none,
-openthinclient, Kea and Windows DHCP none."""
+"""How a product can stand by for *some* of its clients, best first. dhcpd, ConfigMgr and WDS delay all or
+none, openthinclient, Kea and Windows DHCP none."""
 
 HAND_OVER_DELAYS = (_ASKS_TWICE, Delay())
 """How the giver answers while it names the taker's files: both answers are the same boot then, whoever asks

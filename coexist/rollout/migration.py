@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from coexist.analysis.findings import Severity
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
@@ -25,6 +26,7 @@ from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState, MovedWave, OpenStep, read_state, write_state
 from coexist.planning.steps import Change, Step, undo
 from coexist.planning.waves import migrating
+from coexist.render import render_site
 
 Apply = Callable[[Inventory, str], str]
 """Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
@@ -35,7 +37,7 @@ was, or as it shall be.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Surroundings:
     """What a run needs beside files: the servers, a clock with a time zone, patience, someone to tell."""
 
     apply: Apply
@@ -119,12 +121,23 @@ def rendered_inventory(inventory: Inventory, name: str, placement: Placement) ->
     return inventory_at(inventory, name, placement, parked)
 
 
-def begin(journal: Journal, step: Step, world: World) -> MigrationState:
+def refuse_inexpressible(inventory: Inventory, name: str, step: Step) -> None:
+    """Raise ``CoexistError`` if a server cannot be configured as a moment of the step needs it."""
+    for change in step.changes:
+        rendered = render_site(rendered_inventory(inventory, name, change.placement))
+        for finding in rendered.findings:
+            if finding.severity is Severity.ERROR and finding.path[:2] == ("servers", change.server):
+                raise CoexistError(
+                    f"{finding.position}: {finding.code.code}: {finding.message}; {finding.repair}"
+                )
+
+
+def begin(journal: Journal, step: Step, around: Surroundings) -> MigrationState:
     """Write a step down, before anything is changed."""
     state = journal.read()
     if state.step is not None:
         raise CoexistError(f"the step of {state.step.wave} is not finished; finish it, or take it back")
-    now = world.now()
+    now = around.now()
     count = len(step.clients)
     what = "to" if step.direction == "forward" else "back to"
     server = state.target if step.direction == "forward" else state.source
@@ -142,21 +155,21 @@ def begin(journal: Journal, step: Step, world: World) -> MigrationState:
     return state
 
 
-def carry_on(journal: Journal, world: World) -> MigrationState:
+def carry_on(journal: Journal, around: Surroundings) -> MigrationState:
     """Make the changes of the step under way that are left, and end it."""
     state = journal.read()
     step, open_ = _under_way(state)
     for number in range(open_.done, len(step.changes)):
         change = step.changes[number]
         if change.settles:
-            _settle(journal, open_, world)
-        state = _make(journal, state, change, number + 1, world)
+            _settle(journal, open_, around)
+        state = _make(journal, state, change, number + 1, around)
         assert state.step is not None
         open_ = state.step
-    return _finish(journal, state, world)
+    return _finish(journal, state, around)
 
 
-def take_back(journal: Journal, world: World) -> MigrationState:
+def take_back(journal: Journal, around: Surroundings) -> MigrationState:
     """Undo the changes of the step under way that were made, and forget it."""
     state = journal.read()
     step, open_ = _under_way(state)
@@ -165,27 +178,27 @@ def take_back(journal: Journal, world: World) -> MigrationState:
         # It counts as not made from here on: whether a run goes on or back after this, it makes it again.
         state = state.updated(step=open_.model_copy(update={"done": number, "trying": True}))
         journal.write(state)
-        state = _make(journal, state, change, number, world)
+        state = _make(journal, state, change, number, around)
         assert state.step is not None
         open_ = state.step
-    now = world.now()
+    now = around.now()
     state = state.updated(step=None).noting(now, f"took the step of {step.wave} back")
     journal.write(state)
-    world.tell(f"{step.wave}: as it was before the step")
+    around.tell(f"{step.wave}: as it was before the step")
     return state
 
 
-def retire_source(journal: Journal, world: World) -> MigrationState:
+def retire_source(journal: Journal, around: Surroundings) -> MigrationState:
     """Have the old server answer nobody. There is no way back from here."""
     state = journal.read()
     if state.step is not None or state.retired is not None:
         raise CoexistError("a step is under way" if state.step is not None else "it is retired already")
     inventory = rendered_inventory(journal.inventory, journal.name, state.settled.changed(retired=True))
-    told = world.apply(inventory, state.source)
-    now = world.now()
+    told = around.apply(inventory, state.source)
+    now = around.now()
     state = state.updated(retired=now).noting(now, f"{state.source} is retired")
     journal.write(state)
-    world.tell(f"{state.source}: answers nobody ({told})")
+    around.tell(f"{state.source}: answers nobody ({told})")
     return state
 
 
@@ -210,29 +223,33 @@ def _under_way(state: MigrationState) -> tuple[Step, OpenStep]:
     return step, state.step
 
 
-def _make(journal: Journal, state: MigrationState, change: Change, done: int, world: World) -> MigrationState:
+def _make(
+    journal: Journal, state: MigrationState, change: Change, done: int, around: Surroundings
+) -> MigrationState:
     """Make one change, written down before and after."""
     assert state.step is not None
     open_ = state.step.model_copy(update={"trying": True})
     journal.write(state.updated(step=open_))
-    told = world.apply(rendered_inventory(journal.inventory, journal.name, change.placement), change.server)
-    world.tell(f"{change.server}: {change.what} ({told})")
-    state = state.updated(step=open_.model_copy(update={"done": done, "trying": False, "since": world.now()}))
+    told = around.apply(rendered_inventory(journal.inventory, journal.name, change.placement), change.server)
+    around.tell(f"{change.server}: {change.what} ({told})")
+    state = state.updated(
+        step=open_.model_copy(update={"done": done, "trying": False, "since": around.now()})
+    )
     journal.write(state)
     return state
 
 
-def _settle(journal: Journal, open_: OpenStep, world: World) -> None:
+def _settle(journal: Journal, open_: OpenStep, around: Surroundings) -> None:
     """Wait until every boot that began before the last change has ended."""
     end = open_.since + timedelta(seconds=journal.migration.settle)
-    if world.now() < end:
-        world.tell(f"boots under way may take until {progress.moment(end)}")
-        world.wait_until(end)
+    if around.now() < end:
+        around.tell(f"boots under way may take until {progress.moment(end)}")
+        around.wait_until(end)
 
 
-def _finish(journal: Journal, state: MigrationState, world: World) -> MigrationState:
+def _finish(journal: Journal, state: MigrationState, around: Surroundings) -> MigrationState:
     step, open_ = _under_way(state)
-    now = world.now()
+    now = around.now()
     if step.direction == "forward":
         waves = (*state.waves, MovedWave(name=step.wave, moved=now, clients=open_.clients))
         what = f"{step.wave}: {len(step.clients)} clients boot from {state.target}"
@@ -241,5 +258,5 @@ def _finish(journal: Journal, state: MigrationState, world: World) -> MigrationS
         what = f"{step.wave}: {len(step.clients)} clients boot from {state.source} again"
     state = state.updated(waves=waves, step=None).noting(now, what)
     journal.write(state)
-    world.tell(what)
+    around.tell(what)
     return state

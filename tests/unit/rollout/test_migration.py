@@ -22,7 +22,7 @@ from coexist.planning.placement import BEFORE, Placement
 from coexist.planning.steps import HAND_OVER_DELAYS, NEVER, Direction, build_step
 from coexist.rollout.migration import (
     Journal,
-    World,
+    Surroundings,
     begin,
     carry_on,
     current_inventory,
@@ -74,8 +74,8 @@ class Wire:
         assert end > self.now
         self.now = end
 
-    def world(self) -> World:
-        return World(
+    def world(self) -> Surroundings:
+        return Surroundings(
             apply=self.apply, now=lambda: self.now, wait_until=self.wait_until, tell=lambda line: None
         )
 
