@@ -53,7 +53,13 @@ def test_the_failing_inventory_of_the_page_names_the_code_and_the_repaired_one_i
     assert [f"{f.code.code} {f.message}" for f in repaired.findings] == []
 
 
-@pytest.mark.parametrize("code", sorted(code for code in CATALOGUE if code.startswith("CX5")))
+# Every product that an inventory can name has a renderer, so no inventory shows the lack of one.
+WITHOUT_INVENTORY = {"CX517"}
+
+
+@pytest.mark.parametrize(
+    "code", sorted(code for code in CATALOGUE if code.startswith("CX5") and code not in WITHOUT_INVENTORY)
+)
 def test_the_failing_inventory_of_a_target_names_the_code_when_it_is_rendered(
     code: str, tmp_path: Path
 ) -> None:
