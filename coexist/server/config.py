@@ -5,7 +5,8 @@ The files a configuration names are found relative to the configuration's own di
 
 from __future__ import annotations
 
-import re
+import sys
+from array import array
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from coexist.server.templates import ClientFile, compile_templates
 from coexist.wire.mac import parse_mac
 
 _PIECE = 1 << 20
-_PLAIN = re.compile(rb"(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\n)*\Z")
+_LINE = len("52:54:00:12:34:56\n")
 
 Stamp = tuple[int, int, int]
 
@@ -242,9 +243,9 @@ def _read_list(path: Path, position: Position, problems: list[Problem]) -> MacSe
                 piece = b"".join(lines)
                 if line == 1:
                     piece = piece.removeprefix(b"\xef\xbb\xbf")
-                if _PLAIN.match(piece):
-                    text = piece.replace(b":", b"")
-                    macs.update([int(digits, 16) for digits in text.split()])
+                plain = _plain_macs(piece, len(lines))
+                if plain is not None:
+                    macs.update(plain)
                 else:
                     _read_lines(piece, path, line, macs, problems)
                 line += len(lines)
@@ -257,6 +258,25 @@ def _read_list(path: Path, position: Position, problems: list[Problem]) -> MacSe
             )
         )
     return MacSet.of(macs)
+
+
+def _plain_macs(piece: bytes, lines: int) -> array[int] | None:
+    """The MACs of lines that are all like ``52:54:00:12:34:56``, a million a second; None for other lines."""
+    if len(piece) != lines * _LINE or piece[_LINE - 1 :: _LINE] != b"\n" * lines:
+        return None
+    if any(piece[at::_LINE] != b":" * lines for at in (2, 5, 8, 11, 14)):
+        return None
+    digits = "0000" + piece.replace(b":", b"").replace(b"\n", b"0000").decode("latin-1")
+    try:
+        octets = bytes.fromhex(digits[:-4])
+    except ValueError:
+        return None
+    if len(octets) != 8 * lines:  # ``fromhex`` passes over blanks
+        return None
+    macs = array("Q", octets)
+    if sys.byteorder == "little":
+        macs.byteswap()
+    return macs
 
 
 def _read_lines(piece: bytes, path: Path, line: int, macs: set[int], problems: list[Problem]) -> None:

@@ -226,7 +226,7 @@ class ProxyDhcp:
             self._stay_silent(client, answer, request.message_type, now)
             return
         if answer.after:
-            waiting = Waiting(data[4:8], now + answer.after, data, source, endpoint, None)
+            waiting = Waiting(data[4:8], time.monotonic() + answer.after, data, source, endpoint, None)
             self._schedule(client, waiting, now, answer.rule)
             return
         if answer.registers:
@@ -261,7 +261,8 @@ class ProxyDhcp:
         now: float,
     ) -> None:
         if prepared.after:
-            waiting = Waiting(data[4:8], now + prepared.after, data, source, endpoint, (prepared, area))
+            due = time.monotonic() + prepared.after  # not the batch's time: rather late than early
+            waiting = Waiting(data[4:8], due, data, source, endpoint, (prepared, area))
             self._schedule(client, waiting, now, prepared.rule)
             return
         if prepared.registers:

@@ -75,3 +75,12 @@ def test_ipxe_boots_over_http(network, uefi):
     assert boot.word == "thin"
     asked = [frame.message for frame in boot.frames if isinstance(frame.message, HttpRequest)]
     assert asked[-1].target == ("/thin.efi" if uefi else "/thin.0")
+
+
+def test_edk2_boots_over_http(network):
+    """UEFI 2.10 section 24.7: an HTTPClient gets a URL and asks for the size first."""
+    serve(network, {"http-x64": "thin.efi"}, services=["proxydhcp", "http"], http={"port": 80})
+    boot = start_firmware(network, "office", firmware="edk2-http", mac=MACS["edk2"])
+    assert (boot.word, boot.boot_server) == ("thin", OTC)
+    asked = [frame.message for frame in boot.frames if isinstance(frame.message, HttpRequest)]
+    assert [(request.method, request.target) for request in asked][-1] == ("GET", "/thin.efi")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coexist.cli import run
-from coexist.errors import InputError
-from coexist.server.config import load_config
+from coexist.errors import InputError, Position, Problem
+from coexist.server.config import _read_lines, _read_list, load_config
+from coexist.wire.mac import format_mac
 
 HEAD = "name: otc\nlisten: [{address: 10.10.0.6}]\n"
 
@@ -81,3 +84,24 @@ def test_check_names_no_mistakes(tmp_path, capsys):
     (tmp_path / "coexist.yaml").write_text(HEAD)
     assert run(["serve", str(tmp_path / "coexist.yaml"), "--check"]) == 0
     assert "no mistakes" in capsys.readouterr().out
+
+
+@given(st.lists(st.integers(0, (1 << 48) - 1), max_size=30))
+def test_plain_lists_are_read_at_once(tmp_path_factory, macs):
+    path = tmp_path_factory.mktemp("list") / "list"
+    path.write_text("".join(f"{format_mac(mac)}\n" for mac in macs))
+    problems: list[Problem] = []
+    assert _read_list(path, Position("c"), problems).points == set(macs)
+    assert problems == []
+
+
+@given(st.text("0123456789aF:- \n#", max_size=80))
+def test_any_list_is_read_as_line_by_line(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("list") / "list"
+    path.write_text("52:54:00:00:00:01\n" + text)
+    quick: list[Problem] = []
+    slow: list[Problem] = []
+    macs: set[int] = set()
+    _read_lines(path.read_bytes(), path, 1, macs, slow)
+    assert _read_list(path, Position("c"), quick).points == macs
+    assert quick == slow
