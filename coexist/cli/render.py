@@ -100,7 +100,8 @@ def _listed(path: Path) -> set[str]:
 
 def _told(finding: Finding) -> str:
     return (
-        f"{finding.position}: {finding.code.code} {finding.code.name} ({finding.severity}): {finding.message}\n"
+        f"{finding.position}: {finding.code.code} {finding.code.name} ({finding.severity}): "
+        f"{finding.message}\n"
         f"    {finding.repair}"
     )
 

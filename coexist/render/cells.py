@@ -88,7 +88,8 @@ def _inside(point: int, firsts: list[int], pieces: tuple[tuple[int, int], ...]) 
 def _signatures(
     sets: Mapping[str, MacSet],
 ) -> tuple[dict[frozenset[str], list[int]], dict[frozenset[str], list[tuple[int, int]]]]:
-    """Points and intervals by the groups they belong to; a point is listed where it differs from its interval."""
+    """Points and intervals by the groups they belong to; a point is listed where it differs from its
+    interval."""
     cuts = sorted({0, MAC_SPACE}.union(*(s.bounds for s in sets.values())))
     intervals: dict[frozenset[str], list[tuple[int, int]]] = defaultdict(list)
     background: list[frozenset[str]] = []

@@ -1,4 +1,5 @@
-"""What a declaration wants and its product cannot do: each is a finding with the alternative, never an omission."""
+"""What a declaration wants and its product cannot do: each is a finding with the alternative, never an
+omission."""
 
 from __future__ import annotations
 
@@ -45,8 +46,12 @@ def _roles(job: Job, can: Capabilities) -> None:
     # Serving files is set up beside the boot service and needs no configuration of this product.
     missing -= {"tftp", "http"}
     for role in sorted(missing):
-        job.report("CX512", ("servers", job.name, "roles"), f"{job.server.software} of {job.name} has not the role {role}",
-                   f"give {role} to another server on the same `host`")  # fmt: skip
+        job.report(
+            "CX512",
+            ("servers", job.name, "roles"),
+            f"{job.server.software} of {job.name} has not the role {role}",
+            f"give {role} to another server on the same `host`",
+        )
 
 
 def _delays(job: Job, can: Capabilities) -> None:
@@ -54,9 +59,12 @@ def _delays(job: Job, can: Capabilities) -> None:
     _delay(job, can, job.server.delay, path)
     for group, delay in job.server.delay_for.items():
         if not can.delay_for_groups:
-            job.report("CX506", ("servers", job.name, "delay_for", group),
-                       f"{job.server.software} delays everyone alike; {job.name} shall treat {group} apart",
-                       "give the group to a server of its own, or write one `delay` for all")  # fmt: skip
+            job.report(
+                "CX506",
+                ("servers", job.name, "delay_for", group),
+                f"{job.server.software} delays everyone alike; {job.name} shall treat {group} apart",
+                "give the group to a server of its own, or write one `delay` for all",
+            )
         else:
             _delay(job, can, delay, ("servers", job.name, "delay_for", group))
 
@@ -67,12 +75,21 @@ def _delay(job: Job, can: Capabilities, delay: Delay, path: Path) -> None:
         return
     if kind not in can.delays:
         ways = [way for other, way in _DELAY_INSTEAD.items() if other in can.delays]
-        job.report(_DELAY_CODES[kind], path, f"{job.server.software} {_DELAY_SAYS[kind]}: {job.name} shall answer {delay}",
-                   "; or ".join([*ways, _ELSEWHERE]))  # fmt: skip
+        job.report(
+            _DELAY_CODES[kind],
+            path,
+            f"{job.server.software} {_DELAY_SAYS[kind]}: {job.name} shall answer {delay}",
+            "; or ".join([*ways, _ELSEWHERE]),
+        )
     elif kind == "after" and can.delay_step and _is_coarser(delay, can.delay_step):
         rounded = whole_steps(delay.after, can.delay_step)
-        job.report("CX505", path, f"{job.server.software} counts delays in steps of {can.delay_step:g} s: {job.name} answers after {rounded:g} s, not {delay.after:g} s",
-                   f"write `delay: {rounded:g}`, and see with `coexist check` whether it is too long")  # fmt: skip
+        job.report(
+            "CX505",
+            path,
+            f"{job.server.software} counts delays in steps of {can.delay_step:g} s: {job.name} "
+            f"answers after {rounded:g} s, not {delay.after:g} s",
+            f"write `delay: {rounded:g}`, and see with `coexist check` whether it is too long",
+        )
 
 
 def _is_coarser(delay: Delay, step: float) -> bool:
@@ -90,18 +107,36 @@ def _lists(job: Job, can: Capabilities) -> None:
     path: Path = ("servers", job.name, "answers")
     whitelist = answers.who in ("only", "known", "intended")
     if whitelist and not can.whitelist:
-        job.report("CX507", path, f"{job.server.software} has no whitelist: {job.name} would answer everyone",
-                   "keep the other clients away by VLAN or by the scope's rules, or take a boot server with a whitelist")  # fmt: skip
+        job.report(
+            "CX507",
+            path,
+            f"{job.server.software} has no whitelist: {job.name} would answer everyone",
+            "keep the other clients away by VLAN or by the scope's rules, or take a boot server "
+            "with a whitelist",
+        )
     if answers.who in ("all_except", "unknown") and not can.deny_list:
-        job.report("CX508", path, f"{job.server.software} cannot leave clients out: {job.name} would answer them too",
-                   "keep these clients away by VLAN, or take a boot server with a deny list")  # fmt: skip
+        job.report(
+            "CX508",
+            path,
+            f"{job.server.software} cannot leave clients out: {job.name} would answer them too",
+            "keep these clients away by VLAN, or take a boot server with a deny list",
+        )
     if answers.architectures is not None and not can.by_architecture:
-        job.report("CX510", path, f"{job.server.software} cannot leave out an architecture",
-                   "give each architecture a boot server of its own VLAN, or take one that can tell them apart")  # fmt: skip
+        job.report(
+            "CX510",
+            path,
+            f"{job.server.software} cannot leave out an architecture",
+            "give each architecture a boot server of its own VLAN, or take one that can tell them apart",
+        )
     if not can.mac_ranges and (can.whitelist or can.deny_list):
         for group, macs in _ranged(job):
-            job.report("CX509", path, f"{job.server.software} knows whole MAC addresses only, and {group} has ranges of them ({macs.size} addresses)",
-                       "register these machines in the clients' CSV file and name them by `where`")  # fmt: skip
+            job.report(
+                "CX509",
+                path,
+                f"{job.server.software} knows whole MAC addresses only, and {group} has ranges of "
+                f"them ({macs.size} addresses)",
+                "register these machines in the clients' CSV file and name them by `where`",
+            )
 
 
 def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:
@@ -119,20 +154,38 @@ def report_dhcp_limits(
 ) -> None:
     """Report what the scopes of a DHCP server want and ``can`` does not hold."""
     if job.server.ping_check and not can.ping_check:
-        job.report("CX521", ("servers", job.name, "ping_check"), f"{job.server.software} does not ping an address before it offers it",
-                   "write `ping_check: false`")  # fmt: skip
+        job.report(
+            "CX521",
+            ("servers", job.name, "ping_check"),
+            f"{job.server.software} does not ping an address before it offers it",
+            "write `ping_check: false`",
+        )
     for scope in plan.scopes:
         declared = job.inventory.site.scopes[scope.name]
         if declared.min_secs and not can.min_secs:
-            job.report("CX502", (*scope.path, "min_secs"), f"{job.server.software} cannot compare the client's secs with {declared.min_secs}",
-                       "leave it out and order the services by whitelists, or serve the scope by isc-dhcpd")  # fmt: skip
+            job.report(
+                "CX502",
+                (*scope.path, "min_secs"),
+                f"{job.server.software} cannot compare the client's secs with {declared.min_secs}",
+                "leave it out and order the services by whitelists, or serve the scope by isc-dhcpd",
+            )
         if len(declared.servers) > 1 and not can.failover:
             others = ", ".join(name for name in declared.servers if name != job.name)
-            job.report("CX518", (*scope.path, "servers"), f"{job.name} shares the scope {scope.name} with {others}, and the failover of {job.server.software} is not written",
-                       "set it up by hand, or split the pools into a scope for each server")  # fmt: skip
+            job.report(
+                "CX518",
+                (*scope.path, "servers"),
+                f"{job.name} shares the scope {scope.name} with {others}, and the failover of "
+                f"{job.server.software} is not written",
+                "set it up by hand, or split the pools into a scope for each server",
+            )
         for setting in scope.special:
             for test in setting.condition.tests:
                 if cannot_test(test):
                     what = test.model_dump(exclude_defaults=True, by_alias=True)
-                    job.report("CX511", (*setting.path, "when"), f"{job.server.software} cannot test {what}: {setting.name} applies to nobody",
-                               "write the test by `starts_with`, `equals` or `exists`, or serve the scope by isc-dhcpd")  # fmt: skip
+                    job.report(
+                        "CX511",
+                        (*setting.path, "when"),
+                        f"{job.server.software} cannot test {what}: {setting.name} applies to nobody",
+                        "write the test by `starts_with`, `equals` or `exists`, or serve the scope "
+                        "by isc-dhcpd",
+                    )

@@ -1,4 +1,5 @@
-"""One quoting filter for each target's language. Names come from people: quotes, newlines, ``$(...)``, anything.
+"""One quoting filter for each target's language. Names come from people: quotes, newlines, ``$(...)``,
+anything.
 
 Whatever a filter returns, the target reads back as exactly what went in, or the filter says
 (``ValueError``) that its language has no way to write it. ``comment`` is for texts that no program reads.
@@ -10,7 +11,8 @@ import base64
 
 
 def comment(text: str) -> str:
-    """A text as part of a one-line comment: what is not printable, or could end or continue the line, is ``?``."""
+    """A text as part of a one-line comment: what is not printable, or could end or continue the line, is
+    ``?``."""
     if text.isprintable() and "\\" not in text:
         return text
     return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)
@@ -52,8 +54,8 @@ def kea_name(value: str) -> str:
 
 # -- dnsmasq -----------------------------------------------------------------------------------
 
-# option.c of 2.90 (read_file): \\t \\n \\b \\r \\e, \\" and \\\\ inside double quotes; the comma, colon and # are
-# only text there. Nothing stands for other control characters.
+# option.c of 2.90 (read_file): \\t \\n \\b \\r \\e, \\" and \\\\ inside double quotes; the comma, colon and
+# # are only text there. Nothing stands for other control characters.
 _DNSMASQ_ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
@@ -105,7 +107,8 @@ _LDIF_UNSAFE_FIRST = frozenset(" :<")
 
 
 def ldif_attribute(name: str, value: str) -> str:
-    """One attribute line of LDIF (RFC 2849): plain where it is a SAFE-STRING, else in base64. Never folded."""
+    """One attribute line of LDIF (RFC 2849): plain where it is a SAFE-STRING, else in base64. Never
+    folded."""
     safe = (
         value.isascii()
         and not any(c in "\0\r\n" or ord(c) == 127 for c in value)

@@ -92,7 +92,8 @@ class SubnetPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopePlan:
-    """What a scope hands out. The first of ``special`` that fits and sets a value gives it, else ``defaults``.
+    """What a scope hands out. The first of ``special`` that fits and sets a value gives it, else
+    ``defaults``.
 
     ``lease_time`` is in seconds; ``min_secs`` compares with the header's ``secs``.
     """
@@ -301,8 +302,8 @@ class _Values:
         explicit: frozenset[int],
         default: IPv4Address | None,
     ) -> Iterator[Setting]:
-        """A setting for each boot program, iPXE's first: it ends the reload loop. The ones that the condition's
-        own architectures exclude are left out."""
+        """A setting for each boot program, iPXE's first: it ends the reload loop. The ones that the
+        condition's own architectures exclude are left out."""
         for key in sorted(programs, key=lambda key: (key != "ipxe", key)):
             program = programs[key]
             if key == "ipxe":
@@ -333,7 +334,8 @@ def _echo(architecture: str, explicit: frozenset[int]) -> dict[int, bytes]:
 
 
 def with_options(setting: Setting, explicit: frozenset[int], server: IPv4Address | None) -> Setting:
-    """The setting with options 66 (``server``) and 67 beside the header fields, unless they are declared as such.
+    """The setting with options 66 (``server``) and 67 beside the header fields, unless they are declared as
+    such.
 
     Firmware reads siaddr and ``file``; EDK2 takes 67 before ``file`` and needs its NUL.
     """
@@ -346,7 +348,8 @@ def with_options(setting: Setting, explicit: frozenset[int], server: IPv4Address
 
 
 def wire_options(declared: Mapping[int, OptionValue]) -> dict[int, bytes]:
-    """Declared options as octets. A boot file in text gets the NUL that EDK2 and old ROMs need; ``hex:`` is literal."""
+    """Declared options as octets. A boot file in text gets the NUL that EDK2 and old ROMs need; ``hex:`` is
+    literal."""
     result: dict[int, bytes] = {}
     for code, value in sorted(declared.items()):
         octets = option_bytes(code, value)
@@ -372,12 +375,19 @@ def _server_settings(
     if own_files is not None:
         for setting in [*settings, *programs]:
             if setting.file:
-                yield replace(setting, name=f"{setting.name}, from {name}", path=path, next_server=own_files,
-                              file=None, options={})  # fmt: skip
+                yield replace(
+                    setting,
+                    name=f"{setting.name}, from {name}",
+                    path=path,
+                    next_server=own_files,
+                    file=None,
+                    options={},
+                )
 
 
 def _own_files(inventory: Inventory, server: Server, vlan: str) -> IPv4Address | None:
-    """The server that has the files where a scope names none: the declared one, or itself if it serves TFTP."""
+    """The server that has the files where a scope names none: the declared one, or itself if it serves
+    TFTP."""
     if server.boot_server:
         return server_address(inventory.site, server.boot_server, vlan)
     if "tftp" in server.effective_roles:

@@ -72,7 +72,8 @@ def renderers() -> Mapping[str, Renderer]:
         renderer = point.load()
         if not isinstance(renderer, Renderer):
             raise CoexistError(
-                f"the renderer {point.name} of {point.value} is {type(renderer).__name__}, not a coexist.render.Renderer"
+                f"the renderer {point.name} of {point.value} is {type(renderer).__name__}, not a "
+                "coexist.render.Renderer"
             )
         found[renderer.product] = renderer
     return found

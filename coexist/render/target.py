@@ -15,7 +15,8 @@ from coexist.render.templates import Templates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a product can be told. What is False or missing becomes a CX5xx finding when an inventory wants it.
+    """What a product can be told. What is False or missing becomes a CX5xx finding when an inventory wants
+    it.
 
     ``delays``: the kinds of ``inventory.values.Delay`` it knows. ``delay_step``: the smallest unit in seconds
     (0: any). ``whitelist``/``deny_list``: of exact MACs; ``mac_ranges``: by beginning or range too.

@@ -16,8 +16,8 @@ import tree_sitter
 import tree_sitter_powershell
 
 from coexist.boot.policy import BootServerConfig
-from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.errors import Position, Problem
+from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.wire.mac import parse_mac
 
 
@@ -36,26 +36,50 @@ def kea(path: Path) -> None:
 
 
 # The keys that coexist writes, by the object they may stand in: Kea 3.0's published grammar
-# (doc/sphinx/grammar/grammar-dhcp4.rst). 2.7.4 renamed the ones of classification; 3.0 warns about the old names.
+# (doc/sphinx/grammar/grammar-dhcp4.rst). 2.7.4 renamed the ones of classification; 3.0 warns about the old
+# names.
 _KEA_3_KEYS: dict[str, frozenset[str]] = {
     "Dhcp4": frozenset(
-        {"comment", "interfaces-config", "lease-database", "authoritative", "host-reservation-identifiers",
-         "early-global-reservations-lookup", "reservations-global", "reservations-in-subnet", "match-client-id",
-         "hooks-libraries", "option-def", "client-classes", "shared-networks", "subnet4", "reservations"}
+        {
+            "comment",
+            "interfaces-config",
+            "lease-database",
+            "authoritative",
+            "host-reservation-identifiers",
+            "early-global-reservations-lookup",
+            "reservations-global",
+            "reservations-in-subnet",
+            "match-client-id",
+            "hooks-libraries",
+            "option-def",
+            "client-classes",
+            "shared-networks",
+            "subnet4",
+            "reservations",
+        }
     ),
     "client-classes": frozenset(
         {"name", "comment", "test", "only-in-additional-list", "next-server", "boot-file-name", "option-data"}
     ),
     "subnet4": frozenset(
-        {"id", "subnet", "valid-lifetime", "evaluate-additional-classes", "client-classes", "option-data", "pools",
-         "reservations", "relay"}
+        {
+            "id",
+            "subnet",
+            "valid-lifetime",
+            "evaluate-additional-classes",
+            "client-classes",
+            "option-data",
+            "pools",
+            "reservations",
+            "relay",
+        }
     ),
     "pools": frozenset({"pool", "client-classes"}),
     "shared-networks": frozenset({"name", "relay", "subnet4"}),
     "reservations": frozenset({"hw-address", "ip-address", "client-classes", "comment"}),
     "option-data": frozenset({"code", "csv-format", "data", "always-send"}),
     "hooks-libraries": frozenset({"library", "parameters"}),
-}  # fmt: skip
+}
 _RENAMED = {
     "only-in-additional-list": "only-if-required",
     "evaluate-additional-classes": "require-client-classes",
@@ -149,7 +173,7 @@ def ldif_records(text: str) -> list[tuple[str, dict[str, list[str]]]]:
 
 
 def xml(path: Path) -> None:
-    ElementTree.parse(path)  # noqa: S314 our own file
+    ElementTree.parse(path)
 
 
 def boot_server(path: Path) -> None:

@@ -37,7 +37,10 @@ VARIANTS: dict[str, Changes] = {
     },
     "microsoft": {
         "dhcp-core": {"software": "windows-dhcp"},
-        "otc": {"software": "wds", "programs": {"bios": "boot\\x64\\wdsnbp.com", "uefi-x64": "boot\\x64\\wdsmgfw.efi"}},
+        "otc": {
+            "software": "wds",
+            "programs": {"bios": "boot\\x64\\wdsnbp.com", "uefi-x64": "boot\\x64\\wdsmgfw.efi"},
+        },
         "sccm": {
             "software": "configmgr",
             "answers": {"except": ["thin-clients"]},
@@ -48,7 +51,7 @@ VARIANTS: dict[str, Changes] = {
     },
     "openthinclient": {"otc": {"software": "openthinclient 2603"}},
     "anything-else": {"otc": {"software": "generic", "roles": ["proxydhcp", "tftp"]}},
-}  # fmt: skip
+}
 
 
 def campus(changes: Changes) -> Inventory:

@@ -63,7 +63,8 @@ def _packet(mac: str, architecture: int, is_ipxe: bool, kind: MessageType, xid: 
     if is_ipxe:
         options[Option.USER_CLASS] = b"iPXE"
     if kind is MessageType.REQUEST and architecture == 0:
-        # A BIOS asks for an item of the menu it was offered (PXE 2.1 section 2.2.6), UEFI for whatever there is.
+        # A BIOS asks for an item of the menu it was offered (PXE 2.1 section 2.2.6), UEFI for whatever
+        # there is.
         options[Option.VENDOR_SPECIFIC_INFORMATION] = bytes((71, 4, 0x80, 0, 0, 0, 255))
     return Packet(
         op=BOOTREQUEST,

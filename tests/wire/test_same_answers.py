@@ -125,12 +125,19 @@ def site(software: str) -> dict[str, Any]:
                 "vlan": "voice",
                 "pools": ["10.30.1.0-10.30.4.255"],
                 "options": {6: "10.10.0.5", 66: "old.example"},
-                "rules": [{"clients": "phones", "options": {66: "https://voip.example/provision", 150: "10.10.0.9"}}],
+                "rules": [
+                    {"clients": "phones", "options": {66: "https://voip.example/provision", 150: "10.10.0.9"}}
+                ],
             },
         },
         "clients": [
             {"mac": "00:80:64:10:00:01", "name": "tc-1", "hardware": "igel"},
-            {"mac": "00:80:64:10:00:02", "name": 'tc "2" $(reboot)', "hardware": "igel", "address": "10.10.7.7"},
+            {
+                "mac": "00:80:64:10:00:02",
+                "name": 'tc "2" $(reboot)',
+                "hardware": "igel",
+                "address": "10.10.7.7",
+            },
             {"mac": "00:80:64:10:00:03", "name": "pilot", "hardware": "igel", "tags": "pilot"},
             {"mac": "3c:52:82:30:00:01", "name": "pc", "hardware": "hp", "address": "10.10.7.8"},
             {"mac": "80:5e:c0:40:00:07", "name": "odd phone", "hardware": "yealink", "address": "10.30.7.7"},
@@ -143,7 +150,7 @@ def site(software: str) -> dict[str, Any]:
             "phones": {"oui": "80:5e:c0", "prefix": "00:15:65:a", "except": "odd"},
             "banned": {"where": {"tags": "banned"}, "range": "02:00:00:00:10:00 to 02:00:00:00:12:ff"},
         },
-    }  # fmt: skip
+    }
 
 
 MACS = {
@@ -321,8 +328,10 @@ def _start(host: Host, product: str, files: dict[str, bytes]) -> None:
         path = host.write("dnsmasq.conf", files["dnsmasq.conf"])
         apart = ["--interface=eth0", "--bind-interfaces", "--user=root", "--pid-file=", "--log-facility=-"]
         leases = f"--dhcp-leasefile={host.directory}/leases"
-        host.start(["dnsmasq", "--keep-in-foreground", f"--conf-file={path}", leases, *apart],
-                   ready="DHCP, sockets bound")  # fmt: skip
+        host.start(
+            ["dnsmasq", "--keep-in-foreground", f"--conf-file={path}", leases, *apart],
+            ready="DHCP, sockets bound",
+        )
 
 
 def answers_of(
@@ -338,7 +347,8 @@ def answers_of(
         offers: dict[int, Packet] = {}
         acks: dict[int, Packet] = {}
         with Clients(clients) as asker:
-            # A machine that asked on another VLAN meanwhile would rightly be refused what it was offered here.
+            # A machine that asked on another VLAN meanwhile would rightly be refused what it was offered
+            # here.
             for vlan in RELAYS:
                 here = {n: case for n, case in enumerate(CASES, start=1) if case[2] == vlan}
                 offered = asker.ask({n: _packet(case, n) for n, case in here.items()})
@@ -375,9 +385,15 @@ def test_something_is_asked_and_something_refused(answers) -> None:
         offers = [offer for offer, _ in answers[product].values()]
         assert sum(offer is not None for offer in offers) > 500
         assert {offer.file for offer in offers if offer is not None} >= {
-            b"lpxelinux.0", b"syslinux64.efi", b"wdsnbp.com", b"wdsmgfw.efi", b"arm64.efi", b"guest.0",
-            b"http://boot.example/thin.efi", b"http://boot.example/pilot.ipxe",
-        }  # fmt: skip
+            b"lpxelinux.0",
+            b"syslinux64.efi",
+            b"wdsnbp.com",
+            b"wdsmgfw.efi",
+            b"arm64.efi",
+            b"guest.0",
+            b"http://boot.example/thin.efi",
+            b"http://boot.example/pilot.ipxe",
+        }
         assert answers[product]["banned", "BIOS", "office"] == (None, None)
         assert answers[product]["banned by range", "UEFI x64 as 7", "office"] == (None, None)
         assert answers[product]["thin client", "UEFI x64 as 9", "workshop"] == (None, None)

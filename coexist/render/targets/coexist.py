@@ -28,8 +28,12 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     """The configuration and its lists."""
     config = boot_server_config(job.inventory, job.name)
     if "dhcp" in job.server.effective_roles:
-        job.report("CX512", ("servers", job.name, "roles"), f"{job.name} shall lease addresses, which coexist does not",
-                   "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host")  # fmt: skip
+        job.report(
+            "CX512",
+            ("servers", job.name, "roles"),
+            f"{job.name} shall lease addresses, which coexist does not",
+            "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host",
+        )
     header = _HEADER.format(name=job.name, site=job.inventory.site.site)
     text = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True, width=110)
     files = [
@@ -42,17 +46,18 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             reload=RELOAD,
         )
     ]
-    for name in sorted(set(_list_files(config))):
-        files.append(
-            RenderedFile(
-                path=name,
-                content=mac_lines(tuple(sorted(list_members(job.inventory, name).points))).encode(),
-                purpose="a list of MAC addresses, one a line",
-                target=f"{TARGET_FOLDER}/{name}",
-                reload=RELOAD,
-            )
-        )
+    files += [_list_file(job, name) for name in sorted(set(_list_files(config)))]
     return tuple(files)
+
+
+def _list_file(job: Job, name: str) -> RenderedFile:
+    return RenderedFile(
+        path=name,
+        content=mac_lines(tuple(sorted(list_members(job.inventory, name).points))).encode(),
+        purpose="a list of MAC addresses, one a line",
+        target=f"{TARGET_FOLDER}/{name}",
+        reload=RELOAD,
+    )
 
 
 def plain_config(config: BootServerConfig) -> dict[str, Any]:

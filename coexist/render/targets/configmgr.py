@@ -1,4 +1,4 @@
-"""Configuration Manager distribution point: a PowerShell script and the list of MACs it ignores.
+r"""Configuration Manager distribution point: a PowerShell script and the list of MACs it ignores.
 
 Sources: Set-CMDistributionPoint; Microsoft's "ignore a list of MAC addresses" (registry value
 MACIgnoreListFile below SMS\\DP). Not run on Windows; the syntax is checked.
@@ -24,8 +24,12 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     """The script, and the ignore list it points to."""
     report_limits(job, RENDERER.capabilities)
     for key in job.server.programs:
-        job.report("CX515", ("servers", job.name, "programs", key), f"a distribution point chooses its boot program by itself; {key} has no effect",
-                   "leave it out; the task sequence's boot image decides")  # fmt: skip
+        job.report(
+            "CX515",
+            ("servers", job.name, "programs", key),
+            f"a distribution point chooses its boot program by itself; {key} has no effect",
+            "leave it out; the task sequence's boot image decides",
+        )
     purpose = "sets whether and when the distribution point answers"
     files = [
         script(job, "configmgr/distribution-point.ps1.j2", "distribution-point.ps1", purpose, _sections(job))

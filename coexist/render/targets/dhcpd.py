@@ -2,15 +2,17 @@
 
 A rule belongs to a scope and speaks about a group of machines. dhcpd evaluates a subnet's statements first,
 then those of the classes a packet is in, the first declared class last (``execute_statements_in_scope`` in
-``ack_lease``, server/dhcp.c). So each subnet leaves its scope's name in a private option, each group its own,
-and the class ``coexist-rules``, declared first, has the last word: it writes the rules from the last to the
-first, and a later statement replaces an earlier one. A packet may be in five classes at most
-(PACKET_MAX_CLASSES); here it is in two or three. All of this was tried on 4.4.3-P1: tests/wire/test_same_answers.py.
+``ack_lease``, server/dhcp.c). So each subnet leaves its scope's name in a private option, each group its
+own, and the class ``coexist-rules``, declared first, has the last word: it writes the rules from the last
+to the first, and a later statement replaces an earlier one. A packet may be in five classes at most
+(PACKET_MAX_CLASSES); here it is in two or three. All of this was tried on 4.4.3-P1:
+tests/wire/test_same_answers.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import Cell, Cells, mac_lines, octet_prefixes, spelled
@@ -37,25 +39,78 @@ RELOAD = "systemctl restart isc-dhcp-server"
 
 # common/tables.c of 4.4.3: the names of the options that are written in their own form here.
 _NAMES = {
-    1: "subnet-mask", 2: "time-offset", 3: "routers", 4: "time-servers", 5: "ien116-name-servers",
-    6: "domain-name-servers", 7: "log-servers", 8: "cookie-servers", 9: "lpr-servers", 10: "impress-servers",
-    11: "resource-location-servers", 12: "host-name", 13: "boot-size", 14: "merit-dump", 15: "domain-name",
-    16: "swap-server", 17: "root-path", 18: "extensions-path", 19: "ip-forwarding",
-    20: "non-local-source-routing", 21: "policy-filter", 22: "max-dgram-reassembly", 23: "default-ip-ttl",
-    24: "path-mtu-aging-timeout", 25: "path-mtu-plateau-table", 26: "interface-mtu",
-    27: "all-subnets-local", 28: "broadcast-address", 29: "perform-mask-discovery", 30: "mask-supplier",
-    31: "router-discovery", 32: "router-solicitation-address", 33: "static-routes",
-    34: "trailer-encapsulation", 35: "arp-cache-timeout", 36: "ieee802-3-encapsulation",
-    37: "default-tcp-ttl", 38: "tcp-keepalive-interval", 39: "tcp-keepalive-garbage", 40: "nis-domain",
-    41: "nis-servers", 42: "ntp-servers", 43: "vendor-encapsulated-options", 44: "netbios-name-servers",
-    45: "netbios-dd-server", 46: "netbios-node-type", 47: "netbios-scope", 48: "font-servers",
-    49: "x-display-manager", 60: "vendor-class-identifier", 61: "dhcp-client-identifier", 62: "nwip-domain",
-    64: "nisplus-domain", 65: "nisplus-servers", 66: "tftp-server-name", 67: "bootfile-name",
-    68: "mobile-ip-home-agent", 69: "smtp-server", 70: "pop-server", 71: "nntp-server", 72: "www-server",
-    73: "finger-server", 74: "irc-server", 75: "streettalk-server",
-    76: "streettalk-directory-assistance-server", 77: "user-class", 82: "relay-agent-information",
-    93: "pxe-system-type", 94: "pxe-interface-id", 97: "pxe-client-id", 119: "domain-search",
-}  # fmt: skip
+    1: "subnet-mask",
+    2: "time-offset",
+    3: "routers",
+    4: "time-servers",
+    5: "ien116-name-servers",
+    6: "domain-name-servers",
+    7: "log-servers",
+    8: "cookie-servers",
+    9: "lpr-servers",
+    10: "impress-servers",
+    11: "resource-location-servers",
+    12: "host-name",
+    13: "boot-size",
+    14: "merit-dump",
+    15: "domain-name",
+    16: "swap-server",
+    17: "root-path",
+    18: "extensions-path",
+    19: "ip-forwarding",
+    20: "non-local-source-routing",
+    21: "policy-filter",
+    22: "max-dgram-reassembly",
+    23: "default-ip-ttl",
+    24: "path-mtu-aging-timeout",
+    25: "path-mtu-plateau-table",
+    26: "interface-mtu",
+    27: "all-subnets-local",
+    28: "broadcast-address",
+    29: "perform-mask-discovery",
+    30: "mask-supplier",
+    31: "router-discovery",
+    32: "router-solicitation-address",
+    33: "static-routes",
+    34: "trailer-encapsulation",
+    35: "arp-cache-timeout",
+    36: "ieee802-3-encapsulation",
+    37: "default-tcp-ttl",
+    38: "tcp-keepalive-interval",
+    39: "tcp-keepalive-garbage",
+    40: "nis-domain",
+    41: "nis-servers",
+    42: "ntp-servers",
+    43: "vendor-encapsulated-options",
+    44: "netbios-name-servers",
+    45: "netbios-dd-server",
+    46: "netbios-node-type",
+    47: "netbios-scope",
+    48: "font-servers",
+    49: "x-display-manager",
+    60: "vendor-class-identifier",
+    61: "dhcp-client-identifier",
+    62: "nwip-domain",
+    64: "nisplus-domain",
+    65: "nisplus-servers",
+    66: "tftp-server-name",
+    67: "bootfile-name",
+    68: "mobile-ip-home-agent",
+    69: "smtp-server",
+    70: "pop-server",
+    71: "nntp-server",
+    72: "www-server",
+    73: "finger-server",
+    74: "irc-server",
+    75: "streettalk-server",
+    76: "streettalk-directory-assistance-server",
+    77: "user-class",
+    82: "relay-agent-information",
+    93: "pxe-system-type",
+    94: "pxe-interface-id",
+    97: "pxe-client-id",
+    119: "domain-search",
+}
 # Options whose built-in shape accepts only its own spelling; everything else is written as octets.
 _SPELLED = (OptionKind.TEXT, OptionKind.ADDRESS, OptionKind.ADDRESSES)
 
@@ -164,8 +219,13 @@ class _Writer:
         if condition.architectures is not None:
             yield _any([_architecture(code) for code in sorted(condition.architectures)])
         if condition.ipxe:
-            yield _any([_equals("user-class", b"iPXE"), _equals("user-class", b"\4iPXE"),
-                        f"exists {option_name(Option.IPXE_ENCAPSULATED)}"])  # fmt: skip
+            yield _any(
+                [
+                    _equals("user-class", b"iPXE"),
+                    _equals("user-class", b"\4iPXE"),
+                    f"exists {option_name(Option.IPXE_ENCAPSULATED)}",
+                ]
+            )
         if condition.vendor_class is not None:
             yield _starts_with("vendor-class-identifier", condition.vendor_class)
         if condition.user_class is not None:
@@ -212,11 +272,12 @@ class _Writer:
         """Each VLAN; several subnets on one wire are a shared network."""
         for vlan in self.plan.vlans:
             subnets = [self._subnet(subnet) for subnet in vlan.subnets]
-            for relay in vlan.relays:
-                if not any(relay in subnet.network for subnet in vlan.subnets):
-                    # dhcpd finds the wire of a relayed packet by a subnet that holds giaddr.
-                    subnets.append({"address": relay, "netmask": "255.255.255.255", "comment": "the relay",
-                                    "scope": None, "statements": (), "pools": (), "hosts": ""})  # fmt: skip
+            # dhcpd finds the wire of a relayed packet by a subnet that holds giaddr.
+            subnets += [
+                _relay_subnet(relay)
+                for relay in vlan.relays
+                if not any(relay in subnet.network for subnet in vlan.subnets)
+            ]
             yield {"name": vlan.name, "shared": len(subnets) > 1, "subnets": subnets}
 
     def _subnet(self, subnet: SubnetPlan) -> dict[str, object]:
@@ -240,6 +301,18 @@ class _Writer:
 
     def _pool(self, pool: PoolPlan) -> dict[str, object]:
         return {"range": f"{pool.first} {pool.last}", "permits": tuple(self._permits(pool))}
+
+
+def _relay_subnet(relay: IPv4Address) -> dict[str, object]:
+    return {
+        "address": relay,
+        "netmask": "255.255.255.255",
+        "comment": "the relay",
+        "scope": None,
+        "statements": (),
+        "pools": (),
+        "hosts": "",
+    }
 
 
 def option_name(code: int) -> str:
@@ -296,7 +369,8 @@ def _hardware(prefix: bytes) -> str:
 
 
 def _any(terms: list[str], *, always: bool = False) -> str:
-    """The disjunction, in parentheses where one is needed; halves nest, so that dhcpd's recursion stays shallow."""
+    """The disjunction, in parentheses where one is needed; halves nest, so that dhcpd's recursion stays
+    shallow."""
     if len(terms) == 1:
         return f"({terms[0]})" if always else terms[0]
     if len(terms) <= 8:

@@ -1,13 +1,14 @@
 """dnsmasq 2.90 as a DHCP server: one dnsmasq.conf made of tags.
 
 dnsmasq has no order of rules: a line holds when all its tags do. So each rule gets a tag of its own by
-``tag-if``, and a value is written for its rule without the tags of the rules above that set it too: exactly one
-line holds for a packet. ``dhcp-boot`` gives the file and the server in one line, so it is written for each pair.
+``tag-if``, and a value is written for its rule without the tags of the rules above that set it too: exactly
+one line holds for a packet. ``dhcp-boot`` gives the file and the server in one line, so it is written for
+each pair.
 
 What dnsmasq would add by itself is turned off: its own address as router and as siaddr, and moving the boot
-file out of the header (``dhcp-no-override``). An ignored client of one scope is kept out of the scope's ranges,
-because ``dhcp-ignore`` is decided before the subnet is known (rfc2131.c, dhcp_reply). All of this was tried on
-2.90: tests/wire/test_same_answers.py. The ProxyDHCP side is ``dnsmasq_proxy``.
+file out of the header (``dhcp-no-override``). An ignored client of one scope is kept out of the scope's
+ranges, because ``dhcp-ignore`` is decided before the subnet is known (rfc2131.c, dhcp_reply). All of this
+was tried on 2.90: tests/wire/test_same_answers.py. The ProxyDHCP side is ``dnsmasq_proxy``.
 """
 
 from __future__ import annotations
@@ -163,8 +164,12 @@ class _Writer:
                     self._report_option(code, setting, str(error))
 
     def _report_option(self, code: int, setting: Setting, why: str) -> None:
-        self.job.report("CX516", setting.path, f"{self.job.name} cannot send option {option_title(code)} of {setting.name}: {why}",
-                        "leave the option out, or serve the scope by isc-dhcpd or kea")  # fmt: skip
+        self.job.report(
+            "CX516",
+            setting.path,
+            f"{self.job.name} cannot send option {option_title(code)} of {setting.name}: {why}",
+            "leave the option out, or serve the scope by isc-dhcpd or kea",
+        )
 
     def _boot_lines(self, scope: ScopePlan, rules: list[tuple[str, Setting]]) -> Iterator[str]:
         files = _choices([(tag, setting.file) for tag, setting in rules])
@@ -269,7 +274,8 @@ _OTHERWISE = frozenset({Option.TIME_OFFSET, Option.DOMAIN_SEARCH})
 
 
 def option_value(code: int, octets: bytes) -> str:
-    """The value of a ``dhcp-option``, behind its comma. ``ValueError`` where dnsmasq has no way to write it."""
+    """The value of a ``dhcp-option``, behind its comma. ``ValueError`` where dnsmasq has no way to write
+    it."""
     if not octets:
         return ""
     if code in _TEXT_ONLY:

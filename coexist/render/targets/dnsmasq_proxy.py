@@ -1,9 +1,9 @@
 """dnsmasq 2.90 as a ProxyDHCP.
 
-What is known of it (rfc2131.c of 2.90 and captures): without a ``pxe-service`` for the client it is silent, or
-worse answers an architecture it has no service for with an empty offer, which makes firmware ignore other
-servers' offers; so whoever has no program here is ignored by tag. A UEFI offer names no file: firmware asks
-again on port 4011. A ``pxe-service`` whose name has no dot gets ``.0`` behind it.
+What is known of it (rfc2131.c of 2.90 and captures): without a ``pxe-service`` for the client it is silent,
+or worse answers an architecture it has no service for with an empty offer, which makes firmware ignore
+other servers' offers; so whoever has no program here is ignored by tag. A UEFI offer names no file:
+firmware asks again on port 4011. A ``pxe-service`` whose name has no dot gets ``.0`` behind it.
 """
 
 from __future__ import annotations
@@ -102,8 +102,12 @@ def _service(job: Job, terms: list[str], code: int, name: str, program: Program)
     path: Path = ("servers", job.name, "programs", name)
     address = _program_server(job, program)
     if "." not in program.file.rpartition("/")[2]:
-        job.report("CX515", path, f"dnsmasq adds .0 to a boot program without a suffix: {job.name} names {program.file}.0",
-                   f"give the file a suffix on the TFTP server, or link {program.file}.0 to it")  # fmt: skip
+        job.report(
+            "CX515",
+            path,
+            f"dnsmasq adds .0 to a boot program without a suffix: {job.name} names {program.file}.0",
+            f"give the file a suffix on the TFTP server, or link {program.file}.0 to it",
+        )
     tail = f",{address}" if address is not None else ""
     head = "".join(f"{term}," for term in terms)
     return f"pxe-service={head}{code},{dnsmasq_string(job.name)},{dnsmasq_string(program.file)}{tail}"
@@ -123,8 +127,12 @@ def _ignored(job: Job, groups: Groups) -> Iterator[str]:
     if wanted:
         yield f"dhcp-ignore={lacks(groups.tags.architectures(wanted))}"
     else:
-        job.report("CX515", ("servers", job.name, "programs"), f"{job.name} has no boot program; dnsmasq answers nobody without one",
-                   "write `programs: {bios: ..., uefi-x64: ...}`")  # fmt: skip
+        job.report(
+            "CX515",
+            ("servers", job.name, "programs"),
+            f"{job.name} has no boot program; dnsmasq answers nobody without one",
+            "write `programs: {bios: ..., uefi-x64: ...}`",
+        )
 
 
 def _delays(job: Job, groups: Groups) -> Iterator[str]:
@@ -141,8 +149,16 @@ def _report_wire(job: Job) -> None:
     server = job.server
     fixed = {"discovery_control", "offers_file", "answers_4011"} & server.model_fields_set
     for key in sorted(fixed):
-        job.report("CX519", ("servers", job.name, key), f"dnsmasq decides by itself about option 43 and the file of its offers; `{key}` has no effect",
-                   "leave it out, or let coexist be this boot server")  # fmt: skip
+        job.report(
+            "CX519",
+            ("servers", job.name, key),
+            f"dnsmasq decides by itself about option 43 and the file of its offers; `{key}` has no effect",
+            "leave it out, or let coexist be this boot server",
+        )
     if server.options:
-        job.report("CX516", ("servers", job.name, "options"), "dnsmasq as a ProxyDHCP sends no further options",
-                   "let the DHCP server hand them out, or let coexist be this boot server")  # fmt: skip
+        job.report(
+            "CX516",
+            ("servers", job.name, "options"),
+            "dnsmasq as a ProxyDHCP sends no further options",
+            "let the DHCP server hand them out, or let coexist be this boot server",
+        )

@@ -1,11 +1,11 @@
 """ISC Kea 2.2 and 3.0: one kea-dhcp4.conf, written by ``json.dumps``.
 
 Kea knows no list of machines but its host reservations. A global reservation without an address puts a
-machine into the class of its cell; with ``early-global-reservations-lookup`` that happens before subnets are
-selected, so a class may also decide whether a client is served at all. Rules are classes that are evaluated
-when a subnet asks for them, in its order; of several the first that sets a value gives it, but a subnet's own
-option comes before a class's (section "Option precedence" of the Kea manual): what a rule may override stands in
-a last class that always holds.
+machine into the class of its cell; with ``early-global-reservations-lookup`` that happens before subnets
+are selected, so a class may also decide whether a client is served at all. Rules are classes that are
+evaluated when a subnet asks for them, in its order; of several the first that sets a value gives it, but a
+subnet's own option comes before a class's (section "Option precedence" of the Kea manual): what a rule may
+override stands in a last class that always holds.
 
 Kea drops a trailing NUL of option 67 and the end mark of option 43. The flex_option hook library, which comes
 with Kea, sends octets as they are. All of this was tried on Kea 2.2.0: tests/wire/test_same_answers.py.
@@ -90,8 +90,13 @@ def _dialect(job: Job) -> Dialect:
     version = job.server.software.version
     numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
     if not numbers or numbers < (2, 2):
-        job.report("CX520", ("servers", job.name, "software"), f"files are written for Kea 2.2 to 2.6 and 3.0, not for {job.server.software}; {job.name} gets those of 2.2",
-                   "write the version you run: `software: kea 2.2` or `software: kea 3.0`")  # fmt: skip
+        job.report(
+            "CX520",
+            ("servers", job.name, "software"),
+            f"files are written for Kea 2.2 to 2.6 and 3.0, not for {job.server.software}; "
+            f"{job.name} gets those of 2.2",
+            "write the version you run: `software: kea 2.2` or `software: kea 3.0`",
+        )
     return KEA_3 if numbers >= (2, 7, 4) else KEA_2
 
 
@@ -184,8 +189,13 @@ class _Writer:
         if condition.architectures is not None:
             yield any_of(_architecture(code) for code in sorted(condition.architectures))
         if condition.ipxe:
-            yield any_of([_equals(Option.USER_CLASS, b"iPXE"), _equals(Option.USER_CLASS, b"\4iPXE"),
-                          f"option[{int(Option.IPXE_ENCAPSULATED)}].exists"])  # fmt: skip
+            yield any_of(
+                [
+                    _equals(Option.USER_CLASS, b"iPXE"),
+                    _equals(Option.USER_CLASS, b"\4iPXE"),
+                    f"option[{int(Option.IPXE_ENCAPSULATED)}].exists",
+                ]
+            )
         if condition.vendor_class is not None:
             yield _starts_with(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class)
         if condition.user_class is not None:
@@ -310,7 +320,8 @@ def served_class(scope: ScopePlan) -> str:
 
 
 def _values(scope: ScopePlan) -> list[Setting]:
-    """The settings that become classes: the special ones, and last the defaults that one of them may override."""
+    """The settings that become classes: the special ones, and last the defaults that one of them may
+    override."""
     special = [s for s in scope.special if not s.ignore]
     quiet = _undisputed(scope)
     left = Setting(
@@ -433,9 +444,9 @@ def _comparison(test: OptionTest) -> str:
 
 
 def dumps(tree: Mapping[str, Any]) -> str:
-    """JSON with one reservation a line: a hundred thousand indented ones would be slow and hard to read.
+    r"""JSON with one reservation a line: a hundred thousand indented ones would be slow and hard to read.
 
-    Texts stand in it as they are: Kea's own reader knows no ``\\u`` escape above 00ff.
+    Texts stand in it as they are: Kea's own reader knows no ``\u`` escape above 00ff.
     """
     lists: list[str] = []
     text = json.dumps(_set_apart(tree, lists), indent=2, ensure_ascii=False)

@@ -21,8 +21,12 @@ _COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The lists of a server whose product has no configuration file that is written here."""
     if job.server.software.product not in ("generic", "tftpd"):
-        job.report("CX517", ("servers", job.name, "software"), f"files for {job.server.software} are not written; {job.name} gets plain lists",
-                   "carry them over by hand or by a script, or add a renderer (docs/reference/targets.md)")  # fmt: skip
+        job.report(
+            "CX517",
+            ("servers", job.name, "software"),
+            f"files for {job.server.software} are not written; {job.name} gets plain lists",
+            "carry them over by hand or by a script, or add a renderer (docs/reference/targets.md)",
+        )
     report_limits(job, RENDERER.capabilities)
     return tuple(plain_lists(job))
 

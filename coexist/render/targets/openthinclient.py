@@ -1,10 +1,11 @@
 """openthinclient manager: its clients as LDIF for the manager's own import, and its ProxyDHCP's settings.
 
-Read in the manager's source (2603.1): a client is served only with a location, a hardware type that lists it, and
-a profile below it; the import takes either entries or changes from a file, so there are two; it replaces
-``#%BASEDN%#`` only where it ends a line, and empties the whole tree if line 2 is exactly that base. The policy
-that counts is the realm's property; the one in service.xml is written but not read. Only ``after_offer`` is a
-delay it knows, as its eavesdropping mode. The import itself was not run here; the files are read back by a library.
+Read in the manager's source (2603.1): a client is served only with a location, a hardware type that lists
+it, and a profile below it; the import takes either entries or changes from a file, so there are two; it
+replaces ``#%BASEDN%#`` only where it ends a line, and empties the whole tree if line 2 is exactly that
+base. The policy that counts is the realm's property; the one in service.xml is written but not read. Only
+``after_offer`` is a delay it knows, as its eavesdropping mode. The import itself was not run here; the
+files are read back by a library.
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ RELOAD = "systemctl restart openthinclient-manager"
 # ClientView.java: the manager's own rule for names.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]+[a-zA-Z0-9]\Z")
 # AbstractPXEService.java: what it hands out by architecture, whatever the inventory says.
-_PROGRAMS = {"bios": "lpxelinux.0", "uefi-ia32": "syslinux32.efi", "uefi-x64": "syslinux64.efi",
-             "http-ia32": "ipxe32.efi", "http-x64": "ipxe64.efi"}  # fmt: skip
+_PROGRAMS = {
+    "bios": "lpxelinux.0",
+    "uefi-ia32": "syslinux32.efi",
+    "uefi-x64": "syslinux64.efi",
+    "http-ia32": "ipxe32.efi",
+    "http-x64": "ipxe64.efi",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +94,20 @@ def _report(job: Job) -> None:
     for key, program in job.server.programs.items():
         own = _PROGRAMS.get(key)
         if own is None or program.file.rpartition("/")[2] != own:
-            job.report("CX515", ("servers", job.name, "programs", key), f"openthinclient chooses its boot program by itself: {own or 'lpxelinux.0'} for {key}, not {program.file}",
-                       f"write {own}" if own else "boot these clients from another server")  # fmt: skip
+            job.report(
+                "CX515",
+                ("servers", job.name, "programs", key),
+                f"openthinclient chooses its boot program by itself: {own or 'lpxelinux.0'} for "
+                f"{key}, not {program.file}",
+                f"write {own}" if own else "boot these clients from another server",
+            )
     if job.server.options:
-        job.report("CX516", ("servers", job.name, "options"), "openthinclient sends no further options in its offers",
-                   "let the DHCP server hand them out")  # fmt: skip
+        job.report(
+            "CX516",
+            ("servers", job.name, "options"),
+            "openthinclient sends no further options in its offers",
+            "let the DHCP server hand them out",
+        )
 
 
 def _entries(job: Job) -> Iterator[Entry]:
@@ -113,8 +128,13 @@ def _entries(job: Job) -> Iterator[Entry]:
         name = record.name
         if not _NAME.match(name) or name.lower() in taken:
             name = f"mac-{spelled(mac, '')}"
-            job.report("CX514", ("servers", job.name, "answers"), f"{record.name!r} cannot be a client's name in openthinclient (or is there already); {spelled(mac)} is called {name}",
-                       "use 3 or more letters, digits, hyphens and dots, each name once")  # fmt: skip
+            job.report(
+                "CX514",
+                ("servers", job.name, "answers"),
+                f"{record.name!r} cannot be a client's name in openthinclient (or is there "
+                f"already); {spelled(mac)} is called {name}",
+                "use 3 or more letters, digits, hyphens and dots, each name once",
+            )
         taken.add(name.lower())
         yield Entry(name=name, mac=mac, location=record.location, hardware=record.hardware)
     _report_missing(job, served, incomplete)
@@ -124,16 +144,29 @@ def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:
     path: Path = ("servers", job.name, "answers")
     if incomplete:
         shown = ", ".join(map(spelled, incomplete[:3])) + (" ..." if len(incomplete) > 3 else "")
-        job.report("CX513", path, f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF can hold, and are left out: {shown}",
-                   "fill the columns location and hardware, in ASCII", clients=len(incomplete))  # fmt: skip
+        job.report(
+            "CX513",
+            path,
+            f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF "
+            f"can hold, and are left out: {shown}",
+            "fill the columns location and hardware, in ASCII",
+            clients=len(incomplete),
+        )
     strangers = served - MacSet(served.bounds) - job.inventory.known
     if strangers:
-        job.report("CX513", path, f"{strangers.size} addresses that {job.name} shall serve belong to no registered client, and are left out: {strangers!r}",
-                   "register them with name, location and hardware type", clients=strangers.size)  # fmt: skip
+        job.report(
+            "CX513",
+            path,
+            f"{strangers.size} addresses that {job.name} shall serve belong to no registered "
+            f"client, and are left out: {strangers!r}",
+            "register them with name, location and hardware type",
+            clients=strangers.size,
+        )
 
 
 def _writable(text: str) -> bool:
-    """Whether a text can stand in a DN that ends with the base: base64 would hide the base from the import."""
+    """Whether a text can stand in a DN that ends with the base: base64 would hide the base from the
+    import."""
     return bool(text) and text.isascii() and text.isprintable() and text == text.strip() and BASE not in text
 
 

@@ -14,7 +14,8 @@ FILE = "ip-helper.txt"
 
 
 def relay_lines(inventory: Inventory, templates: Templates) -> tuple[RenderedFile, ...]:
-    """One text with the ``ip helper-address`` lines of every VLAN that has relay targets; none if no VLAN has."""
+    """One text with the ``ip helper-address`` lines of every VLAN that has relay targets; none if no VLAN
+    has."""
     vlans = list(_vlans(inventory))
     if not vlans:
         return ()

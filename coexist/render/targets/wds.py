@@ -1,6 +1,7 @@
 """Windows Deployment Services: a script of ``wdsutil`` calls.
 
-Sources: Microsoft's reference of wdsutil set-server and add-device. Not run on Windows; the syntax is checked.
+Sources: Microsoft's reference of wdsutil set-server and add-device. Not run on Windows; the syntax is
+checked.
 """
 
 from __future__ import annotations
@@ -46,12 +47,20 @@ def _whitelisted(job: Job) -> bool:
 def _report(job: Job) -> None:
     delay = job.server.delay
     if _whitelisted(job) and delay.kind == "after":
-        job.report("CX501", ("servers", job.name, "delay"), f"WDS does not delay its answer to prestaged computers, which are all that {job.name} answers",
-                   "leave the delay out, or let WDS answer everyone")  # fmt: skip
+        job.report(
+            "CX501",
+            ("servers", job.name, "delay"),
+            f"WDS does not delay its answer to prestaged computers, which are all that {job.name} answers",
+            "leave the delay out, or let WDS answer everyone",
+        )
     others = sorted(set(job.server.programs) - set(_ARCHITECTURES))
     for key in others:
-        job.report("CX515", ("servers", job.name, "programs", key), f"WDS has no boot program of its own for {key}",
-                   "boot these clients from another server")  # fmt: skip
+        job.report(
+            "CX515",
+            ("servers", job.name, "programs", key),
+            f"WDS has no boot program of its own for {key}",
+            "boot these clients from another server",
+        )
 
 
 def _answers(job: Job) -> Iterator[str]:
@@ -90,8 +99,12 @@ def _devices(job: Job) -> Iterator[str]:
         name = declared
         if not _COMPUTER_NAME.match(declared):
             if declared:
-                job.report("CX514", ("servers", job.name, "answers"), f"{declared!r} is no computer name; {spelled(mac)} is prestaged as {_own_name(mac)}",
-                           "use up to 15 letters, digits and hyphens in the client's name")  # fmt: skip
+                job.report(
+                    "CX514",
+                    ("servers", job.name, "answers"),
+                    f"{declared!r} is no computer name; {spelled(mac)} is prestaged as {_own_name(mac)}",
+                    "use up to 15 letters, digits and hyphens in the client's name",
+                )
             name = _own_name(mac)
         yield native("Add-Device", f"/Device:{name}", f"/ID:{spelled(mac, '-').upper()}")
 

@@ -1,15 +1,17 @@
 """Windows DHCP Server: a PowerShell script of the DhcpServer module.
 
-Rules are policies: several may fit, the first in processing order that sets an option gives it. Windows tests
-classes, MAC addresses (with ``*`` behind a beginning) and relay fields, and no other option, so an architecture is
-told by the beginning of option 60. siaddr and the header's ``file`` cannot be set: the server fills them from
-options 66 and 67 (how exactly is not settled by its documentation). Not run on Windows; the syntax is checked.
+Rules are policies: several may fit, the first in processing order that sets an option gives it. Windows
+tests classes, MAC addresses (with ``*`` behind a beginning) and relay fields, and no other option, so an
+architecture is told by the beginning of option 60. siaddr and the header's ``file`` cannot be set: the
+server fills them from options 66 and 67 (how exactly is not settled by its documentation). Not run on
+Windows; the syntax is checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import octet_prefixes, spelled
@@ -92,9 +94,15 @@ class _Writer:
                 OptionKind.ADDRESSES: "IPv4Address",
             }
             extra = ["MultiValued"] if option_kind(code) is OptionKind.ADDRESSES else []
-            add = command("Add-DhcpServerv4OptionDefinition", *extra, OptionId=code, Name=f"option {option_title(code)}",
-                          Type=kind.get(option_kind(code), "BinaryData"))  # fmt: skip
-            yield f"if (-not (Get-DhcpServerv4OptionDefinition -OptionId {code} -ErrorAction SilentlyContinue)) {{ {add} }}"
+            add = command(
+                "Add-DhcpServerv4OptionDefinition",
+                *extra,
+                OptionId=code,
+                Name=f"option {option_title(code)}",
+                Type=kind.get(option_kind(code), "BinaryData"),
+            )
+            find = f"Get-DhcpServerv4OptionDefinition -OptionId {code} -ErrorAction SilentlyContinue"
+            yield f"if (-not ({find})) {{ {add} }}"
 
     def _class_definitions(self) -> Iterator[str]:
         for (kind, data), name in sorted(self.classes.items(), key=lambda item: item[1]):
@@ -124,7 +132,8 @@ class _Writer:
             add = command(
                 "Add-DhcpServerv4Filter", "Force", List="Deny", MacAddress=pattern, Description=_POLICY
             )
-            yield f"if (-not (Get-DhcpServerv4Filter -List Deny | Where-Object MacAddress -EQ {literal(pattern)})) {{ {add} }}"
+            find = f"Get-DhcpServerv4Filter -List Deny | Where-Object MacAddress -EQ {literal(pattern)}"
+            yield f"if (-not ({find})) {{ {add} }}"
         if denied:
             yield command("Set-DhcpServerv4FilterList", Deny=True)
 
@@ -156,8 +165,12 @@ class _Writer:
                 )
 
     def _report(self, setting: Setting, why: str) -> None:
-        self.job.report("CX511", setting.path, f"{self.job.server.software} cannot say what {setting.name} says: it {why}",
-                        "say it of the whole server (`answers`), by exact addresses; or serve the scope by isc-dhcpd or kea")  # fmt: skip
+        self.job.report(
+            "CX511",
+            setting.path,
+            f"{self.job.server.software} cannot say what {setting.name} says: it {why}",
+            "say it of the whole server (`answers`), by exact addresses, or serve the scope by isc-dhcpd",
+        )
 
     # -- scopes --------------------------------------------------------------------------------
 
@@ -177,19 +190,32 @@ class _Writer:
         change = command(
             "Set-DhcpServerv4Scope", ScopeId=where, Name=name, StartRange=first, EndRange=last, State="Active"
         )
-        add = command("Add-DhcpServerv4Scope", Name=name, StartRange=first, EndRange=last,
-                      SubnetMask=str(subnet.network.netmask), State="Active")  # fmt: skip
-        yield f"if (Get-DhcpServerv4Scope -ScopeId {literal(where)} -ErrorAction SilentlyContinue) {{ {change} }} else {{ {add} }}"
-        yield f"Set-DhcpServerv4Scope -ScopeId {literal(where)} -LeaseDuration ([TimeSpan]::FromSeconds({scope.lease_time}))"
+        add = command(
+            "Add-DhcpServerv4Scope",
+            Name=name,
+            StartRange=first,
+            EndRange=last,
+            SubnetMask=str(subnet.network.netmask),
+            State="Active",
+        )
+        find = f"Get-DhcpServerv4Scope -ScopeId {literal(where)} -ErrorAction SilentlyContinue"
+        yield f"if ({find}) {{ {change} }} else {{ {add} }}"
+        lease = f"([TimeSpan]::FromSeconds({scope.lease_time}))"
+        yield f"Set-DhcpServerv4Scope -ScopeId {literal(where)} -LeaseDuration {lease}"
         if self.job.server.delay.kind == "after":
             yield command(
                 "Set-DhcpServerv4Scope", ScopeId=where, Delay=round(self.job.server.delay.after * 1000)
             )
-        for before, after in zip(pools, pools[1:], strict=False):
+        for before, after in pairwise(pools):
             if int(after.first) - int(before.last) > 1:
-                yield command("Add-DhcpServerv4ExclusionRange", ScopeId=where, StartRange=str(before.last + 1),
-                              EndRange=str(after.first - 1))  # fmt: skip
-        yield f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *' | Remove-DhcpServerv4Policy"
+                yield command(
+                    "Add-DhcpServerv4ExclusionRange",
+                    ScopeId=where,
+                    StartRange=str(before.last + 1),
+                    EndRange=str(after.first - 1),
+                )
+        own = f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *'"
+        yield f"{own} | Remove-DhcpServerv4Policy"
         yield from self._options(where, None, scope.defaults)
         yield from self._policies(where, scope)
         yield from self._pool_policies(where, subnet, scope)
@@ -205,8 +231,15 @@ class _Writer:
                 continue
             order += 1
             name = f"{_POLICY} {order}"
-            yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", ProcessingOrder=order,
-                          Description=setting.name, **conditions)  # fmt: skip
+            yield command(
+                "Add-DhcpServerv4Policy",
+                ScopeId=where,
+                Name=name,
+                Condition="AND",
+                ProcessingOrder=order,
+                Description=setting.name,
+                **conditions,
+            )
             yield from self._options(where, name, setting)
 
     def _pool_policies(self, where: str, subnet: SubnetPlan, scope: ScopePlan) -> Iterator[str]:
@@ -214,28 +247,42 @@ class _Writer:
         for pool in subnet.pools:
             if pool.cells is None:
                 continue
-            setting = Setting(name=f"pool {pool.first}-{pool.last}", path=(*scope.path, "pools"),
-                              condition=Condition(cells=pool.cells))  # fmt: skip
+            setting = Setting(
+                name=f"pool {pool.first}-{pool.last}",
+                path=(*scope.path, "pools"),
+                condition=Condition(cells=pool.cells),
+            )
             conditions = self._conditions(setting)
             if conditions is None:
                 continue
             order += 1
             name = f"{_POLICY} {setting.name}"
             yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", **conditions)
-            yield command("Add-DhcpServerv4PolicyIPRange", ScopeId=where, Name=name, StartRange=str(pool.first),
-                          EndRange=str(pool.last))  # fmt: skip
+            yield command(
+                "Add-DhcpServerv4PolicyIPRange",
+                ScopeId=where,
+                Name=name,
+                StartRange=str(pool.first),
+                EndRange=str(pool.last),
+            )
 
     def _reservations(self, where: str, subnet: SubnetPlan) -> Iterator[str]:
         if not subnet.reservations:
             return
         yield (
-            f"Get-DhcpServerv4Reservation -ScopeId {literal(where)} | Where-Object Description -EQ '{_POLICY}'"
-            " | Remove-DhcpServerv4Reservation"
+            f"Get-DhcpServerv4Reservation -ScopeId {literal(where)} | Where-Object"
+            f" Description -EQ '{_POLICY}' | Remove-DhcpServerv4Reservation"
         )
         for reservation in subnet.reservations:
             mac = spelled(reservation.mac, "-")
-            yield command("Add-DhcpServerv4Reservation", ScopeId=where, IPAddress=str(reservation.address), ClientId=mac,
-                          Name=reservation.name or mac, Description=_POLICY)  # fmt: skip
+            yield command(
+                "Add-DhcpServerv4Reservation",
+                ScopeId=where,
+                IPAddress=str(reservation.address),
+                ClientId=mac,
+                Name=reservation.name or mac,
+                Description=_POLICY,
+            )
 
     # -- conditions ----------------------------------------------------------------------------
 
@@ -279,9 +326,7 @@ class _Writer:
             )
         if condition.vendor_class is not None:
             ways.append([condition.vendor_class.decode(errors="replace") + "*"])
-        for test in condition.tests:
-            if test.option == Option.VENDOR_CLASS_IDENTIFIER and not cannot_test(test):
-                ways.append([test.octets.decode() + ("" if test.equals is not None else "*")])
+        ways += [[pattern] for pattern in _patterns_of(condition, Option.VENDOR_CLASS_IDENTIFIER)]
         if len(ways) > 1:
             return None
         names = []
@@ -294,9 +339,7 @@ class _Writer:
         ways = ["iPXE"] if condition.ipxe else []
         if condition.user_class is not None:
             ways.append(condition.user_class.decode(errors="replace"))
-        for test in condition.tests:
-            if test.option == Option.USER_CLASS and not cannot_test(test):
-                ways.append(test.octets.decode() + ("" if test.equals is not None else "*"))
+        ways += _patterns_of(condition, Option.USER_CLASS)
         if len(ways) > 1:
             return None
         return [
@@ -313,11 +356,25 @@ class _Writer:
             self.codes.add(code)
             value = _value(code, octets)
             if value is None:
-                self.job.report("CX516", setting.path, f"{self.job.server.software} takes text for option {option_title(code)}, and {setting.name} has octets",
-                                "write the option as text")  # fmt: skip
+                self.job.report(
+                    "CX516",
+                    setting.path,
+                    f"{self.job.server.software} takes text for option {option_title(code)},"
+                    f" and {setting.name} has octets",
+                    "write the option as text",
+                )
                 continue
             place = f"-ScopeId {literal(where)}" + (f" -PolicyName {literal(policy)}" if policy else "")
             yield f"Set-DhcpServerv4OptionValue {place} -OptionId {code} -Value {value} -Force"
+
+
+def _patterns_of(condition: Condition, code: Option) -> list[str]:
+    """What the condition's own tests on an option compare it with; a star where more may follow."""
+    return [
+        test.octets.decode() + ("" if test.equals is not None else "*")
+        for test in condition.tests
+        if test.option == code and not cannot_test(test)
+    ]
 
 
 def _is_text(octets: bytes) -> bool:

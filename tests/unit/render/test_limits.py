@@ -15,39 +15,101 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
     ("delay on Kea", {"software": "kea 2.2", "delay": 2}, SCOPE, "CX501"),
     ("delay on dhcpd", {"software": "isc-dhcpd 4.4", "delay": 2}, SCOPE, "CX501"),
     ("delay on openthinclient", {"software": "openthinclient", "delay": 2}, None, "CX501"),
-    ("delay of prestaged computers", {"software": "wds", "answers": {"only": "thin"}, "delay": 2}, None, "CX501"),
+    (
+        "delay of prestaged computers",
+        {"software": "wds", "answers": {"only": "thin"}, "delay": 2},
+        None,
+        "CX501",
+    ),
     ("secs on dnsmasq", {"software": "dnsmasq 2.90", **PROXY, "delay": {"secs_at_least": 4}}, None, "CX502"),
     ("secs on Kea", {"software": "kea 3.0"}, {"min_secs": 4}, "CX502"),
     ("secs on WDS", {"software": "wds", "delay": {"secs_at_least": 4}}, None, "CX502"),
-    ("first packet on dnsmasq", {"software": "dnsmasq 2.90", **PROXY, "delay": {"since_first": 4}}, None, "CX503"),
+    (
+        "first packet on dnsmasq",
+        {"software": "dnsmasq 2.90", **PROXY, "delay": {"since_first": 4}},
+        None,
+        "CX503",
+    ),
     ("first packet on ConfigMgr", {"software": "configmgr", "delay": {"since_first": 4}}, None, "CX503"),
     ("waiting on WDS", {"software": "wds", "delay": {"after_offer": True}}, None, "CX504"),
     ("fractions on dnsmasq", {"software": "dnsmasq 2.90", **PROXY, "delay": 1.2}, None, "CX505"),
     ("delay by group on WDS", {"software": "wds", "delay_for": {"thin": 2}}, None, "CX506"),
     ("whitelist on ConfigMgr", {"software": "configmgr", "answers": {"only": "thin"}}, None, "CX507"),
     ("deny list on WDS", {"software": "wds", "answers": {"except": "thin"}}, None, "CX508"),
-    ("deny list on openthinclient", {"software": "openthinclient", "answers": {"except": "thin"}}, None, "CX508"),
-    ("an OUI on openthinclient", {"software": "openthinclient", "answers": {"only": ["thin", "phones"]}}, None, "CX509"),
+    (
+        "deny list on openthinclient",
+        {"software": "openthinclient", "answers": {"except": "thin"}},
+        None,
+        "CX508",
+    ),
+    (
+        "an OUI on openthinclient",
+        {"software": "openthinclient", "answers": {"only": ["thin", "phones"]}},
+        None,
+        "CX509",
+    ),
     ("an OUI on ConfigMgr", {"software": "configmgr", "answers": {"except": "phones"}}, None, "CX509"),
-    ("architectures on WDS", {"software": "wds", "answers": {"who": "everyone", "architectures": "bios"}}, None, "CX510"),
-    ("contains on Kea", {"software": "kea 2.2"},
-     {"rules": [{"when": [{"option": 60, "contains": "x"}], "filename": "a"}]}, "CX511"),
-    ("option 175 on Windows", {"software": "windows-dhcp"},
-     {"rules": [{"when": [{"option": 175, "exists": True}], "filename": "a"}]}, "CX511"),
-    ("silence in one scope on Windows", {"software": "windows-dhcp"},
-     {"rules": [{"architectures": "bios", "ignore": True}]}, "CX511"),
+    (
+        "architectures on WDS",
+        {"software": "wds", "answers": {"who": "everyone", "architectures": "bios"}},
+        None,
+        "CX510",
+    ),
+    (
+        "contains on Kea",
+        {"software": "kea 2.2"},
+        {"rules": [{"when": [{"option": 60, "contains": "x"}], "filename": "a"}]},
+        "CX511",
+    ),
+    (
+        "option 175 on Windows",
+        {"software": "windows-dhcp"},
+        {"rules": [{"when": [{"option": 175, "exists": True}], "filename": "a"}]},
+        "CX511",
+    ),
+    (
+        "silence in one scope on Windows",
+        {"software": "windows-dhcp"},
+        {"rules": [{"architectures": "bios", "ignore": True}]},
+        "CX511",
+    ),
     ("addresses by coexist", {"software": "coexist", "roles": ["dhcp", "proxydhcp"]}, None, "CX512"),
     ("proxy by Kea", {"software": "kea 2.2", "roles": ["dhcp", "proxydhcp"]}, SCOPE, "CX512"),
-    ("program of openthinclient", {"software": "openthinclient", "programs": {"bios": "mine.0"}}, None, "CX515"),
+    (
+        "program of openthinclient",
+        {"software": "openthinclient", "programs": {"bios": "mine.0"}},
+        None,
+        "CX515",
+    ),
     ("program of ConfigMgr", {"software": "configmgr", "programs": {"bios": "mine.0"}}, None, "CX515"),
-    ("program without a dot", {"software": "dnsmasq 2.90", **PROXY, "programs": {"bios": "pxelinux"}}, None, "CX515"),
+    (
+        "program without a dot",
+        {"software": "dnsmasq 2.90", **PROXY, "programs": {"bios": "pxelinux"}},
+        None,
+        "CX515",
+    ),
     ("no program at all", {"software": "dnsmasq 2.90", "roles": ["proxydhcp"]}, None, "CX515"),
-    ("options of a dnsmasq proxy", {"software": "dnsmasq 2.90", **PROXY, "options": {17: "x"}}, None, "CX516"),
-    ("address 0.0.0.0 on dnsmasq", {"software": "dnsmasq 2.90", "roles": ["dhcp"]}, {"options": {42: "0.0.0.0"}}, "CX516"),
-    ("option 43 of a dnsmasq proxy", {"software": "dnsmasq 2.90", **PROXY, "discovery_control": 8}, None, "CX519"),
+    (
+        "options of a dnsmasq proxy",
+        {"software": "dnsmasq 2.90", **PROXY, "options": {17: "x"}},
+        None,
+        "CX516",
+    ),
+    (
+        "address 0.0.0.0 on dnsmasq",
+        {"software": "dnsmasq 2.90", "roles": ["dhcp"]},
+        {"options": {42: "0.0.0.0"}},
+        "CX516",
+    ),
+    (
+        "option 43 of a dnsmasq proxy",
+        {"software": "dnsmasq 2.90", **PROXY, "discovery_control": 8},
+        None,
+        "CX519",
+    ),
     ("an old Kea", {"software": "kea 1.8"}, SCOPE, "CX520"),
     ("ping by Kea", {"software": "kea 2.2", "ping_check": True}, SCOPE, "CX521"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +139,10 @@ def test_a_client_without_location_and_a_name_without_form():
 
 def test_a_shared_scope_is_told():
     inventory = site({"software": "kea 2.2"}, scope={})
-    tree_servers = {"s": {"software": "kea 2.2", "address": "10.10.0.5", "vlan": "office"},
-                    "t": {"software": "kea 2.2", "address": "10.10.0.6", "vlan": "office"}}  # fmt: skip
+    tree_servers = {
+        "s": {"software": "kea 2.2", "address": "10.10.0.5", "vlan": "office"},
+        "t": {"software": "kea 2.2", "address": "10.10.0.6", "vlan": "office"},
+    }
     from coexist.inventory import inventory_from_tree
 
     shared = inventory_from_tree(
@@ -98,13 +162,22 @@ def test_a_shared_scope_is_told():
     [
         ({"software": "coexist", "delay": {"since_first": 4}, "answers": {"only": ["thin", "phones"]}}, None),
         ({"software": "isc-dhcpd 4.4", "delay": {"secs_at_least": 4}}, {"min_secs": 3}),
-        ({"software": "dnsmasq 2.90", **PROXY, "delay": 1, "delay_for": {"thin": 2}, "answers": {"except": "phones"}}, None),
+        (
+            {
+                "software": "dnsmasq 2.90",
+                **PROXY,
+                "delay": 1,
+                "delay_for": {"thin": 2},
+                "answers": {"except": "phones"},
+            },
+            None,
+        ),
         ({"software": "wds", "delay": 3}, None),
         ({"software": "configmgr", "delay": {"secs_at_least": 8}, "answers": {"except": "thin"}}, None),
         ({"software": "openthinclient", "delay": {"after_offer": True}, "answers": {"only": "thin"}}, None),
         ({"software": "windows-dhcp", "delay": 0.5}, {"rules": [{"clients": "thin", "filename": "a.0"}]}),
     ],
-)  # fmt: skip
+)
 def test_what_a_product_can_do_is_not_told(server, scope):
     assert not render_site(site(server, scope=scope)).findings
 

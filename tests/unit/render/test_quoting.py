@@ -12,15 +12,41 @@ from coexist.render import quoting
 from tests.golden.checkers import ldif_records, powershell_tree, walk
 
 HOSTILE = [
-    'say "hi"', "it's", "\u2019curly\u2018", "line\nbreak", "carriage\rreturn", "$(reboot)", "`reboot`", "${jndi}",
-    "{{ 7*7 }}", "{% raw %}", "#{x}", "a;b|c&d", "back\\slash", "\\", "\\n", '"; shutdown; "', "K\u00f6ln \u6771\u4eac \U0001f9a6",
-    "#%BASEDN%#", " dn: x", ": colon", "<url", "trailing ", "tab\there", "'@\n", "--><!--", "]]>", "%s%n", "",
-]  # fmt: skip
+    'say "hi"',
+    "it's",
+    "\u2019curly\u2018",
+    "line\nbreak",
+    "carriage\rreturn",
+    "$(reboot)",
+    "`reboot`",
+    "${jndi}",
+    "{{ 7*7 }}",
+    "{% raw %}",
+    "#{x}",
+    "a;b|c&d",
+    "back\\slash",
+    "\\",
+    "\\n",
+    '"; shutdown; "',
+    "K\u00f6ln \u6771\u4eac \U0001f9a6",
+    "#%BASEDN%#",
+    " dn: x",
+    ": colon",
+    "<url",
+    "trailing ",
+    "tab\there",
+    "'@\n",
+    "--><!--",
+    "]]>",
+    "%s%n",
+    "",
+]
 texts = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 
 
 def read_dhcpd(literal: str) -> bytes:
-    """What conflex.c (4.4.3) makes of a string: it knows octal, and takes any other escaped character as itself."""
+    """What conflex.c (4.4.3) makes of a string: it knows octal, and takes any other escaped character as
+    itself."""
     assert literal[0] == literal[-1] == '"'
     assert "\n" not in literal
     body = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), literal[1:-1])
@@ -124,7 +150,8 @@ def test_powershell_string(text):
 @settings(max_examples=60)
 @given(texts)
 def test_powershell_parses_every_string_as_one_argument(text):
-    # The grammar knows the ASCII apostrophe only; PowerShell takes four others for it, which are doubled as well.
+    # The grammar knows the ASCII apostrophe only; PowerShell takes four others for it, which are doubled as
+    # well.
     script = f"Write-Output -InputObject {quoting.powershell_string(text)} -NoEnumerate\n"
     tree = powershell_tree(script.encode())
     assert not tree.root_node.has_error
@@ -167,4 +194,4 @@ def test_comment_is_one_harmless_line(text):
 def test_xml_comment(text):
     from coexist.render.targets.openthinclient import _xml_comment
 
-    ElementTree.fromstring(f"<a><!-- {_xml_comment(text)} --></a>")  # noqa: S314 our own text
+    ElementTree.fromstring(f"<a><!-- {_xml_comment(text)} --></a>")

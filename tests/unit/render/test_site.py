@@ -104,19 +104,36 @@ def test_an_entry_point_that_is_no_renderer(point):
         render_site(site({"software": "tftpd"}))
 
 
-SOFTWARE = ["isc-dhcpd 4.4", "kea 2.2", "kea 3.0", "dnsmasq 2.90", "windows-dhcp", "wds", "configmgr",
-            "openthinclient", "coexist", "generic"]  # fmt: skip
+SOFTWARE = [
+    "isc-dhcpd 4.4",
+    "kea 2.2",
+    "kea 3.0",
+    "dnsmasq 2.90",
+    "windows-dhcp",
+    "wds",
+    "configmgr",
+    "openthinclient",
+    "coexist",
+    "generic",
+]
 
 
 @pytest.mark.needs("dhcpd", "kea-dhcp4", "dnsmasq")
 @pytest.mark.parametrize("software", SOFTWARE)
 def test_hostile_names_are_accepted_by_the_real_checkers(software, tmp_path):
-    """Names, locations, hardware types, texts of options: whatever people write ends up in no one's syntax."""
+    """Names, locations, hardware types, texts of options: whatever people write ends up in no one's
+    syntax."""
     clients = [
-        {"mac": f"00:80:64:00:00:{n:02x}", "name": text, "location": text or "x", "hardware": text or "y",
-         "address": f"10.10.9.{n + 1}", "tags": "all"}
+        {
+            "mac": f"00:80:64:00:00:{n:02x}",
+            "name": text,
+            "location": text or "x",
+            "hardware": text or "y",
+            "address": f"10.10.9.{n + 1}",
+            "tags": "all",
+        }
         for n, text in enumerate(HOSTILE)
-    ]  # fmt: skip
+    ]
     product = software.split()[0]
     dhcp = product in ("isc-dhcpd", "kea", "dnsmasq", "windows-dhcp")
     tree = {
