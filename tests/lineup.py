@@ -40,8 +40,8 @@ DEFAULT_MAC = "52:54:00:12:34:56"
 UUID = bytes.fromhex("443322116655778899aabbccddeeff00")
 
 # How the emulated machines keep time (docs/concepts/the-race.md, "On emulated machines").
-# OVMF: the tick stood so that the first window lasted 3.57 to 3.93 s; the guest stalls by up to 0.9 s.
-OVMF = Edk2(first_window=(3.5, 4.9), late=0.01)
+# OVMF: its first window lasted 3.26 to 3.93 s, on a quiet machine from 3.57 s on; stalls add up to 0.9 s.
+OVMF = Edk2(first_window=(3.1, 4.9), late=0.01)
 # SeaBIOS and iPXE's ROM count BIOS ticks (1.6 % slow, granularity 55 ms); iPXE on OVMF a TSC (0.8 % fast).
 IPXE_BIOS = Ipxe(pace=(0.97, 1.03), late=0.25)
 IPXE_EFI = Ipxe(pace=(0.985, 1.02), late=0.25)
@@ -87,7 +87,7 @@ def line_up(scenario: Mapping[str, Any]) -> LineUp:
     listeners = []
     for server in scenario["servers"]:
         address = IPv4Address(server["ip"])
-        model = _model(server, client, extension)
+        model = model_of(server, client, extension)
         models[server["name"]] = model
         owners[address] = server["name"]
         listeners.append(Listener(model=model, address=address))
@@ -125,7 +125,7 @@ def _firmware(client: Mapping[str, Any], *, ra: bool) -> Firmware:
     )
 
 
-def _model(server: Mapping[str, Any], client: Mapping[str, Any], extension: str) -> ServerModel:
+def model_of(server: Mapping[str, Any], client: Mapping[str, Any], extension: str) -> ServerModel:
     kind, name = server["type"], server["name"]
     file = server.get("file", name.lower() + ".{ext}").replace("{ext}", extension)
     match kind:
@@ -146,6 +146,14 @@ def _model(server: Mapping[str, Any], client: Mapping[str, Any], extension: str)
 
 
 def _dnsmasq(server: Mapping[str, Any], file: str, extension: str) -> DnsmasqModel:
+    config = read_dnsmasq(dnsmasq_lines(server, file, extension))
+    if config.unmodelled:
+        raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
+    return DnsmasqModel(name=server["name"], config=config)
+
+
+def dnsmasq_lines(server: Mapping[str, Any], file: str, extension: str) -> list[str]:
+    """The dnsmasq.conf of a server of a line-up."""
     name = server["name"].lower()
     lines = ["port=0"]
     if not server.get("ping"):
@@ -162,13 +170,8 @@ def _dnsmasq(server: Mapping[str, Any], file: str, extension: str) -> DnsmasqMod
         lines.append(f"dhcp-reply-delay={server['delay']}")
     if server.get("macs") is not None:
         lines += [f"dhcp-host={mac},set:known" for mac in server["macs"]] + ["dhcp-ignore=tag:!known"]
-    lines += [
-        line.replace("{ext}", extension).replace("{ip}", server["ip"]) for line in server.get("conf", [])
-    ]
-    config = read_dnsmasq(lines)
-    if config.unmodelled:
-        raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
-    return DnsmasqModel(name=server["name"], config=config)
+    own = [line.replace("{ext}", extension).replace("{ip}", server["ip"]) for line in server.get("conf", [])]
+    return lines + own
 
 
 def _proxy_lines(server: Mapping[str, Any], name: str, file: str) -> list[str]:
@@ -186,6 +189,13 @@ def _proxy_lines(server: Mapping[str, Any], name: str, file: str) -> list[str]:
 
 
 def _dhcpd(server: Mapping[str, Any], client: Mapping[str, Any], file: str, extension: str) -> DhcpdModel:
+    text = dhcpd_text(server, client, file, extension)
+    configuration = parse_dhcpd(text, f"{server['name']}/dhcpd.conf")
+    return DhcpdModel(name=server["name"], leases=DhcpdAnswers(configuration))
+
+
+def dhcpd_text(server: Mapping[str, Any], client: Mapping[str, Any], file: str, extension: str) -> str:
+    """The dhcpd.conf of a server of a line-up."""
     own = server["ip"]
     first = server.get("pool", 150)
     lines = [
@@ -209,8 +219,7 @@ def _dhcpd(server: Mapping[str, Any], client: Mapping[str, Any], file: str, exte
     lines += [f"subnet {NET}.0 netmask {MASK} {{", *pool, *([] if in_host else inner), "}"]
     if in_host:
         lines += [f"host c {{ hardware ethernet {client['mac']};", *inner, "}"]
-    configuration = parse_dhcpd("\n".join(lines) + "\n", f"{server['name']}/dhcpd.conf")
-    return DhcpdModel(name=server["name"], leases=DhcpdAnswers(configuration))
+    return "\n".join(lines) + "\n"
 
 
 def _dhcpd_boot(server: Mapping[str, Any], file: str) -> list[str]:

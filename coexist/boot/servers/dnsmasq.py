@@ -601,11 +601,13 @@ class DnsmasqModel:
         vendor: str,
         own: IPv4Address,
     ) -> None:
+        outers: dict[int, bytes] = {}
         for line in self.config.options:
             outer = line.encapsulated
             if outer is not None and (line.force or outer in asks) and _matches(line.tags, tags):
-                octets = bytes((line.code, len(line.value))) + line.value
-                options[outer] = options.get(outer, b"") + octets
+                outers[outer] = outers.get(outer, b"") + bytes((line.code, len(line.value))) + line.value
+        # do_encap_opts ends each of them (2.90, packets).
+        options.update({outer: value + b"\xff" for outer, value in outers.items()})
         vendor_class = asked.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
         encapsulated = b""
         if pxe != -1:
