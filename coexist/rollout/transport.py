@@ -257,10 +257,19 @@ class _KnownOnly(paramiko.MissingHostKeyPolicy):
         )
 
 
-def _open(address: Address, settings: SshSettings, config: paramiko.SSHConfig, depth: int) -> SshConnection:
+def _open(
+    address: Address,
+    settings: SshSettings,
+    config: paramiko.SSHConfig,
+    depth: int,
+    jumps: str | None = None,
+) -> SshConnection:
+    """``jumps`` takes the place of the configuration's ProxyJump for this host."""
     if depth > _DEEPEST_JUMP:
         raise HostError(f"{address.name}: its jump hosts lead in a circle")
     options = dict(config.lookup(address.host))
+    if jumps is not None:
+        options["proxyjump"] = jumps
     host = str(options.get("hostname", address.host))
     port = address.port or int(options.get("port", 22))
     user = address.user or str(options.get("user", "")) or getpass.getuser()
@@ -339,8 +348,8 @@ def _way(
     if jumps.lower() != "none":
         *before, last = [part.strip() for part in jumps.split(",")]
         hop = _jump_address(last, address.name)
-        hop_config = _with_jump(config, hop.host, ",".join(before)) if before else config
-        jump = _open(hop, settings, hop_config, depth + 1)
+        # ssh_config(5): several hosts are visited one after the other, so the last is reached by the others.
+        jump = _open(hop, settings, config, depth + 1, ",".join(before) if before else None)
         transport = jump.client.get_transport()
         if transport is None:
             raise HostError(f"the jump host {hop.host} closed the connection")
@@ -361,14 +370,6 @@ def _jump_address(text: str, name: str) -> Address:
     user, _, rest = text.removeprefix("ssh://").rpartition("@")
     host, _, port = rest.partition(":")
     return Address(name=name, host=host, user=user or None, port=int(port) if port else None)
-
-
-def _with_jump(config: paramiko.SSHConfig, host: str, jumps: str) -> paramiko.SSHConfig:
-    """The configuration with ``ProxyJump`` for one more host: ``a,b`` means b through a."""
-    made = paramiko.SSHConfig.from_text(f"Host {host}\n  ProxyJump {jumps}\n")
-    # The first value found counts (ssh_config(5)), so the new stanza comes before the others.
-    made._config += config._config  # type: ignore[attr-defined]
-    return made
 
 
 def _load_known_hosts(client: paramiko.SSHClient, options: Mapping[str, Any]) -> None:
