@@ -17,6 +17,7 @@ from coexist.analysis.intent import IntentReader
 from coexist.analysis.race import CUT_SHORT, ClientCase, RaceResult, race
 from coexist.analysis.space import ClientClass, MacClass, cut
 from coexist.analysis.world import build_world
+from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.planning.effective import inventory_at
 from coexist.planning.placement import Placement
@@ -39,7 +40,8 @@ class Proof:
 
     ``cases``: races run; ``clients``: clients they stand for; ``firmwares``: what was asked about.
     ``slowest``: seconds from a client's first DISCOVER to its first request for a file, at worst.
-    ``elsewhere``: cases no server of the migration is meant to boot (other VLANs).
+    ``elsewhere``: cases no server of the migration is meant to boot (other VLANs, other servers' clients);
+    they must end as they did before the migration.
     """
 
     cases: int
@@ -52,7 +54,7 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Whether every client has exactly one server, and there was one to ask about."""
+        """Whether every client has exactly one server, the right one."""
         return not self.failures
 
     def __str__(self) -> str:
@@ -76,7 +78,7 @@ class Prover:
         self.staying = staying(inventory, self.migration)
         self.ends = (self.migration.source, self.migration.target)
         self._base_world = build_world(inventory)
-        self._before: dict[ClientCase, bool] = {}
+        self._before: dict[ClientCase, RaceResult] = {}
         self._proven: dict[Placement, Proof] = {}
 
     def prove(self, placement: Placement) -> Proof:
@@ -108,6 +110,10 @@ class Prover:
             said = intent.of(client)
             if said.server not in self.ends and (said.rule is not None or not self._served_before(case)):
                 elsewhere += 1
+                result = race(world, case)
+                wrong = _changed(result, self._base_result(case))
+                if wrong is not None:
+                    failures.append(self._failure(client, mac, result, wrong))
                 continue
             result = race(world, case)
             expected = self.ends[placement.on_target(mac)]
@@ -119,8 +125,13 @@ class Prover:
             if wrong is not None:
                 failures.append(self._failure(client, mac, result, wrong))
             else:
-                ends = [outcome.latest for outcome in result.outcomes if outcome.latest is not None]
-                slowest = max(ends if slowest is None else [*ends, slowest], default=slowest)
+                times = [outcome.latest for outcome in result.outcomes if outcome.latest is not None]
+                slowest = max(times if slowest is None else [*times, slowest], default=slowest)
+        if scope and not cases:
+            ends_text = " or ".join(self.ends)
+            raise CoexistError(
+                f"no client of migration {self.name} is meant to boot from {ends_text}; see `intent`"
+            )
         failures.sort(key=lambda failure: (-failure.clients, failure.witness.mac))
         return Proof(
             cases=cases,
@@ -152,9 +163,11 @@ class Prover:
 
     def _served_before(self, case: ClientCase) -> bool:
         """Whether one of the two boots such a client before anything moves; asked where no intent says it."""
+        return any(outcome.boot_server in self.ends for outcome in self._base_result(case).outcomes)
+
+    def _base_result(self, case: ClientCase) -> RaceResult:
         if case not in self._before:
-            outcomes = race(self._base_world, case).outcomes
-            self._before[case] = any(outcome.boot_server in self.ends for outcome in outcomes)
+            self._before[case] = race(self._base_world, case)
         return self._before[case]
 
 
@@ -163,6 +176,15 @@ def _shown(macs: MacClass, scope: frozenset[int]) -> int | None:
     if not macs.known or macs.witness in scope:
         return macs.witness if macs.known else None
     return min(scope.intersection(macs.points), default=None)
+
+
+def _changed(result: RaceResult, before: RaceResult) -> str | None:
+    """What is wrong with the result of a client that is none of the two servers' business, as a clause."""
+    now, then = ({(o.boot_server, o.file) for o in each.outcomes} for each in (result, before))
+    if now == then:
+        return None
+    told = [" or ".join(sorted(str(server or "nobody") for server, _ in each)) for each in (now, then)]
+    return f"boots from {told[0]}, before the migration from {told[1]}"
 
 
 def _wrong(result: RaceResult, expected: str) -> str | None:

@@ -137,6 +137,8 @@ def begin(journal: Journal, step: Step, around: Surroundings) -> MigrationState:
     state = journal.read()
     if state.step is not None:
         raise CoexistError(f"the step of {state.step.wave} is not finished; finish it, or take it back")
+    if state.settled != step.start:
+        raise CoexistError(f"{journal.path} changed while the step was planned; run it again")
     now = around.now()
     count = len(step.clients)
     what = "to" if step.direction == "forward" else "back to"

@@ -205,3 +205,30 @@ def test_an_end_without_a_server_is_a_failure() -> None:
 def test_rules_of_a_step_under_way_are_recognised_by_name() -> None:
     assert stands_by("up.staying-00000000-up.yielding-1a2b3c4d")
     assert not stands_by("up.arrived-1a2b3c4d")
+
+
+def test_another_servers_clients_must_not_be_taken_along() -> None:
+    def change(plain: dict[str, Any]) -> None:
+        plain["clients"].append({"mac": "00:50:56:00:00:01", "name": "pc", "architecture": "bios"})
+        plain["servers"]["sccm"] = {
+            "software": "coexist",
+            "address": "10.10.0.8",
+            "vlan": "office",
+            "answers": {"except": "thin-clients"},
+            "programs": {"bios": "wdsnbp.com", "uefi-x64": "wdsmgfw.efi"},
+        }
+        plain["intent"].append({"clients": "everyone", "unless": "thin-clients", "boot_from": "sccm"})
+        plain["migrations"]["up"].pop("clients")  # every registered client, the PC too
+
+    refused = only_step(altered(change))
+    assert isinstance(refused, Refused)
+    found = {failure.witness.name: failure.message for failure in refused.attempts[0].proof.failures}
+    assert "before the migration from sccm" in found["pc"]
+
+
+def test_a_migration_of_nobodys_clients_is_told() -> None:
+    def change(plain: dict[str, Any]) -> None:
+        plain["intent"] = [{"clients": "everyone", "boot_from": "nobody"}]
+
+    with pytest.raises(CoexistError, match="no client of migration up is meant to boot from old or new"):
+        only_step(altered(change))

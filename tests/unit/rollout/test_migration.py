@@ -213,6 +213,15 @@ def test_a_second_step_waits_for_the_first(inventory: Inventory) -> None:
         begin(journal, step(inventory), wire.world())
 
 
+def test_a_step_that_was_planned_from_another_state_is_refused(inventory: Inventory) -> None:
+    journal, wire = Journal(inventory, "up"), Wire(inventory)
+    stale = step(inventory)
+    begin(journal, step(inventory), wire.world())
+    carry_on(journal, wire.world())
+    with pytest.raises(CoexistError, match="changed while the step was planned"):
+        begin(journal, stale, wire.world())
+
+
 def test_a_state_of_another_migration_is_refused(inventory: Inventory) -> None:
     journal, wire = Journal(inventory, "up"), Wire(inventory)
     begin(journal, step(inventory), wire.world())
