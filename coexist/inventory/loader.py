@@ -301,7 +301,7 @@ def _blank(items: Any, number: int, section: str) -> bool:
 
 
 def problem_of(item: Any, tree: Any, sources: SourceMap) -> Problem:
-    """What pydantic found wrong, as a problem at its place; ``item`` is one of ``ValidationError.errors()``."""
+    """A ``ValidationError.errors()`` item as a problem at its place."""
     path, names = _tree_path(item["loc"], tree)
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
