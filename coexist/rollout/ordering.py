@@ -128,7 +128,7 @@ def order(changes: Sequence[Change]) -> Ordering:
     plain: list[str] = []
     for change in changes:
         own = [move for move in moves if change.server in (move.loser, move.gainer)]
-        stages = tuple(_stages(change.server, own)) if change.can_delay else ()
+        stages = tuple(_stages(change.server, own)) if own and change.can_delay else ()
         if own and not change.can_delay:
             plain.append(change.server)
         elif not stages:

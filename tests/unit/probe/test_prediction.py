@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from coexist.analysis.world import build_world
+from coexist.inventory import load_inventory
+from coexist.probe.answer import Answer
+from coexist.probe.prediction import SLACK, Prediction, compare, predict
+from coexist.probe.question import Asker, stranger
+from coexist.wire.mac import parse_mac
+from coexist.wire.options import Option
+from tests.conftest import ROOT
+
+OWN = IPv4Address("10.10.0.200")
+
+
+@pytest.fixture(scope="module")
+def world():
+    return build_world(load_inventory(ROOT / "inventories" / "campus"))
+
+
+@pytest.fixture(scope="module")
+def thin_client():
+    inventory = load_inventory(ROOT / "inventories" / "campus")
+    mac = inventory.group("thin-clients").sample()
+    return Asker(mac=mac, architecture="uefi-x64", vlan="office")
+
+
+def predicted(world, asker, vlan="office"):
+    listeners = world.segments[vlan].listeners
+    return {(p.server, p.port): p for p in predict(listeners, asker, own=OWN)}
+
+
+def as_seen(prediction: Prediction) -> Answer:
+    assert prediction.answer is not None
+    return prediction.answer
+
+
+def test_a_thin_client_is_answered_by_its_manager_and_by_dhcp(world, thin_client):
+    found = predicted(world, thin_client)
+    otc = as_seen(found["otc", 67])
+    assert (otc.role, otc.file, str(otc.boot_server)) == ("ProxyDHCP", "syslinux64.efi", "10.10.0.6")
+    assert otc.at == 0.0
+    assert as_seen(found["dhcp-core", 67]).role == "DHCP"
+    assert found["sccm", 67].answer is None
+    assert as_seen(found["otc", 4011]).file == "syslinux64.efi"
+
+
+def test_a_stranger_gets_the_installer_after_its_delay(world):
+    found = predicted(world, stranger("bios", "office"))
+    assert as_seen(found["sccm", 67]).at == pytest.approx(1.2)
+    assert found["otc", 67].answer is None
+    assert found["otc", 67].why
+
+
+def test_a_plain_client_is_not_asked_about_on_4011(world):
+    found = predicted(world, stranger("plain", "office"))
+    assert {port for _, port in found} == {67}
+    assert as_seen(found["dhcp-core", 67]).role == "DHCP"
+
+
+def test_clients_behind_a_relay_are_answered_to_it(world, thin_client):
+    found = predicted(world, replace(thin_client, vlan="workshop"), "workshop")
+    assert as_seen(found["otc", 67]).packet.giaddr == IPv4Address("10.20.0.1")
+
+
+def codes(predictions, answers, patience=60.0):
+    return [finding.code.code for finding in compare(predictions, answers, patience=patience)]
+
+
+def test_what_is_as_predicted_is_no_finding(world, thin_client):
+    predictions = list(predicted(world, thin_client).values())
+    answers = [as_seen(p) for p in predictions if p.answer is not None]
+    assert codes(predictions, answers) == []
+
+
+def test_every_kind_of_difference_has_its_code(world, thin_client):
+    found = predicted(world, thin_client)
+    otc, sccm = found["otc", 67], found["sccm", 67]
+    answer = as_seen(otc)
+    assert codes([otc], []) == ["CX702"]
+    rogue = replace(
+        answer,
+        source=sccm.address,
+        packet=answer.packet.with_options({Option.SERVER_IDENTIFIER: sccm.address.packed}),
+    )
+    assert codes([sccm], [rogue]) == ["CX703"]
+    other = replace(answer, packet=answer.packet.with_options({Option.BOOTFILE_NAME: b"other.efi\0"}))
+    assert codes([otc], [other]) == ["CX704"]
+    assert codes([otc], [replace(answer, at=otc.latest + SLACK + 0.1)]) == ["CX705"]
+    assert codes([otc], [replace(answer, at=otc.latest + SLACK - 0.1)]) == []
+
+
+def test_an_answer_to_another_client_does_not_count(world, thin_client):
+    otc = predicted(world, thin_client)["otc", 67]
+    other = Asker(mac=parse_mac("02:00:00:00:00:01"), architecture="uefi-x64", vlan="office")
+    assert codes([otc], [replace(as_seen(otc), asker=other)]) == ["CX702"]
+
+
+def test_what_is_predicted_for_later_than_the_probe_waited_is_not_missed(world):
+    sccm = predicted(world, stranger("bios", "office"))["sccm", 67]
+    assert codes([sccm], [], patience=1.0) == []
+    assert codes([sccm], [], patience=10.0) == ["CX702"]
