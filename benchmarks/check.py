@@ -22,10 +22,6 @@ import time
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from coexist.inventory import load_inventory
-from coexist.render.site import renderer_of
-from coexist.render.target import Job
-from coexist.render.templates import Templates
 from coexist.wire.mac import format_mac
 
 FIRST_MAC = 0x00_80_64_00_00_00
@@ -38,11 +34,11 @@ def write_site(folder: Path, clients: int, servers: int, vlans: int) -> None:
     # Room for the clients, a pool for guests and the servers, rounded up to a power of two.
     size = 1 << (per_vlan + 512).bit_length()
     prefix = 32 - (size.bit_length() - 1)
-    (folder / "clients.csv").write_text(_rows(clients, vlans, per_vlan, size), encoding="utf-8")
+    (folder / "clients.csv").write_text(_rows(clients, per_vlan, size), encoding="utf-8")
     (folder / "site.yaml").write_text("\n".join(_site(servers, vlans, size, prefix)), encoding="utf-8")
 
 
-def _rows(clients: int, vlans: int, per_vlan: int, size: int) -> str:
+def _rows(clients: int, per_vlan: int, size: int) -> str:
     lines = ["mac,name,location,hardware,architecture,vlan,address"]
     for number in range(clients):
         vlan, place = divmod(number, per_vlan)
@@ -58,7 +54,12 @@ def _rows(clients: int, vlans: int, per_vlan: int, size: int) -> str:
 
 
 def _site(servers: int, vlans: int, size: int, prefix: int) -> list[str]:
-    lines = ["site: large", "jitter: 0.02", "clients: clients.csv", "architectures: {bios: ipxe, uefi-x64: edk2}"]
+    lines = [
+        "site: large",
+        "jitter: 0.02",
+        "clients: clients.csv",
+        "architectures: {bios: ipxe, uefi-x64: edk2}",
+    ]
     lines.append("vlans:")
     for vlan in range(vlans):
         net = FIRST_NET + vlan * size
@@ -73,15 +74,18 @@ def _site(servers: int, vlans: int, size: int, prefix: int) -> list[str]:
         address = IPv4Address(FIRST_NET + vlan * size + 3 + kind)
         head = f"software: coexist, address: {address}, vlan: v{vlan}"
         if kind == 0:
-            lines.append(f"  otc{vlan}: {{{head}, answers: {{only: thin{vlan}}}, programs: {{bios: lpxelinux.0}}}}")
+            rest = f"answers: {{only: thin{vlan}}}, programs: {{bios: lpxelinux.0}}"
+            lines.append(f"  otc{vlan}: {{{head}, {rest}}}")
         else:
             programs = "{bios: wdsnbp.com, uefi-x64: wdsmgfw.efi}"
-            lines.append(f"  pc{vlan}: {{{head}, answers: {{except: thin{vlan}}}, delay: 1.2, programs: {programs}}}")
+            rest = f"answers: {{except: thin{vlan}}}, delay: 1.2, programs: {programs}"
+            lines.append(f"  pc{vlan}: {{{head}, {rest}}}")
     lines.append("scopes:")
     for vlan in range(vlans):
         net = FIRST_NET + vlan * size
         pool = f"{IPv4Address(net + size - 200)}-{IPv4Address(net + size - 2)}"
-        lines.append(f"  v{vlan}: {{server: dhcp, vlan: v{vlan}, pools: [{pool}], options: {{3: {IPv4Address(net + 1)}}}}}")
+        rest = f"pools: [{pool}], options: {{3: {IPv4Address(net + 1)}}}"
+        lines.append(f"  v{vlan}: {{server: dhcp, vlan: v{vlan}, {rest}}}")
     lines.append("groups:")
     lines += [f"  thin{vlan}: {{where: {{vlan: v{vlan}, hardware: igel}}}}" for vlan in range(vlans)]
     lines.append("intent:")
@@ -93,14 +97,17 @@ def _site(servers: int, vlans: int, size: int, prefix: int) -> list[str]:
     return [*lines, ""]
 
 
-def rendered_dhcpd(folder: Path) -> Path:
-    """The dhcpd.conf of the site's DHCP server."""
+def render_dhcpd(folder: Path) -> None:
+    """Write the dhcpd.conf of the site's DHCP server."""
+    from coexist.inventory import load_inventory
+    from coexist.render.site import renderer_of
+    from coexist.render.target import Job
+    from coexist.render.templates import Templates
+
     inventory = load_inventory(folder)
     job = Job(inventory=inventory, name="dhcp", templates=Templates(None))
     (file,) = renderer_of("isc-dhcpd").render(job)
-    path = folder / "dhcpd.conf"
-    path.write_bytes(file.content)
-    return path
+    (folder / "dhcpd.conf").write_bytes(file.content)
 
 
 def run(command: list[str], codes: tuple[int, ...]) -> tuple[float, float]:
@@ -129,8 +136,10 @@ def measure(clients: int, servers: int, vlans: int, repeat: int) -> dict[str, fl
     """Medians of both programs, run in turn."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_site(folder, clients, servers, vlans)
-        config = rendered_dhcpd(folder)
+        size = ["--clients", str(clients), "--servers", str(servers), "--vlans", str(vlans)]
+        # In a process of its own: the peak memory of a child counts from what its parent held when it began.
+        run([sys.executable, __file__, *size, "--prepare", str(folder)], (0,))
+        config = folder / "dhcpd.conf"
         coexist = [sys.executable, "-m", "coexist", "check", str(folder)]
         dhcpd = ["dhcpd", "-t", "-4", "-cf", str(config)]
         run(coexist, (0,))
@@ -152,13 +161,22 @@ def measure(clients: int, servers: int, vlans: int, repeat: int) -> dict[str, fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, default=100_000)
     parser.add_argument("--servers", type=int, default=200)
     parser.add_argument("--vlans", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--growth", action="store_true", help="measure ten times the clients too")
+    parser.add_argument(
+        "--prepare", type=Path, metavar="FOLDER", help="write the site and its dhcpd.conf only"
+    )
     asked = parser.parse_args()
+    if asked.prepare:
+        write_site(asked.prepare, asked.clients, asked.servers, asked.vlans)
+        render_dhcpd(asked.prepare)
+        return
     os.environ["PATH"] += os.pathsep + "/usr/sbin"
     if shutil.which("dhcpd") is None:
         sys.exit("dhcpd is not installed")
