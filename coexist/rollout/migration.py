@@ -89,14 +89,18 @@ class Journal:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep every other run away from this migration; ends with the process, however it ends."""
+        """Keep every other run away from these files; ends with the process, however it ends."""
         self.path.parent.mkdir(exist_ok=True)
-        with (self.path.parent / f".{self.name}.lock").open("w") as lock:
+        # The directory itself is locked: a lock file would lie in the repository for ever.
+        lock = os.open(self.path.parent, os.O_RDONLY)
+        try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CoexistError(f"another run is at work on {self.name}; wait for its end") from None
+                raise CoexistError(f"another run is at work in {self.path.parent}; wait for its end") from None
             yield
+        finally:
+            os.close(lock)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -200,7 +200,7 @@ def rules(policy: BootPolicy) -> list[Any]:
 def test_two_runs_at_once_are_refused(inventory: Inventory) -> None:
     journal = Journal(inventory, "up")
     other = Journal(inventory, "up").held()
-    with journal.held(), pytest.raises(CoexistError, match="another run is at work on up"):
+    with journal.held(), pytest.raises(CoexistError, match="another run is at work in"):
         other.__enter__()
     with journal.held():
         pass
