@@ -88,6 +88,23 @@ SERVERS: dict[str, dict[str, Any]] = {
             'elsif option arch = 00:07 { filename "u.efi"; next-server {ip}; }',
         ],
     },
+    "dhcpd with a list of its own": {
+        "type": "dhcpd",
+        "body": ["option dhcp-parameter-request-list 60,67,3;", PXECLIENT, "option routers 10.77.0.1;"],
+    },
+    "dhcpd with a vendor space": {
+        "type": "dhcpd",
+        "global": ["option space PXE;", "option PXE.discovery-control code 6 = unsigned integer 8;"],
+        "body": [PXECLIENT, "vendor-option-space PXE;", "option PXE.discovery-control 8;"],
+    },
+    "dhcpd under another identifier": {"type": "dhcpd", "body": ["server-identifier 10.77.0.9;"]},
+    "kea with vendor options": {
+        "type": "kea",
+        "option_data": [
+            {"name": "vendor-encapsulated-options", "csv-format": False, "data": "060108ff"},
+            {"name": "vendor-class-identifier", "data": "PXEClient"},
+        ],
+    },
     "kea": {"type": "kea", "boot": True, "option_data": [{"name": "boot-file-name", "data": "k.efi"}]},
 }
 
@@ -123,8 +140,7 @@ def kea_config(server: dict[str, Any], file: str) -> dict[str, Any]:
         "id": 1,
         "subnet": "10.77.0.0/24",
         "pools": [{"pool": "10.77.0.200 - 10.77.0.220"}],
-        "next-server": server["ip"],
-        "boot-file-name": file,
+        **({"next-server": server["ip"], "boot-file-name": file} if server.get("boot") else {}),
         "option-data": server["option_data"],
     }
     return {

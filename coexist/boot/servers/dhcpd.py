@@ -144,7 +144,12 @@ def _options(asked: Packet, lease: Lease, kind: MessageType, server: IPv4Address
     }
     wanted = asked.options.get(Option.PARAMETER_REQUEST_LIST)
     codes = tuple(wanted) if wanted is not None else _WITHOUT_REQUEST
-    for code in (*codes, *sorted(lease.forced)):
+    if lease.requested is not None:
+        codes = lease.requested
+    for code in (*codes, *sorted(lease.forced), Option.SUBNET_MASK):
+        if code == Option.ROUTER and code in configured:
+            # RFC 2132 section 3.3: the mask precedes the router.
+            result.setdefault(Option.SUBNET_MASK, configured[Option.SUBNET_MASK])
         if code in configured:
             result.setdefault(code, configured[code])
     if Option.RELAY_AGENT_INFORMATION in asked.options:

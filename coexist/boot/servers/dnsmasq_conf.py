@@ -174,6 +174,8 @@ class DnsmasqConfig:
 _WITHOUT_EFFECT = frozenset(
     word
     for words in (
+        "dhcp-sequential-ip dhcp-ignore-clid dhcp-ignore-names dhcp-generate-names dhcp-client-update",
+        "dhcp-rapid-commit bootp-dynamic log-debug dns-loop-detect no-ident",
         "interface except-interface bind-interfaces bind-dynamic listen-address no-dhcp-interface",
         "user group log-dhcp log-facility log-queries log-async quiet-dhcp pid-file dhcp-leasefile",
         "dhcp-lease-max no-resolv no-hosts no-poll addn-hosts hostsdir resolv-file strict-order",
@@ -342,7 +344,7 @@ class _Reader:
             raise ValueError(parts[0])
         code = _option_code(parts.pop(0))
         octets = option_octets(code, parts) if parts else b""
-        text = bool(parts) and not parts[0].replace(".", "").isdigit() and ":" not in parts[0]
+        text = bool(parts) and octets == ",".join(parts).encode()
         self.add(
             "matches",
             MatchLine(kind="match", tag=sets[0], code=code, value=octets, text=text, line=self.number),

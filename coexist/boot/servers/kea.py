@@ -15,7 +15,8 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.boot.servers.generic import relay_or
 from coexist.boot.servers.lease import Lease, LeaseSource
 from coexist.wire.bootp import BOOTREPLY, Packet
-from coexist.wire.options import MessageType, Option
+from coexist.wire.options import MessageType, Option, encode_options
+from coexist.wire.pxe import decode_suboptions
 
 # Dhcpv4Srv::appendBasicOptions: sent whether asked for or not.
 _BASIC = (
@@ -89,6 +90,10 @@ class KeaModel(Stateless):
         asked = arrival.packet
         wanted = {*asked.options.get(Option.PARAMETER_REQUEST_LIST, b""), *_BASIC, *lease.forced}
         found = {code: value for code, value in lease.options.items() if code in wanted}
+        if Option.VENDOR_SPECIFIC_INFORMATION in found:
+            # Kea takes option 43 apart and puts it together again, without an END (2.2.0, packets).
+            parts = decode_suboptions(found[Option.VENDOR_SPECIFIC_INFORMATION])
+            found[Option.VENDOR_SPECIFIC_INFORMATION] = encode_options(parts)
         found.setdefault(Option.SUBNET_MASK, lease.netmask.packed)
         found[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
         found[Option.SERVER_IDENTIFIER] = arrival.address.packed

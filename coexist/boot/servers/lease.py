@@ -32,8 +32,9 @@ class Lease:
     """An address and what comes with it. Lease time in seconds.
 
     ``options``: everything configured for this client, in the order of configuration, whether the client
-    asked for it or not. ``forced``: codes sent even if it did not ask. ``reserved``: the address is the
-    client's own (never pinged). ``min_secs``: the threshold on its ``secs``.
+    asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
+    its own. ``reserved``: the address is the client's own (never pinged). ``min_secs``: the threshold on
+    its ``secs``.
     """
 
     yiaddr: IPv4Address
@@ -43,6 +44,7 @@ class Lease:
     sname: bytes = b""
     options: Mapping[int, bytes] = field(default_factory=dict)
     forced: frozenset[int] = frozenset()
+    requested: tuple[int, ...] | None = None
     lease_time: int = 43200
     reserved: bool = False
     min_secs: int = 0

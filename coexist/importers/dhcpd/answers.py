@@ -213,7 +213,8 @@ class DhcpdAnswers:
         server = {code: octets for (space, code), octets in values.options.items() if space == "server"}
         _refuse(server, known=bool(machines))
         options = {code: octets for (space, code), octets in values.options.items() if space == "dhcp"}
-        forced = options.pop(Option.PARAMETER_REQUEST_LIST, b"")
+        # A configured list replaces the client's (4.4.3-P1, packets).
+        requested = options.pop(Option.PARAMETER_REQUEST_LIST, None)
         self._encapsulate(options, values, server)
         lease_time = int.from_bytes(server.get(1, b"\0\0\xa8\xc0"), "big")
         return Lease(
@@ -223,7 +224,7 @@ class DhcpdAnswers:
             file=server.get(15, b"").rstrip(b"\0"),
             sname=server.get(16, b"").rstrip(b"\0"),
             options=options,
-            forced=frozenset(forced),
+            requested=None if requested is None else tuple(requested),
             lease_time=lease_time,
             reserved=any(address in machine.addresses for machine in machines),
             min_secs=int.from_bytes(server.get(14, b""), "big"),
@@ -244,7 +245,7 @@ class DhcpdAnswers:
         if chosen is not None and Option.VENDOR_SPECIFIC_INFORMATION not in options:
             name = chosen.decode("latin-1").lower()
             if name in spaces:
-                options[Option.VENDOR_SPECIFIC_INFORMATION] = spaces[name] + b"\xff"
+                options[Option.VENDOR_SPECIFIC_INFORMATION] = spaces[name]
 
 
 _VENDOR_OPTION_SPACE = 19
