@@ -22,6 +22,7 @@ from stage import (
     Wire,
     alternate,
     boot_server,
+    cpu_seconds,
     dnsmasq,
     median,
     report,
@@ -42,9 +43,10 @@ CASES = (
 )
 
 
-def rate(stage: Wire, port: int, clients: int, windowsize: int) -> float:
-    """Megabytes a second over all transfers."""
+def rate(stage: Wire, port: int, server: Process, clients: int, windowsize: int, cpu: list[float]) -> float:
+    """Megabytes a second over all transfers; microseconds of processor time a block go to ``cpu``."""
     transfers = max(64, clients)
+    before = cpu_seconds(server)
     done = run_tool(
         stage,
         [shared_tool("tftpload"), "-s", SERVER, "-p", str(port), "-f", FILE, "-n", str(clients),
@@ -54,11 +56,12 @@ def rate(stage: Wire, port: int, clients: int, windowsize: int) -> float:
     result = json.loads(done.stdout)
     if done.returncode != 0:
         raise SystemExit(f"transfers failed: {done.stdout}")
+    cpu.append((cpu_seconds(server) - before) / (transfers * (SIZE // 1468 + 1)) * 1e6)
     return float(result["MBps"])
 
 
 @contextmanager
-def servers(stage: Wire) -> Iterator[dict[str, int]]:
+def servers(stage: Wire) -> Iterator[dict[str, tuple[int, Process]]]:
     """All contenders at once, each on a port of its own; an idle server costs the others nothing."""
     root = stage.folder / "tftp"
     root.mkdir()
@@ -86,12 +89,17 @@ def servers(stage: Wire) -> Iterator[dict[str, int]]:
         directory=ROOT,
     )
     with (
-        running(boot_server(stage, "own", config)),
-        running(dnsmasq(stage, "--enable-tftp", f"--tftp-root={root}", "--tftp-max=400")),
+        running(boot_server(stage, "own", config)) as own,
+        running(dnsmasq(stage, "--enable-tftp", f"--tftp-root={root}", "--tftp-max=400")) as theirs,
         running(tftpd),
         running(tftpy),
     ):
-        yield {"coexist": 1069, "dnsmasq": 69, "tftpd-hpa": 2069, "tftpy": 3069}
+        yield {
+            "coexist": (1069, own),
+            "dnsmasq": (69, theirs),
+            "tftpd-hpa": (2069, tftpd),
+            "tftpy": (3069, tftpy),
+        }
 
 
 def main() -> None:
@@ -106,8 +114,10 @@ def main() -> None:
         for clients, windowsize, wanted in CASES:
             if arguments.only not in (None, f"{clients}x{windowsize}"):
                 continue
+            cpu: dict[str, list[float]] = {name: [] for name in ports}
             contenders: dict[str, Callable[[], float]] = {
-                name: partial(rate, stage, port, clients, windowsize) for name, port in ports.items()
+                name: partial(rate, stage, port, server, clients, windowsize, cpu[name])
+                for name, (port, server) in ports.items()
             }
             figures = alternate(arguments.runs, contenders)
             medians = {name: median(values) for name, values in figures.items()}
@@ -120,6 +130,9 @@ def main() -> None:
                     if name != "coexist"
                 },
                 wanted=wanted,
+                # tftpd-hpa forks for each transfer, so its own process tells nothing.
+                cpu_us_a_block={name: median(cpu[name]) for name in ("coexist", "dnsmasq")},
+                cpu_ratio=round(median(cpu["dnsmasq"]) / median(cpu["coexist"]), 2),
                 runs=figures,
             )
 

@@ -106,6 +106,12 @@ def dnsmasq(stage: Wire, *options: str) -> Process:
     return process
 
 
+def cpu_seconds(process: Process) -> float:
+    """The processor time a server has used, to the nanosecond; says more than rates on a busy machine."""
+    tasks = Path(f"/proc/{process.pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def median(values: list[float]) -> float:
     return round(statistics.median(values), 4)
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.boot.compiled import Area, CompiledPolicy, Prepared
+from coexist.boot.compiled import Area, Prepared
 from coexist.boot.policy import BootPolicy, Listen
 from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request
 from coexist.boot.respond import Answer, Reason, Silence, respond
-from coexist.server import interfaces
 from coexist.server.counters import Counters
+from coexist.server.endpoints import IP_PKTINFO, PKTINFO, PXE_MULTICAST, Endpoint, Endpoints
 from coexist.server.logs import Log
 from coexist.server.loop import Loop, Timer
 from coexist.server.seen import Client, ClientsSeen
@@ -24,14 +23,10 @@ from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option
 
-PXE_MULTICAST = "224.0.1.2"
-"""PXE 2.1 section 3.2: where boot server discovery by multicast goes (port 4011)."""
 MOST_WAITING = 20_000
 _BATCH = 64
-_IP_PKTINFO = 8  # linux/in.h; the socket module has the name from Python 3.14 on
 _LARGEST = 4096
-_PKTINFO = struct.Struct("=I4s4s")
-_ANCILLARY = socket.CMSG_SPACE(_PKTINFO.size)
+_ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
 _NO_ADDRESS = bytes(4)
 _REPEATED_OFTEN = 2.0  # seconds between two log lines about the same error of a socket
 
@@ -47,22 +42,6 @@ class Waiting:
     endpoint: Endpoint
     prepared: tuple[Prepared, Area] | None
     timer: Timer | None = None
-
-
-class Endpoint:
-    """One address of the server on one port: how packets to it are decided and where answers leave from."""
-
-    def __init__(self, listen: Listen, policy: BootPolicy, port: int, index: int) -> None:
-        self.address = listen.address
-        self.vlan = listen.vlan or ""
-        self.index = index
-        self.policy = policy
-        self.compiled = CompiledPolicy(policy, listen.address, port)
-        packed = listen.address.packed
-        # Broadcasts leave by the interface the request came by, everything else by the routes; both carry
-        # the address the client knows this server by.
-        self.to_all = [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(index, packed, _NO_ADDRESS))]
-        self.to_one = [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, packed, _NO_ADDRESS))]
 
 
 class ProxyDhcp:
@@ -88,13 +67,11 @@ class ProxyDhcp:
         self.registers = registers
         self.alternate = sock.getsockname()[1] != role
         self.pxe_servers: set[bytes] = set()
-        self._listen: Sequence[tuple[Listen, str | None]] = ()
-        self._policy: BootPolicy | None = None
-        self._endpoints: dict[bytes, Endpoint | None] = {}
+        self._endpoints = Endpoints(role)
         self._complained: dict[str, float] = {}
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
     def start(self) -> None:
         """Begin to serve on the loop."""
@@ -102,15 +79,15 @@ class ProxyDhcp:
 
     def use(self, policy: BootPolicy, listen: Sequence[tuple[Listen, str | None]]) -> None:
         """Decide by this policy from the next packet on; ``listen`` with the interface of each address."""
-        self._policy = policy
-        self._listen = listen
+        self._endpoints.use(policy, listen)
         self.refresh()
 
     def refresh(self) -> None:
         """Look up interfaces again: one came, went or has another address."""
-        self._endpoints.clear()
+        self._endpoints.known.clear()
         if self.role == BOOT_SERVER_PORT:
-            self._join_multicast()
+            for error in self._endpoints.join_multicast(self.sock):
+                self._complain("multicast", PXE_MULTICAST, error)
 
     def close(self) -> None:
         """Stop and close the socket."""
@@ -122,7 +99,7 @@ class ProxyDhcp:
     def drain(self) -> None:
         """Answer what has come, at most a batch, so that others get their turn."""
         receive = self.sock.recvmsg
-        endpoints = self._endpoints
+        endpoints = self._endpoints.known
         begun = time.monotonic()
         wall = time.time()
         count = 0
@@ -140,9 +117,11 @@ class ProxyDhcp:
             try:
                 endpoint = endpoints[info]
             except KeyError:
-                endpoint = self._find_endpoint(info)
+                endpoint = self._endpoints.find(info)
             if endpoint is not None:
                 self.receive(endpoint, data, source, begun, wall)
+            else:
+                self.counters.decisions[self.role, "NOT_LISTENED"] += 1
         if count:
             self.counters.latency.observe(time.monotonic() - begun, count)
 
@@ -295,13 +274,13 @@ class ProxyDhcp:
         counters.waiting -= 1
         now = time.monotonic()
         endpoint, data, source = waiting.endpoint, waiting.data, waiting.source
-        policy = self._policy
+        policy = self._endpoints.policy
         assert policy is not None
         made: Answer | Prepared
         # The policy may be another one by now, and the client may have gone with another server.
         if endpoint.policy is not policy or policy.follow_offers or waiting.prepared is None:
             if endpoint.policy is not policy:
-                endpoint = self._endpoint_like(endpoint, policy)
+                endpoint = endpoint.under(policy)
             answer, request = self._respond(endpoint, client, data, source, now)
             if isinstance(answer, Silence):
                 self._stay_silent(client, answer, request.message_type, now)
@@ -315,10 +294,6 @@ class ProxyDhcp:
         self._send(endpoint, octets, target, source)
         counters.lateness.observe(now - waiting.due)
         self._note_answer(client, made, now, waiting.due)
-
-    def _endpoint_like(self, endpoint: Endpoint, policy: BootPolicy) -> Endpoint:
-        listen = Listen(address=endpoint.address, vlan=endpoint.vlan or None)
-        return Endpoint(listen, policy, self.role, endpoint.index)
 
     # -- answering -----------------------------------------------------------------------------
 
@@ -380,49 +355,6 @@ class ProxyDhcp:
         if not client.asks:
             client.asks = True
             self.registers(client)
-
-    # -- addresses and interfaces --------------------------------------------------------------
-
-    def _find_endpoint(self, info: bytes) -> Endpoint | None:
-        """Which of the server's addresses a packet is for (ip(7): IP_PKTINFO), remembered by its octets."""
-        assert self._policy is not None
-        endpoint = None
-        if len(info) >= _PKTINFO.size:
-            index, _, to = _PKTINFO.unpack_from(info)
-            found = self._listen_of(index, IPv4Address(to))
-            if found is not None:
-                endpoint = Endpoint(found, self._policy, self.role, index)
-        if len(self._endpoints) > 1000:
-            self._endpoints.clear()
-        self._endpoints[info] = endpoint
-        return endpoint
-
-    def _listen_of(self, index: int, to: IPv4Address) -> Listen | None:
-        for listen, _ in self._listen:
-            if listen.address == to:
-                return listen
-        try:
-            known = interfaces.addresses()
-            name = socket.if_indextoname(index)
-        except OSError:
-            return None
-        if to in known:
-            return None  # unicast to an address of this host that is not one of ours
-        for listen, interface in self._listen:
-            if interface == name or (interface is None and known.get(listen.address) == index):
-                return listen
-        return None
-
-    def _join_multicast(self) -> None:
-        group = socket.inet_aton(PXE_MULTICAST)
-        for listen, _ in self._listen:
-            try:
-                self.sock.setsockopt(
-                    socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + listen.address.packed
-                )
-            except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.ENODEV, errno.EADDRNOTAVAIL):
-                    self._complain("multicast", PXE_MULTICAST, error)
 
 
 def file_of(answer: Answer | Prepared) -> str:

@@ -1,8 +1,4 @@
-"""TFTP on sockets: the state machines of ``boot.tftp_transfer``, each with a connected socket of its own.
-
-A window leaves in one system call: the kernel cuts it into datagrams (UDP_SEGMENT, udp(7), Linux 4.18).
-Where the kernel, the path or the device cannot do that, block by block.
-"""
+"""The TFTP service: requests on port 69, who may have what, and the transfers that come of them."""
 
 from __future__ import annotations
 
@@ -14,14 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from coexist.boot.tftp_transfer import Agreed, Limits, Step, Transfer, negotiate
+from coexist.boot.tftp_transfer import Limits, negotiate
 from coexist.server.access import Access, Doorkeeper
 from coexist.server.counters import Counters
-from coexist.server.files import CHUNK_BLOCKS, ChangedError, Content, FrameCache, Framed, NotServedError
+from coexist.server.files import Content, FrameCache, NotServedError
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
+from coexist.server.tftp_sending import Running
 from coexist.wire.tftp import (
-    DEFAULT_BLKSIZE,
     Error,
     ErrorCode,
     ReadRequest,
@@ -35,17 +31,6 @@ MOST_TRANSFERS = 4096
 SWEEP_SECONDS = 0.2
 _BATCH = 32
 _LARGEST_REQUEST = 2048
-_LARGEST_REPLY = 600
-_UDP_SEGMENT = 103  # linux/udp.h
-_MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS
-_LARGEST_DATAGRAM = 65_000
-_SEND = Step.SEND
-_WAIT = Step.WAIT
-_CHANGED = "the file was changed, try again"
-# What the kernel says when it will not segment: no such option, too long for the device, not on this path.
-_NO_SEGMENTS = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
-# Full queues and firewalls: the client's timeout and ours repair it.
-_PASSING = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EPERM, errno.ENOMEM, errno.ENETDOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,158 +41,6 @@ class TftpTerms:
     whitelist: bool
     port_range: tuple[int, int] | None
     find: Callable[[str, Access, str], Content]
-
-
-class Running:
-    """One transfer and its socket."""
-
-    __slots__ = (
-        "base",
-        "begun",
-        "counted",
-        "framed",
-        "name",
-        "packets",
-        "peer",
-        "receive",
-        "segments",
-        "send",
-        "service",
-        "sock",
-        "touched",
-        "transfer",
-        "who",
-    )
-
-    def __init__(
-        self,
-        service: TftpService,
-        sock: socket.socket,
-        peer: tuple[str, int],
-        name: str,
-        who: Access,
-        framed: Framed,
-        agreed: Agreed,
-    ) -> None:
-        self.service = service
-        self.sock = sock
-        self.send = sock.send
-        self.receive = sock.recv
-        self.peer = peer
-        self.name = name
-        self.who = who
-        self.framed = framed
-        self.packets: list[bytes] = []
-        self.base = 1
-        self.counted = 0
-        self.transfer = Transfer(framed.content.size, agreed)
-        self.segments = 1
-        self.begun = self.touched = time.monotonic()
-        # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
-        if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
-            self._ask_for_segments(4 + agreed.blksize)
-
-    def _ask_for_segments(self, size: int) -> None:
-        try:
-            self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, size)
-            self.segments = min(_MOST_SEGMENTS, _LARGEST_DATAGRAM // size)
-        except OSError:
-            self.segments = 1
-
-    def readable(self) -> None:
-        """A datagram from the client has come."""
-        try:
-            octets = self.receive(_LARGEST_REPLY)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.service.end(self, "vanished")  # ICMP says that nobody listens there any more
-            return
-        transfer = self.transfer
-        step = transfer.receive(octets)
-        if step is _SEND:
-            if transfer.window == 1:
-                # The most frequent of all: the next block, which stands ready.
-                try:
-                    self.send(self.packets[transfer.first - self.base])
-                except IndexError:
-                    self._send_from_next_chunk()
-                except OSError as error:
-                    self._send_failed(error)
-            else:
-                self.send_blocks()
-        elif step is not _WAIT:
-            self.do(step)
-
-    def do(self, step: Step) -> None:
-        """Carry out a step."""
-        transfer = self.transfer
-        match step:
-            case Step.SEND:
-                self.send_blocks()
-            case Step.SEND_OPTIONS:
-                self._send_one(transfer.option_acknowledgement())
-            case Step.FINISHED:
-                self.service.end(self, "finished")
-            case Step.REFUSED:
-                self.service.end(self, "refused by the client")
-            case Step.GIVEN_UP:
-                self.service.end(self, "given up")
-            case Step.WAIT:
-                pass
-
-    def _send_from_next_chunk(self) -> None:
-        first = self.transfer.first
-        try:
-            self.packets = self.framed.packets(first)
-            self.base = first - (first - 1) % CHUNK_BLOCKS
-            self.send(self.packets[first - self.base])
-        except ChangedError:
-            self.service.end(self, "changed", tell=_CHANGED)
-        except OSError as error:
-            self._send_failed(error)
-
-    def send_blocks(self) -> None:
-        """Send the blocks the transfer names."""
-        transfer = self.transfer
-        count = transfer.count
-        try:
-            if count <= self.segments:
-                for frames in self.framed.frames(transfer.first, count):
-                    self.send(frames)
-            else:
-                self._send_in_parts(transfer.first, count)
-        except ChangedError:
-            self.service.end(self, "changed", tell=_CHANGED)
-            return
-        except OSError as error:
-            self._send_failed(error)
-            return
-
-    def _send_in_parts(self, first: int, count: int) -> None:
-        step = self.segments
-        for start in range(first, first + count, step):
-            for frames in self.framed.frames(start, min(step, first + count - start)):
-                self.send(frames)
-
-    def _send_one(self, octets: bytes) -> None:
-        try:
-            self.send(octets)
-        except OSError as error:
-            self._send_failed(error)
-
-    def _send_failed(self, error: OSError) -> None:
-        service = self.service
-        number = error.errno or 0
-        service.counters.send_errors[errno.errorcode.get(number, "?")] += 1
-        if self.segments > 1 and number in _NO_SEGMENTS:
-            self.segments = 1
-            self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 0)
-            self.send_blocks()
-        elif number == errno.ECONNREFUSED:
-            service.end(self, "vanished")
-        elif number not in _PASSING:
-            service.end(self, f"failed: {error.strerror}")
 
 
 class TftpService:

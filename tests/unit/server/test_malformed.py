@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from coexist.boot.policy import BootPolicy, BootProgram, Listen, Rule
 from coexist.inventory.macset import EVERYONE
 from coexist.server.counters import Counters
+from coexist.server.endpoints import Endpoint
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
-from coexist.server.proxydhcp import Endpoint, ProxyDhcp
+from coexist.server.proxydhcp import ProxyDhcp
 from coexist.server.seen import ClientsSeen
 from coexist.wire.bootp import encode
 from coexist.wire.tftp import decode
