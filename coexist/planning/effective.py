@@ -71,9 +71,10 @@ class _Maker:
         self.inventory = inventory
         self.name = name
         self.migration: Migration = inventory.site.migrations[name]
-        self.placement = placement
         self.parked = parked
         self.scope = migrating(inventory, self.migration)
+        # A machine that was unregistered since it moved is nobody's any more.
+        self.placement = placement.within(self.scope)
         self.groups: dict[str, Group] = {}
 
     # -- groups --------------------------------------------------------------------------------

@@ -44,6 +44,17 @@ class Placement:
             return mac in self.handed
         return mac in self.left or (mac in self.arrived and mac not in self.waiting)
 
+    def within(self, scope: frozenset[int]) -> Placement:
+        """The same without clients that are no longer part of the migration."""
+        return self.changed(
+            left=self.left & scope,
+            arrived=self.arrived & scope,
+            yielding=self.yielding & scope,
+            waiting=self.waiting & scope,
+            handed=self.handed & scope,
+            returned=self.returned & scope,
+        )
+
     def changed(self, **sets: object) -> Placement:
         """A copy with some of its fields replaced."""
         return replace(self, **sets)  # type: ignore[arg-type]

@@ -97,7 +97,8 @@ class Journal:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise CoexistError(f"another run is at work in {self.path.parent}; wait for its end") from None
+                busy = f"another run is at work in {self.path.parent}; wait for its end"
+                raise CoexistError(busy) from None
             yield
         finally:
             os.close(lock)

@@ -143,6 +143,12 @@ def test_whoever_is_handed_over_boots_the_other_servers_files() -> None:
     assert (untouched.programs[0].server, untouched.programs[0].file) == (None, "old/lpxelinux.0")
 
 
+def test_a_machine_that_was_unregistered_since_is_served_by_nobody() -> None:
+    now = inventory_at(site(clients=11), "up", Placement.settled(MACS))
+    assert answered(now, "new") == frozenset(MACS[:11])
+    assert not answered(now, "old")
+
+
 def test_a_retired_server_answers_nobody() -> None:
     now = inventory_at(SITE, "up", replace(Placement.settled(MACS), retired=True))
     assert not answered(now, "old")
