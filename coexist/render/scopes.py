@@ -30,7 +30,7 @@ class Condition:
     """Which packets a setting is about; all parts hold together, None means any.
 
     ``cells``: names of cells. ``architectures``: codes of option 93 (its first one); a PXEClient that sends
-    none is a BIOS (RFC 4578 section 2.1). ``ipxe``: clients that already run iPXE.
+    none is a BIOS (RFC 4578 section 2.1). ``ipxe``: clients that already run iPXE. ``unless``: none of these holds.
     """
 
     cells: frozenset[str] | None = None
@@ -39,11 +39,18 @@ class Condition:
     vendor_class: bytes | None = None
     user_class: bytes | None = None
     tests: tuple[OptionTest, ...] = ()
+    unless: tuple[Condition, ...] = ()
 
     @property
     def always(self) -> bool:
         """Whether it holds for every packet."""
         return self == ALWAYS
+
+    def excludes(self, other: Condition) -> bool:
+        """Whether no packet can fulfil both, as far as groups and architectures tell."""
+        cells = self.cells is not None and other.cells is not None and not self.cells & other.cells
+        codes = (self.architectures, other.architectures)
+        return cells or (codes[0] is not None and codes[1] is not None and not codes[0] & codes[1])
 
 
 ALWAYS = Condition()
@@ -51,7 +58,10 @@ ALWAYS = Condition()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Values for the packets of a condition. Options are octets as they go on the wire."""
+    """Values for the packets of a condition. Options are octets as they go on the wire.
+
+    ``file_server``: the next server has this very file, and is none where another setting gives the file.
+    """
 
     name: str
     path: Path
@@ -60,6 +70,7 @@ class Setting:
     file: str | None = None
     options: Mapping[int, bytes] = field(default_factory=dict)
     ignore: bool = False
+    file_server: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +204,7 @@ def settle(settings: list[Setting], name: str, path: Path) -> tuple[tuple[Settin
     """
     defaults = Setting(name=name, path=path)
     special: list[Setting] = []
-    for setting in settings:
+    for setting in _with_their_file(settings):
         left = replace(
             setting,
             next_server=setting.next_server if defaults.next_server is None else None,
@@ -213,6 +224,24 @@ def settle(settings: list[Setting], name: str, path: Path) -> tuple[tuple[Settin
             ignore=left.ignore or defaults.ignore,
         )
     return tuple(special), defaults
+
+
+def _with_their_file(settings: list[Setting]) -> Iterator[Setting]:
+    """The settings; a file's own server apart from its file where a setting above may give another file."""
+    above: list[Condition] = []
+    for setting in settings:
+        rivals = tuple(c for c in above if not c.excludes(setting.condition)) if setting.file_server else ()
+        if setting.file is not None:
+            above.append(setting.condition)
+        if not rivals:
+            yield setting
+            continue
+        beside = {code: octets for code, octets in setting.options.items() if code == Option.TFTP_SERVER_NAME}
+        rest = {code: octets for code, octets in setting.options.items() if code not in beside}
+        yield replace(setting, next_server=None, options=rest)
+        if not any(rival.always for rival in rivals):
+            only_here = replace(setting.condition, unless=rivals)
+            yield replace(setting, file=None, options=beside, condition=only_here)
 
 
 def _refusals(server: Server, name: str, cells: Cells) -> Iterator[Setting]:
@@ -323,6 +352,7 @@ class _Values:
                 next_server=own,
                 file=program.file,
                 options=_echo(key, explicit),
+                file_server=own is not None,
             )
             yield with_options(setting, explicit, own or default)
 

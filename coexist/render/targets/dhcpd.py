@@ -233,6 +233,8 @@ class _Writer:
             yield _any([_equals("user-class", text), _equals("user-class", bytes((len(text),)) + text)])
         for test in condition.tests:
             yield _option_test(test)
+        for other in condition.unless:
+            yield _none(self.condition(other))
 
     def _membership(self, cells: frozenset[str]) -> Iterator[str]:
         if self.cells.rest.name not in cells:
@@ -379,6 +381,12 @@ def _any(terms: list[str], *, always: bool = False) -> str:
     return f"({_any(terms[:half])} or {_any(terms[half:])})"
 
 
+def _none(term: str) -> str:
+    # `and` with a false left side, and a pattern on an option that is not there, are neither true nor false to
+    # dhcpd, and so is their negation (evaluate_boolean_expression, common/tree.c); `or` with a falsehood is false.
+    return f"not (({term}) or 0 = 1)"
+
+
 def _group(name: str) -> str:
     return f"config-option coexist.group = {dhcpd_string(name)}"
 
@@ -402,7 +410,7 @@ def _architecture(code: int) -> str:
 
 def _option_test(test: OptionTest) -> str:
     term = _comparison(test, tested_name(test))
-    return f"not ({term})" if test.negated else term
+    return _none(term) if test.negated else term
 
 
 def _comparison(test: OptionTest, name: str) -> str:

@@ -144,7 +144,7 @@ class Groups:
         """The literals that say a machine is in one of the cells."""
         named = [cell.name for cell in self.cells.named]
         if self.cells.rest.name in cells:
-            return [lacks(self.cell_tag(name)) for name in named if name not in cells]
+            return [lacks(self.cell_tag(name)) for name in named if name not in cells] or [lacks(NEVER)]
         wanted = [name for name in named if name in cells]
         if len(wanted) == 1:
             return [has(self.cell_tag(wanted[0]))]
@@ -169,6 +169,8 @@ class Groups:
             terms.append(has(tags.any_of(("user-class", text), f"user-{tags.number()}", ways)))
         for test in condition.tests:
             terms += _tested(tags, test)
+        for other in condition.unless:
+            terms.append(lacks(tags.any_of(("whole", other), f"but-{tags.number()}", [self.literals(other)])))
         return terms
 
 

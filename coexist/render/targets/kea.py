@@ -205,6 +205,8 @@ class _Writer:
             )
         for test in condition.tests:
             yield _option_test(test)
+        for other in condition.unless:
+            yield f"not ({self.test(other)})"
 
     # -- scopes --------------------------------------------------------------------------------
 

@@ -295,7 +295,7 @@ class _Writer:
             return None
         vendor = self._vendor_classes(condition)
         user = self._user_classes(condition)
-        if vendor is None or user is None or any(map(cannot_test, condition.tests)):
+        if vendor is None or user is None or condition.unless or any(map(cannot_test, condition.tests)):
             self._report(setting, "tests what no policy can test, or the same option twice")
             return None
         if vendor:
