@@ -398,7 +398,7 @@ def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
     found.append(f"a VLAN of its own for {who}, relayed to {name} and the DHCP server only")
     if case.client.architecture == "bios" or site.kind(case.client) == "ipxe":
         found.append(
-            f"`next_server: {name}` and `filename` (66/67) for {who} in the scope: iPXE prefers it to any proxy"
+            f"`next_server: {name}` and `filename` (66/67) for {who} in the scope, which iPXE prefers"
         )
     return tuple(found)
 

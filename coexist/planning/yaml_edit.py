@@ -16,11 +16,17 @@ import yaml
 from coexist.inventory.documents import Path
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/ ]*\Z")
+# What YAML takes for a line break, a mark or nothing that can be printed (YAML 1.2 section 5.1).
+_SPECIAL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 _RESERVED = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 
 
 class EditError(ValueError):
     """The text is written in a way that these edits do not reach."""
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
 
 
 def flow(value: Any) -> str:
@@ -31,7 +37,7 @@ def flow(value: Any) -> str:
         return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, str):
         plain = _PLAIN.match(value) and value.lower() not in _RESERVED and not value.endswith(" ")
-        return value if plain else json.dumps(value, ensure_ascii=False)
+        return value if plain else _SPECIAL.sub(_escaped, json.dumps(value, ensure_ascii=False))
     return json.dumps(value)
 
 

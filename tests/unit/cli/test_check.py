@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from coexist.analysis.catalogue import CATALOGUE
+from coexist.analysis.findings import Finding, Severity, Witness
+from coexist.cli import run
+from coexist.cli.findings import Report, as_github, as_junit, as_sarif, as_text, clients_text, counted
+from coexist.errors import Position
+
+ROOT = Path(__file__).resolve().parents[3]
+CAMPUS = str(ROOT / "inventories" / "campus")
+BROKEN = str(ROOT / "inventories" / "broken")
+
+
+def check(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
+    code = run(["check", *args])
+    return code, capsys.readouterr().out
+
+
+def test_a_clean_site_says_what_was_covered_and_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = check(capsys, CAMPUS)
+    assert code == 0
+    assert re.fullmatch(r"2\^48 MACs on 3 VLANs in \d+ classes: no findings\n", out)
+
+
+def test_the_text_fits_eighty_columns_and_names_line_witness_and_repair(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out = check(capsys, BROKEN)
+    assert code == 1
+    assert "\x1b" not in out, "no colour where nobody looks"
+    assert [line for line in out.splitlines() if len(line) > 80 and " " in line.strip()] == []
+    assert re.search(r"broken/site\.yaml:\d+:\d+\n", out)
+    assert "repair: " in out
+    assert re.search(r"for example tc-\S+ 00:80:64:10:00:01 \(bios,\s+ipxe, VLAN office\)", out)
+    assert out.splitlines()[-1].startswith("2^48 MACs on 5 VLANs in ")
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("--fail-on", "never"), 0),
+        (("--select", "CX204", "--fail-on", "error"), 0),
+        (("--select", "CX204", "--fail-on", "warning"), 1),
+        (("--select", "CX1"), 0),
+        (("--ignore", "CX2,CX3,CX4"), 0),
+        (("--ignore", "CX4"), 1),
+    ],
+)
+def test_the_exit_code_follows_what_is_looked_for(
+    capsys: pytest.CaptureFixture[str], args: tuple[str, ...], code: int
+) -> None:
+    assert check(capsys, BROKEN, *args)[0] == code
+
+
+def test_what_is_no_code_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", BROKEN, "--select", "E501"]) == 2
+    assert "is no code" in capsys.readouterr().err
+
+
+def test_an_inventory_that_cannot_be_read_exits_2(tmp_path: Path) -> None:
+    assert run(["check", str(tmp_path)]) == 2
+
+
+def test_json_has_a_version_and_everything_of_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = check(capsys, BROKEN, "--format", "json")
+    told = json.loads(out)
+    assert told["version"] == 1
+    assert told["classes"] > 0
+    assert len({finding["code"] for finding in told["findings"]}) >= 10
+    first = told["findings"][0]
+    keys = "code name severity file line column path message repair clients witness"
+    assert set(first) == set(keys.split())
+    assert first["witness"]["timeline"]
+
+
+def test_a_suppressed_finding_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "inventories" / "broken" / "site.yaml").read_text(encoding="utf-8")
+    text += "\nsuppress:\n  - {code: CX204, where: vlans.office, reason: until the router is replaced}\n"
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "clients.csv").write_bytes((ROOT / "inventories" / "broken" / "clients.csv").read_bytes())
+    code, out = check(capsys, str(tmp_path), "--format", "json", "--select", "CX204,CX1")
+    told = json.loads(out)
+    assert code == 0
+    assert told["findings"] == []
+    assert [finding["code"] for finding in told["suppressed"]] == ["CX204"]
+
+
+def finding(code: str = "CX301", message: str = "two, of them: 50%", **changes: object) -> Finding:
+    kind = CATALOGUE[code]
+    witness = Witness(mac=0x0080641, architecture="bios", firmware="ipxe", vlan="office", timeline=("a", "b"))
+    values: dict[str, object] = {
+        "code": kind,
+        "severity": kind.severity,
+        "position": Position("inv/site.yaml", 12, 5),
+        "message": message,
+        "repair": "do this",
+        "path": ("servers", "otc"),
+        "witness": witness,
+        "clients": 7,
+    }
+    return Finding(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_sarif_is_what_the_standard_asks_for() -> None:
+    """OASIS SARIF 2.1.0, sections 3.13, 3.14, 3.19, 3.27, 3.30: what must be there, and its references."""
+    report = Report(findings=[finding(), finding("CX204")], suppressed=[finding("CX307")])
+    log = json.loads(as_sarif(report))
+    assert log["version"] == "2.1.0"
+    assert log["$schema"].endswith("sarif-schema-2.1.0.json")
+    (run_,) = log["runs"]
+    driver = run_["tool"]["driver"]
+    assert driver["name"] == "coexist"
+    rules = driver["rules"]
+    assert [rule["id"] for rule in rules] == ["CX204", "CX301", "CX307"]
+    assert all(rule["helpUri"] == f"docs/findings/{rule['id']}.md" for rule in rules)
+    assert all((ROOT / rule["helpUri"]).is_file() for rule in rules)
+    for result in run_["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in ("none", "note", "warning", "error")
+        assert result["message"]["text"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"] == "inv/site.yaml"
+        assert place["region"] == {"startLine": 12, "startColumn": 5}
+    assert [bool(result.get("suppressions")) for result in run_["results"]] == [False, False, True]
+
+
+def test_junit_has_a_case_for_each_code_and_a_failure_for_each_found() -> None:
+    root = ElementTree.fromstring(as_junit(Report(findings=[finding(), finding(message="another")])))
+    cases = root.findall("./testsuite/testcase")
+    assert len(cases) == len(CATALOGUE)
+    (failed,) = [case for case in cases if case.find("failure") is not None]
+    assert failed.get("name") == "CX301 two-responders"
+    failure = failed.find("failure")
+    assert failure is not None
+    assert len((failure.text or "").splitlines()) == 2
+
+
+def test_github_annotations_escape_what_would_end_them() -> None:
+    (line,) = as_github(Report(findings=[finding()])).splitlines()
+    assert line == (
+        "::error file=inv/site.yaml,line=12,col=5,title=CX301 two-responders::two, of them: 50%25; do this"
+    )
+
+
+def test_the_text_is_grouped_by_code() -> None:
+    text = as_text(Report(findings=[finding(), finding(message="another")], summary="end"))
+    assert text.count("two-responders") == 1
+    assert text.endswith("end\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1"),
+        (16_777_216, "16,777,216"),
+        (2**48, "about 2^48"),
+        (2**48 - 5, "about 2^48"),
+        (2**44, "about 2^44"),
+    ],
+)
+def test_numbers_of_clients_are_told_as_people_read_them(number: int, text: str) -> None:
+    assert clients_text(number) == text
+
+
+def test_counts_name_each_severity_once() -> None:
+    found = [finding(), finding(), finding("CX204"), finding("CX103", severity=Severity.INFO)]
+    assert counted(found) == "2 errors, 1 warning, 1 note"
+
+
+@pytest.mark.parametrize("form", ["text", "json", "csv", "markdown"])
+def test_the_matrix_has_a_row_for_each_kind_of_client(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    assert run(["matrix", CAMPUS, "--format", form]) == 0
+    out = capsys.readouterr().out
+    assert "thin-clients" in out
+    if form == "json":
+        rows = json.loads(out)["rows"]
+        assert sum(r["clients"] for r in rows if (r["vlan"], r["architecture"]) == ("office", "bios")) > 2**47
+        assert all(row["agrees"] is not False for row in rows)
+
+
+def test_solve_prints_a_patch_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = (ROOT / "inventories" / "broken" / "site.yaml").read_bytes()
+    assert run(["solve", BROKEN]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("--- a/")
+    assert "+    answers: intended\n" in told.out
+    assert "no findings" in told.err.splitlines()[-1]
+    assert (ROOT / "inventories" / "broken" / "site.yaml").read_bytes() == before
+
+
+def test_solve_writes_what_check_then_finds_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("site.yaml", "clients.csv"):
+        (tmp_path / name).write_bytes((ROOT / "inventories" / "broken" / name).read_bytes())
+    assert run(["solve", str(tmp_path), "--write"]) == 0
+    assert run(["check", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert run(["solve", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "nothing to change" in told.err

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coexist.planning.yaml_edit import EditError, append, apply, drop, flow, put, remove
+
+TEXT = """\
+# about the site
+site: x
+vlans:
+  office:            # the first
+    id: 10
+    relay_to: [a, b] # two
+  lab: {id: 20, relay_to: a, blocked: [1]}
+servers:
+  otc:
+    answers:
+      only: thin     # a list
+    delay: 4
+
+# the end
+scopes:
+  office:
+    rules:
+      - clients: phones
+        options: {66: x}
+    options: {3: 10.0.0.1, 66: y, 67: z}
+"""
+
+
+def read(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    ("edit", "path", "value", "line"),
+    [
+        (put, ("servers", "otc", "delay"), 1.5, "    delay: 1.5"),
+        (put, ("servers", "otc", "answers"), "intended", "    answers: intended     # a list"),
+        (put, ("servers", "otc", "fixed"), True, "    fixed: true"),
+        (put, ("vlans", "lab", "id"), 30, "  lab: {id: 30, relay_to: a, blocked: [1]}"),
+        (append, ("vlans", "office", "relay_to"), "c", "    relay_to: [a, b, c] # two"),
+        (append, ("vlans", "lab", "relay_to"), "c", "  lab: {id: 20, relay_to: [a, c], blocked: [1]}"),
+        (append, ("servers", "otc", "roles"), "tftp", "    roles: [tftp]"),
+        (append, ("scopes", "office", "rules"), {"clients": "a"}, "      - {clients: a}"),
+        (drop, ("vlans", "office", "relay_to"), "a", "    relay_to: [b] # two"),
+    ],
+)
+def test_a_change_touches_one_line_and_keeps_the_rest(edit: Any, path: Any, value: Any, line: str) -> None:
+    changed = edit(TEXT, path, value)
+    assert line in changed.splitlines()
+    assert changed.count("#") == TEXT.count("#")
+    assert "# the end" in changed
+    assert abs(len(changed.splitlines()) - len(TEXT.splitlines())) <= 1
+
+
+def test_what_is_removed_takes_its_line_and_no_other() -> None:
+    changed = remove(TEXT, ("servers", "otc", "delay"))
+    assert read(changed)["servers"]["otc"] == {"answers": {"only": "thin"}}
+    assert "\n# the end" in changed
+    assert read(remove(TEXT, ("scopes", "office", "options", "66")))["scopes"]["office"]["options"] == {
+        3: "10.0.0.1",
+        67: "z",
+    }
+
+
+def test_a_mapping_that_would_be_empty_goes_too() -> None:
+    assert "answers" not in read(remove(TEXT, ("servers", "otc", "answers", "only")))["servers"]["otc"]
+    assert "relay_to" not in read(drop(TEXT, ("vlans", "lab", "relay_to"), "a"))["vlans"]["lab"]
+
+
+def test_what_is_not_there_cannot_be_removed() -> None:
+    with pytest.raises(EditError, match=r"no servers\.otc\.boot_server"):
+        remove(TEXT, ("servers", "otc", "boot_server"))
+
+
+scalars = st.one_of(
+    st.integers(-5, 5000),
+    st.booleans(),
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"[a-z]{1,6}\Z"), inner, max_size=3)
+    ),
+)
+
+
+@given(values)
+def test_a_value_in_flow_style_is_read_back(value: Any) -> None:
+    assert read(f"key: {flow(value)}") == {"key": value}
+
+
+@given(values.filter(lambda value: value not in ({}, [])), st.sampled_from(["delay", "answers", "new"]))
+def test_a_value_that_is_put_is_found_there_and_nothing_else_changed(value: Any, key: str) -> None:
+    changed = read(apply(TEXT, [("put", ("servers", "otc", key), value)]))
+    assert changed["servers"]["otc"].pop(key) == value
+    before = read(TEXT)
+    before["servers"]["otc"].pop(key, None)
+    assert changed == before
