@@ -410,7 +410,7 @@ class _Site:
                 result += self._steps(boot.line, boot.tags, here, values)
         return result
 
-    def _boot_values(self, boot: BootLine) -> dict[str, str] | None:
+    def _boot_values(self, boot: BootLine) -> dict[Any, str] | None:
         if boot.host:
             self.leave(boot.line, f"{boot.host} is looked up while the daemon runs; write its address")
             return None
@@ -418,7 +418,14 @@ class _Site:
             self.leave(boot.line, "the header field cannot hold this name")
             return None
         # Without an address dnsmasq names itself, whatever other lines say.
-        return {FILENAME: boot.file, NEXT_SERVER: str(boot.address) if boot.address else self.server}
+        values: dict[Any, str] = {
+            FILENAME: boot.file,
+            NEXT_SERVER: str(boot.address) if boot.address else self.server,
+        }
+        if boot.sname:
+            # The server's name goes out as option 66 to whoever asks for it.
+            values[int(Option.TFTP_SERVER_NAME)] = boot.sname
+        return values
 
     def _ignore_steps(self, here: frozenset[str]) -> list[Step]:
         result: list[Step] = []

@@ -132,6 +132,7 @@ class _Site:
         self.classes: dict[str, _Class] = {}
         self.clients: dict[int, ClientRow] = {}
         self._group_of: dict[frozenset[int], str] = {}
+        self._all_networks = tuple(_networks_of(dhcp4))
 
     def imported(self) -> Imported:
         for node in self.dhcp4.items("option-def"):
@@ -140,11 +141,7 @@ class _Site:
             self._class(node)
         lease = self._lease_time(self.dhcp4)
         top = self._values(self.dhcp4)
-        everywhere = self._reservations(self.dhcp4)
-        if everywhere and not self._is_global(self.dhcp4):
-            for reservation in everywhere:
-                reservation.node.leave("global reservations are switched off by reservations-global")
-            everywhere = []
+        everywhere = self._global_reservations()
         for network in self.dhcp4.items("shared-networks"):
             self._network(network, top, everywhere, lease)
         for subnet in self.dhcp4.items("subnet4"):
@@ -174,6 +171,19 @@ class _Site:
             sources=(self.file,),
             assumed=frozenset({self.server} if self.address is None else ()),
         )
+
+    def _global_reservations(self) -> list[_Reservation]:
+        everywhere = self._reservations(self.dhcp4)
+        if not self._is_global(self.dhcp4):
+            for reservation in everywhere:
+                reservation.node.leave("global reservations are switched off by reservations-global")
+            return []
+        for reservation in everywhere:
+            given = reservation.node.get("ip-address")
+            if given is not None:
+                why = "global: Kea gives the address out in every subnet, the inventory in its own"
+                self.account.left_out(given.at, _shown("ip-address", given), why)
+        return everywhere
 
     def _rows(self) -> list[ClientRow]:
         tags = self.groups.tags
@@ -442,9 +452,12 @@ class _Site:
                 fields.append(self._step(found.node, IGNORE, value=True))
                 fields[-1] = replace(fields[-1], condition=found.condition)
         steps += [*middle.options, *own.options, *self._pool_options(node)]
-        here = [*self._reservations(node), *everywhere]
-        for reservation in here:
+        own_reservations = self._reservations(node)
+        for reservation in own_reservations:
             self._register(reservation, [network])
+        for reservation in everywhere:
+            self._register(reservation, self._all_networks)
+        here = [*own_reservations, *everywhere]
         steps = [*steps, *fields, *self._host_steps(here)]
         result: dict[str, Any] = {}
         pools = self._pools(node)
@@ -547,6 +560,16 @@ def _pool_range(text: str) -> AddressRange:
         return AddressRange(first=network.network_address, last=network.broadcast_address)
     first, _, last = text.partition("-")
     return AddressRange(first=IPv4Address(first.strip()), last=IPv4Address(last.strip()))
+
+
+def _networks_of(dhcp4: Node) -> Iterator[IPv4Network]:
+    """Every subnet of a configuration."""
+    for holder in (dhcp4, *dhcp4.items("shared-networks")):
+        for node in holder.items("subnet4"):
+            try:
+                yield IPv4Network(node.plain("subnet") or "", strict=False)
+            except ValueError:
+                continue
 
 
 def _inside(address: str, network: IPv4Network) -> bool:

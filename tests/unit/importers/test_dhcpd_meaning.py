@@ -1,0 +1,134 @@
+"""What a dhcpd.conf becomes: rules in the daemon's order, and a line for everything that is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coexist.importers import import_files
+from coexist.importers.dhcpd.levels import every_statement
+from coexist.importers.dhcpd.parser import parse_dhcpd
+from coexist.importers.dhcpd.site import import_dhcpd, import_statements
+from coexist.importers.dhcpd.syntax import Assign
+from coexist.importers.written import clients_csv, not_modelled_md, site_yaml
+from coexist.inventory import load_inventory
+
+OWN = Path(__file__).parent / "dhcpd_conf"
+FILES = sorted(OWN.glob("*.conf"))
+
+
+def test_an_architecture_needs_all_of_its_codes() -> None:
+    both = import_statements(
+        'if option pxe-system-type = 00:07 or option pxe-system-type = 00:09 { filename "x.efi"; }'
+        ' else { filename "p.0"; }'
+    ).scope
+    assert both["rules"] == [{"architectures": ["uefi-x64"], "filename": "x.efi"}]
+    assert both["filename"] == "p.0"
+    one = import_statements('if option pxe-system-type = 00:07 { filename "x.efi"; }').scope
+    assert one["rules"] == [{"when": [{"option": 93, "equals": "7"}], "filename": "x.efi"}]
+
+
+def test_a_branch_says_what_the_earlier_ones_leave_open() -> None:
+    scope = import_statements(
+        'if exists user-class { filename "a"; } else { filename "b"; option root-path "r"; }'
+    ).scope
+    # The first branch sets no root-path, so the second must say to whom it belongs.
+    assert scope["filename"] == "b"
+    assert {"when": [{"option": 77, "exists": False}], "options": {17: "r"}} in scope["rules"]
+    assert scope["rules"].index({"when": [{"option": 77, "exists": True}], "filename": "a"}) >= 0
+
+
+def test_and_and_or_bind_equally() -> None:
+    """`a or b and c` is `(a or b) and c` to dhcpd."""
+    scope = import_statements(
+        'if exists user-class or exists root-path and exists host-name { filename "x"; }'
+    ).scope
+    assert scope["rules"] == [
+        {"when": [{"option": 77, "exists": True}, {"option": 12, "exists": True}], "filename": "x"},
+        {"when": [{"option": 17, "exists": True}, {"option": 12, "exists": True}], "filename": "x"},
+    ]
+
+
+def test_the_first_declared_class_wins_and_a_host_above_it() -> None:
+    imported = import_dhcpd(
+        'class "one" { match if exists user-class; filename "one"; }\n'
+        'class "two" { match if exists host-name; filename "two"; }\n'
+        'subnet 10.0.0.0 netmask 255.255.255.0 { range 10.0.0.9; filename "subnet"; }\n'
+        'group { filename "group"; host a { hardware ethernet 52:54:00:00:00:01; } }\n',
+        "x.conf",
+    )
+    (scope,) = imported.tree["scopes"].values()
+    assert [rule["filename"] for rule in scope["rules"]] == ["group", "one", "two"]
+    assert scope["filename"] == "subnet"
+
+
+def test_a_host_with_an_address_elsewhere_does_not_count() -> None:
+    imported = import_dhcpd(
+        "subnet 10.0.0.0 netmask 255.255.255.0 { range 10.0.0.9; }\n"
+        "subnet 10.0.1.0 netmask 255.255.255.0 { range 10.0.1.9; }\n"
+        'host a { hardware ethernet 52:54:00:00:00:01; fixed-address 10.0.1.5; filename "a"; }\n',
+        "x.conf",
+    )
+    here, there = imported.tree["scopes"].values()
+    assert "rules" not in here
+    assert there["rules"] == [{"clients": "a", "filename": "a"}]
+
+
+def test_options_inside_an_option_become_its_octets() -> None:
+    text = (
+        "option space PXE; option PXE.discovery-control code 6 = unsigned integer 8;"
+        "option PXE.boot-item code 71 = unsigned integer 32;"
+    )
+    scope = import_statements(
+        "vendor-option-space PXE; option PXE.discovery-control 8; option PXE.boot-item 1;", outside=text
+    ).scope
+    assert scope["options"] == {43: "hex:06:01:08:47:04:00:00:00:01"}
+
+
+def test_a_boot_file_option_keeps_or_lacks_its_nul() -> None:
+    assert import_statements('option bootfile-name "d.efi\\000";').scope["options"] == {67: "d.efi"}
+    assert import_statements('option bootfile-name "d";').scope["options"] == {67: "hex:64"}
+
+
+def test_statements_say_what_they_say_about_the_server() -> None:
+    assert import_statements("min-secs 4;", outside="ping-check off;").server["ping_check"] is False
+    assert import_statements("min-secs 4;").scope["min_secs"] == 4
+
+
+def test_unknown_clients_are_refused() -> None:
+    imported = import_dhcpd(
+        "subnet 10.0.0.0 netmask 255.255.255.0 { range 10.0.0.9; deny unknown-clients; }\n"
+        "host a { hardware ethernet 52:54:00:00:00:01; }\n",
+        "x.conf",
+    )
+    (scope,) = imported.tree["scopes"].values()
+    assert scope["rules"] == [{"clients": "unknown-to-dhcp", "ignore": True}]
+    assert imported.clients[0].source == "dhcp"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_statement_is_taken_over_or_told(path: Path) -> None:
+    text = path.read_text()
+
+    def read(name: str) -> str:
+        return (OWN / Path(name).name).read_text()
+
+    imported = import_dhcpd(text, path.name, read)
+    told = {entry.position for entry in imported.not_modelled}
+    assert not [entry for entry in imported.not_modelled if entry.why == "not understood"]
+    # What nobody mentions must show in the tree: take each assignment out and see.
+    configuration = parse_dhcpd(text, path.name, read)
+    assert len(told) <= len(list(every_statement(configuration.body))) + len(imported.clients)
+    assert any(isinstance(statement, Assign) for statement in configuration.body) or imported.clients
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_written_loads(path: Path, tmp_path: Path) -> None:
+    imported = import_files("dhcpd", [path])
+    (tmp_path / "site.yaml").write_text(site_yaml(imported))
+    (tmp_path / "clients.csv").write_text(clients_csv(imported.clients))
+    inventory = load_inventory(tmp_path)
+    assert len(inventory.clients) == len(imported.clients)
+    text = not_modelled_md(imported.not_modelled, imported.sources)
+    assert all(str(entry.position) in text for entry in imported.not_modelled)
