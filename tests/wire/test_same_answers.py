@@ -13,6 +13,9 @@ from typing import Any, Self
 
 import pytest
 
+from coexist.boot.responder import Arrival
+from coexist.boot.servers.dhcpd import DhcpdModel
+from coexist.boot.servers.lease import scopes_of
 from coexist.inventory import inventory_from_tree
 from coexist.render import render_site
 from coexist.wire.bootp import BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet, decode, encode
@@ -397,6 +400,23 @@ def test_something_is_asked_and_something_refused(answers) -> None:
         assert answers[product]["banned", "BIOS", "office"] == (None, None)
         assert answers[product]["banned by range", "UEFI x64 as 7", "office"] == (None, None)
         assert answers[product]["thin client", "UEFI x64 as 9", "workshop"] == (None, None)
+
+
+def test_the_model_that_the_race_asks_says_the_same(answers) -> None:
+    """What is predicted is what is served: siaddr, file or silence, for every case."""
+    model = DhcpdModel(name="dhcp", leases=scopes_of(inventory_from_tree(site(PRODUCTS[0])), "dhcp"))
+    differences = []
+    for number, case in enumerate(CASES, start=1):
+        packet = _packet(case, number)
+        source = (packet.giaddr, 67)
+        arrival = Arrival(packet=packet, at=0.0, port=67, address=SERVER, source=source)
+        replies = model.receive(model.initial(), arrival).replies
+        predicted = (replies[0].packet.siaddr, replies[0].packet.file) if replies else None
+        offer = answers[PRODUCTS[0]][case][0]
+        seen = (offer.siaddr, offer.file) if offer is not None else None
+        if predicted != seen:
+            differences.append(f"{case}: predicted {predicted}, seen {seen}")
+    assert not differences, "\n".join(differences[:20])
 
 
 def test_three_daemons_give_every_client_the_same_answer(answers) -> None:

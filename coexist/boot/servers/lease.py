@@ -83,44 +83,47 @@ class CompiledRule:
         options = packet.options
         if self.clients is not None and packet.mac not in self.clients:
             return False
-        if self.architectures is not None and architecture_of(packet) not in self.architectures:
+        if self.architectures is not None and told_architecture(packet) not in self.architectures:
             return False
         if self.vendor_class is not None and not options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(
             self.vendor_class
         ):
             return False
-        if self.user_class is not None and self.user_class not in options.get(Option.USER_CLASS, b""):
+        if self.user_class is not None and not _is_user_class(options, self.user_class):
             return False
-        return all(holds(test, packet) for test in self.tests)
+        return all(test.holds(options) for test in self.tests)
 
     def program(self, packet: Packet) -> tuple[bytes, IPv4Address | None] | None:
         """The file it names for this client, and the server that has it."""
         if self.ipxe is not None and is_ipxe(packet):
             return self.ipxe
-        found = self.programs.get(architecture_of(packet))
+        told = told_architecture(packet)
+        found = None if told is None else self.programs.get(told)
         return found if found is not None or self.file is None else (self.file, None)
 
 
-def holds(test: OptionTest, packet: Packet) -> bool:
-    """Whether an option of the client's packet passes a test; texts compare as octets."""
-    value = packet.options.get(test.option)
-    if test.exists is not None:
-        return (value is not None) is test.exists
-    if value is None:
-        return False
-    wanted = next(t for t in (test.equals, test.starts_with, test.contains) if t is not None)
-    octets = option_bytes(test.option, wanted)
-    if test.equals is not None:
-        return value.rstrip(b"\0") == octets.rstrip(b"\0")
-    return value.startswith(octets) if test.starts_with is not None else octets in value
+def told_architecture(packet: Packet) -> int | None:
+    """The architecture a scope's rules go by: a client that says neither 93 nor PXEClient, a phone, has
+    none."""
+    if Option.CLIENT_SYSTEM_ARCHITECTURE in packet.options:
+        return architecture_of(packet)
+    is_pxe = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(b"PXEClient")
+    return architecture_of(packet) if is_pxe else None
+
+
+def _is_user_class(options: Mapping[int, bytes], wanted: bytes) -> bool:
+    # RFC 3004 has the length before the text, iPXE has not.
+    return options.get(Option.USER_CLASS) in (wanted, bytes((len(wanted) & 255,)) + wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledScope:
-    """A scope with names resolved. ``reserved`` maps a MAC to its address."""
+    """A scope with names resolved. ``reserved`` maps a MAC to its address; ``wire`` are all subnets of its
+    VLAN."""
 
     name: str
     subnet: IPv4Network
+    wire: tuple[IPv4Network, ...]
     pools: tuple[tuple[IPv4Address, MacSet], ...]
     rules: tuple[CompiledRule, ...]
     reserved: Callable[[int], IPv4Address | None]
@@ -135,12 +138,13 @@ class Scopes:
     scopes: tuple[CompiledScope, ...]
 
     def __call__(self, arrival: Arrival) -> Lease | str:
-        """The lease in the first scope of the client's subnet that has an address for it."""
+        """The lease in the first scope of the client's wire that has an address for it; its own subnet
+        first."""
         packet = arrival.packet
         near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
         reason = "it has no scope for this subnet"
-        for scope in self.scopes:
-            if near not in scope.subnet:
+        for scope in sorted(self.scopes, key=lambda scope: near not in scope.subnet):
+            if not any(near in subnet for subnet in scope.wire):
                 continue
             lease = _lease(scope, packet)
             if isinstance(lease, Lease):
@@ -208,6 +212,7 @@ def _compile(inventory: Inventory, name: str, scope: Scope) -> CompiledScope:
     return CompiledScope(
         name=name,
         subnet=subnet,
+        wire=site.vlans[scope.vlan].subnet,
         pools=tuple((pool.range.first, _pool_clients(inventory, pool)) for pool in scope.pools),
         rules=tuple(_compile_rule(inventory, rule, scope.vlan) for rule in (*scope.rules, base)),
         reserved=_reservations(inventory, subnet) if scope.reservations else _no_reservation,
