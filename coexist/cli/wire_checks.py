@@ -143,14 +143,20 @@ def verifier(
     """A function that asks the wire after a wave and returns a sentence for each difference.
 
     ``interfaces``: the network card on each VLAN; ``relays``: this machine's address to relay from.
-    Raises ``HostError`` for a VLAN nothing is predicted for.
+    Raises ``HostError`` for a VLAN nothing is predicted for, and for an interface that cannot be used:
+    before anything is changed.
     """
+    from coexist.probe.segment import Segment
+
     known = {check.vlan for check in plan.checks}
     for vlan in (*interfaces, *relays):
         if vlan not in known:
             raise HostError(
                 f"the plan predicts nothing for a VLAN {vlan!r}; it knows {', '.join(sorted(known))}"
             )
+
+    for interface in interfaces.values():
+        Segment(interface).close()
 
     def verify(wave: Sequence[Change]) -> list[str]:
         wrong: list[str] = []

@@ -21,6 +21,7 @@ from typing import Any, Protocol, Self
 import paramiko
 
 from coexist.errors import HostError
+from coexist.rollout.redaction import redacted
 from coexist.rollout.shell import as_command
 
 CONNECT_SECONDS = 15.0
@@ -54,8 +55,8 @@ class Finished:
 
     @property
     def said(self) -> str:
-        """What it said, for people: standard error, else standard output, on one line."""
-        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
+        """What it said, for people: standard error, else standard output, on one line, without secrets."""
+        text = redacted((self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace"))
         return " ".join(text.split())[:500] or f"exit code {self.code}"
 
 

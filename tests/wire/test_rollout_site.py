@@ -173,7 +173,7 @@ class Site:
             "json",
         )
         assert code == 0, output
-        found = {}
+        found: dict[tuple[str, str], set[str]] = {}
         for answer in json.loads(output)["answers"]:
             if answer["role"] == "ProxyDHCP" and answer["at"] < 0.8:
                 found.setdefault((answer["mac"], answer["architecture"]), set()).add(answer["server"])

@@ -48,6 +48,7 @@ def test_every_recorded_boot_is_read_as_it_went(shared):
         if row["winner"] is None:
             assert boot.file_request is None
         else:
+            assert boot.file_request is not None
             assert boot.file_request.file == row["file"]
             assert str(boot.file_request.server) == SERVERS[row["winner"]]
             assert boot.named_by is not None
@@ -140,6 +141,7 @@ def test_a_second_stage_is_a_boot_of_its_own():
         ]
     )
     assert [boot.stage for boot in boots] == [1, 2, 1]
+    assert boots[0].file_request is not None
     assert boots[0].file_request.file == "ipxe.efi"
     assert boots[0].file_request.at == pytest.approx(4.0)
 

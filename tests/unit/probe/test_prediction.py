@@ -26,6 +26,7 @@ def world():
 def thin_client():
     inventory = load_inventory(ROOT / "inventories" / "campus")
     mac = inventory.group("thin-clients").sample()
+    assert mac is not None
     return Asker(mac=mac, architecture="uefi-x64", vlan="office")
 
 

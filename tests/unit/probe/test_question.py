@@ -21,7 +21,7 @@ from coexist.probe.question import (
     timetable,
 )
 from coexist.wire.architecture import ARCHITECTURE_NAMES
-from coexist.wire.bootp import BROADCAST_FLAG, decode, encode
+from coexist.wire.bootp import BROADCAST_FLAG, Packet, decode, encode
 from coexist.wire.options import MessageType, Option
 
 ARCHITECTURES = st.sampled_from([PLAIN, *sorted(ARCHITECTURE_NAMES)])
@@ -31,7 +31,9 @@ ASKERS = st.builds(Asker, mac=st.integers(0, 2**40 - 1), architecture=ARCHITECTU
 @given(ASKERS, st.integers(0, 2**32 - 1), st.sampled_from([0, 4, 12, 28]))
 def test_a_discover_is_a_real_clients_and_says_that_it_is_a_probe(asker, xid, secs):
     packet = decode(encode(discover(asker, xid=xid, secs=secs)))
+    assert isinstance(packet, Packet)
     request = boot_request(packet)
+    assert request is not None
 
     assert request.mac == asker.mac
     assert request.message_type is MessageType.DISCOVER
@@ -57,7 +59,9 @@ def test_a_uefi_discover_says_what_ovmf_says():
 
 def test_scapy_reads_the_probe_as_a_pxe_client():
     read = BOOTP(encode(discover(stranger("bios"), xid=0x01020304, secs=4)))
-    options = dict(option[:2] for option in read[DHCP].options if isinstance(option, tuple))
+    options: dict[str, object] = dict(
+        option[:2] for option in read[DHCP].options if isinstance(option, tuple)
+    )
     assert read.xid == 0x01020304
     assert options["message-type"] == 1
     assert options["hostname"] == HOST_NAME

@@ -19,6 +19,10 @@ A, B, C, D = range(0x5254_0000_0001, 0x5254_0000_0005)
 STRANGER = 0x0200_0000_0001
 
 
+def nothing(_name: str) -> bytes | None:
+    return None
+
+
 def config(clients: str, file: str, more: str = "") -> bytes:
     return (
         "name: otc\n"
@@ -29,7 +33,8 @@ def config(clients: str, file: str, more: str = "") -> bytes:
 
 
 def service(content: bytes, lists: dict[str, bytes] | None = None) -> BootService:
-    read = read_service(content, (lists or {}).get)
+    known: dict[str, bytes | None] = {**(lists or {})}
+    read = read_service(content, known.get)
     assert read is not None
     return read
 
@@ -111,8 +116,8 @@ def test_list_files_are_read():
     content = config("{files: [a.macs]}", "x")
     boot = service(content, {"a.macs": b"52:54:00:00:00:01 # tc-1\n\n5254.0000.0002\n"})
     assert boot.answering["bios"] == MacSet.of([A, B])
-    assert read_service(content, {}.get) is None
-    assert read_service(content, {"a.macs": b"nonsense\n"}.get) is None
+    assert read_service(content, nothing) is None
+    assert read_service(content, lambda _: b"nonsense\n") is None
 
 
 def test_whom_a_configuration_boots_follows_rules_in_order():
@@ -134,9 +139,9 @@ def test_whom_a_configuration_boots_follows_rules_in_order():
 
 
 def test_what_is_no_configuration_is_none():
-    assert read_service(b"{{{", {}.get) is None
-    assert read_service(b"name: x\n", {}.get) is None
-    assert read_service(b"\xff\xfe", {}.get) is None
+    assert read_service(b"{{{", nothing) is None
+    assert read_service(b"name: x\n", nothing) is None
+    assert read_service(b"\xff\xfe", nothing) is None
 
 
 POINTS = st.sets(st.integers(0, MAC_SPACE - 1), max_size=6).map(MacSet.of)

@@ -120,9 +120,10 @@ def test_what_is_not_certain_is_not_claimed(tmp_path):
     journal.state("a", "staged", version="opening")
     journal.close("failed")
     assert history.last_applied() == {("a", "/etc/x"): sha256(BETWEEN)}
-    journal = history.resume(plan(), "apply")
-    journal.state("a", "unknown", version="opening")
-    journal.close("failed")
+    again = history.resume(plan(), "apply")
+    assert again is not None
+    again.state("a", "unknown", version="opening")
+    again.close("failed")
     assert history.last_applied() == {}
 
 
