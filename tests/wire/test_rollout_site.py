@@ -163,7 +163,7 @@ class Site:
             "-i",
             "eth0",
             "--wait",
-            "3.5",
+            "1.2",
             "-a",
             "bios",
             "-a",
@@ -386,4 +386,4 @@ def test_more_than_a_third_of_the_clients_needs_force(before):
     assert code == 0, output
     code, output = site.apply()
     assert code == 2, output
-    assert "more than 30% of the clients change on old (50%)" in output
+    assert "more than 30% of the clients change on new (40%), old (50%)" in output
