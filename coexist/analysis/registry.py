@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from coexist.analysis.findings import Finding
-from coexist.analysis.rules import RULES, addressing, bootpath, inventory, ordering, outcome
+from coexist.analysis.rules import RULES, addressing, bootpath, inventory, ordering, outcome, programs
 from coexist.analysis.site import AnalysedSite
 
 # Importing a module of rules registers them; naming the modules keeps that from looking unused.
-MODULES = (inventory, addressing, ordering, bootpath, outcome)
+MODULES = (inventory, addressing, ordering, bootpath, programs, outcome)
 
 
 def run_rules(site: AnalysedSite) -> list[Finding]:

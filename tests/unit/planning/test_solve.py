@@ -12,7 +12,7 @@ PROGRAMS = {"bios": "a.0", "uefi-x64": "a.efi"}
 
 def tree(**changes: Any) -> Inventory:
     """One VLAN, a DHCP server, `otc` and `sccm`, with some sections replaced."""
-    servers = {
+    servers: dict[str, dict[str, Any]] = {
         "dhcp": {"software": "isc-dhcpd", "address": "10.0.0.2", "vlan": "office", "ping_check": False},
         "otc": {"software": "coexist", "address": "10.0.0.3", "vlan": "office", "programs": PROGRAMS},
         "sccm": {"software": "coexist", "address": "10.0.0.4", "vlan": "office", "programs": PROGRAMS},

@@ -1,0 +1,244 @@
+"""CX4xx: whether the boot program fits the machine, can be loaded, and leads where it shall."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from coexist.analysis.findings import Finding
+from coexist.analysis.rules import report, rule
+from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, is_url, pxe_cases
+from coexist.analysis.site import OWN_PROGRAMS, AnalysedSite, Case, Standing
+from coexist.analysis.space import ClientClass
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Program
+from coexist.wire.options import Option
+
+# What the usual network boot programs run on, by their file name (lower case, without directories).
+_BIOS_FILES = frozenset({
+    "undionly.kpxe", "undionly.kkpxe", "undionly.pxe", "ipxe.pxe", "ipxe.kpxe", "ipxe.lkrn", "pxelinux.0",
+    "lpxelinux.0", "gpxelinux.0", "wdsnbp.com", "pxeboot.com", "pxeboot.n12", "abortpxe.com", "startrom.com",
+    "startrom.n12", "grldr", "pxegrub", "core.0", "wdsmgfw.com",
+})  # fmt: skip
+_BIOS_ENDINGS = (".0", ".kpxe", ".kkpxe", ".com", ".n12", ".pxe")
+_IPXE_FILES = ("undionly", "ipxe", "snponly", "snp")
+# Second stages that read the boot file and server of the DHCP ACK, not of the ProxyDHCP that sent them.
+_FOLLOW_LEASE = ("shim", "grub", "bootx64", "bootaa64")
+
+
+def _name(file: str) -> str:
+    return file.replace("\\", "/").rpartition("/")[2].lower()
+
+
+def runs_on_bios(file: str) -> bool | None:
+    """Whether a program is for BIOS machines, by its name; None where the name does not tell."""
+    name = _name(file)
+    if name in _BIOS_FILES or name.endswith(_BIOS_ENDINGS):
+        return True
+    return False if name.endswith((".efi", ".efi.signed")) else None
+
+
+def _used_programs(site: AnalysedSite) -> Iterator[tuple[Program | str, Path, Case, str | None]]:
+    """Every boot program some class can be given: it, its place, the class, the server that gives it (if a proxy)."""
+    for case in pxe_cases(site):
+        for name in case.responders:
+            programs, path = site.programs_of(name, case.client)
+            ipxe = site.kind(case.client) == "ipxe" and "ipxe" in programs
+            key = "ipxe" if ipxe else case.client.architecture
+            if key in programs:
+                yield programs[key], (*path, key), case, name
+        for handed in handed_to(site, case):
+            if handed.program:
+                yield handed.program[0], handed.program[1], case, None
+            elif handed.file:
+                yield handed.file[0], handed.file[1], case, None
+
+
+def _file(program: Program | str) -> str:
+    return program if isinstance(program, str) else program.file
+
+
+@rule("CX404")
+def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
+    """BIOS programs for UEFI clients, and the other way round."""
+    found: dict[tuple[Path, str, bool], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        bios = case.client.architecture in ("bios", "http-bios")
+        # iPXE on a BIOS machine loads scripts and kernels too; what it cannot run is an EFI program.
+        made_for_bios = runs_on_bios(_file(program))
+        if made_for_bios is not None and made_for_bios != bios:
+            found[path, _file(program), bios].append(case.client)
+    for (path, file, bios), clients in found.items():
+        have, need = ("a UEFI", "BIOS") if bios else ("a BIOS", "UEFI")
+        yield report(site, "CX404", path, f"{file} is {have} program, and these are {need} clients",
+                     "give the program by architecture: `programs: {bios: ..., uefi-x64: ...}`", clients=clients)  # fmt: skip
+
+
+@rule("CX405")
+def no_program_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
+    """Intended servers without a program for an architecture of their clients."""
+    found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for name in case.intended.servers:
+            if case.standing.get(name) is Standing.NO_PROGRAM and site.site.servers[name].programs:
+                found[name, case.client.architecture].append(case.client)
+    for (name, architecture), clients in found.items():
+        yield report(site, "CX405", ("servers", name, "programs"), f"{name} has no boot program for {architecture}",
+                     f"add `{architecture}: <file>` to its programs, or leave {architecture} out of the intent", clients=clients)  # fmt: skip
+
+
+@rule("CX411")
+def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
+    """Option 43.6 without bit 3: a menu is expected (PXE 2.1 table 2-1; EDK2 ends with PXE-E21)."""
+    for name, server in site.boot_services.items():
+        control = server.discovery_control
+        if (
+            control is None
+            or control & 8
+            or server.settings.get("pxe_service")
+            or server.settings.get("menu")
+        ):
+            continue
+        clients = [c.client for c in pxe_cases(site) if name in c.responders]
+        if clients:
+            yield report(site, "CX411", ("servers", name, "discovery_control"), f"discovery control {control} makes ROMs look for a boot menu, and {name} sends none",
+                         "write `discovery_control: 8`: boot the file of this offer", clients=clients)  # fmt: skip
+
+
+@rule("CX412")
+def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
+    """UEFI HTTP boot clients that are given a plain file name."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        if case.client.architecture.startswith("http-") and not is_url(_file(program)):
+            found[path, _file(program)].append(case.client)
+    for (path, file), clients in found.items():
+        yield report(site, "CX412", path, f"UEFI HTTP boot needs a URL, and {file} is none",
+                     f"write http://<server>/{file.lstrip('/')}", clients=clients)  # fmt: skip
+
+
+@rule("CX413")
+def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
+    """URLs given to PXE firmware, which only knows TFTP."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        if is_url(_file(program)) and site.kind(case.client) in ("edk2", "pxe21"):
+            found[path, _file(program)].append(case.client)
+    for (path, file), clients in found.items():
+        firmwares = ", ".join(sorted({c.firmware for c in clients}))
+        yield report(site, "CX413", path, f"{firmwares} cannot load {file}: PXE firmware knows TFTP only",
+                     "give it a TFTP path; URLs are for iPXE (`ipxe:`) and UEFI HTTP boot (`http-x64:`)", clients=clients)  # fmt: skip
+
+
+@rule("CX414")
+def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
+    """URLs with a host name where the scope gives no DNS server."""
+    found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, _ in _used_programs(site):
+        host = urlsplit(_file(program)).hostname if is_url(_file(program)) else None
+        if host is None or host.replace(".", "").isdigit():
+            continue
+        for handed in handed_to(site, case):
+            if Option.DOMAIN_NAME_SERVER not in handed.options:
+                found[path, host, handed.scope].append(case.client)
+    for (path, host, scope), clients in found.items():
+        yield report(site, "CX414", path, f"the URL names {host}, and the scope {scope} gives no DNS server",
+                     "add option 6 to the scope, or write the address into the URL", clients=clients)  # fmt: skip
+
+
+@rule("CX415")
+def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
+    """Chain-loaded iPXE that is given iPXE again: an endless loop."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, name in _used_programs(site):
+        file = _file(program)
+        if not _name(file).startswith(_IPXE_FILES) or path[-1] == "ipxe":
+            continue
+        if name is not None:
+            if "ipxe" not in site.programs_of(name, case.client)[0]:
+                found[path, file].append(case.client)
+        else:
+            scope = str(path[1])
+            again = site.scopes.handed(scope, case.client, chained=True).file
+            if again is not None and again[0] == file:
+                found[path, file].append(case.client)
+    for (path, file), clients in found.items():
+        yield report(site, "CX415", path, f"{file} is iPXE; it asks again and is given {file} again, without end",
+                     "add `ipxe: <script or URL>` to the programs: what a client gets that already runs iPXE", clients=clients)  # fmt: skip
+
+
+@rule("CX416")
+def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
+    """Second stages that follow the lease where the scope names another server's file."""
+    found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
+    for program, path, case, name in _used_programs(site):
+        if name is None or name not in case.intended.servers:
+            continue
+        file = _name(_file(program))
+        chained = file.startswith(_IPXE_FILES)
+        if not chained and not file.startswith(_FOLLOW_LEASE):
+            continue
+        for scope in site.heard_scopes(case.client.vlan):
+            handed = site.scopes.handed(scope, case.client, chained=chained)
+            if handed.file and not (
+                handed.next_server and site.topology.owner(handed.next_server[0]) == name
+            ):
+                found[path, _file(program), handed.file[1]].append(case.client)
+    for (path, file, _), clients in found.items():
+        yield report(site, "CX416", path, f"{file} asks DHCP again and follows the scope's boot file, which is another server's",
+                     "remove the boot file from the scope, or point its next server to the same server", clients=clients)  # fmt: skip
+
+
+@rule("CX420")
+def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
+    """Dnsmasq as ProxyDHCP answers every architecture once it has a pxe-service (rfc2131.c: pxe_uefi_workaround)."""
+    found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        for name, standing in case.standing.items():
+            server = site.site.servers[name]
+            spoils = case.intended.boots and name != case.intended.server
+            if (
+                server.software.product == "dnsmasq"
+                and standing is Standing.NO_PROGRAM
+                and server.programs
+                and spoils
+            ):
+                found[name, case.client.architecture].append(case.client)
+    for (name, architecture), clients in found.items():
+        yield report(site, "CX420", ("servers", name, "programs"), f"{name} (dnsmasq) has no program for {architecture} and still answers it with an empty offer",
+                     f"narrow it: `answers: {{..., architectures: [...]}}` (dhcp-ignore by tag) without {architecture}", clients=clients)  # fmt: skip
+
+
+@rule("CX421")
+def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
+    """Programs whose server serves no files; and services that serve the offer but not the file."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for program, path, case, name in _used_programs(site):
+        if is_url(_file(program)):
+            continue
+        where = (program.server if isinstance(program, Program) else None) or (
+            name and (site.site.servers[name].boot_server or name)
+        )
+        owner = site.topology.owner(where) if where else None
+        if owner and not site.site.servers[owner].effective_roles & FILE_ROLES:
+            found[path, owner].append(case.client)
+    for (path, owner), clients in found.items():
+        yield report(site, "CX421", path, f"this program is loaded from {owner}, and no TFTP service is declared there",
+                     f"add the role tftp to {owner}, or name the program's `server`", clients=clients)  # fmt: skip
+
+
+@rule("CX423")
+def no_boot_program(site: AnalysedSite) -> Iterable[Finding]:
+    """Intended boot services without any program."""
+    for name, server in site.boot_services.items():
+        if server.programs or server.software.product in OWN_PROGRAMS:
+            continue
+        clients = [
+            c.client
+            for c in site.cases
+            if name in c.intended.servers and c.standing.get(name) is Standing.NO_PROGRAM
+        ]
+        if clients:
+            yield report(site, "CX423", ("servers", name), f"{name} shall boot clients and has no boot program",
+                         "write `programs: {bios: ..., uefi-x64: ...}`", clients=clients)  # fmt: skip
