@@ -10,7 +10,6 @@ is fixed is planned around.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,24 +18,16 @@ from coexist.analysis import Analysis, analyse
 from coexist.analysis.rules.addressing import points_to
 from coexist.analysis.rules.ordering import SUPPORTED, delay_of
 from coexist.analysis.scopes import Handed
-from coexist.analysis.site import AnalysedSite, Case, Standing, touched
+from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.values import option_bytes
 from coexist.planning.delays import candidates
 from coexist.planning.draft import Draft, Edit
+from coexist.planning.solve_report import Impossible, holds, proof, unsolved
 from coexist.wire.options import Option
 
 _PATIENCE = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impossible:
-    """What no change of the inventory achieves, why, and what else would."""
-
-    what: str
-    because: str
-    alternatives: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +53,13 @@ def solve(inventory: Inventory) -> Solution:
     _whitelists(draft)
     _delays(draft, impossible)
     after = analyse(draft.inventory)
-    impossible += _unsolved(after.site)
+    impossible += unsolved(after.site)
     return Solution(
         before=before,
         after=after,
         edits=tuple(draft.edits),
         impossible=tuple(impossible),
-        proof=tuple(_proof(after.site)),
+        proof=tuple(proof(after.site)),
     )
 
 
@@ -123,7 +114,7 @@ def _unrelay(draft: Draft) -> None:
         vlan = case.client.vlan
         needed.update((vlan, name) for name in case.intended.servers)
         intruders = [n for n in case.responders if n not in case.intended.servers]
-        if intruders and case.intended.server is not None and not _holds(site, case):
+        if intruders and case.intended.server is not None and not holds(site, case):
             harm.update(dict.fromkeys((vlan, name) for name in intruders))
     for vlan, name in harm:
         how = site.topology.hearing[vlan][name]
@@ -267,24 +258,13 @@ def _whitelists(draft: Draft) -> None:
             if name in case.intended.servers:
                 missed |= standing is Standing.REFUSES
             elif standing is Standing.ANSWERS and not intruding:
-                intruding = not _holds(site, case)
+                intruding = not holds(site, case)
         if missed or intruding:
             why = "it misses clients it shall boot" if missed else "it answers clients of others"
             draft.answer_intended(name, f"{name} answers exactly the clients the intent gives it: {why} now")
 
 
 # -- delays ---------------------------------------------------------------------------------------
-
-
-def _holds(site: AnalysedSite, case: Case, without: frozenset[str] = frozenset()) -> bool:
-    """Whether a class boots as intended, and each fallback takes over; ``without``: servers thought away."""
-    order = [name for name in case.intended.servers if name not in without]
-    if not order:
-        return case.intended.boots or site.winners(case.client, without) == {None}
-    for number, name in enumerate(order):
-        if not site.falls_to(case.client, name, without | frozenset(order[:number])):
-            return False
-    return True
 
 
 def _quick(site: AnalysedSite, case: Case, without: frozenset[str] = frozenset()) -> bool:
@@ -302,7 +282,7 @@ def _delays(draft: Draft, impossible: list[Impossible]) -> None:
     """The smallest delays along the order of the servers."""
     site = draft.site
     cases = [case for case in site.cases if case.intended.boots and not site.is_phone(case.client)]
-    failing = [case for case in cases if not (_holds(site, case) and _quick(site, case))]
+    failing = [case for case in cases if not (holds(site, case) and _quick(site, case))]
     if not failing:
         return
     order = _server_order(site, cases, impossible)
@@ -325,7 +305,7 @@ def _delays(draft: Draft, impossible: list[Impossible]) -> None:
 
 
 def _all_hold(site: AnalysedSite, cases: Iterable[Case], without: frozenset[str]) -> bool:
-    return all(_holds(site, case, without) and _quick(site, case, without) for case in cases)
+    return all(holds(site, case, without) and _quick(site, case, without) for case in cases)
 
 
 def _server_order(
@@ -355,67 +335,3 @@ def _server_order(
             )
         )
         return None
-
-
-# -- what is left ---------------------------------------------------------------------------------
-
-
-def _unsolved(site: AnalysedSite) -> list[Impossible]:
-    """Classes that still do not boot as intended, by the servers concerned."""
-    found: dict[tuple[str, str], list[Case]] = defaultdict(list)
-    for case in site.cases:
-        if case.intended.rule is None or site.is_phone(case.client) or _holds(site, case):
-            continue
-        found[str(case.intended.server), _because(site, case)].append(case)
-    result = []
-    for (server, because), cases in found.items():
-        clients = [case.client for case in cases]
-        count = f"{touched(clients):,} clients on VLAN {', '.join(dict.fromkeys(c.vlan for c in clients))}"
-        who = f"boot nothing, {count}" if server == "nobody" else f"boot {count} from {server}"
-        result.append(Impossible(what=who, because=because, alternatives=_alternatives(site, cases[0])))
-    return result
-
-
-def _because(site: AnalysedSite, case: Case) -> str:
-    name = case.intended.server
-    standing = case.standing.get(str(name))
-    if name in site.boot_services and standing is not Standing.ANSWERS:
-        return f"{name} {standing.value if standing else Standing.DEAF.value}"
-    fixed = [n for n in case.responders if n not in case.intended.servers and site.site.servers[n].fixed]
-    if fixed:
-        told = "; ".join(f"{n} answers {delay_of(site, n, case.client)[0]} and is fixed" for n in fixed)
-        return f"{told}; no delay of {name} comes before it for {case.client.firmware}"
-    if name not in site.boot_services and case.intended.boots:
-        return f"{name} answers no broadcast, and no scope sends these clients to it"
-    return next((f.why for f in site.races.result(case.client).outcomes), "no means is left")
-
-
-def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
-    groups = [n for n, bit in site.space.bits.items() if n != "known" and case.client.macs.signature & bit]
-    who = groups[0] if groups else "these clients"
-    name = case.intended.server
-    found = [f"disjoint whitelists: take {who} off every other server's list"]
-    found.append(f"a VLAN of its own for {who}, relayed to {name} and the DHCP server only")
-    if case.client.architecture == "bios" or site.kind(case.client) == "ipxe":
-        found.append(
-            f"`next_server: {name}` and `filename` (66/67) for {who} in the scope, which iPXE prefers"
-        )
-    return tuple(found)
-
-
-def _proof(site: AnalysedSite) -> Iterator[str]:
-    """Each kind of client with the server it now boots from, alone and when others are silent."""
-    told: dict[str, None] = {}
-    for case in site.cases:
-        if not case.intended.boots or site.is_phone(case.client) or not _holds(site, case):
-            continue
-        client = case.client
-        order = case.intended.servers
-        seconds = site.seconds(client)
-        who = f"VLAN {client.vlan}, {client.architecture} {client.firmware}"
-        line = f"{who}: {order[0]} after {seconds or 0:.1f} s"
-        for number, name in enumerate(order[1:], start=1):
-            late = site.seconds(client, frozenset(order[:number])) or 0.0
-            line += f"; {' and '.join(order[:number])} silent: {name} after {late:.1f} s"
-        told[line] = None
-    yield from told

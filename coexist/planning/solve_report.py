@@ -1,0 +1,91 @@
+"""What a solution shows: the proof for each kind of client, and why the rest is impossible."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from coexist.analysis.rules.ordering import delay_of
+from coexist.analysis.site import AnalysedSite, Case, Standing, touched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """What no change of the inventory achieves, why, and what else would."""
+
+    what: str
+    because: str
+    alternatives: tuple[str, ...]
+
+
+def holds(site: AnalysedSite, case: Case, without: frozenset[str] = frozenset()) -> bool:
+    """Whether a class boots as intended, and each fallback takes over; ``without``: servers thought away."""
+    order = [name for name in case.intended.servers if name not in without]
+    if not order:
+        return case.intended.boots or site.winners(case.client, without) == {None}
+    return all(
+        site.falls_to(case.client, name, without | frozenset(order[:number]))
+        for number, name in enumerate(order)
+    )
+
+
+def unsolved(site: AnalysedSite) -> list[Impossible]:
+    """Classes that still do not boot as intended, by the servers concerned."""
+    found: dict[tuple[str, str], list[Case]] = defaultdict(list)
+    for case in site.cases:
+        if case.intended.rule is None or site.is_phone(case.client) or holds(site, case):
+            continue
+        found[str(case.intended.server), _because(site, case)].append(case)
+    result = []
+    for (server, because), cases in found.items():
+        clients = [case.client for case in cases]
+        count = f"{touched(clients):,} clients on VLAN {', '.join(dict.fromkeys(c.vlan for c in clients))}"
+        who = f"boot nothing, {count}" if server == "nobody" else f"boot {count} from {server}"
+        result.append(Impossible(what=who, because=because, alternatives=_alternatives(site, cases[0])))
+    return result
+
+
+def _because(site: AnalysedSite, case: Case) -> str:
+    name = case.intended.server
+    standing = case.standing.get(str(name))
+    if name in site.boot_services and standing is not Standing.ANSWERS:
+        return f"{name} {standing.value if standing else Standing.DEAF.value}"
+    fixed = [n for n in case.responders if n not in case.intended.servers and site.site.servers[n].fixed]
+    if fixed:
+        told = "; ".join(f"{n} answers {delay_of(site, n, case.client)[0]} and is fixed" for n in fixed)
+        return f"{told}; no delay of {name} comes before it for {case.client.firmware}"
+    if name not in site.boot_services and case.intended.boots:
+        return f"{name} answers no broadcast, and no scope sends these clients to it"
+    return next((f.why for f in site.races.result(case.client).outcomes), "no means is left")
+
+
+def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
+    groups = [n for n, bit in site.space.bits.items() if n != "known" and case.client.macs.signature & bit]
+    who = groups[0] if groups else "these clients"
+    name = case.intended.server
+    found = [f"disjoint whitelists: take {who} off every other server's list"]
+    found.append(f"a VLAN of its own for {who}, relayed to {name} and the DHCP server only")
+    if case.client.architecture == "bios" or site.kind(case.client) == "ipxe":
+        found.append(
+            f"`next_server: {name}` and `filename` (66/67) for {who} in the scope, which iPXE prefers"
+        )
+    return tuple(found)
+
+
+def proof(site: AnalysedSite) -> Iterator[str]:
+    """Each kind of client with the server it now boots from, alone and when others are silent."""
+    told: dict[str, None] = {}
+    for case in site.cases:
+        if not case.intended.boots or site.is_phone(case.client) or not holds(site, case):
+            continue
+        client = case.client
+        order = case.intended.servers
+        seconds = site.seconds(client)
+        who = f"VLAN {client.vlan}, {client.architecture} {client.firmware}"
+        line = f"{who}: {order[0]} after {seconds or 0:.1f} s"
+        for number, name in enumerate(order[1:], start=1):
+            late = site.seconds(client, frozenset(order[:number])) or 0.0
+            line += f"; {' and '.join(order[:number])} silent: {name} after {late:.1f} s"
+        told[line] = None
+    yield from told
