@@ -11,6 +11,7 @@ import io
 import re
 import sys
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -82,6 +83,18 @@ class ClientTable:
     def index(self) -> dict[int, int]:
         """Row number by MAC; of duplicates the first."""
         return dict(zip(reversed(self.macs), range(len(self.macs) - 1, -1, -1), strict=True))
+
+    def reserved(self, first: int, last: int) -> list[int]:
+        """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
+        numbers, rows = self.addresses, self._rows_by_address
+        low = bisect_left(rows, first, key=numbers.__getitem__)
+        high = bisect_right(rows, last, key=numbers.__getitem__)
+        return sorted(rows[low:high])
+
+    @cached_property
+    def _rows_by_address(self) -> list[int]:
+        numbers = self.addresses
+        return sorted((row for row, number in enumerate(numbers) if number), key=numbers.__getitem__)
 
     def position(self, row: int, column: str = "mac") -> Position:
         """Where a cell of the row was written."""
@@ -199,6 +212,7 @@ class ClientTable:
         self.addresses.extend(addresses)
         self._sources.append(source)
         self.__dict__.pop("index", None)
+        self.__dict__.pop("_rows_by_address", None)
         self._by_value.clear()
 
 

@@ -486,7 +486,6 @@ def _pool_plan(pool: Pool, cells: Cells) -> PoolPlan:
 def _reservations(inventory: Inventory, network: IPv4Network) -> Iterator[Reservation]:
     table = inventory.clients
     first, last = int(network.network_address), int(network.broadcast_address)
-    names = table.columns["name"]
-    for row, number in enumerate(table.addresses):
-        if number and first <= number <= last:
-            yield Reservation(mac=table.macs[row], address=IPv4Address(number), name=names[row])
+    addresses, names = table.addresses, table.columns["name"]
+    for row in table.reserved(first, last):
+        yield Reservation(mac=table.macs[row], address=IPv4Address(addresses[row]), name=names[row])
