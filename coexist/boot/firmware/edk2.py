@@ -475,7 +475,8 @@ class Edk2:
                 server=server,
                 file=source.file,
                 by=source.source,
-                why=f"file by {source.file_from}, server by {why} of the packet of {source.source}",
+                why=f"the packet of {source.source} names the file in {source.file_from}, "
+                f"the server in {why}",
                 after=(0.0, self.late),
             ),
         )

@@ -167,7 +167,11 @@ class Edk2Http:
         return Step(
             state=state,
             end=Boot(
-                server=host, file=url, by=source.source, why=f"URL of {source.source}", after=(0.0, 1.0)
+                server=host,
+                file=url,
+                by=source.source,
+                why=f"the packet of {source.source} names the URL",
+                after=(0.0, 1.0),
             ),
         )
 

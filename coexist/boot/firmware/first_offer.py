@@ -139,5 +139,8 @@ class FirstOffer:
             return GiveUp(error="no boot file", why=f"the lease of {ack.source} names none")
         server = packet.siaddr if packet.siaddr != UNSPECIFIED else ack.source
         return Boot(
-            server=server, file=text_of(name), by=ack.source, why=f"file and siaddr of {ack.source}'s lease"
+            server=server,
+            file=text_of(name),
+            by=ack.source,
+            why=f"the lease of {ack.source} names file and server",
         )

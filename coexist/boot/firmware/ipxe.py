@@ -374,7 +374,8 @@ class Ipxe:
                     server=_uri_host(file) if is_uri else packet.siaddr,
                     file=file,
                     by=block.source,
-                    why=f"the first packet that names a file is that of {block.source}; server by its siaddr",
+                    why=f"the packet of {block.source} is the first that names a file; "
+                    "the server is its siaddr",
                     after=(self.ipv6_wait, self.ipv6_wait + self.late),
                 ),
                 note=note,

@@ -39,7 +39,12 @@ class Phone(FirstOffer):
 
     @staticmethod
     def _found(ack: Heard, server: IPv4Address | str, code: int) -> Boot:
-        return Boot(server=server, file=None, by=ack.source, why=f"option {code} of {ack.source}'s lease")
+        return Boot(
+            server=server,
+            file=None,
+            by=ack.source,
+            why=f"option {code} of the lease of {ack.source} names it",
+        )
 
 
 def _address(text: str) -> IPv4Address | str:

@@ -247,7 +247,7 @@ class Pxe21:
                 server=server,
                 file=text_of(name),
                 by=source.source,
-                why=f"file and siaddr of the packet of {source.source}",
+                why=f"the packet of {source.source} names the file and, in siaddr, the server",
                 after=(0.0, self.late),
             ),
         )
