@@ -6,6 +6,7 @@ import errno
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address
 
 from coexist.boot.compiled import CompiledPolicy
@@ -51,13 +52,30 @@ class Endpoints:
         self.port = port
         self.policy: BootPolicy | None = None
         self.known: dict[bytes, Endpoint | None] = {}
+        self.only: Endpoint | None = None
         self._listen: Sequence[tuple[Listen, str | None]] = ()
 
     def use(self, policy: BootPolicy, listen: Sequence[tuple[Listen, str | None]]) -> None:
         """Another policy or other addresses."""
         self.policy = policy
         self._listen = listen
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the host's addresses again.
+
+        ``only`` is the endpoint of a host with a single address: every packet is for it, and whatever it
+        sends to one host leaves from there by itself.
+        """
         self.known.clear()
+        self.only = None
+        if len(self._listen) != 1 or self.policy is None:
+            return
+        listen, _ = self._listen[0]
+        with suppress(OSError):
+            found = {address: at for address, at in interfaces.addresses().items() if not address.is_loopback}
+            if found.keys() == {listen.address}:
+                self.only = Endpoint(listen, self.policy, self.port, found[listen.address])
 
     def find(self, info: bytes) -> Endpoint | None:
         """The endpoint of a packet that came this way; None if it is not for this server."""

@@ -26,6 +26,7 @@ from coexist.wire.options import MessageType, Option
 MOST_WAITING = 20_000
 _BATCH = 64
 _LARGEST = 4096
+_EVERYONE = "255.255.255.255"
 _ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
 _NO_ADDRESS = bytes(4)
 _REPEATED_OFTEN = 2.0  # seconds between two log lines about the same error of a socket
@@ -80,11 +81,14 @@ class ProxyDhcp:
     def use(self, policy: BootPolicy, listen: Sequence[tuple[Listen, str | None]]) -> None:
         """Decide by this policy from the next packet on; ``listen`` with the interface of each address."""
         self._endpoints.use(policy, listen)
-        self.refresh()
+        self._join_multicast()
 
     def refresh(self) -> None:
         """Look up interfaces again: one came, went or has another address."""
-        self._endpoints.known.clear()
+        self._endpoints.refresh()
+        self._join_multicast()
+
+    def _join_multicast(self) -> None:
         if self.role == BOOT_SERVER_PORT:
             for error in self._endpoints.join_multicast(self.sock):
                 self._complain("multicast", PXE_MULTICAST, error)
@@ -100,12 +104,18 @@ class ProxyDhcp:
         """Answer what has come, at most a batch, so that others get their turn."""
         receive = self.sock.recvmsg
         endpoints = self._endpoints.known
+        endpoint = only = self._endpoints.only
+        receive_from = self.sock.recvfrom
         begun = time.monotonic()
         wall = time.time()
         count = 0
         while count < _BATCH:
             try:
-                data, ancillary, _, source = receive(_LARGEST, _ANCILLARY)
+                if only is not None:
+                    data, source = receive_from(_LARGEST)
+                    ancillary = None
+                else:
+                    data, ancillary, _, source = receive(_LARGEST, _ANCILLARY)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -113,11 +123,12 @@ class ProxyDhcp:
                 self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 break
             count += 1
-            info = ancillary[0][2] if ancillary else b""
-            try:
-                endpoint = endpoints[info]
-            except KeyError:
-                endpoint = self._endpoints.find(info)
+            if only is None:
+                info = ancillary[0][2] if ancillary else b""
+                try:
+                    endpoint = endpoints[info]
+                except KeyError:
+                    endpoint = self._endpoints.find(info)
             if endpoint is not None:
                 self.receive(endpoint, data, source, begun, wall)
             else:
@@ -303,9 +314,13 @@ class ProxyDhcp:
         if self.alternate:
             # Not a port any firmware uses: a test asks, and hears the answer where it asked from.
             target = source
-        ancillary = endpoint.to_all if target[0] == "255.255.255.255" else endpoint.to_one
         try:
-            self.sock.sendmsg((octets,), ancillary, 0, target)
+            if target[0] == _EVERYONE:
+                self.sock.sendmsg((octets,), endpoint.to_all, 0, target)
+            elif endpoint is self._endpoints.only:
+                self.sock.sendto(octets, target)
+            else:
+                self.sock.sendmsg((octets,), endpoint.to_one, 0, target)
             self.counters.offers += 1
         except OSError as error:
             # EPERM (a firewall), ENOBUFS (a full queue), ENETDOWN: the client asks again, so do not insist.

@@ -430,6 +430,8 @@ def test_errors_on_send_are_counted_and_survived(start):
         def sendmsg(self, *_):
             raise OSError(self.number, os.strerror(self.number))
 
+        sendto = sendmsg
+
         def __getattr__(self, name):
             return getattr(real, name)
 

@@ -94,6 +94,26 @@ def test_broadcasts_are_answered_from_the_address_of_their_vlan(site):
         assert len(encode(heard.packet)) >= 300
 
 
+def test_a_host_with_one_address_answers_from_it(site):
+    """The usual host takes a shorter way: it need not ask where a packet came from."""
+    solo = site.network.host("solo", {"office": "10.10.0.8"})
+    (solo.directory / "tftp").mkdir()
+    process = site.serve(host=solo, listen=[{"address": "10.10.0.8"}])
+    with site.client(site.desk, architecture=7) as client:
+        client.discover()
+        heard = client.reply()
+        assert (heard.source, heard.packet.siaddr) == ((solo.address, 67), solo.address)
+        client.address = IPv4Address("10.10.1.50")
+        client.ask_4011(solo.address, hardware_address(solo))
+        assert client.reply().source == (solo.address, 4011)
+    before = len(process.output)
+    solo.add_address("office", "10.10.0.9", 16)
+    process.wait_for("interfaces changed", start=before)
+    with site.client(site.desk, architecture=7) as client:
+        client.discover()
+        assert client.reply().source == (solo.address, 67)
+
+
 def test_a_client_with_an_address_is_answered_on_4011(site):
     site.serve()
     with site.client(site.desk, architecture=7) as client:
