@@ -66,10 +66,11 @@ class State(NamedTuple):
     packets: int = 0
     tries: int = 0
     lease: Heard | None = None
-    lease_priority: int = -128
+    # zalloc: an offer of negative priority is never taken.
+    lease_priority: int = 0
     no_proxy: bool = False
     proxy: Heard | None = None
-    proxy_priority: int = -128
+    proxy_priority: int = 0
     ack: Heard | None = None
     settings: tuple[Heard, ...] = ()
     item: int = 0

@@ -117,6 +117,13 @@ class TestLeaving:
         step = hear(step, reply(PROXY, pxe=True), 0.3)
         assert step.sends[0].packet.options[Option.SERVER_IDENTIFIER] == SECOND.packed
 
+    def test_priorities_come_before_order(self) -> None:
+        step = hear(begin(), reply(DHCP, lease=True, more={175: bytes((1, 1, 5))}), 0.1)
+        step = hear(step, reply(SECOND, lease=True), 0.2)
+        assert step.state.lease.source == DHCP
+        step = hear(begin(), reply(DHCP, lease=True, more={175: bytes((1, 1, 255))}), 0.1)
+        assert step.state.lease is None
+
     def test_an_offer_from_another_port_is_no_lease(self) -> None:
         step = hear(begin(), reply(DHCP, lease=True, source_port=4011), 0.1)
         assert step.state.lease is None
