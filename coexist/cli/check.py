@@ -40,7 +40,7 @@ def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),
-    default="warning",
+    default="error",
     show_default=True,
     help="Exit with 1 when a finding is at or above this severity.",
 )
