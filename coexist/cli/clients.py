@@ -16,6 +16,7 @@ from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
+    from coexist.inventory.macset import MacSet
     from coexist.server.registry import ClientRow, Registry
 
 _STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
@@ -31,10 +32,21 @@ def command() -> None:
     """
 
 
+def _is_config(path: Path) -> bool:
+    return path.suffix in (".yaml", ".yml")
+
+
+def _known(path: Path) -> MacSet | None:
+    """The clients a configuration calls known; None for a registry file, which does not tell."""
+    from coexist.server.config import load_config
+
+    return load_config(path).known if _is_config(path) else None
+
+
 def _registry(path: Path) -> Registry:
     from coexist.server.registry import open_registry
 
-    if path.suffix in (".yaml", ".yml"):
+    if _is_config(path):
         from coexist.server.config import load_config, registry_path
 
         config = load_config(path).config
@@ -59,14 +71,20 @@ _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, 
 @click.option(
     "--state", "states", multiple=True, type=click.Choice(["seen", "asking", "registered", "ignored"])
 )
+@click.option("--strangers", is_flag=True, help="Only those the configuration does not call known.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text")
-def list_clients(registry: Path, states: tuple[str, ...], form: str) -> None:
+def list_clients(registry: Path, states: tuple[str, ...], strangers: bool, form: str) -> None:
     """List the clients, those seen last first."""
     from coexist.server.registry import STATES
 
     opened = _registry(registry)
     rows = opened.rows(states=states or STATES)
     opened.close()
+    known = _known(registry)
+    if strangers:
+        if known is None:
+            raise CoexistError("a registry does not tell who is known; name the server's configuration")
+        rows = [row for row in rows if row.mac not in known]
     _WRITERS[form]([_shown(row) for row in rows])
 
 

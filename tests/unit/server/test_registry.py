@@ -210,3 +210,17 @@ def test_the_export_is_read_by_the_inventory(path, tmp_path, capsys):
 def test_without_a_registry_the_commands_say_so(tmp_path, capsys, words):
     assert run(["clients", words[0], str(tmp_path / "none"), *words[1:]]) == 2
     assert "there is no registry" in capsys.readouterr().err
+
+
+def test_strangers_are_those_the_configuration_does_not_know(tmp_path, capsys):
+    config = tmp_path / "coexist.yaml"
+    config.write_text(
+        "name: otc\nlisten: [{address: 10.0.0.6}]\nknown: {macs: [52:54:00:00:00:01]}\nregistry: r.sqlite\n"
+    )
+    registry = Registry(tmp_path / "r.sqlite")
+    registry.note([note(0x525400000001), note(0x525400000002)])
+    registry.close()
+    assert run(["clients", "list", str(config), "--strangers"]) == 0
+    listed = capsys.readouterr().out
+    assert ("52:54:00:00:00:01" in listed, "52:54:00:00:00:02" in listed) == (False, True)
+    assert run(["clients", "list", str(tmp_path / "r.sqlite"), "--strangers"]) == 2
