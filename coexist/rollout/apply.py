@@ -125,7 +125,7 @@ class Rollout:
             if attempt:
                 threading.Event().wait(self.reconnect_seconds * attempt)
             try:
-                self._attempt(change.server, server, goal, only_from, began)
+                reached = self._attempt(change.server, server, goal, only_from, began)
             except ConnectionLostError as lost:
                 error = lost
                 continue
@@ -137,7 +137,7 @@ class Rollout:
                     return self._failed(change, refused, "unknown" if began.is_set() else None)
                 error = refused
                 continue
-            self.journal.state(change.server, self._state(server, goal.version), version=goal.version)
+            self.journal.state(change.server, self._state(server, reached), version=reached)
             self.watch(change.server, "done")
             return None
         assert error is not None
@@ -145,7 +145,9 @@ class Rollout:
 
     def _attempt(
         self, name: str, server: ServerPlan, goal: Goal, only_from: Version | None, began: threading.Event
-    ) -> None:
+    ) -> Version | None:
+        """One connection's worth of it; the version the server runs then."""
+
         def doing(what: str) -> None:
             # Without its own line in the record nobody could tell a switch that was cut from none.
             if what == "commit":
@@ -158,29 +160,29 @@ class Rollout:
         try:
             if only_from is not None:
                 versions = (None, *(v for v in VERSIONS if any(v in file.after for file in server.files)))
-                here = self._standing(connection, server, goal, only_from, versions)
-                if here is not None and _rank(here) < _rank(only_from):
-                    return
+                here = self._standing(connection, server, only_from, versions)
+                if _rank(here) < _rank(only_from):
+                    return here
             converge(
                 connection, server, goal, self.provide, token=self.plan.digest[:12], doing=doing,
                 seconds=self.seconds,
             )  # fmt: skip
         finally:
             connection.close()
+        return goal.version
 
     def _standing(
         self,
         connection: Connection,
         server: ServerPlan,
-        goal: Goal,
         only_from: Version,
         versions: Sequence[Version | None],
     ) -> Version | None:
-        """Where a server stands that shall go back; a mixture of the two versions counts as the later."""
+        """Where a server stands that shall go back; a mixture of versions is for ``converge`` to judge."""
         try:
             return standing(connection, server, tuple(versions))
         except ChangedError:
-            return only_from if goal.version != only_from else None
+            return only_from
 
     def _open(self, name: str, server: ServerPlan) -> Connection:
         return self.connect(Address(name=name, host=server.host, user=server.user, port=server.port))

@@ -1,0 +1,223 @@
+"""The steps of a rollout on two servers that are directories of this machine, changed by a real shell."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from coexist.errors import HostError
+from coexist.rollout import shell
+from coexist.rollout.apply import Rollout, contents_of
+from coexist.rollout.document import (
+    Change,
+    Plan,
+    PlannedFile,
+    ServerPlan,
+    Step,
+    Version,
+    encode_contents,
+    sha256,
+)
+from coexist.rollout.history import History
+from coexist.rollout.transport import Finished
+
+pytestmark = pytest.mark.needs("flock", "dd")
+
+VERSIONS = {name: f"valid {name}\n".encode() for name in ("before", "opening", "final")}
+
+
+class Local:
+    """A connection to this machine, with a shell for each command as sshd has."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def run(self, script, *, stdin=b"", seconds=60.0):
+        done = subprocess.run(
+            ["/bin/sh", "-c", shell.as_command(script)],
+            input=stdin, capture_output=True, timeout=seconds, check=False,
+        )  # fmt: skip
+        return Finished(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def hold(self, script):
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", shell.as_command(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"held\n")
+        process.stdin.flush()
+        if process.stdout.readline() == b"held\n":
+            return Held(process)
+        with process:
+            pass
+        return Finished(code=process.returncode, stdout=b"", stderr=b"busy")
+
+    def close(self):
+        """Nothing is open."""
+
+
+class Held:
+    def __init__(self, process):
+        self.process = process
+
+    def release(self):
+        with self.process:
+            pass
+
+
+class Site:
+    def __init__(self, folder):
+        self.folder = folder
+        self.history = History(folder / "history")
+        servers = {}
+        for name in ("new", "old"):
+            (folder / name).mkdir()
+            (folder / name / "conf").write_bytes(VERSIONS["before"])
+            versions: tuple[Version, ...] = ("opening", "final") if name == "new" else ("final",)
+            file = PlannedFile(
+                name="conf",
+                path=f"{folder}/{name}/conf",
+                before=sha256(VERSIONS["before"]),
+                after={version: sha256(VERSIONS[version]) for version in versions},
+            )
+            servers[name] = ServerPlan(
+                host=name,
+                software="test",
+                files=(file,),
+                checks={"conf": ("test", "!", "-e", f"{folder}/{name}/refuse")},
+            )
+        changes = [
+            Change(server="new", version="opening"),
+            Change(server="old", version="final"),
+            Change(server="new", version="final", since="opening"),
+        ]
+        self.plan = Plan(
+            site="test",
+            inventory=sha256(b""),
+            servers=servers,
+            steps=tuple(Step(why="", waves=((change,),)) for change in changes),
+            contents=encode_contents({sha256(content): content for content in VERSIONS.values()}),
+        ).sealed()
+
+    def rollout(self, kind="apply", of=None, connect=None):
+        journal = self.history.resume(self.plan, kind, of) or self.history.begin(self.plan, kind, of=of)
+        return Rollout(
+            plan=self.plan,
+            journal=journal,
+            connect=connect or (lambda address: Local(address.name)),
+            provide=contents_of(self.plan, self.history.content),
+            reconnect_seconds=0.0,
+            seconds=5,
+        )
+
+    @property
+    def running(self):
+        names = {content: name for name, content in VERSIONS.items()}
+        return {name: names[(self.folder / name / "conf").read_bytes()] for name in ("new", "old")}
+
+    def refuse(self, name, refuse=True):
+        path = self.folder / name / "refuse"
+        path.touch() if refuse else path.unlink()
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+def states(rollout):
+    return {name: (s.state, s.version) for name, s in rollout.journal.record.servers.items()}
+
+
+def test_all_steps(site):
+    rollout = site.rollout()
+    assert rollout.apply() is None
+    assert site.running == {"new": "final", "old": "final"}
+    assert states(rollout) == {"new": ("new", "final"), "old": ("new", "final")}
+
+
+def test_a_failure_stops_and_the_next_run_goes_on(site):
+    site.refuse("old")
+    rollout = site.rollout()
+    failure = rollout.apply()
+    assert failure is not None
+    assert failure.server == "old"
+    assert site.running == {"new": "opening", "old": "before"}
+    assert states(rollout) == {"new": ("staged", "opening"), "old": ("old", None)}
+    site.refuse("old", False)
+    again = site.rollout()
+    assert again.journal.record.id == rollout.journal.record.id
+    assert again.apply() is None
+    assert site.running == {"new": "final", "old": "final"}
+
+
+def test_a_failure_takes_everything_back_on_request(site):
+    site.refuse("old")
+    rollout = site.rollout()
+    failure = rollout.apply(on_failure="rollback")
+    assert failure is not None
+    assert "it was taken back" in failure.message
+    assert site.running == {"new": "before", "old": "before"}
+    assert states(rollout) == {"new": ("old", None), "old": ("old", None)}
+    assert rollout.journal.record.outcome == "rolled-back"
+
+
+def test_a_rollback_of_half_a_rollout_says_what_each_server_runs(site):
+    site.refuse("old")
+    half = site.rollout()
+    half.apply()
+    site.refuse("old", False)
+    rollout = site.rollout("rollback", half.journal.record.id)
+    assert rollout.undo() is None
+    assert site.running == {"new": "before", "old": "before"}
+    assert states(rollout) == {"new": ("old", None), "old": ("old", None)}
+
+
+def test_the_wire_takes_back_its_wave_and_no_other(site):
+    rollout = site.rollout()
+    seen = []
+
+    def verify(wave):
+        seen.append([(change.server, change.version) for change in wave])
+        return ["CX702 old is silent"] if wave[0].server == "old" else []
+
+    failure = rollout.apply(verify=verify)
+    assert failure is not None
+    assert failure.server == ""
+    assert "CX702 old is silent" in failure.message
+    assert seen == [[("new", "opening")], [("old", "final")]]
+    assert site.running == {"new": "opening", "old": "before"}
+    assert states(rollout) == {"new": ("staged", "opening"), "old": ("old", None)}
+
+
+def test_a_server_that_cannot_be_reached_was_not_touched(site):
+    def connect(address):
+        if address.name == "old":
+            raise HostError("old: cannot be reached")
+        return Local(address.name)
+
+    rollout = site.rollout(connect=connect)
+    assert rollout.apply() is not None
+    assert states(rollout) == {"new": ("staged", "opening"), "old": ("untouched", None)}
+
+
+def test_a_rollback_goes_the_same_way_back(site):
+    first = site.rollout()
+    assert first.apply() is None
+    order = []
+    rollout = site.rollout("rollback", first.journal.record.id)
+    rollout.watch = lambda server, what: order.append(server) if what == "done" else None
+    assert rollout.undo() is None
+    assert order == ["new", "old", "new"]
+    assert site.running == {"new": "before", "old": "before"}
+
+
+def test_a_history_that_was_lost_does_not_hinder_the_next_rollout(site):
+    assert site.rollout().apply() is None
+    site.history.folder.rename(site.folder / "elsewhere")
+    for name in ("new", "old"):
+        (site.folder / name / "conf").write_bytes(VERSIONS["before"])
+    assert site.rollout().apply() is None
+    assert site.running == {"new": "final", "old": "final"}
