@@ -216,8 +216,9 @@ def differences(
             for code, value in old.options
             if extra.get(code) != value and code not in left_out
         ]
-        for code, repeated in ((66, str(new.siaddr).encode()), (67, new.file + b"\0")):
-            if code in extra and code not in dict(old.options) and extra[code] != repeated:
+        for code, repeated in ((66, str(new.siaddr).encode()), (67, new.file)):
+            # dnsmasq ends option 66 with a NUL and cannot be told not to.
+            if code in extra and code not in dict(old.options) and extra[code].rstrip(b"\0") != repeated:
                 wrong.append(f"option {code} {extra[code]!r} is new")
         known = {code for code, _ in old.options} | {66, 67}
         wrong += [f"option {code} {value!r} is new" for code, value in extra.items() if code not in known]

@@ -18,7 +18,7 @@ from coexist.importers.dhcpd.keywords import KEYWORDS
 # No keyword can be mistaken for these: "string" and "number" are words of the language.
 STRING, NUMBER, NUMBER_OR_NAME, NAME, END = "<string>", "<number>", "<octets>", "<name>", "<end>"
 
-_SKIP = re.compile(r"(?:[ \t\n\r\f\v]+|#[^\n]*\n?)*")
+_SKIP = re.compile(r"(?:[ \t\n\r\f\v]++|#[^\n]*+\n?)*+")
 _WORD = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]*")
 _PLAIN_STRING = re.compile(r'"([^"\\]*)"')
 _NUMBER = re.compile(r"-?[0-9]*\Z")

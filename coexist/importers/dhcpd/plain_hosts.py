@@ -19,12 +19,13 @@ _HEAD = rf"host{_S}+([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*){_S}*\{
 _SHORTEST = re.compile(
     rf"{_HEAD}hardware{_S}+ethernet{_S}+{_MAC}{_S}*;{_S}*(?:fixed-address{_S}+{_ADDRESS}{_S}*;{_S}*)?\}}"
 )
-_ANY = re.compile(rf'{_HEAD}((?:[^{{}}"#\\;]+(?:"[^"\\{{}}#]*"[^{{}}"#\\;]*)*;{_S}*)+)\}}')
+# Possessive quantifiers: what does not match fails at once instead of in all possible ways.
+_ANY = re.compile(rf'{_HEAD}((?:[^{{}}"#\\]++|"[^"\\{{}}#]*+")*+)\}}')
 _OWN = re.compile(
     rf"(?:hardware{_S}+ethernet{_S}+{_MAC}|fixed-address{_S}+{_ADDRESS}"
     rf'|option{_S}+host-name{_S}+"([A-Za-z0-9_.-]+)"){_S}*;{_S}*'
 )
-_OTHER = re.compile(rf'[^";]+(?:"[^"]*"[^";]*)*;{_S}*')
+_OTHER = re.compile(rf'[^";]++(?:"[^"]*+"[^";]*+)*+;{_S}*+')
 
 
 class PlainHost(NamedTuple):

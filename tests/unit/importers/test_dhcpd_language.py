@@ -35,7 +35,8 @@ REFUSED = {
     "mask": "subnet 10.0.0.5 netmask 255.255.255.0 { }\n",
     "pool without range": "subnet 10.0.0.0 netmask 255.255.255.0 {\n pool {\n  deny unknown-clients;\n }\n}\n",
     "empty shared network": "shared-network x {\n}\n",
-    "leases twice": "subnet 10.0.0.0 netmask 255.255.255.0 {\n range 10.0.0.1 10.0.0.9;\n range 10.0.0.5;\n}\n",
+    "leases twice": "subnet 10.0.0.0 netmask 255.255.255.0 {\n"
+    " range 10.0.0.1 10.0.0.9;\n range 10.0.0.5;\n}\n",
     "brace at the end": "subnet 10.0.0.0 netmask 255.255.255.0 {\n option routers 10.0.0.1;\n",
     "definition in a subnet": "subnet 10.0.0.0 netmask 255.255.255.0 {\n option a code 200 = text;\n}\n",
     "bad value": "log-facility none;\n",
@@ -89,6 +90,12 @@ WORDS = st.sampled_from(
         }
     )
 )
+
+
+def test_a_host_that_never_ends_costs_no_time() -> None:
+    """Quadratic is bearable, exponential is not: this takes milliseconds or for ever."""
+    body = 'option x-y "a" , "b" ;  \n' * 200
+    assert ours(f"host a {{ hardware ethernet 0:1:2:3:4:5; {body} if known {{ }} }}")[0] is False
 
 
 def problem_of(text: str) -> Problem | None:
