@@ -14,6 +14,7 @@ from typing import Any
 
 from coexist.importers.groups import Names
 from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.site_builder import as_list
 from coexist.inventory import Inventory
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -70,7 +71,7 @@ class _Merger:
         result: dict[str, Any] = {}
         for name, vlan in vlans.items():
             free: list[str] = []
-            for text in _list(vlan["subnet"]):
+            for text in as_list(vlan["subnet"]):
                 home = self._home(text)
                 if home is None:
                     free.append(text)
@@ -178,19 +179,22 @@ class _Merger:
             self.report(f"MAC {format_mac(mac)}", record.position, self.source, done)
             for tag in (*row.tags.split(), *([f"source:{row.source}"] if row.source else ())):
                 lost.setdefault(tag, []).append(row.mac)
-        self._keep_members(lost)
+        self._keep_members(lost, {row.source for row in kept})
         return kept
 
-    def _keep_members(self, lost: dict[str, list[str]]) -> None:
+    def _keep_members(self, lost: dict[str, list[str]], sources: set[str]) -> None:
         """Machines that are registered elsewhere stay members of this import's groups, one by one."""
         for group in self.imported.tree.get("groups", {}).values():
             where = group.get("where", {})
             for tag in [
-                *_list(where.get("tags", [])),
-                *(f"source:{s}" for s in _list(where.get("source", []))),
+                *as_list(where.get("tags", [])),
+                *(f"source:{s}" for s in as_list(where.get("source", []))),
             ]:
                 if tag in lost:
                     group["macs"] = sorted({*group.get("macs", ()), *lost[tag]})
+            if not sources.issuperset(asas_list(where.get("source", []))):
+                # No client of this source is left in a list, so no list has the column.
+                group.pop("where")
 
     def _groups(self, groups: dict[str, Any]) -> dict[str, Any]:
         names = Names({*self.existing.site.groups} | Names().taken)
@@ -209,7 +213,7 @@ class _Merger:
         for name, declared in scopes.items():
             scope = dict(declared)
             vlan = self.imported.tree["vlans"][scope["vlan"]]
-            subnets = _list(scope.get("subnet", vlan["subnet"]))
+            subnets = as_list(scope.get("subnet", vlan["subnet"]))
             if scope["vlan"] not in self.vlans or any(s in self.dropped_subnets for s in subnets):
                 continue
             home = self.vlans[scope["vlan"]]
@@ -277,10 +281,6 @@ def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:
     lines = [f"## {title}", ""]
     entries = [f"- **{c.what}**: {c.first} and {c.second}: {c.done}" for c in conflicts]
     return "\n".join([*lines, *(entries or ["Nothing collides."])]) + "\n"
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _all_addresses(servers: dict[str, Any]) -> Iterable[str]:
