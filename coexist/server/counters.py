@@ -44,6 +44,7 @@ class Counters:
         self.transfer_seconds = Histogram(DURATION_BOUNDS)
         self.http: defaultdict[str, int] = defaultdict(int)
         self.reloads: defaultdict[str, int] = defaultdict(int)
+        self.defects = 0
         self.registry_rows = 0
         self.registry_errors = 0
         self.registry_dropped = 0

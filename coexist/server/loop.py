@@ -34,7 +34,9 @@ class Timer:
 class Loop:
     """Calls back for readable file descriptors and at times. Only ``post`` may be called by other threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, defect: Callable[[], object] | None = None) -> None:
+        """``defect`` is called for an exception that nobody foresaw; without it that ends ``run``."""
+        self._defect = defect
         self.handlers: dict[int, Callable[[], object]] = {}
         self.running = False
         self._epoll = select.epoll()
@@ -64,8 +66,10 @@ class Loop:
         """Call again and again; a late call delays the next ones, it never piles them up."""
 
         def again() -> None:
-            call()
-            self.call_at(time.monotonic() + seconds, again)
+            try:
+                call()
+            finally:
+                self.call_at(time.monotonic() + seconds, again)
 
         self.call_at(time.monotonic() + seconds, again)
 
@@ -92,7 +96,10 @@ class Loop:
                     sleep = 0.0  # look at the sockets between any two rounds of timers
             for fd, _ in poll(sleep, _MOST_EVENTS):
                 if fd in handlers:  # an earlier handler of this round may have removed it
-                    handlers[fd]()
+                    try:
+                        handlers[fd]()
+                    except Exception:  # noqa: BLE001 one packet's trouble must not be everyone's
+                        self._caught()
 
     def close(self) -> None:
         """Free the loop's own file descriptors."""
@@ -105,7 +112,15 @@ class Loop:
         while timers and timers[0].at <= now:
             call = heapq.heappop(timers).call
             if call is not None:
-                call()
+                try:
+                    call()
+                except Exception:  # noqa: BLE001 as for packets
+                    self._caught()
+
+    def _caught(self) -> None:
+        if self._defect is None:
+            raise  # noqa: PLE0704 called while it is handled
+        self._defect()
 
     def _stop(self) -> None:
         self.running = False

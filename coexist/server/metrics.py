@@ -56,6 +56,7 @@ class ServerCollector(Collector):
         )
         yield _counters("coexist_http_requests", "HTTP requests by status", "status", c.http)
         yield _counters("coexist_reloads", "Reloads by result", "result", c.reloads)
+        yield _counter("coexist_defects", "Errors in the server itself that it went on after", c.defects)
         yield _gauge("coexist_clients_seen", "Clients remembered in memory", len(self.clients.clients))
         yield _counter("coexist_clients_forgotten", "Clients dropped from memory", self.clients.forgotten)
         yield _counter("coexist_registry_rows", "Rows written to the registry", c.registry_rows)

@@ -66,8 +66,13 @@ class Reloader:
             if self._stopping:
                 return
             asked, self._asked = self._asked, False
-            if asked or self._changed():
+            if not asked and not self._changed():
+                continue
+            try:
                 self._reload()
+            except Exception as error:  # noqa: BLE001 the next reload is to be tried all the same
+                self.server.counters.reloads["failed"] += 1
+                self.server.log.event("reload failed", why=repr(error), note="the old configuration goes on")
 
     def _changed(self) -> bool:
         stamps = self._refused if self._refused is not None else self._loaded.stamps

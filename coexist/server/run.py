@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -73,7 +74,7 @@ class BootServer:
         self.path = path
         self.interface = interface
         self.ports = ports or Ports()
-        self.loop = Loop()
+        self.loop = Loop(self._defect)
         self.counters = Counters()
         self.clients = ClientsSeen()
         self.door = Doorkeeper(self.clients)
@@ -369,6 +370,11 @@ class BootServer:
     def _asks_for_registration(self, client: Client) -> None:
         self.clients.mark(client)
         self.log.event("asks to be registered", mac=client.mac, vlan=client.vlan)
+
+    def _defect(self) -> None:
+        """Something nobody foresaw: say where, and go on with the next packet."""
+        self.counters.defects += 1
+        self.log.event("defect", trace=traceback.format_exc())
 
     def _say_status(self) -> None:
         self.notifier.say(f"STATUS={self.status()}")

@@ -80,6 +80,7 @@ class Running:
             self.server.stop()
             self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
+        assert self.server.counters.defects == 0, self.said.getvalue()
         for client in self.clients:
             client.close()
 

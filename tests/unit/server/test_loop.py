@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from coexist.server.loop import Loop
+
+
+@pytest.fixture
+def loop():
+    made = Loop()
+    yield made
+    made.close()
+
+
+def test_calls_come_in_the_order_of_their_times(loop):
+    called: list[int] = []
+    for at in (3, 1, 2):
+        loop.call_at(float(at), lambda at=at: called.append(at))
+    loop.call_at(2.5, lambda: called.append(99)).cancel()
+    loop.call_at(4.0, loop.stop)
+    loop.run()
+    assert called == [1, 2, 3]
+
+
+def test_other_threads_may_post(loop):
+    called: list[str] = []
+    thread = threading.Thread(target=lambda: (loop.post(lambda: called.append("posted")), loop.stop()))
+    thread.start()
+    loop.run()
+    thread.join()
+    assert called == ["posted"]
+
+
+def test_sockets_get_their_turn_between_timers_that_are_always_due(loop):
+    reading, writing = os.pipe()
+
+    def readable() -> None:
+        os.read(reading, 1)
+        loop.stop()
+
+    loop.register(reading, readable)
+    loop.call_at(0.0, lambda: os.write(writing, b"x"))
+    loop.every(0.0, lambda: None)
+    loop.run()
+    loop.unregister(reading)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_one_trouble_is_not_everyones():
+    seen: list[str] = []
+    loop = Loop(lambda: seen.append("defect"))
+    loop.call_at(1.0, lambda: 1 // 0)
+    loop.call_at(2.0, loop.stop)
+    loop.run()
+    loop.close()
+    assert seen == ["defect"]
+
+
+def test_without_anyone_to_tell_it_ends(loop):
+    loop.call_at(1.0, lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        loop.run()
