@@ -192,7 +192,7 @@ class _Merger:
             ]:
                 if tag in lost:
                     group["macs"] = sorted({*group.get("macs", ()), *lost[tag]})
-            if not sources.issuperset(asas_list(where.get("source", []))):
+            if not sources.issuperset(as_list(where.get("source", []))):
                 # No client of this source is left in a list, so no list has the column.
                 group.pop("where")
 

@@ -147,7 +147,8 @@ def test_openthinclient_clients_and_policy(tmp_path: Path) -> None:
     path = tmp_path / "export.ldif"
     base = "#%BASEDN%#"
     path.write_text(
-        f"dn: cn=tc-1,ou=clients,{base}\ncn: tc-1\nmacAddress: 52:54:00:00:00:01\nl: l=Hall,ou=locations,{base}\n\n"
+        f"dn: cn=tc-1,ou=clients,{base}\ncn: tc-1\nmacAddress: 52:54:00:00:00:01\n"
+        f"l: l=Hall,ou=locations,{base}\n\n"
         f"dn: cn=tc-2,ou=clients,{base}\ncn: tc-2\nmacAddress: 52:54:00:00:00:01\n\n"
         f"dn: cn=igel,ou=hwtypes,{base}\ncn: igel\nuniquemember: cn=tc-1,ou=clients,{base}\n\n"
         f"dn: cn=BootOptions.PXEServicePolicy,nismapname=profile,ou=RealmConfiguration,{base}\n"
