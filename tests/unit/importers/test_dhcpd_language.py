@@ -33,7 +33,8 @@ REFUSED = {
     "number too large": "\n\nmin-secs 300;\n",
     "string that never ends": 'option bootfile-name "d.efi\\0";\nfilename "a";\n',
     "mask": "subnet 10.0.0.5 netmask 255.255.255.0 { }\n",
-    "pool without range": "subnet 10.0.0.0 netmask 255.255.255.0 {\n pool {\n  deny unknown-clients;\n }\n}\n",
+    "pool without range": "subnet 10.0.0.0 netmask 255.255.255.0 {\n"
+    " pool {\n  deny unknown-clients;\n }\n}\n",
     "empty shared network": "shared-network x {\n}\n",
     "leases twice": "subnet 10.0.0.0 netmask 255.255.255.0 {\n"
     " range 10.0.0.1 10.0.0.9;\n range 10.0.0.5;\n}\n",

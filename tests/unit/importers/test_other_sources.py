@@ -40,7 +40,8 @@ KEA = """
 { "Dhcp4": {   # a comment
   "valid-lifetime": 4000, "next-server": "10.0.0.9",
   "client-classes": [
-    { "name": "uefi", "test": "option[93].hex == 0x0007 or option[93].hex == 0x0009", "boot-file-name": "x.efi" },
+    { "name": "uefi", "test": "option[93].hex == 0x0007 or option[93].hex == 0x0009",
+      "boot-file-name": "x.efi" },
     { "name": "ipxe", "test": "option[77].text == 'iPXE' and not member('uefi')",
       "option-data": [ { "name": "root-path", "data": "class" } ] },
     { "name": "odd", "test": "pkt4.giaddr == 10.0.0.1", "boot-file-name": "odd" }, ],
@@ -48,7 +49,8 @@ KEA = """
   "subnet4": [ { "subnet": "10.0.0.0/24", "pools": [ { "pool": "10.0.0.10-10.0.0.20" } ],
     "boot-file-name": "subnet.0", "option-data": [ { "name": "root-path", "data": "subnet" } ],
     "reservations": [
-      { "hw-address": "52:54:00:00:00:01", "ip-address": "10.0.0.5", "hostname": "a", "boot-file-name": "a.0" },
+      { "hw-address": "52:54:00:00:00:01", "ip-address": "10.0.0.5", "hostname": "a",
+        "boot-file-name": "a.0" },
       { "client-id": "01:02", "ip-address": "10.0.0.6" } ] } ] } }
 """
 
