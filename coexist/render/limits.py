@@ -10,7 +10,7 @@ from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.inventory.values import Delay
-from coexist.render.scopes import DhcpPlan
+from coexist.render.plans import DhcpPlan
 from coexist.render.target import Capabilities, Job
 
 _ELSEWHERE = (

@@ -9,135 +9,31 @@ nested ``if``, Kea as classes, dnsmasq as tags, Windows as policies; the answers
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.policy import architecture_codes
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
-from coexist.inventory.models import OptionTest, Pool, Program, Scope, ScopeRule, Server
+from coexist.inventory.models import Pool, Program, Scope, ScopeRule, Server
 from coexist.inventory.references import server_address
 from coexist.inventory.values import OptionValue, option_bytes
 from coexist.render.answered import answer_sets, answered_cells, cells_of
 from coexist.render.cells import Cells, cut
+from coexist.render.plans import (
+    ALWAYS,
+    Condition,
+    DhcpPlan,
+    PoolPlan,
+    Reservation,
+    ScopePlan,
+    Setting,
+    SubnetPlan,
+    VlanPlan,
+)
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.option_codes import Option
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """Which packets a setting is about; all parts hold together, None means any.
-
-    ``cells``: names of cells. ``architectures``: codes of option 93 (its first one); a PXEClient that sends
-    none is a BIOS (RFC 4578 section 2.1). ``ipxe``: clients that already run iPXE. ``unless``: none of these holds.
-    """
-
-    cells: frozenset[str] | None = None
-    architectures: frozenset[int] | None = None
-    ipxe: bool = False
-    vendor_class: bytes | None = None
-    user_class: bytes | None = None
-    tests: tuple[OptionTest, ...] = ()
-    unless: tuple[Condition, ...] = ()
-
-    @property
-    def always(self) -> bool:
-        """Whether it holds for every packet."""
-        return self == ALWAYS
-
-    def excludes(self, other: Condition) -> bool:
-        """Whether no packet can fulfil both, as far as groups and architectures tell."""
-        cells = self.cells is not None and other.cells is not None and not self.cells & other.cells
-        codes = (self.architectures, other.architectures)
-        return cells or (codes[0] is not None and codes[1] is not None and not codes[0] & codes[1])
-
-
-ALWAYS = Condition()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Values for the packets of a condition. Options are octets as they go on the wire.
-
-    ``file_server``: the next server has this very file, and is none where another setting gives the file.
-    """
-
-    name: str
-    path: Path
-    condition: Condition = ALWAYS
-    next_server: IPv4Address | None = None
-    file: str | None = None
-    options: Mapping[int, bytes] = field(default_factory=dict)
-    ignore: bool = False
-    file_server: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolPlan:
-    """Addresses to lease; ``cells`` None means to everyone."""
-
-    first: IPv4Address
-    last: IPv4Address
-    cells: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """An address that belongs to one MAC. ``cell`` is the cell the MAC is in."""
-
-    mac: int
-    address: IPv4Address
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubnetPlan:
-    """A subnet as one scope serves it. Without a scope nothing is leased there."""
-
-    network: IPv4Network
-    scope: str | None
-    pools: tuple[PoolPlan, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScopePlan:
-    """What a scope hands out. The first of ``special`` that fits and sets a value gives it, else
-    ``defaults``.
-
-    ``lease_time`` is in seconds; ``min_secs`` compares with the header's ``secs``.
-    """
-
-    name: str
-    path: Path
-    vlan: str
-    special: tuple[Setting, ...]
-    defaults: Setting
-    lease_time: int
-    min_secs: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VlanPlan:
-    """The subnets that share a wire. ``local`` is the server's own address there, None behind a relay;
-    ``relays`` are the addresses relay agents write into giaddr."""
-
-    name: str
-    subnets: tuple[SubnetPlan, ...]
-    local: IPv4Address | None
-    relays: tuple[IPv4Address, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DhcpPlan:
-    """Everything one DHCP server is told."""
-
-    name: str
-    server: Server
-    vlans: tuple[VlanPlan, ...]
-    scopes: tuple[ScopePlan, ...]
-    cells: Cells
 
 
 def dhcp_plan(inventory: Inventory, name: str) -> DhcpPlan:
@@ -378,16 +274,8 @@ def with_options(setting: Setting, explicit: frozenset[int], server: IPv4Address
 
 
 def wire_options(declared: Mapping[int, OptionValue]) -> dict[int, bytes]:
-    """Declared options as octets. A boot file in text gets the NUL that EDK2 and old ROMs need; ``hex:`` is
-    literal."""
-    result: dict[int, bytes] = {}
-    for code, value in sorted(declared.items()):
-        octets = option_bytes(code, value)
-        literal = isinstance(value, str) and value.lower().startswith("hex:")
-        if code == Option.BOOTFILE_NAME and not literal and not octets.endswith(b"\0"):
-            octets += b"\0"
-        result[code] = octets
-    return result
+    """Declared options as octets, ascending."""
+    return {code: option_bytes(code, value) for code, value in sorted(declared.items())}
 
 
 def _server_settings(

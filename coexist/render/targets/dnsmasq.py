@@ -18,9 +18,10 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from coexist.render.limits import report_dhcp_limits, report_limits, whole_steps
+from coexist.render.plans import DhcpPlan, PoolPlan, ScopePlan, Setting, SubnetPlan
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import DhcpPlan, PoolPlan, ScopePlan, Setting, SubnetPlan, dhcp_plan
+from coexist.render.scopes import dhcp_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.dnsmasq_proxy import PROXY_CAPABILITIES, proxy_sections
 from coexist.render.targets.dnsmasq_tags import Groups, Tags, cannot_test, has, lacks

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import Cell, Cells, octet_prefixes, spelled
+from coexist.render.plans import Condition, Reservation
 from coexist.render.quoting import comment, dnsmasq_string
-from coexist.render.scopes import Condition, Reservation
 from coexist.wire.architecture import Architecture, architecture_name
 from coexist.wire.option_codes import Option
 

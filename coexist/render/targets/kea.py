@@ -13,18 +13,14 @@ with Kea, sends octets as they are. All of this was tried on Kea 2.2.0: tests/wi
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from coexist.inventory.models import OptionTest
-from coexist.render.cells import Cell, octet_prefixes, spelled
+from coexist.render.cells import spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.quoting import comment, kea_name, kea_octets
-from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import (
+from coexist.render.plans import (
     Condition,
     DhcpPlan,
     PoolPlan,
@@ -33,10 +29,21 @@ from coexist.render.scopes import (
     Setting,
     SubnetPlan,
     VlanPlan,
-    dhcp_plan,
 )
+from coexist.render.quoting import comment, kea_name, kea_octets
+from coexist.render.rendered import RenderedFile
+from coexist.render.scopes import dhcp_plan
 from coexist.render.target import Capabilities, Job, Renderer
-from coexist.wire.architecture import Architecture
+from coexist.render.targets.kea_expressions import (
+    any_of,
+    architecture_test,
+    equals,
+    interval_test,
+    option_test,
+    range_class,
+    starts_with,
+)
+from coexist.render.targets.kea_json import dumps
 from coexist.wire.option_codes import Option, OptionKind, option_kind
 
 TARGET = "/etc/kea/kea-dhcp4.conf"
@@ -155,7 +162,7 @@ class _Writer:
     def _cell_classes(self) -> Iterator[dict[str, Any]]:
         for cell in self.cells.named:
             if cell.intervals:
-                yield {"name": _range_class(cell), "test": _interval_test(cell)}
+                yield {"name": range_class(cell), "test": interval_test(cell)}
             if cell.points:
                 # A class without a test is given by reservations.
                 yield {"name": cell.name}
@@ -166,7 +173,7 @@ class _Writer:
         for cell in self.cells.named:
             if cell.name in wanted:
                 terms += [f"member({kea_name(cell.name)})"] if cell.points else []
-                terms += [f"member({kea_name(_range_class(cell))})"] if cell.intervals else []
+                terms += [f"member({kea_name(range_class(cell))})"] if cell.intervals else []
         return any_of(terms)
 
     def _membership(self, cells: frozenset[str]) -> str | None:
@@ -187,24 +194,24 @@ class _Writer:
             if membership:
                 yield membership
         if condition.architectures is not None:
-            yield any_of(_architecture(code) for code in sorted(condition.architectures))
+            yield any_of(architecture_test(code) for code in sorted(condition.architectures))
         if condition.ipxe:
             yield any_of(
                 [
-                    _equals(Option.USER_CLASS, b"iPXE"),
-                    _equals(Option.USER_CLASS, b"\4iPXE"),
+                    equals(Option.USER_CLASS, b"iPXE"),
+                    equals(Option.USER_CLASS, b"\4iPXE"),
                     f"option[{int(Option.IPXE_ENCAPSULATED)}].exists",
                 ]
             )
         if condition.vendor_class is not None:
-            yield _starts_with(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class)
+            yield starts_with(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class)
         if condition.user_class is not None:
             text = condition.user_class
             yield any_of(
-                [_equals(Option.USER_CLASS, text), _equals(Option.USER_CLASS, bytes((len(text),)) + text)]
+                [equals(Option.USER_CLASS, text), equals(Option.USER_CLASS, bytes((len(text),)) + text)]
             )
         for test in condition.tests:
-            yield _option_test(test)
+            yield option_test(test)
         for other in condition.unless:
             yield f"not ({self.test(other)})"
 
@@ -377,106 +384,6 @@ def option_data(code: int, octets: bytes) -> dict[str, Any]:
 def _relays(vlan: VlanPlan, *, always: bool = False) -> dict[str, Any]:
     outside = [r for r in vlan.relays if always or not any(r in s.network for s in vlan.subnets)]
     return {"relay": {"ip-addresses": [str(relay) for relay in outside]}} if outside else {}
-
-
-def _range_class(cell: Cell) -> str:
-    return f"{cell.name} by range"
-
-
-def _interval_test(cell: Cell) -> str:
-    prefixes = [prefix for first, last in cell.intervals for prefix in octet_prefixes(first, last)]
-    inside = any_of(_mac_begins(prefix) for prefix in prefixes)
-    if not cell.excluded:
-        return inside
-    return f"({inside}) and not ({any_of(_mac_begins(mac.to_bytes(6, 'big')) for mac in cell.excluded)})"
-
-
-def _mac_begins(prefix: bytes) -> str:
-    return f"substring(pkt4.mac, 0, {len(prefix)}) == {kea_octets(prefix)}"
-
-
-def any_of(terms: Iterable[str]) -> str:
-    """The disjunction; halves nest in parentheses, so that Kea's parser never goes deep."""
-    listed = list(terms)
-    if len(listed) <= 8:
-        return " or ".join(listed)
-    half = len(listed) // 2
-    return f"({any_of(listed[:half])}) or ({any_of(listed[half:])})"
-
-
-def _equals(code: int, octets: bytes) -> str:
-    return f"option[{int(code)}].hex == {kea_octets(octets)}"
-
-
-def _starts_with(code: int, octets: bytes) -> str:
-    return f"substring(option[{int(code)}].hex, 0, {len(octets)}) == {kea_octets(octets)}"
-
-
-def _architecture(code: int) -> str:
-    named = _starts_with(Option.CLIENT_SYSTEM_ARCHITECTURE, code.to_bytes(2, "big"))
-    if code != Architecture.X86_BIOS:
-        return named
-    # ROMs older than RFC 4578 send no option 93.
-    silent = f"not option[93].exists and {_starts_with(Option.VENDOR_CLASS_IDENTIFIER, b'PXEClient')}"
-    return f"({named} or ({silent}))"
-
-
-def _option_test(test: OptionTest) -> str:
-    term = _comparison(test)
-    return f"not ({term})" if test.negated else term
-
-
-def _comparison(test: OptionTest) -> str:
-    option = f"option[{test.option}]"
-    if test.suboption is not None:
-        relayed = test.option == Option.RELAY_AGENT_INFORMATION
-        option = f"relay4[{test.suboption}]" if relayed else f"{option}.option[{test.suboption}]"
-    if test.exists is not None:
-        return f"{option}.exists" if test.exists else f"not {option}.exists"
-    octets = kea_octets(test.octets)
-    length = len(test.octets)
-    if test.equals is not None:
-        return f"{option}.hex == {octets}"
-    if test.starts_with is not None:
-        return f"substring({option}.hex, {test.at}, {length}) == {octets}"
-    if test.ends_with is not None:
-        return f"substring({option}.hex, -{length}, all) == {octets}"
-    # Kea has no search inside a value; report_dhcp_limits has told so. Nobody fits.
-    return "not member('ALL')"
-
-
-def dumps(tree: Mapping[str, Any]) -> str:
-    r"""JSON with one reservation a line: a hundred thousand indented ones would be slow and hard to read.
-
-    Texts stand in it as they are: Kea's own reader knows no ``\u`` escape above 00ff.
-    """
-    lists: list[str] = []
-    text = json.dumps(_set_apart(tree, lists), indent=2, ensure_ascii=False)
-    for number, written in enumerate(lists):
-        text = text.replace(json.dumps(_place(number)), written, 1)
-    return text + "\n"
-
-
-def _place(number: int) -> str:
-    # No text of an inventory holds a NUL: neither YAML nor the CSV reader lets one in.
-    return f"\0{number}"
-
-
-def _set_apart(value: Any, lists: list[str]) -> Any:
-    """The tree with each list of reservations written out to ``lists`` and its place in its stead."""
-    if isinstance(value, list):
-        return [_set_apart(item, lists) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    result: dict[str, Any] = {}
-    for key, item in value.items():
-        if key == "reservations" and item:
-            lists.append("[\n" + ",\n".join(map(encode, item)) + "\n]")
-            result[key] = _place(len(lists) - 1)
-        else:
-            result[key] = _set_apart(item, lists)
-    return result
 
 
 RENDERER = Renderer(

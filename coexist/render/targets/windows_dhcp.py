@@ -16,8 +16,9 @@ from itertools import pairwise
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
+from coexist.render.plans import Condition, DhcpPlan, ScopePlan, Setting, SubnetPlan, VlanPlan
 from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import Condition, DhcpPlan, ScopePlan, Setting, SubnetPlan, VlanPlan, dhcp_plan
+from coexist.render.scopes import dhcp_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.powershell import command, literal, script
 from coexist.wire.architecture import architecture_name, is_http
