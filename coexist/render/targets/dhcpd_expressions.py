@@ -82,8 +82,6 @@ OPTION_NAMES = {
     97: "pxe-client-id",
     119: "domain-search",
 }
-# Options whose built-in shape accepts only its own spelling; everything else is written as octets.
-_SPELLED = (OptionKind.TEXT, OptionKind.ADDRESS, OptionKind.ADDRESSES)
 
 
 def option_name(code: int) -> str:
