@@ -260,10 +260,12 @@ def _literal(pattern: str) -> tuple[bool, str, bool]:
 
 
 def _test(option: OptionName, comparison: Comparison, octets: bytes, at: int, facts: Facts) -> Test:
+    if not 0 < option.code < 255:
+        raise Inexpressible(f"the option {option.code}, which no packet can carry")
     if option.space == "dhcp":
         return Test(option.code, comparison, octets, at)
     parent = facts.parents.get(option.space)
-    if parent is None or not 0 < option.code < 255:
+    if parent is None:
         raise Inexpressible(f"an option of the space {option.space}")
     return Test(parent, comparison, octets, at, option.code)
 
