@@ -32,8 +32,9 @@ _RATIO = re.compile(
 VENDOR = b"PXEClient:Arch:00000:UNDI:002001".hex()
 
 
-STEADY = 5_000
-"""Offers a second at which processor time is measured; a rate both servers hold on a busy machine too."""
+FLOOD = 40_000
+"""DISCOVERs a second at which processor time an offer is measured: more than either server can answer, so
+that it is the most either can do with a processor of its own."""
 
 
 def asked(stage: Wire, rate: int, seconds: int) -> tuple[int, int]:
@@ -70,9 +71,9 @@ def most_offers(stage: Wire, seconds: int, low: float = 6_000, high: float = 64_
 
 def measured(stage: Wire, server: Process, seconds: int, cpu: list[float]) -> float:
     """The highest rate; microseconds of processor time an offer go to ``cpu``."""
-    asked(stage, STEADY, seconds)  # both servers know their clients by now
+    asked(stage, FLOOD, seconds)  # both servers know their clients by now
     before = cpu_seconds(server)
-    _, received = asked(stage, STEADY, seconds)
+    _, received = asked(stage, FLOOD, seconds)
     cpu.append((cpu_seconds(server) - before) / received * 1e6)
     return most_offers(stage, seconds)
 
