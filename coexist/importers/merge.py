@@ -270,6 +270,9 @@ def merge(existing: Inventory, imported: Imported) -> tuple[Imported, tuple[Conf
         answers = server.get("answers")
         if isinstance(answers, dict):
             merger._mapped(answers, ("only", "except"), merger.groups)
+        if "delay_for" in server:
+            groups = merger.groups
+            server["delay_for"] = {groups.get(name, name): d for name, d in server["delay_for"].items()}
         for program in server.get("programs", {}).values():
             if isinstance(program, dict):
                 merger._mapped(program, ("server",), merger.servers)
