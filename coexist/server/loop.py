@@ -85,7 +85,7 @@ class Loop:
     def run(self) -> None:
         """Serve until ``stop``."""
         self.running = True
-        handlers, poll, timers = self.handlers, self._epoll.poll, self._timers
+        find, poll, timers = self.handlers.get, self._epoll.poll, self._timers
         clock = time.monotonic
         while self.running:
             sleep = _LONGEST_SLEEP
@@ -95,9 +95,10 @@ class Loop:
                     self._ring()
                     sleep = 0.0  # look at the sockets between any two rounds of timers
             for fd, _ in poll(sleep, _MOST_EVENTS):
-                if fd in handlers:  # an earlier handler of this round may have removed it
+                handler = find(fd)
+                if handler is not None:  # an earlier handler of this round may have removed it
                     try:
-                        handlers[fd]()
+                        handler()
                     except Exception:  # noqa: BLE001 one packet's trouble must not be everyone's
                         self._caught()
 
