@@ -143,6 +143,17 @@ def _boot_lines(handed: Handed) -> Iterator[Path]:
 
 def _scope_entries(draft: Draft, impossible: list[Impossible]) -> None:
     """Remove boot files and option 60 that send clients elsewhere and that no client needs."""
+    # A value that goes lets the next rule's, or the scope's own, come to light.
+    kept: list[Impossible] = []
+    edits = -1
+    while edits != len(draft.edits):
+        edits = len(draft.edits)
+        kept = list(_forget_lines(draft))
+    impossible += kept
+
+
+def _forget_lines(draft: Draft) -> Iterator[Impossible]:
+    """One round of it; yields what must stay, and why."""
     site = draft.site
     needed: set[Path] = set()
     harmful: dict[Path, str] = {}
@@ -154,9 +165,9 @@ def _scope_entries(draft: Draft, impossible: list[Impossible]) -> None:
         if path[0] != "scopes":
             continue
         if path in needed:
-            impossible.append(_shared_line(site, path))
+            yield _shared_line(site, path)
         elif any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
-            impossible.append(_fixed_scope(name, path))
+            yield _fixed_scope(name, path)
         else:
             draft.forget(path, "it sends clients elsewhere than intended, and no client needs it")
 

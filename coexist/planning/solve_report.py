@@ -64,6 +64,11 @@ def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
     groups = [n for n, bit in site.space.bits.items() if n != "known" and case.client.macs.signature & bit]
     who = groups[0] if groups else "these clients"
     name = case.intended.server
+    if not case.intended.boots:
+        return (
+            f"take {who} off every server's list (`except`)",
+            f"a VLAN of its own for {who}, with no boot service on it or behind its relay",
+        )
     found = [f"disjoint whitelists: take {who} off every other server's list"]
     found.append(f"a VLAN of its own for {who}, relayed to {name} and the DHCP server only")
     if case.client.architecture == "bios" or site.kind(case.client) == "ipxe":

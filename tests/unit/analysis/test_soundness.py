@@ -1,0 +1,45 @@
+"""What check and solve promise, on small sites of any shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import assume, given, settings
+
+from coexist.analysis import Severity, analyse
+from coexist.planning.solve import solve
+from coexist.planning.solve_report import holds
+from tests.unit.analysis.worlds import readable, trees
+
+
+@settings(max_examples=100)
+@given(trees())
+def test_a_site_without_errors_boots_every_client_as_intended(tree: dict[str, Any]) -> None:
+    inventory = readable(tree)
+    assume(inventory is not None)
+    assert inventory is not None
+    analysis = analyse(inventory)
+    for finding in analysis.findings:
+        assert finding.message
+        assert finding.repair
+        if finding.witness is not None:
+            assert finding.clients > 0
+            assert finding.witness.mac in analysis.site.space.class_of(finding.witness.mac).members
+    cases = [case for case in analysis.site.cases if case.intended.rule is not None]
+    wrong = [case for case in cases if not holds(analysis.site, case)]
+    errors = [finding for finding in analysis.findings if finding.severity is Severity.ERROR]
+    assert bool(errors) or not wrong, wrong[:3]
+
+
+@settings(max_examples=40)
+@given(trees())
+def test_what_solve_does_not_call_impossible_holds_afterwards(tree: dict[str, Any]) -> None:
+    inventory = readable(tree)
+    assume(inventory is not None)
+    assert inventory is not None
+    solution = solve(inventory)
+    site = solution.after.site
+    wrong = [case for case in site.cases if case.intended.rule is not None and not holds(site, case)]
+    assert bool(solution.impossible) or not wrong
+    again = solve(site.inventory)
+    assert again.edits == ()
