@@ -28,7 +28,7 @@ class LineUps:
     def __init__(self, site: AnalysedSite) -> None:
         self.site = site
         self._fixed: dict[str, Any] = {}
-        self._groups: dict[str, tuple[str, ...]] = {}
+        self._near: dict[str, tuple[bool, ...]] = {}
 
     def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
         """The key of a class's race, and the servers in the order their places are counted."""
@@ -44,6 +44,8 @@ class LineUps:
             where.forwarding_delay,
             where.jitter,
             where.blocked_ports,
+            where.gateway is not None,
+            bool(where.relay_to),
         ]
         for name, how in hearing.items():
             server = site.servers[name]
@@ -121,6 +123,19 @@ class LineUps:
             if code not in _INDIFFERENT
         )
 
+    def _reach(self, name: str, scope: Scope) -> tuple[bool, ...]:
+        """Whether the scope's subnet holds the relay agent, and each of its servers where it stands here."""
+        found = self._near.get(name)
+        if found is None:
+            site = self.site.site
+            vlan = site.vlans[scope.vlan]
+            subnet = scope.subnet or vlan.subnet[0]
+            here = (site.servers[server].stands_on.get(scope.vlan) for server in scope.servers)
+            agent = vlan.relay.address or vlan.gateway or vlan.subnet[0].network_address + 1
+            found = tuple(address is not None and address in subnet for address in (agent, *here))
+            self._near[name] = found
+        return found
+
     def _scope(self, name: str, scope: Scope, client: ClientClass, names: dict[str, int]) -> Any:
         reader = self.site.scopes
         rules = tuple(
@@ -143,7 +158,7 @@ class LineUps:
             scope.min_secs,
             bool(scope.reservations and client.macs.signature & RESERVED),
             reader.leases(scope, client),
-            bool(scope.subnet),
+            self._reach(name, scope),
             self._place(scope.next_server, names),
             scope.filename,
             tuple((k, self._program(p, names)) for k, p in sorted(scope.programs.items())),
