@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema
 
 from coexist.inventory.documents import written
 from coexist.wire.mac import parse_mac
-from coexist.wire.options import encode_option_value
+from coexist.wire.options import Option, encode_option_value
 
 
 class Declared(BaseModel):
@@ -257,8 +257,13 @@ Options = Annotated[
 
 
 def option_bytes(code: int, value: OptionValue) -> bytes:
-    """The octets of a declared option value (RFC 2132)."""
-    return encode_option_value(code, list(value) if isinstance(value, tuple) else value)
+    """The octets of a declared option value (RFC 2132).
+
+    A boot file name written as text ends with the NUL that EDK2 and old ROMs need; ``hex:`` is literal.
+    """
+    octets = encode_option_value(code, list(value) if isinstance(value, tuple) else value)
+    literal = isinstance(value, str) and value.lower().startswith("hex:")
+    return octets + b"\0" if code == Option.BOOTFILE_NAME and not literal else octets
 
 
 class AddressRange(Declared):

@@ -111,7 +111,7 @@ def ldif_attribute(name: str, value: str) -> str:
     folded."""
     safe = (
         value.isascii()
-        and not any(c in "\0\r\n" or ord(c) == 127 for c in value)
+        and not any(ord(c) < 32 or ord(c) == 127 for c in value)
         and value[:1] not in _LDIF_UNSAFE_FIRST
         and not value.endswith(" ")
     )

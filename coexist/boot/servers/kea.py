@@ -94,6 +94,9 @@ class KeaModel(Stateless):
             # Kea takes option 43 apart and puts it together again, without an END (2.2.0, packets).
             parts = decode_suboptions(found[Option.VENDOR_SPECIFIC_INFORMATION])
             found[Option.VENDOR_SPECIFIC_INFORMATION] = encode_options(parts)
+        if Option.BOOTFILE_NAME in found:
+            # A text option loses its trailing NULs when it is read (2.2.0, packets).
+            found[Option.BOOTFILE_NAME] = found[Option.BOOTFILE_NAME].rstrip(b"\0")
         found.setdefault(Option.SUBNET_MASK, lease.netmask.packed)
         found[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
         found[Option.SERVER_IDENTIFIER] = arrival.address.packed
