@@ -99,8 +99,11 @@ def relay_and_local(site: AnalysedSite) -> Iterable[Finding]:
     for vlan, hearing in site.topology.hearing.items():
         for name, how in hearing.items():
             if how.local and how.relayed:
+                there = [case for case in site.cases if case.client.vlan == vlan]
+                served = [case for case in there if name in case.intended.servers]
                 yield report(site, "CX204", ("vlans", vlan, "relay_to"), f"{name} stands on VLAN {vlan} and is a relay target there: each client gets its offers twice",
-                             f"remove {name} from `relay_to` of VLAN {vlan}", count=0)  # fmt: skip
+                             f"remove {name} from `relay_to` of VLAN {vlan}",
+                             clients=[case.client for case in served or there])  # fmt: skip
 
 
 @rule("CX205")
