@@ -11,6 +11,7 @@ pending; 4 a host failed; 70 a defect in coexist itself, with its traceback; 130
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -142,6 +143,13 @@ def main() -> NoReturn:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "coexist", "_COEXIST_COMPLETE", instruction))
+    if sys.argv[1:2] == ["check"]:
+        # It reads, prints and ends. To walk a million clients in search of cycles, and to take them apart
+        # one by one at the end, costs a tenth of the whole run.
+        gc.disable()
+        code = run(sys.argv[1:])
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(run(sys.argv[1:]))
 
 

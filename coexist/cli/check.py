@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +57,7 @@ def command(
     from coexist.cli.current import load_current
     from coexist.cli.findings import FORMATS, Report, as_text, counted, fails, selected
 
-    with uncollected():
-        analysis = analyse(load_current(inventory), today())
+    analysis = analyse(load_current(inventory), today())
     findings = selected(analysis.findings, select, ignore)
     report = Report(
         findings=findings,
@@ -74,18 +70,6 @@ def command(
     else:
         click.echo(FORMATS[form](report))
     return 1 if fails(findings, fail_on) else 0
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Let the cyclic garbage collector rest: a million rows are walked again and again, and hold no cycle."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def today() -> date:
