@@ -411,14 +411,14 @@ class _CsvRows:
     ) -> None:
         """Complain of cells that cannot be read, and empty them."""
         column = columns.get(name, [])
-        for value in set(column):
-            remedy = wrong(value) if value else None
-            if remedy is None:
-                continue
-            for row, cell in enumerate(column):
-                if cell == value:
-                    self.complain(lines[row], self.names.index(name), f"{value!r} is not an {name}", remedy)
-                    column[row] = ""
+        remedies = {value: wrong(value) for value in set(column) if value}
+        unreadable = {value: remedy for value, remedy in remedies.items() if remedy is not None}
+        for row, cell in enumerate(column) if unreadable else ():
+            if cell in unreadable:
+                self.complain(
+                    lines[row], self.names.index(name), f"{cell!r} is not an {name}", unreadable[cell]
+                )
+                column[row] = ""
 
 
 _OCTETS = {str(number): number for number in range(256)}
