@@ -92,6 +92,12 @@ def _general(job: Job) -> Iterator[str]:
         yield "dhcp-ignore-clid"
         # 1000 leases are the default; pools may hold more.
         yield f"dhcp-lease-max={max(1000, _capacity(job))}"
+    if "tftp" in job.server.effective_roles:
+        # A directory that is missing must not keep DHCP from starting.
+        usual: dict[str, object] = {"enable-tftp": True, "tftp-no-fail": True, "tftp-root": "/srv/tftp"}
+        for key, value in usual.items():
+            if key not in job.server.settings:
+                yield key if value is True else f"{key}={value}"
     for key, value in job.server.settings.items():
         for item in value if isinstance(value, (list, tuple)) else [value]:
             yield key if item is True else f"{key}={item}"
