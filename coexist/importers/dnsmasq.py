@@ -20,8 +20,8 @@ from coexist.boot.servers.dnsmasq_conf import (
     HostLine,
     MatchLine,
     Range,
-    Service,
     read_dnsmasq,
+    split_keyword,
 )
 from coexist.errors import Position
 from coexist.importers.account import Account
@@ -39,11 +39,11 @@ from coexist.importers.conditions import (
     test,
 )
 from coexist.importers.dnsmasq_files import Lines
+from coexist.importers.dnsmasq_proxy import own_lines, programs
 from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, scope_fields
 from coexist.importers.site_builder import SiteBuilder, one_or_list
-from coexist.wire.architecture import ARCHITECTURE_NAMES, architecture_name
 from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option
 
@@ -57,10 +57,11 @@ _FLAGS = {
     "no-ping": "",
     "enable-tftp": "",
     "listen-address": "",
-    "tftp-root": "where the files of its TFTP server lie is not in the inventory",
     "port": "DNS says nothing about booting",
-    "pxe-prompt": "the prompt before a boot menu is not in the inventory",
+    "pxe-prompt": "the prompt of a DHCP server's boot menu is not in the inventory",
+    "dhcp-pxe-vendor": "vendor classes that a DHCP server treats as PXE clients are not in the inventory",
 }
+_BOTH = "the boot menu of a server that leases addresses too is not in the inventory"
 _ELSEWHERE = "DNS, files and logging say nothing about who boots what"
 
 
@@ -100,6 +101,7 @@ class _Site:
         self.build = SiteBuilder()
         self.tags = _Tags()
         self.clients: dict[int, ClientRow] = {}
+        self.only_proxy = bool(self.config.ranges) and all(r.mode == "proxy" for r in self.config.ranges)
 
     def imported(self) -> Imported:
         self._read_tags()
@@ -205,7 +207,8 @@ class _Site:
                 self.take(match.line)
             except Inexpressible as reason:
                 self.tags.broken[match.tag] = str(reason)
-                self.leave(match.line, str(reason))
+                if not self.only_proxy:
+                    self.leave(match.line, str(reason))
         for host in self.config.hosts:
             self._host(host)
         if any(host.macs for host in self.config.hosts):
@@ -219,7 +222,8 @@ class _Site:
             except Inexpressible as reason:
                 for tag in rule.sets:
                     self.tags.broken[tag] = str(reason)
-                self.leave(rule.line, str(reason))
+                if not self.only_proxy:
+                    self.leave(rule.line, str(reason))
 
     def _set(self, tag: str, condition: Condition) -> None:
         self.tags.conditions.setdefault(tag, []).append(condition)
@@ -460,17 +464,34 @@ class _Site:
             said["authoritative"] = False
         if "dhcp" in roles and not self.config.ping:
             said["ping_check"] = False
-        self._delay(said)
+        late = self._delay(said)
+        settings = self._tftp_settings()
         if self.config.is_proxy:
-            said |= self._boot_service()
+            said |= self._boot_service(settings, late)
+        if settings:
+            said["settings"] = settings
         return said
 
-    def _delay(self, said: dict[str, Any]) -> None:
+    def _tftp_settings(self) -> dict[str, Any]:
+        """Its TFTP server's own keywords."""
+        kept: dict[str, list[Any]] = {}
+        for number, text in enumerate(self.lines.texts, start=1):
+            keyword, value = split_keyword(text)
+            if self.config.tftp and keyword.startswith("tftp-"):
+                kept.setdefault(keyword, []).append(value or True)
+                self.take(number)
+        return {key: one_or_list(values) for key, values in kept.items()}
+
+    def _delay(self, said: dict[str, Any]) -> list[int]:
+        """Says when it answers; the lines it has no word for."""
+        late = []
         for delay in self.config.delays:
             try:
                 condition = self.tags.of(delay.tags)
             except Inexpressible as reason:
-                self.leave(delay.line, str(reason))
+                late.append(delay.line)
+                if not self.only_proxy:
+                    self.leave(delay.line, str(reason))
                 continue
             members = condition[0] if len(condition) == 1 else ()
             if condition == ALWAYS:
@@ -479,79 +500,43 @@ class _Site:
                 group = self.groups.combined(tuple(t for t in members if isinstance(t, Member)))
                 said.setdefault("delay_for", {})[group] = delay.seconds
             else:
-                self.leave(delay.line, "a delay for clients told by what they send")
+                late.append(delay.line)
+                if not self.only_proxy:
+                    self.leave(delay.line, "a delay for clients told by what they send")
                 continue
             self.take(delay.line)
+        return late
 
-    def _boot_service(self) -> dict[str, Any]:
-        """The boot service of a ProxyDHCP: its programs by architecture, and whom it answers."""
-        programs: dict[str, Any] = {}
-        codes: dict[str, set[int]] = {}
-        for service in self.config.services:
-            self._service(service, programs, codes)
-        for name, seen in codes.items():
-            missing = ARCHITECTURE_NAMES[name] - seen
-            if missing:
-                line = next(s.line for s in self.config.services if architecture_name(s.architecture) == name)
-                why = f"architectures {sorted(missing)} are {name} too, and have no pxe-service here"
-                self.leave(line, why)
-        for boot in self.config.boots:
-            self._proxy_boot(boot, programs)
-        result: dict[str, Any] = {"programs": programs} if programs else {}
-        answers = self._answers(frozenset(programs) - {"ipxe"})
+    def _boot_service(self, settings: dict[str, Any], late: list[int]) -> dict[str, Any]:
+        """The boot service of a ProxyDHCP: its own lines, what follows from them, and whom it answers."""
+        if not self.only_proxy:
+            lines = [s.line for s in self.config.services] + [p.line for p in self.config.prompts]
+            for line in lines:
+                self.leave(line, _BOTH)
+            return {}
+        answers, others = self._answers()
+        own = own_lines(self.config, self.lines.texts, others, late)
+        settings |= own.settings
+        for number in own.taken:
+            self.take(number)
+        for number, why in own.left:
+            self.leave(number, why)
+        for item in self.config.ranges:
+            if item.filter:
+                self.leave(item.line, "a subnet whose clients are answered by their tags")
+        given = programs(self.config)
+        result: dict[str, Any] = {"programs": given} if given else {}
         return result | ({"answers": answers} if answers else {})
 
-    def _service(self, service: Service, programs: dict[str, Any], codes: dict[str, set[int]]) -> None:
-        name = architecture_name(service.architecture)
-        stage = self._stage(service.tags)
-        if not service.basename or name not in ARCHITECTURE_NAMES:
-            self.leave(service.line, "an entry of a boot menu that names no file")
-            return
-        if stage is None or service.host:
-            self.leave(service.line, "a boot program for clients told by other tags than iPXE's")
-            return
-        file = service.basename if "." in service.basename else f"{service.basename}.0"
-        program = {"file": file, "server": str(service.server)} if service.server else file
-        key = "ipxe" if stage == "ipxe" else name
-        if key in programs and programs[key] != program:
-            self.leave(service.line, "a further entry of the boot menu; the inventory has one program each")
-            return
-        programs.setdefault(key, program)
-        if stage != "ipxe":
-            codes.setdefault(name, set()).add(service.architecture)
-        self.take(service.line)
-
-    def _proxy_boot(self, boot: BootLine, programs: dict[str, Any]) -> None:
-        """In a ProxyDHCP dhcp-boot is the file of the offer, which a client that runs iPXE takes."""
-        stage = self._stage(boot.tags)
-        if stage is None or boot.host or not boot.file or "ipxe" in programs:
-            self.leave(boot.line, "a boot file for clients told by other tags than iPXE's")
-            return
-        file = {"file": boot.file, "server": str(boot.address)} if boot.address else boot.file
-        programs["ipxe"] = file
-        self.take(boot.line)
-
-    def _stage(self, tags: tuple[str, ...]) -> str | None:
-        """Whether tags ask for nothing but iPXE or its absence: "ipxe", "", or None for others."""
-        if not tags:
-            return ""
-        try:
-            condition = self.tags.of(tag.removeprefix("!") for tag in tags)
-        except Inexpressible:
-            return None
-        ipxe = (Test(175, "exists"), Test(77, "equals", b"iPXE"), Test(77, "contains", b"iPXE"))
-        if len(tags) == 1 and condition and all(len(p) == 1 and p[0] in ipxe for p in condition):
-            return "" if tags[0].startswith("!") else "ipxe"
-        return None
-
-    def _answers(self, programs: frozenset[str]) -> Any:
-        lines = self._ignore_lines()
+    def _answers(self) -> tuple[dict[str, Any], dict[int, tuple[str, ...]]]:
+        """Whom it answers by groups; and the dhcp-ignore lines that tell clients by something else."""
         answers: dict[str, Any] = {}
-        for number, tags in lines:
+        others: dict[int, tuple[str, ...]] = {}
+        for number, tags in self._ignore_lines():
             try:
                 ignored = self.tags.of(tags)
-            except Inexpressible as reason:
-                self.leave(number, str(reason))
+            except Inexpressible:
+                others[number] = tags
                 continue
             kept = negate(ignored)
             groups = [
@@ -564,26 +549,19 @@ class _Site:
                 answers["only"] = one_or_list(groups)
             elif left and len(left) == len(ignored) and not answers:
                 answers["except"] = one_or_list(left)
-            elif not _is_architecture(kept) or not programs:
-                self.leave(number, "whom it does not answer is told by something else than groups")
+            else:
+                others[number] = tags
                 continue
-            # A ProxyDHCP answers the architectures it has a program for, and no others.
             self.take(number)
-        return answers
+        for host in self.config.hosts:
+            if host.ignore:
+                self.leave(host.line, "a ProxyDHCP answers it all the same: ignore counts for leases only")
+        return answers, others
 
     def _own_name(self, servers: dict[str, dict[str, Any]]) -> None:
         for program in servers[self.server].get("programs", {}).values():
             if isinstance(program, dict) and program["server"] == servers[self.server]["address"]:
                 program["server"] = self.server
-
-
-def _is_architecture(condition: Condition) -> bool:
-    return all(
-        len(product) == 1
-        and isinstance(product[0], Test)
-        and product[0].option in (Option.CLIENT_SYSTEM_ARCHITECTURE, Option.VENDOR_CLASS_IDENTIFIER)
-        for product in condition
-    )
 
 
 def _option_text(code: int, value: bytes) -> str:

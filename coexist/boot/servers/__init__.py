@@ -22,6 +22,7 @@ from coexist.boot.servers.openthinclient import OpenThinClientModel
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from coexist.inventory import Inventory
+from coexist.inventory.boot_programs import Program
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import Server
 from coexist.inventory.references import server_address
@@ -33,7 +34,7 @@ from coexist.wire.pxe import SubOption
 if TYPE_CHECKING:
     # The largest of the models, imported where a site has a dnsmasq.
     from coexist.boot.servers.dnsmasq import DnsmasqModel
-    from coexist.boot.servers.dnsmasq_conf import DelayLine, Range
+    from coexist.boot.servers.dnsmasq_conf import DelayLine, DnsmasqConfig, Range
 
 SERVICES = frozenset({"proxydhcp", "boot-server"})
 
@@ -140,55 +141,67 @@ def _boot_server(inventory: Inventory, server: Server) -> IPv4Address | None:
 
 
 def _dnsmasq_proxy(inventory: Inventory, name: str, server: Server) -> DnsmasqModel:
-    """As it is rendered: a pxe-service a code, everybody without one ignored."""
+    """As it is rendered: a pxe-service a code, everybody without one ignored; or as its settings say."""
     from coexist.boot.servers.dnsmasq import DnsmasqModel
-    from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, MatchLine, Service
+    from coexist.boot.servers.dnsmasq_conf import read_dnsmasq, says_its_programs, setting_lines
 
     wanted = _architectures(server)
-    codes = {c: f for c, f in sorted(_files(server).items()) if wanted is None or c in wanted}
-    own = _boot_server(inventory, server)
-    ipxe = server.programs.get("ipxe")
-    services = [
-        Service(
-            architecture=code,
-            menu=name,
-            type=32768 + number,
-            basename=file,
-            server=own,
-            tags=("!ipxe",) if ipxe else (),
-        )
-        for number, (code, file) in enumerate(codes.items())
-    ]
-    if ipxe is not None:
-        services += [
-            Service(
-                architecture=code,
-                menu=name,
-                type=32768 + len(codes) + number,
-                basename=ipxe.file,
-                server=own,
-                tags=("ipxe",),
-            )
-            for number, code in enumerate(codes)
-        ]
-    config = DnsmasqConfig(
-        ranges=_ranges(inventory, name, server, "proxy"),
-        services=tuple(services),
-        matches=(MatchLine(kind="userclass", tag="ipxe", value=b"iPXE"),) if ipxe else (),
-        delays=_delay_lines(server),
-        pxe_vendors=("PXEClient", "HTTPClient") if any(map(is_http, codes)) else ("PXEClient",),
-    )
+    own = read_dnsmasq(setting_lines(server.settings))
+    if says_its_programs(server.settings):
+        config = own
+    else:
+        files = _files(server)
+        wanted = frozenset(files) if wanted is None else frozenset(files) & wanted
+        config = _services(inventory, name, server, sorted(wanted))
     return DnsmasqModel(
         name=name,
-        config=config,
+        config=replace(
+            config,
+            ranges=_ranges(inventory, name, server, "proxy"),
+            delays=(*_delay_lines(server), *own.delays),
+        ),
         clients=_answered(inventory, name),
-        architectures=frozenset(codes),
+        architectures=wanted,
         delay_for=tuple(
             (inventory.group(group), ceil(delay.after))
             for group, delay in server.delay_for.items()
             if delay.kind == "after"
         ),
     )
+
+
+def _services(inventory: Inventory, name: str, server: Server, codes: list[int]) -> DnsmasqConfig:
+    """The pxe-service lines of the programs, for these architectures."""
+    from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, MatchLine, Service
+
+    def address(program: Program) -> IPv4Address | None:
+        named = program.server or server.boot_server
+        return server_address(inventory.site, named, server.vlan) if named else None
+
+    plain = {code: program for key, program in server.programs.items() for code in _codes_of(key)}
+    ipxe = server.programs.get("ipxe")
+    entries = [(code, plain[code], ("!ipxe",) if ipxe else ()) for code in codes]
+    if ipxe is not None:
+        entries += [(code, ipxe, ("ipxe",)) for code in codes]
+    return DnsmasqConfig(
+        services=tuple(
+            Service(
+                architecture=code,
+                menu=name,
+                type=32768 + number,
+                basename=program.file,
+                server=address(program),
+                tags=tags,
+            )
+            for number, (code, program, tags) in enumerate(entries)
+        ),
+        matches=(MatchLine(kind="userclass", tag="ipxe", value=b"iPXE"),) if ipxe else (),
+        pxe_vendors=("PXEClient", "HTTPClient") if any(map(is_http, codes)) else ("PXEClient",),
+    )
+
+
+def _codes_of(key: str) -> tuple[int, ...]:
+    return tuple(ARCHITECTURE_NAMES.get(key, ()))
 
 
 def _openthinclient(inventory: Inventory, name: str, server: Server) -> OpenThinClientModel:

@@ -221,7 +221,9 @@ class DnsmasqModel:
             item = _boot_item(packet)
             if kind in (MessageType.REQUEST, MessageType.INFORM) and item is not None:
                 return (
-                    "dhcp-ignore is for this client" if ignored else self._serve_item(arrival, item, contexts)
+                    "dhcp-ignore is for this client"
+                    if ignored
+                    else self._serve_item(arrival, item, contexts, tags)
                 )
             if len(architecture) >= 2:
                 pxe = int.from_bytes(architecture[:2], "big")
@@ -271,6 +273,10 @@ class DnsmasqModel:
             tags.add("known")
             tags.update(host.sets)
         return self._tag_if(frozenset(tags))
+
+    def tags_of(self, packet: Packet) -> frozenset[str]:
+        """The tags a packet sets before its subnet is known."""
+        return self._tags(packet, self._host(packet))
 
     def _tag_if(self, tags: frozenset[str]) -> frozenset[str]:
         """run_tag_if: each line once, in order."""
@@ -338,7 +344,9 @@ class DnsmasqModel:
         )
         return _Answer(packet, *to, arrival.port, delay, _why(what, delay))
 
-    def _serve_item(self, arrival: Arrival, item: int, contexts: list[Range]) -> _Answer | str:
+    def _serve_item(
+        self, arrival: Arrival, item: int, contexts: list[Range], tags: frozenset[str]
+    ) -> _Answer | str:
         """A boot server request with a boot item: never delayed."""
         asked = arrival.packet
         kind = int.from_bytes(item.to_bytes(4, "big")[:2], "big")
@@ -351,12 +359,14 @@ class DnsmasqModel:
         if not any(asked.ciaddr in network_of(c) for c in contexts):
             return "the client's address is not of its subnet"
         siaddr = self.replies.service_address(service, arrival.address)
+        vendor_class = asked.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").decode("latin-1")
         options: dict[int, bytes] = {
             Option.DHCP_MESSAGE_TYPE: bytes((MessageType.ACK,)),
             Option.SERVER_IDENTIFIER: arrival.address.packed,
             **pxe_options(asked, "PXEClient"),
             Option.VENDOR_SPECIFIC_INFORMATION: bytes((SubOption.BOOT_ITEM, 4))
             + item.to_bytes(4, "big")
+            + self.replies.own_vendor_options(tags, vendor_class)
             + b"\xff",
         }
         packet = make_reply(

@@ -7,7 +7,7 @@ Only what decides how DHCP and PXE clients are answered is kept. Everything else
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
@@ -217,7 +217,7 @@ class _Reader:
 
     def line(self, number: int, line: str) -> None:
         self.number = number
-        keyword, value = _split_keyword(line)
+        keyword, value = split_keyword(line)
         if not keyword:
             return
         handler = _HANDLERS.get(keyword)
@@ -435,7 +435,25 @@ _HANDLERS: dict[str, Callable[[_Reader, str], None]] = {
 }
 
 
-def _split_keyword(line: str) -> tuple[str, str]:
+def setting_lines(settings: Mapping[str, object]) -> list[str]:
+    """The lines an inventory's ``settings`` of a dnsmasq stand for: ``true`` is a keyword alone."""
+    return [
+        keyword if item is True else f"{keyword}={item}"
+        for keyword, value in settings.items()
+        for item in (value if isinstance(value, (list, tuple)) else [value])
+    ]
+
+
+def says_its_programs(settings: Mapping[str, object]) -> bool:
+    """Whether ``settings`` hold dnsmasq's own lines about boot programs, which count then instead of what
+    ``programs`` would make of it."""
+    return not settings.keys().isdisjoint(_PROGRAM_KEYWORDS)
+
+
+_PROGRAM_KEYWORDS = frozenset({"pxe-service", "pxe-prompt", "dhcp-boot"})
+
+
+def split_keyword(line: str) -> tuple[str, str]:
     """read_file: comments begin with ``#`` outside quotes, at the start or behind white space."""
     quoted, clean = False, []
     for at, char in enumerate(line):

@@ -26,12 +26,13 @@ class DnsmasqReplies:
     config: DnsmasqConfig
     hosts: dict[str, IPv4Address] = field(default_factory=dict, hash=False)
 
-    def _services(self, pxe: int, tags: frozenset[str]) -> list[Service]:
+    def services(self, pxe: int, tags: frozenset[str]) -> list[Service]:
+        """The pxe-service lines for an architecture whose tags are set."""
         return [s for s in self.config.services if s.architecture == pxe and tags_match(s.tags, tags)]
 
     def only_service(self, pxe: int, tags: frozenset[str]) -> Service | None:
         """pxe_uefi_workaround."""
-        named = [s for s in self._services(pxe, tags) if s.basename]
+        named = [s for s in self.services(pxe, tags) if s.basename]
         return named[0] if len(named) == 1 else None
 
     def service_address(self, service: Service, own: IPv4Address) -> IPv4Address:
@@ -42,7 +43,7 @@ class DnsmasqReplies:
 
     def menu(self, pxe: int, tags: frozenset[str], own: IPv4Address) -> bytes:
         """pxe_opts: discovery control, prompt, boot servers, menu."""
-        services = self._services(pxe, tags)
+        services = self.services(pxe, tags)
         menu, servers, control = b"", b"", 3
         for service in services:
             text = service.menu.encode()
@@ -59,19 +60,16 @@ class DnsmasqReplies:
                 control = 2
         if not services:
             control = 8
-        prompt = next((p for p in self.config.prompts if tags_match(p.tags, tags)), None)
         made_up = b"" if self.config.prompts else bytes((255 if len(services) > 1 else 0,)) + b"PXE"
-        declared = b"" if prompt is None else bytes((prompt.timeout & 255,)) + prompt.text.encode()
         value = bytes((SubOption.DISCOVERY_CONTROL, 1, control))
         for code, octets in (
             (SubOption.MENU_PROMPT, made_up),
             (SubOption.BOOT_SERVERS, servers),
             (SubOption.BOOT_MENU, menu),
-            (SubOption.MENU_PROMPT, declared),
         ):
             if octets:
                 value += bytes((code, len(octets))) + octets
-        return value + self._own_vendor_options(tags, "PXEClient") + b"\xff"
+        return value + self.own_vendor_options(tags, "PXEClient") + b"\xff"
 
     def lease_packet(
         self,
@@ -218,7 +216,7 @@ class DnsmasqReplies:
             if self.only_service(pxe, tags) is None or pxe < FIRST_EFI:
                 encapsulated = self.menu(pxe, tags, own)
         if not encapsulated:
-            own_options = self._own_vendor_options(tags, vendor_class.decode("latin-1"))
+            own_options = self.own_vendor_options(tags, vendor_class.decode("latin-1"))
             encapsulated = own_options + b"\xff" if own_options else b""
         forced = any(o.vendor is not None and o.force for o in self.config.options)
         if not encapsulated or not (forced or Option.VENDOR_SPECIFIC_INFORMATION in asks):
@@ -227,14 +225,23 @@ class DnsmasqReplies:
         if pxe == -1 and vendor_class and Option.VENDOR_CLASS_IDENTIFIER not in options:
             options[Option.VENDOR_CLASS_IDENTIFIER] = vendor_class
 
-    def _own_vendor_options(self, tags: frozenset[str], vendor_class: str) -> bytes:
-        """The sub-options of ``dhcp-option=vendor:``; the class matches anywhere in the client's."""
+    def own_vendor_options(self, tags: frozenset[str], vendor_class: str) -> bytes:
+        """The sub-options of ``dhcp-option=vendor:``; the class matches anywhere in the client's.
+
+        A ``pxe-prompt`` is one of them, for PXE clients (option.c); the last line of the file comes first.
+        """
         lines = [
-            o
-            for o in reversed(self.config.options)
+            (o.line, o.code, o.value)
+            for o in self.config.options
             if o.vendor is not None and o.vendor in vendor_class and tags_match(o.tags, tags)
         ]
-        return b"".join(bytes((o.code, len(o.value))) + o.value for o in lines)
+        lines += [
+            (p.line, int(SubOption.MENU_PROMPT), bytes((p.timeout & 255,)) + p.text.encode())
+            for p in self.config.prompts
+            if "PXEClient" in vendor_class and tags_match(p.tags, tags)
+        ]
+        lines.sort(reverse=True)
+        return b"".join(bytes((code, len(value))) + value for _, code, value in lines)
 
 
 def leased_packet(arrival: Arrival, context: Range, lease: Lease) -> Packet:

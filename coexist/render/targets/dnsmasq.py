@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from coexist.boot.servers.dnsmasq_conf import setting_lines
 from coexist.render.limits import report_dhcp_limits, report_limits, whole_steps
 from coexist.render.plans import DhcpPlan, PoolPlan, ScopePlan, Setting, SubnetPlan
 from coexist.render.quoting import comment, dnsmasq_string
@@ -98,9 +99,7 @@ def _general(job: Job) -> Iterator[str]:
         for key, value in usual.items():
             if key not in job.server.settings:
                 yield key if value is True else f"{key}={value}"
-    for key, value in job.server.settings.items():
-        for item in value if isinstance(value, (list, tuple)) else [value]:
-            yield key if item is True else f"{key}={item}"
+    yield from setting_lines(job.server.settings)
 
 
 def _capacity(job: Job) -> int:

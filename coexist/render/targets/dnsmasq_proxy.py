@@ -4,6 +4,9 @@ What is known of it (rfc2131.c of 2.90 and captures): without a ``pxe-service`` 
 or worse answers an architecture it has no service for with an empty offer, which makes firmware ignore
 other servers' offers; so whoever has no program here is ignored by tag. A UEFI offer names no file:
 firmware asks again on port 4011. A ``pxe-service`` whose name has no dot gets ``.0`` behind it.
+
+Where ``settings`` hold dnsmasq's own ``pxe-service``, ``pxe-prompt`` or ``dhcp-boot``, as they do after an
+import, those lines count, and what ``programs`` would make of it is not written.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
+from coexist.boot.servers.dnsmasq_conf import read_dnsmasq, says_its_programs, setting_lines
+from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
@@ -38,13 +43,18 @@ def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
     """Title and lines of each part of the file."""
     tags = Tags()
     groups = Groups(cells=cut(answer_sets(job.inventory, job.name)), tags=tags)
-    services = list(_services(job, tags))
+    own = says_its_programs(job.server.settings)
+    services = [] if own else list(_services(job, tags))
     ignored = list(_ignored(job, groups))
     delays = list(_delays(job, groups))
     vendors = (
-        ["dhcp-pxe-vendor=PXEClient,HTTPClient"] if any(map(is_http, _codes(job.server.programs))) else []
+        ["dhcp-pxe-vendor=PXEClient,HTTPClient"]
+        if not own and any(map(is_http, _codes(job.server.programs)))
+        else []
     )
     _report_wire(job)
+    if own:
+        _report_unsaid(job)
     return [
         ("Where it is heard", [*vendors, *_ranges(job)]),
         ("What clients say", tags.matches),
@@ -123,6 +133,12 @@ def _ignored(job: Job, groups: Groups) -> Iterator[str]:
     if members is not None and members != groups.cells.all:
         outside = groups.membership(groups.cells.all - members) if members else [lacks(NEVER)]
         yield f"dhcp-ignore={','.join(outside)}"
+    if says_its_programs(job.server.settings):
+        named = job.server.answers.architectures
+        if named is not None:
+            codes = frozenset(code for name in named for code in ARCHITECTURE_NAMES[name])
+            yield f"dhcp-ignore={lacks(groups.tags.architectures(codes))}"
+        return
     wanted = _wanted(job)
     if wanted:
         yield f"dhcp-ignore={lacks(groups.tags.architectures(wanted))}"
@@ -142,6 +158,22 @@ def _delays(job: Job, groups: Groups) -> Iterator[str]:
             yield f"dhcp-reply-delay={','.join(groups.membership(cells))},{whole_steps(delay.after, 1.0):.0f}"
     if job.server.delay.kind == "after":
         yield f"dhcp-reply-delay={whole_steps(job.server.delay.after, 1.0):.0f}"
+
+
+def _report_unsaid(job: Job) -> None:
+    """Programs that were changed, while the lines in the settings were not."""
+    lines = read_dnsmasq(setting_lines(job.server.settings))
+    said = {service_file(service).decode() for service in lines.services if service.basename}
+    said |= {boot.file for boot in lines.boots}
+    for key, program in job.server.programs.items():
+        if program.file not in said:
+            job.report(
+                "CX519",
+                ("servers", job.name, "programs", key),
+                f"the pxe-service and dhcp-boot lines in the settings of {job.name} count, "
+                f"and none of them names {program.file}",
+                "change those lines, or take them out of `settings`: then they are made from `programs`",
+            )
 
 
 def _report_wire(job: Job) -> None:
