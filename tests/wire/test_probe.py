@@ -73,7 +73,7 @@ def test_the_probe_leases_nothing_and_says_its_name(network):
     assert "DHCPOFFER" in dhcpd.output
     assert "coexist-probe" in dhcpd.output
     assert "DHCPREQUEST" not in dhcpd.output
-    assert "binding state active" not in (dhcp.directory / "dhcpd.leases").read_text()
+    assert "binding state active" not in (dhcp.own_path("/var/lib/dhcp") / "dhcpd.leases").read_text()
 
 
 @pytest.mark.needs("dnsmasq")
