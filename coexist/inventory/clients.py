@@ -12,7 +12,7 @@ import re
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,6 +75,7 @@ class ClientTable:
         self.columns: dict[str, list[str]] = {name: [] for name in COLUMNS[1:]}
         self._sources: list[_Source] = []
         self._by_value: dict[str, dict[str, list[int]]] = {}
+        self._counts: dict[str, Counter[str]] = {}
 
     def __len__(self) -> int:
         return len(self.macs)
@@ -83,6 +84,11 @@ class ClientTable:
     def index(self) -> dict[int, int]:
         """Row number by MAC; of duplicates the first."""
         return dict(zip(reversed(self.macs), range(len(self.macs) - 1, -1, -1), strict=True))
+
+    @cached_property
+    def known(self) -> frozenset[int]:
+        """Every registered MAC."""
+        return frozenset(self.macs)
 
     def reserved(self, first: int, last: int) -> list[int]:
         """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
@@ -132,11 +138,12 @@ class ClientTable:
         wanted = [(name, frozenset(values)) for name, values in tests]
         if not wanted:
             return iter(range(len(self.macs)))
-        lists = [[self._rows_by_value(name).get(v, []) for v in values] for name, values in wanted]
-        sizes = [sum(map(len, some)) for some in lists]
+        sizes = [sum(map(self._count(name).__getitem__, values)) for name, values in wanted]
         # The rarest values first: what they leave is looked up row by row.
         first = sizes.index(min(sizes))
-        rows: Iterable[int] = sorted({row for some in lists[first] for row in some})
+        found = self._rows_by_value(wanted[first][0])
+        lists = [found[value] for value in wanted[first][1] if value in found]
+        rows: Iterable[int] = lists[0] if len(lists) == 1 else sorted(set().union(*lists))
         for number, (name, values) in enumerate(wanted):
             column = self.columns[name]
             if number != first and name == "tags":
@@ -144,6 +151,16 @@ class ClientTable:
             elif number != first:
                 rows = [row for row in rows if column[row] in values]
         return iter(rows)
+
+    def _count(self, name: str) -> Counter[str]:
+        """How many rows have each value of a column; of ``tags``, each word."""
+        counted = self._counts.get(name)
+        if counted is None:
+            values: Iterable[str] = self.columns[name]
+            if name == "tags":
+                values = (word for value in values for word in set(value.split()))
+            counted = self._counts[name] = Counter(values)
+        return counted
 
     def _rows_by_value(self, name: str) -> dict[str, list[int]]:
         """The rows of each value of a column; of ``tags``, of each word."""
@@ -154,9 +171,16 @@ class ClientTable:
                 if name != "tags":
                     by_value[value].append(row)
                 else:
-                    for word in value.split():
+                    for word in set(value.split()):
                         by_value[word].append(row)
         return by_value
+
+    def _forget(self) -> None:
+        """Drop what was computed of the rows there were before."""
+        for name in ("index", "known", "_rows_by_address"):
+            self.__dict__.pop(name, None)
+        self._by_value.clear()
+        self._counts.clear()
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -182,6 +206,7 @@ class ClientTable:
                     column.append(texts.get(name, ""))
         if places:
             self._sources.append(_Source("", first, range(0), tuple(places)))
+            self._forget()
 
     def add_csv(
         self, data: bytes, file: str, problems: list[Problem], reread: Callable[[], bytes] = bytes
@@ -211,9 +236,7 @@ class ClientTable:
         self.macs.extend(macs)
         self.addresses.extend(addresses)
         self._sources.append(source)
-        self.__dict__.pop("index", None)
-        self.__dict__.pop("_rows_by_address", None)
-        self._by_value.clear()
+        self._forget()
 
 
 def _decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
@@ -297,7 +320,7 @@ class _CsvRows:
         macs = _plain_macs(columns.pop("mac"))
         if macs is None:
             return False
-        self._store(table, macs, columns, array("L", range(2, count + 2)), locate)
+        self._store(table, macs, columns, range(2, count + 2), locate)
         return True
 
     def _read_each(self, table: ClientTable, locate: Callable[[int, str], int]) -> None:
@@ -331,7 +354,7 @@ class _CsvRows:
         table: ClientTable,
         macs: list[int],
         columns: dict[str, list[str]],
-        lines: array[int],
+        lines: array[int] | range,
         locate: Callable[[int, str], int],
     ) -> None:
         padded = self._may_be_padded()
@@ -393,7 +416,9 @@ class _CsvRows:
             array("L", (lines[row] for row in kept)),
         )
 
-    def _check_macs(self, macs: list[int], lines: array[int]) -> None:
+    def _check_macs(self, macs: list[int], lines: array[int] | range) -> None:
+        if not any(map(_GROUP_BIT.__and__, macs)):
+            return
         for row in [row for row, mac in enumerate(macs) if mac & _GROUP_BIT]:
             self.complain(
                 lines[row],
@@ -407,7 +432,7 @@ class _CsvRows:
         name: str,
         wrong: Callable[[str], str | None],
         columns: dict[str, list[str]],
-        lines: array[int],
+        lines: array[int] | range,
     ) -> None:
         """Complain of cells that cannot be read, and empty them."""
         column = columns.get(name, [])
@@ -426,22 +451,25 @@ _OCTETS = {str(number): number for number in range(256)}
 
 def _plain_addresses(cells: list[str]) -> array[int] | None:
     """The addresses of cells as numbers, 0 for an empty cell; None if one is no address."""
-    if not all(cells):
-        if not any(cells):
-            return array("I", bytes(4 * len(cells)))
-        cells = [cell or "0.0.0.0" for cell in cells]
-    # Each cell ends with a part of its own: if all have four numbers, those stand at one distance.
-    parts = ".\n.".join(cells).split(".")
-    if len(parts) != 5 * len(cells) - 1 or parts[4::5].count("\n") != len(cells) - 1:
-        return None
-    del parts[4::5]
-    try:
-        numbers = array("I", bytes(map(_OCTETS.__getitem__, parts)))
-    except KeyError:
-        return None
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers
+    if not any(cells):
+        return array("I", bytes(4 * len(cells)))
+    # A site has few networks of 256 addresses: the first three numbers are read once each.
+    networks: dict[str, int] = {}
+    numbers: list[int] = []
+    for cell in cells:
+        network, _, last = cell.rpartition(".")
+        try:
+            numbers.append(networks[network] + _OCTETS[last])
+        except KeyError:
+            if not cell:
+                numbers.append(0)
+                continue
+            parts = network.split(".")
+            if len(parts) != 3 or not _OCTETS.keys() >= {last, *parts}:
+                return None
+            networks[network] = int.from_bytes([*map(_OCTETS.__getitem__, parts), 0], "big")
+            numbers.append(networks[network] + _OCTETS[last])
+    return array("I", numbers)
 
 
 def _plain_macs(cells: list[str]) -> list[int] | None:

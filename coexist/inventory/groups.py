@@ -23,7 +23,7 @@ class GroupResolver:
         self._clients = clients
         self._root = root
         self._sources = sources
-        known = MacSet.of(clients.macs)
+        known = MacSet.of(clients.known)
         self._resolved = {"everyone": EVERYONE, "known": known, "unknown": ~known, "nobody": NOBODY}
         self._open: list[str] = []
         self.problems: list[Problem] = []
@@ -67,7 +67,7 @@ class GroupResolver:
             ]
             if len(tests) == len(group.where):
                 macs = self._clients.macs
-                result |= MacSet.of(macs[row] for row in self._clients.rows(tests))
+                result |= MacSet.of(map(macs.__getitem__, self._clients.rows(tests)))
         if group.file:
             result |= self._from_file(name, group.file)
         for text in (*group.oui, *group.prefix):

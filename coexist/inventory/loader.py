@@ -159,9 +159,10 @@ def _merge(tree: dict[str, Any], file: Path, sources: SourceMap, problems: list[
             Problem(Position(shown), "an inventory is a mapping of sections", "begin with `site: name`")
         )
         return
-    for section, value in document.items():
-        offset = _join(tree, section, value, own, sources, problems)
-        _copy_places(own, sources, section, offset)
+    offsets = {
+        section: _join(tree, section, value, own, sources, problems) for section, value in document.items()
+    }
+    _copy_places(own, sources, offsets)
 
 
 def _join(
@@ -206,15 +207,23 @@ def _join(
     return 0
 
 
-def _copy_places(own: SourceMap, sources: SourceMap, section: str, offset: int) -> None:
+def _copy_places(own: SourceMap, sources: SourceMap, offsets: dict[str, int]) -> None:
+    """Add the places of one file; ``offsets``: by how much the list indices of each section move."""
+    if not sources.values and not any(offsets.values()):
+        sources.keys.update(own.keys)
+        sources.values.update(own.values)
+        sources.values.pop((), None)
+        return
+
     def moved(path: TreePath) -> TreePath:
+        offset = offsets.get(str(path[0]), 0)
         if offset and len(path) > 1 and isinstance(path[1], int):
             return (path[0], path[1] + offset, *path[2:])
         return path
 
     for into, places in ((sources.keys, own.keys), (sources.values, own.values)):
         for path, position in places.items():
-            if path and path[0] == section:
+            if path:
                 into.setdefault(moved(path), position)
 
 

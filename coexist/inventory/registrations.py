@@ -76,12 +76,12 @@ def _spans(nets: tuple[IPv4Network, ...]) -> tuple[int, int, tuple[tuple[int, in
 
 
 def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
-    taken = [number for number in table.addresses if number]
-    if len(set(taken)) == len(taken):
+    addresses = table.addresses
+    if len(set(addresses) - {0}) == len(addresses) - addresses.count(0):
         return
     owner: dict[int, int] = {}
     names = table.columns["name"]
-    for row, number in enumerate(table.addresses):
+    for row, number in enumerate(addresses):
         first = owner.setdefault(number, row) if number else row
         if first != row and names[first] != names[row]:
             message = f"{IPv4Address(number)} is reserved twice, first at {table.position(first, 'address')}"
@@ -90,7 +90,7 @@ def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
 
 def _duplicates(table: ClientTable) -> Iterable[_Complaint]:
     macs = table.macs
-    if len(set(macs)) == len(macs):
+    if len(table.known) == len(macs):
         return
     first: dict[int, int] = {}
     for row, mac in enumerate(macs):
