@@ -183,19 +183,20 @@ def _point_signatures(
 ) -> dict[int, int]:
     """The signature of every registered address (first, in the order of the table) and written-out one."""
     clients = inventory.clients
-    found: dict[int, int] = dict.fromkeys(clients.macs, KNOWN)
     addresses = clients.addresses
-    if any(addresses):
-        reserved = KNOWN | RESERVED
-        if all(addresses):
-            found = dict.fromkeys(clients.macs, reserved)
-        else:
-            found.update((m, reserved) for m, a in zip(clients.macs, addresses, strict=True) if a)
+    reserved = KNOWN | RESERVED
+    found: dict[int, int] = dict.fromkeys(clients.macs, reserved if all(addresses) else KNOWN)
+    if any(addresses) and not all(addresses):
+        found.update((m, reserved) for m, a in zip(clients.macs, addresses, strict=True) if a)
     for name, macs in sets.items():
         bit = bits[name]
-        for mac in macs.points:
-            # A point is a member where the intervals of its set say it is not, and the other way round.
-            found[mac] = found.get(mac, 0) ^ bit
+        # A point is a member where the intervals of its set say it is not, and the other way round.
+        if macs.points <= clients.known:
+            for mac in macs.points:
+                found[mac] ^= bit
+        else:
+            for mac in macs.points:
+                found[mac] = found.get(mac, 0) ^ bit
     if len(ends) > 1:
         for mac, signature in found.items():
             found[mac] = signature ^ signatures[bisect_right(ends, mac) - 1]
@@ -222,14 +223,12 @@ class _Maker:
         first_rows: list[int] = []
         registered = iter(points)
         # The registered clients stand first among the points, in the order of their rows.
-        for row, key in enumerate(keys):
-            mac = next(registered)
-            bucket = buckets.get(key)
-            if bucket is None:
+        for row, mac, key in zip(range(len(clients)), registered, keys):  # noqa: B905
+            try:
+                buckets[key].append(mac)
+            except KeyError:
                 buckets[key] = [mac]
                 first_rows.append(row)
-            else:
-                bucket.append(mac)
         strangers: dict[int, list[int]] = defaultdict(list)
         for mac in registered:
             strangers[points[mac]].append(mac)

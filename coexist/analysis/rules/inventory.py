@@ -137,7 +137,7 @@ def firmware_assumed(site: AnalysedSite) -> Iterable[Finding]:
 def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
     """Registered addresses that differ in the first digit only and are on one whitelist."""
     macs = site.inventory.clients.macs
-    if len({mac & _FIRST_DIGIT for mac in macs}) == len(macs):
+    if len(set(map(_FIRST_DIGIT.__and__, macs))) == len(macs):
         return
     twins: dict[int, list[int]] = defaultdict(list)
     for mac in macs:
