@@ -33,6 +33,13 @@ _CORE_TAGS = (
     "tag:yaml.org,2002:map",
     "tag:yaml.org,2002:seq",
 )
+_TAGS = {
+    yaml.ScalarNode: "tag:yaml.org,2002:str",
+    yaml.SequenceNode: "tag:yaml.org,2002:seq",
+    yaml.MappingNode: "tag:yaml.org,2002:map",
+}
+# How a plain scalar begins that may be anything but text.
+_NOT_TEXT = frozenset("nNtTfF~+-.0123456789")
 # A document has fewer nodes than characters; this many more can only come of aliases within aliases.
 _MOST_ALIASED_NODES = 100_000
 
@@ -43,6 +50,10 @@ class _Loader(_Parser):  # type: ignore[misc]
     """The fast parser if there is one, without the scalars of YAML 1.1."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def resolve(self, kind: type[yaml.Node], _value: Any, _implicit: Any) -> str:
+        """The tag of a node that has none written: with no implicit resolvers, its kind alone decides."""
+        return _TAGS[kind]
 
 
 class WrittenInt(int):
@@ -131,7 +142,8 @@ class _Builder:
         self.nodes = 0
 
     def place(self, node: yaml.Node) -> Position:
-        return Position(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        mark = node.start_mark
+        return Position(self.file, mark.line + 1, mark.column + 1)
 
     def complain(self, node: yaml.Node, message: str, remedy: str) -> None:
         self.problems.append(Problem(self.place(node), message, remedy))
@@ -205,6 +217,8 @@ class _Builder:
 
 def _resolve(text: str) -> Any:
     """A plain scalar by the YAML 1.2 core schema."""
+    if text and text[0] not in _NOT_TEXT:
+        return text
     if _NULL.match(text):
         return None
     if _BOOL.match(text):
