@@ -228,13 +228,17 @@ class ClientTable:
             reader.into(self, _cell_columns(reread, reader.names, reader.delimiter))
 
     def _extend(
-        self, source: _Source, macs: list[int], addresses: array[int], columns: dict[str, list[str]]
+        self, source: _Source, macs: array[int], addresses: array[int], columns: dict[str, list[str]]
     ) -> None:
         known = len(self.macs)
         for name in columns:
             self.columns.setdefault(name, [""] * known)
         for name, column in self.columns.items():
-            column.extend(columns.get(name) or [""] * len(macs))
+            cells = columns.get(name) or [""] * len(macs)
+            if known:
+                column.extend(cells)
+            else:
+                self.columns[name] = cells
         self.macs.extend(macs)
         self.addresses.extend(addresses)
         self._sources.append(source)
@@ -341,7 +345,7 @@ class _CsvRows:
             return False
         width, padded = len(self.names), self._may_be_padded()
         columns = {name: _Column(padded) for name in self.names if name != "mac"}
-        macs: list[int] = []
+        macs = array("Q")
         for part in _line_groups(text):
             # Each line end becomes a cell of its own: if all rows are full, they stand at one distance.
             count = part.count("\n") + 1
@@ -396,7 +400,7 @@ class _CsvRows:
     def _store(
         self,
         table: ClientTable,
-        macs: list[int],
+        macs: array[int],
         columns: dict[str, list[str]],
         lines: array[int] | range,
         locate: Callable[[int, str], int],
@@ -424,10 +428,10 @@ class _CsvRows:
 
     def _parse_macs(
         self, columns: dict[str, list[str]], lines: array[int]
-    ) -> tuple[list[int], dict[str, list[str]], array[int]]:
+    ) -> tuple[array[int], dict[str, list[str]], array[int]]:
         """Each MAC for itself: other spellings, two cards in one cell, mistakes."""
         cells = columns.pop("mac")
-        macs: list[int] = []
+        macs = array("Q")
         kept: list[int] = []
         for row, cell in enumerate(cells):
             try:
@@ -444,7 +448,7 @@ class _CsvRows:
                     "the MAC address is missing",
                     "write it, or remove the row",
                 )
-            macs += parsed
+            macs.extend(parsed)
             kept += [row] * len(parsed)
         return (
             macs,
@@ -452,7 +456,7 @@ class _CsvRows:
             array("L", (lines[row] for row in kept)),
         )
 
-    def _check_macs(self, macs: list[int], lines: array[int] | range) -> None:
+    def _check_macs(self, macs: array[int], lines: array[int] | range) -> None:
         if not any(map(_GROUP_BIT.__and__, macs)):
             return
         for row in [row for row, mac in enumerate(macs) if mac & _GROUP_BIT]:
@@ -508,7 +512,7 @@ def _plain_addresses(cells: list[str]) -> array[int] | None:
     return array("I", numbers)
 
 
-def _plain_macs(cells: list[str]) -> list[int] | None:
+def _plain_macs(cells: list[str]) -> array[int] | None:
     """The MACs of cells that are all written with colons and nothing else; None if one is not."""
     joined = "\n".join(cells) + "\n"
     count = len(cells)
@@ -517,7 +521,7 @@ def _plain_macs(cells: list[str]) -> list[int] | None:
     if any(joined[place::18] != ":" * count for place in (2, 5, 8, 11, 14)):
         return None
     try:
-        octets = bytes.fromhex(joined.replace(":", "").replace("\n", "0000"))
+        octets = bytes.fromhex("0000" + joined[:-1].replace(":", "").replace("\n", "0000"))
     except ValueError:
         return None
     # fromhex() passes over blanks; then octets are missing.
@@ -526,7 +530,7 @@ def _plain_macs(cells: list[str]) -> list[int] | None:
     numbers = array("Q", octets)
     if sys.byteorder == "little":
         numbers.byteswap()
-    return [number >> 16 for number in numbers]
+    return numbers
 
 
 def _cell_columns(reread: Callable[[], bytes], names: list[str], delimiter: str) -> Callable[[int, str], int]:

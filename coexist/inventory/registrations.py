@@ -77,7 +77,9 @@ def _spans(nets: tuple[IPv4Network, ...]) -> tuple[int, int, tuple[tuple[int, in
 
 def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
     addresses = table.addresses
-    if len(set(addresses) - {0}) == len(addresses) - addresses.count(0):
+    distinct = set(addresses)
+    distinct.discard(0)
+    if len(distinct) == len(addresses) - addresses.count(0):
         return
     owner: dict[int, int] = {}
     names = table.columns["name"]
