@@ -103,13 +103,14 @@ class AnalysedSite:
     def cases(self) -> tuple[Case, ...]:
         """Every class with its intent and responders."""
         cases = []
+        heard = {
+            vlan: [(name, server) for name, server in self.boot_services.items() if name in hearing]
+            for vlan, hearing in self.topology.hearing.items()
+        }
         for client in self.space.classes:
             intended = self.intent_of(client)
-            hearing = self.topology.hearing[client.vlan]
             standing = {
-                name: self._standing(name, server, client, intended)
-                for name, server in self.boot_services.items()
-                if name in hearing
+                name: self._standing(name, server, client, intended) for name, server in heard[client.vlan]
             }
             cases.append(Case(client=client, intended=intended, standing=standing))
         return tuple(cases)
