@@ -22,13 +22,13 @@ from stage import (
     Wire,
     alternate,
     boot_server,
+    compiled,
     cpu_seconds,
     dnsmasq,
     median,
     report,
     run_tool,
     running,
-    shared_tool,
     wire,
 )
 
@@ -49,8 +49,9 @@ def rate(stage: Wire, port: int, server: Process, clients: int, windowsize: int,
     before = cpu_seconds(server)
     done = run_tool(
         stage,
-        [shared_tool("tftpload"), "-s", SERVER, "-p", str(port), "-f", FILE, "-n", str(clients),
-         "-t", str(transfers), "-b", "1468", "-w", str(windowsize), "-x", str(SIZE), "-d", "60"],
+        [compiled(stage, "tftpload"), "--clients", str(clients), "--transfers", str(transfers),
+         "--blksize", "1468", "--windowsize", str(windowsize), "--size", str(SIZE), "--deadline", "60",
+         SERVER, str(port), FILE],
         timeout=90,
     )  # fmt: skip
     result = json.loads(done.stdout)

@@ -136,13 +136,9 @@ def run_tool(stage: Wire, argv: list[str | Path], timeout: float) -> subprocess.
     )
 
 
-def shared_tool(name: str) -> Path:
-    """A load generator of the field data folder, compiled once."""
-    folder = Path(os.environ.get("COEXIST_SHARED") or ROOT.parent / "shared") / "bench"
-    source = folder / f"{name}.c"
-    if not source.exists():
-        raise SystemExit(f"{source} is missing; COEXIST_SHARED names the folder it is in")
-    built = Path(tempfile.gettempdir()) / f"coexist-{name}-{os.getuid()}"
-    if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run(["cc", "-O2", "-o", built, source], check=True)
+def compiled(stage: Wire, name: str) -> Path:
+    """A load generator written in C beside the benchmarks, compiled into the wire's folder."""
+    built = stage.folder / name
+    if not built.exists():
+        subprocess.run(["cc", "-O2", "-o", built, ROOT / "benchmarks" / f"{name}.c"], check=True)
     return built
