@@ -119,6 +119,7 @@ class Interpreter:
         self.facts = facts
         self.account = account
         self._done: dict[Level, Execution] = {}
+        self.assigned: list[SetVariable] = []
         self.server_identifier: IPv4Address | None = None
         self.ping_check: bool | None = None
 
@@ -165,6 +166,7 @@ class Interpreter:
                     steps += self.switch(statement, execution)
                 case SetVariable(name=name) if self.facts.variables.get(name) is not None:
                     self.account.modelled(statement.at)
+                    self.assigned.append(statement)
                 case SetVariable():
                     why = "variables are followed only where they are set once to one expression"
                     self.account.left_out(statement.at, statement.text, why)

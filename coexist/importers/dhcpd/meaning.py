@@ -49,14 +49,15 @@ class Facts:
     """What an expression may refer to.
 
     ``known``: names the group of the hosts declared. ``parents``: for a space, the option that encapsulates
-    it. ``variables``: what was set before, None if it is not one expression. ``caveats`` collects what
-    is said with a small difference.
+    it. ``variables``: what was set before, None if it is not one expression; ``read`` collects those that
+    count. ``caveats`` collects what is said with a small difference.
     """
 
     known: Callable[[], str]
     mac_group: MacGroup
     parents: Mapping[str, int] = field(default_factory=dict)
     variables: dict[str, Expression | None] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     caveats: list[str] = field(default_factory=list)
 
 
@@ -98,6 +99,7 @@ def condition_of(expression: Expression, facts: Facts) -> Condition:
 
 
 def _variable(name: str, defined: bool, facts: Facts) -> Condition:
+    facts.read.add(name)
     value = facts.variables.get(name)
     if name not in facts.variables:
         return NEVER
@@ -278,6 +280,7 @@ def _piece(expression: Expression, facts: Facts) -> _Piece:
         case Atom("hardware"):
             return _Piece(None)
         case Variable(name, False) if facts.variables.get(name) is not None:
+            facts.read.add(name)
             value = facts.variables[name]
             assert value is not None
             return _piece(value, facts)
@@ -336,6 +339,7 @@ def constant(expression: Expression | None, facts: Facts) -> bytes | int | None:
         case Number(value):
             return value
         case Variable(name, False) if facts.variables.get(name) is not None:
+            facts.read.add(name)
             return constant(facts.variables[name], facts)
         case Binary(operator, left, right):
             return _arithmetic(operator, constant(left, facts), constant(right, facts))

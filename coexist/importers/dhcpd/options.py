@@ -131,6 +131,7 @@ class OptionSpaces:
     def __init__(self) -> None:
         self._spaces = {name: dict(table) for name, table in _KNOWN.items()}
         self.widths: dict[str, tuple[int, int]] = {}
+        self.used: set[OptionName] = set()
 
     def has_space(self, name: str) -> bool:
         """Whether a space of that name exists."""
@@ -149,6 +150,8 @@ class OptionSpaces:
             code = c_integer(name[8:])
             known = next((o for o in table.values() if o.code == code), None)
             return known or OptionName(space, code, name, "X")
+        if found is not None:
+            self.used.add(found)
         return found
 
     def define(self, option: OptionName) -> None:

@@ -94,7 +94,7 @@ def parse_dhcpd(text: str, file: str, read_include: ReadInclude | None = None) -
                 )
             ]
         )
-    return Configuration(file, body, names.spaces.widths)
+    return Configuration(file, body, names.spaces.widths, frozenset(names.spaces.used))
 
 
 def _no_includes(name: str) -> str:

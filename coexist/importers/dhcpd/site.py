@@ -147,6 +147,7 @@ class _Site:
         for wire in self.outline.wires:
             self._wire(wire, classes, taken)
         self._authoritative()
+        self._unused_names()
         servers = self._servers()
         tree: dict[str, Any] = {
             "site": as_name(self._site_name(), "site"),
@@ -184,6 +185,21 @@ class _Site:
                 self.interpreter.level(outer)
         for level in self.outline.named_groups.values():
             self.interpreter.level(level)
+
+    def _unused_names(self) -> None:
+        """Definitions and variables that nothing here sets or looks at, so that they are in no rule."""
+        used = self.configuration.used
+        filled = {option.space.lower() for option in used}
+        for definition in self.outline.definitions:
+            option = definition.option
+            holds = option.format.startswith("E") and option.format[1:].rstrip(".").lower() in filled
+            if option not in used and not holds:
+                self.account.left_out(
+                    definition.at, definition.text, "names an option that nothing here uses"
+                )
+        for statement in self.interpreter.assigned:
+            if statement.name not in self.facts.read:
+                self.account.left_out(statement.at, statement.text, "a variable that nothing here uses")
 
     # -- classes ---------------------------------------------------------------------------------
 

@@ -365,8 +365,10 @@ class Other(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A whole file with its includes. ``widths`` are the octets of codes and lengths in its option spaces."""
+    """A whole file with its includes. ``widths`` are the octets of codes and lengths in its option spaces,
+    ``used`` the options that a statement sets or looks at."""
 
     file: str
     body: tuple[Statement, ...]
     widths: Mapping[str, tuple[int, int]]
+    used: frozenset[OptionName] = frozenset()

@@ -68,6 +68,7 @@ class Definitions:
     """The options by space and name or code: Kea's own and the configuration's."""
 
     own: dict[tuple[str, str | int], Definition] = field(default_factory=dict)
+    used: set[Definition] = field(default_factory=set)
 
     def add(self, definition: Definition) -> None:
         """Declare an option."""
@@ -80,6 +81,7 @@ class Definitions:
             return int(name)
         found = self.own.get((space, name))
         if found is not None:
+            self.used.add(found)
             return found.code
         return NAMES.get(name) if space == "dhcp4" else None
 
@@ -87,6 +89,7 @@ class Definitions:
         """The space whose options stand inside an option."""
         found = self.own.get(("dhcp4", code))
         if found is not None and found.encapsulates:
+            self.used.add(found)
             return found.encapsulates
         return "vendor-encapsulated-options-space" if code == 43 else ""
 
@@ -96,6 +99,7 @@ class Definitions:
             return _raw(data)
         definition = self.own.get((space, code))
         if definition is not None:
+            self.used.add(definition)
             return _typed(definition, data)
         if space != "dhcp4":
             return _raw(data)

@@ -129,6 +129,7 @@ class _Site:
         self.groups = GroupBook(server=server)
         self.build = SiteBuilder()
         self.definitions = Definitions()
+        self._defined: list[tuple[Definition, Node]] = []
         self.classes: dict[str, _Class] = {}
         self.clients: dict[int, ClientRow] = {}
         self._group_of: dict[frozenset[int], str] = {}
@@ -161,6 +162,9 @@ class _Site:
         clients = self._rows()
         if clients:
             tree["clients"] = "clients.csv"
+        for definition, node in self._defined:
+            if definition not in self.definitions.used:
+                node.leave("names an option that nothing here uses")
         for node, name in self.tree.left():
             self.account.left_out(node.at, _shown(name, node), node.why or _WHY.get(name, "not understood"))
         return Imported(
@@ -206,17 +210,17 @@ class _Site:
             node.leave("an option definition without name, code or type")
             return
         record = str(node.plain("record-types") or "")
-        self.definitions.add(
-            Definition(
-                name=name,
-                code=code,
-                space=node.plain("space") or "dhcp4",
-                kind=kind,
-                array=bool(node.plain("array", bool)),
-                encapsulates=node.plain("encapsulate") or "",
-                record=tuple(part.strip() for part in record.split(",")) if record else (),
-            )
+        definition = Definition(
+            name=name,
+            code=code,
+            space=node.plain("space") or "dhcp4",
+            kind=kind,
+            array=bool(node.plain("array", bool)),
+            encapsulates=node.plain("encapsulate") or "",
+            record=tuple(part.strip() for part in record.split(",")) if record else (),
         )
+        self.definitions.add(definition)
+        self._defined.append((definition, node))
 
     def _class(self, node: Node) -> None:
         name = node.plain("name") or ""
@@ -344,13 +348,17 @@ class _Site:
         flag = holder.plain("reservations-global", bool)
         holder.get("reservations-in-subnet")
         holder.get("reservations-out-of-pool")
-        holder.items("host-reservation-identifiers")
         return mode == "global" or flag is True
 
     def _reservations(self, holder: Node) -> list[_Reservation]:
         result = []
+        looked_up = [item.value for item in self.dhcp4.items("host-reservation-identifiers")]
+        by_mac = "hw-address" in looked_up or self.dhcp4.get("host-reservation-identifiers") is None
         for node in holder.items("reservations"):
             text = node.plain("hw-address")
+            if not by_mac:
+                node.leave("host-reservation-identifiers does not name hw-address")
+                continue
             if text is None:
                 node.leave("the inventory knows machines by their MAC address only")
                 continue

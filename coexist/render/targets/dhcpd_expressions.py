@@ -89,6 +89,10 @@ def option_name(code: int) -> str:
     return OPTION_NAMES.get(code, f"coexist-{code}")
 
 
+# dhcpd reads their addresses two by two (common/tables.c, "IIA"), a list of single ones is an error to it.
+_PAIRS = frozenset({21, 33})
+
+
 def option_value(code: int, octets: bytes) -> str:
     """What stands behind ``option NAME``: its own spelling, or an expression of octets."""
     kind = option_kind(code)
@@ -96,6 +100,7 @@ def option_value(code: int, octets: bytes) -> str:
         return dhcpd_string(octets)
     if (
         code in OPTION_NAMES
+        and code not in _PAIRS
         and kind in (OptionKind.ADDRESS, OptionKind.ADDRESSES)
         and octets
         and len(octets) % 4 == 0
