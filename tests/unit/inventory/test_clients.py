@@ -132,3 +132,28 @@ def test_what_a_csv_writer_wrote_is_read_back(rows: list[tuple[int, str]]) -> No
     table, problems = read(buffer.getvalue().encode())
     assert problems == []
     assert list(zip(table.macs, table.columns["name"], strict=True)) == [(m, n.strip()) for m, n in rows]
+
+
+@pytest.mark.parametrize("ending", ["", "\n"])
+def test_a_file_of_several_groups_of_lines_is_read_whole(ending: str) -> None:
+    rows = [
+        f"{format_mac(number)},tc-{number},10.{number >> 8 & 255}.{number & 255}.7"
+        for number in range(20_000)
+    ]
+    table = ClientTable()
+    problems: list[Problem] = []
+    table.add_csv(("mac,name,address\n" + "\n".join(rows) + ending).encode(), "clients.csv", problems)
+    assert problems == []
+    assert list(table.macs) == list(range(20_000))
+    assert table.columns["name"] == [f"tc-{number}" for number in range(20_000)]
+    assert table.position(19_999).line == 20_001
+
+
+def test_a_short_row_far_down_is_named_by_its_line() -> None:
+    rows = [f"{format_mac(number)},tc-{number}" for number in range(20_000)]
+    rows[17_000] = format_mac(17_000)
+    table = ClientTable()
+    problems: list[Problem] = []
+    table.add_csv(("mac,name\n" + "\n".join(rows)).encode(), "clients.csv", problems)
+    assert [problem.position.line for problem in problems] == [17_002]
+    assert len(table) == 19_999
