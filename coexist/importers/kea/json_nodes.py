@@ -167,7 +167,10 @@ class _Reader:
             if found is None:
                 self.fail("a name in quotes is missing here")
             start = self.at
-            key = json.loads(found.group())
+            try:
+                key = json.loads(found.group())
+            except ValueError:
+                self.fail("this name is not JSON", "double each backslash")
             self.at = found.end()
             if self.skip() != ":":
                 self.fail("a colon is missing here")

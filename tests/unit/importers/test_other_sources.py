@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coexist.errors import InputError
@@ -72,6 +72,7 @@ def test_kea_takes_options_and_fields_from_different_places() -> None:
 
 
 @given(st.text(alphabet='{}[]",:#/*\\ \nab1<?', max_size=60))
+@example('{"\\1"')
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_json_or_has_a_place(text: str) -> None:
     def no_file(name: str) -> str:
@@ -171,6 +172,8 @@ def test_openthinclient_clients_and_policy(tmp_path: Path) -> None:
 def test_any_text_is_a_list_of_machines(text: str) -> None:
     imported = import_macs(text, "list.csv")
     lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+    if lines and "mac" in lines[0].lower():
+        return  # A heading is no machine.
     assert len(imported.clients) + len(imported.not_modelled) >= (
         1 if lines and '"' not in text and "#" not in text else 0
     )
