@@ -168,6 +168,12 @@ class Transfer:
             self._repeated = self._oack_waits = False
         return _SEND
 
+    def passed(self, sent: int) -> None:
+        """In lock step, whoever sends may take the awaited ACKs by itself: block ``sent`` is the last it
+        has sent, and all before are acknowledged. To be told before anything else is asked."""
+        if sent != self.sent:
+            self._advance(sent - 1)
+
     def expire(self) -> Step:
         """``patience`` seconds passed: send the window again, or give up."""
         self.attempts += 1

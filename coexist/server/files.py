@@ -16,7 +16,10 @@ from typing import ClassVar, Protocol
 CHUNK_BLOCKS = 64
 CACHE_OCTETS = 128 << 20
 _READ_AHEAD = 1 << 20
+_ACK = struct.pack("!H", 4)
 _HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
+Lockstep = list[tuple[bytes, bytes | None]]
+"""The DATA packets of a chunk, each with the ACK that calls for the next one; None behind the last."""
 
 
 class NotServedError(Exception):
@@ -154,7 +157,7 @@ class Framed:
         self.last = content.size // blksize + 1
         self.users = 0
         self.chunks: dict[int, memoryview] = {}
-        self.single: dict[int, list[bytes]] = {}
+        self.single: dict[int, Lockstep] = {}
         self._step = 4 + blksize
         self._cache = cache
 
@@ -172,13 +175,15 @@ class Framed:
         here = CHUNK_BLOCKS - within
         return [chunk[within * step :], *self.frames(first + here, count - here)]
 
-    def packets(self, first: int) -> list[bytes]:
+    def packets(self, first: int) -> Lockstep:
         """The DATA packets of the chunk that block ``first`` is in, one by one."""
         index = (first - 1) // CHUNK_BLOCKS
         packets = self.single.get(index)
         if packets is None:
             chunk = bytes(self._frame(index))
-            packets = [chunk[at : at + self._step] for at in range(0, len(chunk), self._step)]
+            data = [chunk[at : at + self._step] for at in range(0, len(chunk), self._step)]
+            packets = [(packet, _ACK + packet[2:4]) for packet in data[:-1]]
+            packets.append((data[-1], None))
             self._cache.keep_single(self, index, packets, len(chunk))
         return packets
 
@@ -235,7 +240,7 @@ class FrameCache:
         framed.chunks[index] = chunk
         self._keep((id(framed), index, False), framed, len(chunk))
 
-    def keep_single(self, framed: Framed, index: int, packets: list[bytes], size: int) -> None:
+    def keep_single(self, framed: Framed, index: int, packets: Lockstep, size: int) -> None:
         """Remember the packets of a chunk, and forget old ones."""
         framed.single[index] = packets
         self._keep((id(framed), index, True), framed, size)

@@ -18,6 +18,10 @@ _MOST_EVENTS = 256
 _LONGEST_SLEEP = 1.0
 
 
+def _nobody() -> None:
+    """The handler of a file descriptor nobody reads any more."""
+
+
 @dataclass(slots=True, order=True)
 class Timer:
     """A call at a time; ``cancel`` makes it not happen."""
@@ -53,7 +57,8 @@ class Loop:
 
     def unregister(self, fd: int) -> None:
         """Stop it; before ``fd`` is closed."""
-        if self.handlers.pop(fd, None) is not None:
+        if self.handlers.get(fd, _nobody) is not _nobody:
+            self.handlers[fd] = _nobody  # an event of this round may still stand in the list
             self._epoll.unregister(fd)
 
     def call_at(self, at: float, call: Callable[[], object]) -> Timer:
@@ -85,7 +90,7 @@ class Loop:
     def run(self) -> None:
         """Serve until ``stop``."""
         self.running = True
-        find, poll, timers = self.handlers.get, self._epoll.poll, self._timers
+        handlers, poll, timers = self.handlers, self._epoll.poll, self._timers
         clock = time.monotonic
         while self.running:
             sleep = _LONGEST_SLEEP
@@ -95,12 +100,10 @@ class Loop:
                     self._ring()
                     sleep = 0.0  # look at the sockets between any two rounds of timers
             for fd, _ in poll(sleep, _MOST_EVENTS):
-                handler = find(fd)
-                if handler is not None:  # an earlier handler of this round may have removed it
-                    try:
-                        handler()
-                    except Exception:  # noqa: BLE001 one packet's trouble must not be everyone's
-                        self._caught()
+                try:
+                    handlers[fd]()
+                except Exception:  # noqa: BLE001 one packet's trouble must not be everyone's
+                    self._caught()
 
     def close(self) -> None:
         """Free the loop's own file descriptors."""

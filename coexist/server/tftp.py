@@ -123,6 +123,7 @@ class TftpService:
             return
         known = self.running.get(peer)
         if known is not None:
+            known.settle()
             if known.name == message.filename and known.transfer.acked == 0:
                 return  # the client's RRQ once more; what it missed is sent again in its time
             self.end(known, "begun again")
@@ -169,6 +170,7 @@ class TftpService:
 
     def count(self, running: Running) -> int:
         """Bring the blocks a transfer has sent since the last call into the counters; how many."""
+        running.settle()
         blocks = running.transfer.sent - running.counted
         self.counters.tftp_blocks += blocks
         self.counters.tftp_octets += blocks * running.transfer.blksize
