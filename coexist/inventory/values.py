@@ -33,7 +33,7 @@ class Declared(BaseModel):
     ``shorthand`` is the JSON Schema of the short form a section may also be written in.
     """
 
-    # Only what is read gets a validator, and a part of the site none of its own: that halves the start.
+    # Only what is read gets a validator, and a part of the site none of its own.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
     shorthand: ClassVar[dict[str, Any] | None] = None
 

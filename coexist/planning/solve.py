@@ -28,6 +28,8 @@ from coexist.planning.solve_report import Impossible, holds, proof, unsolved
 from coexist.wire.options import Option
 
 _PATIENCE = 10.0
+# Each round but the last changes something; sites were seen to need two.
+_MOST_ROUNDS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,12 @@ def solve(inventory: Inventory) -> Solution:
     before = analyse(inventory)
     draft = Draft(inventory)
     impossible: list[Impossible] = []
-    _reach(draft)
-    _scope_entries(draft, impossible)
-    _lease_options(draft)
-    _unrelay(draft)
-    _whitelists(draft)
-    _delays(draft, impossible)
+    # A change can bring to light what another one hid: a server that was too late to do harm, say.
+    for _ in range(_MOST_ROUNDS):
+        known = len(draft.edits)
+        impossible = _round(draft)
+        if len(draft.edits) == known:
+            break
     after = analyse(draft.inventory)
     impossible += unsolved(after.site)
     return Solution(
@@ -61,6 +63,18 @@ def solve(inventory: Inventory) -> Solution:
         impossible=tuple(impossible),
         proof=tuple(proof(after.site)),
     )
+
+
+def _round(draft: Draft) -> list[Impossible]:
+    """Every means once; what it cannot reach."""
+    impossible: list[Impossible] = []
+    _reach(draft)
+    _scope_entries(draft, impossible)
+    _lease_options(draft)
+    _unrelay(draft)
+    _whitelists(draft)
+    _delays(draft, impossible)
+    return impossible
 
 
 # -- who hears whom -------------------------------------------------------------------------------
