@@ -50,10 +50,11 @@ class Loop:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.register(self._bell, self._answer_bell)
 
-    def register(self, fd: int, handler: Callable[[], object]) -> None:
-        """Call ``handler`` whenever ``fd`` is readable."""
+    def register(self, fd: int, handler: Callable[[], object], *, arrivals: bool = False) -> None:
+        """Call ``handler`` whenever ``fd`` is readable; with ``arrivals`` only when something new has come
+        (EPOLLET, epoll(7)): what the handler leaves unread waits for the next arrival."""
         self.handlers[fd] = handler
-        self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(fd, select.EPOLLIN | select.EPOLLET if arrivals else select.EPOLLIN)
 
     def unregister(self, fd: int) -> None:
         """Stop it; before ``fd`` is closed."""

@@ -106,6 +106,9 @@ class TftpService:
                 running.touched = now
             if now - running.touched >= transfer.patience:
                 running.touched = now
+                running.readable()  # what came close behind an awaited ACK is still unread
+                if running.peer not in self.running or self.count(running):
+                    continue
                 self.counters.tftp_retransmits += 1
                 running.do(transfer.expire())
 
@@ -165,7 +168,8 @@ class TftpService:
         running = Running(self, sock, peer, request.filename, who, framed, agreed)
         self.running[peer] = running
         self.counters.transfers_running += 1
-        self.loop.register(sock.fileno(), running.readable)
+        # In lock step one datagram comes for each that was sent, so arrivals are enough.
+        self.loop.register(sock.fileno(), running.readable, arrivals=agreed.windowsize == 1)
         running.do(running.transfer.begin())
 
     def count(self, running: Running) -> int:

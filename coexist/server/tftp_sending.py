@@ -18,6 +18,7 @@ from coexist.server.files import CHUNK_BLOCKS, ChangedError, Framed, Lockstep
 from coexist.wire.tftp import DEFAULT_BLKSIZE
 
 _LARGEST_REPLY = 476  # an ERROR's text may be cut; CPython's own allocator has no pieces above 512
+_MOST_AT_ONCE = 32
 _UDP_SEGMENT = 103  # linux/udp.h
 _MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS
 _LARGEST_DATAGRAM = 65_000
@@ -121,6 +122,20 @@ class Running:
             except OSError as error:
                 self._send_failed(error)
         else:
+            self._consider(octets)
+            if self.transfer.window == 1:
+                self._consider_rest()
+
+    def _consider_rest(self) -> None:
+        """Read on: in lock step only arrivals call ``readable``, nothing may stay behind a duplicate."""
+        for _ in range(_MOST_AT_ONCE):
+            try:
+                octets = self.receive(_LARGEST_REPLY)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.service.end(self, "vanished")  # nothing happens if it has ended already
+                return
             self._consider(octets)
 
     def _consider(self, octets: bytes) -> None:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.tftp_transfer import MOST_ATTEMPTS, Agreed, Limits, Step, Transfer, negotiate
+from coexist.boot.tftp_transfer import (
+    DEFAULT_PATIENCE,
+    MOST_ATTEMPTS,
+    Agreed,
+    Limits,
+    Step,
+    Transfer,
+    negotiate,
+)
 from coexist.wire.tftp import Error, ErrorCode, OptionAck, ReadRequest, decode, encode
 
 
@@ -153,6 +161,20 @@ def test_block_numbers_roll_over_to_zero():
         assert transfer.receive(ack(transfer.sent)) is Step.SEND
     assert transfer.last == 70_001
     assert transfer.receive(ack(70_001)) is Step.FINISHED
+
+
+@given(st.integers(3, 90_000), st.booleans())
+def test_blocks_passed_by_the_sender_are_as_if_acknowledged(sent, options):
+    transfer = Transfer(90_000 * 8 - 1, Agreed(blksize=8, options={"blksize": "8"} if options else {}))
+    transfer.begin()
+    transfer.receive(ack(0 if options else 1))
+    transfer.expire()
+    transfer.passed(sent)
+    assert (transfer.acked, transfer.sent, transfer.patience) == (sent - 1, sent, DEFAULT_PATIENCE)
+    assert transfer.receive(ack(sent - 1)) is Step.WAIT
+    assert transfer.expire() is Step.SEND
+    assert (transfer.first, transfer.count) == (sent, 1)
+    assert transfer.receive(ack(sent)) is (Step.FINISHED if sent == 90_000 else Step.SEND)
 
 
 @given(st.binary(max_size=600), st.integers(1, 8), st.booleans())
