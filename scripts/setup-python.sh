@@ -36,4 +36,6 @@ if [ "$(head -n 1 "$STAMP" 2>/dev/null)" != "$(pwd)" ] || ! usable .venv/bin/pyt
 fi
 echo "setup: installing coexist and its tools into .venv" >&2
 .venv/bin/pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
+# As pip does for a package that is not editable: the first command need not compile what it imports.
+.venv/bin/python -m compileall -q coexist
 printf '%s\n' "$wanted" >"$STAMP"
