@@ -10,7 +10,6 @@ are always text, and a key that occurs twice is an error instead of a silent los
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -234,14 +233,3 @@ def _resolve(text: str) -> Any:
         value.text = text
         return value
     return text
-
-
-def walk(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value of a tree with its path, parents first."""
-    yield path, tree
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from walk(value, (*path, key))
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            yield from walk(value, (*path, index))
