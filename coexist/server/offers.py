@@ -19,16 +19,18 @@ _MOST_SERVERS = 1000
 
 
 class OfferWatch:
-    """Listens on port 68 for what other servers answer by broadcast."""
+    """Listens on port 68 for what other servers answer by broadcast.
 
-    def __init__(
-        self, loop: Loop, sock: socket.socket, clients: ClientsSeen, own: set[bytes], pxe_servers: set[bytes]
-    ) -> None:
+    ``own``: this server's addresses, not to be listened to. ``pxe_servers``: where addresses of others that
+    answer PXE clients are put. Addresses are four octets.
+    """
+
+    def __init__(self, loop: Loop, sock: socket.socket, clients: ClientsSeen) -> None:
         self.loop = loop
         self.sock = sock
-        self.pxe_servers = pxe_servers
         self.clients = clients
-        self.own = own
+        self.own: set[bytes] = set()
+        self.pxe_servers: set[bytes] = set()
         sock.setblocking(False)
 
     def start(self) -> None:
@@ -49,14 +51,16 @@ class OfferWatch:
     def observe(self, packet: Packet) -> None:
         """Note one server's answer."""
         server = packet.options.get(Option.SERVER_IDENTIFIER, b"")
-        client = self.clients.find(packet.mac)
-        if len(server) != 4 or server in self.own or client is None:
+        if len(server) != 4 or server in self.own:
             return
         vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
         if vendor.startswith((b"PXEClient", b"HTTPClient")) and len(self.pxe_servers) < _MOST_SERVERS:
             self.pxe_servers.add(server)
-            # Its REQUEST may have been read first, from the other port.
-            client.took_other = client.took_other or client.chosen == server
+        client = self.clients.find(packet.mac)
+        if client is None:
+            return
+        # Its REQUEST may have been read first, from the other port.
+        client.took_other = client.took_other or (client.chosen == server and server in self.pxe_servers)
         if packet.message_type is MessageType.OFFER and int(packet.yiaddr):
             client.offer_heard = True
         if packet.message_type is MessageType.ACK and int(packet.yiaddr):

@@ -68,6 +68,9 @@ class ProxyDhcp:
         self.registers = registers
         self.alternate = sock.getsockname()[1] != role
         self.pxe_servers: set[bytes] = set()
+        # Reads what other servers answered; called before a packet is decided on, since what they said
+        # earlier may wait on its own socket behind it.
+        self.hear: Callable[[], object] | None = None
         self._endpoints = Endpoints(role)
         self._complained: dict[str, float] = {}
         sock.setblocking(False)
@@ -106,6 +109,7 @@ class ProxyDhcp:
         endpoints = self._endpoints.known
         endpoint = only = self._endpoints.only
         receive_from = self.sock.recvfrom
+        hear = self.hear
         begun = time.monotonic()
         wall = time.time()
         count = 0
@@ -123,6 +127,8 @@ class ProxyDhcp:
                 self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 break
             count += 1
+            if hear is not None:
+                hear()
             if only is None:
                 info = ancillary[0][2] if ancillary else b""
                 try:

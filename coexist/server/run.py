@@ -325,16 +325,24 @@ class BootServer:
         needed = config.observe or config.follow_offers
         needed |= any(rule.delay.after_offer for rule in config.rules)
         proxy = self.proxies.get(DHCP_PORT)
-        if not needed or proxy is None or self.watch is not None or self.ports.dhcp != DHCP_PORT:
+        if not needed or proxy is None or self.ports.dhcp != DHCP_PORT:
+            if self.watch is not None:
+                self.watch.close()
+                self.watch = None
+            if proxy is not None:
+                proxy.hear = None
             return
-        own = {listen.address.packed for listen in config.listen}
-        try:
-            sock = self._sockets.listener(CLIENT_PORT)
-        except HostError as error:
-            self.log.event("other servers' answers are not heard", why=str(error))
-            return
-        self.watch = OfferWatch(self.loop, sock, self.clients, own, proxy.pxe_servers)
-        self.watch.start()
+        if self.watch is None:
+            try:
+                sock = self._sockets.listener(CLIENT_PORT)
+            except HostError as error:
+                self.log.event("other servers' answers are not heard", why=str(error))
+                return
+            self.watch = OfferWatch(self.loop, sock, self.clients)
+            self.watch.start()
+        self.watch.own = {listen.address.packed for listen in config.listen}
+        self.watch.pxe_servers = proxy.pxe_servers
+        proxy.hear = self.watch.drain
 
     def _watch_interfaces(self) -> None:
         try:

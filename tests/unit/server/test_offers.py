@@ -1,0 +1,107 @@
+"""What is heard of other servers, in the order it was said and not the order it is read in."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+import pytest
+
+from coexist.boot.policy import BootServerConfig, Listen, compile_policy
+from coexist.inventory.macset import MacSet
+from coexist.server.counters import Counters
+from coexist.server.logs import Log
+from coexist.server.loop import Loop
+from coexist.server.offers import OfferWatch
+from coexist.server.proxydhcp import ProxyDhcp
+from coexist.server.seen import ClientsSeen
+from coexist.wire.bootp import Packet, encode
+from tests.unit.server.conftest import THIN, Said, config, discover
+
+HERE = IPv4Address("127.0.0.1")
+OTHER = IPv4Address("10.10.0.5")
+LEASED = IPv4Address("10.10.2.1")
+CHOICE = {50: LEASED.packed, 54: OTHER.packed}
+
+
+class Wire:
+    """The two sockets of a server that follows offers: 67 and 68, both on ports of the loopback interface."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+        self.asking, on_67, on_68 = self.sockets
+        for sock in self.sockets:
+            sock.bind((str(HERE), 0))
+        self.log = Log(stream=Said())
+        clients = ClientsSeen()
+        self.proxy = ProxyDhcp(
+            self.loop, on_67, 67, clients=clients, counters=Counters(), log=self.log, registers=lambda _: None
+        )
+        settings = BootServerConfig.model_validate(config(follow_offers=True))
+        no_lists: dict[str, MacSet] = {}
+        policy = compile_policy(settings, no_lists.__getitem__)
+        self.proxy.use(policy, [(Listen(address=HERE), None)])
+        self.watch = OfferWatch(self.loop, on_68, clients)
+        self.watch.pxe_servers = self.proxy.pxe_servers
+        self.watch.own = {HERE.packed}
+        self.proxy.hear = self.watch.drain
+        self.to_67, self.to_68 = on_67.getsockname(), on_68.getsockname()
+
+    def client_sends(self, message: int, more: dict[int, bytes] | None = None) -> None:
+        packet = discover(THIN, options={53: bytes((message,)), **(more or {})})
+        self.asking.sendto(encode(packet), self.to_67)
+
+    def other_offers(self, vendor_class: bytes = b"PXEClient") -> None:
+        asked = discover(THIN)
+        offer = Packet(
+            op=2,
+            xid=asked.xid,
+            chaddr=asked.chaddr,
+            yiaddr=LEASED,
+            options={53: b"\x02", 54: OTHER.packed, 60: vendor_class},
+        )
+        self.asking.sendto(encode(offer), self.to_68)
+
+    def decisions(self) -> dict[str, int]:
+        return {reason: count for (_, reason), count in self.proxy.counters.decisions.items()}
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    made = Wire()
+    yield made
+    made.log.close()
+    for sock in made.sockets:
+        sock.close()
+    made.loop.close()
+
+
+def test_offers_said_before_a_packet_count_although_everything_is_read_at_once(wire):
+    """A server that was busy finds both sockets full; the one of port 67 comes first."""
+    wire.client_sends(1)
+    wire.other_offers()
+    wire.client_sends(3, more=CHOICE)
+    wire.client_sends(1)
+    wire.proxy.drain()
+    assert wire.decisions() == {"ANSWERED": 1, "OTHER_SERVER": 2}
+
+
+def test_an_offer_heard_before_its_client_was_known_tells_of_the_server(wire):
+    wire.other_offers()
+    wire.watch.drain()
+    wire.client_sends(1)
+    wire.client_sends(3, more=CHOICE)
+    wire.client_sends(1)
+    wire.proxy.drain()
+    assert wire.decisions() == {"ANSWERED": 1, "OTHER_SERVER": 2}
+
+
+def test_an_address_from_a_server_without_pxe_is_no_choice_of_a_boot_server(wire):
+    wire.client_sends(1)
+    wire.other_offers(vendor_class=b"MSFT 5.0")
+    wire.client_sends(3, more=CHOICE)
+    wire.client_sends(1)
+    wire.proxy.drain()
+    assert wire.decisions() == {"ANSWERED": 2, "OTHER_SERVER": 1}
