@@ -168,11 +168,11 @@ class Transfer:
             self._repeated = self._oack_waits = False
         return _SEND
 
-    def passed(self, sent: int) -> None:
-        """In lock step, whoever sends may take the awaited ACKs by itself: block ``sent`` is the last it
-        has sent, and all before are acknowledged. To be told before anything else is asked."""
-        if sent != self.sent:
-            self._advance(sent - 1)
+    def passed(self, acked: int) -> None:
+        """Whoever sends may take awaited ACKs by itself: every window up to block ``acked`` was acknowledged
+        and the next one sent. To be told before anything else is asked."""
+        if acked > self.acked:
+            self._advance(acked)
 
     def expire(self) -> Step:
         """``patience`` seconds passed: send the window again, or give up."""

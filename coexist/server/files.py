@@ -18,8 +18,9 @@ CACHE_OCTETS = 128 << 20
 _READ_AHEAD = 1 << 20
 _ACK = struct.pack("!H", 4)
 _HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
-Lockstep = list[tuple[bytes, bytes | None]]
-"""The DATA packets of a chunk, each with the ACK that calls for the next one; None behind the last."""
+Windows = list[tuple[bytes, bytes | None]]
+"""The DATA packets of a chunk, window by window, each window with the ACK that calls for the next one; None
+behind the last."""
 
 
 class NotServedError(Exception):
@@ -157,7 +158,7 @@ class Framed:
         self.last = content.size // blksize + 1
         self.users = 0
         self.chunks: dict[int, memoryview] = {}
-        self.single: dict[int, Lockstep] = {}
+        self.prepared: dict[tuple[int, int], Windows] = {}
         self._step = 4 + blksize
         self._cache = cache
 
@@ -175,17 +176,20 @@ class Framed:
         here = CHUNK_BLOCKS - within
         return [chunk[within * step :], *self.frames(first + here, count - here)]
 
-    def packets(self, first: int) -> Lockstep:
-        """The DATA packets of the chunk that block ``first`` is in, one by one."""
+    def windows(self, first: int, window: int) -> Windows:
+        """The windows of the chunk that block ``first`` is in; ``window``, in blocks, divides a chunk."""
         index = (first - 1) // CHUNK_BLOCKS
-        packets = self.single.get(index)
-        if packets is None:
-            chunk = bytes(self._frame(index))
-            data = [chunk[at : at + self._step] for at in range(0, len(chunk), self._step)]
-            packets = [(packet, _ACK + packet[2:4]) for packet in data[:-1]]
-            packets.append((data[-1], None))
-            self._cache.keep_single(self, index, packets, len(chunk))
-        return packets
+        windows = self.prepared.get((window, index))
+        if windows is None:
+            chunk = self._frame(index)
+            step = self._step
+            size = window * step
+            pieces = [bytes(chunk[at : at + size]) for at in range(0, len(chunk), size)]
+            ends = size - step + 2  # where the last block's number stands
+            windows = [(piece, _ACK + piece[ends : ends + 2]) for piece in pieces[:-1]]
+            windows.append((pieces[-1], None))
+            self._cache.keep_windows(self, (window, index), windows, len(chunk))
+        return windows
 
     def _frame(self, index: int) -> memoryview:
         blksize = self.blksize
@@ -211,7 +215,8 @@ class FrameCache:
         self.most = most
         self.octets = 0
         self._framed: dict[tuple[object, ...], Framed] = {}
-        self._order: OrderedDict[tuple[int, int, bool], tuple[Framed, int]] = OrderedDict()
+        # By the framed content, the blocks of a window (0: a whole chunk) and the chunk's number.
+        self._order: OrderedDict[tuple[int, int, int], tuple[Framed, int]] = OrderedDict()
 
     def take(self, content: Content, blksize: int) -> Framed:
         """The frames of a content; one that is in use already is shared and the new one closed."""
@@ -230,28 +235,32 @@ class FrameCache:
         if framed.users == 0:
             del self._framed[framed.content.key, framed.blksize]
             for index in list(framed.chunks):
-                self._drop((id(framed), index, False))
-            for index in list(framed.single):
-                self._drop((id(framed), index, True))
+                self._drop((id(framed), 0, index))
+            for window, index in list(framed.prepared):
+                self._drop((id(framed), window, index))
             framed.content.close()
 
     def keep(self, framed: Framed, index: int, chunk: memoryview) -> None:
         """Remember a chunk, and forget old ones."""
         framed.chunks[index] = chunk
-        self._keep((id(framed), index, False), framed, len(chunk))
+        self._keep((id(framed), 0, index), framed, len(chunk))
 
-    def keep_single(self, framed: Framed, index: int, packets: Lockstep, size: int) -> None:
-        """Remember the packets of a chunk, and forget old ones."""
-        framed.single[index] = packets
-        self._keep((id(framed), index, True), framed, size)
+    def keep_windows(self, framed: Framed, key: tuple[int, int], windows: Windows, size: int) -> None:
+        """Remember the windows of a chunk, and forget old ones."""
+        framed.prepared[key] = windows
+        self._keep((id(framed), *key), framed, size)
 
-    def _keep(self, key: tuple[int, int, bool], framed: Framed, size: int) -> None:
+    def _keep(self, key: tuple[int, int, int], framed: Framed, size: int) -> None:
         self._order[key] = (framed, size)
         self.octets += size
         while self.octets > self.most and len(self._order) > 1:
             self._drop(next(iter(self._order)))
 
-    def _drop(self, key: tuple[int, int, bool]) -> None:
+    def _drop(self, key: tuple[int, int, int]) -> None:
         framed, size = self._order.pop(key)
         self.octets -= size
-        (framed.single if key[2] else framed.chunks).pop(key[1])
+        _, window, index = key
+        if window:
+            del framed.prepared[window, index]
+        else:
+            del framed.chunks[index]

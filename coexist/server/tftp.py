@@ -168,8 +168,8 @@ class TftpService:
         running = Running(self, sock, peer, request.filename, who, framed, agreed)
         self.running[peer] = running
         self.counters.transfers_running += 1
-        # In lock step one datagram comes for each that was sent, so arrivals are enough.
-        self.loop.register(sock.fileno(), running.readable, arrivals=agreed.windowsize == 1)
+        # One ACK comes for each window that was sent, so arrivals are enough.
+        self.loop.register(sock.fileno(), running.readable, arrivals=True)
         running.do(running.transfer.begin())
 
     def count(self, running: Running) -> int:

@@ -14,7 +14,7 @@ from typing import Protocol
 from coexist.boot.tftp_transfer import Agreed, Step, Transfer
 from coexist.server.access import Access
 from coexist.server.counters import Counters
-from coexist.server.files import CHUNK_BLOCKS, ChangedError, Framed, Lockstep
+from coexist.server.files import CHUNK_BLOCKS, ChangedError, Framed, Windows
 from coexist.wire.tftp import DEFAULT_BLKSIZE
 
 _LARGEST_REPLY = 476  # an ERROR's text may be cut; CPython's own allocator has no pieces above 512
@@ -51,8 +51,8 @@ class Running:
         "counted",
         "framed",
         "name",
-        "packets",
         "peer",
+        "prepares",
         "receive",
         "segments",
         "send",
@@ -61,6 +61,7 @@ class Running:
         "touched",
         "transfer",
         "who",
+        "windows",
     )
 
     def __init__(
@@ -81,9 +82,10 @@ class Running:
         self.name = name
         self.who = who
         self.framed = framed
-        # In lock step: a chunk's packets, the place of the one sent last, the ACK that calls for the next.
-        self.packets: Lockstep = []
-        self.base = 1
+        # A chunk's windows, the block before it, the place of the window sent last, the ACK that calls for
+        # the next one. No windows: the state machine is asked about every ACK.
+        self.windows: Windows = []
+        self.base = 0
         self.at = -1
         self.awaited: bytes | None = None
         self.counted = 0
@@ -93,6 +95,8 @@ class Running:
         # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
         if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
             self._ask_for_segments(4 + agreed.blksize)
+        # A window of more segments than the kernel takes at once leaves in parts.
+        self.prepares = agreed.windowsize <= self.segments and CHUNK_BLOCKS % agreed.windowsize == 0
 
     def _ask_for_segments(self, size: int) -> None:
         try:
@@ -113,21 +117,20 @@ class Running:
             self.service.end(self, "vanished")  # ICMP says that nobody listens there any more
             return
         if octets == self.awaited:
-            # The most frequent of all: in lock step the next block, which stands ready.
+            # The most frequent of all: the next window, which stands ready.
             at = self.at = self.at + 1
-            packet, self.awaited = self.packets[at]
+            packets, self.awaited = self.windows[at]
             send = self.send
             try:
-                send(packet)
+                send(packets)
             except OSError as error:
                 self._send_failed(error)
         else:
             self._consider(octets)
-            if self.transfer.window == 1:
-                self._consider_rest()
+            self._consider_rest()
 
     def _consider_rest(self) -> None:
-        """Read on: in lock step only arrivals call ``readable``, nothing may stay behind a duplicate."""
+        """Read on: only arrivals call ``readable``, nothing may stay behind a duplicate."""
         for _ in range(_MOST_AT_ONCE):
             try:
                 octets = self.receive(_LARGEST_REPLY)
@@ -140,17 +143,16 @@ class Running:
 
     def _consider(self, octets: bytes) -> None:
         self.settle()
-        transfer = self.transfer
-        step = transfer.receive(octets)
-        if step is _SEND and transfer.window == 1:
-            self._send_from_next_chunk()
+        step = self.transfer.receive(octets)
+        if step is _SEND and self.prepares:
+            self._send_prepared()
         elif step is not _WAIT:
             self.do(step)
 
     def settle(self) -> None:
         """Tell the state machine of the ACKs that were taken without it."""
-        if self.packets:
-            self.transfer.passed(self.base + self.at)
+        if self.windows:
+            self.transfer.passed(self.base + self.at * self.transfer.window)
 
     def do(self, step: Step) -> None:
         """Carry out a step."""
@@ -169,14 +171,24 @@ class Running:
             case Step.WAIT:
                 pass
 
-    def _send_from_next_chunk(self) -> None:
-        first = self.transfer.first
+    def _send_prepared(self) -> None:
+        """Send a whole window, and have those behind it at hand; one that begins elsewhere since a block
+        was lost, and all that follow it, are put together as they are needed."""
+        transfer = self.transfer
+        window = transfer.window
+        first = transfer.first
+        within = (first - 1) % CHUNK_BLOCKS
+        if within % window:
+            self.windows = []
+            self.awaited = None
+            self.send_blocks()
+            return
         try:
-            self.packets = self.framed.packets(first)
-            self.at = (first - 1) % CHUNK_BLOCKS
-            self.base = first - self.at
-            packet, self.awaited = self.packets[self.at]
-            self.send(packet)
+            self.windows = self.framed.windows(first, window)
+            self.at = within // window
+            self.base = first - 1 - within
+            packets, self.awaited = self.windows[self.at]
+            self.send(packets)
         except ChangedError:
             self.service.end(self, "changed", tell=_CHANGED)
         except OSError as error:
@@ -218,6 +230,10 @@ class Running:
         if self.segments > 1 and number in _NO_SEGMENTS:
             self.segments = 1
             self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 0)
+            self.settle()
+            self.prepares = False
+            self.windows = []
+            self.awaited = None
             self.send_blocks()
         elif number == errno.ECONNREFUSED:
             service.end(self, "vanished")

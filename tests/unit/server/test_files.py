@@ -108,6 +108,25 @@ def test_frames_are_data_packets_one_behind_the_other(size, blksize, first, coun
     assert octets == expected
 
 
+@given(
+    size=st.integers(0, 300_000),
+    blksize=st.integers(8, 1468),
+    window=st.sampled_from([1, 2, 4, 16, CHUNK_BLOCKS]),
+    first=st.integers(1, 300),
+)
+def test_prepared_windows_are_the_frames_and_the_acks_between_them(size, blksize, window, first):
+    data = struct.pack(">I", size) * (size // 4 + 1)
+    framed = FrameCache().take(MadeContent(data[:size]), blksize)
+    first = min(first, framed.last)
+    begins = first - (first - 1) % CHUNK_BLOCKS
+    ends = min(begins + CHUNK_BLOCKS - 1, framed.last)
+    windows = framed.windows(first, window)
+    assert b"".join(octets for octets, _ in windows) == b"".join(framed.frames(begins, ends - begins + 1))
+    lasts = [min(begin + window - 1, ends) for begin in range(begins, ends + 1, window)]
+    awaited = [struct.pack("!HH", 4, last & 0xFFFF) for last in lasts[:-1]]
+    assert [ack for _, ack in windows] == [*awaited, None]
+
+
 def test_block_numbers_roll_over_in_frames():
     framed = FrameCache().take(MadeContent(bytes(70_000 * 8)), 8)
     octets = b"".join(framed.frames(65_535, 3))
@@ -131,6 +150,9 @@ def test_the_cache_is_bounded():
     for first in range(1, framed.last - CHUNK_BLOCKS, CHUNK_BLOCKS):
         framed.frames(first, CHUNK_BLOCKS)
         assert cache.octets <= 100_000
+        for window in (1, 4):
+            framed.windows(first, window)
+            assert cache.octets <= 100_000
     cache.release(framed)
     assert cache.octets == 0
 

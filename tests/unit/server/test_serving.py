@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from ipaddress import IPv4Address
+from itertools import count
 
 import pytest
 
@@ -163,13 +164,19 @@ def test_addresses_are_learnt_from_requests(start):
 # -- TFTP ----------------------------------------------------------------------------------------
 
 
-def fetch(running, name, **options):
-    """The file and the options the server agreed to, by a client that acknowledges as RFC 7440 says."""
+def fetch(running, name, loses=frozenset(), **options):
+    """The file and the options the server agreed to, by a client that acknowledges as RFC 7440 says.
+
+    ``loses``: which of the datagrams that reach it, by number, it never sees.
+    """
+    heard = count()
     client = running.client()
     client.sendto(encode_tftp(ReadRequest(filename=name, options=options)), ("127.0.0.1", running.port(69)))
     received, agreed, expected, in_window = b"", {}, 1, 0
     while True:
         octets, peer = client.recvfrom(70_000)
+        if next(heard) in loses:
+            continue
         message = decode_tftp(octets)
         if isinstance(message, Error):
             return message
@@ -179,7 +186,11 @@ def fetch(running, name, **options):
             continue
         assert isinstance(message, Data)
         if message.block != expected & 0xFFFF:
+            if in_window >= 0:  # once: what follows a gap is out of order as well
+                client.sendto(encode_tftp(Ack(block=(expected - 1) & 0xFFFF)), peer)
+            in_window = -1
             continue
+        in_window = max(in_window, 0)
         received += message.payload
         expected, in_window = expected + 1, in_window + 1
         last = len(message.payload) < int(agreed.get("blksize", 512))
@@ -201,6 +212,52 @@ def test_files_arrive_whole(start, tmp_path, size, options):
     received, agreed = fetch(running, "file", **options)
     assert received == content
     assert agreed == {**options, **({"tsize": str(size)} if "tsize" in options else {})}
+
+
+@pytest.mark.parametrize("window", [3, 4, 16, 64])
+def test_lost_datagrams_are_sent_again(start, tmp_path, window):
+    """Behind the gap the windows begin elsewhere, and are no longer those that were prepared."""
+    running = start(config())
+    content = os.urandom(700_000)
+    (tmp_path / "root" / "file").write_bytes(content)
+    loses = frozenset({2, 30, 31, 150, 217, 400, 401, 402, 560})
+    options = {"blksize": "1024", "windowsize": str(window)}
+    assert fetch(running, "file", loses, **options)[0] == content
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.EMSGSIZE, errno.EIO])
+def test_block_by_block_where_the_kernel_stops_to_segment(start, tmp_path, errors):
+    """A route may change to a device that cannot: send(2) of a whole window fails from then on."""
+    running = start(config())
+    content = os.urandom(400_000)
+    (tmp_path / "root" / "file").write_bytes(content)
+    client = running.client()
+    options = {"blksize": "1024", "windowsize": "4"}
+    client.sendto(encode_tftp(ReadRequest(filename="file", options=options)), ("127.0.0.1", running.port(69)))
+    peer = client.recvfrom(2048)[1]
+    (service,) = running.server.tftp.values()
+    (transfer,) = service.running.values()
+    send = transfer.send
+
+    def refuse(octets):
+        if len(octets) > 1028:
+            raise OSError(error, os.strerror(error))
+        return send(octets)
+
+    received = b""
+    for block in range(0, 391, 4):
+        if block == 20:
+            transfer.send = refuse
+        client.sendto(encode_tftp(Ack(block=block)), peer)
+        for number in range(block + 1, min(block + 4, 391) + 1):
+            data = decode_tftp(client.recv(2048))
+            assert isinstance(data, Data)
+            assert data.block == number
+            received += data.payload
+    assert received == content
+    client.sendto(encode_tftp(Ack(block=391)), peer)
+    running.said.wait_for("tftp finished")
+    assert dict(running.server.counters.send_errors) == {errno.errorcode[error]: 1}
 
 
 def test_more_than_65535_blocks(start, tmp_path):
