@@ -226,7 +226,7 @@ def test_lost_datagrams_are_sent_again(start, tmp_path, window):
 
 
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.EMSGSIZE, errno.EIO])
-def test_block_by_block_where_the_kernel_stops_to_segment(start, tmp_path, errors):
+def test_block_by_block_where_the_kernel_stops_to_segment(start, tmp_path, error):
     """A route may change to a device that cannot: send(2) of a whole window fails from then on."""
     running = start(config())
     content = os.urandom(400_000)
