@@ -56,6 +56,17 @@ class Loop:
         self.handlers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLET if arrivals else select.EPOLLIN)
 
+    def pause(self, fd: int, until: float) -> None:
+        """Let what comes for ``fd`` gather until a time of ``time.monotonic``; others go on meanwhile."""
+        handler = self.handlers[fd]
+        self._epoll.modify(fd, 0)
+
+        def resume() -> None:
+            if self.handlers[fd] is handler:
+                self._epoll.modify(fd, select.EPOLLIN)
+
+        self.call_at(until, resume)
+
     def unregister(self, fd: int) -> None:
         """Stop it; before ``fd`` is closed."""
         if self.handlers.get(fd, _nobody) is not _nobody:

@@ -29,6 +29,10 @@ _LARGEST = 4096
 _EVERYONE = "255.255.255.255"
 _ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
 _NO_ADDRESS = bytes(4)
+_STORM = 4_000
+"""Packets a second from which on they are gathered: each wake-up costs as much as the answer to a packet, for
+this process and for whoever shares its processors."""
+_GATHER_SECONDS = 0.001
 _REPEATED_OFTEN = 2.0  # seconds between two log lines about the same error of a socket
 
 
@@ -72,6 +76,7 @@ class ProxyDhcp:
         # earlier may wait on its own socket behind it.
         self.hear: Callable[[], object] | None = None
         self._endpoints = Endpoints(role)
+        self._drained = 0.0
         self._complained: dict[str, float] = {}
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -140,7 +145,11 @@ class ProxyDhcp:
             else:
                 self.counters.decisions[self.role, "NOT_LISTENED"] += 1
         if count:
-            self.counters.latency.observe(time.monotonic() - begun, count)
+            ended = time.monotonic()
+            self.counters.latency.observe(ended - begun, count)
+            if count < _BATCH and count > _STORM * (begun - self._drained):
+                self.loop.pause(self.sock.fileno(), ended + _GATHER_SECONDS)
+        self._drained = begun
 
     def receive(
         self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -64,3 +65,39 @@ def test_without_anyone_to_tell_it_ends(loop):
     loop.call_at(1.0, lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         loop.run()
+
+
+def test_what_comes_during_a_pause_is_read_behind_it_and_others_go_on(loop):
+    called: list[tuple[str, float]] = []
+    pipes = {name: os.pipe() for name in ("paused", "other")}
+
+    def readable(name: str) -> None:
+        os.read(pipes[name][0], 1)
+        called.append((name, time.monotonic()))
+        if name == "paused":
+            loop.stop()
+
+    for name, (reading, writing) in pipes.items():
+        loop.register(reading, lambda name=name: readable(name))
+        os.write(writing, b"x")
+    until = time.monotonic() + 0.05
+    loop.pause(pipes["paused"][0], until)
+    loop.run()
+    assert [name for name, _ in called] == ["other", "paused"]
+    assert called[1][1] >= until
+    for reading, writing in pipes.values():
+        loop.unregister(reading)
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_descriptor_may_go_while_it_is_paused(loop):
+    reading, writing = os.pipe()
+    loop.register(reading, lambda: pytest.fail("nobody reads this any more"))
+    os.write(writing, b"x")
+    loop.pause(reading, 0.0)
+    loop.unregister(reading)
+    loop.call_at(0.0, loop.stop)
+    loop.run()
+    os.close(reading)
+    os.close(writing)
