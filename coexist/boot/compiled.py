@@ -5,7 +5,7 @@ DISCOVERs, and those of equal machines differ in what is only repeated to them (
 So what an option area says is worked out once per area, and the reply once per meaning and rule, *by
 calling* ``respond`` and ``encode``. What else may differ in a reply is copied from the request: xid, flags,
 ciaddr, giaddr and chaddr (RFC 2131 table 3). Whatever depends on more than that (option overload, ``secs``,
-what was seen of the client) is left to ``respond``.
+what was seen of the client) and what a probe asks is left to ``respond``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from coexist.boot.request import (
     BOOT_SERVER_PORT,
     CLIENT_PORT,
     DHCP_PORT,
+    PROBE_HOST_NAME,
     BootRequest,
     ClientKind,
     boot_request,
@@ -181,7 +182,7 @@ class CompiledPolicy:
         if isinstance(decoded, Malformed) or not self._usable:
             return None
         options = decoded[0]
-        if Option.OPTION_OVERLOAD in options:
+        if Option.OPTION_OVERLOAD in options or options.get(Option.HOST_NAME) == PROBE_HOST_NAME:
             return None
         key = (*map(options.get, _MEANINGFUL), Option.IPXE_ENCAPSULATED in options)
         try:

@@ -16,6 +16,8 @@ DHCP_PORT = 67
 CLIENT_PORT = 68
 BOOT_SERVER_PORT = 4011
 """PXE 2.1 section 2.2.4: the port of ProxyDHCP beside a DHCP server, and of boot servers."""
+PROBE_HOST_NAME = b"coexist-probe"
+"""Option 12 of every packet that ``coexist probe`` sends."""
 
 
 class ClientKind(Enum):
@@ -72,6 +74,11 @@ def boot_request(packet: Packet, port: int = DHCP_PORT) -> BootRequest | None:
         architecture=int.from_bytes(architecture[:2], "big") if len(architecture) >= 2 else None,
         is_ipxe=is_ipxe(packet),
     )
+
+
+def is_probe(packet: Packet) -> bool:
+    """Whether ``coexist probe`` sent this packet: it names itself in option 12, which no boot ROM sends."""
+    return packet.options.get(Option.HOST_NAME) == PROBE_HOST_NAME
 
 
 def is_ipxe(packet: Packet) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT, BootRequest, ClientKind, boot_request
+from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT, BootRequest, ClientKind, boot_request, is_probe
 from coexist.probe.answer import Answer
 from coexist.probe.frame import Datagram
-from coexist.probe.question import PLAIN, Asker, is_probe
+from coexist.probe.question import PLAIN, Asker
 from coexist.wire.architecture import architecture_name
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode
 from coexist.wire.malformed import Malformed

@@ -20,13 +20,11 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 from typing import Literal
 
+from coexist.boot.request import PROBE_HOST_NAME
 from coexist.wire.architecture import CANONICAL_CODE, is_bios, is_http
 from coexist.wire.bootp import BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.mac import Mac, mac_bytes
 from coexist.wire.options import MessageType, Option
-
-HOST_NAME = b"coexist-probe"
-"""Option 12 of every packet the probe sends."""
 
 PROBE_MACS = 0x02_C0_E8_00_00_00
 """Locally administered addresses that no machine has: strangers to every whitelist."""
@@ -156,11 +154,6 @@ def boot_server_request(asker: Asker, *, xid: int, ciaddr: IPv4Address) -> Packe
     )
 
 
-def is_probe(packet: Packet) -> bool:
-    """Whether this packet says that a probe sent it."""
-    return packet.options.get(Option.HOST_NAME) == HOST_NAME
-
-
 def spacing(transmissions: Iterable[Transmission]) -> float:
     """The shortest time between two transmissions (seconds); infinite for fewer than two."""
     times = [transmission.at for transmission in transmissions]
@@ -174,7 +167,7 @@ def _client_options(
         Option.DHCP_MESSAGE_TYPE: bytes((message,)),
         Option.MAXIMUM_DHCP_MESSAGE_SIZE: (1472).to_bytes(2, "big"),
         Option.PARAMETER_REQUEST_LIST: _PARAMETERS,
-        Option.HOST_NAME: HOST_NAME,
+        Option.HOST_NAME: PROBE_HOST_NAME,
     }
     if asker.architecture == PLAIN:
         return options

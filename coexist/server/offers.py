@@ -25,10 +25,11 @@ class OfferWatch:
     answer PXE clients are put. Addresses are four octets.
     """
 
-    def __init__(self, loop: Loop, sock: socket.socket, clients: ClientsSeen) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, clients: ClientsSeen, probes: ClientsSeen) -> None:
         self.loop = loop
         self.sock = sock
         self.clients = clients
+        self.probes = probes
         self.own: set[bytes] = set()
         self.pxe_servers: set[bytes] = set()
         sock.setblocking(False)
@@ -56,6 +57,9 @@ class OfferWatch:
         vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
         if vendor.startswith((b"PXEClient", b"HTTPClient")) and len(self.pxe_servers) < _MOST_SERVERS:
             self.pxe_servers.add(server)
+        probe = self.probes.find(packet.mac)
+        if probe is not None and packet.message_type is MessageType.OFFER and int(packet.yiaddr):
+            probe.offer_heard = True
         client = self.clients.find(packet.mac)
         if client is None:
             return

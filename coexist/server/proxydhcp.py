@@ -12,7 +12,7 @@ from typing import Any
 
 from coexist.boot.compiled import Area, Prepared
 from coexist.boot.policy import BootPolicy, Listen
-from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request
+from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request, is_probe
 from coexist.boot.respond import Answer, Reason, Silence, respond
 from coexist.server.counters import Counters
 from coexist.server.endpoints import IP_PKTINFO, PKTINFO, PXE_MULTICAST, Endpoint, Endpoints
@@ -59,6 +59,7 @@ class ProxyDhcp:
         role: int,
         *,
         clients: ClientsSeen,
+        probes: ClientsSeen,
         counters: Counters,
         log: Log,
         registers: Callable[[Client], None],
@@ -67,6 +68,8 @@ class ProxyDhcp:
         self.sock = sock
         self.role = role
         self.clients = clients
+        # What coexist's own probe asks is answered as the rules say, and no sight of the machine it names.
+        self.probes = probes
         self.counters = counters
         self.log = log
         self.registers = registers
@@ -163,7 +166,7 @@ class ProxyDhcp:
         meaning = area.meaning
         if meaning.kind is ClientKind.OTHER:
             if meaning.message_type is MessageType.REQUEST:
-                self._learn_address(area, data)
+                self._learn_address(area.requested, meaning.server_identifier, data)
             self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
             return
         client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
@@ -171,7 +174,7 @@ class ProxyDhcp:
         client.vendor_class = meaning.vendor_class
         client.vlan = endpoint.vlan
         if meaning.message_type is MessageType.REQUEST:
-            self._learn_address(area, data)
+            self._learn_address(area.requested, meaning.server_identifier, data)
         outcome = compiled.outcome(meaning, data)
         if outcome is None or (
             outcome.__class__ is Prepared and outcome.after and client.waiting is not None
@@ -193,18 +196,27 @@ class ProxyDhcp:
                 self.log.decision(None, fields)
             return
         request = boot_request(packet, self.role)
-        if request is None or request.kind is ClientKind.OTHER:
+        probe = is_probe(packet)
+        client = None
+        if request is not None and request.kind is not ClientKind.OTHER:
+            client = (self.probes if probe else self.clients).note(request.mac, now, wall)
+            client.probe = probe
+            client.architecture = request.architecture
+            client.vendor_class = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+            client.vlan = endpoint.vlan
+        if probe:
+            self.counters.decisions[self.role, "PROBE"] += 1
+        elif request is not None and request.message_type is MessageType.REQUEST:
+            requested = packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+            self._learn_address(requested, packet.options.get(Option.SERVER_IDENTIFIER, b""), data)
+        if client is not None:
+            self._decide_slowly(endpoint, client, data, source, now)
+        elif not probe:
             self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
-            return
-        client = self.clients.note(request.mac, now, wall)
-        client.architecture = request.architecture
-        client.vendor_class = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
-        client.vlan = endpoint.vlan
-        self._decide_slowly(endpoint, client, data, source, now)
 
-    def _learn_address(self, area: Area, data: bytes) -> None:
-        """A REQUEST says which address the client will have (RFC 2131 section 4.3.2)."""
-        octets = area.requested if len(area.requested) == 4 else data[12:16]
+    def _learn_address(self, requested: bytes, server: bytes, data: bytes) -> None:
+        """A REQUEST says which address the client will have: option 50, or ciaddr (RFC 2131, 4.3.2)."""
+        octets = requested if len(requested) == 4 else data[12:16]
         if octets == _NO_ADDRESS:
             return
         mac = int.from_bytes(data[28:34], "big")
@@ -214,7 +226,6 @@ class ProxyDhcp:
         if client is not None:
             client.address = address
             # It says too whose offer the client took (option 54).
-            server = area.meaning.server_identifier
             if len(server) == 4:
                 client.answered_by = socket.inet_ntoa(server)
                 client.chosen = server
@@ -288,7 +299,8 @@ class ProxyDhcp:
         waiting.timer = self.loop.call_at(waiting.due, lambda: self._send_late(client, waiting))
         client.waiting = waiting
         counters.waiting += 1
-        counters.decisions[self.role, "DELAYED"] += 1
+        if not client.probe:
+            counters.decisions[self.role, "DELAYED"] += 1
         client.decision, client.rule = "waits", rule
         if not self.log.full(client, now):
             fields = {**self._about(client), "event": "answer waits", "rule": rule}
@@ -353,7 +365,8 @@ class ProxyDhcp:
         self, client: Client, answer: Answer | Prepared, now: float, due: float | None = None
     ) -> None:
         client.decision, client.rule = "answered", answer.rule
-        self.counters.decisions[self.role, "ANSWERED"] += 1
+        if not client.probe:
+            self.counters.decisions[self.role, "ANSWERED"] += 1
         if self.log.full(client, now):
             return
         fields = {**self._about(client), "event": "answered", "rule": answer.rule, "file": file_of(answer)}
@@ -363,7 +376,8 @@ class ProxyDhcp:
 
     def _stay_silent(self, client: Client, silence: Silence, message: MessageType, now: float) -> None:
         reason = silence.reason
-        self.counters.decisions[self.role, reason.name] += 1
+        if not client.probe:
+            self.counters.decisions[self.role, reason.name] += 1
         # What the client says to another server is no decision about it.
         if reason is not Reason.OTHER_SERVER:
             client.decision, client.rule = reason.value, silence.rule or ""
@@ -373,16 +387,17 @@ class ProxyDhcp:
             self.log.decision(client, {**about, "rule": silence.rule, "why": reason.value})
 
     def _about(self, client: Client) -> dict[str, Any]:
-        return {
+        about: dict[str, Any] = {
             "event": "",
             "mac": client.mac,
             "architecture": client.architecture if client.architecture is not None else 0,
             "vlan": client.vlan,
             "port": self.role,
         }
+        return about | {"by": "coexist-probe"} if client.probe else about
 
     def _register(self, client: Client) -> None:
-        if not client.asks:
+        if not client.asks and not client.probe:
             client.asks = True
             self.registers(client)
 

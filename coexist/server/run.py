@@ -38,7 +38,7 @@ from coexist.server.offers import OfferWatch
 from coexist.server.proxydhcp import ProxyDhcp
 from coexist.server.recorder import Recorder
 from coexist.server.reload import Reloader
-from coexist.server.seen import Client, ClientsSeen
+from coexist.server.seen import MOST_PROBES, Client, ClientsSeen
 from coexist.server.sockets import Sockets
 from coexist.server.templates import ClientFiles
 from coexist.server.tftp import TftpService, TftpTerms
@@ -77,6 +77,7 @@ class BootServer:
         self.loop = Loop(self._defect)
         self.counters = Counters()
         self.clients = ClientsSeen()
+        self.probes = ClientsSeen(MOST_PROBES)
         self.door = Doorkeeper(self.clients)
         self.cache = FrameCache()
         self.notifier = Notifier()
@@ -303,6 +304,7 @@ class BootServer:
             self._sockets.udp(None, port),
             role,
             clients=self.clients,
+            probes=self.probes,
             counters=self.counters,
             log=self.log,
             registers=self._asks_for_registration,
@@ -338,7 +340,7 @@ class BootServer:
             except HostError as error:
                 self.log.event("other servers' answers are not heard", why=str(error))
                 return
-            self.watch = OfferWatch(self.loop, sock, self.clients)
+            self.watch = OfferWatch(self.loop, sock, self.clients, self.probes)
             self.watch.start()
         self.watch.own = {listen.address.packed for listen in config.listen}
         self.watch.pxe_servers = proxy.pxe_servers

@@ -12,13 +12,17 @@ from coexist.boot.respond import Seen
 
 MOST_CLIENTS = 65_536
 MOST_ADDRESSES = 65_536
+MOST_PROBES = 4_096
 ATTEMPT_ENDS_AFTER = 60.0
 """Seconds of silence after which a DISCOVER begins a new boot attempt: EDK2, the most patient firmware
 known, gives up 59.7 s after its first DISCOVER and is never silent for more than 32 s."""
 
 
 class Client:
-    """One client. Times ending in ``_at`` are wall clock (seconds since the epoch), others monotonic."""
+    """One client. Times ending in ``_at`` are wall clock (seconds since the epoch), others monotonic.
+
+    ``probe``: no machine that boots, but ``coexist probe`` asking in its name.
+    """
 
     __slots__ = (
         "address",
@@ -36,6 +40,7 @@ class Client:
         "mac",
         "muted",
         "offer_heard",
+        "probe",
         "requests",
         "rule",
         "since",
@@ -63,6 +68,7 @@ class Client:
         self.chosen = b""
         self.offer_heard = False
         self.took_other = False
+        self.probe = False
         self.changed = False
         self.waiting: Any = None
         self.lines = 0

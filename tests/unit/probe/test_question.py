@@ -7,15 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 
-from coexist.boot.request import ClientKind, boot_request
+from coexist.boot.request import PROBE_HOST_NAME, ClientKind, boot_request, is_probe
 from coexist.probe.asking import rounds
 from coexist.probe.question import (
-    HOST_NAME,
     PLAIN,
     Asker,
     boot_server_request,
     discover,
-    is_probe,
     spacing,
     stranger,
     timetable,
@@ -64,7 +62,7 @@ def test_scapy_reads_the_probe_as_a_pxe_client():
     )
     assert read.xid == 0x01020304
     assert options["message-type"] == 1
-    assert options["hostname"] == HOST_NAME
+    assert options["hostname"] == PROBE_HOST_NAME
     assert options["vendor_class_id"] == b"PXEClient:Arch:00000:UNDI:002001"
 
 

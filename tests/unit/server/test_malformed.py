@@ -60,6 +60,7 @@ def service(request):
         sock,
         request.param,
         clients=ClientsSeen(),
+        probes=ClientsSeen(),
         counters=Counters(),
         log=log,
         registers=lambda _: None,

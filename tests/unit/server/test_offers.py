@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
@@ -37,17 +39,27 @@ class Wire:
         self.log = Log(stream=Said())
         clients = ClientsSeen()
         self.proxy = ProxyDhcp(
-            self.loop, on_67, 67, clients=clients, counters=Counters(), log=self.log, registers=lambda _: None
+            self.loop,
+            on_67,
+            67,
+            clients=clients,
+            probes=ClientsSeen(),
+            counters=Counters(),
+            log=self.log,
+            registers=lambda _: None,
         )
-        settings = BootServerConfig.model_validate(config(follow_offers=True))
-        no_lists: dict[str, MacSet] = {}
-        policy = compile_policy(settings, no_lists.__getitem__)
-        self.proxy.use(policy, [(Listen(address=HERE), None)])
-        self.watch = OfferWatch(self.loop, on_68, clients)
+        self.use(follow_offers=True)
+        self.watch = OfferWatch(self.loop, on_68, clients, self.proxy.probes)
         self.watch.pxe_servers = self.proxy.pxe_servers
         self.watch.own = {HERE.packed}
         self.proxy.hear = self.watch.drain
         self.to_67, self.to_68 = on_67.getsockname(), on_68.getsockname()
+
+    def use(self, **changes: Any) -> None:
+        """Decide by a configuration of its own."""
+        no_lists: dict[str, MacSet] = {}
+        policy = compile_policy(BootServerConfig.model_validate(config(**changes)), no_lists.__getitem__)
+        self.proxy.use(policy, [(Listen(address=HERE), None)])
 
     def client_sends(self, message: int, more: dict[int, bytes] | None = None) -> None:
         packet = discover(THIN, options={53: bytes((message,)), **(more or {})})
@@ -105,3 +117,18 @@ def test_an_address_from_a_server_without_pxe_is_no_choice_of_a_boot_server(wire
     wire.client_sends(1)
     wire.proxy.drain()
     assert wire.decisions() == {"ANSWERED": 2, "OTHER_SERVER": 1}
+
+
+def test_what_a_probe_hears_counts_for_its_own_wait(wire):
+    """A rule that waits for a DHCP server's offer answers a probe as it answers a machine."""
+    wire.use(rules=[{**config()["rules"][0], "delay": {"after_offer": True}}])
+    asked = discover(THIN, options={12: b"coexist-probe"})
+    wire.asking.sendto(encode(asked), wire.to_67)
+    wire.proxy.drain()
+    assert wire.proxy.counters.offers == 0
+    offer = replace(asked, op=2, yiaddr=LEASED, options={53: b"\x02", 54: OTHER.packed})
+    wire.asking.sendto(encode(offer), wire.to_68)
+    wire.asking.sendto(encode(asked), wire.to_67)
+    wire.proxy.drain()
+    assert wire.proxy.counters.offers == 1
+    assert wire.proxy.clients.find(asked.mac) is None
