@@ -18,12 +18,13 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from coexist.boot.servers.dnsmasq_conf import setting_lines
-from coexist.render.limits import report_dhcp_limits, report_limits, whole_steps
+from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.plans import DhcpPlan, PoolPlan, ScopePlan, Setting, SubnetPlan
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.scopes import dhcp_plan
 from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.targets.dnsmasq_delay import delay_lines
 from coexist.render.targets.dnsmasq_proxy import PROXY_CAPABILITIES, proxy_sections
 from coexist.render.targets.dnsmasq_tags import Groups, Tags, cannot_test, has, lacks
 from coexist.wire.option_codes import Option, option_title
@@ -298,17 +299,6 @@ def option_value(code: int, octets: bytes) -> str:
         raise ValueError("dnsmasq builds this option by itself")
     # One pair of digits alone would be a decimal number.
     return f",{octets[0]}" if len(octets) == 1 else f",{octets.hex(':')}"
-
-
-def delay_lines(job: Job, groups: Groups) -> Iterator[str]:
-    """``dhcp-reply-delay`` in whole seconds, for groups first."""
-    for group, delay in job.server.delay_for.items():
-        if delay.kind == "after":
-            cells = groups.cells.of(frozenset({group}))
-            for literals in [groups.membership(cells)] if cells else []:
-                yield f"dhcp-reply-delay={','.join(literals)},{whole_steps(delay.after, 1.0):.0f}"
-    if job.server.delay.kind == "after":
-        yield f"dhcp-reply-delay={whole_steps(job.server.delay.after, 1.0):.0f}"
 
 
 RENDERER = Renderer(

@@ -21,9 +21,9 @@ from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
 from coexist.render.answered import answer_sets, answered_cells
 from coexist.render.cells import cut
-from coexist.render.limits import whole_steps
 from coexist.render.quoting import dnsmasq_string
 from coexist.render.target import Capabilities, Job
+from coexist.render.targets.dnsmasq_delay import delay_lines
 from coexist.render.targets.dnsmasq_tags import NEVER, Groups, Tags, has, lacks
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 
@@ -46,7 +46,7 @@ def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
     own = says_its_programs(job.server.settings)
     services = [] if own else list(_services(job, tags))
     ignored = list(_ignored(job, groups))
-    delays = list(_delays(job, groups))
+    delays = list(delay_lines(job, groups))
     vendors = (
         ["dhcp-pxe-vendor=PXEClient,HTTPClient"]
         if not own and any(map(is_http, _codes(job.server.programs)))
@@ -149,15 +149,6 @@ def _ignored(job: Job, groups: Groups) -> Iterator[str]:
             f"{job.name} has no boot program; dnsmasq answers nobody without one",
             "write `programs: {bios: ..., uefi-x64: ...}`",
         )
-
-
-def _delays(job: Job, groups: Groups) -> Iterator[str]:
-    for group, delay in job.server.delay_for.items():
-        cells = groups.cells.of(frozenset({group}))
-        if delay.kind == "after" and cells:
-            yield f"dhcp-reply-delay={','.join(groups.membership(cells))},{whole_steps(delay.after, 1.0):.0f}"
-    if job.server.delay.kind == "after":
-        yield f"dhcp-reply-delay={whole_steps(job.server.delay.after, 1.0):.0f}"
 
 
 def _report_unsaid(job: Job) -> None:

@@ -34,6 +34,18 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
     ("waiting on WDS", {"software": "wds", "delay": {"after_offer": True}}, None, "CX504"),
     ("fractions on dnsmasq", {"software": "dnsmasq 2.90", **PROXY, "delay": 1.2}, None, "CX505"),
     ("delay by group on WDS", {"software": "wds", "delay_for": {"thin": 2}}, None, "CX506"),
+    (
+        "two delays on dnsmasq",
+        {"software": "dnsmasq 2.90", **PROXY, "delay": 1, "delay_for": {"thin": 2}},
+        None,
+        "CX506",
+    ),
+    (
+        "a delay beside dnsmasq's own line",
+        {"software": "dnsmasq 2.90", **PROXY, "delay": 1, "settings": {"dhcp-reply-delay": "tag:bios,2"}},
+        None,
+        "CX506",
+    ),
     ("whitelist on ConfigMgr", {"software": "configmgr", "answers": {"only": "thin"}}, None, "CX507"),
     ("deny list on WDS", {"software": "wds", "answers": {"except": "thin"}}, None, "CX508"),
     (
@@ -166,8 +178,8 @@ def test_a_shared_scope_is_told():
             {
                 "software": "dnsmasq 2.90",
                 **PROXY,
-                "delay": 1,
-                "delay_for": {"thin": 2},
+                "delay": 2,
+                "delay_for": {"thin": "none"},
                 "answers": {"except": "phones"},
             },
             None,
