@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -50,11 +51,16 @@ def analyse(inventory: Inventory, today: date | None = None) -> Analysis:
 
     site = AnalysedSite(inventory, today)
     found, hidden = apply(site, run_rules(site))
-    return Analysis(site=site, findings=tuple(sorted(found, key=_order)), suppressed=tuple(hidden))
+    return Analysis(site=site, findings=sorted_findings(found), suppressed=tuple(hidden))
+
+
+def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst first, then by code and place."""
+    return tuple(sorted(findings, key=_order))
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
     return (-finding.severity, finding.code.code, finding.position, finding.message)
 
 
-__all__ = ["Analysis", "Code", "Finding", "Severity", "Witness", "analyse"]
+__all__ = ["Analysis", "Code", "Finding", "Severity", "Witness", "analyse", "sorted_findings"]

@@ -120,6 +120,8 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),
     ("CX603", "never-rolled-out", INFO, "A file on a server that no recorded rollout wrote will be replaced"),
+    ("CX604", "no-longer-rendered", INFO, "A file of an earlier rollout is no longer rendered and will be removed"),
+    ("CX605", "left-behind", INFO, "A server that is rolled out to no more still has files of a rollout"),
     # -- CX7xx seen on the wire ------------------------------------------------------------------
     ("CX701", "stranger-answers", ERROR, "A server that the inventory does not know answers clients"),
     ("CX702", "silent-on-the-wire", ERROR, "A server that shall answer this client does not"),

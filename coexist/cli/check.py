@@ -53,11 +53,10 @@ def command(
     Covers all 2^48 MAC addresses on every VLAN with every declared architecture and firmware. Each finding
     names a line of the inventory, a client that shows it with its time line, and a repair.
     """
-    from coexist.analysis import analyse
-    from coexist.cli.current import load_current
+    from coexist.cli.current import analyse_now
     from coexist.cli.findings import FORMATS, Report, as_text, counted, fails, selected
 
-    analysis = analyse(load_current(inventory), today())
+    analysis = analyse_now(inventory, today())
     findings = selected(analysis.findings, select, ignore)
     report = Report(
         findings=findings,

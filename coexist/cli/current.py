@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from coexist.analysis import Analysis
     from coexist.inventory import Inventory
 
 
@@ -23,3 +25,18 @@ def load_current(path: Path, *, parked: bool = False) -> Inventory:
     from coexist.rollout.migration import current_inventory
 
     return current_inventory(inventory, parked=parked)
+
+
+def analyse_now(path: Path, today: date) -> Analysis:
+    """The findings of an inventory as far as its migrations have come; those of a step under way are
+    information (see `coexist.rollout.migration.analyse_current`)."""
+    from coexist.inventory import load_inventory
+
+    inventory = load_inventory(path)
+    if not inventory.site.migrations:
+        from coexist.analysis import analyse
+
+        return analyse(inventory, today)
+    from coexist.rollout.migration import analyse_current
+
+    return analyse_current(inventory, today)

@@ -41,12 +41,15 @@ def command(**given: Any) -> int:
     from coexist.cli.current import load_current
     from coexist.render import render_site
     from coexist.rollout.history import FOLDER, History
+    from coexist.rollout.leftovers import left_behind, leftovers
     from coexist.rollout.planning import jobs_of
     from coexist.rollout.present import read_present
 
     inventory = load_current(given["inventory"], parked=True)
     history = History(given["folder"] or inventory.root / FOLDER)
-    jobs = jobs_of(inventory, render_site(inventory))
+    rendered = render_site(inventory)
+    found = leftovers(inventory, rendered, history.written())
+    jobs = jobs_of(inventory, rendered, found)
     chosen = _chosen(inventory, jobs.jobs, given["only"])
     connect = connector(given["ssh_config"], given["connect_timeout"])
     with progress("reading", list(chosen)) as told:
@@ -56,6 +59,7 @@ def command(**given: Any) -> int:
         )  # fmt: skip
     readable = {name: job for name, job in chosen.items() if name in present.files}
     plan, drift, errors = _planned(inventory, readable, present, history, given)
+    drift = (*drift, *left_behind(inventory, jobs.jobs, found))
     _report(plan, drift, errors, given, readable, present, jobs.left_out)
     return _finish(plan, drift, errors, given, present)
 
@@ -76,18 +80,22 @@ def _planned(
     history: History,
     given: Mapping[str, Any],
 ) -> tuple[Plan, tuple[Finding, ...], tuple[Finding, ...]]:
-    from coexist.analysis import Severity, analyse
+    from coexist.analysis import Severity
     from coexist.cli.check import today
+    from coexist.cli.current import analyse_now
     from coexist.cli.wire_checks import with_checks
     from coexist.rollout.drift import drift
     from coexist.rollout.impact import read_manifest
+    from coexist.rollout.leftovers import removals
     from coexist.rollout.planning import make_plan
 
-    errors = tuple(
-        finding for finding in analyse(inventory, today()).findings if finding.severity is Severity.ERROR
-    )
+    findings = analyse_now(given["inventory"], today()).findings
+    errors = tuple(finding for finding in findings if finding.severity is Severity.ERROR)
     wanted = {name: {path: file.digest for path, file in job.files.items()} for name, job in jobs.items()}
-    found = drift(inventory, present.files, wanted, history.last_applied(), history.content)
+    found = drift(
+        inventory, present.files, wanted, history.last_applied(), history.content, history.written()
+    )
+    found += removals(inventory, jobs, present.files)
     planned = make_plan(
         inventory,
         jobs,
@@ -134,8 +142,10 @@ def _print_servers(plan: Plan, jobs: Mapping[str, Job], present: Present) -> Non
         for file in server.files:
             if file.after:
                 before = present.files[name][file.path].content
-                old = file.path if before is not None else "/dev/null"
-                for line in diff(before, jobs[name].files[file.path].content, old, file.path).splitlines():
+                rendered = jobs[name].files.get(file.path)
+                after = rendered.content if rendered is not None else None
+                old, new = (file.path if content is not None else "/dev/null" for content in (before, after))
+                for line in diff(before, after, old, new).splitlines():
                     colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
                     click.echo("  " + click.style(line, fg=colour))
 

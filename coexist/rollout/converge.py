@@ -168,9 +168,10 @@ class _Run:
                 self.must(
                     shell.words(["cp", "-p", "--", kept, staged], sudo=sudo), f"{kept} cannot be taken back"
                 )
-            dress = shell.dress(
-                staged, file.path, mode=file.mode, exists=there.content is not None, sudo=sudo
-            )
+            like = file.path
+            if there.content is None and digest == file.before:
+                like = shell.kept_path(file.path, digest)  # it comes back with its owner and mode
+            dress = shell.dress(staged, like, mode=file.mode, sudo=sudo)
             self.same(
                 staged, digest, dress, f"{file.path}: its owner and mode cannot be given to the new file"
             )
@@ -208,7 +209,7 @@ class _Run:
         """Switch and reload in one remote command, which undoes itself."""
         self.doing("commit")
         switches = []
-        for file in files:
+        for file in sorted(files, key=lambda file: self.turn(file, present)):
             before = self.there(file, present)
             wanted = file.at(self.goal.version)
             switches.append(
@@ -230,6 +231,13 @@ class _Run:
         finished = self.connection.run(script, seconds=self.patience() + _MARGIN)
         if finished.code != CommitCode.DONE:
             raise RefusedError(f"{self.connection.name}: {_failure(finished, bool(switches))}")
+
+    def turn(self, file: PlannedFile, present: tuple[PresentFile, ...]) -> int:
+        """New files first, then those that are replaced, then those that go: whichever configuration a
+        daemon reads in between finds the files it names."""
+        if self.there(file, present) is None:
+            return 0
+        return 2 if file.at(self.goal.version) is None else 1
 
     def verify(self) -> None:
         """Every file is what it shall be."""

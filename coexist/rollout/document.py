@@ -33,14 +33,15 @@ class _Written(BaseModel):
 class PlannedFile(_Written):
     """One file on a server. ``before`` is the digest of what stands there now, None if nothing does.
 
-    ``after`` has the digest for each version that changes it; ``mode`` is for a file that is new.
+    ``after`` has the digest for each version that changes it, None where that version has no such file;
+    ``mode`` is for a file that is new, or comes back.
     """
 
     name: str
     path: str
     mode: Annotated[int, Field(ge=0, le=0o7777)] = 0o644
     before: Sha256 | None
-    after: dict[Version, Sha256]
+    after: dict[Version, Sha256 | None]
 
     def at(self, version: Version | None) -> str | None:
         """The digest of this file when a server runs ``version``; None as version is the present state."""
@@ -156,7 +157,11 @@ class Plan(_Written):
             if hashlib.sha256(octets).hexdigest() != digest:
                 raise ValueError(f"the content {digest} was changed")
         needed = {
-            sha for server in self.servers.values() for file in server.files for sha in file.after.values()
+            sha
+            for server in self.servers.values()
+            for file in server.files
+            for sha in file.after.values()
+            if sha is not None
         }
         if missing := sorted(needed - set(self.contents)):
             raise ValueError(f"the content {missing[0]} is missing")

@@ -20,18 +20,24 @@ def drift(
     wanted: Mapping[str, Mapping[str, str]],
     last: Mapping[tuple[str, str], str | None],
     kept: Callable[[str], bytes | None],
+    written: Mapping[str, Mapping[str, frozenset[str]]] | None = None,
 ) -> tuple[Finding, ...]:
     """Findings about files that are not what the last rollout left (CX601 to CX603).
 
     ``wanted``: the digest to come, by server and path; ``last``: the digest left there, where recorded;
-    ``kept``: a file's bytes by their digest, where they are kept.
+    ``kept``: a file's bytes by their digest, where they are kept; ``written``: every digest that rollouts
+    wrote, for files that are no longer rendered.
     """
-    return tuple(
-        finding
-        for server, files in sorted(present.items())
-        for path, file in sorted(files.items())
-        for finding in _of_file(inventory, server, file, wanted.get(server, {}).get(path), last, kept)
-    )
+    ours = written or {}
+    found: list[Finding] = []
+    for server, files in sorted(present.items()):
+        for path, file in sorted(files.items()):
+            to_come = wanted.get(server, {}).get(path)
+            digests = ours.get(server, {}).get(path, frozenset())
+            if to_come is None and digests and (file.digest is None or file.digest in digests):
+                continue  # no longer rendered: gone, or as a rollout wrote it
+            found += _of_file(inventory, server, file, to_come, last, kept, recorded=bool(digests))
+    return tuple(found)
 
 
 def _of_file(
@@ -41,11 +47,13 @@ def _of_file(
     wanted: str | None,
     last: Mapping[tuple[str, str], str | None],
     kept: Callable[[str], bytes | None],
+    *,
+    recorded: bool,
 ) -> Iterator[Finding]:
     left = last.get((server, file.path))
     if file.digest == left or file.digest == wanted:
         return
-    if (server, file.path) not in last:
+    if (server, file.path) not in last and not (recorded and wanted is None):
         if file.digest is not None and wanted is not None:
             yield _finding(
                 inventory, "CX603", server,

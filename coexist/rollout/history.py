@@ -233,6 +233,25 @@ class History:
                         result.pop((name, file.path), None)
         return result
 
+    def written(self) -> dict[str, dict[str, frozenset[str]]]:
+        """The files that rollouts wrote and that may stand there still: by server and path, every digest.
+
+        Not a file whose last certain state is what stood there before any rollout, or nothing.
+        """
+        found: dict[tuple[str, str], set[str]] = {}
+        for record in self.records():
+            for name, server in self.plan_of(record).servers.items():
+                if record.servers[name].state != "untouched":
+                    for file in server.files:
+                        digests = {digest for digest in file.after.values() if digest is not None}
+                        found.setdefault((name, file.path), set()).update(digests)
+        last = self.last_applied()
+        result: dict[str, dict[str, frozenset[str]]] = {}
+        for (name, path), digests in sorted(found.items()):
+            if digests and ((name, path) not in last or last[name, path] in digests):
+                result.setdefault(name, {})[path] = frozenset(digests)
+        return result
+
     def last_manifest(self) -> dict[str, dict[str, tuple[str, ...]]]:
         """Whom each server boots by the rollouts so far."""
         result: dict[str, dict[str, tuple[str, ...]]] = {}

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from coexist.analysis import Analysis, analyse, sorted_findings
 from coexist.analysis.findings import Severity
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
 from coexist.planning.checklist import ChecklistRecord, read_checklist, write_checklist
 from coexist.planning.effective import inventory_at
+from coexist.planning.in_transit import told_apart
 from coexist.planning.parking import park_all
 from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState, MovedWave, OpenStep, read_state, write_state
+from coexist.planning.roadmap import RefusedError, verify_open_step
 from coexist.planning.steps import Change, Step, undo
 from coexist.planning.waves import migrating
 from coexist.render import render_site
@@ -209,18 +212,45 @@ def retire_source(journal: Journal, around: Surroundings) -> MigrationState:
     return state
 
 
-def current_inventory(inventory: Inventory, *, parked: bool = True) -> Inventory:
+def current_inventory(
+    inventory: Inventory, *, parked: bool = True, moments: Mapping[str, Placement] | None = None
+) -> Inventory:
     """The inventory as its migrations stand now; with parked registrations it is what servers should run.
 
-    A migration that was never begun changes nothing.
+    A migration that was never begun changes nothing. ``moments``: some migrations at another placement.
     """
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
+        placement = (moments or {}).get(name, state.placement)
         if state.history and parked:
-            inventory = rendered_inventory(inventory, name, state.placement)
+            inventory = rendered_inventory(inventory, name, placement)
         elif state.history:
-            inventory = inventory_at(inventory, name, state.placement)
+            inventory = inventory_at(inventory, name, placement)
     return inventory
+
+
+def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis:
+    """The findings of an inventory as its migrations stand now.
+
+    What is found only because a step is under way is information, if the step is proven again to hold.
+    """
+    analysis = analyse(current_inventory(inventory, parked=False), today)
+    found = analysis.findings
+    for name in inventory.site.migrations:
+        state = Journal(inventory, name).read()
+        step = state.under_way()
+        if step is None or not found:
+            continue
+        try:
+            verify_open_step(inventory, name, state)
+        except RefusedError:
+            continue
+        settled = [
+            analyse(current_inventory(inventory, parked=False, moments={name: moment}), today)
+            for moment in (step.start, step.end)
+        ]
+        found = told_apart(found, [each.findings for each in settled], migration=name, wave=step.wave)
+    return replace(analysis, findings=sorted_findings(found))
 
 
 def _under_way(state: MigrationState) -> tuple[Step, OpenStep]:

@@ -37,10 +37,14 @@ BOOT_CONFIG = "coexist.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A server that is rolled out: its files that have a place on it, by that place."""
+    """A server that is rolled out: its files that have a place on it, by that place.
+
+    ``leftovers``: paths where earlier rollouts wrote files that are no longer rendered.
+    """
 
     target: Target
     files: Mapping[str, RenderedFile]
+    leftovers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +66,10 @@ class Planned:
     after: Manifest
 
 
-def jobs_of(inventory: Inventory, rendered: RenderedSite) -> Jobs:
-    """Which servers can be rolled out to, and which files go where."""
+def jobs_of(
+    inventory: Inventory, rendered: RenderedSite, leftovers: Mapping[str, tuple[str, ...]] | None = None
+) -> Jobs:
+    """Which servers can be rolled out to, which files go where, and which ``leftovers`` go."""
     jobs: dict[str, Job] = {}
     left_out = dict(rendered.left_out)
     for name, files in rendered.files.items():
@@ -78,16 +84,17 @@ def jobs_of(inventory: Inventory, rendered: RenderedSite) -> Jobs:
         else:
             is_ours = server.software.product == "coexist"
             boot = next((p for p, f in placed.items() if is_ours and f.path == BOOT_CONFIG), None)
+            gone = (leftovers or {}).get(name, ())
             deploy = server.deploy
             address = Address(name=name, host=deploy.host, user=deploy.user, port=deploy.port)
             target = Target(
                 address=address,
-                paths=tuple(placed),
+                paths=(*placed, *gone),
                 sudo=deploy.sudo,
                 boot_config=boot,
                 boot_files=_boot_files(files) if is_ours else {},
             )
-            jobs[name] = Job(target=target, files=placed)
+            jobs[name] = Job(target=target, files=placed, leftovers=gone)
     return Jobs(jobs=jobs, left_out=left_out)
 
 
@@ -170,7 +177,7 @@ class _Builder:
         self.present = present
         self.contents: dict[str, bytes] = {}
         self.services: dict[tuple[str, Version | None], BootService] = {}
-        self.versions: dict[str, dict[Version, dict[str, str]]] = {name: {} for name in jobs}
+        self.versions: dict[str, dict[Version, dict[str, str | None]]] = {name: {} for name in jobs}
         self.after: dict[str, Answering] = dict(manifest_of(inventory))
         self.before: dict[str, Answering] = {
             name: recorded.get(name, self.after[name] if name not in jobs else {}) for name in self.after
@@ -209,9 +216,16 @@ class _Builder:
             self.before[name] = before.answering
 
     def differs(self, name: str) -> bool:
-        """Whether any file on the server is another than the rendered one."""
+        """Whether any file on the server is another than the rendered one, or is rendered no more."""
         there = self.present[name]
-        return any(there[path].digest != file.digest for path, file in self.jobs[name].files.items())
+        return bool(self._going(name)) or any(
+            there[path].digest != file.digest for path, file in self.jobs[name].files.items()
+        )
+
+    def _going(self, name: str) -> list[PresentFile]:
+        """What earlier rollouts left there and nothing is rendered for."""
+        there = self.present[name]
+        return [there[path] for path in self.jobs[name].leftovers if there[path].content is not None]
 
     def shift(self, name: str) -> Shift:
         """The server's change as the ordering sees it."""
@@ -236,7 +250,7 @@ class _Builder:
         before, after = self.services.get((name, None)), self.services[name, "final"]
         lists_of_after = stage.base == "after" or before is None
         config = staged_config(stage, before, after)
-        files: dict[str, str] = {}
+        files: dict[str, str | None] = {}
         for path, file in job.files.items():
             if file.path == BOOT_CONFIG:
                 files[path] = self._content(config)
@@ -251,7 +265,8 @@ class _Builder:
     def finish(self, name: str) -> None:
         """The files of the last version."""
         self.versions[name]["final"] = {
-            path: self._content(file.content) for path, file in self.jobs[name].files.items()
+            **{path: self._content(file.content) for path, file in self.jobs[name].files.items()},
+            **{file.path: None for file in self._going(name)},
         }
 
     def _content(self, content: bytes) -> str:
@@ -264,16 +279,19 @@ class _Builder:
         job, there = self.jobs[name], self.present[name]
         deploy = self.inventory.site.servers[name].deploy
         versions = self.versions[name]
+        # A file that goes is named by its path: another one may be rendered by its name elsewhere.
+        named = [(file.path, path, file.mode) for path, file in job.files.items()]
+        named += [(file.path, file.path, int(file.mode, 8)) for file in self._going(name)]
         files = []
-        for path, file in job.files.items():
-            after: dict[Version, str] = {}
+        for label, path, mode in named:
+            after: dict[Version, str | None] = {}
             now = there[path].digest
             for version in VERSIONS:
                 digest = versions.get(version, {}).get(path, now)
-                if digest is not None and digest != now:
+                if digest != now:
                     after[version] = now = digest
             files.append(
-                PlannedFile(name=file.path, path=path, mode=file.mode, before=there[path].digest, after=after)
+                PlannedFile(name=label, path=path, mode=mode, before=there[path].digest, after=after)
             )
         reloads = [file.reload for file in job.files.values() if file.reload]
         return ServerPlan(

@@ -20,6 +20,7 @@ from coexist.rollout.drift import drift
 from coexist.rollout.facts import PresentFile
 from coexist.rollout.history import FOLDER, History
 from coexist.rollout.impact import read_manifest
+from coexist.rollout.leftovers import leftovers
 from coexist.rollout.planning import Job, jobs_of, make_plan
 from coexist.rollout.present import read_present
 from coexist.rollout.transport import Connect
@@ -42,7 +43,7 @@ class RemoteApply:
     def __call__(self, inventory: Inventory, server: str) -> str:
         """Bring ``server`` to the inventory; tells the record. Raises ``HostError`` or ``CoexistError``."""
         history = History(self.history or inventory.root / FOLDER)
-        job = job_of(inventory, server)
+        job = job_of(inventory, server, history)
         present = read_present([job.target], self.connect, parallel=1)
         if server in present.failed:
             raise HostError(present.failed[server])
@@ -85,13 +86,15 @@ class RemoteApply:
         if self.overwrite or not records or not records[-1].finished:
             return
         wanted = {server: {path: file.digest for path, file in job.files.items()}}
-        found = drift(inventory, {server: files}, wanted, history.last_applied(), history.content)
+        found = drift(
+            inventory, {server: files}, wanted, history.last_applied(), history.content, history.written()
+        )
         edited = [finding for finding in found if finding.code.code in EDITED]
         if edited:
             raise HostError(f"{edited[0].message}; take it over into the inventory first, or overwrite it")
 
 
-def job_of(inventory: Inventory, server: str) -> Job:
+def job_of(inventory: Inventory, server: str, history: History) -> Job:
     """What goes to a server. Raises ``CoexistError`` if it cannot be expressed or brought there."""
     rendered = render_site(inventory)
     for finding in rendered.findings:
@@ -99,7 +102,7 @@ def job_of(inventory: Inventory, server: str) -> Job:
             raise CoexistError(
                 f"{finding.position}: {finding.code.code}: {finding.message}; {finding.repair}"
             )
-    jobs = jobs_of(inventory, rendered)
+    jobs = jobs_of(inventory, rendered, leftovers(inventory, rendered, history.written()))
     if server not in jobs.jobs:
         raise CoexistError(f"{server}: {jobs.left_out.get(server, 'it is not rendered')}")
     return jobs.jobs[server]

@@ -114,14 +114,13 @@ def upload(staged: str, *, sudo: bool) -> str:
     return words(["dd", f"of={staged}", "conv=fsync", "status=none", "bs=64k"], sudo=sudo)
 
 
-def dress(staged: str, target: str, *, mode: int, exists: bool, sudo: bool) -> str:
-    """Give the staged file the owner and mode of the file it replaces, or ``mode``."""
-    if not exists:
-        return words(["chmod", f"{mode:o}", staged], sudo=sudo)
-    dressed = words(["chmod", f"--reference={target}", staged], sudo=sudo)
+def dress(staged: str, like: str, *, mode: int, sudo: bool) -> str:
+    """Give the staged file the owner and mode of the file it replaces; ``mode`` if there is none."""
+    dressed = words(["chmod", f"--reference={like}", staged], sudo=sudo)
     if sudo:
-        dressed = f"{words(['chown', f'--reference={target}', staged], sudo=True)} && {dressed}"
-    return dressed
+        dressed = f"{words(['chown', f'--reference={like}', staged], sudo=True)} && {dressed}"
+    bare = words(["chmod", f"{mode:o}", staged], sudo=sudo)
+    return f"if {words(['test', '-e', like], sudo=sudo)}; then {dressed}; else {bare}; fi"
 
 
 def keep(path: str, digest: str, *, sudo: bool) -> str:
@@ -178,7 +177,7 @@ def commit_script(
         f'{lock} <"$d/i" >"$d/o" 2>/dev/null & exec 3>"$d/i" 4<"$d/o"; rm -rf "$d"',
         f"echo held >&3; read -r held <&4 || exit {CommitCode.NO_LOCK}",
         "undo() {",
-        *(f"  {_restored(switch, sudo)} {apart} || bad=1" for switch in switches),
+        *(f"  {_restored(switch, sudo)} {apart} || bad=1" for switch in reversed(switches)),
         "  :; }",
         "bad=0",
         *(f"{_unchanged(switch, sudo)} {apart} || exit {CommitCode.CHANGED}" for switch in switches),

@@ -6,6 +6,7 @@ Two thin clients move from the old manager to the new one, in three steps, each 
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -348,6 +349,32 @@ def test_an_edit_by_hand_is_shown_and_not_overwritten_by_accident(before):
     assert "+# a colleague was here" in output
     assert not site.plan.exists()
     assert site.make_plan("--overwrite")[0] == 0
+
+
+def test_a_list_that_is_no_longer_rendered_is_removed_and_rolled_back(before):
+    site = before
+    site.declare(moved=False)
+    etc = site.hosts["new"].directory / "etc"
+    (etc / "moved.macs").chmod(0o640)
+    old_files = files_of(site)
+    text = (site.inventory / "site.yaml").read_text()
+    text = text.replace("answers: {only: moved}", "answers: {only: arrived}")
+    text = text.replace("groups:\n", "groups:\n  arrived: {where: {tags: moved}}\n")
+    (site.inventory / "site.yaml").write_text(text)
+    code, output = site.make_plan("--detailed-exitcode")
+    assert code == 3, output
+    assert f"CX604: {etc}/moved.macs on new" in output
+    assert f"{etc}/coexist.yaml as it stands reads it, and as it is to come does not" in output
+    assert "+++ /dev/null" in output
+    code, output = site.apply()
+    assert code == 0, output
+    names = {path.name for path in files_of(site) if path.parent == etc}
+    assert names == {"arrived.macs", "coexist.yaml", "known.macs"}
+    assert site.make_plan("--detailed-exitcode")[0] == 0
+    code, output = site.run("rollback", site.inventory, "--ssh-config", site.config)
+    assert code == 0, output
+    assert files_of(site) == old_files
+    assert stat.S_IMODE((etc / "moved.macs").stat().st_mode) == 0o640
 
 
 def test_a_plan_that_does_not_pass_the_check_needs_a_reason(before):

@@ -221,3 +221,55 @@ def test_a_history_that_was_lost_does_not_hinder_the_next_rollout(site):
         (site.folder / name / "conf").write_bytes(VERSIONS["before"])
     assert site.rollout().apply() is None
     assert site.running == {"new": "final", "old": "final"}
+
+
+def without_old_file(site):
+    """The same site, planned again: the old server's file goes."""
+    file = site.plan.servers["old"].files[0]
+    server = site.plan.servers["old"].model_copy(
+        update={
+            "checks": {},
+            "files": (
+                PlannedFile(
+                    name="keep",
+                    path=f"{file.path}.keep",
+                    before=None,
+                    after={"final": sha256(b"valid final\n")},
+                ),
+                file.model_copy(update={"name": file.path, "mode": 0o604, "after": {"final": None}}),
+            ),
+        }
+    )
+    update = {
+        "servers": {"old": server},
+        "steps": (Step(why="", waves=((Change(server="old", version="final"),),)),),
+    }
+    return site.plan.model_copy(update=update).sealed()
+
+
+def test_a_file_that_goes_comes_back_as_it_was(site):
+    path = site.folder / "old" / "conf"
+    path.chmod(0o640)
+    site.plan = without_old_file(site)
+    first = site.rollout()
+    assert first.apply() is None
+    assert not path.exists()
+    assert (site.folder / "old" / "conf.keep").exists()
+    assert states(first) == {"old": ("new", "final")}
+    assert site.rollout().apply() is None
+    back = site.rollout("rollback", first.journal.record.id)
+    assert back.undo() is None
+    assert path.read_bytes() == VERSIONS["before"]
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert not (site.folder / "old" / "conf.keep").exists()
+
+
+def test_a_reload_that_fails_brings_the_file_back(site):
+    plan = without_old_file(site)
+    server = plan.servers["old"].model_copy(update={"reload": (("test", "-e", f"{site.folder}/old/conf"),)})
+    site.plan = plan.model_copy(update={"servers": {"old": server}}).sealed()
+    failure = site.rollout().apply()
+    assert failure is not None
+    assert "the old configuration is back" in failure.message
+    assert (site.folder / "old" / "conf").read_bytes() == VERSIONS["before"]
+    assert not (site.folder / "old" / "conf.keep").exists()

@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coexist.analysis import analyse
 from coexist.boot.policy import BootPolicy
 from coexist.boot.servers.coexist import boot_policy
 from coexist.errors import CoexistError
@@ -23,6 +24,7 @@ from coexist.planning.steps import HAND_OVER_DELAYS, NEVER, Direction, build_ste
 from coexist.rollout.migration import (
     Journal,
     Surroundings,
+    analyse_current,
     begin,
     carry_on,
     current_inventory,
@@ -228,3 +230,77 @@ def test_a_state_of_another_migration_is_refused(inventory: Inventory) -> None:
     journal.path.write_text(journal.path.read_text().replace("to: new", "to: newer"))
     with pytest.raises(CoexistError, match="is about a migration from old to newer"):
         journal.read()
+
+
+HANDED_OVER = 4
+"""Killed here, the old server names the new one's files and the new one is silent."""
+
+
+def stop_half_way(inventory: Inventory) -> None:
+    journal, wire = Journal(inventory, "up"), Wire(inventory, HANDED_OVER)
+    begin(journal, step(inventory), wire.world())
+    with pytest.raises(KilledError):
+        carry_on(journal, wire.world())
+
+
+def of_the_step(inventory: Inventory) -> dict[str, tuple[str, bool]]:
+    return {
+        finding.code.code: (str(finding.severity), "the step of w in up that is under way" in finding.message)
+        for finding in analyse_current(inventory).findings
+    }
+
+
+def test_findings_about_clients_in_transit_are_the_steps(inventory: Inventory) -> None:
+    lasting = {finding.code.code: (str(finding.severity), False) for finding in analyse(inventory).findings}
+    assert of_the_step(inventory) == lasting
+    stop_half_way(inventory)
+    bare = {
+        f.code.code: str(f.severity) for f in analyse(current_inventory(inventory, parked=False)).findings
+    }
+    assert (bare["CX307"], bare["CX310"]) == ("warning", "error")
+    assert of_the_step(inventory) == {**lasting, "CX307": ("info", True), "CX310": ("info", True)}
+    journal = Journal(inventory, "up")
+    carry_on(journal, Wire(inventory).world())
+    assert of_the_step(inventory) == lasting
+
+
+def changed(inventory: Inventory, change: Any) -> Inventory:
+    """The inventory after an edit while the step is under way."""
+    plain = tree(waves=[{"name": "w"}], settle=SETTLE)
+    change(plain)
+    (inventory.root / "site.yaml").write_text(yaml.safe_dump(plain))
+    return load_inventory(inventory.root)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Inventory:
+    """An inventory that a test may change."""
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(tree(waves=[{"name": "w"}], settle=SETTLE)))
+    inventory = load_inventory(tmp_path)
+    stop_half_way(inventory)
+    return inventory
+
+
+def test_what_is_wrong_without_the_step_stays_an_error(own: Inventory) -> None:
+    def spoil(plain: Any) -> None:
+        plain["servers"]["printer"] = {**plain["servers"]["old"], "address": "10.10.0.9"}
+        plain["groups"]["one"] = {"macs": ["02:00:00:00:00:99"]}
+        plain["servers"]["printer"]["answers"] = {"only": "one"}
+        plain["servers"]["printer"]["delay"] = 3600
+        plain["intent"].append({"clients": "one", "boot_from": "printer"})
+
+    found = [
+        (finding.path[1], str(finding.severity))
+        for finding in analyse_current(changed(own, spoil)).findings
+        if finding.code.code == "CX310"
+    ]
+    assert sorted(found) == [("new", "info"), ("printer", "error")]
+
+
+def test_a_step_that_no_longer_holds_excuses_nothing(own: Inventory) -> None:
+    def spoil(plain: Any) -> None:
+        plain["servers"]["rival"] = {**plain["servers"]["old"], "address": "10.10.0.9"}
+
+    found = of_the_step(changed(own, spoil))
+    assert found["CX310"] == ("error", False)
+    assert not any(is_the_steps for _, is_the_steps in found.values())

@@ -83,6 +83,7 @@ def test_a_client_that_moves_is_bridged_by_the_new_server(folder):
     assert plan.servers["otc"].impact.lost == 1
     assert plan.exposed == ()
     opening = next(f for f in plan.servers["otc-new"].files if f.name == "coexist.yaml").after["opening"]
+    assert opening is not None
     text = plan.content(opening).decode()
     assert "after: 1.2" in text
     assert "00:80:64:10:00:03" in text

@@ -112,7 +112,7 @@ def test_upload_dress_and_keep_with_hostile_names(here, tmp_path, name):
     folders = [shell.directory_of(staged), shell.directory_of(kept)]
     assert here.run(shell.make_directories(folders, sudo=False)).code == 0
     assert here.run(shell.upload(staged, sudo=False), stdin=b"new").code == 0
-    assert here.run(shell.dress(staged, path, mode=0o644, exists=True, sudo=False)).code == 0
+    assert here.run(shell.dress(staged, path, mode=0o644, sudo=False)).code == 0
     assert here.run(shell.keep(path, sha256(b"old"), sudo=False)).code == 0
     switch = Switch(path=path, staged=staged, kept=kept, before=sha256(b"old"))
     assert commit(here, tmp_path, [switch]).code == CommitCode.DONE
@@ -120,6 +120,13 @@ def test_upload_dress_and_keep_with_hostile_names(here, tmp_path, name):
     assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o604
     assert here.run(shell.clean([shell.directory_of(staged)], sudo=False)).code == 0
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_new_file_has_the_planned_mode(here, tmp_path):
+    staged = tmp_path / "staged"
+    staged.write_bytes(b"new")
+    assert here.run(shell.dress(str(staged), str(tmp_path / "none"), mode=0o640, sudo=False)).code == 0
+    assert stat.S_IMODE(staged.stat().st_mode) == 0o640
 
 
 def commit(here, folder, switches, *, reload=(), status=()):
