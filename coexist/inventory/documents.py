@@ -42,6 +42,13 @@ _NOT_TEXT = frozenset("nNtTfF~+-.0123456789")
 # A document has fewer nodes than characters; this many more can only come of aliases within aliases.
 _MOST_ALIASED_NODES = 100_000
 
+# More than anyone nests; the parser's own stack ends at some ten thousand, Python's at a thousand.
+_DEEPEST = 100
+# How lists and keys nest within one line: `- - - a`.
+_COMPACT = re.compile(rf"(?:[-?:] +){{{_DEEPEST}}}")
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""How text begins that was saved as UTF-16."""
+
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -102,6 +109,11 @@ def read_yaml(text: str, file: str, sources: SourceMap, problems: list[Problem])
     Positions go to ``sources``. What is wrong goes to ``problems`` and reading goes on where
     that is possible; a document that cannot be parsed at all yields None.
     """
+    deep = _too_deep(text)
+    if deep is not None:
+        place = _place_of(text, deep, file)
+        problems.append(Problem(place, "this is nested too deeply", "close a bracket before this one"))
+        return None
     try:
         loader = _Loader(text)
         try:
@@ -116,7 +128,33 @@ def read_yaml(text: str, file: str, sources: SourceMap, problems: list[Problem])
     return _Builder(file, sources, problems, len(text) + _MOST_ALIASED_NODES).build(node, ())
 
 
+def _place_of(text: str, index: int, file: str) -> Position:
+    return Position(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+
+
+def _too_deep(text: str) -> int | None:
+    """The index where brackets nest deeper than any inventory; None where they do not.
+
+    Brackets in texts and comments count too: one that opens there usually closes there.
+    """
+    compact = _COMPACT.search(text)
+    if compact is not None:
+        return compact.start()
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return None
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket.group() in "[{" else max(0, depth - 1)
+        if depth > _DEEPEST:
+            return bracket.start()
+    return None
+
+
 def _syntax_problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
+    if isinstance(error, yaml.reader.ReaderError):
+        index = next((i for i, c in enumerate(text) if ord(c) == error.character), 0)
+        what = f"the character U+{error.character:04X} cannot stand in YAML"
+        return Problem(_place_of(text, index, file), what, "remove it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     position = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]

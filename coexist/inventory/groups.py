@@ -7,6 +7,7 @@ from pathlib import Path
 from coexist.errors import Problem
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap
+from coexist.inventory.files import read_named, shown
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import Group, Site, mac_range
 from coexist.wire.mac import parse_mac_prefix
@@ -77,13 +78,12 @@ class GroupResolver:
         return (result | self.union(group.groups)) - self.union(group.excluded)
 
     def _from_file(self, name: str, file: str) -> MacSet:
-        path = self._root / file
         place = self._sources.at(("groups", name, "file"), value=True)
-        if not path.is_file():
-            self.problems.append(Problem(place, f"there is no file {file}", "write it, or remove the line"))
+        data = read_named(self._root, file, place, self.problems)
+        if data is None:
             return NOBODY
-        table = ClientTable()
-        table.add_csv(path.read_bytes(), str(path), self.problems)
-        if not len(table):
+        table, known = ClientTable(), len(self.problems)
+        table.add_csv(data, shown(self._root / file), self.problems, (self._root / file).read_bytes)
+        if not len(table) and len(self.problems) == known:
             self.problems.append(Problem(place, f"{file} lists no client", "add one, or remove the group"))
         return MacSet.of(table.macs)

@@ -13,21 +13,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.clients import ClientTable
+from coexist.inventory.documents import UTF_16_MARKS, SourceMap, read_yaml
 from coexist.inventory.documents import Path as TreePath
-from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.files import read_named, shown, unreadable
 from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import Site
-from coexist.inventory.references import Broken, check_references
-from coexist.inventory.values import closest
+from coexist.inventory.references import check_references
+from coexist.inventory.validation import validate
 
 MAIN_FILE = "site.yaml"
-# Each round of validation takes out what was wrong in the one before.
-_MOST_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,10 @@ def load_inventory(path: Path | str) -> Inventory:
     """
     problems: list[Problem] = []
     main, files = _find_files(Path(path))
-    sources = SourceMap(Position(_shown(main)))
+    sources = SourceMap(Position(shown(main)))
     tree: dict[str, Any] = {}
-    for file in files:
-        _merge(tree, file, sources, problems)
-    return _assemble(tree, main.parent, sources, problems)
+    whole = [_merge(tree, file, sources, problems) for file in files]
+    return _assemble(tree, main.parent, sources, problems, whole=all(whole))
 
 
 def inventory_from_tree(tree: dict[str, Any], root: Path | str = ".") -> Inventory:
@@ -83,25 +79,25 @@ def inventory_from_tree(tree: dict[str, Any], root: Path | str = ".") -> Invento
     return _assemble(tree, Path(root), SourceMap(Position("<inventory>")), [])
 
 
-def _assemble(tree: dict[str, Any], root: Path, sources: SourceMap, problems: list[Problem]) -> Inventory:
+def _assemble(
+    tree: dict[str, Any], root: Path, sources: SourceMap, problems: list[Problem], *, whole: bool = True
+) -> Inventory:
+    """``whole``: every file could be read; else what is not declared may stand in another one."""
+    # A section with everything in it commented out is as good as not written.
+    tree = {name: part for name, part in tree.items() if part is not None or name not in Site.model_fields}
+    if not whole:
+        tree.setdefault("site", "unnamed")
     _split_clients(tree, sources)
-    site, broken = _validate(tree, sources, problems)
+    site, broken = validate(tree, sources, problems)
     if site is None:
         raise InputError(problems)
     table = _read_clients(site, root, sources, problems)
     resolver = GroupResolver(site, table, root, sources)
-    problems += check_references(site, table, resolver, sources, broken)
+    if whole:
+        problems += check_references(site, table, resolver, sources, broken)
     if problems:
         raise InputError(problems)
     return Inventory(root, site, table, sources, resolver)
-
-
-def _shown(path: Path) -> str:
-    """The path as the person at the terminal would type it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def _find_files(path: Path) -> tuple[Path, list[Path]]:
@@ -109,7 +105,7 @@ def _find_files(path: Path) -> tuple[Path, list[Path]]:
     if not main.exists():
         what = "this directory has no site.yaml" if path.is_dir() else "there is no such file"
         raise InputError(
-            [Problem(Position(_shown(main)), what, "name an inventory, or begin one with `coexist init DIR`")]
+            [Problem(Position(shown(main)), what, "name an inventory, or begin one with `coexist init DIR`")]
         )
     if not path.is_dir():
         return main, [main]
@@ -124,45 +120,43 @@ def _find_files(path: Path) -> tuple[Path, list[Path]]:
     return main, [main, *(file for file in others if file != main)]
 
 
-def _read_file(file: Path, problems: list[Problem]) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        problems.append(
-            Problem(
-                Position(_shown(file)),
-                f"the file cannot be read: {error.strerror}",
-                "check its name and permissions",
-            )
-        )
-        return None
-
-
-def _merge(tree: dict[str, Any], file: Path, sources: SourceMap, problems: list[Problem]) -> None:
-    """Add one file's sections to the tree, and their places to ``sources``."""
-    shown = _shown(file)
-    data = _read_file(file, problems)
-    if data is None:
-        return
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        problems.append(Problem(Position(shown, line), "this is not UTF-8 text", "save the file as UTF-8"))
-        return
-    own = SourceMap(Position(shown))
-    document = read_yaml(text, shown, own, problems)
+def _merge(tree: dict[str, Any], file: Path, sources: SourceMap, problems: list[Problem]) -> bool:
+    """Add one file's sections to the tree, and their places to ``sources``; False if it cannot be read."""
+    name, known = shown(file), len(problems)
+    text = _text_of(file, name, problems)
+    own = SourceMap(Position(name))
+    document = None if text is None else read_yaml(text, name, own, problems)
     if document is None:
-        return
+        return len(problems) == known
     if not isinstance(document, dict):
         problems.append(
-            Problem(Position(shown), "an inventory is a mapping of sections", "begin with `site: name`")
+            Problem(Position(name), "an inventory is a mapping of sections", "begin with `site: name`")
         )
-        return
+        return False
     offsets = {
         section: _join(tree, section, value, own, sources, problems) for section, value in document.items()
     }
     _copy_places(own, sources, offsets)
+    return True
+
+
+def _text_of(file: Path, name: str, problems: list[Problem]) -> str | None:
+    try:
+        # A pipe that lies among the files would be waited for; one a shell made (/dev/fd/63) is read.
+        if file.suffix and file.is_fifo():
+            problems.append(Problem(Position(name), "this is a pipe, not a file", "remove or rename it"))
+            return None
+        data = file.read_bytes()
+    except OSError as error:
+        problems.append(unreadable(error, Position(name)))
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        what = "this is UTF-16 text" if data[:2] in UTF_16_MARKS else "this is not UTF-8 text"
+        problems.append(Problem(Position(name, line), what, "save the file as UTF-8"))
+        return None
 
 
 def _join(
@@ -247,131 +241,13 @@ def _split_clients(tree: dict[str, Any], sources: SourceMap) -> None:
                 places[("clients", *moved[index], *path[2:])] = places[path]
 
 
-def _validate(
-    tree: dict[str, Any], sources: SourceMap, problems: list[Problem]
-) -> tuple[Site | None, Broken]:
-    """The site, without the declarations that are wrong in themselves; those are reported and remembered,
-    so that reading goes on and one run names every mistake."""
-    broken: Broken = {}
-    for _ in range(_MOST_ROUNDS):
-        try:
-            return Site.model_validate(tree), broken
-        except ValidationError as error:
-            seen: set[Position] = set()
-            for item in error.errors(include_url=False):
-                problem = problem_of(item, tree, sources)
-                # A union reports once for each of its branches; the first one speaks.
-                if problem.position not in seen:
-                    seen.add(problem.position)
-                    problems.append(problem)
-            if not _prune(tree, [item["loc"] for item in error.errors(include_url=False)], broken):
-                break
-    return None, broken
-
-
-def _prune(tree: dict[str, Any], places: list[tuple[str | int, ...]], broken: Broken) -> bool:
-    """Take the declarations at these places out of the tree; False if there is nothing left to take."""
-    pruned = False
-    for place in places:
-        section = str(place[0])
-        part = tree.get(section)
-        if section == "site":
-            tree["site"] = "unnamed"
-            pruned = part != "unnamed"
-        elif isinstance(part, dict) and section == "clients" and len(place) > 2 and isinstance(place[2], int):
-            pruned |= _blank(part.get(str(place[1])), place[2], section)
-        elif isinstance(part, dict) and len(place) > 1 and place[1] in part:
-            broken.setdefault(section, set()).add(str(place[1]))
-            del part[str(place[1])]
-            pruned = True
-        elif isinstance(part, list) and len(place) > 1 and isinstance(place[1], int):
-            pruned |= _blank(part, place[1], section)
-        elif section in tree:
-            # Not even the shape of the section is right: nothing in it can be known.
-            broken.setdefault(section, set()).add("*")
-            del tree[section]
-            pruned = True
-    return pruned
-
-
-def _blank(items: Any, number: int, section: str) -> bool:
-    """Put a declaration without effect in the place of a wrong one, so that the others keep their places."""
-    blanks: dict[str, Any] = {
-        "intent": {"clients": "nobody", "boot_from": "nobody"},
-        "suppress": {"code": "CX101", "reason": "left out while reading"},
-        # Locally administered addresses that no CSV would hold.
-        "clients": {"mac": f"0e:00:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"},
-    }
-    blank = blanks.get(section)
-    if not isinstance(items, list) or number >= len(items) or blank is None or items[number] == blank:
-        return False
-    items[number] = blank
-    return True
-
-
-def problem_of(item: Any, tree: Any, sources: SourceMap) -> Problem:
-    """A ``ValidationError.errors()`` item as a problem at its place."""
-    path, names = _tree_path(item["loc"], tree)
-    kind, context = item["type"], item.get("ctx", {})
-    if kind == "extra_forbidden":
-        return Problem(
-            sources.at(path),
-            f"the key {path[-1]!r} is not known here",
-            "check its spelling; see `coexist schema`",
-        )
-    if kind == "missing":
-        missing = item["loc"][-1]
-        return Problem(sources.at(path), f"{missing!r} is missing", f"write `{missing}: ...`")
-    if kind == "value_error":
-        message, _, remedy = str(context["error"]).partition("; ")
-        return Problem(sources.at(path, value=names), message, remedy)
-    message = str(item["msg"])
-    shown = item.get("input")
-    what = (
-        f"{shown!r} does not fit here"
-        if isinstance(shown, (str, int, float, bool, type(None)))
-        else "this does not fit here"
-    )
-    return Problem(sources.at(path, value=names), what, message[0].lower() + message[1:])
-
-
-def _tree_path(loc: tuple[str | int, ...], tree: Any) -> tuple[TreePath, bool]:
-    """The part of a pydantic location that exists in the tree (the rest names union branches and
-    the fields of short forms), and whether it ends in a value rather than a key's name."""
-    path: list[str | int] = []
-    here = tree
-    is_value = True
-    for step in loc:
-        if isinstance(here, dict) and step in here:
-            here = here[str(step)]
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-        elif step == "[key]":
-            is_value = False
-            continue
-        else:
-            continue
-        path.append(step)
-    return tuple(path), is_value
-
-
 def _read_clients(site: Site, root: Path, sources: SourceMap, problems: list[Problem]) -> ClientTable:
     table = ClientTable()
     for number, name in enumerate(site.clients.files):
-        file = root / name
-        data = _read_file(file, problems) if file.is_file() else None
+        place = sources.at(("clients", "files", number), value=True)
+        data = read_named(root, name, place, problems)
         if data is not None:
-            table.add_csv(data, _shown(file), problems, file.read_bytes)
-        elif not file.is_file():
-            place = sources.at(("clients", "files", number), value=True)
-            known = sorted(p.name for p in root.glob("*.csv"))
-            problems.append(
-                Problem(
-                    place,
-                    f"there is no file {name}",
-                    closest(name, known) if known else "write it, or remove the line",
-                )
-            )
+            table.add_csv(data, shown(root / name), problems, (root / name).read_bytes)
     table.add_listed(site.clients.listed, _listed_place(sources))
     return table
 

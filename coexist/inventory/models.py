@@ -6,12 +6,14 @@ whether two declarations fit together is ``references`` and the rules of ``analy
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from coexist.inventory.boot_programs import STAGES, ArchitectureName, ArchitectureNames, Program, Programs
+from coexist.inventory.documents import written
 from coexist.inventory.migrations import Gate, Migration, Share, Wave
 from coexist.inventory.networks import Network, Networks, Relay, Snooping, Vlan
 from coexist.inventory.population import FIRMWARES, Client, Clients, FirmwareVariant, Group, mac_range
@@ -84,10 +86,20 @@ class IntentRule(Declared):
         return self
 
 
+def _code(value: Any) -> Any:
+    text = str(written(value) or value)
+    if not re.fullmatch(_CODE, text):
+        raise ValueError(f"{text!r} is no code of a finding; write it as in CX301")
+    return text
+
+
+_CODE = r"CX[1-7][0-9]{2}"
+
+
 class Suppression(Declared):
     """A finding that is accepted, with the reason; ``where`` narrows it to a path such as servers.sccm."""
 
-    code: Annotated[str, Field(pattern=r"^CX[1-7][0-9]{2}$")]
+    code: Annotated[str, BeforeValidator(_code), WithJsonSchema({"type": "string", "pattern": f"^{_CODE}$"})]
     where: Text | None = None
     reason: Annotated[Text, Field(min_length=3)]
     until: date | None = None

@@ -80,6 +80,10 @@ class _Checker:
         names = self.broken.get(section, set())
         return name in names or "*" in names
 
+    def declared(self, section: str) -> set[str]:
+        """The names of a section, those of wrong declarations too."""
+        return {*getattr(self.site, section), *self.broken.get(section, ())} - {"*"}
+
     # -- names ---------------------------------------------------------------------------------
 
     def _each(self, path: Path, names: Iterable[str]) -> Iterator[tuple[Path, str]]:
@@ -92,13 +96,13 @@ class _Checker:
         for place, name in self._each(path, names):
             if name not in BUILT_IN and name not in self.site.groups and not self.is_broken("groups", name):
                 self.complain(
-                    place, f"there is no group {name!r}", closest(name, [*BUILT_IN, *self.site.groups])
+                    place, f"there is no group {name!r}", closest(name, [*BUILT_IN, *self.declared("groups")])
                 )
 
     def need_vlans(self, path: Path, names: Iterable[str]) -> None:
         for place, name in self._each(path, names):
             if name not in self.site.vlans and not self.is_broken("vlans", name):
-                self.complain(place, f"there is no VLAN {name!r}", closest(name, self.site.vlans))
+                self.complain(place, f"there is no VLAN {name!r}", closest(name, self.declared("vlans")))
 
     def need_servers(self, path: Path, names: Iterable[str], *, address_too: bool = False) -> None:
         for place, name in self._each(path, names):
@@ -106,7 +110,7 @@ class _Checker:
                 continue
             if not (address_too and server_address(self.site, name)):
                 what = "server or address" if address_too else "server"
-                self.complain(place, f"there is no {what} {name!r}", closest(name, self.site.servers))
+                self.complain(place, f"there is no {what} {name!r}", closest(name, self.declared("servers")))
 
     # -- sections ------------------------------------------------------------------------------
 
@@ -195,7 +199,7 @@ class _Checker:
             self.complain(
                 path,
                 f"there is no VLAN {vlan_name!r}",
-                closest(vlan_name, self.site.vlans),
+                closest(vlan_name, self.declared("vlans")),
                 key=bool(server.addresses),
             )
         elif not inside(address, vlan.subnet):

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
 
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.documents import SourceMap, read_yaml, written
-from coexist.inventory.loader import problem_of
+from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Declared, Delay, Name, Text
 from coexist.planning.placement import Placement
 from coexist.planning.steps import Direction, Step, Way, build_step

@@ -16,7 +16,6 @@ from coexist.boot.policy import (
     NOBODY_REGISTERED,
     BootPolicy,
     BootServerConfig,
-    ClientSelector,
     Registered,
     Selecting,
     compile_policy,
@@ -26,6 +25,7 @@ from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.validation import problem_of
 from coexist.inventory.macset import NOBODY, MacSet
+from coexist.server.checks import cautions, mistakes, selectors
 from coexist.server.templates import ClientFile, compile_templates
 from coexist.wire.mac import parse_mac
 
@@ -40,6 +40,7 @@ class Loaded:
     """A valid configuration and what belongs to it.
 
     ``lists`` are the MACs of each list file, ``stamps`` what each file read looked like (None: absent).
+    ``cautions`` are what looks wrong in it and may be meant.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Loaded:
     lists: dict[str, MacSet]
     stamps: dict[Path, Stamp | None]
     client_files: tuple[ClientFile, ...]
+    cautions: tuple[Problem, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -86,7 +88,7 @@ def load_config(path: Path, registered: Registered = NOBODY_REGISTERED) -> Loade
         stamps[path.parent / name] = stamp_of(path.parent / name)
         data = _octets(path.parent / name, sources.at(("clients", number), value=True), problems)
         clients.add_csv(data, str(path.parent / name), problems)
-    _check(config, sources, problems)
+    problems += mistakes(config, sources)
     for name in config.tftp.templates.values():
         stamps[path.parent / name] = stamp_of(path.parent / name)
     client_files = _templates(config, path.parent, sources, problems)
@@ -102,6 +104,7 @@ def load_config(path: Path, registered: Registered = NOBODY_REGISTERED) -> Loade
         lists=lists,
         stamps=stamps,
         client_files=client_files,
+        cautions=tuple(sorted(set(cautions(config, sources, path.parent)))),
     )
 
 
@@ -146,65 +149,20 @@ def _read_config(path: Path, sources: SourceMap, problems: list[Problem]) -> Boo
     except ValidationError as error:
         seen: set[Position] = set()
         for item in error.errors(include_url=False):
-            problem = problem_of(item, tree, sources)
+            problem = problem_of(item, tree, sources, BootServerConfig)
             if problem.position not in seen:  # a union reports once for each of its branches
                 seen.add(problem.position)
                 problems.append(problem)
         return None
 
 
-def _selectors(config: BootServerConfig) -> dict[tuple[str | int, ...], ClientSelector]:
-    found: dict[tuple[str | int, ...], ClientSelector] = {
-        ("rules", number, "clients"): rule.clients for number, rule in enumerate(config.rules)
-    }
-    found |= {("groups", name): selector for name, selector in config.groups.items()}
-    for key in ("deny", "known"):
-        selector = getattr(config, key)
-        if selector is not None:
-            found[(key,)] = selector
-    for path, selector in list(found.items()):
-        inner, at = selector.excluded, (*path, "except")
-        while inner is not None:
-            found[at] = inner
-            inner, at = inner.excluded, (*at, "except")
-    return found
-
-
 def _list_files(config: BootServerConfig, sources: SourceMap) -> dict[str, Position]:
     """The list files any selector names, each with the place where it is named first."""
     return {
         name: sources.at((*path, "files", number), value=True)
-        for path, selector in reversed(_selectors(config).items())
+        for path, selector in reversed(selectors(config).items())
         for number, name in enumerate(selector.files)
     }
-
-
-def _check(config: BootServerConfig, sources: SourceMap, problems: list[Problem]) -> None:
-    if "dhcp" in config.services:
-        problems.append(
-            Problem(
-                sources.at(("services",), value=True),
-                "the boot server leases no addresses",
-                "take `dhcp` out; a DHCP server stands beside it",
-            )
-        )
-    if "http" in config.services and config.http is None:
-        problems.append(
-            Problem(
-                sources.at(("services",), value=True), "`http` has no settings", "write `http: {port: 80}`"
-            )
-        )
-    names: dict[str, int] = {}
-    for number, rule in enumerate(config.rules):
-        first = names.setdefault(rule.name, number)
-        if first != number:
-            problems.append(
-                Problem(
-                    sources.at(("rules", number, "name"), value=True),
-                    f"the rule {rule.name!r} stands twice, first at {sources.at(('rules', first)).line}",
-                    "give each rule a name of its own: logs and metrics tell them apart by it",
-                )
-            )
 
 
 def _templates(

@@ -109,6 +109,34 @@ def test_aliases_that_explode_are_refused() -> None:
     assert "without end" in problems[0].message
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a: " + "[" * 100_000, "a: " + "{a: " * 3_000 + "1" + "}" * 3_000, "- " * 50_000 + "a"],
+    ids=["lists", "mappings", "one line"],
+)
+def test_what_nests_deeper_than_the_parser_can_is_refused(text: str) -> None:
+    tree, _, problems = read(f"site: x\n{text}\n")
+    assert tree is None
+    assert [(problem.position.line, problem.message) for problem in problems] == [
+        (2, "this is nested too deeply")
+    ]
+
+
+def test_many_brackets_side_by_side_are_not_deep() -> None:
+    tree, _, problems = read("a: [" + ", ".join(["{b: [c]}"] * 500) + "]\n")
+    assert problems == []
+    assert isinstance(tree, dict)
+    assert len(tree["a"]) == 500
+
+
+@pytest.mark.parametrize("character", ["\0", "\a", "\x7f", "\ufffe"])
+def test_a_character_that_yaml_has_not_is_named_where_it_stands(character: str) -> None:
+    _, _, problems = read(f"a: 1\nb: x{character}\n")
+    assert [str(p) for p in problems] == [
+        f"f.yaml:2:5: the character U+{ord(character):04X} cannot stand in YAML; remove it"
+    ]
+
+
 def test_an_empty_document_is_nothing() -> None:
     assert read("# only a comment\n")[0] is None
 

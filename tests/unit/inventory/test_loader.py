@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -162,6 +163,72 @@ def test_all_mistakes_in_one_run(write: Write) -> None:
     ]
     # What is broken itself is not reported again by those who refer to it.
     assert not any("'dhcp'" in line or "'voice'" in line for line in found)
+
+
+def test_two_mistakes_in_one_declaration_hide_none_elsewhere(write: Write) -> None:
+    site = (
+        SITE.replace("10.30.0.0/16, gateway: 10.30.0.1", "10.30.0.1/16, gateway: none")
+        .replace("delay: 1.5", "delay: soon\n    dealy: 1")
+        .replace("    vlan: office", "    vlan: offce")
+        .replace("boot_from: otc", "boot_from: dhpc")
+        .replace('"80:5e:c0"', '"80:5e:zz"')
+        .replace("[80:5e:c0:00:00:01]", "[80:5e]")
+        .replace("only: thin", "only: thick")
+    )
+    found = problems_of(write(site))
+    assert [line.split(": ")[0].removeprefix("inv/site.yaml:") for line in found] == [
+        "4:27",  # host bits
+        "4:50",  # no address
+        "12:12",  # no delay
+        "13:5",  # no key
+        "19:17",  # no prefix
+        "20:16",  # no MAC
+        "22:32",  # no server: the other declarations are still held against each other
+    ]
+    assert found[-1].endswith("there is no server 'dhpc'; did you mean 'dhcp'?")
+
+
+def test_a_section_with_nothing_in_it_is_as_good_as_not_written(write: Write) -> None:
+    empty = "migrations:\n  # later\nsuppress:\nfirmwares: ~\n"
+    assert load_inventory(write(SITE + empty)).site == load_inventory(write()).site
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"site: x\nvlans: [\n", "inv/site.yaml:3:1: this is not YAML"),
+        (b"site: caf\xe9\n", "inv/site.yaml:1:1: this is not UTF-8 text"),
+        ("site: x\n".encode("utf-16"), "inv/site.yaml:1:1: this is UTF-16 text"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_the_only_complaint(write: Write, data: bytes, problem: str) -> None:
+    folder = write(more="intent:\n  - {clients: phones, boot_from: otc}\n")
+    (folder / "site.yaml").write_bytes(data)
+    (found,) = problems_of(folder)
+    assert found.startswith(problem)
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(write: Write) -> None:
+    folder = write(SITE.replace("clients.csv", "[folder, circle.csv]"))
+    (folder / "folder").mkdir()
+    (folder / "circle.csv").symlink_to("circle.csv")
+    (folder / "more.yaml").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.yaml")
+    found = problems_of(folder)
+    assert "inv/more.yaml:1:1: the file cannot be read: No such file or directory" in found[0]
+    assert "inv/pipe.yaml:1:1: this is a pipe, not a file" in found[1]
+    assert "inv/site.yaml:15:11: folder is a directory or a device, not a file" in found[2]
+    assert "inv/site.yaml:15:19: circle.csv cannot be read: Too many levels of symbolic links" in found[3]
+
+
+def test_the_file_of_a_group_is_told_like_any_other(write: Write) -> None:
+    site = SITE.replace("macs: [80:5e:c0:00:00:01]", "file: gone.csv")
+    assert "inv/site.yaml:19:15: there is no file gone.csv; known: clients.csv" in problems_of(write(site))
+    folder = write(site)
+    (folder / "gone.csv").write_text("mac\nnope\n")
+    assert [line.split("; ")[0] for line in problems_of(folder)] == [
+        "inv/gone.csv:2:1: 'nope' is not a MAC address"
+    ]
 
 
 def test_the_same_mac_in_two_files(write: Write) -> None:
