@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from coexist.analysis.findings import Code, Finding, Severity, Witness
+from coexist.analysis.findings import Code, Finding, Severity, Suppressed, Witness
 
 if TYPE_CHECKING:
     from coexist.analysis.matrix import Row
@@ -24,7 +24,7 @@ class Analysis:
 
     site: AnalysedSite
     findings: tuple[Finding, ...]
-    suppressed: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...]
 
     @property
     def clean(self) -> bool:
@@ -63,4 +63,4 @@ def _order(finding: Finding) -> tuple[object, ...]:
     return (-finding.severity, finding.code.code, finding.position, finding.message)
 
 
-__all__ = ["Analysis", "Code", "Finding", "Severity", "Witness", "analyse", "sorted_findings"]
+__all__ = ["Analysis", "Code", "Finding", "Severity", "Suppressed", "Witness", "analyse", "sorted_findings"]

@@ -8,6 +8,7 @@ path, CX5xx not expressible on that target, CX6xx drift, CX7xx seen on the wire.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import IntEnum
 
 from coexist.errors import Position
@@ -65,3 +66,13 @@ class Finding:
     path: Path = ()
     witness: Witness | None = None
     clients: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """A finding that the inventory accepts: where it says so, why, and until when."""
+
+    finding: Finding
+    position: Position
+    reason: str
+    until: date | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coexist.analysis.catalogue import CATALOGUE
-from coexist.analysis.findings import Finding
+from coexist.analysis.findings import Finding, Suppressed
 from coexist.analysis.rules import report
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory.models import Suppression
@@ -21,9 +21,9 @@ def matches(suppression: Suppression, finding: Finding) -> bool:
     return path == suppression.where or path.startswith(f"{suppression.where}.")
 
 
-def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
     """Split findings into those to report and those suppressed; adds the suppressions' own."""
-    kept, hidden = list(findings), []
+    kept, hidden = list(findings), list[Suppressed]()
     for number, suppression in enumerate(site.site.suppress):
         place = ("suppress", number)
         if suppression.until and site.today and suppression.until < site.today:
@@ -32,9 +32,17 @@ def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding
             kept.append(report(site, "CX102", (*place, "until"), message, repair))
             continue
         matched = [finding for finding in kept if matches(suppression, finding)]
-        hidden += matched
+        hidden += [
+            Suppressed(
+                finding=finding,
+                position=site.inventory.where(*place),
+                reason=suppression.reason,
+                until=suppression.until,
+            )
+            for finding in matched
+        ]
         kept = [finding for finding in kept if finding not in matched]
-        if not matched and not any(matches(suppression, finding) for finding in hidden):
+        if not matched and not any(matches(suppression, one.finding) for one in hidden):
             where = f" at {suppression.where}" if suppression.where else ""
             known = "" if suppression.code in CATALOGUE else "; there is no such code"
             message = f"there is no {suppression.code}{where} to suppress{known}"

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis
-    from coexist.analysis.findings import Finding
+    from coexist.analysis.findings import Suppressed
 
 _CODE = re.compile(r"CX[0-9]{0,3}\Z")
 
@@ -54,13 +54,13 @@ def command(
     names a line of the inventory, a client that shows it with its time line, and a repair.
     """
     from coexist.cli.current import analyse_now
-    from coexist.cli.findings import FORMATS, Report, as_text, counted, fails, selected
+    from coexist.cli.findings import FORMATS, Report, as_text, counted, fails, selected, wanted
 
     analysis = analyse_now(inventory, today())
     findings = selected(analysis.findings, select, ignore)
     report = Report(
         findings=findings,
-        suppressed=selected(analysis.suppressed, select, ignore),
+        suppressed=[one for one in analysis.suppressed if wanted(one.finding, select, ignore)],
         summary=f"{coverage(analysis)}: {counted(findings)}{_hidden(analysis.suppressed)}",
         facts=facts(analysis),
     )
@@ -83,7 +83,7 @@ def coverage(analysis: Analysis) -> str:
     return f"2^48 MACs on {vlans} VLAN{'' if vlans == 1 else 's'} in {classes:,} classes"
 
 
-def _hidden(suppressed: tuple[Finding, ...]) -> str:
+def _hidden(suppressed: tuple[Suppressed, ...]) -> str:
     return f" ({len(suppressed)} suppressed)" if suppressed else ""
 
 

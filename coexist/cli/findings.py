@@ -13,7 +13,8 @@ import click
 
 from coexist import __version__
 from coexist.analysis.catalogue import CATALOGUE
-from coexist.analysis.findings import Finding, Severity, Witness
+from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
+from coexist.errors import Position
 from coexist.wire.mac import format_mac
 
 FORMAT_VERSION = 1
@@ -28,7 +29,7 @@ class Report:
     """Findings and what they are about. ``facts`` go into the JSON as they are; ``summary`` ends the text."""
 
     findings: Sequence[Finding]
-    suppressed: Sequence[Finding] = ()
+    suppressed: Sequence[Suppressed] = ()
     summary: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -133,11 +134,18 @@ def as_json(report: Report) -> str:
             "coexist": __version__,
             **report.facts,
             "findings": [as_dict(finding) for finding in report.findings],
-            "suppressed": [as_dict(finding) for finding in report.suppressed],
+            "suppressed": [_suppressed_dict(one) for one in report.suppressed],
         },
         indent=2,
         ensure_ascii=False,
     )
+
+
+def _suppressed_dict(one: Suppressed) -> dict[str, Any]:
+    place = one.position
+    said = {"reason": one.reason, "until": one.until and one.until.isoformat(),
+            "file": place.file, "line": place.line, "column": place.column}  # fmt: skip
+    return {**as_dict(one.finding), "suppression": said}
 
 
 _SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -145,7 +153,7 @@ _SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.I
 
 def as_sarif(report: Report) -> str:
     """SARIF 2.1.0 (OASIS), with every code of the catalogue that was found as a rule."""
-    codes = sorted({f.code.code for f in (*report.findings, *report.suppressed)})
+    codes = sorted({f.code.code for f in (*report.findings, *(s.finding for s in report.suppressed))})
     rules = [
         {
             "id": code,
@@ -157,10 +165,7 @@ def as_sarif(report: Report) -> str:
         for code in codes
     ]
     results = [_sarif_result(finding, codes) for finding in report.findings]
-    for finding in report.suppressed:
-        hidden = _sarif_result(finding, codes)
-        hidden["suppressions"] = [{"kind": "external", "justification": "suppressed in the inventory"}]
-        results.append(hidden)
+    results += [_sarif_suppressed(one, codes) for one in report.suppressed]
     driver = {
         "name": "coexist",
         "version": __version__,
@@ -191,16 +196,30 @@ def _sarif_result(finding: Finding, codes: Sequence[str]) -> dict[str, Any]:
         "ruleIndex": codes.index(finding.code.code),
         "level": _SARIF_LEVEL[finding.severity],
         "message": {"text": text},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": finding.position.file.replace("\\", "/")},
-                    "region": {"startLine": finding.position.line, "startColumn": finding.position.column},
-                }
-            }
-        ],
+        "locations": [_sarif_location(finding.position)],
         "properties": {"clients": finding.clients, "path": ".".join(map(str, finding.path))},
     }
+
+
+def _sarif_location(position: Position) -> dict[str, Any]:
+    return {
+        "physicalLocation": {
+            "artifactLocation": {"uri": position.file.replace("\\", "/")},
+            "region": {"startLine": position.line, "startColumn": position.column},
+        }
+    }
+
+
+def _sarif_suppressed(one: Suppressed, codes: Sequence[str]) -> dict[str, Any]:
+    """A result with its suppression (SARIF 2.1.0 section 3.35), which stands in the analysed source."""
+    justification = one.reason + (f" (until {one.until})" if one.until else "")
+    suppression = {
+        "kind": "inSource",
+        "status": "accepted",
+        "justification": justification,
+        "location": _sarif_location(one.position),
+    }
+    return {**_sarif_result(one.finding, codes), "suppressions": [suppression]}
 
 
 def as_junit(report: Report) -> str:
@@ -250,12 +269,13 @@ FORMATS = {"json": as_json, "sarif": as_sarif, "junit": as_junit, "github": as_g
 
 def selected(findings: Sequence[Finding], select: Sequence[str], ignore: Sequence[str]) -> list[Finding]:
     """The findings whose code begins with one of ``select`` (empty: all) and none of ``ignore``."""
-    return [
-        finding
-        for finding in findings
-        if (not select or finding.code.code.startswith(tuple(select)))
-        and not finding.code.code.startswith(tuple(ignore) or ("-",))
-    ]
+    return [finding for finding in findings if wanted(finding, select, ignore)]
+
+
+def wanted(finding: Finding, select: Sequence[str], ignore: Sequence[str]) -> bool:
+    """Whether the finding's code begins with one of ``select`` (empty: all) and none of ``ignore``."""
+    code = finding.code.code
+    return (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore) or ("-",))
 
 
 def fails(findings: Sequence[Finding], fail_on: str) -> bool:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from coexist.analysis.catalogue import CATALOGUE
-from coexist.analysis.findings import Finding, Severity, Witness
+from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
 from coexist.cli import run
 from coexist.cli.findings import Report, as_github, as_junit, as_sarif, as_text, clients_text, counted
 from coexist.errors import Position
@@ -82,7 +83,8 @@ def test_json_has_a_version_and_everything_of_a_finding(capsys: pytest.CaptureFi
 
 def test_a_suppressed_finding_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "inventories" / "broken" / "site.yaml").read_text(encoding="utf-8")
-    text += "\nsuppress:\n  - {code: CX204, where: vlans.office, reason: until the router is replaced}\n"
+    text += "\nsuppress:\n  - code: CX204\n    where: vlans.office\n"
+    text += "    reason: the router is replaced\n    until: 2999-12-31\n"
     (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "clients.csv").write_bytes((ROOT / "inventories" / "broken" / "clients.csv").read_bytes())
     code, out = check(capsys, str(tmp_path), "--format", "json", "--select", "CX204,CX1")
@@ -90,6 +92,14 @@ def test_a_suppressed_finding_is_told_apart(tmp_path: Path, capsys: pytest.Captu
     assert code == 0
     assert told["findings"] == []
     assert [finding["code"] for finding in told["suppressed"]] == ["CX204"]
+    assert told["suppressed"][0]["suppression"] == {
+        "reason": "the router is replaced",
+        "until": "2999-12-31",
+        "file": str(tmp_path / "site.yaml"),
+        "line": text.splitlines().index("  - code: CX204") + 1,
+        "column": 5,
+    }
+    assert "(1 suppressed)" in check(capsys, str(tmp_path), "--select", "CX204")[1]
 
 
 def finding(code: str = "CX301", message: str = "two, of them: 50%", **changes: object) -> Finding:
@@ -110,7 +120,11 @@ def finding(code: str = "CX301", message: str = "two, of them: 50%", **changes: 
 
 def test_sarif_is_what_the_standard_asks_for() -> None:
     """OASIS SARIF 2.1.0, sections 3.13, 3.14, 3.19, 3.27, 3.30: what must be there, and its references."""
-    report = Report(findings=[finding(), finding("CX204")], suppressed=[finding("CX307")])
+    place = Position("inv/site.yaml", 40, 5)
+    accepted = Suppressed(
+        finding=finding("CX307"), position=place, reason="both hold a copy", until=date(2027, 3, 31)
+    )
+    report = Report(findings=[finding(), finding("CX204")], suppressed=[accepted])
     log = json.loads(as_sarif(report))
     assert log["version"] == "2.1.0"
     assert log["$schema"].endswith("sarif-schema-2.1.0.json")
@@ -129,6 +143,18 @@ def test_sarif_is_what_the_standard_asks_for() -> None:
         assert place["artifactLocation"]["uri"] == "inv/site.yaml"
         assert place["region"] == {"startLine": 12, "startColumn": 5}
     assert [bool(result.get("suppressions")) for result in run_["results"]] == [False, False, True]
+    # Section 3.35: the inventory is the analysed source, and the suppression stands in it.
+    region = {"startLine": 40, "startColumn": 5}
+    assert run_["results"][2]["suppressions"] == [
+        {
+            "kind": "inSource",
+            "status": "accepted",
+            "justification": "both hold a copy (until 2027-03-31)",
+            "location": {
+                "physicalLocation": {"artifactLocation": {"uri": "inv/site.yaml"}, "region": region}
+            },
+        }
+    ]
 
 
 def test_junit_has_a_case_for_each_code_and_a_failure_for_each_found() -> None:
