@@ -28,9 +28,8 @@ def _common(function: Any) -> Any:
     return function
 
 
-def _doing_options(function: Any) -> Any:
+def _way_options(function: Any) -> Any:
     for option in (
-        click.option("--overwrite", is_flag=True, help="Replace files that were edited on a server."),
         click.option(
             "--ssh-config",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -43,6 +42,15 @@ def _doing_options(function: Any) -> Any:
             show_default=True,
             help="Seconds to wait for a connection.",
         ),
+    ):
+        function = option(function)
+    return function
+
+
+def _doing_options(function: Any) -> Any:
+    for option in (
+        click.option("--overwrite", is_flag=True, help="Replace files that were edited on a server."),
+        _way_options,
         click.option("--yes", is_flag=True, help="Do it; without this it is only shown."),
     ):
         function = option(function)
@@ -198,16 +206,32 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
 @_common
 @_format
 @_seen_options
+@click.option("--metrics", multiple=True, metavar="SERVER[=FILE]",
+              help="What a coexist server counted: asked on the server itself, or a copy of its metrics; "
+              "may be repeated.")  # fmt: skip
+@_way_options
 def status(
-    inventory: Path, name: str | None, form: str, registries: tuple[str, ...], captures: tuple[Path, ...]
+    inventory: Path,
+    name: str | None,
+    form: str,
+    registries: tuple[str, ...],
+    captures: tuple[Path, ...],
+    metrics: tuple[str, ...],
+    ssh_config: Path | None,
+    connect_timeout: float,
 ) -> int:
     """Show each wave: planned, moved, seen booting from the new server, missing, and gone back."""
     from coexist.cli.migrate_state import load
     from coexist.cli.migrate_text import status_json, status_text
+    from coexist.cli.remote import connector
+    from coexist.cli.sightings import from_metrics
 
     loaded = load(inventory, name)
     seen = loaded.seen(registries, captures)
-    told = loaded.overview(seen)
+    counted = (
+        from_metrics(loaded.inventory, metrics, connector(ssh_config, connect_timeout)) if metrics else {}
+    )
+    told = loaded.overview(seen, counted)
     click.echo(
         json.dumps(status_json(told), indent=2) if form == "json" else status_text(told), nl=form == "json"
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +21,9 @@ from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.rollout.migration import Journal, Surroundings
+
+if TYPE_CHECKING:
+    from coexist.rollout.metrics import Counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,7 @@ class Overview:
     clients: int
     gate: tuple[Condition, ...]
     labels: dict[int, str]
+    metrics: Mapping[str, Counted | str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +90,8 @@ class Loaded:
         seen = self.seen(registries, captures)
         return gate_before(self.migration, wave, self.state, sheet=self.sheet, seen=seen, now=local_now())
 
-    def overview(self, seen: tuple[WaveSeen, ...]) -> Overview:
-        """Everything ``status`` tells."""
+    def overview(self, seen: tuple[WaveSeen, ...], metrics: Mapping[str, Counted | str]) -> Overview:
+        """Everything ``status`` tells. ``metrics``: by server what it counted, or why that is missing."""
         waves = self.waves
         moved = self.state.moved
         coming = next((each.wave for each in waves if each.wave.name not in moved and each.clients), None)
@@ -106,6 +112,7 @@ class Loaded:
             clients=len(migrating(self.inventory, self.migration)),
             gate=gate,
             labels=dict(zip(columns.macs, columns.columns["name"], strict=True)),
+            metrics=metrics,
         )
 
 

@@ -13,6 +13,7 @@ from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
     from coexist.cli.migrate_state import Overview
+    from coexist.rollout.metrics import Counted
 
 _SHOWN = 8
 
@@ -166,8 +167,21 @@ def status_text(told: Overview) -> str:
         lines += [
             f"{seen.wave}, back on {state.source}: {_label(told, mac)}" for mac in sorted(seen.went_back)
         ]
+    lines += [_metrics(server, counted) for server, counted in told.metrics.items()]
     lines += [f"gate {condition}" for condition in told.gate]
     return "\n".join(lines) + "\n"
+
+
+def _metrics(server: str, counted: Counted | str) -> str:
+    """A server's own figures, to hold beside what was seen of single machines."""
+    if isinstance(counted, str):
+        return f"metrics of {server}: missing: {counted.removeprefix(f'{server}: ')}"
+    unfinished = {how: count for how, count in counted.transfers.items() if how != "finished" and count}
+    ended = "".join(f", {count} transfers {how}" for how, count in sorted(unfinished.items()))
+    return (
+        f"metrics of {server}: {counted.answers} answers, {counted.loaded} files given whole{ended}, "
+        f"{counted.clients} machines remembered, since it started"
+    )
 
 
 def _label(told: Overview, mac: int) -> str:
@@ -202,6 +216,18 @@ def status_json(told: Overview) -> dict[str, Any]:
         "waves": waves,
         "step": state.step.model_dump(mode="json", exclude={"clients"}) if state.step else None,
         "staying": _listed(told.staying),
+        "metrics": {
+            server: {"missing": counted}
+            if isinstance(counted, str)
+            else {
+                "answers": counted.answers,
+                "loaded": counted.loaded,
+                "transfers": dict(counted.transfers),
+                "http": dict(counted.http),
+                "clients": counted.clients,
+            }
+            for server, counted in told.metrics.items()
+        },
         "gate": [{"text": condition.text, "met": condition.met} for condition in told.gate],
     }
 

@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coexist.boot.request import DHCP_PORT
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, HostError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest
 from coexist.planning.effective import stands_by
 from coexist.planning.sightings import Sighting
 from coexist.wire import bootp, tftp
 from coexist.wire.options import Option
+
+if TYPE_CHECKING:
+    from coexist.rollout.metrics import Counted
+    from coexist.rollout.transport import Connect
 
 _ANSWERED = "answered"
 _TFTP_PORT = 69
@@ -28,8 +33,7 @@ def from_registries(inventory: Inventory, named: tuple[str, ...]) -> Iterator[Si
         server, separator, file = text.partition("=")
         if not separator:
             raise CoexistError(f"{text!r} names no server; write --registry SERVER=FILE")
-        if server not in inventory.site.servers:
-            raise CoexistError(f"there is no server {server!r}; {closest(server, inventory.site.servers)}")
+        _known(inventory, server)
         registry = open_registry(Path(file))
         try:
             rows = registry.rows()
@@ -40,6 +44,31 @@ def from_registries(inventory: Inventory, named: tuple[str, ...]) -> Iterator[Si
             if row.decision == _ANSWERED and row.last_seen is not None and not stands_by(row.rule):
                 at = datetime.fromtimestamp(row.last_seen, UTC)
                 yield Sighting(at=at, mac=row.mac, server=server, how="registry")
+
+
+def from_metrics(inventory: Inventory, named: tuple[str, ...], connect: Connect) -> dict[str, Counted | str]:
+    """What servers counted, from ``SERVER`` or ``SERVER=FILE`` texts; why, where that cannot be had.
+
+    Raises ``CoexistError`` for a server the inventory does not know.
+    """
+    from coexist.rollout.metrics import copied_metrics, read_metrics
+
+    found: dict[str, Counted | str] = {}
+    for text in named:
+        server, copied, file = text.partition("=")
+        _known(inventory, server)
+        try:
+            found[server] = (
+                copied_metrics(server, Path(file)) if copied else read_metrics(inventory, server, connect)
+            )
+        except HostError as error:
+            found[server] = str(error)
+    return found
+
+
+def _known(inventory: Inventory, server: str) -> None:
+    if server not in inventory.site.servers:
+        raise CoexistError(f"there is no server {server!r}; {closest(server, inventory.site.servers)}")
 
 
 def from_captures(inventory: Inventory, files: tuple[Path, ...]) -> Iterator[Sighting]:

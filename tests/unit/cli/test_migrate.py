@@ -207,3 +207,24 @@ def test_a_complaint_stays_open_until_it_is_settled(folder: Path, capsys: pytest
 def test_which_migration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["migrate", "status", str(folder), "--migration", "down"]) == 2
     assert "there is no migration 'down'; known: up" in capsys.readouterr().err
+
+
+def test_status_tells_the_servers_own_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = folder / "old.prom"
+    copy.write_text(
+        'coexist_answers_total 12\ncoexist_tftp_transfers_total{end="finished"} 9\n'
+        'coexist_tftp_transfers_total{end="refused"} 2\ncoexist_clients_seen 11\n'
+    )
+    metrics = ["--metrics", f"old={copy}", "--metrics", "new"]
+    assert run(["migrate", "status", str(folder), *metrics]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "metrics of old: 12 answers, 9 files given whole, 2 transfers refused, 11 machines remembered"
+        in shown
+    )
+    assert "metrics of new: missing: it has no metrics; declare" in shown
+    assert run(["migrate", "status", str(folder), *metrics, "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)["metrics"]
+    assert (told["old"]["loaded"], list(told["new"])) == (9, ["missing"])
+    assert run(["migrate", "status", str(folder), "--metrics", "nwe"]) == 2
+    assert "there is no server 'nwe'" in capsys.readouterr().err
