@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coexist.cli.remote import connector, progress, ssh_options
+from coexist.cli.remote import connector, progress, rollout, rollout_options
 
 if TYPE_CHECKING:
     from coexist.rollout.document import Plan
@@ -27,18 +27,13 @@ EXIT_REFUSED, EXIT_HOST = 1, 4
               help="Verify on the wire after each wave, through this card; may be repeated.")  # fmt: skip
 @click.option("--relay", "relays", multiple=True, metavar="VLAN=ADDRESS",
               help="The same as a relay agent, from this address of this machine.")  # fmt: skip
-@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
-              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
-@click.option("--timeout", type=click.IntRange(1), default=60, show_default=True,
-              help="Seconds for each check and reload on a server.")  # fmt: skip
-@ssh_options
+@rollout_options
 def command(**given: Any) -> int:
     """Apply a plan: upload, let each daemon check it, switch, reload, verify.
 
     Safe to run again after any interruption: it goes on where it was. Exit code 4 if a server failed, 1
     if the wire was not as predicted; the record says what each server runs.
     """
-    from coexist.rollout.apply import Rollout, contents_of
     from coexist.rollout.document import read_plan
     from coexist.rollout.history import FOLDER, History
 
@@ -57,16 +52,9 @@ def command(**given: Any) -> int:
     else:
         click.echo(f"continuing {journal.record.id}", err=True)
     with progress("applying", list(plan.servers)) as told:
-        rollout = Rollout(
-            plan=plan,
-            journal=journal,
-            connect=connector(given["ssh_config"], given["connect_timeout"]),
-            provide=contents_of(plan, history.content),
-            parallel=given["parallel"],
-            seconds=given["timeout"],
-            watch=told,
+        failure = rollout(plan, journal, history, given, told).apply(
+            verify=verify, on_failure=given["on_failure"]
         )
-        failure = rollout.apply(verify=verify, on_failure=given["on_failure"])
     summarize(journal.record)
     if failure is None:
         return 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coexist.cli.remote import history_option
+
 if TYPE_CHECKING:
     from coexist.rollout.history import Record
 
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
 @click.command("history")
 @click.argument("inventory", type=click.Path(path_type=Path, exists=True))
 @click.argument("record", required=False)
-@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
-              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
+@history_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(inventory: Path, record: str | None, folder: Path | None, form: str) -> None:
     """List every apply and rollback, or show one with its servers and files."""

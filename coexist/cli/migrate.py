@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
 
 EXIT_FINDINGS = 1
@@ -28,29 +29,10 @@ def _common(function: Any) -> Any:
     return function
 
 
-def _way_options(function: Any) -> Any:
-    for option in (
-        click.option(
-            "--ssh-config",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="Use this file instead of ~/.ssh/config.",
-        ),
-        click.option(
-            "--connect-timeout",
-            type=click.FloatRange(0.1),
-            default=15.0,
-            show_default=True,
-            help="Seconds to wait for a connection.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 def _doing_options(function: Any) -> Any:
     for option in (
         click.option("--overwrite", is_flag=True, help="Replace files that were edited on a server."),
-        _way_options,
+        way_options,
         click.option("--yes", is_flag=True, help="Do it; without this it is only shown."),
     ):
         function = option(function)
@@ -209,7 +191,7 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
 @click.option("--metrics", multiple=True, metavar="SERVER[=FILE]",
               help="What a coexist server counted: asked on the server itself, or a copy of its metrics; "
               "may be repeated.")  # fmt: skip
-@_way_options
+@way_options
 def status(
     inventory: Path,
     name: str | None,

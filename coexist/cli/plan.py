@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coexist.cli.remote import connector, progress, ssh_options
+from coexist.cli.remote import connector, history_option, progress, ssh_options
 
 if TYPE_CHECKING:
     from coexist.analysis.findings import Finding
@@ -28,8 +28,7 @@ EXIT_FINDINGS, EXIT_PENDING, EXIT_HOST = 1, 3, 4
 @click.option("--reason", help="Plan although `coexist check` finds errors, and say why in the record.")
 @click.option("--overwrite", is_flag=True, help="Plan to replace files that were edited on a server.")
 @click.option("--only", multiple=True, metavar="SERVER", help="This server only; may be repeated.")
-@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
-              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
+@history_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @ssh_options
 def command(**given: Any) -> int:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from coexist.rollout.apply import Rollout
+    from coexist.rollout.document import Plan
+    from coexist.rollout.history import History, Journal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PARALLEL = 16
 
 
-def ssh_options(function: F) -> F:
-    """Add ``--parallel``, ``--ssh-config`` and ``--connect-timeout``."""
-    function = click.option(
-        "--parallel", type=click.IntRange(1, 256), default=PARALLEL, show_default=True,
-        help="Servers at a time.",
-    )(function)  # fmt: skip
+def way_options(function: F) -> F:
+    """Add ``--ssh-config`` and ``--connect-timeout``."""
     function = click.option(
         "--ssh-config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="Use this file instead of ~/.ssh/config.",
@@ -28,6 +29,53 @@ def ssh_options(function: F) -> F:
         "--connect-timeout", type=click.FloatRange(0.1), default=15.0, show_default=True,
         help="Seconds to wait for a connection.",
     )(function)  # fmt: skip
+
+
+def ssh_options(function: F) -> F:
+    """Add ``--parallel`` and the ``way_options``."""
+    function = click.option(
+        "--parallel", type=click.IntRange(1, 256), default=PARALLEL, show_default=True,
+        help="Servers at a time.",
+    )(function)  # fmt: skip
+    return way_options(function)
+
+
+def history_option(function: F) -> F:
+    """Add ``--history`` as ``folder``."""
+    return click.option(
+        "--history", "folder", type=click.Path(path_type=Path, file_okay=False),
+        help="Where rollouts are recorded; `history` beside the inventory if not given.",
+    )(function)  # fmt: skip
+
+
+def rollout_options(function: F) -> F:
+    """Add what every command takes that changes servers."""
+    function = click.option(
+        "--timeout", type=click.IntRange(1), default=60, show_default=True,
+        help="Seconds for each check and reload on a server.",
+    )(function)  # fmt: skip
+    return history_option(ssh_options(function))
+
+
+def rollout(
+    plan: Plan,
+    journal: Journal,
+    history: History,
+    given: Mapping[str, Any],
+    watch: Callable[[str, str], None],
+) -> Rollout:
+    """A plan being applied or undone, as the options of ``rollout_options`` say."""
+    from coexist.rollout.apply import Rollout, contents_of
+
+    return Rollout(
+        plan=plan,
+        journal=journal,
+        connect=connector(given["ssh_config"], given["connect_timeout"]),
+        provide=contents_of(plan, history.content),
+        parallel=given["parallel"],
+        seconds=given["timeout"],
+        watch=watch,
+    )
 
 
 def connector(ssh_config: Path | None, connect_timeout: float) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coexist.cli.remote import connector, progress, ssh_options
+from coexist.cli.remote import progress, rollout, rollout_options
 
 EXIT_HOST = 4
 
@@ -16,11 +16,7 @@ EXIT_HOST = 4
 @click.argument("inventory", type=click.Path(path_type=Path, exists=True))
 @click.argument("record", required=False)
 @click.option("--reason", help="Why, for the record.")
-@click.option("--history", "folder", type=click.Path(path_type=Path, file_okay=False),
-              help="Where rollouts are recorded; `history` beside the inventory if not given.")  # fmt: skip
-@click.option("--timeout", type=click.IntRange(1), default=60, show_default=True,
-              help="Seconds for each check and reload on a server.")  # fmt: skip
-@ssh_options
+@rollout_options
 def command(**given: Any) -> int:
     """Take back the apply named RECORD (the last one if not given), in the reverse of its order.
 
@@ -28,7 +24,6 @@ def command(**given: Any) -> int:
     """
     from coexist.cli.apply import summarize
     from coexist.errors import CoexistError
-    from coexist.rollout.apply import Rollout, contents_of
     from coexist.rollout.history import FOLDER, History
 
     path: Path = given["inventory"]
@@ -48,15 +43,7 @@ def command(**given: Any) -> int:
     if journal is None:
         journal = history.begin(plan, "rollback", of=undone.id, reason=given["reason"])
     with progress("going back", list(plan.servers)) as told:
-        failure = Rollout(
-            plan=plan,
-            journal=journal,
-            connect=connector(given["ssh_config"], given["connect_timeout"]),
-            provide=contents_of(plan, history.content),
-            parallel=given["parallel"],
-            seconds=given["timeout"],
-            watch=told,
-        ).undo()
+        failure = rollout(plan, journal, history, given, told).undo()
     summarize(journal.record)
     if failure is None:
         return 0

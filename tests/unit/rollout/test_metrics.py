@@ -34,7 +34,7 @@ def port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    end = serve_metrics(counters, ClientsSeen(None), Log(), port)
+    end = serve_metrics(counters, ClientsSeen(), Log(), port)
     yield port
     end()
 
