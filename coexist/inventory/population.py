@@ -16,7 +16,7 @@ from coexist.inventory.values import (
     Text,
     Texts,
 )
-from coexist.wire.mac import parse_mac, parse_mac_prefix
+from coexist.wire.mac import format_mac, is_multicast, parse_mac, parse_mac_prefix
 
 FIRMWARES: dict[str, str] = {
     "edk2": "UEFI PXE as in EDK2 (UefiPxeBcDxe), practically every UEFI vendor",
@@ -42,6 +42,14 @@ class Client(Declared):
     vlan: Name | None = None
     address: Address | None = None
     tags: Texts = ()
+
+    @field_validator("mac")
+    @classmethod
+    def _own(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        for mac in values:
+            if not mac or is_multicast(mac):
+                raise ValueError(f"{format_mac(mac)} is no machine's address; write the machine's own")
+        return values
 
 
 class Group(Declared):

@@ -7,12 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 from coexist.errors import Position, Problem
 from coexist.inventory.clients import ClientTable
+from coexist.inventory.complaints import Complaints
 from coexist.inventory.models import FIRMWARES, Site
 from coexist.inventory.values import closest
 from coexist.wire.mac import format_mac
-
-# The same mistake in a thousand rows is told this often, then counted.
-_MOST_OF_A_KIND = 50
 
 _Complaint = tuple[Position, str, str]
 
@@ -25,21 +23,16 @@ def check_registrations(site: Site, table: ClientTable) -> list[Problem]:
         _reserved_addresses(site, table),
         _duplicates(table),
     )
-    return [problem for complaints in kinds for problem in _told(list(complaints))]
+    complaints = Complaints()
+    for number, found in enumerate(kinds):
+        for complaint in found:
+            complaints.add(str(number), lambda complaint=complaint: Problem(*complaint))  # type: ignore[misc]
+    return list(complaints)
 
 
 def inside(address: IPv4Address, nets: Iterable[IPv4Network]) -> bool:
     """Whether one of the networks holds the address."""
     return any(address in net for net in nets)
-
-
-def _told(complaints: list[_Complaint]) -> Iterable[Problem]:
-    for position, message, remedy in complaints[:_MOST_OF_A_KIND]:
-        yield Problem(position, message, remedy)
-    if len(complaints) > _MOST_OF_A_KIND:
-        position, message, remedy = complaints[_MOST_OF_A_KIND]
-        rest = len(complaints) - _MOST_OF_A_KIND - 1
-        yield Problem(position, f"{message}, and {rest} more rows of this kind", remedy)
 
 
 def _unknown_names(table: ClientTable, column: str, what: str, known: Iterable[str]) -> Iterable[_Complaint]:
