@@ -37,6 +37,7 @@ from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import parse_mac_prefix
 
 Action = Literal["serve", "ignore"]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class ClientSelector(Declared):
@@ -133,11 +134,18 @@ class TftpSettings(Declared):
     root: Text = "/srv/tftp"
     whitelist: bool = True
     port: Annotated[int, Field(ge=0, le=65535)] = 69
-    port_range: tuple[int, int] | None = None
+    port_range: tuple[Port, Port] | None = None
     largest_blksize: Annotated[int, Field(ge=8, le=65464)] = 1468
     largest_windowsize: Annotated[int, Field(ge=1, le=65535)] = 64
     templates: dict[str, Text] = {}
     unknown_addresses: Literal["refuse", "serve"] = "refuse"
+
+    @field_validator("port_range")
+    @classmethod
+    def _port_range(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError(f"the range {value[0]} to {value[1]} is empty; write the smaller port first")
+        return value
 
 
 class HttpSettings(Declared):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
 _LISTED = ("mac", "state", "name", "architecture", "vlan", "address", "last_seen", "requests", "decision")
+_LEFT_OUT_FIRST = ("requests", "address", "vlan", "name", "architecture", "last_seen")
 
 
 @click.group("clients")
@@ -69,12 +71,25 @@ _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, 
 @command.command("list")
 @_registry_argument
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice(["seen", "asking", "registered", "ignored"])
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(["seen", "asking", "registered", "ignored"]),
+    help="Only those in this state; may be given several times.",
 )
 @click.option("--strangers", is_flag=True, help="Only those the configuration does not call known.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "csv"]),
+    default="text",
+    help="json and csv have all columns.",
+)
 def list_clients(registry: Path, states: tuple[str, ...], strangers: bool, form: str) -> None:
-    """List the clients, those seen last first."""
+    """List the clients, those seen last first.
+
+    seen: it asked to boot. asking: it chose registration in a boot menu. registered, ignored: decided here.
+    """
     from coexist.server.registry import STATES
 
     opened = _registry(registry)
@@ -92,7 +107,7 @@ def list_clients(registry: Path, states: tuple[str, ...], strangers: bool, form:
 @_registry_argument
 @_macs_argument
 @click.option("--name", help="What people call the machine.")
-@click.option("--location")
+@click.option("--location", help="Where it stands.")
 @click.option("--hardware", help="The hardware type, as in the inventory.")
 @click.option("--group", help="A group of the configuration the machine joins.")
 def register(registry: Path, macs: tuple[int, ...], **columns: str | None) -> None:
@@ -102,6 +117,30 @@ def register(registry: Path, macs: tuple[int, ...], **columns: str | None) -> No
         opened.decide(mac, "registered", **columns)
         click.echo(f"{format_mac(mac)} is registered")
     opened.close()
+    if _is_config(registry):
+        for note in _without_effect(registry, columns["group"]):
+            click.echo(f"note: {note}", err=True)
+
+
+def _without_effect(path: Path, group: str | None) -> list[str]:
+    """What a registration does not change, by a server's configuration."""
+    from coexist.server.checks import selectors
+    from coexist.server.config import load_config
+
+    config = load_config(path).config
+    asked = selectors(config).values()
+    groups = {name for selector in asked for name in selector.groups}
+    notes = []
+    if group is not None and group not in groups:
+        named = ", ".join(sorted(groups | config.groups.keys())) or "none"
+        notes.append(f"no rule of {path} asks for the group {group!r} (groups: {named})")
+    if group not in groups and not any(selector.registered for selector in asked):
+        notes.append(
+            f"no rule of {path} asks for registered clients, so the server answers as before; write"
+            " `registered: true` into a rule, or take the machine into the inventory (`coexist clients"
+            " export`)"
+        )
+    return notes
 
 
 @command.command("ignore")
@@ -177,10 +216,28 @@ def _shown(row: ClientRow) -> dict[str, Any]:
 
 
 def _write_text(rows: list[dict[str, Any]]) -> None:
-    table = [_LISTED, *(tuple(str(row[column]) for column in _LISTED) for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(_LISTED))]
-    for line in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines, left_out = table_of(rows, width)
+    for line in lines:
+        click.echo(line)
+    if left_out:
+        click.echo(f"too narrow for {', '.join(left_out)}: --format json has all columns", err=True)
+
+
+def table_of(rows: Sequence[dict[str, Any]], width: int | None) -> tuple[list[str], list[str]]:
+    """The lines of a table, at most ``width`` characters if that can be had, and the columns left out."""
+    columns = {name: [name, *(str(row[name]) for row in rows)] for name in _LISTED}
+    widths = {name: max(map(len, cells)) for name, cells in columns.items()}
+    left_out: list[str] = []
+    for name in _LEFT_OUT_FIRST:
+        if width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= width:
+            break
+        del columns[name], widths[name]
+        left_out.append(name)
+    lines = zip(
+        *([cell.ljust(widths[name]) for cell in cells] for name, cells in columns.items()), strict=True
+    )
+    return ["  ".join(cells).rstrip() for cells in lines], left_out
 
 
 def _write_json(rows: list[dict[str, Any]]) -> None:

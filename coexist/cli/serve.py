@@ -27,7 +27,10 @@ def command(
         from coexist.server.config import load_config
 
         loaded = load_config(config)
-        click.echo(f"{config}: {len(loaded.config.rules)} rules, no mistakes")
+        for caution in loaded.cautions:
+            click.echo(f"caution: {caution}", err=True)
+        count = len(loaded.config.rules)
+        click.echo(f"{config}: {count} {'rule' if count == 1 else 'rules'}, no mistakes")
         return
     from coexist.server.run import BootServer, Ports
 

@@ -23,8 +23,8 @@ from coexist.boot.policy import (
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml
-from coexist.inventory.validation import problem_of
 from coexist.inventory.macset import NOBODY, MacSet
+from coexist.inventory.validation import problem_of
 from coexist.server.checks import cautions, mistakes, selectors
 from coexist.server.templates import ClientFile, compile_templates
 from coexist.wire.mac import parse_mac

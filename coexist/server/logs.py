@@ -33,7 +33,6 @@ class Log:
         self.form = form
         self.stream = stream if stream is not None else sys.stderr
         self.dropped = 0
-        self.written = 0
         self._events: deque[tuple[float, Fields]] = deque()
         self._wake = threading.Event()
         self._closing = False
@@ -100,7 +99,7 @@ class Log:
             while self._events and len(lines) < 1000:
                 lines.append(self._line(*self._events.popleft()))
             if lines:
-                self._write("".join(lines))
+                self._write(lines)
                 self._wake.set()
                 # Lines that come together are written together: each switch of threads costs the loop.
                 if not self._closing:
@@ -108,13 +107,12 @@ class Log:
             elif self._closing:
                 return
 
-    def _write(self, text: str) -> None:
+    def _write(self, lines: list[str]) -> None:
         try:
-            self.stream.write(text)
+            self.stream.write("".join(lines))
             self.stream.flush()
-            self.written += 1
         except (OSError, ValueError):
-            self.dropped += 1
+            self.dropped += len(lines)
 
     def _line(self, at: float, fields: Fields) -> str:
         if self.form == "json":

@@ -74,7 +74,10 @@ def serve_metrics(counters: Counters, clients: ClientsSeen, log: Log, port: int)
     try:
         server, thread = start_http_server(port, ADDRESS, registry)
     except OSError as error:
-        raise HostError(f"metrics cannot be served on {ADDRESS} port {port}: {error.strerror}") from None
+        raise HostError(
+            f"metrics cannot be served on {ADDRESS} port {port}: {error.strerror};"
+            " give metrics_port another number"
+        ) from None
 
     def end() -> None:
         server.shutdown()

@@ -248,7 +248,8 @@ def open_registry(path: Path) -> Registry:
             f"{path}: there is no registry; name the one of a running server, or start the server"
         ) from None
     except sqlite3.Error as error:
-        raise CoexistError(f"{path}: this registry cannot be opened: {error}") from None
+        remedy = "; run this as root or as the server's user" if "readonly" in str(error) else ""
+        raise CoexistError(f"{path}: this registry cannot be opened: {error}{remedy}") from None
 
 
 def iso_time(seconds: float | None) -> str:

@@ -73,6 +73,7 @@ class Reloader:
             except Exception as error:  # noqa: BLE001 the next reload is to be tried all the same
                 self.server.counters.reloads["failed"] += 1
                 self.server.log.event("reload failed", why=repr(error), note="the old configuration goes on")
+                self.server.notifier.say("READY=1")
 
     def _changed(self) -> bool:
         stamps = self._refused if self._refused is not None else self._loaded.stamps
@@ -94,21 +95,27 @@ class Reloader:
                     server.log.event("configuration refused", why=str(problem), note="the old one goes on")
                 server.notifier.say("READY=1")
                 return
-            self._refused = None
-            self._loaded = loaded
-            self._hand_over(loaded, server.apply)
+            if self._hand_over(loaded, server.apply):
+                self._refused, self._loaded = None, loaded
+            else:  # a socket could not be had: the old one goes on, for decisions in the registry too
+                self._refused = loaded.stamps
 
-    def _hand_over(self, loaded: Loaded, use: Callable[[Loaded], Any]) -> None:
+    def _hand_over(self, loaded: Loaded, use: Callable[[Loaded], Any]) -> bool:
+        """Have the loop use a configuration; whether it did."""
         old: list[Loaded] = []
         done = threading.Event()
 
         def change() -> None:
             old.append(self.server.loaded)
-            use(loaded)
-            self.server.notifier.say("READY=1")
-            done.set()
+            try:
+                use(loaded)
+            finally:
+                self.server.notifier.say("READY=1")
+                done.set()
 
         self.server.loop.post(change)
         # The last reference to the old sets is dropped here: freeing a million entries takes a while.
-        done.wait(5.0)
+        while not done.wait(POLL_SECONDS) and not self._stopping:
+            pass
         old.clear()
+        return self.server.loaded is loaded

@@ -91,6 +91,7 @@ class BootServer:
         self.reloader = Reloader(self)
         self._sockets = Sockets(interface)
         self._changes: socket.socket | None = None
+        self._absent: frozenset[IPv4Address] = frozenset()
         self._metrics: Callable[[], None] | None = None
 
     # -- from start to end ---------------------------------------------------------------------
@@ -100,9 +101,11 @@ class BootServer:
         sys.setswitchinterval(_SWITCH_SECONDS)
         _raise_file_limit()
         config = self.loaded.config
-        self._open_registry(registry_path(self.path, config, os.environ.get("STATE_DIRECTORY")))
         self._arrange(config, at_start=True)
+        self._open_registry(registry_path(self.path, config, os.environ.get("STATE_DIRECTORY")))
         self.use(self.loaded)
+        if self.http is not None:
+            self.http.start()
         self._watch_interfaces()
         if config.metrics_port is not None:
             from coexist.server.metrics import serve_metrics
@@ -118,6 +121,7 @@ class BootServer:
             self.recorder.start()
         gc.collect()
         gc.freeze()
+        self._say_what_is_strange()
         self.log.event(
             "ready",
             server=config.name,
@@ -196,6 +200,7 @@ class BootServer:
         self.use(loaded)
         gc.freeze()
         self.counters.reloads["done"] += 1
+        self._say_what_is_strange()
         self.log.event("configuration in use", file=str(loaded.path), rules=len(loaded.config.rules))
 
     @property
@@ -232,6 +237,28 @@ class BootServer:
             }
             known |= {field: value for field, value in own.items() if value}
         return known
+
+    def _say_what_is_strange(self) -> None:
+        for caution in self.loaded.cautions:
+            self.log.event("caution", why=str(caution))
+        self._absent = frozenset()
+        self._say_what_is_absent()
+
+    def _say_what_is_absent(self) -> None:
+        """An address that no interface has may come; until then nobody is answered from it."""
+        try:
+            here = interfaces.addresses()
+        except OSError:
+            return
+        wanted = {listen.address for listen in self.loaded.config.listen}
+        absent = frozenset(address for address in wanted - here.keys() if not address.is_loopback)
+        for address in sorted(absent - self._absent):
+            self.log.event(
+                "address not on this host",
+                address=str(address),
+                note="it is served once an interface has it; `ip address` lists what there is",
+            )
+        self._absent = absent
 
     def _use_http(self, loaded: Loaded) -> None:
         settings = loaded.config.http or HttpSettings()
@@ -275,7 +302,7 @@ class BootServer:
             address: self._new_tftp(config, address) for address in sorted(wanted_tftp - self.tftp.keys())
         }
         if at_start and config.http is not None:
-            self._start_http(config, config.http)
+            self._bind_http(config, config.http)
         for role in [role for role in self.proxies if role not in wanted_roles]:
             self.proxies.pop(role).close()
         for address in [address for address in self.tftp if address not in wanted_tftp]:
@@ -288,14 +315,13 @@ class BootServer:
             service.start()
         self._arrange_watch(config)
 
-    def _start_http(self, config: BootServerConfig, settings: HttpSettings) -> None:
+    def _bind_http(self, config: BootServerConfig, settings: HttpSettings) -> None:
         from coexist.server.http import HttpService
 
         sockets = {
             listen.address: self._sockets.tcp(listen.address, settings.port) for listen in config.listen
         }
         self.http = HttpService(sockets, door=self.door, counters=self.counters, log=self.log)
-        self.http.start()
 
     def _new_proxy(self, role: int) -> ProxyDhcp:
         port = self.ports.dhcp if role == DHCP_PORT else self.ports.boot_server
@@ -364,6 +390,7 @@ class BootServer:
         for proxy in self.proxies.values():
             proxy.refresh()
         self.log.event("interfaces changed")
+        self._say_what_is_absent()
 
     # -- registry ------------------------------------------------------------------------------
 

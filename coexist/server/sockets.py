@@ -13,6 +13,7 @@ RECEIVE_OCTETS = 4 << 20
 _SO_RCVBUFFORCE = 33
 _IP_FREEBIND = 15
 _FIRST_HANDED = 3
+_MOVABLE = frozenset({67, 69, 4011})  # options of `coexist serve`
 
 
 class Sockets:
@@ -105,9 +106,10 @@ def _explain(error: OSError, address: IPv4Address | None, port: int, kind: str, 
                 f" time; `ss -l{kind[0].lower()}np sport = :{port}` says which"
             )
         case errno.EACCES | errno.EPERM:
+            elsewhere = f", or with --port-{port} to try it out" if port in _MOVABLE else ""
             return (
                 f"{where} may not be used by this user; start with CAP_NET_BIND_SERVICE (the systemd unit"
-                f" does), or with --port-{port} to try it out"
+                f" does){elsewhere}"
             )
         case errno.ENODEV:
             return f"there is no interface {interface}; `ip link` lists them"

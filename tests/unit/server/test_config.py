@@ -43,6 +43,20 @@ def problems(tmp_path, text):
             "coexist.yaml:5:12:",
             "stands twice",
         ),
+        (HEAD + "tftp: {port_range: [5001, 5000]}\n", "coexist.yaml:3:20:", "write the smaller port first"),
+        (HEAD + "tftp: {port_range: [5001, 70000]}\n", "coexist.yaml:3:27:", "write 65535 or less"),
+        (HEAD + "tftp: {rot: x}\n", "coexist.yaml:3:8:", "did you mean 'root'?"),
+        (
+            "name: otc\nlisten:\n  - {address: 10.10.0.6}\n  - {address: 10.10.0.6, vlan: a}\n",
+            "coexist.yaml:4:15:",
+            "the address 10.10.0.6 stands twice, first in line 3",
+        ),
+        (
+            HEAD + "rules:\n  - name: a\n    clients: {everyone: true}\n    menu:\n      items:\n"
+            "        - {text: x, type: 2}\n        - {text: y}\n        - {text: z, local: true}\n",
+            "coexist.yaml:9:11:",
+            "the boot server type 2 stands twice, first in line 8",
+        ),
         (HEAD + "name: again\n", "coexist.yaml:3:1:", "stands twice"),
         ("- a\n", "coexist.yaml:1:1:", "is a mapping"),
         ("a: [\n", "coexist.yaml:2:1:", "not YAML"),
@@ -105,3 +119,36 @@ def test_any_list_is_read_as_line_by_line(tmp_path_factory, text):
     _read_lines(path.read_bytes(), path, 1, macs, slow)
     assert _read_list(path, Position("c"), quick).points == macs
     assert quick == slow
+
+
+def test_what_is_strange_is_said_and_served(tmp_path, capsys):
+    (tmp_path / "coexist.yaml").write_text(
+        HEAD + "tftp: {root: none}\n"
+        "groups: {lab: {prefixes: ['52:54:02']}}\n"
+        "rules:\n"
+        "  - {name: a, clients: {groups: [lab, lad]}, programs: {bios: a.0}}\n"
+        "  - {name: b, clients: {macs: ['52:54:00:00:00:01']}}\n"
+        "  - {name: c, clients: {everyone: true}, programs: {bios: c.0}}\n"
+        "  - {name: d, clients: {macs: ['52:54:00:00:00:02']}, action: ignore}\n"
+    )
+    assert run(["serve", str(tmp_path / "coexist.yaml"), "--check"]) == 0
+    said = capsys.readouterr()
+    assert "4 rules, no mistakes" in said.out
+    expected = """
+caution: coexist.yaml:3:14: there is no directory none: no file is served until it is there; create it, or
+caution: coexist.yaml:6:39: no group 'lad' is declared in this file: it has only the machines registered into
+caution: coexist.yaml:7:5: the rule 'b' has no program: its clients are not answered; write `programs: {bios:
+caution: coexist.yaml:9:5: no client gets to the rule 'd': 'c' before it takes everyone; put 'c' last
+"""
+    lines = said.err.replace(f"{tmp_path}/", "").splitlines()
+    assert [line[: len(wanted)] for line, wanted in zip(lines, expected.split("\n")[1:-1], strict=True)] == (
+        expected.split("\n")[1:-1]
+    )
+
+
+@pytest.mark.parametrize("services", ["[tftp]", "[boot-server]"])
+def test_only_what_is_served_is_looked_at(tmp_path, services):
+    (tmp_path / "coexist.yaml").write_text(HEAD + f"services: {services}\ntftp: {{root: none}}\n")
+    cautions = [caution.message for caution in load_config(tmp_path / "coexist.yaml").cautions]
+    wanted = "no directory" if services == "[tftp]" else "there is no rule"
+    assert [wanted in caution for caution in cautions] == [True]

@@ -40,6 +40,7 @@ def test_a_probe_is_answered_and_no_client_is_seen(start, tmp_path):
     client.sendto(encode(plain), ("127.0.0.1", running.port(67)))
     # A machine that really boots is behind all of them in the registry's queue.
     assert running.ask(discover("52:54:01:00:00:01"), sock=client).file == b"late.0"
+    running.said.wait_for('"event":"answered","mac":"52:54:01:00:00:01"')
     assert running.server.clients.addresses == {}
     counters = running.server.counters
     assert dict(counters.decisions) == {(67, "PROBE"): 3, (4011, "PROBE"): 1, (67, "DELAYED"): 1,

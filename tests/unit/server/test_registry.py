@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
+from typing import Any
 
 import pytest
 
 from coexist.boot.policy import NOBODY_REGISTERED, Registered
 from coexist.cli import run
+from coexist.cli.clients import _LISTED, table_of
 from coexist.errors import Problem
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
 from coexist.server.recorder import Recorder
 from coexist.server.registry import ClientRow, Note, Registry
 from coexist.server.seen import ClientsSeen
+from tests.unit.server.conftest import config
 
 
 def found(registry: Registry, mac: int) -> ClientRow:
@@ -224,3 +228,38 @@ def test_strangers_are_those_the_configuration_does_not_know(tmp_path, capsys):
     listed = capsys.readouterr().out
     assert ("52:54:00:00:00:01" in listed, "52:54:00:00:00:02" in listed) == (False, True)
     assert run(["clients", "list", str(tmp_path / "r.sqlite"), "--strangers"]) == 2
+
+
+def test_a_registration_that_changes_nothing_says_so(tmp_path, capsys):
+    """A rendered configuration serves its lists: whoever registers a machine there waits in vain."""
+    path = tmp_path / "coexist.yaml"
+    Registry(tmp_path / "registry.sqlite").close()
+    listed = {"name": "a", "clients": {"macs": ["52:54:00:00:00:01"]}}
+
+    def said(*clients: dict[str, Any], group: str = "") -> str:
+        rules = [{"name": str(n), "clients": each} for n, each in enumerate(clients)]
+        path.write_text(json.dumps(config(rules=[listed, *rules])))
+        words = ["clients", "register", str(path), "52:54:00:00:00:07"]
+        assert run([*words, *(["--group", group] if group else [])]) == 0
+        return capsys.readouterr().err
+
+    assert "no rule of" in said()
+    assert said({"registered": True}) == ""
+    assert said({"groups": ["lab"]}, group="lab") == ""
+    assert "asks for the group 'lad' (groups: lab)" in said(
+        {"groups": ["lab"], "registered": True}, group="lad"
+    )
+    assert "asks for registered clients" in said({"groups": ["lab"]}, group="lad")
+
+
+def test_the_list_fits_a_terminal(path):
+    row = dict.fromkeys(_LISTED, "ten octets") | {
+        "mac": "52:54:00:00:00:01",
+        "decision": "no rule is about this client",
+    }
+    wide, nothing = table_of([row], None)
+    assert (nothing, len(wide[1]) > 80) == ([], True)
+    lines, left_out = table_of([row], 80)
+    assert max(map(len, lines)) <= 80
+    assert left_out == ["requests", "address", "vlan", "name", "architecture"]
+    assert {"mac", "decision"} <= set(table_of([row], 10)[0][0].split())

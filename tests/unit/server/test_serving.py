@@ -9,6 +9,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import count
 
@@ -281,6 +282,39 @@ def test_what_tftp_refuses(start, tmp_path):
     assert (tmp_path / "root" / "file").read_bytes() == b"x"
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("/secret", 1),
+        ("../secret", 2),
+        ("/../secret", 2),
+        ("dir/../../secret", 2),
+        ("..\\secret", 2),
+        ("\\..\\secret", 2),
+        ("dir\\..\\..\\secret", 2),
+        ("%2e%2e/secret", 1),
+        ("..%2fsecret", 1),
+        ("..;/secret", 1),
+        ("out", 2),
+        ("outdir/secret", 2),
+        ("C:\\secret", 1),
+    ],
+)
+def test_no_spelling_reaches_what_is_outside(start, tmp_path, name, code):
+    """TFTP knows no percent signs: what they hide is a name like any other, and there is no such file."""
+    running = start(config())
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "root" / "dir").mkdir()
+    (tmp_path / "root" / "out").symlink_to(tmp_path / "secret")
+    (tmp_path / "root" / "outdir").symlink_to(tmp_path)
+    (tmp_path / "root" / "dir" / "file").write_bytes(b"x")
+    assert fetch(running, name).code == code
+    inside = [("dir\\file", b"x"), ("/dir//./file", b"x"), (str(tmp_path / "secret"), None)]
+    for inner, content in inside:
+        got = fetch(running, inner)
+        assert (got[0] == content) if content is not None else got.code == 1
+
+
 def test_the_whitelist_counts_for_files_too(start, tmp_path):
     """Loopback has no neighbours, so the MAC comes from what the client's DHCP packets said."""
     running = start(config(tftp={"root": "root"}))
@@ -432,6 +466,8 @@ def test_http_serves_ranges_under_the_same_rules(start, tmp_path):
     assert get("/nothing")[0] == 404
     assert get("/%2e%2e/secret")[0] == 403
     assert get("/..%5csecret")[0] == 403
+    assert get("/%252e%252e/secret")[0] == 404
+    assert get("/file%00.txt")[0] == 403
     offer = running.ask(discover(THIN, 7, options={60: b"HTTPClient:Arch:00016"}))
     assert offer.options[67] == f"{base}/syslinux64.efi\0".encode()
     assert offer.options[60] == b"HTTPClient"
@@ -553,3 +589,33 @@ def test_json_logs_and_a_storm_of_one_client(start):
     answered = [line for line in lines if line["event"] == "answered"]
     assert len(answered) == 12
     assert answered[0]["mac"] == THIN
+
+
+def test_a_configuration_whose_sockets_cannot_be_had_is_refused_for_registrations_too(start, tmp_path):
+    """The rules of a refused configuration must not come into use by the next decision in the registry."""
+    running = start(config(registry="registry.sqlite"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.2", 0))
+        running.server.ports = replace(running.server.ports, tftp=taken.getsockname()[1])
+        listen = [{"address": "127.0.0.1"}, {"address": "127.0.0.2"}]
+        (tmp_path / "coexist.yaml").write_text(json.dumps(config(registry="registry.sqlite", listen=listen)))
+        running.said.wait_for("configuration refused .*is in use.*the old one goes on")
+        registry = Registry(tmp_path / "registry.sqlite")
+        registry.decide(0x525400000042, "registered")
+        registry.close()
+        while 0x525400000042 not in running.server.loaded.policy.rules[0].clients:
+            time.sleep(0.01)
+        assert len(running.server.loaded.config.listen) == 1
+        assert running.ask(discover("52:54:00:00:00:42")).file == b"lpxelinux.0"
+    running.server.reloader.request()
+    running.said.wait_for("configuration in use")
+    assert len(running.server.loaded.config.listen) == 2
+
+
+def test_what_is_not_there_is_said_at_the_start(start):
+    running = start(config(listen=[{"address": "127.0.0.1"}, {"address": "198.51.100.7"}],
+                           tftp={"root": "gone"}))  # fmt: skip
+    running.said.wait_for("address not on this host address=198.51.100.7")
+    running.said.wait_for("caution .*coexist.yaml:1:.*there is no directory .*gone")
+    running.said.wait_for("ready")
+    assert running.ask(discover(THIN)).file == b"lpxelinux.0"

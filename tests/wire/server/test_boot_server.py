@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import islice
 from pathlib import Path
@@ -18,66 +18,15 @@ import pytest
 from tftpy import TftpException
 
 from coexist.boot.request import ClientKind
-from coexist.wire.bootp import Packet, encode
+from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.mac import format_mac, mac_bytes
 from coexist.wire.options import MessageType, Option
 from coexist.wire.tftp import ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
-from tests.harness.client import Heard, PxeClient, hardware_address, tftp_get
-from tests.harness.network import Host, Network
-from tests.harness.processes import Process
-from tests.harness.servers import start_boot_server, start_dhcpd
-
-OTC = IPv4Address("10.10.0.6")
-THIN = "00:80:64:10:00:01"
-STRANGER = "00:80:64:99:00:01"
-
-
-class Site:
-    """Two VLANs and a router with a relay; the boot server stands in both unless it is told otherwise."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        network.vlan("office", "10.10.0.0/16")
-        network.vlan("workshop", "10.20.0.0/16")
-        self.otc = network.host("otc", {"office": OTC, "workshop": "10.20.0.6"})
-        self.desk = network.host("desk", {"office": "10.10.1.7"})
-        self.bench = network.host("bench", {"workshop": "10.20.1.7"})
-        root = self.otc.directory / "tftp"
-        root.mkdir()
-        (root / "lpxelinux.0").write_bytes(b"thin" * 5000)
-
-    def config(self, **changes: Any) -> dict[str, Any]:
-        return {
-            "name": "otc",
-            "listen": [{"address": str(OTC), "vlan": "office"}, {"address": "10.20.0.6", "vlan": "workshop"}],
-            "rules": [
-                {
-                    "name": "thin",
-                    "clients": {
-                        "macs": [THIN, format_mac(hardware_address(self.desk))],
-                    },
-                    "programs": {"bios": "lpxelinux.0", "uefi-x64": "syslinux64.efi"},
-                }
-            ],
-            "tftp": {"root": "tftp"},
-            "registry": "registry.sqlite",
-            **changes,
-        }
-
-    def serve(self, *arguments: str, host: Host | None = None, **changes: Any) -> Process:
-        on = host or self.otc
-        path = on.write("coexist.yaml", json.dumps(self.config(**changes)))
-        return start_boot_server(on, path, *arguments, ready="ready")
-
-    def client(self, host: Host, mac: str = THIN, **more: Any) -> PxeClient:
-        return PxeClient(host, mac, **more)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with Network() as network:
-        yield Site(network)
+from tests.harness.client import Heard, hardware_address, tftp_get
+from tests.harness.processes import PATIENCE
+from tests.harness.servers import start_dhcpd
+from tests.wire.server.conftest import OTC
 
 
 def test_broadcasts_are_answered_from_the_address_of_their_vlan(site):
@@ -134,6 +83,22 @@ def test_relayed_requests_are_answered_to_the_relay(site):
     assert heard.packet.file == b"lpxelinux.0"
     assert heard.packet.siaddr == OTC
     assert heard.packet.giaddr == IPv4Address("10.20.0.1")
+
+
+@pytest.mark.parametrize("told", [b"\x01\x04port", bytes((1, 200)) + bytes(200) + bytes((2, 98)) + bytes(98)])
+def test_what_the_relay_tells_is_repeated_to_it(site, told):
+    """RFC 3046 section 2.2: octet for octet, and the last option (2.1); longer than 255: RFC 3396."""
+    site.serve()
+    with site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as relay:
+        relay.bind(("10.20.1.7", 67))
+        relay.settimeout(PATIENCE)
+        with site.client(site.bench) as client:
+            packet = client.packet(MessageType.DISCOVER, {Option.RELAY_AGENT_INFORMATION: told})
+        relay.sendto(encode(replace(packet, hops=1, giaddr=IPv4Address("10.20.1.7"))), ("10.20.0.6", 67))
+        answer = decode(relay.recv(4096))
+    assert isinstance(answer, Packet)
+    assert answer.options[Option.RELAY_AGENT_INFORMATION] == told
+    assert list(answer.options)[-1] == Option.RELAY_AGENT_INFORMATION
 
 
 @pytest.mark.needs("dhcpd")
@@ -418,3 +383,54 @@ def test_a_flood_of_random_macs_is_bounded_in_memory(site):
 def _resident_kib(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+def test_a_reload_under_load_leaves_nobody_unanswered(site):
+    """Every DISCOVER gets its one answer, by the old rules or by the new ones."""
+    listed = [format_mac(0x008064100000 + number) for number in range(1000)]
+    site.otc.write("thin.macs", "\n".join(listed))
+
+    def rules(file: str) -> list[dict[str, Any]]:
+        return [{"name": "thin", "clients": {"files": ["thin.macs"]}, "programs": {"bios": file}}]
+
+    process = site.serve(rules=rules("0.0"))
+    files: set[bytes] = set()
+    sock = site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("10.20.1.7", 67))
+    sock.settimeout(PATIENCE)
+    xid = 0
+
+    def ask_them_all() -> None:
+        """Sixteen at a time are on the way; each must be answered before the next is asked."""
+        nonlocal xid
+        waiting: set[int] = set()
+        for _ in range(500):
+            while len(waiting) < 16:
+                xid += 1
+                waiting.add(xid)
+                packet = Packet(
+                    op=1,
+                    xid=xid,
+                    chaddr=mac_bytes(0x008064100000 + xid % 1000),
+                    giaddr=IPv4Address("10.20.1.7"),
+                    options={53: b"\x01", 60: b"PXEClient", 93: b"\0\0"},
+                )
+                sock.sendto(encode(packet), ("10.20.0.6", 67))
+            answer = decode(sock.recv(4096))
+            assert isinstance(answer, Packet)
+            waiting.remove(answer.xid)
+            files.add(answer.file)
+        for _ in range(len(waiting)):
+            answer = decode(sock.recv(4096))
+            assert isinstance(answer, Packet)
+            waiting.remove(answer.xid)
+
+    for generation in range(1, 6):
+        before = len(process.output)
+        site.otc.write("coexist.yaml", json.dumps(site.config(rules=rules(f"{generation}.0"))))
+        process.send_signal(signal.SIGHUP)
+        while "configuration in use" not in process.output[before:]:
+            ask_them_all()
+        ask_them_all()
+        assert f"{generation}.0".encode() in files
+    sock.close()

@@ -1,0 +1,130 @@
+"""What is wrong with a boot server's configuration beyond its shape, and what is only strange.
+
+A mistake refuses the configuration. A caution does not: the directory may be mounted later, a group may get
+its first member by ``coexist clients register``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from coexist.boot.policy import BootServerConfig, ClientSelector, MenuSettings, PolicyRule
+from coexist.errors import Problem
+from coexist.inventory.documents import SourceMap
+from coexist.inventory.values import closest
+
+Place = tuple[str | int, ...]
+
+
+def selectors(config: BootServerConfig) -> dict[Place, ClientSelector]:
+    """Every selector of a configuration by its place, those behind ``except`` too."""
+    found: dict[Place, ClientSelector] = {
+        ("rules", number, "clients"): rule.clients for number, rule in enumerate(config.rules)
+    }
+    found |= {("groups", name): selector for name, selector in config.groups.items()}
+    for key in ("deny", "known"):
+        selector = getattr(config, key)
+        if selector is not None:
+            found[(key,)] = selector
+    for path, selector in list(found.items()):
+        inner, at = selector.excluded, (*path, "except")
+        while inner is not None:
+            found[at] = inner
+            inner, at = inner.excluded, (*at, "except")
+    return found
+
+
+def mistakes(config: BootServerConfig, sources: SourceMap) -> list[Problem]:
+    """What cannot be served by."""
+    services = sources.at(("services",), value=True)
+    problems = []
+    if "dhcp" in config.services:
+        remedy = "take `dhcp` out; a DHCP server stands beside it"
+        problems.append(Problem(services, "the boot server leases no addresses", remedy))
+    if "http" in config.services and config.http is None:
+        problems.append(Problem(services, "`http` has no settings", "write `http: {port: 80}`"))
+    problems += _twice(
+        ((rule.name, ("rules", number, "name")) for number, rule in enumerate(config.rules)),
+        sources,
+        "the rule {!r}",
+        "give each rule a name of its own: logs and metrics tell them apart by it",
+    )
+    problems += _twice(
+        ((str(listen.address), ("listen", number, "address")) for number, listen in enumerate(config.listen)),
+        sources,
+        "the address {}",
+        "list each address once",
+    )
+    for number, rule in enumerate(config.rules):
+        if rule.menu is not None:
+            problems += _menu_mistakes(rule.menu, ("rules", number, "menu", "items"), sources)
+    return problems
+
+
+def cautions(config: BootServerConfig, sources: SourceMap, directory: Path) -> list[Problem]:
+    """What is served by all the same; ``directory`` is where relative names begin."""
+    found = []
+    for path, selector in selectors(config).items():
+        for number, name in enumerate(selector.groups):
+            if name not in config.groups:
+                found.append(
+                    Problem(
+                        sources.at((*path, "groups", number), value=True),
+                        f"no group {name!r} is declared in this file: it has only the machines registered"
+                        " into it",
+                        closest(name, config.groups) if config.groups else f"write `groups: {{{name}: ...}}`",
+                    )
+                )
+    if config.services & {"proxydhcp", "boot-server"}:
+        found += _idle_rules(config.rules, sources)
+    served = {("tftp", "root"): config.tftp.root} if config.services & {"tftp", "http"} else {}
+    if config.http is not None and config.http.root is not None:
+        served["http", "root"] = config.http.root
+    for path, root in served.items():
+        if not (directory / root).is_dir():
+            message = f"there is no directory {directory / root}: no file is served until it is there"
+            found.append(Problem(sources.at(path, value=True), message, "create it, or name another"))
+    return found
+
+
+def _idle_rules(rules: tuple[PolicyRule, ...], sources: SourceMap) -> list[Problem]:
+    if not rules:
+        remedy = "write `rules:`, or `services: [tftp]` for files only"
+        return [Problem(sources.at(("rules",)), "there is no rule: nobody is answered", remedy)]
+    found = []
+    takes_all: PolicyRule | None = None
+    for number, rule in enumerate(rules):
+        if takes_all is not None:
+            message = f"no client gets to the rule {rule.name!r}: {takes_all.name!r} before it takes everyone"
+            remedy = f"put {takes_all.name!r} last"
+            found.append(Problem(sources.at(("rules", number)), message, remedy))
+        elif rule.action == "serve" and not rule.programs and rule.menu is None:
+            message = f"the rule {rule.name!r} has no program: its clients are not answered"
+            remedy = "write `programs: {bios: ...}`, or `action: ignore`"
+            found.append(Problem(sources.at(("rules", number)), message, remedy))
+        if rule.clients.everyone and rule.clients.excluded is None and rule.architectures is None:
+            takes_all = takes_all or rule
+    return found
+
+
+def _menu_mistakes(menu: MenuSettings, path: Place, sources: SourceMap) -> list[Problem]:
+    """The client says which line it chose by the line's type alone."""
+    types = (
+        (str(item.type or number), (*path, number - 1))
+        for number, item in enumerate(menu.items, start=1)
+        if not item.local
+    )
+    remedy = "give each item a `type` of its own; one without has the number of its place"
+    return _twice(types, sources, "the boot server type {}", remedy)
+
+
+def _twice(named: Iterable[tuple[str, Place]], sources: SourceMap, what: str, remedy: str) -> list[Problem]:
+    first: dict[str, Place] = {}
+    found = []
+    for name, path in named:
+        if first.setdefault(name, path) != path:
+            line = sources.at(first[name], value=True).line
+            message = f"{what.format(name)} stands twice, first in line {line}"
+            found.append(Problem(sources.at(path, value=True), message, remedy))
+    return found
