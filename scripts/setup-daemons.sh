@@ -8,7 +8,7 @@ packages=(
     iproute2 tcpdump
     isc-dhcp-server kea-dhcp4-server kea-admin dnsmasq-base
     tftpd-hpa tftp-hpa atftp
-    qemu-system-x86 seabios ovmf ipxe-qemu
+    qemu-system-x86 seabios ovmf ipxe-qemu ipxe
     openssh-server sudo
     gcc libc6-dev
 )

@@ -94,6 +94,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX422", "boots-from-stranger", WARNING, "The boot server's address belongs to no declared server"),
     ("CX423", "no-boot-program", ERROR, "A boot service has no boot program at all"),
     ("CX424", "pxe-offer-for-http-client", ERROR, "A UEFI HTTP boot client gets only PXE offers, which it ignores"),
+    ("CX425", "ipxe-boots-elsewhere", ERROR, "Chain-loaded iPXE boots from another server than its first stage"),
     # -- CX5xx not expressible on that target ------------------------------------------------------
     ("CX501", "target-without-delay", ERROR, "The target has no delay, and one is declared"),
     ("CX502", "target-without-secs-threshold", ERROR, "The target cannot compare the client's secs"),

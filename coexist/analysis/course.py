@@ -6,7 +6,7 @@ either way, both are followed, and equal states once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address
@@ -49,13 +49,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """The end of one course. ``calm``: see `_Node`; ``clocked``: whether a server's clock mattered."""
+    """The end of one course. ``calm``: see `_Node`; ``clocked``: whether a server's clock mattered;
+    ``servers``: the state each server is left in."""
 
     outcome: Outcome
     trace: Link
     signature: tuple[Any, ...]
     clocked: bool
     calm: float
+    servers: Mapping[str, Any]
 
     def earlier(self, seconds: float) -> Leaf:
         """The same course with a first window that is so much shorter."""
@@ -68,13 +70,13 @@ class Leaf:
             latest=None if found.latest is None else found.latest - seconds,
             ended=found.ended - seconds,
         )
-        return Leaf(shifted, self.trace, self.signature, self.clocked, self.calm)
+        return Leaf(shifted, self.trace, self.signature, self.clocked, self.calm, self.servers)
 
 
 @dataclass(slots=True, eq=False)
 class _Item:
     """Something that will happen to the client (``heard``) or to the server ``sender``: a packet of another
-    one comes by (``overheard``), or it wakes."""
+    one comes by (``overheard``), or it wakes, ``due`` in the servers' time."""
 
     lo: float
     hi: float
@@ -83,6 +85,7 @@ class _Item:
     heard: Heard | None
     reply: Reply | None
     overheard: Arrival | None = None
+    due: float = 0.0
 
 
 @dataclass(slots=True)
@@ -110,10 +113,21 @@ class _Node:
 
 
 class Course:
-    """The run of one client through one world, for any phases."""
+    """The run of one client through one world, for any phases.
+
+    ``before``: the states that an earlier stage of this boot left the servers in, ``ahead`` seconds before
+    this one's first DISCOVER, the zero of the client's time.
+    """
 
     def __init__(
-        self, world: World, segment: Segment, firmware: Firmware, machine: Machine, silent: frozenset[str]
+        self,
+        world: World,
+        segment: Segment,
+        firmware: Firmware,
+        machine: Machine,
+        silent: frozenset[str],
+        before: Mapping[str, Any] | None = None,
+        ahead: float = 0.0,
     ) -> None:
         self.world = world
         self.segment = segment
@@ -121,6 +135,8 @@ class Course:
         self.machine = machine
         self.listeners = tuple(x for x in segment.listeners if x.model.name not in silent)
         self.silent = silent
+        self.before = before or {}
+        self.ahead = ahead
         self.overhearing = tuple(x for x in self.listeners if x.relay is None and x.model.overhears)
         models = {x.model.name: x.model for x in self.listeners}
         self.clocked = tuple(model for model in models.values() if len(model.phases) > 1)
@@ -134,7 +150,7 @@ class Course:
 
     def follow(self, phase: float, clock: float) -> list[Leaf]:
         """Every course of events for given phases."""
-        servers: dict[str, Any] = {"": clock}
+        servers: dict[str, Any] = {**self.before, "": clock}
         step = self.firmware.begin(self.machine, phase)
         start = _Node(step, None, servers, (), 0.0, Link(None, "begin", 0.0, "", None), ())
         leaves: list[Leaf] = []
@@ -237,7 +253,7 @@ class Course:
             for model in self.clocked
             if model.name in node.servers
         )
-        return Leaf(outcome, trace, (key, node.order), clocked, node.calm)
+        return Leaf(outcome, trace, (key, node.order), clocked, node.calm, node.servers)
 
     def _boot(self, end: Boot, now: float, discovers: int) -> Outcome:
         owner = self.world.owners.get(end.server) if isinstance(end.server, IPv4Address) else None
@@ -306,7 +322,8 @@ class Course:
     ) -> None:
         """Put one packet to one server, and its replies on their way."""
         model = listener.model
-        arrival = Arrival(packet=packet, at=at[0], port=port, address=listener.address, source=source)
+        when = at[0] + self.ahead
+        arrival = Arrival(packet=packet, at=when, port=port, address=listener.address, source=source)
         reaction = model.receive(self._state(node, model.name), arrival)
         if reaction.unanswered is not None:
             node.trace = Link(node.trace, "silent", at[0], model.name, reaction.unanswered.why)
@@ -322,7 +339,7 @@ class Course:
         model = self.world.models[item.sender]
         state = self._state(node, item.sender)
         if item.overheard is None:
-            reaction = model.resume(state, item.lo)
+            reaction = model.resume(state, item.due)
         else:
             reaction = model.receive(state, item.overheard)
         listener = next(
@@ -337,20 +354,23 @@ class Course:
             node.servers = {**node.servers, name: reaction.state}
         if reaction.wake is not None:
             self._numbers += 1
-            node.items = (*node.items, _Item(reaction.wake, reaction.wake, self._numbers, name, None, None))
+            wake = reaction.wake - self.ahead
+            item = _Item(wake, wake, self._numbers, name, None, None, due=reaction.wake)
+            node.items = (*node.items, item)
         for reply in reaction.replies:
             self.involved[name] = None
+            earliest = reply.earliest - self.ahead
             lost = self._loses(listener, reply)
             if lost:
-                node.trace = Link(node.trace, "lost", reply.earliest, name, lost)
+                node.trace = Link(node.trace, "lost", earliest, name, lost)
                 continue
-            node.trace = Link(node.trace, "reply", reply.earliest, name, reply)
+            node.trace = Link(node.trace, "reply", earliest, name, reply)
             self._numbers += 1
             source = listener.address
             known = (source, reply.source_port, reply.packet)
             heard = self._interned.setdefault(known, Heard(reply.packet, source, reply.source_port))
-            latest = reply.latest + spread + self.segment.jitter
-            item = _Item(reply.earliest, latest, self._numbers, name, heard, reply)
+            latest = reply.latest - self.ahead + spread + self.segment.jitter
+            item = _Item(earliest, latest, self._numbers, name, heard, reply)
             if self.reads_from > item.lo:
                 item.lo, item.hi = self.reads_from, max(self.reads_from, item.hi)
             node.items = (*node.items, item)
@@ -370,7 +390,7 @@ class Course:
                 source=(source, reply.source_port),
             )
             self._numbers += 1
-            at, number = reply.earliest, self._numbers
+            at, number = reply.earliest - self.ahead, self._numbers
             node.items = (*node.items, _Item(at, at, number, listener.model.name, None, None, arrival))
 
     def _loses(self, listener: Listener, reply: Reply) -> str | None:
@@ -379,7 +399,7 @@ class Course:
             return "DHCP snooping drops the replies of this server"
         if listener.relay is not None and reply.address != listener.relay:
             return "it does not send to the relay agent, so the answer stays on its own VLAN"
-        if reply.latest < self.segment.forwarding_delay:
+        if reply.latest - self.ahead < self.segment.forwarding_delay:
             return "the switch port does not forward yet"
         return None
 

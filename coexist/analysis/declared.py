@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coexist.analysis.profiles import firmware_kind
 from coexist.analysis.race import ClientCase, Outcome
 from coexist.errors import Position
 from coexist.inventory import Inventory
@@ -29,6 +30,8 @@ def _scope_path(inventory: Inventory, case: ClientCase, server: str) -> Path:
         for number, rule in enumerate(scope.rules):
             about = rule.clients is None or case.mac in inventory.members(rule.clients)
             fits = rule.architectures is None or case.architecture in rule.architectures
+            if rule.user_class == "iPXE" and firmware_kind(inventory.site, case.firmware) != "ipxe":
+                continue
             gives = rule.filename or rule.programs or rule.next_server or rule.options
             if about and fits and gives:
                 return ("scopes", name, "rules", number)

@@ -9,13 +9,14 @@ as the course of events differs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coexist.analysis.course import Course, Leaf, Outcome
 from coexist.analysis.timeline import Event, read_trace, with_names
 from coexist.analysis.world import World
-from coexist.boot.firmware.machine import Machine
+from coexist.boot.firmware.machine import Firmware, Machine
 from coexist.wire.architecture import CANONICAL_CODE
 
 CUT_SHORT = "more orders of arrival are possible than were followed"
@@ -54,24 +55,54 @@ class RaceResult:
 
 def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> RaceResult:
     """Follow one client; servers in ``silent`` are switched off."""
-    firmware = world.firmwares[case.firmware]
+    course = course_of(world, case, silent)
+    return result_of(world, case, [course], leaves_of(course))
+
+
+def course_of(
+    world: World,
+    case: ClientCase,
+    silent: frozenset[str],
+    *,
+    firmware: Firmware | None = None,
+    before: Mapping[str, Any] | None = None,
+    ahead: float = 0.0,
+) -> Course:
+    """The course of one client through the world; ``before`` and ``ahead`` as `Course` has them."""
+    firmware = firmware or world.firmwares[case.firmware]
     segment = world.segments[case.vlan]
+    if before is not None:
+        # Its port forwarded for the stage before.
+        segment = replace(segment, forwarding_delay=0.0)
     machine = Machine(mac=case.mac, architecture=CANONICAL_CODE.get(case.architecture, 0), uuid=world.uuid)
-    course = Course(world, segment, firmware, machine, silent)
+    return Course(world, segment, firmware, machine, silent, before, ahead)
+
+
+def leaves_of(course: Course) -> list[Leaf]:
+    """Every end of a course, the likeliest first."""
     # Servers keep the same time, so where in its second a clock stands is one unknown for all of them.
     first, *others = max((model.phases for model in course.clocked), key=len, default=(0.0,))
+    if course.before:
+        first, others = course.before[""], []
     leaves = _over_phases(course, first)
     # It counts only once packets queue up behind a delay.
     if any(leaf.clocked for leaf in leaves):
         for clock in others:
             leaves += _over_phases(course, clock)
+    return leaves
+
+
+def result_of(world: World, case: ClientCase, courses: list[Course], leaves: list[Leaf]) -> RaceResult:
+    """What the leaves of a client's courses come to."""
     outcomes = tuple(replace(found, why=with_names(found.why, world.owners)) for found in _merge(leaves))
     keys = {(o.winner, o.boot_server, o.file) for o in outcomes}
-    notes = dict.fromkeys((*firmware.assumptions, *segment.assumptions))
-    for name in course.involved:
-        notes.update(dict.fromkeys(world.models[name].assumptions))
-    if course.cut_short:
-        notes[CUT_SHORT] = None
+    notes: dict[str, None] = {}
+    for course in courses:
+        notes.update(dict.fromkeys((*course.firmware.assumptions, *course.segment.assumptions)))
+        for name in course.involved:
+            notes.update(dict.fromkeys(world.models[name].assumptions))
+        if course.cut_short:
+            notes[CUT_SHORT] = None
     return RaceResult(
         case=case,
         outcomes=outcomes,

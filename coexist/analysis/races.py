@@ -7,17 +7,24 @@ one's own names. Time lines are always run for the class itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from coexist.analysis.bootfiles import chained_architecture
 from coexist.analysis.lineup import LineUps
 from coexist.analysis.space import ClientClass
 
 if TYPE_CHECKING:
+    from coexist.analysis.chain import Stages
+    from coexist.analysis.course import Outcome
     from coexist.analysis.race import ClientCase, RaceResult
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.world import World
+
+SECOND_STAGE = "second stage: iPXE is loaded and asks DHCP again"
+"""The line of a time line after which the seconds of the second stage begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,7 @@ class Races:
         self._lineups = LineUps(site)
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
         self._finishes: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
+        self._second: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
 
     @cached_property
     def world(self) -> World:
@@ -59,17 +67,37 @@ class Races:
             known = self._known[own] = self._shared(client, silent)
         return known
 
+    def second(self, client: ClientClass) -> tuple[Finish, ...]:
+        """Every way the second stage of a class can end; none where it cannot load iPXE.
+
+        Files and servers are those iPXE is given; ``seconds`` count from its own first DISCOVER.
+        """
+        if not any(chained_architecture(client.architecture, f.file) for f in self.of(client) if f.file):
+            return ()
+        return self._told(self._second, client, frozenset(), lambda: self._outcomes_of_second(client))
+
+    def _outcomes_of_second(self, client: ClientClass) -> tuple[Outcome, ...]:
+        second = self.stages(client).next
+        return second.result.outcomes if second else ()
+
     def _shared(self, client: ClientClass, silent: frozenset[str]) -> tuple[Finish, ...]:
         """The ends of the race of an equal line-up, in the class's own names."""
+        return self._told(self._finishes, client, silent, lambda: self.result(client, silent).outcomes)
+
+    def _told(
+        self,
+        known: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]],
+        client: ClientClass,
+        silent: frozenset[str],
+        run: Callable[[], Iterable[Outcome]],
+    ) -> tuple[Finish, ...]:
         key, names = self._lineups.of(client, silent)
-        found = self._finishes.get(key)
+        found = known.get(key)
         if found is None:
-            result = self.result(client, silent)
             finishes = tuple(
-                Finish(winner=o.winner, decided_by=o.decided_by, file=o.file, seconds=o.latest)
-                for o in result.outcomes
+                Finish(winner=o.winner, decided_by=o.decided_by, file=o.file, seconds=o.latest) for o in run()
             )
-            self._finishes[key] = (finishes, names)
+            known[key] = (finishes, names)
             return finishes
         finishes, theirs = found
         if theirs == names:
@@ -77,12 +105,27 @@ class Races:
         ours = dict(zip(theirs, names, strict=True))
         return tuple(_renamed(finish, ours) for finish in finishes)
 
+    def stages(self, client: ClientClass) -> Stages:
+        """Both stages of the class's witness with everything that happens in them."""
+        from coexist.analysis.chain import stages
+
+        self.run += 1
+        return stages(self.world, case_of(client))
+
     def result(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> RaceResult:
         """The race of the class's witness with everything that happens in it."""
         from coexist.analysis.race import race
 
         self.run += 1
         return race(self.world, case_of(client), silent)
+
+    def second_timeline(self, client: ClientClass) -> tuple[str, ...]:
+        """The events of both stages as lines, the second's in its own seconds."""
+        found = self.stages(client)
+        first = tuple(str(event) for event in found.first.events)
+        if found.next is None:
+            return first
+        return (*first, SECOND_STAGE, *(str(event) for event in found.next.result.events))
 
     def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """The events of a race as lines."""

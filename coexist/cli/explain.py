@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from coexist.analysis.chain import NextStage, Stages
     from coexist.analysis.race import ClientCase, Outcome, RaceResult
     from coexist.inventory import Inventory
 
@@ -34,7 +35,7 @@ def command(
     VLAN, architecture and firmware are those of its record and its groups unless they are given; where
     neither says, each possibility the site declares is told.
     """
-    from coexist.analysis.race import race
+    from coexist.analysis.chain import stages
     from coexist.analysis.world import build_world
     from coexist.cli.current import load_current
     from coexist.wire.mac import parse_mac
@@ -46,16 +47,20 @@ def command(
     site = load_current(inventory)
     cases = list(_cases(site, number, vlan, arch, firmware))
     world = build_world(site)
-    results = [race(world, case) for case in cases]
+    results = [stages(world, case) for case in cases]
     if form == "json":
-        found = [as_dict(site, result) for result in results]
+        found = [stages_as_dict(site, result) for result in results]
         click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
         return
     for index, result in enumerate(results):
         if index:
             click.echo()
-        for line in text(site, result):
+        for line in text(site, result.first):
             click.echo(line)
+        if result.next is not None:
+            click.echo()
+            for line in next_stage_text(site, result.next):
+                click.echo(line)
 
 
 def _cases(
@@ -94,6 +99,23 @@ def _known(option: str, value: str | None, names: Mapping[str, object]) -> None:
 
 
 # -- for programs ---------------------------------------------------------------------------------
+
+
+def stages_as_dict(inventory: Inventory, result: Stages) -> dict[str, Any]:
+    """Both stages as JSON: the first as ``as_dict`` has it, the second in ``next_stage``.
+
+    ``next_stage`` is null where no iPXE is loaded. ``loaded``: the files that lead there; ``certain``:
+    whether every outcome of the first stage does; ``loop``: whether iPXE can be given iPXE again.
+    """
+    if result.next is None:
+        return {**as_dict(inventory, result.first), "next_stage": None}
+    second = {
+        "loaded": [{"winner": winner, "file": file} for winner, file in result.next.loaded],
+        "certain": result.next.certain,
+        "loop": result.next.loops,
+        **as_dict(inventory, result.next.result),
+    }
+    return {**as_dict(inventory, result.first), "next_stage": second}
 
 
 def as_dict(inventory: Inventory, result: RaceResult) -> dict[str, Any]:
@@ -159,6 +181,22 @@ def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     name = f" ({record.name})" if record and record.name else ""
     what = " ".join(part for part in (case.architecture, case.firmware) if part)
     yield f"{format_mac(case.mac)}{name} on VLAN {case.vlan}, {what}"
+    yield from _told(inventory, result)
+
+
+def next_stage_text(inventory: Inventory, stage: NextStage) -> Iterator[str]:
+    """The second stage in such lines; its seconds count from iPXE's own first DISCOVER."""
+    files = " or ".join(f"{file} of {winner}" for winner, file in stage.loaded)
+    when = "" if stage.certain else "if it loads "
+    what = f"{stage.result.case.architecture} {stage.result.case.firmware}"
+    yield from _wrapped(f"second stage: iPXE asks again ({when}{files}), as {what}", "", hanging=2)
+    if stage.loops:
+        yield from _wrapped("LOOP: iPXE is given iPXE again, which asks again, and so on without end", "  ")
+    yield from _told(inventory, stage.result)
+
+
+def _told(inventory: Inventory, result: RaceResult) -> Iterator[str]:
+    case = result.case
     if not result.deterministic:
         winners = " or ".join(winner or "nobody" for winner in result.winners)
         yield from _wrapped(f"NOT DETERMINISTIC: {winners}, whichever packet is first", "  ")

@@ -22,6 +22,11 @@ def boot_program(architecture: str, word: str, *, size: int = 0) -> bytes:
     return program.ljust(size, b"\0")
 
 
+def ipxe_script(word: str) -> bytes:
+    """A script for iPXE that says ``coexist-booted WORD``."""
+    return f"#!ipxe\necho {SAYS} {word}\n".encode("ascii")
+
+
 def bios_program(text: str) -> bytes:
     """Real-mode code for 0000:7C00: each character out of the serial port, then halt."""
     say = b"".join(bytes((0xB0, octet, 0xEE)) for octet in text.encode("ascii"))  # mov al,c; out dx,al

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import MappingProxyType
 
 from coexist.boot.servers.coexist import boot_server_config
 from coexist.inventory import Inventory
@@ -14,7 +15,7 @@ from coexist.inventory.references import server_address
 from tests.harness.namespaces import HarnessError
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
-from tests.harness.programs import boot_program
+from tests.harness.programs import boot_program, ipxe_script
 from tests.harness.servers import start_boot_server, start_dhcpd, start_dnsmasq, start_kea, start_tftpd
 
 SPEAKING = ("bios", "uefi-x64", "http-x64")
@@ -53,8 +54,17 @@ class SiteNetwork:
         self._add_router()
         self._add_hosts()
 
-    def start(self, rendered: Path, *, leave_out: frozenset[str] = frozenset()) -> dict[str, Process]:
-        """Start every server from its own folder of ``rendered``, with the boot programs it names."""
+    def start(
+        self,
+        rendered: Path,
+        *,
+        leave_out: frozenset[str] = frozenset(),
+        files: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> dict[str, Process]:
+        """Start every server from its own folder of ``rendered``, with the boot programs it names.
+
+        ``files``: what programs of these names hold instead of one that says whose it is.
+        """
         started = {}
         for name, server in self.inventory.site.servers.items():
             if name in leave_out:
@@ -63,7 +73,7 @@ class SiteNetwork:
             if product not in _STARTERS:
                 raise HarnessError(f"{name}: the lab cannot run {product}")
             if "tftp" in server.effective_roles:
-                self._add_programs(name)
+                self._add_programs(name, files)
             started[name] = _STARTERS[product](self.hosts[name], rendered / name)
         return started
 
@@ -74,17 +84,22 @@ class SiteNetwork:
                 return name
         return None
 
-    def _add_programs(self, server: str) -> None:
+    def _add_programs(self, server: str, files: Mapping[str, bytes]) -> None:
         """Write the boot programs a server names: each says whose it is and what it is called."""
         declared = self.inventory.site.servers[server]
         coexist = declared.software.product == "coexist"
         root = boot_server_config(self.inventory, server).tftp.root if coexist else TFTP_ROOT
         served = self.hosts[server].own_path(root)
         for architecture, program in declared.programs.items():
-            if architecture in SPEAKING and "://" not in program.file:
+            content = files.get(program.file)
+            if content is None and architecture in (*SPEAKING, "ipxe"):
+                word = f"{server}:{program.file}"
+                script = architecture == "ipxe"
+                content = ipxe_script(word) if script else boot_program(architecture, word, size=_OCTETS)
+            if content is not None and "://" not in program.file:
                 path = served / program.file.lstrip("/")
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(boot_program(architecture, f"{server}:{program.file}", size=_OCTETS))
+                path.write_bytes(content)
 
     def _add_router(self) -> None:
         site = self.inventory.site

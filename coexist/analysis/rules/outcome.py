@@ -1,4 +1,4 @@
-"""CX3xx, the part that only the race shows: who really wins, for every class, against the intent.
+"""What only the race shows: who really wins, for every class and both stages, against the intent.
 
 A class that an error of the declarations already explains is not reported again.
 """
@@ -29,7 +29,7 @@ _EXPLAINS = frozenset({
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One class that does not boot as intended, and the declaration to blame; ``silent`` are the servers
-    that are thought away."""
+    that are thought away, ``second_stage`` says that the iPXE it loads goes astray."""
 
     code: str
     path: Path
@@ -38,6 +38,7 @@ class Verdict:
     client: ClientClass
     severity: Severity | None = None
     silent: frozenset[str] = frozenset()
+    second_stage: bool = False
 
 
 def verdicts(site: AnalysedSite) -> dict[str, list[Verdict]]:
@@ -68,6 +69,8 @@ def _judge(site: AnalysedSite, case: Case, explained: frozenset[str]) -> Iterato
         return
     if site.as_intended(case):
         yield from _judge_wait(site, case)
+        if "CX415" not in explained:
+            yield from _judge_second_stage(site, case)
     else:
         yield _why(site, case)
         return
@@ -107,6 +110,27 @@ def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
         return  # an old ROM waits by itself
     yield Verdict(code="CX308", path=path, client=case.client, repair=repair,
                   message=f"{name} {why}: {case.client.firmware} boots only after about {seconds:.0f} s")  # fmt: skip
+
+
+def _judge_second_stage(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
+    """Where the intended server gives iPXE, the iPXE must come back to it."""
+    client, name = case.client, str(case.intended.server)
+    if site.stays_with(client, name):
+        return
+    winners = site.second_winners(client)
+    others = sorted(winner for winner in winners if winner not in (None, name))
+    path: Path
+    if not others:
+        path = ("servers", name, "programs") if name in site.boot_services else ("servers", name)
+        repair = "give it a script: `ipxe: <script or URL>` among the programs"
+    elif others[0] in site.boot_services:
+        path = delay_of(site, others[0], client)[1]
+        repair = f"keep {others[0]} from answering these clients; its delay holds for the first stage only"
+    else:
+        path = ("servers", others[0]) if others[0] in site.site.servers else ("servers", name)
+        repair = f"let {name} be the only one that names a file to iPXE (user class iPXE)"
+    yield Verdict(code="CX425", path=path, client=client, repair=repair, second_stage=True,
+                  message=f"these clients load iPXE from {name}; it asks DHCP again, and then {_shown(winners)}")  # fmt: skip
 
 
 def _judge_fallbacks(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
@@ -248,15 +272,19 @@ def _overtaken(site: AnalysedSite, client: ClientClass, later: str, name: str) -
 
 def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
     def found(site: AnalysedSite) -> Iterable[Finding]:
-        by_place: dict[tuple[Path, str, str, Severity | None, frozenset[str]], list[ClientClass]] = (
+        by_place: dict[tuple[Path, str, str, Severity | None, frozenset[str], bool], list[ClientClass]] = (
             defaultdict(list)
         )
         for v in verdicts(site).get(code, ()):
-            by_place[v.path, v.message, v.repair, v.severity, v.silent].append(v.client)
-        for (path, message, repair, severity, silent), clients in by_place.items():
+            by_place[v.path, v.message, v.repair, v.severity, v.silent, v.second_stage].append(v.client)
+        for (path, message, repair, severity, silent, second), clients in by_place.items():
             chosen = choose(clients)
-            yield report(site, code, path, message, repair, clients=clients, severity=severity,
-                         timeline=site.timeline(chosen, silent) if chosen and silent else None)  # fmt: skip
+            timeline = None
+            if chosen and second:
+                timeline = site.races.second_timeline(chosen)
+            elif chosen and silent:
+                timeline = site.timeline(chosen, silent)
+            yield report(site, code, path, message, repair, clients=clients, severity=severity, timeline=timeline)  # fmt: skip
 
     found.__name__ = f"outcome_{code.lower()}"
     found.__doc__ = "Classes whose race ends otherwise than intended."
@@ -264,6 +292,6 @@ def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
 
 
 OUTCOME_CODES = ("CX301", "CX302", "CX303", "CX304", "CX305", "CX306", "CX308", "CX312", "CX313", "CX316",
-                 "CX320", "CX321")  # fmt: skip
+                 "CX320", "CX321", "CX425")  # fmt: skip
 for _code in OUTCOME_CODES:
     rule(_code)(_rule_of(_code))

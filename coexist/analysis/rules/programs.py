@@ -6,37 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+from coexist.analysis.bootfiles import follows_lease, is_ipxe_program, runs_on_bios
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, is_url, pxe_cases
-from coexist.analysis.site import OWN_PROGRAMS, AnalysedSite, Case, Standing
+from coexist.analysis.site import OWN_PROGRAMS, AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
 from coexist.wire.options import Option
-
-# What the usual network boot programs run on, by their file name (lower case, without directories).
-_BIOS_FILES = frozenset({
-    "undionly.kpxe", "undionly.kkpxe", "undionly.pxe", "ipxe.pxe", "ipxe.kpxe", "ipxe.lkrn", "pxelinux.0",
-    "lpxelinux.0", "gpxelinux.0", "wdsnbp.com", "pxeboot.com", "pxeboot.n12", "abortpxe.com", "startrom.com",
-    "startrom.n12", "grldr", "pxegrub", "core.0", "wdsmgfw.com",
-})  # fmt: skip
-_BIOS_ENDINGS = (".0", ".kpxe", ".kkpxe", ".com", ".n12", ".pxe")
-_IPXE_FILES = ("undionly", "ipxe", "snponly", "snp")
-# Second stages that read the boot file and server of the DHCP ACK, not of the ProxyDHCP that sent them.
-_FOLLOW_LEASE = ("shim", "grub", "bootx64", "bootaa64")
-
-
-def _name(file: str) -> str:
-    return file.replace("\\", "/").rpartition("/")[2].lower()
-
-
-def runs_on_bios(file: str) -> bool | None:
-    """Whether a program is for BIOS machines, by its name; None where the name does not tell."""
-    name = _name(file)
-    if name in _BIOS_FILES or name.endswith(_BIOS_ENDINGS):
-        return True
-    return False if name.endswith((".efi", ".efi.signed")) else None
 
 
 def _used_programs(site: AnalysedSite) -> Iterator[tuple[Program | str, Path, Case, str | None]]:
@@ -147,25 +125,55 @@ def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
                      "add option 6 to the scope, or write the address into the URL", clients=clients)  # fmt: skip
 
 
+def _loads(site: AnalysedSite, client: ClientClass, file: str) -> bool:
+    """Whether the race has the class load this file, so that its second stage was raced too."""
+    return any(finish.file == file for finish in site.races.of(client))
+
+
+def _is_given_ipxe(site: AnalysedSite, client: ClientClass) -> bool:
+    return any(is_ipxe_program(finish.file or "") for finish in site.races.second(client))
+
+
 @rule("CX415")
 def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
-    """Chain-loaded iPXE that is given iPXE again: an endless loop."""
+    """Chain-loaded iPXE that is given iPXE again: an endless loop.
+
+    What a class loads is raced on; of a program that only a fallback would give, the declarations decide.
+    """
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    named: set[tuple[int, str, str, str]] = set()
     for program, path, case, name in _used_programs(site):
         file = _file(program)
-        if not _name(file).startswith(_IPXE_FILES) or path[-1] == "ipxe":
+        if not is_ipxe_program(file):
             continue
-        if name is not None:
-            if "ipxe" not in site.programs_of(name, case.client)[0]:
-                found[path, file].append(case.client)
-        else:
-            scope = str(path[1])
-            again = site.scopes.handed(scope, case.client, chained=True).file
-            if again is not None and again[0] == file:
-                found[path, file].append(case.client)
+        loops = (
+            _is_given_ipxe(site, case.client)
+            if _loads(site, case.client, file)
+            else path[-1] != "ipxe" and _names_itself(site, case.client, file, path, name)
+        )
+        if loops:
+            found[path, file].append(case.client)
+            named.add(identity(case.client))
+    # Files that no declaration names: a server's own settings, or a program for user class iPXE alone.
+    for case in pxe_cases(site):
+        if identity(case.client) not in named:
+            for finish in site.races.second(case.client):
+                if finish.file and is_ipxe_program(finish.file):
+                    server = str(finish.decided_by or finish.winner)
+                    known = server in site.site.servers
+                    place: Path = ("servers", server) if known else ("vlans", case.client.vlan)
+                    found[place, finish.file].append(case.client)
     for (path, file), clients in found.items():
-        yield report(site, "CX415", path, f"{file} is iPXE; it asks again and is given {file} again, without end",
+        yield report(site, "CX415", path, f"{file} is iPXE; it asks again and is given iPXE again, without end",
                      "add `ipxe: <script or URL>` to the programs: what a client gets that already runs iPXE", clients=clients)  # fmt: skip
+
+
+def _names_itself(site: AnalysedSite, client: ClientClass, file: str, path: Path, server: str | None) -> bool:
+    """Whether a proxy has nothing for iPXE but this file, or a scope names it again."""
+    if server is not None:
+        return "ipxe" not in site.programs_of(server, client)[0]
+    again = site.scopes.handed(str(path[1]), client, chained=True).file
+    return again is not None and again[0] == file
 
 
 @rule("CX416")
@@ -175,9 +183,10 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     for program, path, case, name in _used_programs(site):
         if name is None or name not in case.intended.servers:
             continue
-        file = _name(_file(program))
-        chained = file.startswith(_IPXE_FILES)
-        if not chained and not file.startswith(_FOLLOW_LEASE):
+        chained = is_ipxe_program(_file(program))
+        if not chained and not follows_lease(_file(program)):
+            continue
+        if chained and _loads(site, case.client, _file(program)) and site.stays_with(case.client, name):
             continue
         for scope in site.heard_scopes(case.client.vlan):
             handed = site.scopes.handed(scope, case.client, chained=chained)

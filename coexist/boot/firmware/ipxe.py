@@ -35,7 +35,8 @@ from coexist.wire.pxe import SubOption, decode_suboptions
 
 XID, XID_MENU = 0x1B0E2019, 0
 REQUESTED = bytes((1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, *range(128, 136), 175, 203))
-NDI = bytes((1, 2, 1))
+NDI, EFI_NDI = bytes((1, 2, 1)), bytes((1, 3, 10))
+"""Option 94: UNDI 2.1, and 3.10 of EFI builds (capture of snponly.efi)."""
 MAX_MESSAGE = (1472).to_bytes(2, "big")
 # Features of Debian's ROM; nobody decides by them, but is_ipxe() looks for the option itself.
 FEATURES = bytes.fromhex(
@@ -88,8 +89,9 @@ class Ipxe:
     net/retry.c). ``proxy_give_up``: when an unanswered port 4011 is given up (DHCP_REQ_PROXY_TIMEOUT_SEC).
     ``boot_server_wait``: how long each boot server of a menu is asked (PXEBS_MAX_TIMEOUT_SEC). ``pace``: the
     slowest and fastest clock (BIOS ticks of 1/18.2 s). ``late``: how much later its own steps may come.
-    ``reads_from``: a network card that hands over nothing before. ``ipv6_wait``: the wait for a router's
-    advertisement between lease and file, where it has IPv6.
+    ``has_address``: it begins with an address its loader left it, and then asks for broadcast answers
+    (dhcp_create_packet: ipv4_has_any_addr). ``reads_from``: a network card that hands over nothing before.
+    ``ipv6_wait``: the wait for a router's advertisement between lease and file, where it has IPv6.
     """
 
     name: str = "ipxe"
@@ -100,6 +102,7 @@ class Ipxe:
     boot_server_wait: float = 3.0
     pace: tuple[float, float] = (0.99, 1.02)
     late: float = 0.02
+    has_address: bool = False
     reads_from: float = 0.0
     ipv6_wait: float = 0.0
     assumptions: tuple[str, ...] = ()
@@ -143,7 +146,7 @@ class Ipxe:
         secs = state.packets << 2 | (2 if state.lease else 0) | (1 if state.proxy else 0)
         machine = state.machine
         if state.stage is Stage.DISCOVERING:
-            return Send(_discover(machine, secs))
+            return Send(_discover(machine, secs, self.has_address))
         if state.stage is Stage.REQUESTING:
             assert state.lease is not None
             options = _options(machine)
@@ -151,7 +154,9 @@ class Ipxe:
             if server != UNSPECIFIED:
                 options[Option.SERVER_IDENTIFIER] = server.packed
             options[Option.REQUESTED_IP_ADDRESS] = state.lease.packet.yiaddr.packed
-            return Send(request(machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=False))
+            return Send(
+                request(machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=self.has_address)
+            )
         assert state.ack is not None
         own = state.ack.packet.yiaddr
         if state.stage is Stage.PROXY:
@@ -468,15 +473,15 @@ def _uri_host(uri: str) -> IPv4Address | str:
 
 
 @lru_cache(maxsize=1024)
-def _discover(machine: Machine, secs: int) -> Packet:
-    return request(machine, MessageType.DISCOVER, _options(machine), xid=XID, secs=secs, broadcast=False)
+def _discover(machine: Machine, secs: int, broadcast: bool) -> Packet:
+    return request(machine, MessageType.DISCOVER, _options(machine), xid=XID, secs=secs, broadcast=broadcast)
 
 
 def _options(machine: Machine) -> dict[int, bytes]:
     return {
         Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE,
         Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
-        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: NDI,
+        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: EFI_NDI if machine.architecture else NDI,
         # The UNDI version of BIOS ROMs; EFI builds say 003010 (capture).
         Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, "003010" if machine.architecture else "002001"),
         Option.USER_CLASS: b"iPXE",
