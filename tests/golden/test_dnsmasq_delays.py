@@ -1,6 +1,7 @@
 """Whatever delays are declared, the daemon takes the file."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ DHCP = {"roles": ["dhcp"]}
     ],
 )
 def test_accepted(role, delays, tmp_path: Path):
-    scope = {} if role is DHCP else None
+    scope: dict[str, Any] | None = {} if role is DHCP else None
     rendered = render_site(site({"software": "dnsmasq 2.90", **role, **delays}, scope=scope))
     path = tmp_path / "dnsmasq.conf"
     path.write_bytes(rendered.files["s"][0].content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import Cell, Cells, octet_prefixes, spelled
@@ -111,6 +112,10 @@ class Groups:
             # A machine that a range takes in and no other list names must be kept out of it.
             tags.update((mac, rest) for mac in cell.excluded if mac not in tags)
         addresses = {r.mac: r for r in reservations}
+        # Several interfaces of a machine may have one address; a second line for it is refused (option.c).
+        sharing: dict[IPv4Address, list[int]] = {}
+        for mac in sorted(addresses):
+            sharing.setdefault(addresses[mac].address, []).append(mac)
         for mac in sorted({*tags, *addresses}):
             if mac not in addresses:
                 yield f"dhcp-host={spelled(mac)},set:{tags[mac]}"
@@ -118,8 +123,11 @@ class Groups:
             if mac in tags:
                 # A dhcp-host with an address is not seen on another subnet, and its tag neither.
                 yield f"dhcp-mac=set:{tags[mac]},{spelled(mac)}"
-            note = f" # {comment(addresses[mac].name)}" if addresses[mac].name else ""
-            yield f"dhcp-host={spelled(mac)},{addresses[mac].address}{note}"
+            address = addresses[mac].address
+            macs = sharing[address]
+            if mac == macs[0]:
+                note = f" # {comment(addresses[mac].name)}" if addresses[mac].name else ""
+                yield f"dhcp-host={','.join(map(spelled, macs))},{address}{note}"
 
     def ranges(self) -> Iterator[str]:
         """Lines that put addresses into cells by how they begin."""

@@ -144,6 +144,7 @@ class _Writer:
             "early-global-reservations-lookup": True,
             "reservations-global": True,
             "reservations-in-subnet": True,
+            **self._sharing(),
             **settings,
             **self._hooks(),
             **self._definitions(),
@@ -156,6 +157,11 @@ class _Writer:
                 for mac, name in sorted(self.class_of.items())
             ],
         }
+
+    def _sharing(self) -> dict[str, bool]:
+        """Interfaces of one machine may have one address, which Kea must be told (2.2 and later)."""
+        reserved = [r.address for vlan in self.plan.vlans for s in vlan.subnets for r in s.reservations]
+        return {} if len(set(reserved)) == len(reserved) else {"ip-reservations-unique": False}
 
     # -- groups --------------------------------------------------------------------------------
 
