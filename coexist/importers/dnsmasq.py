@@ -20,11 +20,13 @@ from coexist.boot.servers.dnsmasq_conf import (
     HostLine,
     MatchLine,
     Range,
+    Tags,
     read_dnsmasq,
     split_keyword,
 )
 from coexist.errors import Position
 from coexist.importers.account import Account
+from coexist.importers.addresses import why_nobody
 from coexist.importers.conditions import (
     ALWAYS,
     NEVER,
@@ -39,10 +41,11 @@ from coexist.importers.conditions import (
     test,
 )
 from coexist.importers.dnsmasq_files import Lines
+from coexist.importers.dnsmasq_keywords import refuse_bad_lines
 from coexist.importers.dnsmasq_proxy import own_lines, programs
 from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import ClientRow, Imported
-from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, scope_fields
+from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effective, scope_fields
 from coexist.importers.site_builder import SiteBuilder, one_or_list
 from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option
@@ -68,7 +71,11 @@ _ELSEWHERE = "DNS, files and logging say nothing about who boots what"
 def import_dnsmasq(
     lines: Lines, file: str, *, server: str = "dnsmasq", address: IPv4Address | None = None
 ) -> Imported:
-    """The lines of a dnsmasq configuration (`dnsmasq_files.read_lines`) as an inventory."""
+    """The lines of a dnsmasq configuration (`dnsmasq_files.read_lines`) as an inventory.
+
+    Raises InputError at a line the daemon would not start with.
+    """
+    refuse_bad_lines(lines)
     return _Site(lines, file, server, address).imported()
 
 
@@ -101,6 +108,8 @@ class _Site:
         self.build = SiteBuilder()
         self.tags = _Tags()
         self.clients: dict[int, ClientRow] = {}
+        self.steps: dict[Position, str] = {}
+        self.effective: set[Position] = set()
         self.only_proxy = bool(self.config.ranges) and all(r.mode == "proxy" for r in self.config.ranges)
 
     def imported(self) -> Imported:
@@ -126,6 +135,7 @@ class _Site:
         rows = self._rows()
         if rows:
             tree["clients"] = "clients.csv"
+        self._idle_lines()
         self._other_lines()
         return Imported(
             tree=tree,
@@ -174,6 +184,36 @@ class _Site:
         named = [b.address for b in self.config.boots] + [s.server for s in self.config.services]
         return next((a for a in named if a is not None and self.build.home_of(a)), None)
 
+    def _idle_lines(self) -> None:
+        """Lines that change no answer: others count instead, or nobody asks for the tag they set."""
+        for place, text in self.steps.items():
+            if place not in self.effective:
+                self.account.left_out(place, text, "without effect: for all its clients another line counts")
+        if self.only_proxy:
+            return
+        asked = self._asked_tags()
+        setting: list[tuple[int, Tags]] = [(match.line, (match.tag,)) for match in self.config.matches]
+        setting += [(rule.line, rule.sets) for rule in self.config.tag_ifs]
+        setting += [(host.line, host.sets) for host in self.config.hosts]
+        for line, tags in setting:
+            for tag in tags:
+                if tag not in asked:
+                    self.leave(line, f"sets the tag {tag}, which nothing here asks for")
+
+    def _asked_tags(self) -> set[str]:
+        """The tags that lines about DHCP ask for."""
+        config = self.config
+        holders: list[Tags] = [*config.ignores, *config.broadcasts]
+        holders += [item.filter for item in config.ranges]
+        holders += [boot.tags for boot in config.boots]
+        holders += [option.tags for option in config.options]
+        holders += [service.tags for service in config.services]
+        holders += [prompt.tags for prompt in config.prompts]
+        holders += [delay.tags for delay in config.delays]
+        holders += [rule.tags for rule in config.tag_ifs]
+        holders += [host.tags for host in config.hosts]
+        return {tag.removeprefix("!") for tags in holders for tag in tags}
+
     def _other_lines(self) -> None:
         for entry in self.config.unmodelled:
             self.leave(entry.line, entry.why)
@@ -211,7 +251,7 @@ class _Site:
                     self.leave(match.line, str(reason))
         for host in self.config.hosts:
             self._host(host)
-        if any(host.macs for host in self.config.hosts):
+        if self.clients:
             self._set(_KNOWN, test(Member(self.groups.known_group())))
         for rule in self.config.tag_ifs:
             try:
@@ -253,24 +293,15 @@ class _Site:
             raise Inexpressible("a pattern of MAC addresses with masks") from None
 
     def _host(self, host: HostLine) -> None:
-        macs: list[int] = []
-        groups: list[Condition] = []
-        for pattern in host.macs:
-            if "*" in pattern:
-                try:
-                    groups.append(test(Member(self._mac_pattern(pattern))))
-                except Inexpressible as reason:
-                    self.leave(host.line, str(reason))
-                continue
-            macs.append(int(pattern.split("-")[-1].replace(":", ""), 16))
         if not host.macs:
             self.leave(host.line, "the inventory knows machines by their MAC address only")
             return
         self.take(host.line)
-        if host.client_ids:
-            self.leave(host.line, "the client identifier of this host; its MAC addresses are taken over")
+        self._not_of_host(host)
+        macs = [_as_number(pattern) for pattern in host.macs if "*" not in pattern]
         for mac in macs:
             self._register(mac, host)
+        groups = [self._host_pattern(pattern, host) for pattern in host.macs if "*" in pattern]
         if macs and (host.sets or host.ignore):
             wanted = host.sets[0] if host.sets else host.name or "ignored"
             groups.append(test(Member(self._host_group(wanted, macs))))
@@ -278,6 +309,34 @@ class _Site:
             self._set(tag, any_of(groups))
         if host.ignore:
             self._set("ignored by dhcp-host", any_of(groups))
+
+    def _not_of_host(self, host: HostLine) -> None:
+        """Says what of the line is not in the inventory."""
+        if host.client_ids:
+            self.leave(host.line, "the client identifier of this host; its MAC addresses are taken over")
+        if host.lease_time is not None:
+            self.leave(host.line, "a lease time of its own; the inventory has one for a scope")
+        if host.tags:
+            self.leave(host.line, "counts for clients with a tag only; the inventory registers it for all")
+
+    def _host_pattern(self, pattern: str, host: HostLine) -> Condition:
+        """Whom a pattern is for: those that no line names more closely (find_config, src/dhcp-common.c)."""
+        try:
+            found = test(Member(self._mac_pattern(pattern)))
+        except Inexpressible as reason:
+            self.leave(host.line, str(reason))
+            return NEVER
+        self._set(_KNOWN, found)
+        fixed = _fixed_octets(pattern)
+        closer: list[Condition] = []
+        patterns = {p for other in self.config.hosts for p in other.macs}
+        if any("*" not in p and _fixed_octets(p)[: len(fixed)] == fixed for p in patterns):
+            closer.append(test(Member(self.groups.known_group())))
+        for other in sorted(p for p in patterns if "*" in p):
+            octets = _fixed_octets(other)
+            if len(octets) > len(fixed) and octets[: len(fixed)] == fixed:
+                closer.append(test(Member(self._mac_pattern(other))))
+        return all_of([found, *map(negate, closer)])
 
     def _host_group(self, wanted: str, macs: list[int]) -> str:
         """One group for all hosts that set a tag; it grows line by line."""
@@ -294,6 +353,10 @@ class _Site:
         return self.groups.by_word
 
     def _register(self, mac: int, host: HostLine) -> None:
+        nobody = why_nobody(mac)
+        if nobody is not None:
+            self.leave(host.line, nobody)
+            return
         address = str(host.address or "")
         known = self.clients.get(mac)
         if known is not None and address and known.address != address:
@@ -343,6 +406,7 @@ class _Site:
             self.leave(
                 service.line, "a boot menu of a DHCP server is not in the inventory; of a ProxyDHCP it is"
             )
+        self.effective |= {step.at for step in effective(steps)}
         return scope | scope_fields(steps, self.groups.combined, self._complain)
 
     def _complain(self, step: Step, why: str) -> None:
@@ -376,6 +440,7 @@ class _Site:
             self.leave(line, str(reason))
             return []
         self.take(line)
+        self.steps[self.place(line)] = self.text(line)
         if condition == NEVER:
             return []
         return [
@@ -562,6 +627,17 @@ class _Site:
         for program in servers[self.server].get("programs", {}).values():
             if isinstance(program, dict) and program["server"] == servers[self.server]["address"]:
                 program["server"] = self.server
+
+
+def _fixed_octets(pattern: str) -> list[int]:
+    """The octets of a MAC pattern before its first ``*``."""
+    octets = pattern.rsplit("-", maxsplit=1)[-1].split(":")
+    known = octets[: octets.index("*")] if "*" in octets else octets
+    return [int(octet, 16) for octet in known]
+
+
+def _as_number(pattern: str) -> int:
+    return int.from_bytes(bytes(_fixed_octets(pattern)), "big")
 
 
 def _option_text(code: int, value: bytes) -> str:

@@ -12,13 +12,13 @@ from pathlib import Path
 from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.errors import Position
 from coexist.importers.account import Account
+from coexist.importers.addresses import why_nobody
 from coexist.importers.dnsmasq_files import Lines
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
 
-_GROUP_BIT = 1 << 40
 _MEANINGS = {
     "mac": ("mac", "mac address", "macaddress", "mac-address", "mac_address", "hwaddr", "hw-address"),
     "name": ("name", "hostname", "host", "host name", "computername", "computer name", "client", "device"),
@@ -42,8 +42,9 @@ class Machines:
 
     def add(self, mac: int, row: ClientRow, at: Position, text: str) -> None:
         """One more machine."""
-        if mac & _GROUP_BIT:
-            self.account.left_out(at, text, "a multicast address, no machine has it")
+        nobody = why_nobody(mac)
+        if nobody is not None:
+            self.account.left_out(at, text, nobody)
             return
         if mac in self.rows:
             other = self.rows[mac]

@@ -23,6 +23,7 @@ from defusedxml.sax import parse
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.account import Account
+from coexist.importers.addresses import why_nobody
 from coexist.importers.conditions import (
     ALWAYS,
     Condition,
@@ -408,6 +409,10 @@ class _Site:
                     mac = parse_mac(item.value("ClientId"))
                 except ValueError:
                     item.leave("a reservation by something else than a MAC address")
+                    continue
+                nobody = why_nobody(mac)
+                if nobody is not None:
+                    item.leave(nobody)
                     continue
                 if mac in self.clients:
                     item.leave(f"{format_mac(mac)} has a reservation already")

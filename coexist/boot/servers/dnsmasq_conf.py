@@ -93,7 +93,10 @@ class OptionLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostLine:
-    """``dhcp-host``: MAC patterns (``*`` for an octet), what is set or asked, and what the host gets."""
+    """``dhcp-host``: MAC patterns (``*`` for an octet), what is set or asked, and what the host gets.
+
+    ``lease_time`` in seconds; None is that of its range.
+    """
 
     macs: tuple[str, ...] = ()
     client_ids: tuple[bytes, ...] = ()
@@ -101,6 +104,7 @@ class HostLine:
     tags: Tags = ()
     address: IPv4Address | None = None
     name: str = ""
+    lease_time: int | None = None
     ignore: bool = False
     line: int = 0
 
@@ -363,7 +367,7 @@ class _Reader:
         parts, sets, tags = _tagged(_comma_list(value))
         macs: list[str] = []
         client_ids: list[bytes] = []
-        address, name, ignore = None, "", False
+        address, name, ignore, lease_time = None, "", False, None
         for part in parts:
             if part == "ignore":
                 ignore = True
@@ -375,7 +379,9 @@ class _Reader:
                 address = IPv4Address(part)
             elif part.startswith("net:"):
                 sets = (*sets, part[4:])
-            elif not _is_lease_time(part) and not part.startswith("["):
+            elif _is_lease_time(part):
+                lease_time = 0 if part == "deprecated" else _lease_time(part)
+            elif not part.startswith("["):
                 name = part
         self.add(
             "hosts",
@@ -386,6 +392,7 @@ class _Reader:
                 tags=tags,
                 address=address,
                 name=name,
+                lease_time=lease_time,
                 ignore=ignore,
                 line=self.number,
             ),

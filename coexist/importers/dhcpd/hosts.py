@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 
 from coexist.errors import Position
 from coexist.importers.account import Account
+from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import Member, test
 from coexist.importers.dhcpd.execution import Execution, Interpreter
 from coexist.importers.dhcpd.levels import HostPart, Level, Outline, Wire
@@ -15,6 +16,7 @@ from coexist.importers.dhcpd.syntax import PlainHosts
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
+from coexist.wire.mac import parse_mac
 from coexist.wire.option_codes import Option
 
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
@@ -82,6 +84,33 @@ class HostBook:
                 self._told_names(plain.at, told)
         for host in self.outline.hosts:
             self._host(host)
+        self._name_the_same()
+
+    def _name_the_same(self) -> None:
+        """Hosts that share an address, as dhcpd lets them, get the name of the first."""
+        rows = self.machines.rows
+        owner: dict[str, str] = {}
+        renamed: set[int] = set()
+        for mac, (name, address) in rows.items():
+            first = owner.setdefault(address, name) if address else name
+            if first != name:
+                renamed.add(mac)
+                rows[mac] = (first, address)
+        if not renamed:
+            return
+        declared = [
+            (parse_mac(mac), name, plain.place(offset))
+            for _, plain in self.outline.plain
+            for name, mac, _, _, offset in plain.rows
+        ]
+        declared += [
+            (int.from_bytes(host.mac, "big"), host.name, host.at)
+            for host in self.outline.hosts
+            if host.mac is not None
+        ]
+        for mac, name, at in declared:
+            if mac in renamed:
+                self.account.left_out(at, f"host {name}", SHARED_ADDRESS.format(name=rows[mac][0]))
 
     def _says_something(self, level: Level) -> bool:
         """Whether the scopes around a host say something that is not said at the root."""
@@ -98,7 +127,7 @@ class HostBook:
         if address and not self._inside(address):
             self._outside(plain.place(offset), name, address)
             address = ""
-        if number not in rows and not number & _GROUP_BIT and silent:
+        if number and number not in rows and not number & _GROUP_BIT and silent:
             rows[number] = (host_name or name, address)
             return
         addresses = (IPv4Address(address),) if address else ()
@@ -126,10 +155,9 @@ class HostBook:
     def _add(self, machine: Machine, silent: bool) -> None:
         mac, rows = machine.mac, self.machines.rows
         first = next((str(address) for address in machine.addresses), "")
-        if mac & _GROUP_BIT:
-            self.account.left_out(
-                machine.at, f"host {machine.name}", "a multicast address, no machine has it"
-            )
+        nobody = why_nobody(mac)
+        if nobody is not None:
+            self.account.left_out(machine.at, f"host {machine.name}", nobody)
             return
         known = rows.get(mac)
         if known is None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from coexist.errors import InputError, Problem
 from coexist.importers.account import Account
+from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import (
     ALWAYS,
     NEVER,
@@ -46,7 +47,6 @@ from coexist.wire.mac import format_mac, parse_mac
 
 _SOFTWARE = "kea 2.2"
 _SHORTEST_LEASE = 60
-_GROUP_BIT = 1 << 40
 
 _WHY = {
     "interfaces-config": "the inventory knows VLANs, not the server's network cards",
@@ -57,6 +57,7 @@ _WHY = {
     "hosts-databases": "reservations in a database are not read",
     "expired-leases-processing": "how leases are kept says nothing about booting",
     "dhcp-ddns": "dynamic DNS says nothing about booting",
+    "ip-reservations-unique": "whether reservations may share an address follows from the reservations",
     "hooks-libraries": "hooks may do anything; they are not followed",
     "loggers": "logging says nothing about booting",
     "renew-timer": "times a client renews at are not in the inventory",
@@ -132,6 +133,8 @@ class _Site:
         self._defined: list[tuple[Definition, Node]] = []
         self.classes: dict[str, _Class] = {}
         self.clients: dict[int, ClientRow] = {}
+        # The name of the first machine of each address.
+        self.owners: dict[str, str] = {}
         self._group_of: dict[frozenset[int], str] = {}
         self._all_networks = tuple(_networks_of(dhcp4))
 
@@ -367,8 +370,9 @@ class _Site:
             except ValueError:
                 node.leave("no Ethernet address")
                 continue
-            if mac & _GROUP_BIT:
-                node.leave("a multicast address, no machine has it")
+            nobody = why_nobody(mac)
+            if nobody is not None:
+                node.leave(nobody)
                 continue
             result.append(_Reservation(mac, node, self._values(node)))
         return result
@@ -390,7 +394,12 @@ class _Site:
         for step in reservation.values.options:
             if step.key == 12:
                 name = name or str(step.value)
-        self.clients[reservation.mac] = ClientRow(mac=format_mac(reservation.mac), name=name, address=address)
+        owner = self.owners.setdefault(address, name) if address else name
+        if owner != name:
+            node.leave(SHARED_ADDRESS.format(name=owner or "an unnamed machine"))
+        self.clients[reservation.mac] = ClientRow(
+            mac=format_mac(reservation.mac), name=owner, address=address
+        )
 
     # -- subnets ---------------------------------------------------------------------------------
 

@@ -197,7 +197,6 @@ DNSMASQ = {
         dhcp-host=52:54:00:00:00:02,ignore
         dhcp-ignore=tag:lab
         dhcp-ignore=tag:lab,tag:bios
-        dhcp-reply-delay=1
         dhcp-reply-delay=tag:bios,2
         dhcp-boot=tag:first,undionly.kpxe,,10.0.0.9
         dhcp-boot=tag:thin,thin.0,,10.0.0.9
