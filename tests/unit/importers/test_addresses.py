@@ -41,7 +41,8 @@ SHARING = {
     'host dock {\n hardware ethernet 52:54:0:0:0:2; if known { filename "a"; } fixed-address 10.0.0.5; }\n',
     "kea": '{"Dhcp4": {"subnet4": [{"subnet": "10.0.0.0/24", "reservations": [\n'
     '{"hw-address": "52:54:00:00:00:01", "ip-address": "10.0.0.5", "hostname": "wifi"},\n'
-    '{"hw-address": "52:54:00:00:00:02", "ip-address": "10.0.0.5", "hostname": "dock"}]}],\n"ip-reservations-unique": false}}',
+    '{"hw-address": "52:54:00:00:00:02", "ip-address": "10.0.0.5", "hostname": "dock"}]}],\n'
+    '"ip-reservations-unique": false}}',
 }
 
 
