@@ -13,8 +13,17 @@ from coexist.boot.policy import BootServerConfig, ClientSelector, MenuSettings, 
 from coexist.errors import Problem
 from coexist.inventory.documents import SourceMap
 from coexist.inventory.values import closest
+from coexist.wire.options import Option, option_title
 
 Place = tuple[str | int, ...]
+
+_OWN = {
+    Option.OPTION_OVERLOAD: "all options are in the options field",
+    Option.DHCP_MESSAGE_TYPE: "it says what a reply is",
+    Option.SERVER_IDENTIFIER: "each reply has the address of its VLAN",
+    Option.RELAY_AGENT_INFORMATION: "the relay's own is repeated to it",
+    Option.CLIENT_MACHINE_IDENTIFIER: "the client's own is repeated to it",
+}
 
 
 def selectors(config: BootServerConfig) -> dict[Place, ClientSelector]:
@@ -44,6 +53,15 @@ def mistakes(config: BootServerConfig, sources: SourceMap) -> list[Problem]:
         problems.append(Problem(services, "the boot server leases no addresses", remedy))
     if "http" in config.services and config.http is None:
         problems.append(Problem(services, "`http` has no settings", "write `http: {port: 80}`"))
+    problems += [
+        Problem(
+            sources.at(("options", str(code))),
+            f"option {option_title(code)} is no one's to set: {why}",
+            "leave it out",
+        )
+        for code, why in _OWN.items()
+        if code in config.options
+    ]
     problems += _twice(
         ((rule.name, ("rules", number, "name")) for number, rule in enumerate(config.rules)),
         sources,
@@ -76,6 +94,12 @@ def cautions(config: BootServerConfig, sources: SourceMap, directory: Path) -> l
                         closest(name, config.groups) if config.groups else f"write `groups: {{{name}: ...}}`",
                     )
                 )
+    if Option.VENDOR_CLASS_IDENTIFIER in config.options:
+        message = (
+            "option 60 (VENDOR_CLASS_IDENTIFIER) for all: PXEClient and HTTPClient each hear only their own"
+        )
+        remedy = "leave it out: each client is told its own"
+        found.append(Problem(sources.at(("options", "60")), message, remedy))
     if config.services & {"proxydhcp", "boot-server"}:
         found += _idle_rules(config.rules, sources)
     served = {("tftp", "root"): config.tftp.root} if config.services & {"tftp", "http"} else {}

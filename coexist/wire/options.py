@@ -6,6 +6,7 @@ come from ``option_codes`` and are named here too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address
 from typing import TypeAlias
@@ -68,7 +69,12 @@ _NUMBERS: dict[OptionKind, tuple[int, bool]] = {
 }
 _LISTS = frozenset({OptionKind.U8_LIST, OptionKind.U16_LIST, OptionKind.ADDRESSES})
 
+# Each value is a pair: address and mask, destination and router (RFC 2132 sections 4.3 and 5.8).
+_PAIRS = frozenset({Option.POLICY_FILTER, Option.STATIC_ROUTE})
+
 _HEX = "hex:"
+# Octets without their prefix: as a text, 06:01:08:ff would be eleven octets that no client reads.
+_FORGOTTEN_HEX = re.compile(r"0[xX][0-9A-Fa-f]+|[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2})*")
 
 
 # --- the octets of an option area -------------------------------------------------------------
@@ -126,7 +132,8 @@ def encode_option_value(code: int, value: OptionInput) -> bytes:
 
     Text for a text option; dotted quads (one, a list, or comma separated) for addresses; numbers;
     true or false. ``hex:06:01:08:ff`` or ``hex:060108ff`` gives any option its raw octets. An
-    option without a known shape takes text as its UTF-8 octets. No terminating NUL is added.
+    option without a known shape takes text as its UTF-8 octets, unless it looks like octets without their
+    ``hex:``. No terminating NUL is added.
 
     Raises ``ValueError`` with a sentence that says what to write.
     """
@@ -146,7 +153,7 @@ def decode_option_value(code: int, octets: bytes) -> str:
     if kind is OptionKind.TEXT:
         text = _text_or_none(octets)
     elif kind in (OptionKind.ADDRESS, OptionKind.ADDRESSES):
-        if _has_shape(kind, len(octets), 4):
+        if _has_shape(kind, len(octets), 8 if code in _PAIRS else 4):
             text = ", ".join(str(IPv4Address(octets[i : i + 4])) for i in range(0, len(octets), 4))
     elif kind is OptionKind.BOOLEAN:
         text = {b"\x00": "false", b"\x01": "true"}.get(octets)
@@ -202,6 +209,8 @@ def _refuse(code: int, value: object) -> ValueError:
     example = examples[option_kind(code)]
     if code in _STRUCTURED:
         example = "its octets, as hex:06:01:08:ff"
+    if code in _PAIRS:
+        example = "pairs of IPv4 addresses, as [10.1.0.0, 255.255.0.0]"
     return ValueError(f"option {option_title(code)}: {value!r} does not fit; write {example}")
 
 
@@ -214,6 +223,9 @@ def _encode_text(code: int, value: OptionInput) -> bytes:
 def _encode_bytes(code: int, value: OptionInput) -> bytes:
     if code in _STRUCTURED:
         raise _refuse(code, value)
+    if isinstance(value, str) and _FORGOTTEN_HEX.fullmatch(value.strip()):
+        octets = value.strip().lower().removeprefix("0x").replace("-", ":")
+        raise ValueError(f"option {option_title(code)}: {value!r} looks like octets; write hex:{octets}")
     return _encode_text(code, value)
 
 
@@ -232,6 +244,8 @@ def _encode_addresses(code: int, value: OptionInput) -> bytes:
     except AddressValueError:
         raise _refuse(code, value) from None
     if not addresses or (option_kind(code) is OptionKind.ADDRESS and len(addresses) != 1):
+        raise _refuse(code, value)
+    if code in _PAIRS and len(addresses) % 2:
         raise _refuse(code, value)
     return b"".join(address.packed for address in addresses)
 

@@ -45,6 +45,10 @@ def problems(tmp_path, text):
         ),
         (HEAD + "tftp: {port_range: [5001, 5000]}\n", "coexist.yaml:3:20:", "write the smaller port first"),
         (HEAD + "tftp: {port_range: [5001, 70000]}\n", "coexist.yaml:3:27:", "write 65535 or less"),
+        *(
+            (HEAD + f"options: {{{code}: 'hex:01'}}\n", "coexist.yaml:3:11:", "is no one's to set")
+            for code in (52, 53, 54, 82, 97)
+        ),
         (HEAD + "tftp: {rot: x}\n", "coexist.yaml:3:8:", "did you mean 'root'?"),
         (
             "name: otc\nlisten:\n  - {address: 10.10.0.6}\n  - {address: 10.10.0.6, vlan: a}\n",

@@ -170,6 +170,9 @@ def test_any_octets_decode_or_give_a_reason(area: bytes) -> None:
         (43, "hex:06:01:08:FF", "060108ff"),
         (43, "HEX: 06 01 08 ff", "060108ff"),
         (43, "Raspberry Pi Boot", b"Raspberry Pi Boot".hex()),
+        (43, "ab", "6162"),
+        (43, "12:30 o'clock", b"12:30 o'clock".hex()),
+        (33, "10.1.0.0, 192.0.2.1", "0a010000c0000201"),
         (224, "ü", "c3bc"),
         (77, "iPXE", "69505845"),
     ],
@@ -202,6 +205,13 @@ def test_values_as_written(code: int, written: str | int | list[str | int], octe
         # Plain text in 119 or 121 would be octets no client reads.
         (119, "example.org", "hex:06:01:08:ff"),
         (121, "10.0.0.0/8", "hex:06:01:08:ff"),
+        # Octets whose prefix was forgotten.
+        (43, "06:01:08:ff", "write hex:06:01:08:ff"),
+        (61, "01-52-54-00-12-34-56", "write hex:01:52:54:00:12:34:56"),
+        (43, "0x060108FF", "write hex:060108ff"),
+        # RFC 2132 sections 4.3 and 5.8: a multiple of 8 octets.
+        (21, "10.1.0.0", "pairs of IPv4 addresses"),
+        (33, ["10.1.0.0", "192.0.2.1", "10.2.0.0"], "pairs of IPv4 addresses"),
     ],
 )
 def test_values_that_do_not_fit_say_what_to_write(
@@ -229,6 +239,8 @@ def test_values_that_do_not_fit_say_what_to_write(
         (93, bytes.fromhex("00070009"), "7, 9"),
         (19, b"\x01", "true"),
         (19, b"\x02", "hex:02"),
+        (33, bytes.fromhex("0a010000c0000201"), "10.1.0.0, 192.0.2.1"),
+        (33, bytes.fromhex("0a010000"), "hex:0a:01:00:00"),
     ],
 )
 def test_values_as_shown(code: int, octets: bytes, shown: str) -> None:
