@@ -89,10 +89,13 @@ def record(
 def complain(inventory: Path, name: str | None, who: str | None, machine: str, note: str) -> int:
     """Record a complaint: the quiet days of the gate begin again, and it stays open until it is settled."""
     from coexist.cli.migrate_state import load, local_now
-    from coexist.planning.checklist import Complaint
+    from coexist.planning.checklist import Complaint, machine_label
     from coexist.rollout.migration import Journal
 
     loaded = load(inventory, name)
+    if machine:
+        known = {machine_label(loaded.inventory, mac) for mac in loaded.inventory.clients.index}
+        machine = _one_of(machine, sorted(known), "machine")
     complaint = Complaint(at=local_now(), machine=machine, who=who or getpass.getuser(), note=note)
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():

@@ -29,9 +29,11 @@ def command(inventory: Path, record: str | None, folder: Path | None, form: str)
         click.echo(json.dumps([entry.model_dump(mode="json") for entry in records], indent=2))
     elif record:
         _show(records[0])
-    else:
+    elif records:
         for entry in records:
             click.echo(_line(entry))
+    else:
+        click.echo(f"nothing was rolled out yet: {history.folder} has no record", err=True)
 
 
 def _line(record: Record) -> str:

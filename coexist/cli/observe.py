@@ -60,11 +60,11 @@ def command(**given: Any) -> int:
 
 
 def _captured(given: dict[str, Any]) -> Iterator[tuple[float, Datagram]]:
-    from coexist.probe.capture_file import read_capture
+    from coexist.cli.captures import captured
     from coexist.probe.segment import Segment
 
     if given["file"] is not None:
-        yield from read_capture(given["file"])
+        yield from captured(given["file"])
         return
     with Segment(given["interface"], everything=True) as segment:
         yield from segment.heard(time.monotonic() + given["seconds"])

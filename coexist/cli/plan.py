@@ -122,7 +122,7 @@ def _report(
         click.echo(write_plan(plan), nl=False)
     else:
         _print_servers(plan, jobs, present)
-        _print_steps(plan)
+        _print_steps(plan, jobs)
     for finding in (*drift, *errors):
         click.echo(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}", err=True)
     for name, why in left_out.items():
@@ -149,9 +149,9 @@ def _print_servers(plan: Plan, jobs: Mapping[str, Job], present: Present) -> Non
                     click.echo("  " + click.style(line, fg=colour))
 
 
-def _print_steps(plan: Plan) -> None:
+def _print_steps(plan: Plan, jobs: Mapping[str, Job]) -> None:
     if plan.is_empty:
-        click.echo("nothing to change")
+        click.echo("nothing to change" if jobs else "nothing to change: no server was looked at")
     for number, step in enumerate(plan.steps, start=1):
         waves = ", then ".join(
             " and ".join(f"{change.server} ({change.version})" for change in wave) for wave in step.waves

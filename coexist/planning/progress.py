@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
 
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.documents import SourceMap, read_yaml, written
@@ -85,6 +85,16 @@ class MigrationState(Declared):
     step: OpenStep | None = None
     retired: AwareDatetime | None = None
     history: tuple[Happened, ...] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        step = self.under_way()
+        if step is not None and self.step is not None and self.step.done > len(step.changes):
+            raise ValueError(
+                f"{self.step.done} changes of the step are done, and a {step.way} has {len(step.changes)};"
+                " take the file back from version control"
+            )
+        return self
 
     @property
     def moved(self) -> dict[str, frozenset[int]]:

@@ -203,18 +203,24 @@ def write_plan(plan: Plan) -> str:
     return json.dumps(plan.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
 
-def read_plan(path: Path) -> Plan:
-    """Read a plan. Raises ``InputError`` if it is not one, or not the one that was written."""
+NEW_PLAN = "make a new one with `coexist plan`"
+
+
+def read_plan(path: Path, repair: str = NEW_PLAN) -> Plan:
+    """Read a plan. Raises ``InputError`` if it is not one, or not the one that was written.
+
+    ``repair``: what to do about it.
+    """
     place = Position(str(path))
     try:
         plan = Plan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError([Problem(place, f"cannot be read: {error.strerror}", repair)]) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         what = str(first["msg"]).removeprefix("Value error, ")
-        raise InputError(
-            [Problem(place, f"{where}: {what}" if where else what, "make a new one with `coexist plan`")]
-        ) from None
+        raise InputError([Problem(place, f"{where}: {what}" if where else what, repair)]) from None
     if not plan.digest:
-        raise InputError([Problem(place, "the plan has no digest", "make a new one with `coexist plan`")])
+        raise InputError([Problem(place, "the plan has no digest", repair)])
     return plan

@@ -28,6 +28,7 @@ from coexist.rollout.document import Plan, Sha256, Version, read_plan, sha256, w
 from coexist.rollout.redaction import holds_secret
 
 FOLDER = "history"
+_PUT_BACK = "put the folder back from a backup, or move it away: what it recorded is then not known any more"
 
 State = Literal["untouched", "old", "staged", "new", "between", "unknown"]
 """What a server runs: the whole configuration it had, a whole one of an intermediate step, the whole new
@@ -143,13 +144,19 @@ class History:
         """One record by its id or a beginning of it. Raises ``CoexistError``."""
         found = [record for record in self.records() if record.id.startswith(identity)]
         if len(found) != 1:
-            what = "no record" if not found else f"{len(found)} records"
-            raise CoexistError(f"{what} in {self.folder} begin with {identity!r}; see `coexist history`")
+            some = f"{len(found)} records in {self.folder} begin"
+            what = some if found else f"no record in {self.folder} begins"
+            raise CoexistError(f"{what} with {identity!r}; see `coexist history`")
         return found[0]
 
     def plan_of(self, record: Record) -> Plan:
-        """The plan a record belongs to."""
-        return read_plan(self.folder / record.id / "plan.json")
+        """The plan a record belongs to. Raises ``InputError`` if it is not there, or another one."""
+        path = self.folder / record.id / "plan.json"
+        plan = read_plan(path, _PUT_BACK)
+        if plan.digest != record.plan or not record.servers.keys() <= plan.servers.keys():
+            problem = "the plan beside this record is not the one it is about"
+            raise InputError([Problem(Position(str(path)), problem, _PUT_BACK)])
+        return plan
 
     def begin(
         self,
@@ -295,13 +302,7 @@ class History:
             return Record.model_validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
-            raise InputError(
-                [
-                    Problem(
-                        Position(str(path)), f"{first['msg']}", "move the folder away if it is not a record"
-                    )
-                ]
-            ) from None
+            raise InputError([Problem(Position(str(path)), f"{first['msg']}", _PUT_BACK)]) from None
 
     def _locked(self) -> IO[str]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

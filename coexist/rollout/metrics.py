@@ -77,7 +77,11 @@ def read_metrics(inventory: Inventory, server: str, connect: Connect) -> Counted
     """Ask a server for its metrics, on the machine itself. Raises ``HostError``."""
     declared = inventory.site.servers[server]
     port = declared.settings.get("metrics_port")
-    if declared.software.product != "coexist" or not isinstance(port, int) or not port:
+    if declared.software.product != "coexist":
+        raise HostError(
+            f"{server}: it is {declared.software}, and only coexist's own server has these metrics"
+        )
+    if not isinstance(port, int) or not port:
         raise HostError(f"{server}: it has no metrics; declare `settings: {{metrics_port: 9068}}`")
     script = metrics_script(port)
     if is_local(inventory, server):

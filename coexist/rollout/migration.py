@@ -17,7 +17,7 @@ from pathlib import Path
 
 from coexist.analysis import Analysis, analyse, sorted_findings
 from coexist.analysis.findings import Severity
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
 from coexist.planning.checklist import ChecklistRecord, read_checklist, write_checklist
@@ -61,11 +61,11 @@ class Journal:
 
     def read(self) -> MigrationState:
         """The state; that of a migration nobody began if there is no file."""
-        if not self.path.is_file():
+        if not self.path.exists():
             return MigrationState(
                 migration=self.name, source=self.migration.source, target=self.migration.target
             )
-        state = read_state(self.path.read_text(encoding="utf-8"), str(self.path))
+        state = read_state(_text(self.path), str(self.path))
         ends = (state.source, state.target)
         if ends != (self.migration.source, self.migration.target):
             raise CoexistError(
@@ -82,9 +82,15 @@ class Journal:
 
     def read_checklist(self) -> ChecklistRecord:
         """The checklist's results; none if there is no file."""
-        if not self.checklist_path.is_file():
+        if not self.checklist_path.exists():
             return ChecklistRecord(migration=self.name)
-        return read_checklist(self.checklist_path.read_text(encoding="utf-8"), str(self.checklist_path))
+        record = read_checklist(_text(self.checklist_path), str(self.checklist_path))
+        if record.migration != self.name:
+            raise CoexistError(
+                f"{self.checklist_path} is about the migration {record.migration}, not {self.name}; "
+                "take the file back from version control, or move it away"
+            )
+        return record
 
     def write_checklist(self, record: ChecklistRecord) -> None:
         """Replace the checklist's results."""
@@ -105,6 +111,15 @@ class Journal:
             yield
         finally:
             os.close(lock)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        problem = f"this is not UTF-8 text: octet {error.start} is none"
+        remedy = "take the file back from version control"
+        raise InputError([Problem(Position(str(path)), problem, remedy)]) from None
 
 
 def _replace(path: Path, text: str) -> None:

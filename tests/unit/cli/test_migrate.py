@@ -228,3 +228,59 @@ def test_status_tells_the_servers_own_figures(folder: Path, capsys: pytest.Captu
     assert (told["old"]["loaded"], list(told["new"])) == (9, ["missing"])
     assert run(["migrate", "status", str(folder), "--metrics", "nwe"]) == 2
     assert "there is no server 'nwe'" in capsys.readouterr().err
+
+
+STEP = """\
+migration: up
+from: old
+to: new
+step: {{wave: w, direction: forward, way: hand-over, clients: [], done: {done}, since: 2026-11-01T00:00:00Z}}
+history: [{{at: 2026-11-01T00:00:00Z, what: began}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["check"], ["plan"], ["migrate", "status"], ["migrate", "next"], ["render", "-o", "out"]]
+)
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (STEP.format(done=9).encode(), "9 changes of the step are done, and a hand-over has 4"),
+        (b"\xff\xfe", "this is not UTF-8 text"),
+        (b"{", "this is not YAML"),
+        (b"", "nothing is written here"),
+        (b"migration: up\nfrom: b\nto: a\n", "is about a migration from b to a"),
+    ],
+)
+def test_a_broken_state_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], state: bytes, why: str
+) -> None:
+    (folder / "migrations").mkdir()
+    (folder / "migrations" / "up.yaml").write_bytes(state)
+    assert run([*words, str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert why in told
+    assert "up.yaml" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff", "this is not UTF-8 text"),
+        (b"migration: down\n", "is about the migration down, not up"),
+        (b"results: [", "this is not YAML"),
+    ],
+)
+def test_a_broken_checklist_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: bytes, why: str
+) -> None:
+    (folder / "migrations").mkdir()
+    (folder / "migrations" / "up-checklist.yaml").write_bytes(content)
+    assert run(["checklist", "show", str(folder)]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_complaint_is_about_a_machine_there_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["checklist", "complain", str(folder), "--note", "no sound", "--machine", "tx01"]) == 2
+    assert "there is no machine 'tx01'; did you mean 'tc01'?" in capsys.readouterr().err
+    assert not (folder / "migrations").exists()

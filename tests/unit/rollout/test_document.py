@@ -153,3 +153,31 @@ def test_a_record_is_named_by_its_beginning(tmp_path):
     assert history.record(journal.record.id[:9]).id == journal.record.id
     with pytest.raises(CoexistError, match="no record"):
         history.record("nothing")
+
+
+def test_a_record_whose_plan_is_not_its_own_is_one_sentence(tmp_path):
+    history = History(tmp_path / "history")
+    history.begin(plan(), "apply").close("done")
+    (record,) = history.records()
+    path = history.folder / record.id / "plan.json"
+    path.write_text(write_plan(plan(site="another")))
+    with pytest.raises(InputError, match="is not the one it is about; put the folder back from a backup"):
+        history.last_applied()
+    path.write_text("{")
+    with pytest.raises(InputError, match="put the folder back from a backup"):
+        history.written()
+    path.unlink()
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        history.plan_of(record)
+
+
+def test_a_record_about_servers_its_plan_has_not_is_one_sentence(tmp_path):
+    history = History(tmp_path / "history")
+    history.begin(plan(), "apply").close("done")
+    (record,) = history.records()
+    path = history.folder / record.id / "record.json"
+    tree = json.loads(path.read_text())
+    tree["servers"]["b"] = tree["servers"].pop("a")
+    path.write_text(json.dumps(tree))
+    with pytest.raises(InputError, match="is not the one it is about"):
+        history.last_applied()

@@ -1,0 +1,22 @@
+"""Captures that commands read, with a warning on stderr for one that is not whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coexist.probe.frame import Datagram
+
+
+def captured(path: Path) -> Iterator[tuple[float, Datagram]]:
+    """Every UDP datagram of a capture with its time. Raises ``InputError``."""
+    from coexist.probe.capture_file import damage, read_capture
+
+    yield from read_capture(path)
+    lost = damage(path)
+    if lost is not None:
+        click.echo(f"warning: {lost}", err=True)

@@ -1,0 +1,87 @@
+"""``plan``, ``apply``, ``history`` and ``rollback`` where something is missing or broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from coexist.cli import run
+from coexist.rollout.document import sha256, write_plan
+from coexist.rollout.history import History
+from tests.unit.planning.sites import tree
+from tests.unit.rollout.test_document import plan
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An inventory without a way to any server."""
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(tree(waves=[{"name": "rest"}])))
+    return tmp_path
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\x00", b'{"format": 1}', b'{"format": 2}'])
+def test_what_is_no_plan_is_not_applied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    path = tmp_path / "plan.json"
+    path.write_bytes(content)
+    assert run(["apply", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"{path}:1:1: ")
+    assert "make a new one with `coexist plan`" in told
+
+
+def test_a_plan_that_was_edited_is_not_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edited = json.loads(write_plan(plan()))
+    edited["servers"]["a"]["host"] = "elsewhere.example"
+    (tmp_path / "plan.json").write_text(json.dumps(edited))
+    assert run(["apply", str(tmp_path / "plan.json")]) == 2
+    assert "the plan was changed after it was made" in capsys.readouterr().err
+    assert not (tmp_path / "history").exists()
+
+
+def test_a_history_that_is_empty_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["history", str(folder)]) == 0
+    assert "nothing was rolled out yet" in capsys.readouterr().err
+    assert run(["history", str(folder), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert run(["history", str(folder), "2026"]) == 2
+    assert "begins with '2026'" in capsys.readouterr().err
+    assert run(["rollback", str(folder)]) == 2
+    assert "nothing was applied yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["plan"], ["rollback"]])
+def test_a_record_without_its_plan_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    history = History(folder / "history")
+    history.begin(plan(), "apply").close("done")
+    (record,) = history.records()
+    (history.folder / record.id / "plan.json").unlink()
+    assert run([*words, str(folder)]) == 2
+    assert "plan.json:1:1: cannot be read: No such file or directory; put" in capsys.readouterr().err
+
+
+def test_a_plan_without_servers_says_that_none_was_looked_at(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["plan", str(folder)]) == 0
+    told = capsys.readouterr()
+    assert told.out == "nothing to change: no server was looked at\n"
+    assert "old: left out: the inventory does not say how it is reached" in told.err
+
+
+def test_what_was_left_on_a_server_that_is_gone_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = History(folder / "history").begin(plan(), "apply")
+    journal.state("a", "new", version="final")
+    journal.close("done")
+    assert run(["plan", str(folder)]) == 0
+    told = capsys.readouterr().err
+    assert "info CX605: a is no longer in the inventory, and the last rollout left there /etc/x" in told
+    assert sha256(b"new") not in told
