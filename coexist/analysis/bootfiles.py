@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
 # What they run on (lower case, without directories).
@@ -43,6 +45,7 @@ def follows_lease(file: str) -> bool:
     return file_name(file).startswith(_FOLLOW_LEASE)
 
 
+@lru_cache(maxsize=4096)
 def chained_architecture(architecture: str, file: str) -> str | None:
     """The architecture under which iPXE asks again once a client has loaded ``file``.
 

@@ -37,18 +37,22 @@ def handed_to(site: AnalysedSite, case: Case) -> Iterator[Handed]:
             yield handed
 
 
+def _told_option_60(site: AnalysedSite) -> Iterator[tuple[Case, Path, str | None]]:
+    """Every class that a DHCP server tells PXEClient: it, the line that says so, whom it asks on port 4011."""
+    for case in pxe_cases(site):
+        for handed in handed_to(site, case):
+            said = handed.vendor_class
+            if said is not None and said[0].startswith("PXEClient"):
+                yield case, said[1], _asked_on_4011(site, handed)
+
+
 @rule("CX402")
 def option_60_without_service(site: AnalysedSite) -> Iterable[Finding]:
     """Option 60 from a DHCP server whose host answers nothing on port 4011."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
-            said = handed.vendor_class
-            if said is None or not said[0].startswith("PXEClient"):
-                continue
-            target = _asked_on_4011(site, handed)
-            if target is None or not _serves_4011(site, target):
-                found[said[1], target or "an undeclared host"].append(case.client)
+    for case, path, target in _told_option_60(site):
+        if target is None or not _serves_4011(site, target):
+            found[path, target or "an undeclared host"].append(case.client)
     for (path, target), clients in found.items():
         yield report(site, "CX402", path, f"option 60 says PXEClient, so clients ask {target} on port 4011, and no boot service is there",
                      "remove option 60, or run the boot service on that host with the role boot-server", clients=clients)  # fmt: skip
@@ -80,17 +84,12 @@ def _serves_4011(site: AnalysedSite, name: str) -> bool:
 def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
     """Option 60 from a DHCP server where a separate ProxyDHCP shall boot the client."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
-            said = handed.vendor_class
-            if said is None or not said[0].startswith("PXEClient"):
-                continue
-            target = _asked_on_4011(site, handed)
-            if target is None or not _serves_4011(site, target):
-                continue  # CX402
-            for name in case.intended.servers[:1]:
-                if name in case.responders and not _one_host(site, name, target):
-                    found[said[1], name].append(case.client)
+    for case, path, target in _told_option_60(site):
+        if target is None or not _serves_4011(site, target):
+            continue  # CX402
+        for name in case.intended.servers[:1]:
+            if name in case.responders and not _one_host(site, name, target):
+                found[path, name].append(case.client)
     for (path, name), clients in found.items():
         yield report(site, "CX403", path, f"option 60 makes clients take this DHCP server for their boot server: they ignore {name}",
                      "remove option 60 from the scope", clients=clients)  # fmt: skip

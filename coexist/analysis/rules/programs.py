@@ -156,7 +156,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
             named.add(identity(case.client))
     # Files that no declaration names: a server's own settings, or a program for user class iPXE alone.
     for case in pxe_cases(site):
-        if identity(case.client) not in named:
+        if case.intended.boots and identity(case.client) not in named:
             for finish in site.races.second(case.client):
                 if finish.file and is_ipxe_program(finish.file):
                     server = str(finish.decided_by or finish.winner)

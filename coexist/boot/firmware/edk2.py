@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from coexist.boot.firmware import edk2_packet
 from coexist.boot.firmware.edk2_packet import Cached, Kind
+from coexist.boot.firmware.edk2_windows import Windows
 from coexist.boot.firmware.machine import (
     KEEP,
     Boot,
@@ -97,52 +98,25 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edk2:
-    """The parameters of UEFI PXE, in seconds.
+class Edk2(Windows):
+    """The parameters of UEFI PXE beside its windows, in seconds.
 
-    ``first_window``: shortest and longest first listening window; a free-running one-second tick counts
-    it down from 4, so that it lasts 3 to 4 s (Dhcp4Io.c DhcpOnTimerTick). ``further_windows``: the
-    windows of the following DISCOVERs (mPxeDhcpTimeout, PxeBcDhcp4.c). ``secs``: what each DISCOVER
-    carries (SetElapsedTime counts ticks). ``cache``: offers kept in a session (PXEBC_OFFER_MAX_NUM).
     ``binl_windows``: how long each try on port 4011 listens (PXEBC_BOOT_REQUEST_TIMEOUT times the try).
-    ``late``: how much later than nominal its own steps may come.
     """
 
     name: str = "edk2"
-    first_window: Span = (3.0, 4.0)
-    further_windows: tuple[float, ...] = (8.0, 16.0, 32.0)
-    secs: tuple[int, ...] = (0, 4, 12, 28)
-    cache: int = 16
     binl_windows: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0)
-    late: float = 0.05
     assumptions: tuple[str, ...] = ()
-
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """The shortest and the longest first window."""
-        return self.first_window if self.first_window[0] != self.first_window[1] else self.first_window[:1]
-
-    @property
-    def continuous(self) -> bool:
-        """The tick may stand anywhere."""
-        return True
 
     def begin(self, machine: Machine, phase: float) -> Step:
         """DISCOVER 1; ``phase`` is how long the first window lasts."""
-        ends = [phase]
-        for window in self.further_windows:
-            ends.append(ends[-1] + window)
-        state = State(machine=machine, ends=tuple(ends))
-        return Step(state=state, sends=(self._discover(state),), timer=self._window_end(state))
+        state = State(machine=machine, ends=self.ends(phase))
+        return Step(state=state, sends=(self._discover(state),), timer=self.end_of(state.ends, state.window))
 
     # -- collecting ------------------------------------------------------------------------------
 
-    def _window_end(self, state: State) -> Span:
-        end = state.ends[state.window]
-        return end, end + self.late
-
     def _discover(self, state: State) -> Send:
-        return Send(_discover(state.machine, self.secs[min(state.window, len(self.secs) - 1)]))
+        return Send(_discover(state.machine, self.secs_of(state.window)))
 
     def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
         """Take one packet, as the stage does."""
@@ -173,7 +147,7 @@ class Edk2:
             note = f"the cache of {self.cache} offers is full: not looked at"
         else:
             state, note = self._cache(state, cached)
-        return (Step(state=state, timer=self._window_end(state), note=note),)
+        return (Step(state=state, timer=self.end_of(state.ends, state.window), note=note),)
 
     @staticmethod
     def _cache(state: State, cached: Cached) -> tuple[State, str]:
@@ -237,7 +211,7 @@ class Edk2:
         return Step(
             state=state,
             sends=(self._discover(state),),
-            timer=self._window_end(state),
+            timer=self.end_of(state.ends, state.window),
             note="nothing to boot from yet: DISCOVER again",
         )
 
@@ -257,7 +231,7 @@ class Edk2:
         options: dict[int, bytes] = {Option.SERVER_IDENTIFIER: state.selected.server_id}
         if state.selected.packet.yiaddr != UNSPECIFIED:
             options[Option.REQUESTED_IP_ADDRESS] = state.selected.packet.yiaddr.packed
-        secs = self.secs[min(state.window, len(self.secs) - 1)]
+        secs = self.secs_of(state.window)
         packet = request(
             state.machine,
             MessageType.REQUEST,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from coexist.boot.firmware import edk2_packet
 from coexist.boot.firmware.edk2_packet import Cached
+from coexist.boot.firmware.edk2_windows import Windows
 from coexist.boot.firmware.machine import (
     KEEP,
     Boot,
@@ -48,51 +49,31 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edk2Http:
-    """The parameters of UEFI HTTP boot, in seconds; windows, ``secs`` and cache as for UEFI PXE.
+class Edk2Http(Windows):
+    """The parameters of UEFI HTTP boot beside its windows.
 
     ``plain_http``: whether http:// is allowed (PcdAllowHttpConnections; vendors often turn it on).
     """
 
     name: str = "edk2-http"
-    first_window: Span = (3.0, 4.0)
-    further_windows: tuple[float, ...] = (8.0, 16.0, 32.0)
-    secs: tuple[int, ...] = (0, 4, 12, 28)
-    cache: int = 16
     plain_http: bool = True
-    late: float = 0.05
     assumptions: tuple[str, ...] = (
         "the firmware allows http:// URLs (EDK2's own default allows only https://)",
     )
 
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """The shortest and the longest first window."""
-        return self.first_window if self.first_window[0] != self.first_window[1] else self.first_window[:1]
-
-    @property
-    def continuous(self) -> bool:
-        """The tick may stand anywhere."""
-        return True
-
     def begin(self, machine: Machine, phase: float) -> Step:
         """DISCOVER 1."""
-        ends = [phase]
-        for window in self.further_windows:
-            ends.append(ends[-1] + window)
-        state = State(machine=machine, ends=tuple(ends))
+        state = State(machine=machine, ends=self.ends(phase))
         return self._discover(state, "")
 
     def _discover(self, state: State, note: str) -> Step:
-        secs = self.secs[min(state.window, len(self.secs) - 1)]
+        secs = self.secs_of(state.window)
         packet = request(
             state.machine, MessageType.DISCOVER, _options(state.machine), xid=XID, secs=secs, broadcast=True
         )
-        return Step(state=state, sends=(Send(packet),), timer=self._window_end(state), note=note)
-
-    def _window_end(self, state: State) -> Span:
-        end = state.ends[state.window]
-        return end, end + self.late
+        return Step(
+            state=state, sends=(Send(packet),), timer=self.end_of(state.ends, state.window), note=note
+        )
 
     def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
         """An offer while it collects, an ACK afterwards."""
@@ -143,7 +124,7 @@ class Edk2Http:
             Option.REQUESTED_IP_ADDRESS: state.lease.packet.yiaddr.packed,
             **_options(state.machine),
         }
-        secs = self.secs[min(state.window, len(self.secs) - 1)]
+        secs = self.secs_of(state.window)
         packet = request(state.machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=True)
         timer = later(at, (4.0, 8.0, 16.0, 32.0)[state.attempt])
         return Step(state=state, sends=(Send(packet),), timer=timer, note=note)
