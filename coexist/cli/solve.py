@@ -32,34 +32,44 @@ def command(inventory: Path, write: bool) -> int:
 
     loaded = load_inventory(inventory)
     solution = solve(loaded)
-    texts = _changed(loaded, solution)
+    texts, unreached = _changed(loaded, solution)
     for file, (old, new) in texts.items():
-        diff = difflib.unified_diff(
-            old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{file}", f"b/{file}"
-        )
-        click.echo("".join(diff), nl=False)
-        if write:
-            Path(file).write_text(new, encoding="utf-8")
-    _explain(solution, write)
+        click.echo(_patch(file, old, new), nl=False)
+    if write and not unreached:
+        for file, (_, new) in texts.items():
+            Path(file).write_bytes(new.encode())
+    _explain(solution, write and not unreached)
+    if unreached:
+        raise CoexistError("\n".join(unreached))
     return 1 if solution.impossible else 0
 
 
-def _changed(inventory: Inventory, solution: Solution) -> dict[str, tuple[str, str]]:
-    """Each file's text, as it is and with the edits of the solution."""
+def _changed(inventory: Inventory, solution: Solution) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Each file's text, as it is and with the edits of the solution; and what must be edited by hand."""
     from coexist.planning.yaml_edit import EditError, apply
 
     edits: dict[str, list[tuple[str, Any, Any]]] = defaultdict(list)
     for edit in solution.edits:
         file = inventory.where(*edit.path).file
         edits[file].append((edit.kind, edit.path, edit.value))
-    texts = {}
+    texts, unreached = {}, []
     for file, wanted in edits.items():
-        old = Path(file).read_text(encoding="utf-8")
+        # As octets: line ends and a byte-order mark stay.
+        old = Path(file).read_bytes().decode()
         try:
             texts[file] = (old, apply(old, wanted))
         except EditError as error:
-            raise CoexistError(f"{file} cannot be changed here: {error}; edit it by hand") from error
-    return texts
+            unreached.append(f"{file}: {error}; make the changes above by hand (nothing was written)")
+    return texts, unreached
+
+
+def _patch(file: str, old: str, new: str) -> str:
+    """A unified diff, as `patch -p1` takes it."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{file}", f"b/{file}"
+    )
+    unended = "\n\\ No newline at end of file\n"
+    return "".join(line if line.endswith("\n") else line + unended for line in lines)
 
 
 def _explain(solution: Solution, written: bool) -> None:

@@ -139,6 +139,25 @@ class Draft:
         path = ("scopes", scope, "rules")
         self._change("scopes", scope, update, Edit(kind="append", path=path, value=written, why=why))
 
+    def tidy(self) -> None:
+        """Take out the rules that say nothing any more; last, because it moves those behind them."""
+        touched = {
+            edit.path[:4] for edit in self.edits if edit.kind == "remove" and "rules" in edit.path[2:3]
+        }
+        for path in sorted(touched, key=lambda path: -int(path[3])):
+            name, number = str(path[1]), int(path[3])
+            rules = self.inventory.site.scopes[name].rules
+            if _says_something(rules[number]):
+                continue
+            kept = (*rules[:number], *rules[number + 1 :])
+            edit = Edit(kind="remove", path=path, value=None, why="the rule says nothing any more")
+            self._change("scopes", name, lambda _, kept=kept: {"rules": kept}, edit)  # type: ignore[misc]
+
+
+def _says_something(rule: ScopeRule) -> bool:
+    said = (rule.next_server, rule.filename, rule.programs, rule.options, rule.ignore)
+    return any(said)
+
 
 def _without(holder: Scope | ScopeRule, path: Path) -> dict[str, Any]:
     key = str(path[0])

@@ -54,6 +54,7 @@ def solve(inventory: Inventory) -> Solution:
         impossible = _round(draft)
         if len(draft.edits) == known:
             break
+    draft.tidy()
     after = analyse(draft.inventory)
     impossible += unsolved(after.site)
     return Solution(

@@ -1,7 +1,8 @@
 """Changes to an inventory's YAML as text edits, so that comments and the order of lines stay.
 
 PyYAML's parser says where each node stands; only the lines of a changed value are touched. A change is
-applied to one text at a time, each to the text that the one before left.
+applied to one text at a time, each to the text that the one before left, and what the text says then is
+held against what it shall say: a text written in an unusual way is refused, never damaged.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -43,36 +45,39 @@ def flow(value: Any) -> str:
 
 def put(text: str, path: Path, value: Any) -> str:
     """Set the value at a path; mappings on the way are made."""
-    parents, node = _walk(text, path)
-    if len(parents) == len(path):
-        (key, old), _ = parents[-1], node
-        return text[: key.end_mark.index] + f": {flow(value)}" + text[_end(old) :]
-    here = parents[-1][1] if parents else node
-    rest = path[len(parents) :]
-    for step in reversed(rest[1:]):
-        value = {step: value}
+    steps, root = _walk(text, path)
+    if len(steps) == len(path):
+        step = steps[-1]
+        if isinstance(step.key, yaml.Node):
+            return text[: step.key.end_mark.index] + f": {flow(value)}" + text[_end(step.value) :]
+        return text[: step.value.start_mark.index] + flow(value) + text[_end(step.value) :]
+    here = steps[-1].value if steps else root
+    rest = path[len(steps) :]
+    for inner in reversed(rest[1:]):
+        value = {inner: value}
     return _insert(text, here, f"{flow(rest[0])}: {flow(value)}")
 
 
 def remove(text: str, path: Path) -> str:
-    """Take a key out; a mapping that would be left empty goes with it."""
-    parents, root = _walk(text, path)
-    if len(parents) < len(path):
+    """Take a key or an item out; what holds nothing else goes with it, but for an item that others follow."""
+    steps, _ = _walk(text, path)
+    if len(steps) < len(path):
         raise EditError(f"there is no {'.'.join(map(str, path))}")
-    holder = parents[-2][1] if len(parents) > 1 else root
-    assert isinstance(holder, yaml.CollectionNode)
-    if len(holder.value) == 1 and len(path) > 1:
-        return remove(text, path[:-1])
-    key, value = parents[-1]
-    return _cut(text, holder, key, value)
+    step = steps[-1]
+    if len(step.holder.value) > 1 or len(path) == 1:
+        return _cut(text, step)
+    if isinstance(path[-2], int) and isinstance(step.holder, yaml.MappingNode):
+        # The places of the items behind it are named in other edits.
+        return put(text, path[:-1], {})
+    return remove(text, path[:-1])
 
 
 def append(text: str, path: Path, value: Any) -> str:
     """Add an item to the list at a path; the list is made if it is not there."""
-    parents, _ = _walk(text, path)
-    if len(parents) < len(path):
+    steps, _ = _walk(text, path)
+    if len(steps) < len(path):
         return put(text, path, [value])
-    node = parents[-1][1]
+    node = steps[-1].value
     if not isinstance(node, yaml.SequenceNode):
         return put(text, path, [node.value, value])
     if not node.flow_style:
@@ -82,35 +87,58 @@ def append(text: str, path: Path, value: Any) -> str:
 
 def drop(text: str, path: Path, item: str) -> str:
     """Take an item out of the list at a path; a list that would be left empty goes with it."""
-    parents, _ = _walk(text, path)
-    if len(parents) < len(path):
+    steps, _ = _walk(text, path)
+    if len(steps) < len(path):
         raise EditError(f"there is no {'.'.join(map(str, path))}")
-    node = parents[-1][1]
-    if not isinstance(node, yaml.SequenceNode) or len(node.value) == 1:
+    node = steps[-1].value
+    if not isinstance(node, yaml.SequenceNode):
         return remove(text, path)
-    if not node.flow_style:
-        found = next(child for child in node.value if child.value == item)
-        start = text.rindex("\n", 0, found.start_mark.index) + 1
-        return text[:start] + text[_line_end(text, _end(found)) :]
-    return put(text, path, [child.value for child in node.value if child.value != item])
+    return remove(text, (*path, _index(node, item)))
 
 
-def _walk(text: str, path: Path) -> tuple[list[tuple[yaml.Node, yaml.Node]], yaml.Node]:
-    """The (key, value) nodes along a path, as far as it exists, and the root."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+def _index(node: yaml.SequenceNode, item: str) -> int:
+    found = next((number for number, child in enumerate(node.value) if child.value == item), None)
+    if found is None:
+        raise EditError(f"there is no {item}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A value on a path, the mapping or list that holds it, and its key there (a node or an index)."""
+
+    holder: yaml.CollectionNode
+    key: yaml.Node | int
+    value: yaml.Node
+
+
+def _walk(text: str, path: Path) -> tuple[list[_Step], yaml.Node]:
+    """The steps along a path, as far as it exists, and the root."""
+    root = _composed(text)
     if not isinstance(root, yaml.MappingNode):
         raise EditError("the file is no mapping")
     node: yaml.Node = root
-    found: list[tuple[yaml.Node, yaml.Node]] = []
+    found: list[_Step] = []
     for step in path:
-        if not isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+            if pair is None:
+                break
+            found.append(_Step(node, *pair))
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found.append(_Step(node, step, node.value[step]))
+        else:
             break
-        pair = next(((k, v) for k, v in node.value if k.value == str(step)), None)
-        if pair is None:
-            break
-        found.append(pair)
-        node = pair[1]
+        node = found[-1].value
     return found, root
+
+
+def _composed(text: str) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise EditError(str(getattr(error, "problem", error))) from error
+    return node
 
 
 def _end(node: yaml.Node) -> int:
@@ -132,11 +160,12 @@ def _insert(text: str, node: yaml.Node, entry: str) -> str:
     """Add an entry at the end of a mapping or list."""
     if not isinstance(node, yaml.CollectionNode):
         raise EditError("a single value cannot hold more")
+    if node.flow_style and not node.value:
+        return text[: node.start_mark.index + 1] + entry + text[node.start_mark.index + 1 :]
     if node.flow_style:
-        at = _end(node) - 1
-        before = text[:at].rstrip()
-        separator = "" if before[-1] in "{[" else " " if before[-1] == "," else ", "
-        return before + separator + entry + text[at:]
+        last = node.value[-1]
+        at = _end(last[1] if isinstance(last, tuple) else last)
+        return f"{text[:at]}, {entry}{text[at:]}"
     first = node.value[0][0] if isinstance(node, yaml.MappingNode) else node.value[0]
     column = first.start_mark.column
     if isinstance(node, yaml.SequenceNode):
@@ -147,10 +176,16 @@ def _insert(text: str, node: yaml.Node, entry: str) -> str:
     return f"{text[:at]}{newline}{' ' * column}{entry}\n{text[at:]}"
 
 
-def _cut(text: str, holder: yaml.CollectionNode, key: yaml.Node, value: yaml.Node) -> str:
-    start, end = key.start_mark.index, _end(value)
-    if not holder.flow_style:
+def _cut(text: str, step: _Step) -> str:
+    """The text without a key and its value, or without an item."""
+    start = (step.key if isinstance(step.key, yaml.Node) else step.value).start_mark.index
+    end = _end(step.value)
+    if not step.holder.flow_style:
         begin = text.rfind("\n", 0, start) + 1
+        if isinstance(step.key, yaml.Node) and text[begin:start].strip():
+            # The first key of an item stands behind its dash: the next one takes its place.
+            follower: int = step.holder.value[1][0].start_mark.index
+            return text[:start] + text[follower:]
         return text[:begin] + text[_line_end(text, end) :]
     after = re.match(r"\s*,\s*", text[end:])
     if after:
@@ -159,16 +194,83 @@ def _cut(text: str, holder: yaml.CollectionNode, key: yaml.Node, value: yaml.Nod
     return text[: before.start() if before else start] + text[end:]
 
 
+# -- the whole change ----------------------------------------------------------------------------
+
+_EDITS = {"put": put, "append": append, "drop": drop}
+
+
 def apply(text: str, edits: Sequence[tuple[str, Path, Any]]) -> str:
-    """Apply edits one after the other: (``put``, ``append``, ``drop`` or ``remove``, path, value)."""
+    """Apply edits one after the other: (``put``, ``append``, ``drop`` or ``remove``, path, value).
+
+    Line ends stay as they are. Raises ``EditError`` where an edit would change anything else too, as it
+    does where a value is an alias of another.
+    """
+    windows = "\r\n" in text and text.count("\r\n") == text.count("\n")
+    if windows:
+        text = text.replace("\r\n", "\n")
     for kind, path, value in edits:
-        match kind:
-            case "put":
-                text = put(text, path, value)
-            case "append":
-                text = append(text, path, value)
-            case "drop":
-                text = drop(text, path, value)
-            case _:
-                text = remove(text, path)
-    return text
+        expected = _tree(_composed(text))
+        _EXPECTED[kind](expected, path, value)
+        text = remove(text, path) if kind == "remove" else _EDITS[kind](text, path, value)
+        if _tree(_composed(text)) != expected:
+            raise EditError(f"{'.'.join(map(str, path))} is written in a way that an edit does not reach")
+    return text.replace("\n", "\r\n") if windows else text
+
+
+def _tree(node: yaml.Node | None) -> Any:
+    """What a document says: mappings, lists and the text of each scalar."""
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _tree(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(item) for item in node.value]
+    return node.value if node is not None else None
+
+
+def _put(tree: Any, path: Path, value: Any) -> None:
+    inner: Any
+    for inner in path[:-1]:
+        tree = tree[inner] if isinstance(tree, list) else tree.setdefault(str(inner), {})
+    step = path[-1] if isinstance(tree, list) else str(path[-1])
+    tree[step] = _tree(_composed(flow(value)))
+
+
+def _find(tree: Any, path: Path) -> Any:
+    for step in path:
+        if isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+            tree = tree[step]
+        else:
+            tree = tree.get(str(step)) if isinstance(tree, dict) else None
+    return tree
+
+
+def _append(tree: Any, path: Path, value: Any) -> None:
+    there = _find(tree, path)
+    item = _tree(_composed(flow(value)))
+    if isinstance(there, list):
+        there.append(item)
+    elif there is None:
+        _put(tree, path, [value])
+    else:
+        _find(tree, path[:-1])[str(path[-1])] = [there, item]
+
+
+def _remove(tree: Any, path: Path, _: Any = None) -> None:
+    holder = _find(tree, path[:-1])
+    step: Any = path[-1] if isinstance(holder, list) else str(path[-1])
+    if not isinstance(holder, (dict, list)) or (isinstance(holder, dict) and step not in holder):
+        raise EditError(f"there is no {'.'.join(map(str, path))}")
+    if len(holder) > 1 or len(path) == 1 or (isinstance(path[-2], int) and isinstance(holder, dict)):
+        del holder[step]
+    else:
+        _remove(tree, path[:-1])
+
+
+def _drop(tree: Any, path: Path, item: str) -> None:
+    there = _find(tree, path)
+    if isinstance(there, list) and item in there:
+        _remove(tree, (*path, there.index(item)))
+    else:
+        _remove(tree, path)
+
+
+_EXPECTED = {"put": _put, "append": _append, "drop": _drop, "remove": _remove}

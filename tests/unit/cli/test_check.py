@@ -231,3 +231,58 @@ def test_solve_writes_what_check_then_finds_clean(tmp_path: Path, capsys: pytest
     told = capsys.readouterr()
     assert told.out == ""
     assert "nothing to change" in told.err
+
+
+RULED = """\
+site: x
+vlans:
+  office: {id: 10, subnet: 10.10.0.0/16, gateway: 10.10.0.1}
+servers:
+  dhcp: {software: isc-dhcpd, address: 10.10.0.5, vlan: office, ping_check: false}
+  otc: {software: coexist, address: 10.10.0.6, vlan: office, programs: {bios: a.0, uefi-x64: b.efi}}
+scopes:
+  office:
+    server: dhcp
+    vlan: office
+    pools: [10.10.1.0-10.10.1.255]
+    rules:
+      - architectures: uefi-x64   # years ago
+        next_server: 10.10.0.99
+        filename: old.efi
+      - filename: older.0         # and before
+        next_server: 10.10.0.98
+        options: {15: example.org}
+architectures: {bios: ipxe, uefi-x64: edk2}
+intent:
+  - {clients: everyone, boot_from: otc}   # the end"""
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_solve_takes_values_out_of_rules_and_keeps_how_the_file_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_bytes(("\ufeff" + RULED.replace("\n", ending)).encode())
+    assert run(["solve", str(tmp_path), "--write"]) == 0
+    told = capsys.readouterr()
+    assert "\n-      - architectures: uefi-x64   # years ago" in told.out
+    text = file.read_bytes().decode()
+    head, _, tail = RULED.partition("      - architectures")
+    tail = "      - options: {15: example.org}\n" + tail[tail.index("architectures: {bios") :]
+    assert text == "\ufeff" + (head + tail).replace("\n", ending)
+    assert run(["check", str(tmp_path)]) == 0
+
+
+def test_solve_refuses_what_it_cannot_write_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = RULED.replace("rules:", "rules: &old") + "\nmigrations:\n"
+    second = "  lab: {server: dhcp, vlan: office, pools: [10.10.2.0-10.10.2.255], rules: *old}\n"
+    file = tmp_path / "site.yaml"
+    file.write_text(text.replace("architectures: {bios", second + "architectures: {bios"))
+    before = file.read_bytes()
+    assert run(["solve", str(tmp_path), "--write"]) == 2
+    told = capsys.readouterr()
+    assert "make the changes above by hand" in told.err
+    assert "scopes.office.rules.0.filename: it sends clients elsewhere" in told.err
+    assert file.read_bytes() == before

@@ -79,6 +79,81 @@ def test_what_is_not_there_cannot_be_removed() -> None:
         remove(TEXT, ("servers", "otc", "boot_server"))
 
 
+RULES = """\
+scopes:
+  office:
+    rules:
+      - architectures: bios   # a
+        filename: x           # b
+      # about phones
+      - filename: y
+        options: {60: z}
+      - {clients: a, filename: z}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ((0, "filename"), [{"architectures": "bios"}, {"filename": "y", "options": {60: "z"}}]),
+        ((0, "architectures"), [{"filename": "x"}, {"filename": "y", "options": {60: "z"}}]),
+        ((1, "filename"), [{"architectures": "bios", "filename": "x"}, {"options": {60: "z"}}]),
+        ((1, "options", "60"), [{"architectures": "bios", "filename": "x"}, {"filename": "y"}]),
+        ((0,), [{"filename": "y", "options": {60: "z"}}]),
+    ],
+)
+def test_what_stands_in_the_items_of_a_list_is_removed(path: Any, left: Any) -> None:
+    changed = apply(RULES, [("remove", ("scopes", "office", "rules", *path), None)])
+    assert read(changed)["scopes"]["office"]["rules"] == [*left, {"clients": "a", "filename": "z"}]
+    assert "# about phones" in changed
+
+
+def test_an_item_that_says_nothing_keeps_the_places_of_those_behind_it() -> None:
+    at = ("scopes", "office", "rules")
+    edits = [("remove", (*at, 1, "options"), None), ("remove", (*at, 1, "filename"), None)]
+    changed = apply(RULES, edits)
+    assert read(changed)["scopes"]["office"]["rules"][1] == {}
+    changed = apply(RULES, [*edits, ("remove", (*at, 2, "clients"), None), ("remove", (*at, 1), None)])
+    assert read(changed)["scopes"]["office"]["rules"][1:] == [{"filename": "z"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("v: [\n  a,  # one\n  b   # two\n]\n", ["a", "b", "c"]),
+        ("v: [a, b, ]\n", ["a", "b", "c"]),
+        ("v: []\n", ["c"]),
+        ("v:\n  - a # one\n  - b\n", ["a", "b", "c"]),
+        ("v:\n- a\n- b", ["a", "b", "c"]),
+        ("v: a  # one\n", ["a", "c"]),
+    ],
+)
+def test_an_item_comes_to_a_list_however_it_is_written(text: str, left: list[str]) -> None:
+    changed = apply(text, [("append", ("v",), "c")])
+    assert read(changed) == {"v": left}
+    assert changed.count("#") == text.count("#")
+
+
+def test_line_ends_and_a_byte_order_mark_stay() -> None:
+    text = "\ufeff" + TEXT.replace("\n", "\r\n")
+    edits = [("append", ("vlans", "office", "relay_to"), "c"), ("remove", ("servers", "otc", "delay"), None)]
+    assert apply(text, edits) == "\ufeff" + apply(TEXT, edits).replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "edit"),
+    [
+        ("a: &x [1, 2]\nb: *x\n", ("append", ("b",), "3")),  # it would change both
+        ("a: &x [1, 2]\nb: *x\n", ("append", ("a",), "3")),
+        ("a: &x [1, 2]\nb: *x\n", ("put", ("a",), "3")),  # the anchor would go
+        ("a: &x {d: 1, e: 2}\nb: *x\n", ("remove", ("b", "d"), None)),
+    ],
+)
+def test_what_an_anchor_shares_is_refused_and_not_damaged(text: str, edit: Any) -> None:
+    with pytest.raises(EditError):
+        apply(text, [edit])
+
+
 scalars = st.one_of(
     st.integers(-5, 5000),
     st.booleans(),
