@@ -72,7 +72,7 @@ class TftpService:
     def start(self) -> None:
         """Begin to serve on the loop."""
         self.loop.register(self.sock.fileno(), self.drain)
-        self.loop.every(SWEEP_SECONDS, self.sweep)
+        self._sweep_later()
 
     def use(self, terms: TftpTerms) -> None:
         """Serve by these terms from the next request on."""
@@ -97,6 +97,17 @@ class TftpService:
                 return
             self.request(data, peer)
 
+    def _sweep_later(self) -> None:
+        """Until the service is closed: a reload may end it while the loop goes on."""
+        if self.sock.fileno() >= 0:
+            self.loop.call_at(time.monotonic() + SWEEP_SECONDS, self._sweep_again)
+
+    def _sweep_again(self) -> None:
+        try:
+            self.sweep()
+        finally:
+            self._sweep_later()
+
     def sweep(self) -> None:
         """Give every transfer whose patience has ended its next step."""
         now = time.monotonic()
@@ -117,6 +128,7 @@ class TftpService:
         message = decode(data)
         if isinstance(message, TftpMalformed):
             self.counters.transfers["malformed"] += 1
+            self._log_transfer(peer, None, "", "malformed", why=message.value)
             return
         if isinstance(message, WriteRequest):
             self._refuse(peer, None, message.filename, ErrorCode.ACCESS_VIOLATION, "nothing is written here")

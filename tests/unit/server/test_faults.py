@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from coexist.server.access import Doorkeeper
+from coexist.server.counters import Counters
+from coexist.server.files import FrameCache
+from coexist.server.logs import Log
+from coexist.server.loop import Loop
 from coexist.server.registry import Registry
 from coexist.server.run import BootServer, Ports
+from coexist.server.seen import ClientsSeen
+from coexist.server.tftp import SWEEP_SECONDS, TftpService
 from tests.unit.server.conftest import THIN, Running, Said, config, discover
 
 STRANGER = 0x525400000099
@@ -74,3 +82,24 @@ def test_a_log_on_a_full_disk_is_counted_and_holds_nobody_up(tmp_path):
     running.stop()
     with suppress(OSError):
         stream.close()
+
+
+def test_a_service_that_a_reload_ended_leaves_nothing_in_the_loop():
+    loop, log, clients = Loop(), Log(stream=Said()), ClientsSeen()
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    service = TftpService(
+        loop, sock, "127.0.0.1", door=Doorkeeper(clients), cache=FrameCache(), counters=Counters(), log=log
+    )
+    service.start()
+    service.close()
+    loop.call_at(time.monotonic() + 3 * SWEEP_SECONDS, loop.stop)
+    loop.run()
+    assert loop._timers == []
+    loop.close()
+    log.close()
+
+
+def test_what_is_no_tftp_is_said(start):
+    running = start(config())
+    running.client().sendto(b"\0\1no mode", ("127.0.0.1", running.port(69)))
+    running.said.wait_for("tftp malformed address=127.0.0.1 .*no terminating NUL")
