@@ -7,12 +7,11 @@ docs/concepts/how-a-client-chooses.md tells it in words.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from coexist.boot.firmware import edk2_packet
+from coexist.boot.firmware.edk2_offers import Stage, State, keep, select
 from coexist.boot.firmware.edk2_packet import Cached, Kind
 from coexist.boot.firmware.edk2_windows import Windows
 from coexist.boot.firmware.machine import (
@@ -49,52 +48,6 @@ NO_OFFER = "PXE-E16: No valid offer received."
 CANCELLED = "PXE-E21: Remote boot cancelled."
 NO_FILE = "PXE-E53: No boot filename received."
 UNKNOWN = "PXE-E99: Unexpected network error."
-
-
-class Stage(Enum):
-    """Where the client stands."""
-
-    SELECTING = "collecting offers"
-    REQUESTING = "waiting for the DHCPACK"
-    ASKING = "asking a boot server on port 4011"
-    PROMPTING = "showing the boot prompt"
-    DISCOVERING = "boot server discovery"
-
-
-class State(NamedTuple):
-    """A client in one of its stages.
-
-    ``ends``: when the listening windows end (seconds). ``offers``: what the cache of 16 holds, by kind in
-    order of arrival. ``fresh``: whether this window brought an acceptable packet. ``last``: the last
-    received offer, kept only where the bug of option 67 can bring it to light.
-    """
-
-    machine: Machine
-    ends: tuple[float, ...]
-    stage: Stage = Stage.SELECTING
-    window: int = 0
-    dhcp_pxe10: tuple[Cached, ...] = ()
-    dhcp_binl: tuple[Cached, ...] = ()
-    dhcp_only: tuple[Cached, ...] = ()
-    proxy_pxe10: tuple[Cached, ...] = ()
-    proxy_binl: tuple[Cached, ...] = ()
-    bootp: tuple[Cached, ...] = ()
-    cached: int = 0
-    proxy_seen: bool = False
-    heard_any: bool = False
-    fresh: bool = False
-    last: Cached | None = None
-    # after the selection
-    chosen: Cached | None = None
-    selected: Cached | None = None
-    ack: Cached | None = None
-    queue: tuple[Cached, ...] = ()
-    reply: Cached | None = None
-    attempt: int = 0
-    base: float = 0.0
-    item: int = 0
-    targets: tuple[IPv4Address, ...] = ()
-    listed: tuple[IPv4Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,40 +99,8 @@ class Edk2(Windows):
         if state.cached >= self.cache:
             note = f"the cache of {self.cache} offers is full: not looked at"
         else:
-            state, note = self._cache(state, cached)
+            state, note = keep(state, cached)
         return (Step(state=state, timer=self.end_of(state.ends, state.window), note=note),)
-
-    @staticmethod
-    def _cache(state: State, cached: Cached) -> tuple[State, str]:
-        match cached.kind:
-            case Kind.DISCARDED:
-                return state, "discarded: " + cached.why
-            case Kind.NOT_PXE_PROXY:
-                return state._replace(proxy_seen=True), "discarded: an offer without address and PXEClient"
-            case Kind.BOOTP:
-                if state.bootp:
-                    return state, "a second BOOTP reply: discarded"
-                return state._replace(bootp=(cached,), cached=state.cached + 1), "BOOTP reply kept"
-            case Kind.PROXY_PXE10:
-                state = state._replace(proxy_seen=True)
-                if state.proxy_pxe10:
-                    return state, "a second proxy with option 43: discarded"
-                return state._replace(proxy_pxe10=(cached,), cached=state.cached + 1), cached.kind.value
-            case Kind.PROXY_BINL:
-                kept = (*state.proxy_binl, cached)
-                return (
-                    state._replace(proxy_seen=True, proxy_binl=kept, cached=state.cached + 1),
-                    cached.kind.value,
-                )
-            # All are cached, but no more than the first, and the first with a file, can ever be chosen.
-            case Kind.DHCP_PXE10:
-                state = state._replace(dhcp_pxe10=state.dhcp_pxe10 or (cached,))
-            case Kind.DHCP_BINL:
-                state = state._replace(dhcp_binl=state.dhcp_binl or (cached,))
-            case Kind.DHCP_ONLY:
-                if not state.dhcp_only or (cached.file and not any(o.file for o in state.dhcp_only)):
-                    state = state._replace(dhcp_only=(*state.dhcp_only, cached))
-        return state._replace(cached=state.cached + 1), cached.kind.value
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -198,7 +119,7 @@ class Edk2(Windows):
     def _end_of_window(self, state: State, at: Span) -> Step:
         """DhcpOnTimerTick: select if this window brought anything, else DISCOVER again."""
         if state.fresh:
-            chosen, why = _select(state)
+            chosen, why = select(state)
             if chosen is not None:
                 return self._request(state, chosen, why, at)
         window = state.window + 1
@@ -454,26 +375,6 @@ class Edk2(Windows):
                 after=(0.0, self.late),
             ),
         )
-
-
-def _select(state: State) -> tuple[Cached | None, str]:
-    """PxeBcSelectDhcp4Offer with sorted offers."""
-    if state.dhcp_pxe10:
-        return state.dhcp_pxe10[0], "a DHCP offer with PXEClient and option 43 comes first"
-    if state.dhcp_only and state.proxy_pxe10:
-        return state.dhcp_only[0], "a plain offer and a proxy with option 43"
-    if state.dhcp_binl:
-        return state.dhcp_binl[
-            0
-        ], "a DHCP offer with PXEClient: its server is asked on port 4011, proxies are ignored"
-    if state.dhcp_only and state.proxy_binl:
-        return state.dhcp_only[0], "a plain offer and proxies that are asked on port 4011"
-    for offer in state.dhcp_only:
-        if offer.file is not None:
-            return offer, "the first plain offer with a boot file"
-    if state.bootp:
-        return state.bootp[0], "a BOOTP reply with a boot file"
-    return None, ""
 
 
 @lru_cache(maxsize=1024)

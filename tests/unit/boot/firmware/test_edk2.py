@@ -7,7 +7,8 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.firmware.edk2 import NO_OFFER, TIMEOUT, XID, Edk2, State
+from coexist.boot.firmware.edk2 import NO_OFFER, TIMEOUT, XID, Edk2
+from coexist.boot.firmware.edk2_offers import State
 from coexist.boot.firmware.edk2_packet import Kind, is_acceptable, parse
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
