@@ -9,6 +9,7 @@ range it gets an address from.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -46,7 +47,7 @@ from coexist.importers.dnsmasq_proxy import own_lines, programs
 from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effective, scope_fields
-from coexist.importers.site_builder import SiteBuilder, one_or_list
+from coexist.importers.site_builder import SiteBuilder, one_or_list, stand_on, stands_on
 from coexist.wire.mac import format_mac
 from coexist.wire.option_codes import Option
 
@@ -102,7 +103,8 @@ class _Site:
     def __init__(self, lines: Lines, file: str, server: str, address: IPv4Address | None) -> None:
         self.lines, self.file, self.server = lines, file, server
         self.config: DnsmasqConfig = read_dnsmasq(lines.texts)
-        self.address = address or self._listen_address()
+        self.listening = self._listen_addresses()
+        self.address = address or next(iter(self.listening), None)
         self.account = Account()
         self.groups = GroupBook(server=server)
         self.build = SiteBuilder()
@@ -123,6 +125,8 @@ class _Site:
         said = self._said([vlan for vlan, _ in vlans])
         servers = self.build.servers(self.server, said, own, [row.address for row in self.clients.values()])
         self._own_name(servers)
+        proxied = [vlan for vlan, ranges in vlans if any(r.mode == "proxy" for r in ranges)]
+        self._stand_everywhere(servers[self.server], proxied)
         tree: dict[str, Any] = {
             "site": as_name(Path(self.file).stem, "site"),
             "vlans": self.build.vlans,
@@ -164,18 +168,30 @@ class _Site:
         """A line is in the inventory."""
         self.account.modelled(self.place(line))
 
-    def _listen_address(self) -> IPv4Address | None:
+    def _listen_addresses(self) -> list[IPv4Address]:
+        found: list[IPv4Address] = []
         for text in self.lines.texts:
-            name, _, value = text.strip().partition("=")
-            if name.strip() == "listen-address":
-                for part in value.split(","):
-                    try:
-                        found = IPv4Address(part.strip())
-                    except ValueError:
-                        continue
-                    if not found.is_loopback:
-                        return found
-        return None
+            keyword, value = split_keyword(text)
+            for part in value.split(",") if keyword == "listen-address" else ():
+                with suppress(ValueError):
+                    found.append(IPv4Address(part.strip()))
+        return [address for address in found if not address.is_loopback]
+
+    def _stand_everywhere(self, server: dict[str, Any], proxied: list[str]) -> None:
+        """A ProxyDHCP hears its subnets where it stands: on each of them, as relays are not in the source."""
+        stands = stands_on(server)
+        listening = {self.build.home_of(address): str(address) for address in self.listening}
+        for vlan, address in listening.items():
+            if vlan is not None:
+                stands.setdefault(vlan, address)
+        used = {row.address for row in self.clients.values()}
+        for vlan in proxied:
+            if vlan not in stands:
+                stands[vlan] = str(self.build.free_address_of(vlan, used))
+                self.build.notes.append(
+                    f"The server's address on {vlan} is not in the source: {stands[vlan]} is assumed."
+                )
+        stand_on(server, stands)
 
     def _boot_address(self) -> IPv4Address | None:
         """The address its boot lines name, if it serves TFTP itself and stands in one of its subnets."""

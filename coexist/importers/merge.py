@@ -14,7 +14,7 @@ from typing import Any
 
 from coexist.importers.groups import Names
 from coexist.importers.imported import ClientRow, Imported
-from coexist.importers.site_builder import as_list
+from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -111,11 +111,11 @@ class _Merger:
 
     # -- servers ---------------------------------------------------------------------------------
 
-    def _place(self, server: dict[str, Any], vlans: dict[str, Any]) -> str:
-        """The VLAN a server stands on: its own, or the one its address is in, or one for it alone."""
-        if server["vlan"] in self.vlans:
-            return self.vlans[server["vlan"]]
-        address = IPv4Address(server["address"])
+    def _place(self, home: str, text: str, vlans: dict[str, Any]) -> str:
+        """The VLAN a server's address stands on: its own, or the one it is in, or one for it alone."""
+        if home in self.vlans:
+            return self.vlans[home]
+        address = IPv4Address(text)
         for name, vlan in self.existing.site.vlans.items():
             if any(address in subnet for subnet in vlan.subnet):
                 return name
@@ -131,7 +131,9 @@ class _Merger:
         result: dict[str, Any] = {}
         for name, declared in servers.items():
             server = dict(declared)
-            address = IPv4Address(server["address"])
+            stands = stands_on(server)
+            home, text = next(iter(stands.items()))
+            address = IPv4Address(text)
             other = addresses.get(address)
             if other is not None and server["software"] == "tftpd":
                 # Another import, or this one's, has the machine with the files already.
@@ -139,7 +141,7 @@ class _Merger:
                 continue
             if other is not None and name in self.imported.assumed:
                 address = _next_free(address, {*addresses, *map(IPv4Address, _all_addresses(servers))})
-                server["address"] = str(address)
+                stand_on(server, {**stands, home: str(address)})
             elif other is not None:
                 server["host"] = site.servers[other].host or other if other in site.servers else other
                 self.report(
@@ -151,7 +153,8 @@ class _Merger:
             addresses.setdefault(address, new)
             result[new] = server
         for server in result.values():
-            server["vlan"] = self._place(server, result_vlans)
+            placed = {self._place(v, a, result_vlans): a for v, a in stands_on(server).items()}
+            stand_on(server, placed)
             if server.get("host") in self.servers:
                 server["host"] = self.servers[server["host"]]
             self._mapped(server, ("boot_server",), self.servers)
@@ -287,7 +290,7 @@ def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:
 
 
 def _all_addresses(servers: dict[str, Any]) -> Iterable[str]:
-    return (server["address"] for server in servers.values())
+    return (address for server in servers.values() for address in stands_on(server).values())
 
 
 def _next_free(address: IPv4Address, taken: Iterable[IPv4Address]) -> IPv4Address:

@@ -83,7 +83,14 @@ class SiteBuilder:
         """The first address of the first subnet that nothing else uses."""
         for scope in self.scopes.values():
             used |= set(_addresses_in(scope))
-        for vlan in self.vlans.values():
+        return self._free_in(self.vlans.values(), used)
+
+    def free_address_of(self, vlan: str, used: set[str]) -> IPv4Address:
+        """The first address of a VLAN that nothing uses."""
+        return self._free_in([self.vlans[vlan]], used)
+
+    def _free_in(self, vlans: Iterable[dict[str, Any]], used: set[str]) -> IPv4Address:
+        for vlan in vlans:
             for address in _some_hosts(IPv4Network(as_list(vlan["subnet"])[0])):
                 free = not any(low <= int(address) <= high for low, high in self.leased)
                 if free and str(address) not in used:
@@ -125,6 +132,22 @@ class SiteBuilder:
 def one_or_list(items: list[str]) -> Any:
     """A list of one as its element."""
     return items[0] if len(items) == 1 else items
+
+
+def stands_on(server: dict[str, Any]) -> dict[str, str]:
+    """The address of a server in a tree on each VLAN it stands on; the first is its own."""
+    return dict(server.get("addresses") or {server["vlan"]: server["address"]})
+
+
+def stand_on(server: dict[str, Any], addresses: dict[str, str]) -> None:
+    """Write where a server stands, in the words for one VLAN or for several."""
+    where: dict[str, Any] = {"addresses": dict(addresses)}
+    if len(addresses) == 1:
+        ((vlan, address),) = addresses.items()
+        where = {"address": address, "vlan": vlan}
+    rest = {key: value for key, value in server.items() if key not in ("address", "vlan", "addresses")}
+    server.clear()
+    server |= {"software": rest.pop("software"), **where, **rest}
 
 
 def as_list(value: Any) -> list[Any]:

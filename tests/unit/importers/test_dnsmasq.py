@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 
 from coexist.importers import Imported, import_files
+from coexist.importers.merge import merge
+from coexist.importers.written import clients_csv, site_yaml
+from coexist.inventory import Inventory, inventory_from_tree, load_inventory
+from coexist.render import render_site
 
 RANGE = "dhcp-range=10.0.0.50,10.0.0.99,255.255.255.0,1h\nlisten-address=10.0.0.2\n"
 
@@ -21,6 +25,12 @@ def read(tmp_path: Path):
         return import_files("dnsmasq", [path])
 
     return imported
+
+
+def written(imported: Imported, directory: Path) -> Inventory:
+    (directory / "site.yaml").write_text(site_yaml(imported))
+    (directory / "clients.csv").write_text(clients_csv(imported.clients))
+    return load_inventory(directory / "site.yaml")
 
 
 def told(imported: Imported) -> dict[str, str]:
@@ -66,6 +76,41 @@ def test_a_pattern_is_not_for_machines_with_a_line_of_their_own(read):
         "{'prefix': ['52:54:00:11']}",
         "{'where': {'source': 'dnsmasq'}}",
     ]
+
+
+PROXIES = """\
+    dhcp-range=10.0.1.0,proxy,255.255.255.0
+    dhcp-range=10.0.2.0,proxy,255.255.255.0
+    listen-address=10.0.2.9
+    pxe-service=x86PC,"a",a.0
+"""
+
+
+def test_a_proxy_stands_on_each_of_its_subnets(tmp_path: Path):
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text(dedent(PROXIES))
+    imported = import_files("dnsmasq", [path])
+    server = imported.tree["servers"]["dnsmasq"]
+    assert server["addresses"] == {"net-10.0.2.0": "10.0.2.9", "net-10.0.1.0": "10.0.1.1"}
+    assert any("10.0.1.1 is assumed" in note for note in imported.comments[""])
+    rendered = render_site(written(imported, tmp_path)).files["dnsmasq"][0].content.decode()
+    ranges = [line for line in rendered.splitlines() if line.startswith("dhcp-range")]
+    assert ranges == ["dhcp-range=10.0.1.0,proxy,255.255.255.0", "dhcp-range=10.0.2.0,proxy,255.255.255.0"]
+
+
+def test_a_proxy_of_several_subnets_comes_into_a_site_that_has_one_of_them(tmp_path: Path):
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text(dedent(PROXIES))
+    tree = {
+        "site": "there",
+        "vlans": {"office": {"id": 7, "subnet": "10.0.1.0/24"}},
+        "servers": {"old": {"software": "wds", "address": "10.0.1.5", "vlan": "office"}},
+    }
+    merged, _ = merge(inventory_from_tree(tree), import_files("dnsmasq", [path]))
+    assert merged.tree["servers"]["dnsmasq"]["addresses"] == {
+        "net-10.0.2.0": "10.0.2.9",
+        "office": "10.0.1.1",
+    }
 
 
 @pytest.mark.parametrize("time", ["45m", "infinite", "3600"])
