@@ -34,6 +34,7 @@ def command(**given: Any) -> int:
     Safe to run again after any interruption: it goes on where it was. Exit code 4 if a server failed, 1
     if the wire was not as predicted; the record says what each server runs.
     """
+    from coexist.errors import CoexistError
     from coexist.rollout.document import read_plan
     from coexist.rollout.history import FOLDER, History
 
@@ -41,6 +42,11 @@ def command(**given: Any) -> int:
     if plan.is_empty:
         click.echo("nothing to change")
         return 0
+    if given["folder"] is None and not Path(plan.root).is_dir():
+        raise CoexistError(
+            f"the plan was made beside {plan.root}, which is not here; make one here, or say where this"
+            " rollout is recorded (--history DIRECTORY)"
+        )
     history = History(given["folder"] or Path(plan.root) / FOLDER)
     if _already(plan, history):
         return _compare(plan, given)

@@ -13,7 +13,7 @@ from coexist.boot.policy import compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers.coexist import CoexistModel
-from coexist.errors import HostError
+from coexist.errors import CoexistError, HostError
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.probe.answer import Answer
@@ -143,20 +143,20 @@ def verifier(
     """A function that asks the wire after a wave and returns a sentence for each difference.
 
     ``interfaces``: the network card on each VLAN; ``relays``: this machine's address to relay from.
-    Raises ``HostError`` for a VLAN nothing is predicted for, and for an interface that cannot be used:
-    before anything is changed.
+    Raises ``CoexistError`` for a VLAN nothing is predicted for and for what is no address, ``HostError`` for
+    an interface or address that cannot be used: before anything is changed.
     """
-    from coexist.probe.segment import Segment
+    from coexist.probe.segment import RelayPort, Segment
 
     known = {check.vlan for check in plan.checks}
     for vlan in (*interfaces, *relays):
         if vlan not in known:
-            raise HostError(
-                f"the plan predicts nothing for a VLAN {vlan!r}; it knows {', '.join(sorted(known))}"
-            )
-
+            knows = ", ".join(sorted(known)) or "none: nothing can be verified by it"
+            raise CoexistError(f"the plan predicts nothing for a VLAN {vlan!r}; it knows {knows}")
     for interface in interfaces.values():
         Segment(interface).close()
+    for vlan, text in relays.items():
+        RelayPort(_own_address(vlan, text), ()).close()
 
     def verify(wave: Sequence[Change]) -> list[str]:
         wrong: list[str] = []
@@ -168,6 +168,15 @@ def verifier(
         return wrong
 
     return verify
+
+
+def _own_address(vlan: str, text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        raise CoexistError(
+            f"--relay {vlan}={text}: write an IPv4 address of this machine, for example {vlan}=10.0.0.9"
+        ) from None
 
 
 def _ask(checks: Sequence[WireCheck], interface: str | None, giaddr: str | None) -> list[str]:

@@ -71,12 +71,21 @@ class Rollout:
                 done += [change for change in wave if change.server not in failed]
                 if failures:
                     return self._stopped(failures[0], done if on_failure == "rollback" else [])
-                wrong = list(verify(wave)) if verify is not None else []
+                wrong = self._verified(wave, verify)
                 if wrong:
                     failure = Failure(server="", message="the wire is not as predicted: " + "; ".join(wrong))
                     return self._stopped(failure, done if on_failure == "rollback" else list(wave))
         self.journal.close("done")
         return None
+
+    def _verified(self, wave: Sequence[Change], verify: Verify | None) -> list[str]:
+        """What is wrong on the wire. Not having looked is no better than a wrong answer."""
+        if verify is None:
+            return []
+        try:
+            return list(verify(wave))
+        except HostError as error:
+            return [f"it could not be asked: {error}"]
 
     def undo(self) -> Failure | None:
         """Take every step back, the last one first, each server only as far as it came."""

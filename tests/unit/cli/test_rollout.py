@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from coexist.cli import run
-from coexist.rollout.document import sha256, write_plan
+from coexist.rollout.document import WireCheck, sha256, write_plan
 from coexist.rollout.history import History
 from tests.unit.planning.sites import tree
 from tests.unit.rollout.test_document import plan
@@ -40,6 +40,47 @@ def test_a_plan_that_was_edited_is_not_applied(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "plan.json").write_text(json.dumps(edited))
     assert run(["apply", str(tmp_path / "plan.json")]) == 2
     assert "the plan was changed after it was made" in capsys.readouterr().err
+    assert not (tmp_path / "history").exists()
+
+
+def test_a_plan_from_elsewhere_makes_no_history_anywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.json").write_text(write_plan(plan(root=str(tmp_path / "not-here"))))
+    assert run(["apply", str(tmp_path / "plan.json")]) == 2
+    assert (
+        "which is not here; make one here, or say where this rollout is recorded" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "not-here").exists()
+
+
+CHECK = WireCheck(
+    server="a", version="final", vlan="office", address="10.0.0.1", mac="", architecture="bios", port=67
+)
+
+
+@pytest.mark.parametrize(
+    ("checks", "option", "why"),
+    [
+        ((), ["--probe", "office=lo"], "a VLAN 'office'; it knows none"),
+        ((CHECK,), ["--probe", "lab=lo"], "a VLAN 'lab'; it knows office"),
+        ((CHECK,), ["--probe", "office"], "write VLAN=..."),
+        ((CHECK,), ["--relay", "office=eth0"], "--relay office=eth0: write an IPv4 address of this machine"),
+        ((CHECK,), ["--relay", "office=192.0.2.1"], "192.0.2.1"),
+    ],
+)
+def test_how_the_wire_is_asked_is_settled_before_anything_is_changed(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    checks: tuple[WireCheck, ...],
+    option: list[str],
+    why: str,
+) -> None:
+    (tmp_path / "plan.json").write_text(write_plan(plan(root=str(tmp_path), checks=checks)))
+    assert run(["apply", str(tmp_path / "plan.json"), *option]) in (2, 4)
+    told = capsys.readouterr().err
+    assert why in told
+    assert "Traceback" not in told
     assert not (tmp_path / "history").exists()
 
 

@@ -273,3 +273,18 @@ def test_a_reload_that_fails_brings_the_file_back(site):
     assert "the old configuration is back" in failure.message
     assert (site.folder / "old" / "conf").read_bytes() == VERSIONS["before"]
     assert not (site.folder / "old" / "conf.keep").exists()
+
+
+def test_a_wire_that_cannot_be_asked_takes_its_wave_back(site):
+    rollout = site.rollout()
+
+    def verify(wave):
+        if wave[0].server == "old":
+            raise HostError("the interface eth0 cannot be used: Network is down")
+        return []
+
+    failure = rollout.apply(verify=verify)
+    assert failure is not None
+    assert "it could not be asked: the interface eth0 cannot be used" in failure.message
+    assert site.running == {"new": "opening", "old": "before"}
+    assert rollout.journal.record.outcome == "rolled-back"
