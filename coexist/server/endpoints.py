@@ -64,8 +64,9 @@ class Endpoints:
     def refresh(self) -> None:
         """Look at the host's addresses again.
 
-        ``only`` is the endpoint of a host with a single address: every packet is for it, and whatever it
-        sends to one host leaves from there by itself.
+        ``only`` is the endpoint of a host with a single address on its single open interface: every packet
+        is for it, and whatever it sends to one host leaves from there by itself. Broadcasts are heard on an
+        interface without an address, too.
         """
         self.known.clear()
         self.only = None
@@ -74,7 +75,7 @@ class Endpoints:
         listen, _ = self._listen[0]
         with suppress(OSError):
             found = {address: at for address, at in interfaces.addresses().items() if not address.is_loopback}
-            if found.keys() == {listen.address}:
+            if found.keys() == {listen.address} and interfaces.open_links() == set(found.values()):
                 self.only = Endpoint(listen, self.policy, self.port, found[listen.address])
 
     def find(self, info: bytes) -> Endpoint | None:

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
+_RTM_NEWLINK = 16
+_RTM_GETLINK = 18
 _RTM_NEWADDR = 20
 _RTM_GETADDR = 22
 _RTM_NEWNEIGH = 28
@@ -14,6 +16,9 @@ _RTM_GETNEIGH = 30
 _NLM_F_REQUEST_DUMP = 0x301
 _NLMSG_DONE = 3
 _NLMSG_ERROR = 2
+_IFLA_MASTER = 10
+_IFF_UP = 0x1
+_IFF_LOOPBACK = 0x8
 _IFA_LOCAL = 2
 _NDA_DST = 1
 _NDA_LLADDR = 2
@@ -21,6 +26,7 @@ _NUD_FAILED_OR_INCOMPLETE = 0x20 | 0x01
 _RTMGRP_LINK = 1
 _RTMGRP_IPV4_IFADDR = 0x10
 _HEADER = struct.Struct("=IHHII")
+_IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBi")
 _NDMSG = struct.Struct("=BBHiHBB")
 
@@ -35,6 +41,20 @@ def addresses() -> dict[IPv4Address, int]:
             local = dict(_attributes(body[_IFADDRMSG.size :])).get(_IFA_LOCAL)
             if local is not None:
                 found[IPv4Address(local)] = index
+    return found
+
+
+def open_links() -> set[int]:
+    """The indices of the interfaces by which packets come to this host: up, not the loopback, and no port of
+    a bridge or bond. Raises ``OSError``."""
+    found: set[int] = set()
+    for kind, body in _dump(_RTM_GETLINK, _IFINFOMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        if kind != _RTM_NEWLINK:
+            continue
+        _, _, index, flags, _ = _IFINFOMSG.unpack_from(body)
+        owned = _IFLA_MASTER in dict(_attributes(body[_IFINFOMSG.size :]))
+        if flags & _IFF_UP and not flags & _IFF_LOOPBACK and not owned:
+            found.add(index)
     return found
 
 

@@ -144,4 +144,7 @@ class Loop:
     def _answer_bell(self) -> None:
         os.eventfd_read(self._bell)
         while self._posted:
-            self._posted.popleft()()
+            try:
+                self._posted.popleft()()
+            except Exception:  # noqa: BLE001 as for packets: a stop may wait behind it
+                self._caught()

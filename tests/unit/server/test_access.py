@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from coexist.boot.policy import BootPolicy, Rule
@@ -62,5 +64,6 @@ def test_a_table_that_cannot_be_asked_again_so_soon_decides_nothing(door, monkey
 
 
 def test_the_real_table_and_addresses_can_be_read():
+    assert interfaces.open_links().isdisjoint({socket.if_nametoindex("lo")})
     assert interfaces.addresses()
     assert isinstance(interfaces.neighbours(), dict)

@@ -61,6 +61,16 @@ def test_one_trouble_is_not_everyones():
     assert seen == ["defect"]
 
 
+def test_what_is_posted_behind_a_trouble_is_called_all_the_same():
+    troubles: list[int] = []
+    loop = Loop(lambda: troubles.append(1))
+    loop.post(lambda: 1 // 0)
+    loop.stop()
+    loop.run()
+    assert troubles == [1]
+    loop.close()
+
+
 def test_without_anyone_to_tell_it_ends(loop):
     loop.call_at(1.0, lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):

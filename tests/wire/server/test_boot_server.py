@@ -24,7 +24,7 @@ from coexist.wire.options import MessageType, Option
 from coexist.wire.tftp import ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
 from tests.harness.client import Heard, hardware_address, tftp_get
-from tests.harness.processes import PATIENCE
+from tests.harness.processes import PATIENCE, wait_until
 from tests.harness.servers import start_dhcpd
 from tests.wire.server.conftest import OTC
 
@@ -61,6 +61,26 @@ def test_a_host_with_one_address_answers_from_it(site):
     with site.client(site.desk, architecture=7) as client:
         client.discover()
         assert client.reply().source == (solo.address, 67)
+
+
+def test_what_comes_by_an_interface_without_an_address_is_not_for_this_server(site):
+    """Linux hands limited broadcasts to sockets even there; an answer would leave into the other VLAN."""
+    half = site.network.host("half", {"office": "10.10.0.8", "workshop": "10.20.0.8"})
+    (half.directory / "tftp").mkdir()
+    half.namespace.ip("addr flush dev eth1")
+    site.serve(host=half, listen=[{"address": "10.10.0.8"}], metrics_port=9100)
+    with site.client(site.bench) as client:
+        client.discover()
+    with site.client(site.desk) as client:
+        client.discover()
+        assert client.reply().source == (half.address, 67)
+
+    def counted(decision: str) -> bool:
+        metrics = half.run(["curl", "-sf", "http://127.0.0.1:9100/metrics"])
+        return f'coexist_decisions_total{{decision="{decision}",port="67"}} 1.0' in metrics
+
+    wait_until(lambda: counted("not_listened"), "the other VLAN's DISCOVER")
+    assert counted("answered")
 
 
 def test_a_client_with_an_address_is_answered_on_4011(site):
