@@ -47,6 +47,10 @@ class Account:
                 self.left_out(position, text, "not understood")
         return tuple(sorted(self._left.values()))
 
+    def is_modelled(self, position: Position) -> bool:
+        """Whether somebody said that the statement is in the inventory."""
+        return position in self._modelled
+
     def is_mentioned(self, position: Position) -> bool:
         """Whether somebody said something of the statement."""
         return position in self._modelled or any(place == position for place, _ in self._left)

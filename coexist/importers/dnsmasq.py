@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,6 @@ _FLAGS = {
     "pxe-prompt": "the prompt of a DHCP server's boot menu is not in the inventory",
     "dhcp-pxe-vendor": "vendor classes that a DHCP server treats as PXE clients are not in the inventory",
 }
-_BOTH = "the boot menu of a server that leases addresses too is not in the inventory"
 _ELSEWHERE = "DNS, files and logging say nothing about who boots what"
 
 
@@ -124,9 +123,12 @@ class _Site:
                 self.build.add_scope(vlan, vlan, self._scope(vlan, ranges))
         said = self._said([vlan for vlan, _ in vlans])
         servers = self.build.servers(self.server, said, own, [row.address for row in self.clients.values()])
-        self._own_name(servers)
         proxied = [vlan for vlan, ranges in vlans if any(r.mode == "proxy" for r in ranges)]
-        self._stand_everywhere(servers[self.server], proxied)
+        if self._does_both:
+            self._add_proxy(servers, proxied)
+        else:
+            self._own_name(servers[self.server])
+            self._stand_everywhere(servers[self.server], proxied)
         tree: dict[str, Any] = {
             "site": as_name(Path(self.file).stem, "site"),
             "vlans": self.build.vlans,
@@ -177,12 +179,43 @@ class _Site:
                     found.append(IPv4Address(part.strip()))
         return [address for address in found if not address.is_loopback]
 
+    @property
+    def _does_both(self) -> bool:
+        """Whether it leases addresses on some subnets and is a ProxyDHCP on others."""
+        return bool(self.build.scopes) and self.config.is_proxy
+
+    def _add_proxy(self, servers: dict[str, dict[str, Any]], proxied: list[str]) -> None:
+        """The boot service of a server that leases addresses elsewhere, as a server on the same host.
+
+        Its lines about boot programs count on the subnets of its proxy ranges as in a file of their own.
+        """
+        own = servers[self.server]
+        settings = self._tftp_settings()
+        late = [d.line for d in self.config.delays if not self.account.is_modelled(self.place(d.line))]
+        said = self._boot_service(settings, late)
+        shared = {key: own[key] for key in ("delay", "delay_for") if key in own}
+        name = self.build.names.new(f"{self.server}-proxy")
+        leasing = {vlan for vlan in proxied if vlan in self.build.scopes}
+        for item in self.config.ranges:
+            if item.mode == "proxy" and self.build.home_of(item.start) in leasing:
+                self.leave(item.line, "PXE clients of a subnet with leases and a proxy range get no lease")
+        stands = {v: a for v, a in stands_on(own).items() if v in proxied}
+        server: dict[str, Any] = {"software": _SOFTWARE, "addresses": stands, "host": self.server}
+        server["roles"] = ["proxydhcp", "tftp"] if self.config.tftp else ["proxydhcp"]
+        server |= shared | said
+        if settings:
+            server["settings"] = settings
+        servers[name] = server
+        own["host"] = self.server
+        self._stand_everywhere(server, proxied)
+        self._own_name(server, name)
+
     def _stand_everywhere(self, server: dict[str, Any], proxied: list[str]) -> None:
         """A ProxyDHCP hears its subnets where it stands: on each of them, as relays are not in the source."""
-        stands = stands_on(server)
+        stands = stands_on(server) if server.get("addresses") != {} else {}
         listening = {self.build.home_of(address): str(address) for address in self.listening}
         for vlan, address in listening.items():
-            if vlan is not None:
+            if vlan is not None and (vlan in proxied or self.only_proxy):
                 stands.setdefault(vlan, address)
         used = {row.address for row in self.clients.values()}
         for vlan in proxied:
@@ -418,9 +451,10 @@ class _Site:
         lease = next((r.lease_time for r in ranges), 3600)
         scope["lease_time"] = max(lease, _SHORTEST_LEASE)
         steps = [*self._option_steps(here), *self._boot_steps(here), *self._ignore_steps(here)]
-        for service in self.config.services:
+        for line in (*(s.line for s in self.config.services), *(p.line for p in self.config.prompts)):
             self.leave(
-                service.line, "a boot menu of a DHCP server is not in the inventory; of a ProxyDHCP it is"
+                line,
+                "a boot menu where addresses are leased is not in the inventory; of a ProxyDHCP it is",
             )
         self.effective |= {step.at for step in effective(steps)}
         return scope | scope_fields(steps, self.groups.combined, self._complain)
@@ -536,7 +570,7 @@ class _Site:
         roles = []
         if self.build.scopes:
             roles.append("dhcp")
-        if self.config.is_proxy:
+        if self.config.is_proxy and not self._does_both:
             roles.append("proxydhcp")
         if self.config.tftp:
             roles.append("tftp")
@@ -547,7 +581,7 @@ class _Site:
             said["ping_check"] = False
         late = self._delay(said)
         settings = self._tftp_settings()
-        if self.config.is_proxy:
+        if self.config.is_proxy and not self._does_both:
             said |= self._boot_service(settings, late)
         if settings:
             said["settings"] = settings
@@ -590,22 +624,20 @@ class _Site:
 
     def _boot_service(self, settings: dict[str, Any], late: list[int]) -> dict[str, Any]:
         """The boot service of a ProxyDHCP: its own lines, what follows from them, and whom it answers."""
-        if not self.only_proxy:
-            lines = [s.line for s in self.config.services] + [p.line for p in self.config.prompts]
-            for line in lines:
-                self.leave(line, _BOTH)
-            return {}
         answers, others = self._answers()
         own = own_lines(self.config, self.lines.texts, others, late)
         settings |= own.settings
         for number in own.taken:
             self.take(number)
+        options = {option.line for option in self.config.options}
         for number, why in own.left:
-            self.leave(number, why)
+            if self.only_proxy or number not in options:
+                self.leave(number, why)
         for item in self.config.ranges:
             if item.filter:
                 self.leave(item.line, "a subnet whose clients are answered by their tags")
-        given = programs(self.config)
+        # Whom it answers is said by `answers`; here it is what a client is given that is answered.
+        given = programs(replace(self.config, ignores=tuple(others.values())))
         result: dict[str, Any] = {"programs": given} if given else {}
         return result | ({"answers": answers} if answers else {})
 
@@ -635,14 +667,14 @@ class _Site:
                 continue
             self.take(number)
         for host in self.config.hosts:
-            if host.ignore:
+            if host.ignore and self.only_proxy:
                 self.leave(host.line, "a ProxyDHCP answers it all the same: ignore counts for leases only")
         return answers, others
 
-    def _own_name(self, servers: dict[str, dict[str, Any]]) -> None:
-        for program in servers[self.server].get("programs", {}).values():
-            if isinstance(program, dict) and program["server"] == servers[self.server]["address"]:
-                program["server"] = self.server
+    def _own_name(self, server: dict[str, Any], name: str = "") -> None:
+        for program in server.get("programs", {}).values():
+            if isinstance(program, dict) and program["server"] in stands_on(server).values():
+                program["server"] = name or self.server
 
 
 def _fixed_octets(pattern: str) -> list[int]:

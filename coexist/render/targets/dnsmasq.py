@@ -51,6 +51,13 @@ CAPABILITIES = Capabilities(
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dnsmasq.conf, for whichever of the two roles it has."""
     sections: list[tuple[str, list[str]]] = [("General", list(_general(job)))]
+    if {"dhcp", "proxydhcp"} <= job.server.effective_roles:
+        job.report(
+            "CX512",
+            ("servers", job.name, "roles"),
+            f"{job.name} is a DHCP server and a ProxyDHCP at once: its boot service is not written",
+            "write the ProxyDHCP as a server of its own with the same `host`, on the VLANs it is for",
+        )
     if "dhcp" in job.server.effective_roles:
         plan = dhcp_plan(job.inventory, job.name)
         report_limits(job, CAPABILITIES)
@@ -69,16 +76,41 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
         ],
     }
     filters = {"string": dnsmasq_string, "comment": comment}
+    target, reload = _place(job)
     return (
         RenderedFile(
             path="dnsmasq.conf",
             content=job.templates.render("dnsmasq/dnsmasq.conf.j2", values, filters).encode(),
             purpose="dnsmasq's whole configuration",
-            target=TARGET,
+            target=target,
             check=CHECK,
-            reload=RELOAD,
+            reload=reload,
         ),
     )
+
+
+def _place(job: Job) -> tuple[str, str]:
+    """Where the file goes and how it is read again: of several dnsmasq on a host each has its own.
+
+    Each must be bound to its own network cards (dhcp.c, make_fd: several may share port 67 then), and the
+    inventory does not know their names.
+    """
+    host = job.server.host or job.name
+    others = [
+        name
+        for name, server in job.inventory.site.servers.items()
+        if name != job.name and (server.host or name) == host and server.software.product == "dnsmasq"
+    ]
+    if others and "interface" not in job.server.settings:
+        job.report(
+            "CX512",
+            ("servers", job.name, "host"),
+            f"{job.name} and {', '.join(others)} are dnsmasq on one host and hear each other's packets",
+            "write the network cards of each: `settings: {interface: eth1, bind-interfaces: true}`",
+        )
+    if not others or job.name == host:
+        return TARGET, RELOAD
+    return f"/etc/dnsmasq-{job.name}.conf", f"systemctl restart dnsmasq@{job.name}"
 
 
 def _general(job: Job) -> Iterator[str]:

@@ -113,6 +113,57 @@ def test_a_proxy_of_several_subnets_comes_into_a_site_that_has_one_of_them(tmp_p
     }
 
 
+BOTH = """\
+    dhcp-range=10.0.3.0,proxy,255.255.255.0
+    dhcp-match=set:efi,option:client-arch,7
+    dhcp-host=52:54:00:00:00:01,a
+    dhcp-ignore=tag:!known
+    dhcp-boot=tag:efi,first.efi,,10.0.0.9
+    dhcp-option=3,10.0.0.1
+    pxe-service=x86PC,"a",a.0,10.0.0.9
+    pxe-service=x86PC,"disk",0
+    pxe-prompt="menu",2
+    dhcp-reply-delay=1
+    enable-tftp
+"""
+
+
+def test_leases_here_and_a_proxy_there_are_two_servers_on_one_host(read, tmp_path: Path):
+    imported = read(BOTH)
+    leases, proxy = imported.tree["servers"]["dnsmasq"], imported.tree["servers"]["dnsmasq-proxy"]
+    assert (leases["roles"], leases["vlan"]) == (["dhcp", "tftp"], "net-10.0.0.0")
+    assert (proxy["roles"], proxy["vlan"]) == (["proxydhcp", "tftp"], "net-10.0.3.0")
+    assert leases["host"] == proxy["host"] == "dnsmasq"
+    assert leases["delay"] == proxy["delay"] == 1
+    assert proxy["answers"] == {"only": "known-to-dnsmasq"}
+    assert proxy["programs"] == {
+        "bios": {"file": "a.0", "server": "10.0.0.9"},
+        "uefi-x64": {"file": "first.efi", "server": "10.0.0.9"},
+    }
+    assert proxy["settings"]["pxe-service"] == ['x86PC,"a",a.0,10.0.0.9', 'x86PC,"disk",0']
+    assert [rule.get("filename") for rule in scope(imported)["rules"]] == [None, "first.efi"]
+    # Where addresses are leased the menu is not said.
+    assert "where addresses are leased" in told(imported)['pxe-prompt="menu",2']
+    assert "dhcp-option=3,10.0.0.1" not in told(imported)
+
+    rendered = render_site(written(imported, tmp_path))
+    files = {name: rendered.files[name][0] for name in ("dnsmasq", "dnsmasq-proxy")}
+    assert len({file.target for file in files.values()}) == 2
+    text = files["dnsmasq-proxy"].content.decode()
+    assert "dhcp-range=10.0.3.0,proxy,255.255.255.0" in text
+    assert 'pxe-service=x86PC,"a",a.0,10.0.0.9' in text
+    assert "proxy" not in files["dnsmasq"].content.decode()
+    # Which network card is whose the administrator must say.
+    assert {finding.code.code for finding in rendered.findings} == {"CX512"}
+
+
+def test_a_subnet_with_leases_and_a_proxy_range_is_told(read):
+    line = "dhcp-range=10.0.0.0,proxy,255.255.255.0"
+    imported = read(f'{line}\npxe-service=x86PC,"a",a.0\n')
+    assert told(imported)[line] == "PXE clients of a subnet with leases and a proxy range get no lease"
+    assert imported.tree["servers"]["dnsmasq-proxy"]["vlan"] == "net-10.0.0.0"
+
+
 @pytest.mark.parametrize("time", ["45m", "infinite", "3600"])
 def test_a_lease_time_of_one_machine_is_told(read, time):
     line = f"dhcp-host=52:54:00:00:00:01,10.0.0.5,a,{time}"

@@ -86,6 +86,12 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
         "CX511",
     ),
     ("addresses by coexist", {"software": "coexist", "roles": ["dhcp", "proxydhcp"]}, None, "CX512"),
+    (
+        "both roles in one dnsmasq",
+        {"software": "dnsmasq 2.90", **PROXY, "roles": ["dhcp", "proxydhcp"]},
+        SCOPE,
+        "CX512",
+    ),
     ("proxy by Kea", {"software": "kea 2.2", "roles": ["dhcp", "proxydhcp"]}, SCOPE, "CX512"),
     (
         "program of openthinclient",
