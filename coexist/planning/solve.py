@@ -199,9 +199,13 @@ def _weigh(
         return
     lines = list(_boot_lines(handed)) if handed.file else []
     owner = handed.next_server and site.topology.owner(handed.next_server[0])
-    if owner in case.intended.servers:
+    # A server that answers the broadcast itself is found without the scope.
+    alone = case.standing.get(str(owner)) is Standing.ANSWERS and site.kind(case.client) != "first-offer"
+    if owner in case.intended.servers and (
+        not alone or (owner in case.intended.fallback and holds(site, case))
+    ):
         needed.update(lines)
-    else:
+    elif owner != case.intended.server:
         harmful.update(dict.fromkeys(lines, handed.scope))
     _option_60(site, case, handed, needed, harmful)
 
@@ -321,17 +325,38 @@ def _delays(draft: Draft, impossible: list[Impossible]) -> None:
             continue
         later = frozenset(order[number + 1 :]) & frozenset(site.boot_services)
         mine = [c for c in cases if name in c.intended.servers]
-        if server.fixed or _all_hold(draft.site, mine, later):
-            continue
-        for delay in candidates(draft.site, name, SUPPORTED[server.software.product]):
-            if delay != server.delay and _all_hold(draft.trial(name, delay), mine, later):
-                what = "no delay" if delay.kind == "none" else f"the smallest delay ({delay})"
-                draft.delay(name, delay, f"{what} with which every declared firmware goes where it shall")
-                break
+        if not server.fixed:
+            _delay(draft, name, mine, later)
 
 
-def _all_hold(site: AnalysedSite, cases: Iterable[Case], without: frozenset[str]) -> bool:
-    return all(holds(site, case, without) and _quick(site, case, without) for case in cases)
+def _delay(draft: Draft, name: str, cases: list[Case], later: frozenset[str]) -> None:
+    """The smallest delay of a server with which all of its classes end well, or as many as can.
+
+    No class that ends well without it may suffer.
+    """
+    now = _failing(draft.site, cases, later)
+    server = draft.site.site.servers[name]
+    best, left = server.delay, now
+    for delay in candidates(draft.site, name, SUPPORTED[server.software.product]) if now else ():
+        if delay != server.delay:
+            failing = _failing(draft.trial(name, delay), cases, later)
+            if failing < now and len(failing) < len(left):
+                best, left = delay, failing
+        if not left:
+            break
+    if best != server.delay:
+        what = "no delay" if best.kind == "none" else f"the smallest delay ({best})"
+        every = "some clients still do not go" if left else "every declared firmware goes"
+        draft.delay(name, best, f"{what} with which {every} where it shall")
+
+
+def _failing(site: AnalysedSite, cases: list[Case], without: frozenset[str]) -> frozenset[int]:
+    """The numbers of the cases that do not end well."""
+    return frozenset(
+        number
+        for number, case in enumerate(cases)
+        if not (holds(site, case, without) and _quick(site, case, without))
+    )
 
 
 def _server_order(

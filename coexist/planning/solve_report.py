@@ -6,8 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from coexist.analysis.course import Outcome
 from coexist.analysis.rules.ordering import delay_of
 from coexist.analysis.site import AnalysedSite, Case, Standing, touched
+
+# Of the groups that boot alike, so many are named.
+_MOST_GROUPS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +61,39 @@ def _because(site: AnalysedSite, case: Case) -> str:
         return f"{told}; no delay of {name} comes before it for {case.client.firmware}"
     if name not in site.boot_services and case.intended.boots:
         return f"{name} answers no broadcast, and no scope sends these clients to it"
-    return next((f.why for f in site.races.result(case.client).outcomes), "no means is left")
+    return _against(site, case)
+
+
+def _against(site: AnalysedSite, case: Case) -> str:
+    """How the first race that ends otherwise than intended does so: the class's own, or a fallback's."""
+    order: tuple[str | None, ...] = case.intended.servers or (None,)
+    for number, name in enumerate(order):
+        silent = frozenset(str(before) for before in order[:number])
+        for outcome in site.races.result(case.client, silent).outcomes:
+            if name in (outcome.winner, outcome.decided_by) and (name or not outcome.winner):
+                continue
+            without = f"while {' and '.join(sorted(silent))} is silent, " if silent else ""
+            return f"{without}{case.client.firmware} boots from {_booted_by(site, outcome)}: {outcome.why}"
+    return "no means is left"
+
+
+def _booted_by(site: AnalysedSite, outcome: Outcome) -> str:
+    decided = outcome.decided_by if outcome.decided_by in site.boot_services else None
+    return decided or outcome.winner or outcome.boot_server or "nobody"
 
 
 def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
-    groups = [n for n, bit in site.space.bits.items() if n != "known" and case.client.macs.signature & bit]
+    groups = _groups(site, case)
     who = groups[0] if groups else "these clients"
     name = case.intended.server
+    order = case.intended.servers
+    if case.intended.boots and site.as_intended(case):
+        turns = enumerate(order)
+        late = next(n for i, n in turns if not site.falls_to(case.client, n, frozenset(order[:i])))
+        return (
+            f"take {late} out of `fallback`",
+            f"a boot service on {late} that answers these clients later than {name}",
+        )
     if not case.intended.boots:
         return (
             f"take {who} off every server's list (`except`)",
@@ -80,17 +110,23 @@ def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
 
 def proof(site: AnalysedSite) -> Iterator[str]:
     """Each kind of client with the server it now boots from, alone and when others are silent."""
-    told: dict[str, None] = {}
+    told: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for case in site.cases:
         if not case.intended.boots or site.is_phone(case.client) or not holds(site, case):
             continue
         client = case.client
         order = case.intended.servers
-        seconds = site.seconds(client)
-        who = f"VLAN {client.vlan}, {client.architecture} {client.firmware}"
-        line = f"{who}: {order[0]} after {seconds or 0:.1f} s"
+        line = f"{order[0]} after {site.seconds(client) or 0:.1f} s"
         for number, name in enumerate(order[1:], start=1):
             late = site.seconds(client, frozenset(order[:number])) or 0.0
             line += f"; {' and '.join(order[:number])} silent: {name} after {late:.1f} s"
-        told[line] = None
-    yield from told
+        who = f"VLAN {client.vlan}, {client.architecture} {client.firmware}"
+        told[who, line].update(dict.fromkeys(_groups(site, case) or ["no group"]))
+    for (who, line), groups in told.items():
+        shown = list(groups)[:_MOST_GROUPS]
+        more = f" and {len(groups) - len(shown)} more" if len(groups) > len(shown) else ""
+        yield f"{who} ({', '.join(shown)}{more}): {line}"
+
+
+def _groups(site: AnalysedSite, case: Case) -> list[str]:
+    return [n for n, bit in site.space.bits.items() if n != "known" and case.client.macs.signature & bit]

@@ -127,3 +127,91 @@ def test_a_scope_that_sends_clients_elsewhere_is_cleaned_if_it_is_ours(fixed: bo
     else:
         assert {edit.path[-1] for edit in solution.edits} == {"66", "67"}
         assert solution.after.clean
+
+
+BOOT = {"next_server": "otc", "filename": "a.0"}
+
+
+def scope(**said: Any) -> dict[str, Any]:
+    return {"office": {"server": "dhcp", "vlan": "office", "pools": ["10.0.1.0-10.0.1.99"], **said}}
+
+
+def test_a_scope_entry_goes_although_it_sends_some_clients_right_if_they_find_their_server_without() -> None:
+    found = changes(tree(groups=THIN, intent=TWO, scopes=scope(**BOOT)))
+    assert found == {
+        "scopes.office.filename": None,
+        "scopes.office.next_server": None,
+        "servers.otc.answers": "intended",
+        "servers.sccm.answers": "intended",
+    }
+
+
+def test_a_scope_entry_stays_for_clients_that_have_nothing_else() -> None:
+    plain = {"uboot": {"like": "first-offer"}}
+    solution = solve(
+        tree(
+            groups={"thin": {"oui": "00:80:64", "architecture": "bios", "firmware": "uboot"}},
+            firmwares=plain,
+            intent=TWO,
+            scopes=scope(**BOOT),
+        )
+    )
+    assert any("some clients need it" in item.because for item in solution.impossible)
+    assert not any(edit.path[0] == "scopes" for edit in solution.edits)
+
+
+def test_rules_that_say_nothing_any_more_go() -> None:
+    old = {"next_server": "10.0.0.99", "filename": "old.0"}
+    rules = [
+        {"architectures": "bios", **old},
+        {"vendor_class": "x", "options": {15: "example.org"}},
+        {**old, "options": {15: "example.org"}},
+        {"architectures": "uefi-x64", **old},
+    ]
+    solution = solve(tree(scopes=scope(rules=rules)))
+    assert solution.impossible == ()
+    assert [edit.path[3:] for edit in solution.edits if edit.why == "the rule says nothing any more"] == [
+        (3,),
+        (0,),
+    ]
+    left = solution.after.site.site.scopes["office"].rules
+    assert [rule.vendor_class for rule in left] == ["x", None]
+    assert solution.after.clean
+
+
+def test_what_is_impossible_for_some_is_still_done_for_the_others() -> None:
+    """A fixed server takes the lab's clients; the office's fallback gets its delay all the same."""
+    heard = ["dhcp", "otc", "sccm", "old"]
+    vlans = {
+        "office": {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1"},
+        "lab": {"id": 2, "subnet": "10.2.0.0/16", "gateway": "10.2.0.1", "relay_to": heard},
+        "far": {"id": 3, "subnet": "10.3.0.0/16"},
+    }
+    old = {"software": "coexist", "address": "10.3.0.4", "vlan": "far", "programs": PROGRAMS, "fixed": True}
+    scopes = scope(options={3: "10.0.0.1"})
+    pools = ["10.2.1.0-10.2.1.9"]
+    scopes["lab"] = {"server": "dhcp", "vlan": "lab", "pools": pools, "options": {3: "10.2.0.1"}}
+    boot = {"clients": "everyone", "boot_from": "otc", "fallback": "sccm"}
+    intent = [
+        {**boot, "vlan": "office"},
+        {**boot, "vlan": "lab", "unless": "thin"},
+        {"clients": "thin", "vlan": "lab", "boot_from": "old"},
+        {"clients": "everyone", "boot_from": "nobody"},
+    ]
+    solution = solve(tree(groups=THIN, vlans=vlans, servers={"old": old}, scopes=scopes, intent=intent))
+    assert solution.impossible
+    assert all("VLAN lab" in item.what for item in solution.impossible)
+    assert "servers.sccm.delay" in {".".join(map(str, edit.path)) for edit in solution.edits}
+    assert any(line.startswith("VLAN office") and "otc silent: sccm" in line for line in solution.proof)
+
+
+def test_the_reason_names_the_race_that_goes_wrong() -> None:
+    intent = [{"clients": "everyone", "boot_from": "otc", "fallback": "nas"}]
+    nas = {"software": "tftpd", "address": "10.0.0.9", "vlan": "office"}
+    servers = {"nas": nas, "sccm": {"answers": "nobody"}}
+    found = {item.because: item for item in solve(tree(intent=intent, servers=servers)).impossible}
+    assert {because.split(":")[0] for because in found} == {
+        "while otc is silent, edk2 boots from nobody",
+        "while otc is silent, ipxe boots from nobody",
+    }
+    assert all("take nas out of `fallback`" in item.alternatives for item in found.values())
