@@ -54,7 +54,7 @@ def command(**given: Any) -> int:
     with progress("reading", list(chosen)) as told:
         present = read_present(
             [job.target for job in chosen.values()], connect,
-            parallel=given["parallel"], watch=lambda server: told(server, "done"),
+            parallel=given["parallel"], watch=told,
         )  # fmt: skip
     readable = {name: job for name, job in chosen.items() if name in present.files}
     plan, drift, errors = _planned(inventory, readable, present, history, given)

@@ -47,20 +47,24 @@ def read_present(
     connect: Connect,
     *,
     parallel: int,
-    watch: Callable[[str], None] = lambda _server: None,
+    watch: Callable[[str, str], None] = lambda _server, _how: None,
 ) -> Present:
-    """Read the files of every server, ``parallel`` servers at a time; ``watch`` hears of each at its end."""
+    """Read the files of every server, ``parallel`` servers at a time; ``watch`` hears of each at its end
+    whether it is ``done`` or ``failed``."""
     files: dict[str, Mapping[str, PresentFile]] = {}
     boot_files: dict[str, Mapping[str, str]] = {}
     failed: dict[str, str] = {}
 
     def read(target: Target) -> _Read | HostError:
+        how = "failed"
         try:
-            return _read(target, connect)
+            result = _read(target, connect)
+            how = "done"
         except HostError as error:
             return error
         finally:
-            watch(target.address.name)
+            watch(target.address.name, how)
+        return result
 
     with ThreadPoolExecutor(max_workers=max(1, parallel)) as pool:
         for target, result in zip(targets, pool.map(read, targets), strict=True):

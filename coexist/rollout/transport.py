@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -106,8 +107,8 @@ class SshSettings:
             return paramiko.SSHConfig()
         try:
             return paramiko.SSHConfig.from_path(str(path))
-        except (paramiko.ConfigParseError, OSError) as error:
-            raise HostError(f"{path} cannot be read: {error}") from None
+        except (paramiko.ConfigParseError, OSError, UnicodeDecodeError) as error:
+            raise HostError(f"{path} cannot be read as an ssh configuration: {error}") from None
 
 
 @dataclass(slots=True)
@@ -268,13 +269,13 @@ def _open(
     """``jumps`` takes the place of the configuration's ProxyJump for this host."""
     if depth > _DEEPEST_JUMP:
         raise HostError(f"{address.name}: its jump hosts lead in a circle")
-    options = dict(config.lookup(address.host))
+    options = _looked_up(config, address)
     if jumps is not None:
         options["proxyjump"] = jumps
     host = str(options.get("hostname", address.host))
-    port = address.port or int(options.get("port", 22))
+    port = address.port or int(_number(options, "Port", 22, address))
     user = address.user or str(options.get("user", "")) or getpass.getuser()
-    timeout = float(options.get("connecttimeout", settings.connect_seconds))
+    timeout = _number(options, "ConnectTimeout", settings.connect_seconds, address)
     client = paramiko.SSHClient()
     jump: SshConnection | None = None
     try:
@@ -308,6 +309,23 @@ def _open(
     return SshConnection(address.name, client, jump)
 
 
+def _looked_up(config: paramiko.SSHConfig, address: Address) -> dict[str, Any]:
+    """What the ssh configuration says of a host. Raises ``HostError``."""
+    try:
+        return dict(config.lookup(address.host))
+    except (paramiko.SSHException, ValueError) as error:
+        why = _plain(error)
+        raise HostError(f"{address.name}: the ssh configuration cannot be followed: {why}") from None
+
+
+def _number(options: Mapping[str, Any], name: str, otherwise: float, address: Address) -> float:
+    """A number of the ssh configuration. Raises ``HostError``."""
+    text = str(options.get(name.lower(), otherwise))
+    if not re.fullmatch(r"[0-9]+([.][0-9]+)?", text):
+        raise HostError(f"{address.name}: {name} {text!r} in the ssh configuration is no number")
+    return float(text)
+
+
 def _refusal(error: BaseException, host: str) -> str | None:
     """One sentence for each way a connection fails to open; None for a defect of ours."""
     match error:
@@ -326,6 +344,8 @@ def _refusal(error: BaseException, host: str) -> str | None:
             return f"{host} cannot be reached: {_plain(error)}"
         case paramiko.SSHException():
             return f"{host} does not speak SSH as expected: {_plain(error)}"
+        case ValueError():
+            return f"the ssh configuration for {host} cannot be followed: {_plain(error)}"
     return None
 
 
@@ -370,6 +390,8 @@ def _way(
 def _jump_address(text: str, name: str) -> Address:
     user, _, rest = text.removeprefix("ssh://").rpartition("@")
     host, _, port = rest.partition(":")
+    if port and not port.isdigit():
+        raise HostError(f"ProxyJump {text!r} in the ssh configuration is not HOST, USER@HOST or HOST:PORT")
     return Address(name=name, host=host, user=user or None, port=int(port) if port else None)
 
 
