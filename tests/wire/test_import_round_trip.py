@@ -367,6 +367,7 @@ def test_kea_answers_as_before(path: Path, tmp_path: Path) -> None:
 # --- dnsmasq ------------------------------------------------------------------------------------
 
 DNSMASQ = sorted(path for path in SHARED.glob("corpus/dnsmasq*.conf") if "proxy" not in path.name)
+DNSMASQ += sorted((OWN.parent / "dnsmasq_conf").glob("*.conf"))
 _DNSMASQ_LOCAL = re.compile(
     r"(interface|listen-address|tftp-root|enable-tftp|bind-.*|log-.*|user|keep-in-foreground)\b"
 )

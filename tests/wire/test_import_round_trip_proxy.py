@@ -53,6 +53,17 @@ OWN = {
         enable-tftp
         tftp-root=/srv/tftp
     """,
+    "leases elsewhere": """
+        dhcp-range=10.30.0.50,10.30.0.99,255.255.255.0,1h
+        dhcp-range=10.20.0.0,proxy,255.255.0.0
+        dhcp-match=set:x64,option:client-arch,7
+        dhcp-option=3,10.30.0.1
+        dhcp-boot=tag:x64,first.efi,,10.20.0.9
+        pxe-prompt="Press F8 for a menu",3
+        pxe-service=x86PC,"Thin clients",thin/pxelinux,10.20.0.9
+        pxe-service=x86PC,"Boot from the disk",0
+        pxe-service=BC_EFI,"One",one.efi
+    """,
     "tags": """
         dhcp-range=10.20.0.0,proxy,255.255.0.0
         dhcp-vendorclass=set:bios,PXEClient:Arch:00000
@@ -226,12 +237,13 @@ def test_a_proxy_answers_as_before(source: Path | str, tmp_path: Path) -> None:
     text = source.read_text() if isinstance(source, Path) else OWN[source]
     (tmp_path / "dnsmasq.conf").write_text(text)
     inventory = _imported(tmp_path / "dnsmasq.conf", tmp_path / "site")
-    server = inventory.site.servers["dnsmasq"]
+    name = next(name for name in ("dnsmasq-proxy", "dnsmasq") if name in inventory.site.servers)
+    server = inventory.site.servers[name]
     own = server.address
     assert own is not None
     prefix = next(str(net) for v in inventory.site.vlans.values() for net in v.subnet if own in net)
     before = _ask(tmp_path / "before", text, own, prefix)
-    (file,) = (f for f in render_site(inventory).files["dnsmasq"] if f.path == "dnsmasq.conf")
+    (file,) = (f for f in render_site(inventory).files[name] if f.path == "dnsmasq.conf")
     after = _ask(tmp_path / "after", file.content.decode(), own, prefix)
     answered = [case for case, packet in before.items() if packet is not None]
     # Without a service dnsmasq answers nobody, and so it must stay.
@@ -239,14 +251,14 @@ def test_a_proxy_answers_as_before(source: Path | str, tmp_path: Path) -> None:
     wrong = [f"{c}:\n  {_spoken(before[c])}\n  {_spoken(after[c])}" for c in CASES
              if _spoken(before[c]) != _spoken(after[c])]  # fmt: skip
     assert not wrong, f"{len(wrong)} of {len(CASES)} differ:\n" + "\n".join(wrong[:8])
-    wrong = [f"{c}:\n  {_spoken(after[c])}\n  {_modelled(inventory, c, own)}" for c in CASES
-             if _spoken(after[c]) != _modelled(inventory, c, own)]  # fmt: skip
+    wrong = [f"{c}:\n  {_spoken(after[c])}\n  {_modelled(inventory, name, c, own)}" for c in CASES
+             if _spoken(after[c]) != _modelled(inventory, name, c, own)]  # fmt: skip
     assert not wrong, f"the model of the inventory differs in {len(wrong)}:\n" + "\n".join(wrong[:8])
 
 
-def _modelled(inventory: Inventory, case: Case, own: IPv4Address) -> object:
+def _modelled(inventory: Inventory, name: str, case: Case, own: IPv4Address) -> object:
     """What the analyzer expects of the same server."""
-    model = model_for(inventory, "dnsmasq")
+    model = model_for(inventory, name)
     address = own + 100
     arrival = Arrival(
         packet=case.packet(CASES.index(case) + 1, address),
