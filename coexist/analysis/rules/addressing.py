@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, collapse_addresses
-from itertools import pairwise
+from itertools import accumulate
 
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
@@ -176,9 +176,11 @@ def pools_overlap(site: AnalysedSite) -> Iterable[Finding]:
         for number, pool in enumerate(scope.pools)
     ]
     pools.sort()
-    for (_, last, name, _), (first, end, other, number) in pairwise(pools):
-        if first <= last:
-            yield report(site, "CX208", ("scopes", other, "pools", number), f"the pools of {name} and {other} both lease {first} to {min(last, end)}",
+    # Of all the pools that begin before one, the one that reaches farthest.
+    before = accumulate(pools, lambda one, other: max(one, other, key=lambda pool: pool[1]))
+    for (_, reached, name, _), (first, last, other, number) in zip(before, pools[1:], strict=False):
+        if first <= reached:
+            yield report(site, "CX208", ("scopes", other, "pools", number), f"the pools of {name} and {other} both lease {first} to {min(reached, last)}",
                          "split the range; two servers that share one pool belong into one scope", count=0)  # fmt: skip
 
 
