@@ -132,6 +132,7 @@ class History:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._plans: dict[tuple[str, str], Plan] = {}  # a record's plan never changes, and is slow to read
 
     def records(self) -> list[Record]:
         """Every record, oldest first."""
@@ -151,11 +152,14 @@ class History:
 
     def plan_of(self, record: Record) -> Plan:
         """The plan a record belongs to. Raises ``InputError`` if it is not there, or another one."""
+        if (record.id, record.plan) in self._plans:
+            return self._plans[record.id, record.plan]
         path = self.folder / record.id / "plan.json"
         plan = read_plan(path, _PUT_BACK)
         if plan.digest != record.plan or not record.servers.keys() <= plan.servers.keys():
             problem = "the plan beside this record is not the one it is about"
             raise InputError([Problem(Position(str(path)), problem, _PUT_BACK)])
+        self._plans[record.id, record.plan] = plan
         return plan
 
     def begin(
