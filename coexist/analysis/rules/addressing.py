@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, collapse_addresses
-from itertools import accumulate
 
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
@@ -175,13 +174,14 @@ def pools_overlap(site: AnalysedSite) -> Iterable[Finding]:
         for name, scope in site.site.scopes.items()
         for number, pool in enumerate(scope.pools)
     ]
-    pools.sort()
     # Of all the pools that begin before one, the one that reaches farthest.
-    before = accumulate(pools, lambda one, other: max(one, other, key=lambda pool: pool[1]))
-    for (_, reached, name, _), (first, last, other, number) in zip(before, pools[1:], strict=False):
-        if first <= reached:
-            yield report(site, "CX208", ("scopes", other, "pools", number), f"the pools of {name} and {other} both lease {first} to {min(reached, last)}",
+    reached, owner = IPv4Address(0), ""
+    for first, last, name, number in sorted(pools):
+        if owner and first <= reached:
+            yield report(site, "CX208", ("scopes", name, "pools", number), f"the pools of {owner} and {name} both lease {first} to {min(reached, last)}",
                          "split the range; two servers that share one pool belong into one scope", count=0)  # fmt: skip
+        if not owner or last > reached:
+            reached, owner = last, name
 
 
 @rule("CX209")
