@@ -25,7 +25,7 @@ from coexist.boot.servers.dnsmasq_conf import (
     read_dnsmasq,
     split_keyword,
 )
-from coexist.errors import Position
+from coexist.errors import InputError, Position, Problem
 from coexist.importers.account import Account
 from coexist.importers.addresses import why_nobody
 from coexist.importers.conditions import (
@@ -298,7 +298,7 @@ class _Site:
                 self.tags.broken[match.tag] = str(reason)
                 if not self.only_proxy:
                     self.leave(match.line, str(reason))
-        for host in self.config.hosts:
+        for host in self._hosts():
             self._host(host)
         if self.clients:
             self._set(_KNOWN, test(Member(self.groups.known_group())))
@@ -340,6 +340,21 @@ class _Site:
             return self.groups.of_prefix(bytes(int(part, 16) for part in fixed))
         except ValueError:
             raise Inexpressible("a pattern of MAC addresses with masks") from None
+
+    def _hosts(self) -> Iterable[HostLine]:
+        """The lines the daemon takes: each address once (option.c). Raises InputError for a second one."""
+        seen: set[IPv4Address] = set()
+        for host in self.config.hosts:
+            if host.address is not None and host.address in seen:
+                what = f"duplicate dhcp-host IP address {host.address}"
+                if host.line not in self.lines.listed:
+                    remedy = "name all MAC addresses of a machine in one line"
+                    raise InputError([Problem(self.place(host.line), what, remedy)])
+                self.leave(host.line, f"{what}: the daemon skips this line")
+                continue
+            if host.address is not None:
+                seen.add(host.address)
+            yield host
 
     def _host(self, host: HostLine) -> None:
         if not host.macs:

@@ -15,10 +15,14 @@ _OPTION_FILES = ("dhcp-optsfile", "dhcp-optsdir")
 
 @dataclass(slots=True)
 class Lines:
-    """Lines as one text, and where each came from: ``places[n]`` for line n + 1."""
+    """Lines as one text, and where each came from: ``places[n]`` for line n + 1.
+
+    ``listed``: the numbers of the lines of a hosts file or options file, of which the daemon skips bad ones.
+    """
 
     texts: list[str] = field(default_factory=list)
     places: list[Position] = field(default_factory=list)
+    listed: set[int] = field(default_factory=set)
 
     def add(self, text: str, place: Position) -> None:
         """One more line."""
@@ -56,6 +60,7 @@ def _read(path: Path, keyword: str, beside: Path, result: Lines, depth: int) -> 
         if keyword:
             written = f"{keyword}={plain}" if plain and not plain.startswith("#") else ""
             result.add(written, place)
+            result.listed.add(len(result.texts))
             continue
         result.add(line, place)
         name, equals, value = plain.partition("=")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coexist.errors import InputError
 from coexist.importers import Imported, import_files
 from coexist.importers.merge import merge
 from coexist.importers.written import clients_csv, site_yaml
@@ -76,6 +77,17 @@ def test_a_pattern_is_not_for_machines_with_a_line_of_their_own(read):
         "{'prefix': ['52:54:00:11']}",
         "{'where': {'source': 'dnsmasq'}}",
     ]
+
+
+def test_an_address_of_two_lines_is_refused_as_the_daemon_does(read, tmp_path: Path):
+    lines = "dhcp-host=52:54:00:00:00:01,10.0.0.5,a\ndhcp-host=52:54:00:00:00:02,10.0.0.5,b\n"
+    with pytest.raises(InputError, match=r"dnsmasq\.conf:4:1: duplicate dhcp-host IP address 10\.0\.0\.5"):
+        read(lines)
+    # Of a hosts file it skips the line and goes on.
+    (tmp_path / "hosts").write_text(lines.replace("dhcp-host=", ""))
+    imported = read(f"dhcp-hostsfile={tmp_path / 'hosts'}\n")
+    assert [row.name for row in imported.clients] == ["a"]
+    assert any("the daemon skips this line" in why for why in told(imported).values())
 
 
 PROXIES = """\
