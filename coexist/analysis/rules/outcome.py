@@ -81,11 +81,19 @@ def _judge_nobody(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
     booted = site.winners(case.client) - {None}
     for name in sorted(str(winner) for winner in booted):
         path: Path = ("servers", name, "answers") if name in site.site.servers else ("scopes",)
-        if name in site.site.servers and name not in case.responders:
-            path = next((("scopes", s) for s in site.scopes_by_vlan[case.client.vlan]), path)
-        yield Verdict(code="CX321", path=path, client=case.client,
-                      message=f"{name} boots clients on VLAN {case.client.vlan} that shall boot from nobody",
-                      repair=f"add `except` or a whitelist to {name}, or remove it from the VLAN's `relay_to`")  # fmt: skip
+        repair = f"add `except` or a whitelist to {name}, or remove it from the VLAN's `relay_to`"
+        if name not in case.responders:
+            path = _scope_entry(site, case.client) or path
+            repair = "take the boot file out of the scope, or hand it out in a rule with `clients:`"
+        yield Verdict(code="CX321", path=path, client=case.client, repair=repair,
+                      message=f"{name} boots clients on VLAN {case.client.vlan} that shall boot from nobody")  # fmt: skip
+
+
+def _scope_entry(site: AnalysedSite, client: ClientClass) -> Path | None:
+    """Where a scope gives a class its boot file; else the scope itself, None where there is none."""
+    scopes = site.heard_scopes(client.vlan)
+    handed = (site.scopes.handed(name, client).file for name in scopes)
+    return next((file[1] for file in handed if file), ("scopes", scopes[0]) if scopes else None)
 
 
 def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:

@@ -212,6 +212,8 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
                 and standing is Standing.NO_PROGRAM
                 and server.programs
                 and spoils
+                # Its proxy answers PXEClient only.
+                and site.kind(case.client) != "edk2-http"
             ):
                 found[name, case.client.architecture].append(case.client)
     for (name, architecture), clients in found.items():
