@@ -130,7 +130,10 @@ def keep(path: str, digest: str, *, sudo: bool) -> str:
     move = words(["mv", "-T", "--", f"{kept}.new", kept], sudo=sudo)
     # Configuration may hold secrets: the directory is nobody else's.
     private = words(["chmod", "700", directory_of(kept)], sudo=sudo)
-    return f"{private} && {{ {words(['test', '-e', kept], sudo=sudo)} || {{ {copy} && {move}; }}; }}"
+    known = words(["test", "-e", kept], sudo=sudo)
+    # The same bytes may have had another owner or mode when they were kept before.
+    again = dress(kept, path, mode=0o600, sudo=sudo)
+    return f"{private} && if {known}; then {again}; else {copy} && {move}; fi"
 
 
 def digest_of(path: str, *, sudo: bool) -> str:

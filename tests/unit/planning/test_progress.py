@@ -28,6 +28,7 @@ MACS = st.sets(UNICAST, max_size=5).map(lambda macs: tuple(sorted(macs)))
 NAMES = st.sampled_from(["pilots", "wave-2", "true", "null", "1.5", "0x10", "no", "a.b_c-d", "2026-11-02"])
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=40)
 
+CHANGES = {"hand-over": 4, "giver-stands-by": 3, "taker-stands-by": 3, "overlap": 2}
 STATES = st.builds(
     # The fields' names: hypothesis knows only their aliases, `from` and `to`.
     lambda **fields: MigrationState(source="old", target="new", **fields),
@@ -38,13 +39,13 @@ STATES = st.builds(
         OpenStep,
         wave=NAMES,
         direction=st.sampled_from(["forward", "back"]),
-        way=st.sampled_from(["hand-over", "giver-stands-by", "taker-stands-by", "overlap"]),
+        way=st.sampled_from(list(CHANGES)),
         delay=st.sampled_from([Delay(), Delay(after=1.2), *HAND_OVER_DELAYS, Delay(secs_at_least=5)]),
         clients=MACS,
         done=st.integers(0, 4),
         trying=st.booleans(),
         since=TIMES,
-    ),
+    ).filter(lambda step: step.done <= CHANGES[step.way]),
     retired=st.none() | TIMES,
     history=st.lists(st.builds(Happened, at=TIMES, what=TEXTS), max_size=3).map(tuple),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -206,3 +207,16 @@ def test_placeholders_are_words_and_not_replaced_twice():
     files = {"path": "/x/{list}", "list": "/y z"}
     assert shell.substituted(argv, files) == ("check", "/x/{list}", "--with=/y z", "{other}")
     assert shell.substituted(("a", "{b}"), {}) == ("a", "{b}")
+
+
+def test_what_is_kept_again_has_the_mode_it_has_now(here, tmp_path):
+    path = tmp_path / "list"
+    path.write_bytes(b"same")
+    kept = Path(shell.kept_path(str(path), sha256(b"same")))
+    assert here.run(shell.make_directories([str(kept.parent)], sudo=False)).code == 0
+    for mode in (0o644, 0o600):
+        path.chmod(mode)
+        assert here.run(shell.keep(str(path), sha256(b"same"), sudo=False)).code == 0
+        assert stat.S_IMODE(kept.stat().st_mode) == mode
+    assert kept.read_bytes() == b"same"
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
