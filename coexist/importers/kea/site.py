@@ -229,7 +229,10 @@ class _Site:
         name = node.plain("name") or ""
         expression = node.plain("test")
         try:
-            condition = NEVER if expression is None else self._condition(expression)
+            if expression is None:
+                # Kea evaluates nothing; reservations and hooks put clients into it.
+                raise Inexpressible("a class without a test")
+            condition = self._condition(expression)
         except Inexpressible as reason:
             node.leave(f"its members are told by something else: {reason}")
             self.classes[name] = _Class(name, node, NEVER, required_only=True)
