@@ -41,7 +41,7 @@ def command(inventory: Path, form: str) -> None:
 def _cells(row: Row) -> tuple[str, ...]:
     from coexist.cli.findings import clients_text
 
-    sign = {True: "ok", False: "NOT AS INTENDED", None: ""}[row.agrees]
+    sign = {True: "ok", False: "WRONG", None: ""}[row.agrees]
     profile = f"{row.architecture} {row.firmware}".strip()
     intended = " > ".join((row.intended, *row.fallback)) if row.intended else "-"
     winners = " or ".join(winner or "nobody" for winner in row.winners)

@@ -286,3 +286,14 @@ def test_solve_refuses_what_it_cannot_write_and_says_what_to_do(
     assert "make the changes above by hand" in told.err
     assert "scopes.office.rules.0.filename: it sends clients elsewhere" in told.err
     assert file.read_bytes() == before
+
+
+def test_the_matrix_fits_eighty_columns_and_breaks_no_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["matrix", BROKEN]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "WRONG" in out
+    assert {"office", "workshop"} <= {line.split(" ")[0] for line in out.splitlines()}
