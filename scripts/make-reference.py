@@ -41,8 +41,8 @@ Made from the models by `scripts/make-reference.py`; the same as JSON Schema is
 
 An inventory is a directory with `site.yaml`. Sections may stand in further files: every `*.yaml` beside
 it and in `inventory.d/` is read too; sections that are mappings are joined, lists are appended. YAML 1.2
-rules hold: `52:54:00:12:34:56` and `no` are text, a key that stands twice is an error. A section with nothing in it
-is as good as not written.
+rules hold: `52:54:00:12:34:56` and `no` are text, a key that stands twice is an error. A section with
+nothing in it is as good as not written.
 
 Where a list of names may stand, one name may stand too. Groups that always exist: {groups}.
 
@@ -50,9 +50,10 @@ MAC addresses: `52:54:00:12:34:56`, `52-54-00-12-34-56`, `5254.0012.3456` or `52
 
 `clients` is a CSV file, a list of CSV files and machines, or both in the long form below. A CSV file has a
 header; `mac` must be there, {columns} have a meaning, any other column can be used in a group's `where`.
-Comma, semicolon or tab; with or without byte-order mark; any line end; a spreadsheet's `sep=;` line, its empty
-columns and its empty rows are passed over. A `mac` cell with several addresses is a machine with several cards. Format
-the column `mac` as text before a spreadsheet saves it: of an address it took for a number, digits are lost.
+Comma, semicolon or tab; with or without byte-order mark; any line end; a spreadsheet's `sep=;` line, its
+empty columns and its empty rows are passed over. A `mac` cell with several addresses is a machine with
+several cards. Format the column `mac` as text before a spreadsheet saves it: of an address it took for a
+number, digits are lost.
 
 Option values: text, numbers, addresses or lists of them by the option's type (RFC 2132), or raw octets as
 `hex:06:01:08:ff`.
