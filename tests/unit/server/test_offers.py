@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -19,12 +22,18 @@ from coexist.server.offers import OfferWatch
 from coexist.server.proxydhcp import ProxyDhcp
 from coexist.server.seen import ClientsSeen
 from coexist.wire.bootp import Packet, encode
-from tests.unit.server.conftest import THIN, Said, config, discover
+from tests.unit.server.conftest import PATIENCE, THIN, Said, config, discover
 
+SO_MEMINFO = 55
 HERE = IPv4Address("127.0.0.1")
 OTHER = IPv4Address("10.10.0.5")
 LEASED = IPv4Address("10.10.2.1")
 CHOICE = {50: LEASED.packed, 54: OTHER.packed}
+
+
+def _queued(sock: socket.socket) -> int:
+    """Octets of memory that the datagrams in a socket's queue take (SO_MEMINFO, linux/sock_diag.h)."""
+    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4), sys.byteorder)
 
 
 class Wire:
@@ -33,14 +42,14 @@ class Wire:
     def __init__(self) -> None:
         self.loop = Loop()
         self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-        self.asking, on_67, on_68 = self.sockets
+        self.asking, self.on_67, self.on_68 = self.sockets
         for sock in self.sockets:
             sock.bind((str(HERE), 0))
         self.log = Log(stream=Said())
         clients = ClientsSeen()
         self.proxy = ProxyDhcp(
             self.loop,
-            on_67,
+            self.on_67,
             67,
             clients=clients,
             probes=ClientsSeen(),
@@ -49,11 +58,20 @@ class Wire:
             registers=lambda _: None,
         )
         self.use(follow_offers=True)
-        self.watch = OfferWatch(self.loop, on_68, clients, self.proxy.probes)
+        self.watch = OfferWatch(self.loop, self.on_68, clients, self.proxy.probes)
         self.watch.pxe_servers = self.proxy.pxe_servers
         self.watch.own = {HERE.packed}
         self.proxy.hear = self.watch.drain
-        self.to_67, self.to_68 = on_67.getsockname(), on_68.getsockname()
+        self.proxy.start()
+
+    def send(self, packet: Packet, to: socket.socket) -> None:
+        """Have a packet wait in a socket's queue, also where the kernel delivers it a little later."""
+        before = _queued(to)
+        self.asking.sendto(encode(packet), to.getsockname())
+        until = time.monotonic() + PATIENCE
+        while _queued(to) <= before:
+            assert time.monotonic() < until, "the packet did not arrive"
+            os.sched_yield()
 
     def use(self, **changes: Any) -> None:
         """Decide by a configuration of its own."""
@@ -63,7 +81,7 @@ class Wire:
 
     def client_sends(self, message: int, more: dict[int, bytes] | None = None) -> None:
         packet = discover(THIN, options={53: bytes((message,)), **(more or {})})
-        self.asking.sendto(encode(packet), self.to_67)
+        self.send(packet, self.on_67)
 
     def other_offers(self, vendor_class: bytes = b"PXEClient") -> None:
         asked = discover(THIN)
@@ -74,7 +92,7 @@ class Wire:
             yiaddr=LEASED,
             options={53: b"\x02", 54: OTHER.packed, 60: vendor_class},
         )
-        self.asking.sendto(encode(offer), self.to_68)
+        self.send(offer, self.on_68)
 
     def decisions(self) -> dict[str, int]:
         return {reason: count for (_, reason), count in self.proxy.counters.decisions.items()}
@@ -123,12 +141,12 @@ def test_what_a_probe_hears_counts_for_its_own_wait(wire):
     """A rule that waits for a DHCP server's offer answers a probe as it answers a machine."""
     wire.use(rules=[{**config()["rules"][0], "delay": {"after_offer": True}}])
     asked = discover(THIN, options={12: b"coexist-probe"})
-    wire.asking.sendto(encode(asked), wire.to_67)
+    wire.send(asked, wire.on_67)
     wire.proxy.drain()
     assert wire.proxy.counters.offers == 0
     offer = replace(asked, op=2, yiaddr=LEASED, options={53: b"\x02", 54: OTHER.packed})
-    wire.asking.sendto(encode(offer), wire.to_68)
-    wire.asking.sendto(encode(asked), wire.to_67)
+    wire.send(offer, wire.on_68)
+    wire.send(asked, wire.on_67)
     wire.proxy.drain()
     assert wire.proxy.counters.offers == 1
     assert wire.proxy.clients.find(asked.mac) is None
