@@ -154,6 +154,12 @@ class Running:
         if self.windows:
             self.transfer.passed(self.base + self.at * self.transfer.window)
 
+    def _drop_windows(self) -> None:
+        """Ask the state machine about every ACK from now on."""
+        self.settle()
+        self.windows = []
+        self.awaited = None
+
     def do(self, step: Step) -> None:
         """Carry out a step."""
         transfer = self.transfer
@@ -179,8 +185,7 @@ class Running:
         first = transfer.first
         within = (first - 1) % CHUNK_BLOCKS
         if within % window:
-            self.windows = []
-            self.awaited = None
+            self._drop_windows()
             self.send_blocks()
             return
         try:
@@ -230,10 +235,8 @@ class Running:
         if self.segments > 1 and number in _NO_SEGMENTS:
             self.segments = 1
             self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 0)
-            self.settle()
+            self._drop_windows()
             self.prepares = False
-            self.windows = []
-            self.awaited = None
             self.send_blocks()
         elif number == errno.ECONNREFUSED:
             service.end(self, "vanished")
