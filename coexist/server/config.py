@@ -23,6 +23,7 @@ from coexist.boot.policy import (
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.files import unreadable
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.validation import problem_of
 from coexist.server.checks import cautions, mistakes, selectors
@@ -182,9 +183,7 @@ def _octets(path: Path, position: Position, problems: list[Problem]) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        problems.append(
-            Problem(position, f"{path} cannot be read: {error.strerror}", "check its name and permissions")
-        )
+        problems.append(unreadable(error, position, str(path)))
         return b""
 
 
@@ -208,13 +207,7 @@ def _read_list(path: Path, position: Position, problems: list[Problem]) -> MacSe
                     _read_lines(piece, path, line, macs, problems)
                 line += len(lines)
     except OSError as error:
-        problems.append(
-            Problem(
-                position,
-                f"the list {path} cannot be read: {error.strerror}",
-                "check its name and permissions",
-            )
-        )
+        problems.append(unreadable(error, position, f"the list {path}"))
     return MacSet.of(macs)
 
 
