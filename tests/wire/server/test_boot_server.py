@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import islice
@@ -27,6 +28,19 @@ from tests.harness.client import Heard, hardware_address, tftp_get
 from tests.harness.processes import PATIENCE, wait_until
 from tests.harness.servers import start_dhcpd
 from tests.wire.server.conftest import OTC
+
+PLAIN_BIOS = {60: b"PXEClient", 93: b"\0\0"}
+
+
+def relayed_discover(xid: int, mac: int, options: Mapping[int, bytes] = PLAIN_BIOS) -> Packet:
+    """A DISCOVER as the bench relays it."""
+    return Packet(
+        op=1,
+        xid=xid,
+        chaddr=mac_bytes(mac),
+        giaddr=IPv4Address("10.20.1.7"),
+        options={53: b"\x01", **options},
+    )
 
 
 def test_broadcasts_are_answered_from_the_address_of_their_vlan(site):
@@ -324,13 +338,7 @@ def test_killed_under_load_it_serves_again_after_a_restart(site):
         number = 0
         while not stop.is_set():
             number += 1
-            packet = Packet(
-                op=1,
-                xid=number,
-                chaddr=mac_bytes(0x008064000000 + number % 5000),
-                giaddr=IPv4Address("10.20.1.7"),
-                options={53: b"\x01", 60: b"PXEClient", 93: b"\0\0"},
-            )
+            packet = relayed_discover(number, 0x008064000000 + number % 5000)
             sock.sendto(encode(packet), ("10.20.0.6", 67))
             sock.sendto(encode_tftp(ReadRequest(filename="lpxelinux.0")), ("10.20.0.6", 69))
         sock.close()
@@ -371,20 +379,9 @@ def test_a_flood_of_random_macs_is_bounded_in_memory(site):
 
     def flood(first: int, count: int) -> int:
         for number in range(first, first + count):
-            packet = encode(
-                Packet(
-                    op=1,
-                    xid=number,
-                    chaddr=mac_bytes(0x020000000000 + number * 7919),
-                    giaddr=IPv4Address("10.20.1.7"),
-                    options={
-                        53: b"\x01",
-                        60: b"PXEClient:" + str(number).encode(),
-                        97: number.to_bytes(17, "big"),
-                    },
-                )
-            )
-            sock.sendto(packet, ("10.20.0.6", 67))
+            options = {60: b"PXEClient:" + str(number).encode(), 97: number.to_bytes(17, "big")}
+            packet = relayed_discover(number, 0x020000000000 + number * 7919, options)
+            sock.sendto(encode(packet), ("10.20.0.6", 67))
         # Its DISCOVER may be lost in the flood, and is sent again as any firmware does.
         with site.client(site.desk) as client:
             answers: list[Heard] = []
@@ -428,13 +425,7 @@ def test_a_reload_under_load_leaves_nobody_unanswered(site):
             while len(waiting) < 16:
                 xid += 1
                 waiting.add(xid)
-                packet = Packet(
-                    op=1,
-                    xid=xid,
-                    chaddr=mac_bytes(0x008064100000 + xid % 1000),
-                    giaddr=IPv4Address("10.20.1.7"),
-                    options={53: b"\x01", 60: b"PXEClient", 93: b"\0\0"},
-                )
+                packet = relayed_discover(xid, 0x008064100000 + xid % 1000)
                 sock.sendto(encode(packet), ("10.20.0.6", 67))
             answer = decode(sock.recv(4096))
             assert isinstance(answer, Packet)
