@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from coexist.errors import InputError, Position, Problem
-from coexist.probe.frame import Datagram, decode_frame, decode_ipv4
+from coexist.probe.frame import Datagram, cut_apart, decode_frame, decode_ipv4
 
 # https://www.tcpdump.org/linktypes.html
 _ETHERNET, _RAW, _RAW_IPV4, _LINUX_SLL, _LINUX_SLL2 = 1, 101, 228, 113, 276
@@ -52,7 +52,9 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
                 understood = True
                 datagram = _decode(octets, linktype)
                 if datagram is not None:
-                    yield _time(about, nanoseconds=getattr(reader, "nano", False)), datagram
+                    at = _time(about, nanoseconds=getattr(reader, "nano", False))
+                    for single in cut_apart(datagram):
+                        yield at, single
         except (Scapy_Exception, EOFError):
             pass  # a capture that was cut off ends where it ends
     if strange and not understood:

@@ -7,9 +7,11 @@ verified: on virtual links they are filled in later by hardware that is not ther
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
+from coexist.wire.bootp import HEADER_OCTETS, MAGIC_COOKIE
 from coexist.wire.mac import Mac, mac_bytes
 
 ETHERTYPE_IPV4 = 0x0800
@@ -76,6 +78,38 @@ def decode_ipv4(octets: bytes) -> Datagram | None:
         destination_port=destination_port,
         payload=octets[start + _UDP.size : start + length],
     )
+
+
+def cut_apart(datagram: Datagram) -> Iterator[Datagram]:
+    """The datagrams in one that was seen before the kernel or the card cut it (UDP_SEGMENT, udp(7)).
+
+    On the host of a server that answers a storm, and on virtual links from it, DHCP messages of one length
+    stand in one UDP datagram. Each has its magic cookie at the same place (RFC 2131 section 3); what has it
+    but once is yielded as it is.
+    """
+    payload = datagram.payload
+    length = _length_of_each(payload)
+    if length is None:
+        yield datagram
+        return
+    for start in range(0, len(payload), length):
+        yield replace(datagram, payload=payload[start : start + length])
+
+
+def _length_of_each(payload: bytes) -> int | None:
+    options = HEADER_OCTETS + len(MAGIC_COOKIE)
+    if payload[HEADER_OCTETS:options] != MAGIC_COOKIE:
+        return None
+    at = options
+    while (at := payload.find(MAGIC_COOKIE, at)) >= 0:
+        length = at - HEADER_OCTETS
+        if length >= options and len(payload) % length == 0:
+            starts = range(0, len(payload), length)
+            heads = {(payload[start], payload[start + HEADER_OCTETS :][:4]) for start in starts}
+            if heads == {(payload[0], MAGIC_COOKIE)}:
+                return length
+        at += 1
+    return None
 
 
 def _checksum(octets: bytes) -> int:

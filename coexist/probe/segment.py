@@ -21,7 +21,7 @@ from typing import Protocol, Self
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.errors import HostError
-from coexist.probe.frame import ETHERTYPE_IPV4, Datagram, decode_frame, encode_frame
+from coexist.probe.frame import ETHERTYPE_IPV4, Datagram, cut_apart, decode_frame, encode_frame
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import Mac, mac_from_bytes
 
@@ -127,7 +127,8 @@ class Segment:
             at = time.monotonic()
             datagram = decode_frame(frame)
             if datagram is not None and self._wanted(direction, datagram):
-                yield at, datagram
+                for single in cut_apart(datagram):
+                    yield at, single
 
     def _wanted(self, direction: int, datagram: Datagram) -> bool:
         return self._everything or (direction != _PACKET_OUTGOING and _is_dhcp(datagram))

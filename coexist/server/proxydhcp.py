@@ -19,6 +19,7 @@ from coexist.server.endpoints import IP_PKTINFO, PKTINFO, PXE_MULTICAST, Endpoin
 from coexist.server.logs import Log
 from coexist.server.loop import Loop, Timer
 from coexist.server.seen import Client, ClientsSeen
+from coexist.server.segments import Ancillary, Target, Together
 from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option
@@ -29,6 +30,8 @@ _LARGEST = 4096
 _EVERYONE = "255.255.255.255"
 _ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
 _NO_ADDRESS = bytes(4)
+_BY_ROUTE: Ancillary = []
+"""What leaves from the only address there is needs nothing said."""
 _STORM = 4_000
 """Packets a second from which on they are gathered: each wake-up costs as much as the answer to a packet, for
 this process and for whoever shares its processors."""
@@ -78,8 +81,12 @@ class ProxyDhcp:
         # Reads what other servers answered; called before a packet is decided on, since what they said
         # earlier may wait on its own socket behind it.
         self.hear: Callable[[], object] | None = None
+        # Packets come so fast that they are gathered, and their answers leave together.
+        self.storm = False
         self._endpoints = Endpoints(role)
         self._drained = 0.0
+        self._collects = False
+        self._together = Together(sock, self._send_one, counters)
         self._complained: dict[str, float] = {}
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -113,15 +120,31 @@ class ProxyDhcp:
 
     def drain(self) -> None:
         """Answer what has come, at most a batch, so that others get their turn."""
+        begun = time.monotonic()
+        self._collects = self.storm
+        try:
+            count = self._read(begun)
+        finally:
+            if self._collects:
+                self._collects = False
+                self._together.leave()
+        if count:
+            ended = time.monotonic()
+            self.counters.latency.observe(ended - begun, count)
+            self.storm = count > _STORM * (begun - self._drained)
+            if self.storm and count < _BATCH:
+                self.loop.pause(self.sock.fileno(), ended + _GATHER_SECONDS)
+        self._drained = begun
+
+    def _read(self, now: float) -> int:
+        """Decide on the packets of a batch; how many there were."""
         receive = self.sock.recvmsg
         endpoints = self._endpoints.known
         endpoint = only = self._endpoints.only
         receive_from = self.sock.recvfrom
         hear = self.hear
-        begun = time.monotonic()
         wall = time.time()
-        count = 0
-        while count < _BATCH:
+        for count in range(_BATCH):
             try:
                 if only is not None:
                     data, source = receive_from(_LARGEST)
@@ -129,12 +152,11 @@ class ProxyDhcp:
                 else:
                     data, ancillary, _, source = receive(_LARGEST, _ANCILLARY)
             except BlockingIOError:
-                break
+                return count
             except OSError as error:
                 # ENETDOWN and the like are reported once by the socket; it goes on working afterwards.
                 self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
-                break
-            count += 1
+                return count
             if hear is not None:
                 hear()
             if only is None:
@@ -144,15 +166,10 @@ class ProxyDhcp:
                 except KeyError:
                     endpoint = self._endpoints.find(info)
             if endpoint is not None:
-                self.receive(endpoint, data, source, begun, wall)
+                self.receive(endpoint, data, source, now, wall)
             else:
                 self.counters.decisions[self.role, "NOT_LISTENED"] += 1
-        if count:
-            ended = time.monotonic()
-            self.counters.latency.observe(ended - begun, count)
-            if count < _BATCH and count > _STORM * (begun - self._drained):
-                self.loop.pause(self.sock.fileno(), ended + _GATHER_SECONDS)
-        self._drained = begun
+        return _BATCH
 
     def receive(
         self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float
@@ -335,19 +352,27 @@ class ProxyDhcp:
 
     # -- answering -----------------------------------------------------------------------------
 
-    def _send(
-        self, endpoint: Endpoint, octets: bytes, target: tuple[str, int], source: tuple[str, int]
-    ) -> None:
+    def _send(self, endpoint: Endpoint, octets: bytes, target: Target, source: Target) -> None:
         if self.alternate:
             # Not a port any firmware uses: a test asks, and hears the answer where it asked from.
             target = source
+        if target[0] == _EVERYONE:
+            ancillary = endpoint.to_all
+        elif endpoint is self._endpoints.only:
+            ancillary = _BY_ROUTE
+        else:
+            ancillary = endpoint.to_one
+        if self._collects:
+            self._together.add(octets, ancillary, target)
+        else:
+            self._send_one(octets, ancillary, target)
+
+    def _send_one(self, octets: bytes, ancillary: Ancillary, target: Target) -> None:
         try:
-            if target[0] == _EVERYONE:
-                self.sock.sendmsg((octets,), endpoint.to_all, 0, target)
-            elif endpoint is self._endpoints.only:
-                self.sock.sendto(octets, target)
+            if ancillary:
+                self.sock.sendmsg((octets,), ancillary, 0, target)
             else:
-                self.sock.sendmsg((octets,), endpoint.to_one, 0, target)
+                self.sock.sendto(octets, target)
             self.counters.offers += 1
         except OSError as error:
             # EPERM (a firewall), ENOBUFS (a full queue), ENETDOWN: the client asks again, so do not insist.

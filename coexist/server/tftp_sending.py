@@ -15,18 +15,14 @@ from coexist.boot.tftp_transfer import Agreed, Step, Transfer
 from coexist.server.access import Access
 from coexist.server.counters import Counters
 from coexist.server.files import CHUNK_BLOCKS, ChangedError, Framed, Windows
+from coexist.server.segments import LARGEST_TOGETHER, MOST_SEGMENTS, NO_SEGMENTS, UDP_SEGMENT
 from coexist.wire.tftp import DEFAULT_BLKSIZE
 
 _LARGEST_REPLY = 476  # an ERROR's text may be cut; CPython's own allocator has no pieces above 512
 _MOST_AT_ONCE = 32
-_UDP_SEGMENT = 103  # linux/udp.h
-_MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS
-_LARGEST_DATAGRAM = 65_000
 _SEND = Step.SEND
 _WAIT = Step.WAIT
 _CHANGED = "the file was changed, try again"
-# What the kernel says when it will not segment: no such option, too long for the device, not on this path.
-_NO_SEGMENTS = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 # Full queues and firewalls: the client's timeout and ours repair it.
 _PASSING = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EPERM, errno.ENOMEM, errno.ENETDOWN})
 
@@ -100,8 +96,8 @@ class Running:
 
     def _ask_for_segments(self, size: int) -> None:
         try:
-            self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, size)
-            self.segments = min(_MOST_SEGMENTS, _LARGEST_DATAGRAM // size)
+            self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, size)
+            self.segments = min(MOST_SEGMENTS, LARGEST_TOGETHER // size)
         except OSError:
             self.segments = 1
 
@@ -232,9 +228,9 @@ class Running:
         service = self.service
         number = error.errno or 0
         service.counters.send_errors[errno.errorcode.get(number, "?")] += 1
-        if self.segments > 1 and number in _NO_SEGMENTS:
+        if self.segments > 1 and number in NO_SEGMENTS:
             self.segments = 1
-            self.sock.setsockopt(socket.SOL_UDP, _UDP_SEGMENT, 0)
+            self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, 0)
             self._drop_windows()
             self.prepares = False
             self.send_blocks()

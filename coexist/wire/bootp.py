@@ -21,6 +21,7 @@ __all__ = [
     "BROADCAST_FLAG",
     "CHADDR_OCTETS",
     "FILE_OCTETS",
+    "HEADER_OCTETS",
     "MAGIC_COOKIE",
     "MINIMUM_OCTETS",
     "SNAME_OCTETS",
@@ -44,6 +45,8 @@ MINIMUM_OCTETS = 300
 """A BOOTP message with its 64 octets of vendor area: RFC 1542 section 2.1."""
 
 _HEADER = struct.Struct("!BBBBIHHIIII16s64s128s")
+HEADER_OCTETS = _HEADER.size
+"""Before the magic cookie (RFC 951)."""
 _OPTIONS_START = _HEADER.size + len(MAGIC_COOKIE)
 
 _OVERLOAD_FILE = 1

@@ -1,23 +1,41 @@
-"""A boot server in a thread of this process, on unprivileged ports of the loopback interface."""
+"""A boot server in a thread of this process, and the sockets of its ProxyDHCP service without a thread, on
+unprivileged ports of the loopback interface."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from coexist.boot.policy import BootServerConfig, Listen, compile_policy
+from coexist.inventory.macset import MacSet
+from coexist.server.counters import Counters
+from coexist.server.logs import Log
+from coexist.server.loop import Loop
+from coexist.server.offers import OfferWatch
+from coexist.server.proxydhcp import ProxyDhcp
 from coexist.server.run import BootServer, Ports
+from coexist.server.seen import ClientsSeen
 from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.mac import mac_bytes, parse_mac
 
 PATIENCE = 20.0
+SO_MEMINFO = 55
+HERE = IPv4Address("127.0.0.1")
+OTHER = IPv4Address("10.10.0.5")
+LEASED = IPv4Address("10.10.2.1")
+CHOICE = {50: LEASED.packed, 54: OTHER.packed}
 
 
 class Said(io.StringIO):
@@ -135,3 +153,83 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for running in started:
         running.stop()
+
+
+def _queued(sock: socket.socket) -> int:
+    """Octets of memory that the datagrams in a socket's queue take (SO_MEMINFO, linux/sock_diag.h)."""
+    return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4), sys.byteorder)
+
+
+class Wire:
+    """The two sockets of a server that follows offers: 67 and 68, both on ports of the loopback interface."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+        self.asking, self.on_67, self.on_68 = self.sockets
+        for sock in self.sockets:
+            sock.bind((str(HERE), 0))
+        self.log = Log(stream=Said())
+        clients = ClientsSeen()
+        self.proxy = ProxyDhcp(
+            self.loop,
+            self.on_67,
+            67,
+            clients=clients,
+            probes=ClientsSeen(),
+            counters=Counters(),
+            log=self.log,
+            registers=lambda _: None,
+        )
+        self.use(follow_offers=True)
+        self.watch = OfferWatch(self.loop, self.on_68, clients, self.proxy.probes)
+        self.watch.pxe_servers = self.proxy.pxe_servers
+        self.watch.own = {HERE.packed}
+        self.proxy.hear = self.watch.drain
+        self.proxy.start()
+
+    def send(self, packet: Packet, to: socket.socket) -> None:
+        """Have a packet wait in a socket's queue, also where the kernel delivers it a little later."""
+        before = _queued(to)
+        self.asking.sendto(encode(packet), to.getsockname())
+        until = time.monotonic() + PATIENCE
+        while _queued(to) <= before:
+            assert time.monotonic() < until, "the packet did not arrive"
+            os.sched_yield()
+
+    def use(self, **changes: Any) -> None:
+        """Decide by a configuration of its own."""
+        no_lists: dict[str, MacSet] = {}
+        policy = compile_policy(BootServerConfig.model_validate(config(**changes)), no_lists.__getitem__)
+        self.proxy.use(policy, [(Listen(address=HERE), None)])
+
+    def client_sends(self, message: int, more: dict[int, bytes] | None = None) -> None:
+        packet = discover(THIN, options={53: bytes((message,)), **(more or {})})
+        self.send(packet, self.on_67)
+
+    def other_offers(self, vendor_class: bytes = b"PXEClient") -> None:
+        asked = discover(THIN)
+        offer = Packet(
+            op=2,
+            xid=asked.xid,
+            chaddr=asked.chaddr,
+            yiaddr=LEASED,
+            options={53: b"\x02", 54: OTHER.packed, 60: vendor_class},
+        )
+        self.send(offer, self.on_68)
+
+    def decisions(self) -> dict[str, int]:
+        return {reason: count for (_, reason), count in self.proxy.counters.decisions.items()}
+
+    def close(self) -> None:
+        self.log.close()
+        for sock in self.sockets:
+            sock.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    made = Wire()
+    yield made
+    made.close()

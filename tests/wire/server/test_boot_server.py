@@ -9,9 +9,10 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,19 @@ import pytest
 from tftpy import TftpException
 
 from coexist.boot.request import ClientKind
+from coexist.probe.frame import cut_apart, decode_frame
 from coexist.wire.bootp import Packet, decode, encode
-from coexist.wire.mac import format_mac, mac_bytes
+from coexist.wire.mac import format_mac, mac_bytes, parse_mac
 from coexist.wire.options import MessageType, Option
 from coexist.wire.tftp import ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
 from tests.harness.client import Heard, hardware_address, tftp_get
 from tests.harness.processes import PATIENCE, wait_until
 from tests.harness.servers import start_dhcpd
-from tests.wire.server.conftest import OTC
+from tests.wire.server.conftest import OTC, THIN
+
+SO_RCVBUFFORCE = 33  # linux/socket.h
+ETH_P_ALL = 3  # linux/if_ether.h: what leaves, too
 
 PLAIN_BIOS = {60: b"PXEClient", 93: b"\0\0"}
 
@@ -395,6 +400,46 @@ def test_a_flood_of_random_macs_is_bounded_in_memory(site):
     full = flood(70_000, 70_000)
     assert flood(140_000, 70_000) < full + 30_000
     sock.close()
+
+
+def test_answers_of_a_storm_leave_together_and_arrive_one_by_one(site):
+    """On the server's own host a capture shows them before the kernel has cut them apart."""
+    site.serve()
+    tap = site.otc.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    tap.bind(("eth1", ETH_P_ALL))
+    relay = site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    relay.bind(("10.20.1.7", 67))
+    for sock in (tap, relay):
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+    thin, xids = parse_mac(THIN), count(1)
+
+    def together() -> bool:
+        """A wave of DISCOVERs; whether answers to it left together."""
+        asked = {next(xids) for _ in range(500)}
+        for xid in asked:
+            relay.sendto(encode(relayed_discover(xid, thin)), ("10.20.0.6", 67))
+        relay.settimeout(PATIENCE)
+        received = [relay.recv(4096)]
+        relay.settimeout(0.5)  # what the server could not take is lost, as on any wire
+        with suppress(TimeoutError):
+            while len(received) < len(asked):
+                received.append(relay.recv(4096))
+        assert len({octets[4:8] for octets in received}) == len(received)
+        tap.setblocking(False)
+        frames = []
+        with suppress(BlockingIOError):
+            while True:
+                datagram = decode_frame(tap.recv(65535))
+                if datagram is not None and datagram.source_port == 67 and datagram.payload[0] == 2:
+                    frames.append(datagram)
+        seen = [single.payload for datagram in frames for single in cut_apart(datagram)]
+        assert set(received) <= set(seen)
+        assert len(set(seen)) == len(seen)
+        return len(frames) < len(seen)
+
+    wait_until(together, "answers that left together")
+    tap.close()
+    relay.close()
 
 
 def _resident_kib(pid: int) -> int:
