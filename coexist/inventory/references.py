@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from coexist.errors import Problem
+from coexist.inventory.broken import EVERY_NAME, Broken
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path, SourceMap
 from coexist.inventory.groups import BUILT_IN, GroupResolver
@@ -13,9 +14,6 @@ from coexist.inventory.models import FIRMWARES, Scope, Server, Site
 from coexist.inventory.registrations import check_registrations, inside
 from coexist.inventory.values import closest
 from coexist.wire.mac import parse_mac
-
-Broken = dict[str, set[str]]
-"""By section, the names that are declared but wrong in themselves; ``*`` when all of it is."""
 
 
 def check_references(
@@ -29,7 +27,8 @@ def check_references(
 
     A reference to a ``broken`` declaration is not reported again.
     """
-    checker = _Checker(site, clients, resolver, sources, broken or {})
+    broken = broken or {}
+    checker = _Checker(site, clients, resolver, sources, broken)
     checker.vlans()
     checker.servers()
     checker.scopes()
@@ -37,7 +36,7 @@ def check_references(
     checker.intent()
     checker.firmware_names()
     checker.migrations()
-    return checker.problems + resolver.problems + check_registrations(site, clients)
+    return checker.problems + resolver.problems + check_registrations(site, clients, broken)
 
 
 def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Address | None:
@@ -78,11 +77,11 @@ class _Checker:
     def is_broken(self, section: str, name: str) -> bool:
         """Whether a declaration of this name was left out because it is wrong itself."""
         names = self.broken.get(section, set())
-        return name in names or "*" in names
+        return name in names or EVERY_NAME in names
 
     def declared(self, section: str) -> set[str]:
         """The names of a section, those of wrong declarations too."""
-        return {*getattr(self.site, section), *self.broken.get(section, ())} - {"*"}
+        return {*getattr(self.site, section), *self.broken.get(section, ())} - {EVERY_NAME}
 
     # -- names ---------------------------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from ipaddress import IPv4Address, IPv4Network
 
 from coexist.errors import Position, Problem
+from coexist.inventory.broken import EVERY_NAME, Broken
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.complaints import Complaints
 from coexist.inventory.models import FIRMWARES, Site
@@ -15,11 +16,16 @@ from coexist.wire.mac import format_mac
 _Complaint = tuple[Position, str, str]
 
 
-def check_registrations(site: Site, table: ClientTable) -> list[Problem]:
-    """What is wrong with single rows of the table, each kind at most fifty times and then counted."""
+def check_registrations(site: Site, table: ClientTable, broken: Broken) -> list[Problem]:
+    """What is wrong with single rows of the table, each kind at most fifty times and then counted.
+
+    A row that names a ``broken`` declaration is not wrong for that.
+    """
+    vlans = {*site.vlans, *broken.get("vlans", ())}
+    firmwares = {*FIRMWARES, *site.firmwares, *broken.get("firmwares", ())}
     kinds = (
-        _unknown_names(table, "vlan", "VLAN", site.vlans),
-        _unknown_names(table, "firmware", "firmware", [*FIRMWARES, *site.firmwares]),
+        _unknown_names(table, "vlan", "VLAN", vlans),
+        _unknown_names(table, "firmware", "firmware", firmwares),
         _reserved_addresses(site, table),
         _duplicates(table),
     )
@@ -35,8 +41,9 @@ def inside(address: IPv4Address, nets: Iterable[IPv4Network]) -> bool:
     return any(address in net for net in nets)
 
 
-def _unknown_names(table: ClientTable, column: str, what: str, known: Iterable[str]) -> Iterable[_Complaint]:
-    known = frozenset(known)
+def _unknown_names(table: ClientTable, column: str, what: str, known: Set[str]) -> Iterable[_Complaint]:
+    if EVERY_NAME in known:
+        return
     unknown = {value for value in set(table.columns[column]) if value and value not in known}
     if not unknown:
         return

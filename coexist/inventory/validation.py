@@ -12,9 +12,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from coexist.errors import Position, Problem
+from coexist.inventory.broken import EVERY_NAME, Broken
 from coexist.inventory.documents import Path, SourceMap, written
 from coexist.inventory.models import Site
-from coexist.inventory.references import Broken
 from coexist.inventory.values import closest
 
 # Each round of validation takes out what was wrong in the one before.
@@ -92,7 +92,7 @@ def _prune(tree: dict[str, Any], places: list[tuple[str | int, ...]], broken: Br
             pruned |= _blank(part, name, section)
         elif section in tree:
             # Not even the shape of the section is right: nothing in it can be known.
-            broken.setdefault(section, set()).add("*")
+            broken.setdefault(section, set()).add(EVERY_NAME)
             del tree[section]
             pruned = True
     return pruned

@@ -188,6 +188,24 @@ def test_two_mistakes_in_one_declaration_hide_none_elsewhere(write: Write) -> No
     assert found[-1].endswith("there is no server 'dhpc'; did you mean 'dhcp'?")
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "place"),
+    [
+        ("subnet: 10.10.0.0/16", "subnet: 10.10.0.1/16", "3:28"),
+        ("vlans:", "vlans: 5\nfirmwares:", "2:8"),
+    ],
+    ids=["declaration", "section"],
+)
+def test_rows_that_name_a_wrong_declaration_are_not_wrong(
+    write: Write, right: str, wrong: str, place: str
+) -> None:
+    table = "mac,hardware,vlan,firmware\n52:54:00:00:00:01,tc,office,\n52:54:00:00:00:02,pc,,ibm\n"
+    found = problems_of(write(SITE.replace(right, wrong, 1), table))
+    assert f"inv/site.yaml:{place}" in {line.split(": ")[0] for line in found}
+    assert not any("no VLAN 'office'" in line for line in found)
+    assert any("there is no firmware 'ibm'" in line for line in found)
+
+
 def test_a_section_with_nothing_in_it_is_as_good_as_not_written(write: Write) -> None:
     empty = "migrations:\n  # later\nsuppress:\nfirmwares: ~\n"
     assert load_inventory(write(SITE + empty)).site == load_inventory(write()).site
