@@ -22,6 +22,7 @@ from stage import (
     Wire,
     alternate,
     boot_server,
+    by_round,
     compiled,
     cpu_seconds,
     dnsmasq,
@@ -105,7 +106,7 @@ def servers(stage: Wire) -> Iterator[dict[str, tuple[int, Process]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--without-tftpy", action="store_true", help="it takes ten times as long")
     parser.add_argument("--only", help="one case, as 16x4 for 16 clients with windowsize 4")
     arguments = parser.parse_args()
@@ -128,6 +129,11 @@ def main() -> None:
                 ratios={
                     name: round(medians["coexist"] / value, 2)
                     for name, value in medians.items()
+                    if name != "coexist"
+                },
+                ratios_by_round={
+                    name: round(by_round(figures["coexist"], values), 2)
+                    for name, values in figures.items()
                     if name != "coexist"
                 },
                 wanted=wanted,

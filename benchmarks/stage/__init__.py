@@ -28,6 +28,7 @@ from tests.harness.processes import Process  # noqa: E402
 SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
 PREFIX = 24
 WHITELISTED = 100_000
+_SETTLING_SECONDS = 0.5  # the processes that one contender forked end before the next one's turn
 FIRST_MAC = 0x000C01020304  # where perfdhcp counts from
 
 
@@ -122,12 +123,20 @@ def report(case: str, **figures: Any) -> None:
 
 
 def alternate(runs: int, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Each contender once a round, ``runs`` rounds."""
+    """Each contender once a round, ``runs`` rounds, every other one backwards."""
     figures: dict[str, list[float]] = {name: [] for name in contenders}
+    order = list(contenders.items())
     for _ in range(runs):
-        for name, run in contenders.items():
+        for name, run in order:
+            time.sleep(_SETTLING_SECONDS)
             figures[name].append(run())
+        order.reverse()
     return figures
+
+
+def by_round(mine: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of each round: what both figures of a round have in common goes out of it."""
+    return median([own / peer for own, peer in zip(mine, theirs, strict=True)])
 
 
 def run_tool(stage: Wire, argv: list[str | Path], timeout: float) -> subprocess.CompletedProcess[str]:
