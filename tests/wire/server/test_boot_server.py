@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -20,8 +20,8 @@ import pytest
 from tftpy import TftpException
 
 from coexist.boot.request import ClientKind
-from coexist.probe.frame import cut_apart, decode_frame
-from coexist.wire.bootp import Packet, decode, encode
+from coexist.probe.frame import Datagram, cut_apart, decode_frame
+from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
 from coexist.wire.mac import format_mac, mac_bytes, parse_mac
 from coexist.wire.options import MessageType, Option
 from coexist.wire.tftp import ReadRequest
@@ -402,44 +402,55 @@ def test_a_flood_of_random_macs_is_bounded_in_memory(site):
     sock.close()
 
 
-def test_answers_of_a_storm_leave_together_and_arrive_one_by_one(site):
+@pytest.mark.parametrize("relayed", [True, False], ids=["relay", "broadcasts"])
+def test_answers_of_a_storm_leave_together_and_arrive_one_by_one(site, relayed):
     """On the server's own host a capture shows them before the kernel has cut them apart."""
     site.serve()
     tap = site.otc.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     tap.bind(("eth1", ETH_P_ALL))
-    relay = site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    relay.bind(("10.20.1.7", 67))
-    for sock in (tap, relay):
+    asking = site.bench.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    asking.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    asking.bind(("10.20.1.7", 67) if relayed else ("", 68))
+    for sock in (tap, asking):
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+    to = ("10.20.0.6" if relayed else "255.255.255.255", 67)
     thin, xids = parse_mac(THIN), count(1)
+    all_seen: set[bytes] = set()
 
-    def together() -> bool:
-        """A wave of DISCOVERs; whether answers to it left together."""
+    def wave() -> bool:
+        """Many DISCOVERs; whether answers to them left together."""
         asked = {next(xids) for _ in range(500)}
         for xid in asked:
-            relay.sendto(encode(relayed_discover(xid, thin)), ("10.20.0.6", 67))
-        relay.settimeout(PATIENCE)
-        received = [relay.recv(4096)]
-        relay.settimeout(0.5)  # what the server could not take is lost, as on any wire
+            packet = relayed_discover(xid, thin)
+            asking.sendto(encode(packet if relayed else replace(packet, giaddr=UNSPECIFIED)), to)
+        asking.settimeout(PATIENCE)
+        received = [asking.recv(4096)]
+        asking.settimeout(0.5)  # what the server could not take is lost, as on any wire
         with suppress(TimeoutError):
             while len(received) < len(asked):
-                received.append(relay.recv(4096))
+                received.append(asking.recv(4096))
         assert len({octets[4:8] for octets in received}) == len(received)
-        tap.setblocking(False)
-        frames = []
-        with suppress(BlockingIOError):
-            while True:
-                datagram = decode_frame(tap.recv(65535))
-                if datagram is not None and datagram.source_port == 67 and datagram.payload[0] == 2:
-                    frames.append(datagram)
+        frames = [datagram for datagram in _seen(tap) if datagram.payload[0] == BOOTREPLY]
         seen = [single.payload for datagram in frames for single in cut_apart(datagram)]
-        assert set(received) <= set(seen)
         assert len(set(seen)) == len(seen)
+        all_seen.update(seen)
+        assert set(received) <= all_seen
         return len(frames) < len(seen)
 
-    wait_until(together, "answers that left together")
+    wait_until(wave, "answers that left together")
     tap.close()
-    relay.close()
+    asking.close()
+
+
+def _seen(tap: socket.socket) -> Iterator[Datagram]:
+    """The DHCP datagrams an AF_PACKET socket has seen up to now."""
+    tap.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            datagram = decode_frame(tap.recv(65535))
+            if datagram is not None and datagram.source_port == 67:
+                yield datagram
 
 
 def _resident_kib(pid: int) -> int:
