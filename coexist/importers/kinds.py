@@ -84,8 +84,8 @@ def _kea(request: Request) -> Imported:
 
 
 def _dnsmasq(request: Request) -> Imported:
-    from coexist.importers.dnsmasq import import_dnsmasq
-    from coexist.importers.dnsmasq_files import read_lines
+    from coexist.importers.dnsmasq.files import read_lines
+    from coexist.importers.dnsmasq.site import import_dnsmasq
 
     path = request.only_path()
     name = request.server or "dnsmasq"
@@ -93,7 +93,7 @@ def _dnsmasq(request: Request) -> Imported:
 
 
 def _dnsmasq_hosts(request: Request) -> Imported:
-    from coexist.importers.dnsmasq_files import read_lines
+    from coexist.importers.dnsmasq.files import read_lines
     from coexist.importers.lists import import_dnsmasq_hosts
 
     path = request.only_path()

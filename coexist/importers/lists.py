@@ -13,7 +13,7 @@ from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.errors import Position
 from coexist.importers.account import Account
 from coexist.importers.addresses import why_nobody
-from coexist.importers.dnsmasq_files import Lines
+from coexist.importers.dnsmasq.files import Lines
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.wire.architecture import ARCHITECTURE_NAMES

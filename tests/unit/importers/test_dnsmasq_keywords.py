@@ -7,8 +7,8 @@ import pytest
 
 from coexist.errors import InputError
 from coexist.importers import import_files
-from coexist.importers.dnsmasq_files import read_lines
-from coexist.importers.dnsmasq_keywords import EITHER, FLAGS, KEYWORDS, ONCE, VALUED, refuse_bad_lines
+from coexist.importers.dnsmasq.files import read_lines
+from coexist.importers.dnsmasq.keywords import EITHER, FLAGS, KEYWORDS, ONCE, VALUED, refuse_bad_lines
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,17 @@ server, word for word, and ``programs`` says what follows from them, by the mode
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, split_keyword
+from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, Tags, split_keyword
 from coexist.boot.servers.dnsmasq_replies import FIRST_EFI, service_file, tags_match
+from coexist.importers.conditions import Condition, Inexpressible, Member, negate
+from coexist.importers.dnsmasq.source import Source
+from coexist.importers.dnsmasq.tags import TagBook
+from coexist.importers.site_builder import one_or_list
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.options import MessageType, Option
@@ -24,6 +28,63 @@ _OPTIONS = frozenset({"dhcp-option", "dhcp-option-force"})
 
 # The architectures of machines that boot from a network today; ``dhcp-boot`` alone gives all of them a file.
 _USUAL = ("bios", "uefi-ia32", "uefi-x64", "uefi-arm32", "uefi-arm64")
+
+
+def boot_service(
+    source: Source, tags: TagBook, settings: dict[str, Any], late: Iterable[int]
+) -> dict[str, Any]:
+    """What an inventory's server says of it: its own lines, what follows from them, and whom it answers.
+
+    The lines go into ``settings``. ``late``: the dhcp-reply-delay lines that `delay` cannot say.
+    """
+    config = source.config
+    answers, others = _answers(source, tags)
+    own = own_lines(config, source.lines.texts, others, late)
+    settings |= own.settings
+    for number in own.taken:
+        source.take(number)
+    options = {option.line for option in config.options}
+    for number, why in own.left:
+        if source.only_proxy or number not in options:
+            source.leave(number, why)
+    for item in config.ranges:
+        if item.filter:
+            source.leave(item.line, "a subnet whose clients are answered by their tags")
+    # Whom it answers is said by `answers`; here it is what a client is given that is answered.
+    given = programs(replace(config, ignores=tuple(others.values())))
+    result: dict[str, Any] = {"programs": given} if given else {}
+    return result | ({"answers": answers} if answers else {})
+
+
+def _answers(source: Source, tags: TagBook) -> tuple[dict[str, Any], dict[int, Tags]]:
+    """Whom it answers by groups; and the dhcp-ignore lines that tell clients by something else."""
+    answers: dict[str, Any] = {}
+    others: dict[int, Tags] = {}
+    for number, wanted in source.ignore_lines():
+        try:
+            ignored = tags.of(wanted)
+        except Inexpressible:
+            others[number] = wanted
+            continue
+        kept = negate(ignored)
+        groups, left = _groups_of(kept), _groups_of(ignored)
+        if groups and len(groups) == len(kept) and not answers:
+            answers["only"] = one_or_list(groups)
+        elif left and len(left) == len(ignored) and not answers:
+            answers["except"] = one_or_list(left)
+        else:
+            others[number] = wanted
+            continue
+        source.take(number)
+    for host in source.config.hosts:
+        if host.ignore and source.only_proxy:
+            source.leave(host.line, "a ProxyDHCP answers it all the same: ignore counts for leases only")
+    return answers, others
+
+
+def _groups_of(condition: Condition) -> list[str]:
+    """The groups whose members fulfil a condition by that alone."""
+    return [p[0].group for p in condition if len(p) == 1 and isinstance(p[0], Member) and not p[0].negated]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +97,7 @@ class OwnLines:
 
 
 def own_lines(
-    config: DnsmasqConfig, texts: Sequence[str], ignores: dict[int, tuple[str, ...]], late: Iterable[int]
+    config: DnsmasqConfig, texts: Sequence[str], ignores: dict[int, Tags], late: Iterable[int]
 ) -> OwnLines:
     """The lines of a ProxyDHCP that decide what it sends.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
-from coexist.importers.dnsmasq_files import Lines
+from coexist.importers.dnsmasq.files import Lines
 
 
 def _words(*lines: str) -> frozenset[str]:

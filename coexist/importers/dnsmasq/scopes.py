@@ -1,0 +1,153 @@
+"""What a dnsmasq that leases addresses tells the clients of a subnet: the scope of an inventory.
+
+Of the dhcp-boot lines and of the dhcp-options of one number the last whose tags are all set counts, then
+the last one without tags (src/rfc2131.c of 2.90).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coexist.boot.servers.dnsmasq_conf import BootLine, Range, Tags
+from coexist.errors import Position
+from coexist.importers.conditions import NEVER, Inexpressible, Member, spelled_value
+from coexist.importers.dnsmasq.hosts import IGNORED
+from coexist.importers.dnsmasq.source import Source
+from coexist.importers.dnsmasq.tags import TagBook
+from coexist.importers.groups import GroupBook
+from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effective, scope_fields
+from coexist.importers.site_builder import SiteBuilder
+from coexist.wire.option_codes import Option
+
+_SHORTEST_LEASE = 60
+_OF_ADDRESSES = frozenset({3, 6, 42, 66})
+
+
+class Scopes:
+    """Makes the scopes, and tells ``build`` which addresses their pools give away."""
+
+    def __init__(
+        self, source: Source, groups: GroupBook, tags: TagBook, build: SiteBuilder, server: str
+    ) -> None:
+        self.source, self.groups, self.tags = source, groups, tags
+        self.build, self.server = build, server
+        self._steps_of: dict[Position, str] = {}
+        self._effective: set[Position] = set()
+
+    def scope(self, vlan: str, ranges: list[Range]) -> dict[str, Any]:
+        """The scope of one subnet with its ranges."""
+        here = frozenset(r.tag for r in ranges if r.tag)
+        scope: dict[str, Any] = {"server": self.server, "vlan": vlan}
+        pools = [self._pool(item) for item in ranges if item.mode == "dynamic" and item.end is not None]
+        if pools:
+            scope["pools"] = pools
+        lease = next((r.lease_time for r in ranges), 3600)
+        scope["lease_time"] = max(lease, _SHORTEST_LEASE)
+        steps = [*self._option_steps(here), *self._boot_steps(here), *self._ignore_steps(here)]
+        config = self.source.config
+        for line in (*(s.line for s in config.services), *(p.line for p in config.prompts)):
+            self.source.leave(
+                line,
+                "a boot menu where addresses are leased is not in the inventory; of a ProxyDHCP it is",
+            )
+        self._effective |= {step.at for step in effective(steps)}
+        return scope | scope_fields(steps, self.groups.combined, self.source.leave_step)
+
+    def leave_idle(self) -> None:
+        """Lines that change no answer in any scope."""
+        for place, text in self._steps_of.items():
+            if place not in self._effective:
+                why = "without effect: for all its clients another line counts"
+                self.source.account.left_out(place, text, why)
+
+    def _pool(self, item: Range) -> Any:
+        assert item.end is not None
+        self.build.leased.append((int(item.start), int(item.end)))
+        text = f"{item.start}-{item.end}"
+        if not item.filter:
+            return text
+        try:
+            condition = self.tags.of(item.filter)
+        except Inexpressible as reason:
+            self.source.leave(item.line, str(reason))
+            return text
+        if len(condition) == 1 and condition[0] and all(isinstance(t, Member) for t in condition[0]):
+            members = tuple(t for t in condition[0] if isinstance(t, Member))
+            return {"range": text, "allow": self.groups.combined(members)}
+        self.source.leave(item.line, "an inventory's pool is for groups of MAC addresses only")
+        return text
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _steps(self, line: int, tags: Tags, here: frozenset[str], values: dict[Any, Any]) -> list[Step]:
+        source = self.source
+        try:
+            condition = self.tags.of(tags, here)
+        except Inexpressible as reason:
+            source.leave(line, str(reason))
+            return []
+        source.take(line)
+        place, text = source.place(line), source.text(line)
+        self._steps_of[place] = text
+        if condition == NEVER:
+            return []
+        return [
+            Step(condition=condition, key=key, value=value, at=place, text=text)
+            for key, value in values.items()
+        ]
+
+    def _option_steps(self, here: frozenset[str]) -> list[Step]:
+        leave = self.source.leave
+        result: list[Step] = []
+        for option in sorted(self.source.config.options, key=lambda option: bool(option.tags)):
+            code, value = option.code, option.value
+            if option.vendor is not None or option.encapsulated is not None:
+                leave(option.line, "an option inside another one, for the clients of a vendor")
+            elif not 0 < code < 255 or not value:
+                leave(option.line, "an option without a value switches off what dnsmasq sends by itself")
+            elif code in _OF_ADDRESSES and bytes(4) in (value[i : i + 4] for i in range(0, len(value), 4)):
+                leave(option.line, "0.0.0.0 stands for the server's own address")
+            else:
+                result += self._steps(option.line, option.tags, here, {code: _option_text(code, value)})
+        return result
+
+    def _boot_steps(self, here: frozenset[str]) -> list[Step]:
+        result: list[Step] = []
+        for boot in sorted(self.source.config.boots, key=lambda boot: bool(boot.tags)):
+            values = self._boot_values(boot)
+            if values is not None:
+                result += self._steps(boot.line, boot.tags, here, values)
+        return result
+
+    def _boot_values(self, boot: BootLine) -> dict[Any, str] | None:
+        if boot.host:
+            why = f"{boot.host} is looked up while the daemon runs; write its address"
+            self.source.leave(boot.line, why)
+            return None
+        if not boot.file or not boot.file.isprintable() or len(boot.file.encode()) > 127:
+            self.source.leave(boot.line, "the header field cannot hold this name")
+            return None
+        # Without an address dnsmasq names itself, whatever other lines say.
+        values: dict[Any, str] = {
+            FILENAME: boot.file,
+            NEXT_SERVER: str(boot.address) if boot.address else self.server,
+        }
+        if boot.sname:
+            # The server's name goes out as option 66 to whoever asks for it.
+            values[int(Option.TFTP_SERVER_NAME)] = boot.sname
+        return values
+
+    def _ignore_steps(self, here: frozenset[str]) -> list[Step]:
+        result: list[Step] = []
+        for number, tags in self.source.ignore_lines():
+            result += self._steps(number, tags, here, {IGNORE: True})
+        if self.tags.conditions.get(IGNORED):
+            line = next(host.line for host in self.source.config.hosts if host.ignore)
+            result += self._steps(line, (IGNORED,), here, {IGNORE: True})
+        return result
+
+
+def _option_text(code: int, value: bytes) -> str:
+    if code == Option.BOOTFILE_NAME and not value.endswith(b"\0"):
+        return "hex:" + value.hex(":")
+    return spelled_value(code, value.rstrip(b"\0") if code == Option.BOOTFILE_NAME else value)

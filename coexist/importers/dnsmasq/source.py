@@ -1,0 +1,85 @@
+"""The lines of a dnsmasq configuration as they are read, and the account of what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, Tags, read_dnsmasq, split_keyword
+from coexist.errors import Position
+from coexist.importers.account import Account
+from coexist.importers.dnsmasq.files import Lines
+from coexist.importers.program import Step
+
+_INCLUDES = frozenset(
+    {"conf-file", "conf-dir", "dhcp-hostsfile", "dhcp-hostsdir", "dhcp-optsfile", "dhcp-optsdir"}
+)
+
+# What stands in a flag of DnsmasqConfig and says all there is to say.
+_FLAGS = {
+    "dhcp-authoritative": "",
+    "no-ping": "",
+    "enable-tftp": "",
+    "listen-address": "",
+    "port": "DNS says nothing about booting",
+    "pxe-prompt": "the prompt of a DHCP server's boot menu is not in the inventory",
+    "dhcp-pxe-vendor": "vendor classes that a DHCP server treats as PXE clients are not in the inventory",
+}
+_ELSEWHERE = "DNS, files and logging say nothing about who boots what"
+
+
+class Source:
+    """The lines, by their numbers from 1, what `read_dnsmasq` makes of them, and the account of them."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.config: DnsmasqConfig = read_dnsmasq(lines.texts)
+        self.account = Account()
+        ranges = self.config.ranges
+        self.only_proxy = bool(ranges) and all(item.mode == "proxy" for item in ranges)
+
+    def place(self, line: int) -> Position:
+        """Where a line stands."""
+        return self.lines.places[line - 1]
+
+    def text(self, line: int) -> str:
+        """A line as it is written."""
+        return self.lines.texts[line - 1].strip()
+
+    def leave(self, line: int, why: str) -> None:
+        """A line is not, or not all, in the inventory."""
+        self.account.left_out(self.place(line), self.text(line), why)
+
+    def leave_step(self, step: Step, why: str) -> None:
+        """What a line says to some clients is not in the inventory."""
+        self.account.left_out(step.at, step.text, why)
+
+    def take(self, line: int) -> None:
+        """A line is in the inventory."""
+        self.account.modelled(self.place(line))
+
+    def values(self, keyword: str) -> Iterator[tuple[int, str]]:
+        """The lines of a keyword: their numbers and values."""
+        for number, text in enumerate(self.lines.texts, start=1):
+            found, value = split_keyword(text)
+            if found == keyword:
+                yield number, value
+
+    def ignore_lines(self) -> list[tuple[int, Tags]]:
+        """The dhcp-ignore lines with their tags."""
+        numbers = [number for number, _ in self.values("dhcp-ignore")]
+        return list(zip(numbers, self.config.ignores, strict=False))
+
+    def settle(self) -> None:
+        """Account for the lines that nobody spoke of."""
+        for entry in self.config.unmodelled:
+            self.leave(entry.line, entry.why)
+        for number, text in enumerate(self.lines.texts, start=1):
+            plain = text.strip()
+            if not plain or plain.startswith("#") or self.account.is_mentioned(self.place(number)):
+                continue
+            keyword, _ = split_keyword(plain)
+            why = "" if keyword in _INCLUDES else _FLAGS.get(keyword, _ELSEWHERE)
+            if why:
+                self.leave(number, why)
+            else:
+                self.take(number)
