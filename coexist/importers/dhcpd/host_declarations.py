@@ -1,0 +1,166 @@
+"""Hosts of dhcpd.conf. Thousands may follow each other: those that say nothing new are read at once."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from coexist.importers.dhcpd.bodies import CLASS, HOST, BodyParser
+from coexist.importers.dhcpd.definitions import semicolon
+from coexist.importers.dhcpd.lexer import STRING, skip
+from coexist.importers.dhcpd.numbers import parse_aggregate, parse_host_name
+from coexist.importers.dhcpd.option_values import address_or_name, parse_value
+from coexist.importers.dhcpd.plain_hosts import plain_host
+from coexist.importers.dhcpd.syntax import (
+    Assign,
+    ClientIdentifier,
+    Data,
+    FixedAddress,
+    Hardware,
+    Host,
+    HostIdentifier,
+    HostLookup,
+    JoinGroup,
+    PlainHosts,
+    Statement,
+)
+
+_HARDWARE = {"ethernet": 1, "token-ring": 6, "fddi": 8, "infiniband": 32}
+
+
+def parse_plain_hosts(parser: BodyParser, body: list[Statement]) -> bool:
+    """Read as many hosts as follow each other that say nothing new; False if the next one does."""
+    lexer = parser.lexer
+    first = at = lexer.peek().start
+    known, bodies = parser.names.hosts, parser.names.host_bodies
+    runs: dict[str, list[tuple[str, str, str, str, int]]] = {}
+    end = first
+    while (found := plain_host(lexer.text, at)) is not None and found.rest in bodies:
+        name = found.row[0]
+        if name in known:
+            lexer.jump(found.end, found.end - 1)
+            lexer.fail(f"host {name}: already exists", "give each host its own name")
+        known.add(name)
+        runs.setdefault(found.rest, []).append(found.row)
+        end = found.end
+        at = skip(lexer.text, end)
+    if not runs:
+        return False
+    lexer.jump(end, end - 1)
+    for rest, rows in runs.items():
+        place = lexer.position(rows[0][4])
+        body.append(PlainHosts(place, f"host {rows[0][0]}", tuple(rows), lexer.position, bodies[rest]))
+    return True
+
+
+def _remember_body(parser: BodyParser, start: int, host: Host) -> None:
+    """Let the next host that says the same be a plain one."""
+    found = plain_host(parser.lexer.text, start)
+    if found is None or not all(isinstance(s, (Hardware, FixedAddress, Assign)) for s in host.body):
+        return
+    said = tuple(s for s in host.body if isinstance(s, Assign))
+    if found.row[3]:
+        said = tuple(s for s in said if s.option.name != "host-name")
+    parser.names.host_bodies.setdefault(found.rest, said)
+
+
+def parse_host(parser: BodyParser, start: int, level: str) -> Statement:
+    """A host declaration."""
+    lexer = parser.lexer
+    parser.need(level not in (HOST, CLASS), "host declarations not allowed here.")
+    name = parse_host_name(lexer)
+    parser.need(bool(name), "expecting a name for host declaration.")
+    parser.left_brace()
+    text = parser.shown(start)
+    seen: set[str] = set()
+
+    def extra(kind: str, result: list[Statement]) -> bool:
+        return _host_statement(parser, kind, result, seen)
+
+    body = parser.body(HOST, extra, in_host=True)
+    if name in parser.names.hosts:
+        lexer.fail(f"host {name}: already exists", "give each host its own name")
+    parser.names.hosts.add(name)
+    addresses = [s for s in body if isinstance(s, FixedAddress)]
+    parser.need(len(addresses) < 2, "Only one fixed address declaration per host.")
+    host = Host(lexer.position(start), text, name, body)
+    _remember_body(parser, start, host)
+    return host
+
+
+def _host_statement(parser: BodyParser, kind: str, body: list[Statement], seen: set[str]) -> bool:
+    lexer = parser.lexer
+    start = lexer.peek().start
+    if kind in ("dynamic", "deleted"):
+        return parser.markers(kind, body)
+    if kind == "group":
+        lexer.next()
+        token = lexer.next()
+        if token.kind != STRING and not token.is_identifier:
+            lexer.fail("expecting string or identifier.")
+        if token.value not in parser.names.groups:
+            lexer.fail(f"unknown group {token.value}")
+        semicolon(lexer)
+        body.append(JoinGroup(lexer.position(start), parser.shown(start), token.value))
+        return True
+    if kind == "uid":
+        lexer.next()
+        if lexer.peek().kind == STRING:
+            octets = lexer.next().value.encode("latin-1")
+        else:
+            octets = bytes(parse_aggregate(lexer, 0, ":", 16))
+        semicolon(lexer)
+        body.append(ClientIdentifier(lexer.position(start), parser.shown(start), octets))
+        return True
+    if kind == "host-identifier":
+        if kind in seen:
+            lexer.fail("only one host-identifier allowed per host")
+        seen.add(kind)
+        lexer.next()
+        if lexer.next().kind != "option":
+            lexer.fail("host-identifier must be an option")
+        space, name = parser.expressions.option_words()
+        option = parser.names.spaces.find(space, name)
+        if option is None:
+            lexer.fail(f"unknown option {space}.{name}")
+        value = parse_value(lexer, option.format)
+        semicolon(lexer)
+        body.append(HostIdentifier(lexer.position(start), parser.shown(start), option, value))
+        return True
+    return False
+
+
+def parse_hardware(parser: BodyParser, start: int, in_host: bool) -> Statement:
+    """``hardware``: the MAC address of a host."""
+    lexer = parser.lexer
+    token = lexer.next()
+    kind = _HARDWARE.get(token.kind)
+    if kind is None:
+        if not token.kind.startswith("unknown"):
+            lexer.fail("expecting a network hardware type")
+        kind = 255
+    octets = bytes(parse_aggregate(lexer, 0, ":", 16))
+    if len(octets) > 20:
+        lexer.fail("hardware address too long")
+    if lexer.next().kind != ";":
+        lexer.fail("expecting semicolon.")
+    parser.need(in_host, "hardware address parameter not allowed here.")
+    return Hardware(lexer.position(start), parser.shown(start), kind, octets)
+
+
+def parse_fixed_address(parser: BodyParser, start: int, in_host: bool) -> Statement:
+    """``fixed-address``: addresses, and names the daemon looks up."""
+    lexer = parser.lexer
+    addresses: list[IPv4Address] = []
+    names: list[str] = []
+    while True:
+        value = address_or_name(lexer)
+        if isinstance(value, Data):
+            addresses.append(IPv4Address(value.octets))
+        elif isinstance(value, HostLookup):
+            names.append(value.name)
+        if lexer.peek().kind != ",":
+            break
+        lexer.next()
+    semicolon(lexer)
+    parser.need(in_host, "fixed-address parameter not allowed here.")
+    return FixedAddress(lexer.position(start), parser.shown(start), tuple(addresses), tuple(names))
