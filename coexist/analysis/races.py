@@ -67,17 +67,18 @@ class Races:
             known = self._known[own] = self._shared(client, silent)
         return known
 
-    def second(self, client: ClientClass) -> tuple[Finish, ...]:
+    def second(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[Finish, ...]:
         """Every way the second stage of a class can end; none where it cannot load iPXE.
 
         Files and servers are those iPXE is given; ``seconds`` count from its own first DISCOVER.
         """
-        if not any(chained_architecture(client.architecture, f.file) for f in self.of(client) if f.file):
+        first = self.of(client, silent)
+        if not any(chained_architecture(client.architecture, f.file) for f in first if f.file):
             return ()
-        return self._told(self._second, client, frozenset(), lambda: self._outcomes_of_second(client))
+        return self._told(self._second, client, silent, lambda: self._outcomes_of_second(client, silent))
 
-    def _outcomes_of_second(self, client: ClientClass) -> tuple[Outcome, ...]:
-        second = self.stages(client).next
+    def _outcomes_of_second(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
+        second = self.stages(client, silent).next
         return second.result.outcomes if second else ()
 
     def _shared(self, client: ClientClass, silent: frozenset[str]) -> tuple[Finish, ...]:
@@ -105,12 +106,12 @@ class Races:
         ours = dict(zip(theirs, names, strict=True))
         return tuple(_renamed(finish, ours) for finish in finishes)
 
-    def stages(self, client: ClientClass) -> Stages:
+    def stages(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> Stages:
         """Both stages of the class's witness with everything that happens in them."""
         from coexist.analysis.chain import stages
 
         self.run += 1
-        return stages(self.world, case_of(client))
+        return stages(self.world, case_of(client), silent)
 
     def result(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> RaceResult:
         """The race of the class's witness with everything that happens in it."""
@@ -119,9 +120,9 @@ class Races:
         self.run += 1
         return race(self.world, case_of(client), silent)
 
-    def second_timeline(self, client: ClientClass) -> tuple[str, ...]:
+    def second_timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """The events of both stages as lines, the second's in its own seconds."""
-        found = self.stages(client)
+        found = self.stages(client, silent)
         first = tuple(str(event) for event in found.first.events)
         if found.next is None:
             return first

@@ -225,17 +225,19 @@ class AnalysedSite:
         """Whether the class boots from a server in every possible outcome: it decided, or has the file."""
         return all(server in (f.winner, f.decided_by) for f in self.races.of(client, silent))
 
-    def stays_with(self, client: ClientClass, server: str) -> bool:
+    def stays_with(self, client: ClientClass, server: str, silent: frozenset[str] = frozenset()) -> bool:
         """Whether the iPXE that the class may load boots from a server in every possible outcome, and is
         not given iPXE again."""
         return all(
             server in (f.winner, f.decided_by) and not is_ipxe_program(f.file or "")
-            for f in self.races.second(client)
+            for f in self.races.second(client, silent)
         )
 
-    def second_winners(self, client: ClientClass) -> frozenset[str | None]:
+    def second_winners(
+        self, client: ClientClass, silent: frozenset[str] = frozenset()
+    ) -> frozenset[str | None]:
         """The servers that the iPXE may boot from which the class may load, None for nobody."""
-        return frozenset(self._named(finish) for finish in self.races.second(client))
+        return frozenset(self._named(finish) for finish in self.races.second(client, silent))
 
     def seconds(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> float | None:
         """When the class asks for its file at the latest, in seconds; None if it never does."""

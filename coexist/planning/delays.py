@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from coexist.analysis.chain import CHAINED_FIRMWARE
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory.values import Delay
 
@@ -38,7 +39,11 @@ def candidates(site: AnalysedSite, server: str, kinds: frozenset[str]) -> Iterat
 
 
 def _firmwares(site: AnalysedSite) -> list[str]:
-    return sorted({client.firmware for client in site.space.classes})
+    """Those of the clients, and that of the second stage where one is loaded."""
+    found = {client.firmware for client in site.space.classes}
+    if any(site.races.second(client) for client in site.space.classes):
+        found.add(CHAINED_FIRMWARE)
+    return sorted(found)
 
 
 def _secs(site: AnalysedSite, firmware: str) -> tuple[int, ...]:

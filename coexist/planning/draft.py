@@ -9,7 +9,7 @@ from typing import Any
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
-from coexist.inventory.models import Answers, Scope, ScopeRule, Server, Vlan
+from coexist.inventory.models import Answers, Program, Scope, ScopeRule, Server, Vlan
 from coexist.inventory.values import Delay
 
 
@@ -42,6 +42,12 @@ class Draft:
         """The site if a server had another delay; the draft stays as it is."""
         server = self.inventory.site.servers[name].model_copy(update={"delay": delay})
         return AnalysedSite(self._with("servers", name, server))
+
+    def trial_of_rule(self, scope: str, written: dict[str, Any]) -> AnalysedSite:
+        """The site if a scope had one more rule at its end; the draft stays as it is."""
+        declared = self.inventory.site.scopes[scope]
+        rules = (*declared.rules, ScopeRule.model_validate(written))
+        return AnalysedSite(self._with("scopes", scope, declared.model_copy(update={"rules": rules})))
 
     def _with(self, section: str, name: str, declared: Any) -> Inventory:
         site = self.inventory.site
@@ -100,6 +106,20 @@ class Draft:
 
         path = ("servers", server, "answers")
         self._change("servers", server, update, Edit(kind="put", path=path, value="intended", why=why))
+
+    def program(self, path: Path, program: Program, why: str) -> None:
+        """Add a boot program to a server's, or to those it has for a group."""
+        name, key = str(path[1]), str(path[-1])
+
+        def update(declared: Server) -> dict[str, Any]:
+            if path[2] == "programs":
+                return {"programs": {**declared.programs, key: program}}
+            group = str(path[3])
+            changed = {**declared.programs_for[group], key: program}
+            return {"programs_for": {**declared.programs_for, group: changed}}
+
+        written = program.file if program.server is None else program.model_dump()
+        self._change("servers", name, update, Edit(kind="put", path=path, value=written, why=why))
 
     def delay(self, server: str, delay: Delay, why: str) -> None:
         """Set a server's delay, or remove it."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from coexist.analysis.course import Outcome
 from coexist.analysis.rules.ordering import delay_of
 from coexist.analysis.site import AnalysedSite, Case, Standing, touched
+from coexist.analysis.space import ClientClass
+from coexist.planning.solve_ends import arrives, holds, turns
 
 # Of the groups that boot alike, so many are named.
 _MOST_GROUPS = 4
@@ -21,17 +23,6 @@ class Impossible:
     what: str
     because: str
     alternatives: tuple[str, ...]
-
-
-def holds(site: AnalysedSite, case: Case, without: frozenset[str] = frozenset()) -> bool:
-    """Whether a class boots as intended, and each fallback takes over; ``without``: servers thought away."""
-    order = [name for name in case.intended.servers if name not in without]
-    if not order:
-        return case.intended.boots or site.winners(case.client, without) == {None}
-    return all(
-        site.falls_to(case.client, name, without | frozenset(order[:number]))
-        for number, name in enumerate(order)
-    )
 
 
 def unsolved(site: AnalysedSite) -> list[Impossible]:
@@ -52,6 +43,8 @@ def unsolved(site: AnalysedSite) -> list[Impossible]:
 
 def _because(site: AnalysedSite, case: Case) -> str:
     name = case.intended.server
+    if arrives(site, case):
+        return _second_stage(site, case)
     standing = case.standing.get(str(name))
     if name in site.boot_services and standing is not Standing.ANSWERS:
         return f"{name} {standing.value if standing else Standing.DEAF.value}"
@@ -77,6 +70,24 @@ def _against(site: AnalysedSite, case: Case) -> str:
     return "no means is left"
 
 
+def _second_stage(site: AnalysedSite, case: Case) -> str:
+    """How the first second stage that leaves its server does so."""
+    name, silent = _astray(site, case)
+    stage = site.races.stages(case.client, silent).next
+    assert stage is not None
+    without = f"while {' and '.join(sorted(silent))} is silent, " if silent else ""
+    loads = f"{without}{case.client.firmware} loads iPXE from {name}, which asks again and then"
+    for outcome in stage.result.outcomes:
+        if name not in (outcome.winner, outcome.decided_by):
+            return f"{loads} boots from {_booted_by(site, outcome)}: {outcome.why}"
+    return f"{loads} is given iPXE again by {name}, without end: no script is declared for it"
+
+
+def _astray(site: AnalysedSite, case: Case) -> tuple[str, frozenset[str]]:
+    """The first server whose iPXE does not come back to it, and those that are silent then."""
+    return next(turn for turn in turns(case) if not site.stays_with(case.client, *turn))
+
+
 def _booted_by(site: AnalysedSite, outcome: Outcome) -> str:
     decided = outcome.decided_by if outcome.decided_by in site.boot_services else None
     return decided or outcome.winner or outcome.boot_server or "nobody"
@@ -86,10 +97,10 @@ def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
     groups = _groups(site, case)
     who = groups[0] if groups else "these clients"
     name = case.intended.server
-    order = case.intended.servers
+    if case.intended.boots and arrives(site, case):
+        return _alternatives_for_second(site, case, who)
     if case.intended.boots and site.as_intended(case):
-        turns = enumerate(order)
-        late = next(n for i, n in turns if not site.falls_to(case.client, n, frozenset(order[:i])))
+        late = next(n for n, silent in turns(case) if not site.falls_to(case.client, n, silent))
         return (
             f"take {late} out of `fallback`",
             f"a boot service on {late} that answers these clients later than {name}",
@@ -108,6 +119,22 @@ def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _alternatives_for_second(site: AnalysedSite, case: Case, who: str) -> tuple[str, ...]:
+    name, silent = _astray(site, case)
+    others = sorted(w for w in site.second_winners(case.client, silent) if w not in (None, name))
+    if not others:
+        return (
+            f"`ipxe: <script or URL>` among the programs of {name}: which script, only you can say",
+            f"a rule of the scope: `user_class: iPXE`, `next_server: {name}`, the script as `filename`",
+            f"a program other than iPXE for {who}",
+        )
+    return (
+        f"keep {' and '.join(map(str, others))} from answering {who}, in both stages",
+        f"a rule of the scope with `user_class: iPXE` that names {name} and its script, which iPXE prefers",
+        f"a program other than iPXE for {who}",
+    )
+
+
 def proof(site: AnalysedSite) -> Iterator[str]:
     """Each kind of client with the server it now boots from, alone and when others are silent."""
     told: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
@@ -115,17 +142,22 @@ def proof(site: AnalysedSite) -> Iterator[str]:
         if not case.intended.boots or site.is_phone(case.client) or not holds(site, case):
             continue
         client = case.client
-        order = case.intended.servers
-        line = f"{order[0]} after {site.seconds(client) or 0:.1f} s"
-        for number, name in enumerate(order[1:], start=1):
-            late = site.seconds(client, frozenset(order[:number])) or 0.0
-            line += f"; {' and '.join(order[:number])} silent: {name} after {late:.1f} s"
+        line = "; ".join(_ends(site, client, *turn) for turn in turns(case))
         who = f"VLAN {client.vlan}, {client.architecture} {client.firmware}"
         told[who, line].update(dict.fromkeys(_groups(site, case) or ["no group"]))
     for (who, line), groups in told.items():
         shown = list(groups)[:_MOST_GROUPS]
         more = f" and {len(groups) - len(shown)} more" if len(groups) > len(shown) else ""
         yield f"{who} ({', '.join(shown)}{more}): {line}"
+
+
+def _ends(site: AnalysedSite, client: ClientClass, name: str, silent: frozenset[str]) -> str:
+    """From whom and when a class boots while some servers are silent, and the iPXE that it may load."""
+    order = [n for n in site.intent_of(client).servers if n in silent]
+    without = f"{' and '.join(order)} silent: " if order else ""
+    line = f"{without}{name} after {site.seconds(client, silent) or 0:.1f} s"
+    again = [f.seconds for f in site.races.second(client, silent) if f.seconds is not None]
+    return f"{line}, and its iPXE again after {max(again):.1f} s" if again else line
 
 
 def _groups(site: AnalysedSite, case: Case) -> list[str]:

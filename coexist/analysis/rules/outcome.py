@@ -70,11 +70,11 @@ def _judge(site: AnalysedSite, case: Case, explained: frozenset[str]) -> Iterato
     if site.as_intended(case):
         yield from _judge_wait(site, case)
         if "CX415" not in explained:
-            yield from _judge_second_stage(site, case)
+            yield from _judge_second_stage(site, case, str(case.intended.server))
     else:
         yield _why(site, case)
         return
-    yield from _judge_fallbacks(site, case)
+    yield from _judge_fallbacks(site, case, loops="CX415" in explained)
 
 
 def _judge_nobody(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
@@ -120,12 +120,16 @@ def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
                   message=f"{name} {why}: {case.client.firmware} boots only after about {seconds:.0f} s")  # fmt: skip
 
 
-def _judge_second_stage(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
-    """Where the intended server gives iPXE, the iPXE must come back to it."""
-    client, name = case.client, str(case.intended.server)
-    if site.stays_with(client, name):
+def _judge_second_stage(
+    site: AnalysedSite, case: Case, name: str, silent: frozenset[str] = frozenset()
+) -> Iterator[Verdict]:
+    """Where the server whose turn it is gives iPXE, the iPXE must come back to it."""
+    client = case.client
+    if site.stays_with(client, name, silent):
         return
-    winners = site.second_winners(client)
+    winners = site.second_winners(client, silent)
+    before = " and ".join(server for server in case.intended.servers if server in silent)
+    when = f"when {before} is silent, " if before else ""
     others = sorted(winner for winner in winners if winner not in (None, name))
     path: Path
     if not others:
@@ -137,17 +141,22 @@ def _judge_second_stage(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
     else:
         path = ("servers", others[0]) if others[0] in site.site.servers else ("servers", name)
         repair = f"let {name} be the only one that names a file to iPXE (user class iPXE)"
-    yield Verdict(code="CX425", path=path, client=client, repair=repair, second_stage=True,
-                  message=f"these clients load iPXE from {name}; it asks DHCP again, and then {_shown(winners)}")  # fmt: skip
+    yield Verdict(code="CX425", path=path, client=client, repair=repair, second_stage=True, silent=silent,
+                  message=f"{when}these clients load iPXE from {name}; it asks DHCP again, and then {_shown(winners)}")  # fmt: skip
 
 
-def _judge_fallbacks(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
-    """With those before it silent, each fallback must get the client."""
+def _judge_fallbacks(site: AnalysedSite, case: Case, *, loops: bool) -> Iterator[Verdict]:
+    """With those before it silent, each fallback must get the client, and the iPXE it may give.
+
+    ``loops``: whether the declarations show already that iPXE is given iPXE again.
+    """
     order = case.intended.servers
     for number, name in enumerate(order[1:], start=1):
         silent = frozenset(order[:number])
         if site.falls_to(case.client, name, silent):
             yield from _judge_late_fallback(site, case, name, silent)
+            if not loops:
+                yield from _judge_second_stage(site, case, name, silent)
             continue
         winners = site.winners(case.client, silent)
         standing = case.standing.get(name)
@@ -289,7 +298,7 @@ def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
             chosen = choose(clients)
             timeline = None
             if chosen and second:
-                timeline = site.races.second_timeline(chosen)
+                timeline = site.races.second_timeline(chosen, silent)
             elif chosen and silent:
                 timeline = site.timeline(chosen, silent)
             yield report(site, code, path, message, repair, clients=clients, severity=severity, timeline=timeline)  # fmt: skip

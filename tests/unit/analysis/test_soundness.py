@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 
 from coexist.analysis import Severity, analyse
 from coexist.planning.solve import solve
-from coexist.planning.solve_report import holds
+from coexist.planning.solve_ends import holds
 from tests.unit.analysis.worlds import readable, trees
 
 

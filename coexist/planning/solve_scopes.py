@@ -1,0 +1,205 @@
+"""What scopes say about booting, held against the intent: lines that lead clients elsewhere go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from coexist.analysis.scopes import Handed
+from coexist.analysis.site import AnalysedSite, Case, Standing
+from coexist.inventory.documents import Path
+from coexist.inventory.values import option_bytes
+from coexist.planning.draft import Draft
+from coexist.planning.solve_ends import Flaw, flaws, holds, spares, stays, turns, weight
+from coexist.planning.solve_report import Impossible
+from coexist.wire.options import Option
+
+
+def _boot_lines(handed: Handed) -> Iterator[Path]:
+    """The places of everything a scope says about booting."""
+    for value in (handed.next_server, handed.filename, handed.program):
+        if value:
+            yield value[1]
+    for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
+        if code in handed.options:
+            yield handed.options[code][1]
+
+
+def scope_entries(draft: Draft, impossible: list[Impossible]) -> None:
+    """Remove boot files and option 60 that send clients elsewhere and that no client needs."""
+    # A value that goes lets the next rule's, or the scope's own, come to light.
+    kept: list[Impossible] = []
+    edits = -1
+    while edits != len(draft.edits):
+        edits = len(draft.edits)
+        kept = list(_forget_lines(draft))
+    impossible += kept
+
+
+def _forget_lines(draft: Draft) -> Iterator[Impossible]:
+    """One round of it; yields what must stay, and why."""
+    site = draft.site
+    needed: set[Path] = set()
+    harmful: dict[Path, str] = {}
+    for case in site.cases:
+        if case.intended.rule is not None:
+            for name in site.heard_scopes(case.client.vlan):
+                _weigh(site, case, site.scopes.handed(name, case.client), needed, harmful)
+                _weigh_second(
+                    site, case, site.scopes.handed(name, case.client, chained=True), needed, harmful
+                )
+    for path, name in sorted(harmful.items(), key=str):
+        if path[0] != "scopes":
+            continue
+        if path in needed:
+            yield _shared_line(site, path)
+        elif any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
+            yield _fixed_scope(name, path)
+        else:
+            draft.forget(path, "it sends clients elsewhere than intended, and no client needs it")
+
+
+def _weigh(
+    site: AnalysedSite, case: Case, handed: Handed, needed: set[Path], harmful: dict[Path, str]
+) -> None:
+    """Sort what a scope tells a class into what it needs and what sends it elsewhere."""
+    assert case.intended.rule is not None
+    for code in site.site.intent[case.intended.rule].options:
+        if code in handed.options:
+            needed.add(handed.options[code][1])
+    if site.is_phone(case.client) or case.intended.server is None:
+        return
+    lines = list(_boot_lines(handed)) if handed.file else []
+    owner = handed.next_server and site.topology.owner(handed.next_server[0])
+    # A server that answers the broadcast itself is found without the scope.
+    alone = case.standing.get(str(owner)) is Standing.ANSWERS and site.kind(case.client) != "first-offer"
+    if owner in case.intended.servers and (
+        not alone or (owner in case.intended.fallback and holds(site, case))
+    ):
+        needed.update(lines)
+    elif owner != case.intended.server:
+        harmful.update(dict.fromkeys(lines, handed.scope))
+    _option_60(site, case, handed, needed, harmful)
+
+
+def _weigh_second(
+    site: AnalysedSite, case: Case, handed: Handed, needed: set[Path], harmful: dict[Path, str]
+) -> None:
+    """The same for the iPXE that a class loads, which takes a scope's file before any ProxyDHCP's."""
+    if not handed.file or not any(site.races.second(case.client, silent) for _, silent in turns(case)):
+        return
+    owner = handed.next_server and site.topology.owner(handed.next_server[0])
+    alone = (
+        case.standing.get(str(owner)) is Standing.ANSWERS
+        and "ipxe" in site.programs_of(str(owner), case.client)[0]
+    )
+    if owner in case.intended.servers and not alone:
+        needed.update(_boot_lines(handed))
+    elif not stays(site, case):
+        harmful.update(dict.fromkeys(_boot_lines(handed), handed.scope))
+
+
+def _option_60(
+    site: AnalysedSite, case: Case, handed: Handed, needed: set[Path], harmful: dict[Path, str]
+) -> None:
+    said = handed.vendor_class
+    if said is None or not said[0].startswith("PXEClient"):
+        return
+    target = site.topology.owner(handed.next_server[0]) if handed.next_server else None
+    hosts = {target} if target else set(site.site.scopes[handed.scope].servers)
+    here = {a for name in hosts if name for a in site.site.servers[name].stands_on.values()}
+    serving = {
+        name
+        for name in case.intended.servers
+        if name in site.boot_services and not here.isdisjoint(site.site.servers[name].stands_on.values())
+    }
+    if serving:
+        needed.add(said[1])
+    elif case.intended.server is not None:
+        harmful[said[1]] = handed.scope
+
+
+def _shared_line(site: AnalysedSite, path: Path) -> Impossible:
+    where = site.inventory.where(*path)
+    return Impossible(
+        what=f"the scope entry at {where}",
+        because="some clients need it, and it sends others elsewhere than intended",
+        alternatives=("move it into a rule of the scope with `clients:` that names only those who need it",),
+    )
+
+
+def _fixed_scope(name: str, path: Path) -> Impossible:
+    return Impossible(
+        what=f"the scope {name} keeps {path[-1]}",
+        because="its DHCP server is fixed",
+        alternatives=("ask its owner to remove the entry", "a VLAN of its own for these clients"),
+    )
+
+
+def lease_options(draft: Draft) -> None:
+    """Options that an intent promises and no scope gives."""
+    site = draft.site
+    missing: dict[tuple[str, int], None] = {}
+    for case in site.cases:
+        number = case.intended.rule
+        if number is None:
+            continue
+        for code, wanted in site.site.intent[number].options.items():
+            for name in site.heard_scopes(case.client.vlan):
+                given = site.scopes.handed(name, case.client).options.get(code)
+                if given is None or option_bytes(code, given[0]) != option_bytes(code, wanted):
+                    missing[name, number] = None
+    for name, number in missing:
+        intent = site.site.intent[number]
+        if any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
+            continue
+        clients = intent.clients[0] if len(intent.clients) == 1 else list(intent.clients)
+        options = {code: list(v) if isinstance(v, tuple) else v for code, v in intent.options.items()}
+        draft.rule(
+            name, {"clients": clients, "options": options}, f"intent {number + 1} promises these options"
+        )
+
+
+def script_entries(draft: Draft) -> None:
+    """Name the script of a second stage in the scope, which iPXE takes before any ProxyDHCP's file.
+
+    For iPXE that no list and no delay leads back; only where every class of the site ends as well as before.
+    """
+    cases = [
+        case for case in draft.site.cases if case.intended.boots and not draft.site.is_phone(case.client)
+    ]
+    before = flaws(draft.site, cases)
+    for scope, number, server in dict.fromkeys(_script_wanted(draft.site, cases, before)):
+        written = _script_rule(draft.site, scope, number, server)
+        after = flaws(draft.trial_of_rule(scope, written), cases) if written else before
+        if written and spares(after, before) and weight(after) < weight(before):
+            why = f"iPXE that {server} gives comes back to it by the scope, which it follows first"
+            draft.rule(scope, written, why)
+            before = after
+
+
+def _script_wanted(
+    site: AnalysedSite, cases: list[Case], found: list[Flaw]
+) -> Iterator[tuple[str, int, str]]:
+    """Scopes of ours, with the rule of the intent and the server whose iPXE goes astray there."""
+    for case, flaw in zip(cases, found, strict=True):
+        if flaw is Flaw.SECOND_STAGE and case.intended.rule is not None:
+            for name in site.heard_scopes(case.client.vlan):
+                if not any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
+                    yield name, case.intended.rule, case.intended.servers[0]
+
+
+def _script_rule(site: AnalysedSite, scope: str, number: int, server: str) -> dict[str, Any] | None:
+    """What the scope would say; None where no script is declared, or a rule cannot name the clients."""
+    intent = site.site.intent[number]
+    script = site.site.servers[server].programs.get("ipxe")
+    said = any("iPXE" in (rule.user_class or "") for rule in site.site.scopes[scope].rules)
+    if script is None or intent.unless or said:
+        return None
+    rule: dict[str, Any] = {}
+    if intent.clients != ("everyone",):
+        rule["clients"] = intent.clients[0] if len(intent.clients) == 1 else list(intent.clients)
+    if intent.architectures is not None:
+        rule["architectures"] = list(intent.architectures)
+    where = script.server or site.site.servers[server].boot_server or server
+    return {**rule, "user_class": "iPXE", "next_server": where, "filename": script.file}
