@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.imported import Imported
+from coexist.importers.source_files import beside, files_of, read_export, read_octets, read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +30,6 @@ class Request:
         return self.paths[0]
 
 
-def read_text(path: Path | str) -> str:
-    """A configuration file; octets that are no UTF-8 are kept. Raises InputError."""
-    return read_octets(path).decode("utf-8", "surrogateescape")
-
-
-def read_octets(path: Path | str) -> bytes:
-    """A file as it is. Raises InputError."""
-    path = Path(path)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            [Problem(Position(str(path)), f"the file cannot be read: {error.strerror}", "check its name")]
-        ) from None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of source: what it is, and its importer."""
@@ -53,24 +38,16 @@ class Kind:
     run: Callable[[Request], Imported]
 
 
-def _beside(path: Path) -> Callable[[str], str]:
-    """Reads a file a source names: by its own path, or by its name beside the source."""
-
-    def read(name: str) -> str:
-        inside = Path(name)
-        beside = path.parent / inside.name
-        chosen = inside if inside.is_file() or not beside.is_file() else beside
-        return chosen.read_bytes().decode("utf-8", "surrogateescape")
-
-    return read
-
-
 def _dhcpd(request: Request) -> Imported:
     from coexist.importers.dhcpd.site import import_dhcpd
 
     path = request.only_path()
     return import_dhcpd(
-        read_text(path), str(path), _beside(path), server=request.server or "dhcp", address=request.address
+        read_text(path),
+        str(path),
+        beside(path),
+        server=request.server or "dhcp",
+        address=request.address,
     )
 
 
@@ -79,7 +56,11 @@ def _kea(request: Request) -> Imported:
 
     path = request.only_path()
     return import_kea(
-        read_text(path), str(path), _beside(path), server=request.server or "dhcp", address=request.address
+        read_text(path),
+        str(path),
+        beside(path),
+        server=request.server or "dhcp",
+        address=request.address,
     )
 
 
@@ -104,18 +85,13 @@ def _macs(request: Request) -> Imported:
     from coexist.importers.lists import import_macs
 
     path = request.only_path()
-    return import_macs(read_text(path), str(path))
+    return import_macs(read_export(path), str(path))
 
 
 def _pxelinux(request: Request) -> Imported:
     from coexist.importers.lists import import_pxelinux
 
-    paths = [
-        file
-        for path in request.paths
-        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
-        if file.is_file()
-    ]
+    paths = [file for path in request.paths for file in files_of(path)]
     if not paths:
         raise InputError(
             [Problem(Position(str(request.paths[0])), "there is no file", "name a pxelinux.cfg")]
@@ -127,7 +103,7 @@ def _ldif(request: Request) -> Imported:
     from coexist.importers.ldif import import_ldif
 
     path = request.only_path()
-    return import_ldif(read_text(path), str(path), server=request.server, address=request.address)
+    return import_ldif(read_export(path), str(path), server=request.server, address=request.address)
 
 
 def _windows(request: Request) -> Imported:

@@ -19,6 +19,7 @@ from coexist.importers.account import Account
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.lists import Machines
+from coexist.importers.source_files import text_lines
 from coexist.wire.mac import format_mac, parse_mac
 
 _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9.;-]*)(::|:<|:)[ ]*(.*)", re.DOTALL)
@@ -92,13 +93,13 @@ def _value(found: re.Match[str], at: Position) -> str:
 def _unfolded(text: str, file: str) -> Iterator[tuple[Position, str]]:
     """Lines with their continuations (a blank at the beginning) joined; comments are left out."""
     pending: tuple[Position, str] | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text_lines(text), start=1):
         if line.startswith(" ") and pending is not None:
             pending = (pending[0], pending[1] + line[1:])
             continue
         if pending is not None and not pending[1].startswith("#"):
             yield pending
-        pending = (Position(file, number), line.rstrip("\r"))
+        pending = (Position(file, number), line)
     if pending is not None and not pending[1].startswith("#"):
         yield pending
     yield Position(file, 1), ""

@@ -16,6 +16,7 @@ from coexist.importers.addresses import why_nobody
 from coexist.importers.dnsmasq.files import Lines
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.source_files import text_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -30,6 +31,7 @@ _MEANINGS = {
     "tags": ("tags", "tag"),
 }  # fmt: skip
 _FIELDS = {heading: field for field, headings in _MEANINGS.items() for heading in headings}
+_SHOWN = 160
 _SPLIT = re.compile(r"[\s,;|]+")
 
 
@@ -74,7 +76,7 @@ def import_macs(text: str, file: str) -> Imported:
     Every column whose heading says what it is is taken over; of lines without a heading the cell
     that is a MAC, the one that is an address, and the first other one as the name.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = text_lines(text)
     delimiter = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:50]))
     machines = Machines(Account())
     heading: list[str] | None = None
@@ -83,8 +85,12 @@ def import_macs(text: str, file: str) -> Imported:
         plain = line.partition("#")[0] if not line.count('"') else line
         if not plain.strip():
             continue
-        cells = [cell.strip() for cell in next(csv.reader([plain], delimiter=delimiter))]
         at = Position(file, number)
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([plain], delimiter=delimiter))]
+        except csv.Error as error:
+            machines.account.left_out(at, line.strip()[:_SHOWN], f"no line of a CSV file: {error}")
+            continue
         if heading is None and not any(_mac(cell) is not None for cell in cells):
             known = [_FIELDS.get(cell.lower(), "") for cell in cells]
             if "mac" in known:

@@ -35,6 +35,11 @@ def read_named(root: Path, name: str, place: Position, problems: list[Problem]) 
     return None
 
 
-def unreadable(error: OSError, place: Position, name: str = "the file") -> Problem:
+def unreadable(
+    error: OSError,
+    place: Position,
+    name: str = "the file",
+    remedy: str = "check its name and permissions",
+) -> Problem:
     """That a file cannot be read, in the words of the operating system."""
-    return Problem(place, f"{name} cannot be read: {error.strerror}", "check its name and permissions")
+    return Problem(place, f"{name} cannot be read: {error.strerror}", remedy)

@@ -37,15 +37,13 @@ from coexist.importers.dhcpd.syntax import (
     Statement,
     Subnet,
 )
-
-ReadInclude = Callable[[str], str]
-"""From the name in an ``include`` to the text of that file; raises OSError."""
+from coexist.importers.source_files import ReadFile, not_included
 
 _ONLY_6 = frozenset({"subnet6", "range6", "prefix6", "pool6"})
 _DEEPEST = 200
 
 
-def parse_dhcpd(text: str, file: str, read_include: ReadInclude | None = None) -> Configuration:
+def parse_dhcpd(text: str, file: str, read_include: ReadFile | None = None) -> Configuration:
     """The tree of a dhcpd.conf.
 
     ``file`` is how the file is called in positions. Raises InputError at the place where dhcpd
@@ -77,7 +75,7 @@ def _no_includes(name: str) -> str:
 class DeclarationParser(BodyParser):
     """Reads one file, and by itself again the files it includes."""
 
-    def __init__(self, lexer: Lexer, names: Names, read_include: ReadInclude, depth: int) -> None:
+    def __init__(self, lexer: Lexer, names: Names, read_include: ReadFile, depth: int) -> None:
         super().__init__(lexer, names)
         self.read_include = read_include
         self.depth = depth
@@ -126,7 +124,7 @@ class DeclarationParser(BodyParser):
         try:
             text = self.read_include(name)
         except OSError as error:
-            lexer.fail(f"Can't open {name}: {error.strerror}", "give the file, or remove the line")
+            raise not_included(error, lexer.position(token.start), name) from None
         inner = DeclarationParser(Lexer(text, name), self.names, self.read_include, self.depth + 1)
         inner.network, inner.shared = self.network, self.shared
         included = inner.file(level)

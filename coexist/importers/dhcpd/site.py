@@ -40,13 +40,14 @@ from coexist.importers.dhcpd.levels import (
     outline,
 )
 from coexist.importers.dhcpd.meaning import Facts
-from coexist.importers.dhcpd.parser import ReadInclude, parse_dhcpd
+from coexist.importers.dhcpd.parser import parse_dhcpd
 from coexist.importers.dhcpd.pools import PoolBook
 from coexist.importers.dhcpd.syntax import Configuration
 from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
 from coexist.importers.site_builder import SiteBuilder
+from coexist.importers.source_files import ReadFile
 
 _SOFTWARE = "isc-dhcpd 4.4"
 
@@ -54,7 +55,7 @@ _SOFTWARE = "isc-dhcpd 4.4"
 def import_dhcpd(
     text: str,
     file: str,
-    read_include: ReadInclude | None = None,
+    read_include: ReadFile | None = None,
     *,
     server: str = "dhcp",
     address: IPv4Address | None = None,

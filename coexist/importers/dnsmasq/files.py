@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
+from coexist.importers.source_files import files_of, find_named, not_included, read_named, read_octets
 
-_DEEPEST = 20
 _HOST_FILES = ("dhcp-hostsfile", "dhcp-hostsdir")
 _OPTION_FILES = ("dhcp-optsfile", "dhcp-optsdir")
+
+INCLUDES = frozenset({"conf-file", "conf-dir", *_HOST_FILES, *_OPTION_FILES})
+"""The keywords whose files are read as a part of the configuration."""
+
+LONGEST_LINE = 1024
+"""Octets the daemon reads at once (MAXDNAME, fgets in read_file of src/option.c): the rest of a longer line
+is a line of its own."""
 
 
 @dataclass(slots=True)
@@ -30,57 +38,80 @@ class Lines:
         self.places.append(place)
 
 
-ListFiles = Callable[[str], list[Path]]
-"""The files a name stands for: one file, or those of a folder in the order of their names."""
-
-
 def read_lines(path: Path, *, as_hosts: bool = False) -> Lines:
     """A dnsmasq.conf with its conf-file, conf-dir, dhcp-hostsfile and dhcp-optsfile.
 
     ``as_hosts``: the file is a hosts file, a ``dhcp-host`` without its keyword on each line. A file of
     another machine is looked for by its name beside ``path``. Raises InputError for a missing file.
     """
-    result = Lines()
-    _read(path, "dhcp-host" if as_hosts else "", path.parent, result, 0)
-    return result
+    reader = _Reader(path.parent)
+    octets = read_octets(path)
+    if as_hosts:
+        reader.listed(octets, str(path), "dhcp-host")
+    else:
+        reader.is_new(path)
+        reader.configuration(octets, str(path))
+    return reader.result
 
 
-def _read(path: Path, keyword: str, beside: Path, result: Lines, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise InputError([Problem(Position(str(path)), "the files include each other", "remove one include")])
-    try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise InputError(
-            [Problem(Position(str(path)), f"the file cannot be read: {error.strerror}", "check its name")]
-        ) from None
-    for number, line in enumerate(text.splitlines(), start=1):
-        place = Position(str(path), number)
-        plain = line.strip()
-        if keyword:
-            written = f"{keyword}={plain}" if plain and not plain.startswith("#") else ""
-            result.add(written, place)
-            result.listed.add(len(result.texts))
-            continue
-        result.add(line, place)
-        name, equals, value = plain.partition("=")
-        if equals:
-            _include(name.strip(), value.strip(), place, beside, result, depth)
+class _Reader:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.result = Lines()
+        self._files: set[tuple[int, int]] = set()
+
+    def is_new(self, path: Path) -> bool:
+        """Whether a file of the configuration is read: the daemon skips one it has seen (one_file)."""
+        found = path.stat()
+        known = (found.st_dev, found.st_ino) in self._files
+        self._files.add((found.st_dev, found.st_ino))
+        return not known
+
+    def configuration(self, octets: bytes, file: str) -> None:
+        """The lines of a file, and of those it includes behind the line that names them."""
+        for text, place in _cut(octets, file):
+            self.result.add(text, place)
+            keyword, value = split_keyword(text)
+            if keyword in INCLUDES and value:
+                self._include(keyword, value.replace('"', ""), place)
+
+    def listed(self, octets: bytes, file: str, keyword: str) -> None:
+        """The lines of a hosts file or options file: values of ``keyword``."""
+        for text, place in _cut(octets, file):
+            plain = text.strip()
+            self.result.add(f"{keyword}={plain}" if plain and not plain.startswith("#") else "", place)
+            self.result.listed.add(len(self.result.texts))
+
+    def _include(self, keyword: str, value: str, place: Position) -> None:
+        endings: list[str] = []
+        if keyword == "conf-dir":
+            value, *endings = value.split(",")
+        try:
+            path = find_named(value, self.folder)
+            if keyword == "conf-file" and path.is_dir():
+                what = f"{value} is a directory: dnsmasq reads nothing of it"
+                raise InputError([Problem(place, what, f"write conf-dir={value}, or remove the line")])
+            for file in files_of(path):
+                if keyword != "conf-dir" or _wanted(file.name, endings):
+                    self._file(keyword, file)
+        except OSError as error:
+            raise not_included(error, place, value) from None
+
+    def _file(self, keyword: str, path: Path) -> None:
+        if keyword in _HOST_FILES:
+            self.listed(read_named(path), str(path), "dhcp-host")
+        elif keyword in _OPTION_FILES:
+            self.listed(read_named(path), str(path), "dhcp-option")
+        elif self.is_new(path):
+            self.configuration(read_named(path), str(path))
 
 
-def _include(name: str, value: str, place: Position, beside: Path, result: Lines, depth: int) -> None:
-    if name == "conf-file":
-        for file in _files(value, place, beside):
-            _read(file, "", beside, result, depth + 1)
-    elif name == "conf-dir":
-        folder, *endings = value.split(",")
-        for file in _files(folder, place, beside, folder=True):
-            if _wanted(file.name, endings):
-                _read(file, "", beside, result, depth + 1)
-    elif name in _HOST_FILES or name in _OPTION_FILES:
-        keyword = "dhcp-host" if name in _HOST_FILES else "dhcp-option"
-        for file in _files(value, place, beside, folder=name.endswith("dir")):
-            _read(file, keyword, beside, result, depth + 1)
+def _cut(octets: bytes, file: str) -> Iterator[tuple[str, Position]]:
+    """The lines as the daemon reads them: only a line feed ends one, and text behind a NUL is not seen."""
+    for number, line in enumerate(octets.split(b"\n"), start=1):
+        for start in range(0, len(line) or 1, LONGEST_LINE):
+            part = line[start : start + LONGEST_LINE].partition(b"\0")[0]
+            yield part.decode("utf-8", "surrogateescape"), Position(file, number, start + 1)
 
 
 def _wanted(name: str, endings: list[str]) -> bool:
@@ -89,15 +120,6 @@ def _wanted(name: str, endings: list[str]) -> bool:
         return False
     take = [ending[1:] for ending in endings if ending.startswith("*")]
     leave = [ending for ending in endings if ending and not ending.startswith("*")]
-    if any(name.endswith(ending) for ending in leave):
+    if any(name.endswith(ending) and name != ending for ending in leave):
         return False
     return not take or any(name.endswith(ending) for ending in take)
-
-
-def _files(value: str, place: Position, beside: Path, *, folder: bool = False) -> list[Path]:
-    for candidate in (Path(value), beside / value.lstrip("/"), beside / Path(value).name):
-        if candidate.is_dir():
-            return sorted(file for file in candidate.iterdir() if file.is_file())
-        if candidate.is_file() and not folder:
-            return [candidate]
-    raise InputError([Problem(place, f"cannot read {value}", "put it beside the file, or remove the line")])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
-from coexist.importers.dnsmasq.files import Lines
+from coexist.importers.dnsmasq.files import LONGEST_LINE, Lines
 
 
 def _words(*lines: str) -> frozenset[str]:
@@ -80,7 +80,10 @@ def refuse_bad_lines(lines: Lines) -> None:
             continue
         found = _fault(keyword, f"{keyword}=" in "".join(text.split()), seen)
         if found is not None:
-            raise InputError([Problem(place, *found)])
+            message, remedy = found
+            if place.column > 1:
+                remedy = f"dnsmasq reads {LONGEST_LINE} octets at once: make the line shorter"
+            raise InputError([Problem(place, message, remedy)])
         seen.setdefault(keyword, place)
 
 

@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, Tags, read_dnsmasq, split_keyword
 from coexist.errors import Position
 from coexist.importers.account import Account
-from coexist.importers.dnsmasq.files import Lines
+from coexist.importers.dnsmasq.files import INCLUDES, Lines
 from coexist.importers.program import Step
-
-_INCLUDES = frozenset(
-    {"conf-file", "conf-dir", "dhcp-hostsfile", "dhcp-hostsdir", "dhcp-optsfile", "dhcp-optsdir"}
-)
 
 # What stands in a flag of DnsmasqConfig and says all there is to say.
 _FLAGS = {
@@ -78,7 +74,7 @@ class Source:
             if not plain or plain.startswith("#") or self.account.is_mentioned(self.place(number)):
                 continue
             keyword, _ = split_keyword(plain)
-            why = "" if keyword in _INCLUDES else _FLAGS.get(keyword, _ELSEWHERE)
+            why = "" if keyword in INCLUDES else _FLAGS.get(keyword, _ELSEWHERE)
             if why:
                 self.leave(number, why)
             else:

@@ -1,7 +1,8 @@
 """Kea's JSON with positions: comments of three kinds, trailing commas, and an account of what was read.
 
 Source: Kea's ARM, "JSON syntax": ``#`` and ``//`` to the end of the line, ``/* */``, and
-``<?include "file"?>``; a comma may stand behind the last element.
+``<?include "file"?>``, which stands for the words of that file wherever a word may stand; a comma may stand
+behind the last element.
 """
 
 from __future__ import annotations
@@ -9,20 +10,23 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from coexist.errors import InputError, Position, Problem
+from coexist.importers.source_files import ReadFile, not_included
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"true|false|null")
-_INCLUDE = re.compile(r'<\?include\s+"([^"]*)"\s*\?>')
+_WORDS = {"true": True, "false": False, "null": None}
+_INCLUDE = re.compile(r'<\?\s*include\s*"([^"\n]+)"\s*\?>')
+# Parser4Context::includeFile
+_MOST_INCLUDES = 11
 _DEEPEST = 200
-
-ReadFile = Callable[[str], str]
+_SHOWN = 120
 
 
 @dataclass(slots=True)
@@ -85,128 +89,165 @@ class Node:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _Text:
+    """One file, and how far it is read."""
+
     text: str
     file: str
-    read_file: ReadFile
     at: int = 0
-    depth: int = 0
     lines: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lines = [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     def position(self, offset: int) -> Position:
+        """Line and column of a character."""
         line = bisect_right(self.lines, offset)
         return Position(self.file, line, offset - self.lines[line - 1] + 1)
 
+
+class _Reader:
+    """Reads the words of a file; those of an included file stand where it is included, whatever they are."""
+
+    def __init__(self, text: str, file: str, read_file: ReadFile) -> None:
+        self.read_file = read_file
+        self.open = [_Text(text, file)]
+        self.depth = 0
+
+    @property
+    def here(self) -> _Text:
+        """The file being read."""
+        return self.open[-1]
+
     def fail(self, message: str, remedy: str = "") -> NoReturn:
-        raise InputError([Problem(self.position(min(self.at, len(self.text))), message, remedy)])
+        here = self.here
+        raise InputError([Problem(here.position(min(here.at, len(here.text))), message, remedy)])
 
     def skip(self) -> str:
         """The next sign, behind blanks and comments; empty at the end."""
-        found = _BLANK.match(self.text, self.at)
-        if found:
-            self.at = found.end()
-        return self.text[self.at : self.at + 1]
-
-    def value(self) -> Node:
-        sign = self.skip()
-        start = self.at
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            self.fail("the values are nested too deeply")
-        try:
-            if sign == "{":
-                node = Node(self.object(), self.position(start))
-            elif sign == "[":
-                node = Node(self.array(), self.position(start))
-            elif sign == "<":
-                return self.include()
+        while True:
+            here = self.here
+            found = _BLANK.match(here.text, here.at)
+            here.at = found.end() if found else here.at
+            if here.text.startswith("<?", here.at):
+                self.include()
+            elif here.text.startswith("/*", here.at):
+                self.fail("Comment not closed.", "end it with */")
+            elif here.at < len(here.text) or len(self.open) == 1:
+                return here.text[here.at : here.at + 1]
             else:
-                node = Node(self.scalar(), self.position(start))
-        finally:
-            self.depth -= 1
-        node.text = " ".join(self.text[start : min(self.at, start + 120)].split())
-        return node
+                self.open.pop()
 
-    def include(self) -> Node:
-        found = _INCLUDE.match(self.text, self.at)
+    def match(self, pattern: re.Pattern[str]) -> str | None:
+        """The text of a pattern, consumed if it stands here."""
+        here = self.here
+        found = pattern.match(here.text, here.at)
         if found is None:
-            self.fail("this is no value", 'write <?include "file"?>')
+            return None
+        here.at = found.end()
+        return found.group()
+
+    def include(self) -> None:
+        here = self.here
+        found = _INCLUDE.match(here.text, here.at)
+        if found is None:
+            self.fail("Directive not closed.", 'write <?include "file"?>')
+        if len(self.open) > _MOST_INCLUDES:
+            self.fail("Too many nested include.", "remove an include: the files include each other")
         try:
             text = self.read_file(found[1])
         except OSError as error:
-            self.fail(f"Can't open include file {found[1]}: {error.strerror}")
-        self.at = found.end()
-        inner = _Reader(text, found[1], self.read_file, depth=self.depth)
-        node = inner.value()
-        inner.end()
-        return node
+            raise not_included(error, here.position(here.at), found[1]) from None
+        here.at = found.end()
+        self.open.append(_Text(text, found[1]))
+
+    def value(self) -> Node:
+        sign = self.skip()
+        here, start = self.here, self.here.at
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            self.fail("the values are nested too deeply", "remove the innermost ones")
+        if sign == "{":
+            value: Any = self.object()
+        elif sign == "[":
+            value = self.array()
+        else:
+            value = self.scalar()
+        self.depth -= 1
+        text = " ".join(here.text[start : min(here.at, start + _SHOWN)].split())
+        return Node(value, here.position(start), text)
 
     def end(self) -> None:
         if self.skip():
             self.fail("there is something behind the configuration", "remove it")
 
     def scalar(self) -> Any:
-        for pattern in (_STRING, _NUMBER, _WORD):
-            found = pattern.match(self.text, self.at)
-            if found:
-                self.at = found.end()
-                try:
-                    return json.loads(found.group())
-                except ValueError:
-                    self.fail("this string is not JSON", "double each backslash")
-        return self.fail("a value is missing here" if self.at < len(self.text) else "the file ends too early")
+        string = self.match(_STRING)
+        if string is not None:
+            return self.string(string)
+        number = self.match(_NUMBER)
+        if number is not None:
+            try:
+                return int(number) if number.lstrip("-").isdigit() else float(number)
+            except ValueError:
+                self.fail("this number is too long")
+        word = self.match(_WORD)
+        if word is not None:
+            return _WORDS[word]
+        if self.here.at < len(self.here.text):
+            self.fail("a value is missing here", "write a string in quotes, a number, true, false or null")
+        return self.fail("the file ends too early", "close what is open")
+
+    def string(self, quoted: str) -> str:
+        try:
+            text: str = json.loads(quoted)
+        except ValueError:
+            self.here.at -= len(quoted)
+            self.fail("this string is not JSON", "double each backslash")
+        return text
 
     def object(self) -> dict[str, Node]:
         result: dict[str, Node] = {}
-        self.at += 1
+        self.here.at += 1
         while self.skip() != "}":
-            found = _STRING.match(self.text, self.at)
-            if found is None:
-                self.fail("a name in quotes is missing here")
-            start = self.at
-            try:
-                key = json.loads(found.group())
-            except ValueError:
-                self.fail("this name is not JSON", "double each backslash")
-            self.at = found.end()
+            at = self.here.position(self.here.at)
+            quoted = self.match(_STRING)
+            if quoted is None:
+                self.fail("a name in quotes is missing here", 'write "name": value, or close the brace')
+            key = self.string(quoted)
             if self.skip() != ":":
-                self.fail("a colon is missing here")
-            self.at += 1
+                self.fail("a colon is missing here", f'write "{key}": value')
+            self.here.at += 1
             node = self.value()
-            node.at = self.position(start)
+            node.at = at
             if key in result:
-                raise InputError([Problem(node.at, f"{key!r} stands twice", "keep one of them")])
+                what = f"{key!r} stands twice, first in {result[key].at}"
+                raise InputError([Problem(at, what, "keep one of them")])
             result[key] = node
             self.separator("}")
-        self.at += 1
+        self.here.at += 1
         return result
 
     def array(self) -> list[Node]:
         result: list[Node] = []
-        self.at += 1
+        self.here.at += 1
         while self.skip() != "]":
             result.append(self.value())
             self.separator("]")
-        self.at += 1
+        self.here.at += 1
         return result
 
     def separator(self, close: str) -> None:
         sign = self.skip()
         if sign == ",":
-            self.at += 1
+            self.here.at += 1
         elif sign != close:
-            self.fail(f"a comma or {close} is missing here")
+            self.fail(f"a comma or {close} is missing here", f"write a comma, or close with {close}")
 
 
 def read_json(text: str, file: str, read_file: ReadFile) -> Node:
     """The tree of a configuration. Raises InputError with the place of what is no JSON."""
     reader = _Reader(text, file, read_file)
-    try:
-        node = reader.value()
-    except RecursionError:
-        reader.fail("the values are nested too deeply")
+    node = reader.value()
     reader.end()
     return node

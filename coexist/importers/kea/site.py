@@ -31,7 +31,7 @@ from coexist.importers.conditions import (
 from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.kea.expressions import ExpressionReader
-from coexist.importers.kea.json_nodes import Node, ReadFile, read_json
+from coexist.importers.kea.json_nodes import Node, read_json
 from coexist.importers.kea.options import Definition, Definitions
 from coexist.importers.program import (
     FILENAME,
@@ -42,6 +42,7 @@ from coexist.importers.program import (
     scope_fields,
 )
 from coexist.importers.site_builder import SiteBuilder
+from coexist.importers.source_files import ReadFile
 from coexist.inventory.values import AddressRange
 from coexist.wire.mac import format_mac, parse_mac
 

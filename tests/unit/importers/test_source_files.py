@@ -1,0 +1,155 @@
+"""Files of a source: where they are looked for, and what is said of those that cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from coexist.errors import InputError
+from coexist.importers import KINDS, import_files
+from coexist.importers.dnsmasq.files import LONGEST_LINE, read_lines
+from coexist.importers.source_files import beside, text_lines
+
+INCLUDING = {
+    "dhcpd": ('option domain-name "x";\ninclude "{}";\n', "2:9"),
+    "kea": ('{{"Dhcp4":\n  <?include "{}"?>}}', "2:3"),
+    "dnsmasq": ("port=0\nconf-file={}\n", "2:1"),
+}
+
+
+def problem(kind: str, path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        import_files(kind, [path])
+    (only,) = caught.value.problems
+    assert only.remedy
+    return str(only)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_not_there_is_told_alike(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "none"
+    assert problem(kind, path) == (
+        f"{path}:1:1: the file cannot be read: No such file or directory; check its name and permissions"
+    )
+
+
+@pytest.mark.parametrize("kind", INCLUDING)
+def test_an_include_that_is_not_there_is_told_alike(kind: str, tmp_path: Path) -> None:
+    text, place = INCLUDING[kind]
+    path = tmp_path / "source"
+    path.write_text(text.format("/etc/else/none.conf"))
+    assert problem(kind, path) == (
+        f"{path}:{place}: /etc/else/none.conf cannot be read: No such file or directory;"
+        " put it beside the file, or remove the line"
+    )
+
+
+@pytest.mark.parametrize("kind", INCLUDING)
+def test_an_include_that_is_no_file_is_not_waited_for(kind: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    text, place = INCLUDING[kind]
+    path = tmp_path / "source"
+    path.write_text(text.format("pipe"))
+    assert f"{path}:{place}: pipe cannot be read: it is a device or a pipe" in problem(kind, path)
+
+
+@pytest.mark.parametrize("kind", INCLUDING)
+def test_the_name_of_an_include_may_be_anything(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_text(INCLUDING[kind][0].format("a\N{SNOWMAN}" + "b" * 300))
+    assert problem(kind, path).startswith(f"{path}:2:")
+
+
+def test_an_included_file_is_found_as_another_machine_called_it(tmp_path: Path) -> None:
+    read = beside(tmp_path / "dhcpd.conf")
+    (tmp_path / "hosts.conf").write_text("beside")
+    assert read("/etc/nowhere/hosts.conf") == "beside"
+    (tmp_path / "etc/nowhere").mkdir(parents=True)
+    (tmp_path / "etc/nowhere/hosts.conf").write_text("under the same path")
+    assert read("/etc/nowhere/hosts.conf") == "under the same path"
+    for name in ("", "a\0b", "/etc/nowhere"):
+        with pytest.raises(OSError, match=r"No such file|Is a directory"):
+            read(name)
+
+
+def test_only_ends_of_lines_end_lines() -> None:
+    assert text_lines("a\r\nb\rc\nd\u2028\x0b\x85e") == ["a", "b", "c", "d\u2028\x0b\x85e"]
+    assert text_lines("") == []
+
+
+def test_a_dnsmasq_line_ends_where_the_daemon_ends_it(tmp_path: Path) -> None:
+    path = tmp_path / "dnsmasq.conf"
+    path.write_bytes(b"port=0\r\n# a\x0bno-ping\xe2\x80\xa8no-ping\rno-ping\ndhcp-boot=a\0b\n")
+    lines = read_lines(path)
+    assert [text.strip() for text in lines.texts] == [
+        "port=0",
+        "# a\x0bno-ping\u2028no-ping\rno-ping",
+        "dhcp-boot=a",
+        "",
+    ]
+    assert [place.line for place in lines.places] == [1, 2, 3, 4]
+
+
+def test_the_rest_of_a_long_dnsmasq_line_is_a_line(tmp_path: Path) -> None:
+    """`dnsmasq --test` of 2.90 refuses both: "bad option at line 2"."""
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text("port=0\n#" + "x" * LONGEST_LINE + "\n")
+    message = problem("dnsmasq", path)
+    assert message.startswith(f"{path}:2:{LONGEST_LINE + 1}: bad option")
+    assert message.endswith(f"dnsmasq reads {LONGEST_LINE} octets at once: make the line shorter")
+
+
+def test_dnsmasq_reads_a_file_of_its_configuration_once(tmp_path: Path) -> None:
+    """`dnsmasq --test` of 2.90 starts with files that include each other."""
+    path = tmp_path / "dnsmasq.conf"
+    (tmp_path / "d").mkdir()
+    path.write_text("conf-file=dnsmasq.conf\nconf-dir=/etc/d # folder\nconf-file=d/x\ndhcp-boot=a\n")
+    (tmp_path / "d" / "x").write_text("conf-dir=d\ndhcp-lease-max=3\n")
+    texts = read_lines(path).texts
+    assert texts.count("dhcp-lease-max=3") == 1
+    assert texts.count("dhcp-boot=a") == 1
+
+
+def test_a_dnsmasq_conf_file_that_is_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "x").write_text("dhcp-boot=a\n")
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text("conf-file=d\n")
+    assert "1:1: d is a directory: dnsmasq reads nothing of it; write conf-dir=d" in problem("dnsmasq", path)
+    path.write_text("conf-file=\nconf-dir=\nport=0\n")
+    assert read_lines(path).texts == ["conf-file=", "conf-dir=", "port=0", ""]
+
+
+def test_kea_takes_the_words_of_an_included_file_as_its_own(tmp_path: Path) -> None:
+    """`kea-dhcp4 -t` of 2.2 reads these files."""
+    (tmp_path / "some.json").write_text('"valid-lifetime": 0600, "subnet4": [')
+    (tmp_path / "subnets.json").write_text('{"subnet": "10.0.0.0/24"},\n{"subnet": "10.0.1.0/24"}')
+    path = tmp_path / "kea.json"
+    path.write_text('{"Dhcp4": {\n<?include "some.json"?> <?include "subnets.json"?>, ] } } # end')
+    scopes = import_files("kea", [path]).tree["scopes"]
+    assert [scope["lease_time"] for scope in scopes.values()] == [600, 600]
+
+
+def test_kea_files_that_include_each_other_end(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[<?include "b.json"?>]')
+    (tmp_path / "b.json").write_text('<?include "a.json"?>')
+    assert "Too many nested include.; remove an include" in problem("kea", tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_list_of_any_system_is_read(encoding: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(end.join(["mac;name", "52:54:00:00:00:01;Müller\u2028"]).encode(encoding))
+    (row,) = import_files("macs", [path]).clients
+    assert (row.mac, row.name) == ("52:54:00:00:00:01", "Müller")
+
+
+def test_a_cell_of_any_length_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("x" * 200_000 + "\n52:54:00:00:00:01\n")
+    imported = import_files("macs", [path])
+    assert len(imported.clients) == 1
+    assert [entry.position.line for entry in imported.not_modelled] == [1]
