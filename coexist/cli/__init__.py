@@ -5,27 +5,32 @@ A command is a ``click.Command`` named ``command`` in its own module. It returns
 stdout is data, stderr is for people.
 
 Exit codes: 0 clean; 1 findings at or above ``--fail-on``; 2 usage or unreadable input; 3 changes
-pending; 4 a host failed; 70 a defect in coexist itself, with its traceback; 130 interrupted;
-141 the reader of stdout went away.
+pending; 4 a host failed; 70 a defect in coexist itself, with its traceback; 74 stdout cannot be
+written; 130 interrupted; 141 the reader of stdout went away. docs/reference/command-line.md has them
+for administrators.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import click
 
 from coexist import __version__
+from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 
 EXIT_USAGE = 2
 EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h: a crash must not read as "findings" (1)
+EXIT_OUTPUT_FAILED = 74  # EX_IOERR
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell reports it
 
@@ -84,6 +89,18 @@ class LazyGroup(click.Group):
         command.short_help = entry.summary
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line; name the nearest one where there is none of that name."""
+        if args[0] not in self.entries and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self.entries, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.entries)}"
+            ctx.fail(f"there is no command {args[0]!r}; {remedy}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table itself, so that ``--help`` imports no command."""
         if self.entries:
@@ -106,6 +123,8 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
 
     Every expected failure ends here as one sentence on stderr. Tests call this too.
     """
+    if sys.stdout is None:  # closed by `>&-`; whoever closed it does not want it
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is open as long as the process
     try:
         with group.make_context("coexist", list(args)) as context:
             result = group.invoke(context)
@@ -113,10 +132,10 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
     except click.exceptions.Exit as request:
         return request.exit_code
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return EXIT_USAGE
     except CoexistError as error:
-        click.echo(str(error), err=True)
+        tell(str(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo(err=True)
@@ -125,10 +144,14 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
         _discard_stdout()
         return EXIT_OUTPUT_CLOSED
     except OSError as error:
-        if error.filename is None:
+        if error.filename is not None:
+            tell(f"{error.filename}: {error.strerror}{_REMEDIES.get(error.errno or 0, '')}")
+            return EXIT_USAGE
+        if error.errno not in _OUTPUT_ERRORS:
             return _report_defect()
-        click.echo(f"{error.filename}: {error.strerror}", err=True)
-        return EXIT_USAGE
+        _discard_stdout()
+        tell(f"the output cannot be written: {error.strerror}")
+        return EXIT_OUTPUT_FAILED
     except Exception:  # noqa: BLE001 the one place where a defect gets its own exit code
         return _report_defect()
     return result if isinstance(result, int) else 0
@@ -153,9 +176,34 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
+_REMEDIES = {
+    errno.ENOENT: "; check the path: a directory of it is missing",
+    errno.ENOTDIR: "; check the path: a part of it is a file",
+    errno.EISDIR: "; name a file in it",
+    errno.EEXIST: "; name another directory",
+    errno.EACCES: "; write elsewhere, or ask for the permission",
+    errno.EPERM: "; write elsewhere, or ask for the permission",
+    errno.EROFS: "; write elsewhere",
+    errno.ENOSPC: "; make room, then run it again",
+    errno.EDQUOT: "; make room, then run it again",
+}
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""What writing to stdout ends with when it is a file on a full or broken disk; it has no name then."""
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """What ``click`` shows of a wrong use, folded."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True)
+    tell(f"Error: {error.format_message()}")
+
+
 def _report_defect() -> int:
     traceback.print_exc()
-    click.echo("coexist itself is at fault here, not your input: please report the lines above.", err=True)
+    tell("coexist itself is at fault here, not your input: please report the lines above.")
     return EXIT_DEFECT
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.prose import say, tell
 from coexist.cli.remote import connector, progress, rollout, rollout_options
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def command(**given: Any) -> int:
     if journal is None:
         journal = history.begin(plan, "apply")
     else:
-        click.echo(f"continuing {journal.record.id}", err=True)
+        tell(f"continuing {journal.record.id}")
     with progress("applying", list(plan.servers)) as told:
         failure = rollout(plan, journal, history, given, told).apply(
             verify=verify, on_failure=given["on_failure"]
@@ -64,7 +65,7 @@ def command(**given: Any) -> int:
     summarize(journal.record)
     if failure is None:
         return 0
-    click.echo(failure.message, err=True)
+    tell(failure.message)
     return EXIT_HOST if failure.server else EXIT_REFUSED
 
 
@@ -147,5 +148,5 @@ def summarize(record: Record) -> None:
         told = STATES[server.state]
         if record.kind == "rollback" and server.state == "old":
             told = "runs the configuration it had before"
-        click.echo(f"{name}: {told}" + (f" ({server.error})" if server.error else ""))
-    click.echo(f"record {record.id}: {record.outcome}")
+        say(f"{name}: {told}" + (f" ({server.error})" if server.error else ""))
+    say(f"record {record.id}: {record.outcome}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from coexist.cli.prose import tell
 
 if TYPE_CHECKING:
     from coexist.probe.frame import Datagram
@@ -19,4 +19,4 @@ def captured(path: Path) -> Iterator[tuple[float, Datagram]]:
     yield from read_capture(path)
     lost = damage(path)
     if lost is not None:
-        click.echo(f"warning: {lost}", err=True)
+        tell(f"warning: {lost}")

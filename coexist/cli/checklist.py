@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 
 EXIT_OPEN = 1
@@ -32,7 +33,7 @@ def _common(function: Any) -> Any:
 _who = click.option("--who", help="Who tried it; the user's own name if not given.")
 
 
-@command.command("show")
+@command.command("show", short_help="Print the checklist.")
 @_common
 @click.option(
     "--format", "form", type=click.Choice(["markdown", "csv", "html"]), default="markdown", show_default=True
@@ -48,17 +49,20 @@ def show(inventory: Path, name: str | None, form: str) -> int:
     return EXIT_OPEN if sheet.missing or sheet.failed else 0
 
 
-@command.command("record")
+@command.command("record", short_help="Record what a test on a machine gave.")
 @_common
 @click.argument("machine")
 @click.argument("item")
-@click.argument("result", type=click.Choice(["passed", "failed", "not-applicable"]))
+@click.argument("result", metavar="RESULT", type=click.Choice(["passed", "failed", "not-applicable"]))
 @_who
 @click.option("--note", default="", help="What was seen.")
 def record(
     inventory: Path, name: str | None, machine: str, item: str, result: Any, who: str | None, note: str
 ) -> int:
-    """Record a result. ITEM is its text, the beginning of it, or its number from 1."""
+    """Record a result: passed, failed or not-applicable.
+
+    ITEM is its text, the beginning of it, or its number from 1.
+    """
     from coexist.cli.migrate_state import load, local_now
     from coexist.planning.checklist import Entry
     from coexist.rollout.migration import Journal
@@ -77,11 +81,11 @@ def record(
     with journal.held():
         present = journal.read_checklist()
         journal.write_checklist(present.model_copy(update={"results": (*present.results, entry)}))
-    click.echo(f"{entry.machine}: {entry.item}: {entry.result}", err=True)
+    tell(f"{entry.machine}: {entry.item}: {entry.result}")
     return 0
 
 
-@command.command("complain")
+@command.command("complain", short_help="Record a complaint: it shuts the gate.")
 @_common
 @_who
 @click.option("--machine", default="", help="The machine it is about.")
@@ -102,11 +106,11 @@ def complain(inventory: Path, name: str | None, who: str | None, machine: str, n
         present = journal.read_checklist()
         journal.write_checklist(present.model_copy(update={"complaints": (*present.complaints, complaint)}))
         number = len(present.complaints) + 1
-    click.echo(f"complaint {number} is open; `coexist checklist settle` closes it", err=True)
+    tell(f"complaint {number} is open; `coexist checklist settle` closes it")
     return 0
 
 
-@command.command("settle")
+@command.command("settle", short_help="Close a complaint.")
 @_common
 @click.argument("number", type=click.IntRange(min=1))
 def settle(inventory: Path, name: str | None, number: int) -> int:
@@ -119,7 +123,9 @@ def settle(inventory: Path, name: str | None, number: int) -> int:
     with journal.held():
         present = journal.read_checklist()
         if number > len(present.complaints):
-            raise CoexistError(f"there are {len(present.complaints)} complaints, no number {number}")
+            known = len(present.complaints)
+            told = f"they are numbered 1 to {known}" if known else "none was recorded"
+            raise CoexistError(f"there is no complaint {number}; {told}")
         complaints = list(present.complaints)
         at: datetime = local_now()
         complaints[number - 1] = complaints[number - 1].model_copy(update={"settled": at})

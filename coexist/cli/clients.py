@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac, parse_mac
@@ -48,6 +49,8 @@ def _known(path: Path) -> MacSet | None:
 def _registry(path: Path) -> Registry:
     from coexist.server.registry import open_registry
 
+    if path.is_dir():
+        raise CoexistError(f"{path} is a directory; name a boot server's configuration, or its registry file")
     if _is_config(path):
         from coexist.server.config import load_config, registry_path
 
@@ -68,7 +71,7 @@ _registry_argument = click.argument("registry", type=click.Path(path_type=Path))
 _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, metavar="MAC...")
 
 
-@command.command("list")
+@command.command("list", short_help="List the clients, those seen last first.")
 @_registry_argument
 @click.option(
     "--state",
@@ -103,7 +106,7 @@ def list_clients(registry: Path, states: tuple[str, ...], strangers: bool, form:
     _WRITERS[form]([_shown(row) for row in rows])
 
 
-@command.command("register")
+@command.command("register", short_help="Register machines.")
 @_registry_argument
 @_macs_argument
 @click.option("--name", help="What people call the machine.")
@@ -119,7 +122,7 @@ def register(registry: Path, macs: tuple[int, ...], **columns: str | None) -> No
     opened.close()
     if _is_config(registry):
         for note in _without_effect(registry, columns["group"]):
-            click.echo(f"note: {note}", err=True)
+            tell(f"note: {note}")
 
 
 def _without_effect(path: Path, group: str | None) -> list[str]:
@@ -143,7 +146,7 @@ def _without_effect(path: Path, group: str | None) -> list[str]:
     return notes
 
 
-@command.command("ignore")
+@command.command("ignore", short_help="Answer these machines no more.")
 @_registry_argument
 @_macs_argument
 def ignore(registry: Path, macs: tuple[int, ...]) -> None:
@@ -155,7 +158,7 @@ def ignore(registry: Path, macs: tuple[int, ...]) -> None:
     opened.close()
 
 
-@command.command("forget")
+@command.command("forget", short_help="Remove machines from the registry.")
 @_registry_argument
 @_macs_argument
 def forget(registry: Path, macs: tuple[int, ...]) -> None:
@@ -167,7 +170,7 @@ def forget(registry: Path, macs: tuple[int, ...]) -> None:
         raise CoexistError(f"not in the registry: {', '.join(map(format_mac, missing))}")
 
 
-@command.command("export")
+@command.command("export", short_help="Write registered clients as a clients.csv.")
 @_registry_argument
 @click.option("--all", "everyone", is_flag=True, help="Unregistered clients too.")
 def export(registry: Path, everyone: bool) -> None:
@@ -221,7 +224,7 @@ def _write_text(rows: list[dict[str, Any]]) -> None:
     for line in lines:
         click.echo(line)
     if left_out:
-        click.echo(f"too narrow for {', '.join(left_out)}: --format json has all columns", err=True)
+        tell(f"too narrow for {', '.join(left_out)}: --format json has all columns")
 
 
 def table_of(rows: Sequence[dict[str, Any]], width: int | None) -> tuple[list[str], list[str]]:

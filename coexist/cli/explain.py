@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.prose import folded
+
 if TYPE_CHECKING:
     from coexist.analysis.chain import NextStage, Stages
     from coexist.analysis.race import ClientCase, Outcome, RaceResult
     from coexist.inventory import Inventory
-
-WIDTH = 80
 
 
 @click.command("explain")
@@ -180,7 +179,7 @@ def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     record = inventory.clients.find(case.mac)
     name = f" ({record.name})" if record and record.name else ""
     what = " ".join(part for part in (case.architecture, case.firmware) if part)
-    yield f"{format_mac(case.mac)}{name} on VLAN {case.vlan}, {what}"
+    yield from folded(f"{format_mac(case.mac)}{name} on VLAN {case.vlan}, {what}")
     yield from _told(inventory, result)
 
 
@@ -189,9 +188,9 @@ def next_stage_text(inventory: Inventory, stage: NextStage) -> Iterator[str]:
     files = " or ".join(f"{file} of {winner}" for winner, file in stage.loaded)
     when = "" if stage.certain else "if it loads "
     what = f"{stage.result.case.architecture} {stage.result.case.firmware}"
-    yield from _wrapped(f"second stage: iPXE asks again ({when}{files}), as {what}", "", hanging=2)
+    yield from folded(f"second stage: iPXE asks again ({when}{files}), as {what}", "", hang=2)
     if stage.loops:
-        yield from _wrapped("LOOP: iPXE is given iPXE again, which asks again, and so on without end", "  ")
+        yield from folded("LOOP: iPXE is given iPXE again, which asks again, and so on without end", "  ")
     yield from _told(inventory, stage.result)
 
 
@@ -199,20 +198,20 @@ def _told(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     case = result.case
     if not result.deterministic:
         winners = " or ".join(winner or "nobody" for winner in result.winners)
-        yield from _wrapped(f"NOT DETERMINISTIC: {winners}, whichever packet is first", "  ")
+        yield from folded(f"NOT DETERMINISTIC: {winners}, whichever packet is first", "  ")
     for outcome in result.outcomes:
-        yield from _wrapped(_sentence(outcome), "  ")
-        yield from _wrapped(f"because {outcome.why}", "    ")
+        yield from folded(_sentence(outcome), "  ")
+        yield from folded(f"because {outcome.why}", "    ")
         yield f"    declared at {_place(inventory, case, outcome)}"
     yield ""
     yield "  seconds"
     for event in result.events:
-        yield from _wrapped(f"{event.at:8.3f}  {event.text}", "  ", hanging=10)
+        yield from folded(f"{event.at:8.3f}  {event.text}", "  ", hang=10)
     if result.assumptions:
         yield ""
         yield "  assumed:"
         for assumption in result.assumptions:
-            yield from _wrapped(f"- {assumption}", "  ", hanging=2)
+            yield from folded(f"- {assumption}", "  ", hang=2)
 
 
 def _sentence(outcome: Outcome) -> str:
@@ -228,16 +227,3 @@ def _sentence(outcome: Outcome) -> str:
 def _span(outcome: Outcome) -> str:
     first, last = outcome.seconds or 0.0, outcome.latest or 0.0
     return f"{first:.1f}" if last - first < 0.1 else f"{first:.1f} to {last:.1f}"
-
-
-def _wrapped(line: str, indent: str, hanging: int = 2) -> list[str]:
-    return textwrap.wrap(
-        line,
-        width=WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + " " * hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-        replace_whitespace=False,
-    )

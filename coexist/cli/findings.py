@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,6 +13,7 @@ import click
 from coexist import __version__
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
+from coexist.cli.prose import folded
 from coexist.errors import Position
 from coexist.wire.mac import format_mac
 
@@ -70,7 +70,7 @@ def as_text(report: Report, width: int = 80) -> str:
         items = list(group)
         head = click.style(str(severity), fg=_COLOURS[severity], bold=True)
         blocks.append(f"{head} {click.style(code.code, bold=True)} {code.name}")
-        blocks += _wrapped(code.title, "  ", width)
+        blocks += folded(code.title, "  ", width=width)
         blocks += [_text_of(finding, width) for finding in items]
         blocks.append("")
     if report.summary:
@@ -80,23 +80,18 @@ def as_text(report: Report, width: int = 80) -> str:
 
 def _text_of(finding: Finding, width: int) -> str:
     lines = [f"  {click.style(str(finding.position), fg='blue')}"]
-    lines += _wrapped(finding.message, "    ", width)
+    lines += folded(finding.message, "    ", width=width)
     if finding.witness is not None:
         count = clients_text(finding.clients)
-        lines += _wrapped(f"clients: {count}, for example {describe(finding.witness)}", "    ", width)
+        lines += folded(f"clients: {count}, for example {describe(finding.witness)}", "    ", width=width)
         shown = finding.witness.timeline[:_SHOWN_LINES]
-        lines += [part for line in shown for part in _wrapped(line, "      ", width, hang=10)]
+        lines += [part for line in shown for part in folded(line, "      ", width=width, hang=10)]
         if len(shown) < len(finding.witness.timeline):
             lines.append(
                 f"      ... {len(finding.witness.timeline) - len(shown)} more lines: coexist explain"
             )
-    lines += _wrapped(f"repair: {finding.repair}", "    ", width)
+    lines += folded(f"repair: {finding.repair}", "    ", width=width)
     return "\n".join(lines)
-
-
-def _wrapped(text: str, indent: str, width: int, hang: int = 2) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + " " * hang,
-                         break_long_words=False, break_on_hyphens=False) or [indent]  # fmt: skip
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:

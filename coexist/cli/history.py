@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coexist.cli.prose import say, tell
 from coexist.cli.remote import history_option
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def command(inventory: Path, record: str | None, folder: Path | None, form: str)
         _show(records[0])
     elif records:
         for entry in records:
-            click.echo(_line(entry))
+            say(_line(entry), hang=4)
     else:
-        click.echo(f"nothing was rolled out yet: {history.folder} has no record", err=True)
+        tell(f"nothing was rolled out yet: {history.folder} has no record")
 
 
 def _line(record: Record) -> str:
@@ -50,11 +51,11 @@ def _line(record: Record) -> str:
 
 
 def _show(record: Record) -> None:
-    click.echo(_line(record))
+    say(_line(record), hang=4)
     if record.error:
-        click.echo(f"  {record.error}")
+        say(record.error, "  ")
     for name, server in record.servers.items():
-        click.echo(f"  {name}: {server.state}" + (f" ({server.error})" if server.error else ""))
+        say(f"{name}: {server.state}" + (f" ({server.error})" if server.error else ""), "  ")
         for file in server.files:
             before, after = (digest[:12] if digest else "nothing" for digest in (file.before, file.after))
-            click.echo(f"    {file.path}: {before} -> {after}")
+            say(f"{file.path}: {before} -> {after}", "    ")

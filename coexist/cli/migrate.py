@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from coexist.cli.prose import say, tell
 from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
 
@@ -39,7 +40,8 @@ def _doing_options(function: Any) -> Any:
     return function
 
 
-_format = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+_format = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+                       show_default=True, help="How to print it.")  # fmt: skip
 
 
 def _seen_options(function: Any) -> Any:
@@ -64,7 +66,7 @@ def _seen_options(function: Any) -> Any:
     return function
 
 
-@command.command("plan")
+@command.command("plan", short_help="Print every step to come, with its proof.")
 @_common
 @_format
 def plan(inventory: Path, name: str | None, form: str) -> int:
@@ -84,7 +86,7 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
     return EXIT_FINDINGS if planned.refused or planned.not_parked else 0
 
 
-@command.command("next")
+@command.command("next", short_help="Move the next wave.")
 @_common
 @_doing_options
 @_seen_options
@@ -112,7 +114,7 @@ def next_(
     loaded.refuse_if_retired()
     if loaded.state.step is not None:
         verify_open_step(loaded.inventory, loaded.name, loaded.state)
-        click.echo(f"the step of {loaded.state.step.wave} is under way", err=True)
+        tell(f"the step of {loaded.state.step.wave} is under way")
         if not yes:
             return EXIT_PENDING
         journal = Journal(loaded.inventory, loaded.name)
@@ -121,7 +123,7 @@ def next_(
         return 0
     coming = next_step(loaded.inventory, loaded.name, loaded.state)
     if coming is None:
-        click.echo("every wave has moved; `coexist migrate retire` is what is left", err=True)
+        tell("every wave has moved; `coexist migrate retire` is what is left")
         return 0
     conditions = loaded.gate(coming.wave, registries, captures)
     click.echo(steps_text([coming.planned]) + conditions_text(conditions), nl=False)
@@ -144,7 +146,7 @@ def next_(
     return 0
 
 
-@command.command("back")
+@command.command("back", short_help="Take the last step or wave back.")
 @_common
 @_doing_options
 def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
@@ -163,14 +165,14 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
     if loaded.state.step is not None:
         verify_open_step(loaded.inventory, loaded.name, loaded.state)
         if not yes:
-            click.echo(f"the step of {loaded.state.step.wave} would be taken back", err=True)
+            tell(f"the step of {loaded.state.step.wave} would be taken back")
             return EXIT_PENDING
         with journal.held():
             take_back(journal, surroundings(**doing))
         return 0
     coming = last_wave_back(loaded.inventory, loaded.name, loaded.state)
     if coming is None:
-        click.echo("no wave has moved", err=True)
+        tell("no wave has moved")
         return 0
     click.echo(steps_text([coming.planned]), nl=False)
     proven = coming.proven()
@@ -184,7 +186,7 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
     return 0
 
 
-@command.command("status")
+@command.command("status", short_help="Show what moved and what was seen.")
 @_common
 @_format
 @_seen_options
@@ -220,7 +222,7 @@ def status(
     return 0
 
 
-@command.command("parked")
+@command.command("parked", short_help="List parked registrations.")
 @click.argument("inventory", type=click.Path(path_type=Path))
 def parked(inventory: Path) -> int:
     """List registrations that differ in one digit on two servers: machines one of them keeps parked."""
@@ -229,11 +231,11 @@ def parked(inventory: Path) -> int:
 
     found = parked_registrations(load_inventory(inventory))
     click.echo(parked_text(found), nl=False)
-    click.echo(f"{len(found)} parked registrations", err=True)
+    tell(f"{len(found)} parked registrations")
     return 0
 
 
-@command.command("retire")
+@command.command("retire", short_help="Take the old server away.")
 @_common
 @_doing_options
 @click.option(
@@ -253,7 +255,7 @@ def retire(inventory: Path, name: str | None, *, yes: bool, leave_behind: bool, 
             f"{len(staying)} clients that may stay behind still boot from {loaded.state.source}; "
             "move them, or say --leave-behind"
         )
-    click.echo(f"without {loaded.state.source}: {proof}")
+    say(f"without {loaded.state.source}: {proof}")
     if not yes:
         return EXIT_PENDING
     journal = Journal(loaded.inventory, loaded.name)

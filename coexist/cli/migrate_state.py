@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.models import Migration, Wave
@@ -122,11 +121,11 @@ def load(path: Path, name: str | None) -> Loaded:
     declared = inventory.site.migrations
     if name is None:
         if len(declared) != 1:
-            what = f"name one with --migration: {', '.join(declared)}" if declared else "declare one"
-            raise CoexistError(f"the inventory has {len(declared)} migrations; {what}")
+            raise CoexistError(f"{inventory.where('migrations')}: {_which(declared)}")
         name = next(iter(declared))
     elif name not in declared:
-        raise CoexistError(f"there is no migration {name!r}; {closest(name, declared)}")
+        known = closest(name, declared)
+        raise CoexistError(f"{inventory.where('migrations')}: there is no migration {name!r}; {known}")
     journal = Journal(inventory, name)
     return Loaded(
         inventory=inventory,
@@ -135,6 +134,12 @@ def load(path: Path, name: str | None) -> Loaded:
         state=journal.read(),
         record=journal.read_checklist(),
     )
+
+
+def _which(declared: Mapping[str, Migration]) -> str:
+    if not declared:
+        return "no migration is declared; write one below `migrations:` (docs/guides/migration.md)"
+    return f"{len(declared)} migrations are declared; name one with --migration: {', '.join(declared)}"
 
 
 def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: bool) -> Surroundings:
@@ -154,7 +159,7 @@ def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: 
         apply=apply,
         now=local_now,
         wait_until=wait_until,
-        tell=lambda line: click.echo(line, err=True),
+        tell=tell,
     )
 
 

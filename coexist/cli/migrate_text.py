@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coexist.cli.prose import folded
 from coexist.planning.choosing import ProvenStep, Refused
 from coexist.planning.gates import Condition
 from coexist.planning.progress import moment
@@ -33,7 +34,7 @@ def plan_text(planned: Roadmap) -> str:
     assumptions = list(dict.fromkeys(_assumptions(planned.forward)))
     if assumptions:
         lines += ["", "assumed:", *(f"  {each}" for each in assumptions)]
-    return "\n".join(lines) + "\n"
+    return _paragraphs(lines)
 
 
 def steps_text(planned: Iterable[ProvenStep | Refused]) -> str:
@@ -43,12 +44,21 @@ def steps_text(planned: Iterable[ProvenStep | Refused]) -> str:
         name = each.step.wave if isinstance(each, ProvenStep) else each.wave
         direction = each.step.direction if isinstance(each, ProvenStep) else each.direction
         lines += [f"{name}, {direction}:", *_step_lines(each)]
-    return "".join(f"{line}\n" for line in lines)
+    return _paragraphs(lines)
 
 
 def conditions_text(conditions: Sequence[Condition]) -> str:
     """The gate."""
-    return "".join(f"gate {condition}\n" for condition in conditions)
+    return _paragraphs(f"gate {condition}" for condition in conditions)
+
+
+def _paragraphs(lines: Iterable[str]) -> str:
+    """Lines as they are printed: folded, what follows a number or a name below its text."""
+    return "".join(f"{part}\n" for line in lines for part in folded(line, hang=_hang(line)) or [""])
+
+
+def _hang(line: str) -> int:
+    return 3 if line.lstrip()[:2].rstrip(".").isdigit() else 2
 
 
 def _heading(coming: Coming) -> str:
@@ -168,8 +178,7 @@ def status_text(told: Overview) -> str:
             f"{seen.wave}, back on {state.source}: {_label(told, mac)}" for mac in sorted(seen.went_back)
         ]
     lines += [_metrics(server, counted) for server, counted in told.metrics.items()]
-    lines += [f"gate {condition}" for condition in told.gate]
-    return "\n".join(lines) + "\n"
+    return _paragraphs(lines) + conditions_text(told.gate)
 
 
 def _metrics(server: str, counted: Counted | str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.prose import say, tell
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def command(**given: Any) -> int:
         for entry in told:
             _print(*entry)
         if not told:
-            click.echo("no client asked for an address", err=True)
+            tell("no client asked for an address")
     return 1 if any(findings for *_, findings in told) else 0
 
 
@@ -138,16 +139,16 @@ def _print(
     head = f"{format_mac(boot.asker.mac)} {boot.asker.architecture} ({boot.firmware}{stage})"
     click.secho(head, bold=True)
     asked = ", ".join(f"{at:.2f} s (secs {secs})" for at, secs in boot.discovers)
-    click.echo(f"  DISCOVER at {asked}")
+    say(f"DISCOVER at {asked}", "  ")
     for answer in sorted((*boot.offers, *boot.acks, *boot.boot_server_replies), key=lambda a: a.at):
-        click.echo("  " + told(answer))
-    click.echo("  " + _end(boot))
+        say(told(answer), "  ", hang=10)
+    say(_end(boot), "  ", hang=10)
     if replayed is not None:
-        click.echo(f"  why: {_why(replayed)}")
+        say(f"why: {_why(replayed)}", "  ")
     if predicted is not None:
-        click.echo("  predicted: " + " or ".join(str(name or "nobody") for name in predicted))
+        say("predicted: " + " or ".join(str(name or "nobody") for name in predicted), "  ")
     for found in findings:
-        click.echo(f"  {found.code.code} {found.severity}: {found.message}; {found.repair}")
+        say(f"{found.code.code} {found.severity}: {found.message}; {found.repair}", "  ")
 
 
 def _end(boot: Boot) -> str:

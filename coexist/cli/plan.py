@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.prose import say, tell
 from coexist.cli.remote import connector, history_option, progress, ssh_options
 
 if TYPE_CHECKING:
@@ -124,11 +125,11 @@ def _report(
         _print_servers(plan, jobs, present)
         _print_steps(plan, jobs)
     for finding in (*drift, *errors):
-        click.echo(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}", err=True)
+        tell(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}")
     for name, why in left_out.items():
-        click.echo(f"{name}: left out: {why}", err=True)
+        tell(f"{name}: left out: {why}")
     for why in present.failed.values():
-        click.echo(why, err=True)
+        tell(why)
 
 
 def _print_servers(plan: Plan, jobs: Mapping[str, Job], present: Present) -> None:
@@ -137,7 +138,7 @@ def _print_servers(plan: Plan, jobs: Mapping[str, Job], present: Present) -> Non
     for name, server in plan.servers.items():
         click.secho(f"{name} ({server.host}, {server.software})", bold=True)
         for sentence in server.impact.sentences:
-            click.echo(f"  {sentence}")
+            say(sentence, "  ")
         for file in server.files:
             if file.after:
                 before = present.files[name][file.path].content
@@ -156,9 +157,9 @@ def _print_steps(plan: Plan, jobs: Mapping[str, Job]) -> None:
         waves = ", then ".join(
             " and ".join(f"{change.server} ({change.version})" for change in wave) for wave in step.waves
         )
-        click.echo(f"step {number}: {waves}: {step.why}")
+        say(f"step {number}: {waves}: {step.why}")
     for sentence in plan.exposed:
-        click.echo(f"note: {sentence}")
+        say(f"note: {sentence}")
     if plan.checks:
         click.echo(f"{len(plan.checks)} answers are predicted for the probe")
 
@@ -173,16 +174,14 @@ def _finish(
     from coexist.rollout.document import write_plan
 
     if present.failed:
-        click.echo("no plan: a server could not be read", err=True)
+        tell("no plan: a server could not be read")
         return EXIT_HOST
     if errors and not given["reason"]:
-        click.echo(
-            "no plan: the inventory does not pass `coexist check`: repair it, or say --reason", err=True
-        )
+        tell("no plan: the inventory does not pass `coexist check`: repair it, or say --reason")
         return EXIT_FINDINGS
     edited = [finding for finding in drift if finding.code.code in ("CX601", "CX602")]
     if edited and not given["overwrite"] and not plan.is_empty:
-        click.echo("no plan: a server was changed by hand; take it over, or plan to --overwrite it", err=True)
+        tell("no plan: a server was changed by hand; take it over, or plan to --overwrite it")
         return EXIT_FINDINGS
     if given["out"] is not None:
         given["out"].write_text(write_plan(plan), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coexist.boot.request import BOOT_SERVER_PORT
+from coexist.cli.prose import say, tell
 from coexist.errors import CoexistError
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.bootp import UNSPECIFIED
@@ -36,7 +37,19 @@ class _Ipv4(click.ParamType[IPv4Address]):
         try:
             return value if isinstance(value, IPv4Address) else IPv4Address(value)
         except AddressValueError:
-            self.fail(f"{value!r} is not an IPv4 address", param, ctx)
+            self.fail(f"{value!r} is not an IPv4 address; write 10.10.0.5", param, ctx)
+
+
+class _Architecture(click.ParamType[str]):
+    name = "client"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from coexist.inventory.values import closest
+
+        known = ("plain", *sorted(ARCHITECTURE_NAMES))
+        if value not in known:
+            self.fail(f"{value!r} is not known; {closest(value, known)}", param, ctx)
+        return str(value)
 
 
 IPV4 = _Ipv4()
@@ -52,7 +65,7 @@ IPV4 = _Ipv4()
     "-a",
     "architectures",
     multiple=True,
-    type=click.Choice(["plain", *sorted(ARCHITECTURE_NAMES)]),
+    type=_Architecture(),
     help=f"Ask as such a client (several times); {', '.join(USUAL)} if not given.",
 )
 @click.option("--mac", "macs", multiple=True, help="Ask for this client; a stranger if not given.")
@@ -229,36 +242,32 @@ def _print(
     fetched: dict[tuple[str, str], str],
 ) -> None:
     if not found:
-        click.echo(f"nobody answered {len(asked.askers)} clients in {asked.seconds:.0f} s")
-    rows = [("server", "as", "first", "delay", "4011", "answers", "silent to")]
+        say(f"nobody answered {len(asked.askers)} clients in {asked.seconds:.0f} s")
     for responder in found:
         name = names.get(responder.address)
-        rows.append(
-            (
-                f"{responder.address}" + (f" ({name})" if name else ""),
-                ", ".join(responder.roles),
-                f"{responder.earliest:.2f} s",
-                f"{responder.delay:.2f} s",
-                "yes" if responder.answers_4011 else "no",
-                " ".join(responder.answered),
-                " ".join(responder.silent) or "-",
-            )
-        )
-    if found:
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        for row in rows:
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    for responder in found:
-        for architecture, file in responder.files:
-            click.echo(f"{responder.address}: {architecture} is given {file}")
-        for remark in responder.remarks:
-            click.echo(f"{responder.address}: {remark}")
+        say(f"{responder.address}" + (f" ({name})" if name else "") + f": {', '.join(responder.roles)}")
+        for line in _about(responder):
+            say(line, "  ")
     for (server, file), digest in fetched.items():
-        click.echo(f"{server}: {file}: {digest}")
+        say(f"{server}: {file}: {digest}")
     for sentence in asked.skipped:
-        click.echo(sentence, err=True)
+        tell(sentence)
     for finding in findings:
-        click.echo(f"{finding.code.code} {finding.severity}: {finding.message}; {finding.repair}")
+        say(f"{finding.code.code} {finding.severity}: {finding.message}; {finding.repair}")
+
+
+def _about(responder: Responder) -> Iterator[str]:
+    """What is known of one server, a line a thing."""
+    on_4011 = "answers" if responder.answers_4011 else "does not answer"
+    yield (
+        f"first answer at {responder.earliest:.2f} s, {responder.delay:.2f} s after its packet;"
+        f" {on_4011} on port 4011"
+    )
+    yield f"answers {', '.join(responder.answered)}"
+    if responder.silent:
+        yield f"silent to {', '.join(responder.silent)}"
+    yield from (f"{architecture} is given {file}" for architecture, file in responder.files)
+    yield from responder.remarks
 
 
 def _nagios(found: Sequence[Responder], findings: Sequence[Finding], expected: bool) -> int:

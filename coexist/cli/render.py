@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coexist.cli.prose import tell
+
 if TYPE_CHECKING:
     from coexist.analysis.findings import Finding
     from coexist.render import RenderedFile, RenderedSite
@@ -47,10 +49,10 @@ def command(
     for path in write_site(site, output, only):
         click.echo(str(path))
     for name, why in site.left_out.items():
-        click.echo(f"{name}: {why}", err=True)
+        tell(f"{name}: {why}")
     shown = [f for f in site.findings if not only or (len(f.path) > 1 and f.path[1] in only)]
     for finding in shown:
-        click.echo(_told(finding), err=True)
+        tell(_told(finding))
     return _exit_code(shown, fail_on)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from coexist.cli.prose import tell
 from coexist.cli.remote import progress, rollout, rollout_options
 
 EXIT_HOST = 4
@@ -47,5 +48,5 @@ def command(**given: Any) -> int:
     summarize(journal.record)
     if failure is None:
         return 0
-    click.echo(failure.message, err=True)
+    tell(failure.message)
     return EXIT_HOST

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from coexist.cli.prose import say, tell
+
 
 @click.command("serve")
 @click.argument("config", type=click.Path(path_type=Path))
@@ -28,9 +30,9 @@ def command(
 
         loaded = load_config(config)
         for caution in loaded.cautions:
-            click.echo(f"caution: {caution}", err=True)
+            tell(f"caution: {caution}")
         count = len(loaded.config.rules)
-        click.echo(f"{config}: {count} {'rule' if count == 1 else 'rules'}, no mistakes")
+        say(f"{config}: {count} {'rule' if count == 1 else 'rules'}, no mistakes")
         return
     from coexist.server.run import BootServer, Ports
 

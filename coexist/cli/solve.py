@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
@@ -75,22 +76,19 @@ def _patch(file: str, old: str, new: str) -> str:
 def _explain(solution: Solution, written: bool) -> None:
     from coexist.cli.findings import counted
 
-    def say(text: str = "") -> None:
-        click.echo(text, err=True)
-
     if not solution.edits:
-        say("nothing to change")
+        tell("nothing to change")
     for number, edit in enumerate(solution.edits, start=1):
-        say(f"{number:3}. {'.'.join(map(str, edit.path))}: {edit.why}")
+        tell(f"{number:3}. {'.'.join(map(str, edit.path))}: {edit.why}", hang=2)
     if solution.proof:
-        say("proof, by the race of every class:")
+        tell("proof, by the race of every class:")
         for line in solution.proof:
-            say(f"     {line}")
+            tell(line, "     ", hang=2)
     for item in solution.impossible:
-        say(f"impossible: {item.what}")
-        say(f"  because {item.because}")
+        tell(f"impossible: {item.what}", hang=2)
+        tell(f"because {item.because}", "  ", hang=2)
         for alternative in item.alternatives:
-            say(f"  instead: {alternative}")
+            tell(f"instead: {alternative}", "  ", hang=2)
     before, after = counted(solution.before.findings), counted(solution.after.findings)
     did = "written" if written and solution.edits else "with this patch"
-    say(f"check before: {before}; {did}: {after}")
+    tell(f"check before: {before}; {did}: {after}")

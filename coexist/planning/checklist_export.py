@@ -1,38 +1,62 @@
-"""A checklist to read, to print and to carry along: Markdown, CSV and an HTML page."""
+"""A checklist to read, to print and to carry along: Markdown, CSV and an HTML page.
+
+The Markdown is what a terminal shows and a wiki takes: a section a machine, folded to 80 columns. A table
+of machines and items would be wider than either has room for.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
+import textwrap
 from html import escape
 
 from coexist.planning.checklist import Complaint, Entry, Sheet
 from coexist.planning.progress import moment
 
+_WIDTH = 80
 _MARKS = {"passed": "passed", "failed": "FAILED", "not-applicable": "n/a"}
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """A table of machines and items, then every note and complaint."""
-    header = ["machine", *sheet.items]
-    rows = [[machine, *(_mark(sheet, machine, item) for item in sheet.items)] for machine in sheet.machines]
-    lines = [f"# {_title(sheet)}", ""]
-    lines += [
-        "| " + " | ".join(_cell(text) for text in row) + " |"
-        for row in (header, ["---"] * len(header), *rows)
-    ]
-    notes = [entry for entry in _shown(sheet) if entry.note]
-    if notes:
-        lines += ["", "## Notes", ""]
-        lines += [
-            f"- {_cell(entry.machine)}, {_cell(entry.item)} ({_cell(entry.who)}, {moment(entry.at)}):"
-            f" {_cell(entry.note)}"
-            for entry in notes
-        ]
+    """How far it is, a numbered list of the items for each machine, then every complaint.
+
+    The numbers are those `coexist checklist record` and `settle` take.
+    """
+    lines = [f"# {_title(sheet)}", "", *_folded(_so_far(sheet))]
+    for machine in sheet.machines:
+        lines += ["", f"## {_plain(machine)}", ""]
+        for number, item in enumerate(sheet.items, start=1):
+            lines += _folded(f"{number}. {_result(item, sheet.cell(machine, item))}")
     if sheet.complaints:
         lines += ["", "## Complaints", ""]
-        lines += [f"- {_complaint(complaint)}" for complaint in sheet.complaints]
+        for number, complaint in enumerate(sheet.complaints, start=1):
+            lines += _folded(f"{number}. {_plain(_complaint(complaint))}")
     return "\n".join(lines) + "\n"
+
+
+def _so_far(sheet: Sheet) -> str:
+    results: list[str] = [entry.result for entry in _shown(sheet)]
+    counts = ", ".join(f"{results.count(result)} {mark}" for result, mark in _MARKS.items())
+    tests = len(sheet.machines) * len(sheet.items)
+    return f"Machines: {len(sheet.machines)}. Tests: {tests}, {counts}, {len(sheet.missing)} not tried."
+
+
+def _result(item: str, entry: Entry | None) -> str:
+    if entry is None:
+        return f"{_plain(item)}: -"
+    note = f": {_plain(entry.note)}" if entry.note else ""
+    return f"{_plain(item)}: **{_MARKS[entry.result]}** ({_plain(entry.who)}, {moment(entry.at)}){note}"
+
+
+def _folded(line: str) -> list[str]:
+    """A paragraph or a list item; what follows a fold still belongs to the item."""
+    number, dot, _ = line.partition(". ")
+    hang = len(number) + 2 if dot and number.isdigit() else 0
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def to_csv(sheet: Sheet) -> str:
@@ -103,13 +127,12 @@ def _shown(sheet: Sheet) -> list[Entry]:
     return [entry for entry in cells if entry is not None]
 
 
-def _mark(sheet: Sheet, machine: str, item: str) -> str:
-    entry = sheet.cell(machine, item)
-    return _MARKS[entry.result] if entry else ""
+_MARKUP = re.compile(r"([\\`*<\[])")
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+def _plain(text: str) -> str:
+    """Text of people, shown as it is wherever Markdown is read."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
 
 
 def _complaint(complaint: Complaint) -> str:

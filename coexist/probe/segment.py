@@ -78,7 +78,7 @@ class Segment:
                 self._promiscuous(interface)
         except OSError as error:
             self._raw.close()
-            raise HostError(f"the interface {interface} cannot be used: {error.strerror}") from None
+            raise _unusable(interface, error) from None
         self.address = _address_of(interface)
         self._boot = _boot_server_socket(self.address, interface) if self.address else None
 
@@ -210,7 +210,14 @@ def _address_of(interface: str) -> IPv4Address | None:
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
                 return None
-            raise HostError(f"the interface {interface} cannot be used: {error.strerror}") from None
+            raise _unusable(interface, error) from None
+
+
+def _unusable(interface: str, error: OSError) -> HostError:
+    present = ", ".join(name for _, name in socket.if_nameindex())
+    return HostError(
+        f"the interface {interface} cannot be used: {error.strerror}; this machine has {present}"
+    )
 
 
 def _boot_server_socket(address: IPv4Address, interface: str | None) -> socket.socket:

@@ -181,7 +181,7 @@ def test_a_refused_step_exits_with_1_and_its_witness(
 
 def test_the_checklist_is_shown_in_every_format(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["checklist", "show", str(folder)]) == 1
-    assert "| tc01 |  |  |" in capsys.readouterr().out
+    assert "## tc01\n\n1. boots: -\n" in capsys.readouterr().out
     pass_everything(folder)
     capsys.readouterr()
     for form, beginning in (("markdown", "# Checklist"), ("csv", "machine,item"), ("html", "<!DOCTYPE")):
@@ -217,7 +217,7 @@ def test_status_tells_the_servers_own_figures(folder: Path, capsys: pytest.Captu
     )
     metrics = ["--metrics", f"old={copy}", "--metrics", "new"]
     assert run(["migrate", "status", str(folder), *metrics]) == 0
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert (
         "metrics of old: 12 answers, 9 files given whole, 2 transfers refused, 11 machines remembered"
         in shown

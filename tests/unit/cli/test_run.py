@@ -53,7 +53,11 @@ def test_a_command_returns_its_exit_code(outcome, value, code):
     [
         (CoexistError("the moon is down"), 2, "the moon is down\n"),
         (HostError("dhcp1 refused the key"), 4, "dhcp1 refused the key\n"),
-        (PermissionError(13, "Permission denied", "/etc/dhcp"), 2, "/etc/dhcp: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/etc/dhcp"),
+            2,
+            "/etc/dhcp: Permission denied; write elsewhere, or ask for the permission\n",
+        ),
     ],
 )
 def test_an_expected_failure_is_one_sentence_without_a_traceback(outcome, capsys, error, code, said):
@@ -136,3 +140,40 @@ def test_the_shell_completes_command_names():
     command = [sys.executable, "-m", "coexist"]
     script = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert "_COEXIST_COMPLETE=bash_complete" in script
+
+
+def test_a_command_that_does_not_exist_is_answered_with_the_nearest_one(capsys):
+    assert run(["chekc"]) == 2
+    assert "there is no command 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+    assert run(["frobnicate"]) == 2
+    assert f"known: {', '.join(COMMANDS)}" in capsys.readouterr().err
+
+
+_SCHEMA = "import sys; from coexist.cli import main; sys.argv[1:] = ['schema']; main()"
+
+
+def test_a_full_disk_below_stdout_is_no_defect():
+    with open("/dev/full", "w") as full:  # noqa: PTH123 a device
+        finished = _python(_SCHEMA, full.fileno())
+    assert finished.returncode == 74
+    assert finished.stderr == "the output cannot be written: No space left on device\n"
+
+
+def test_a_closed_stdout_is_no_defect():
+    command = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-c", _SCHEMA]
+    finished = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "--select", "CX999", "."], "no code begins with CX999"),
+        (["probe", "-i", "lo", "-a", "uefi-x46"], "'uefi-x46' is not known; did you mean 'uefi-x64'?"),
+        (["clients", "list", "."], ". is a directory; name a boot server's configuration"),
+        (["migrate", "plna", "."], "Did you mean 'plan'?"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_what_would_do(capsys, arguments, said):
+    assert run(arguments) == 2
+    assert said in capsys.readouterr().err

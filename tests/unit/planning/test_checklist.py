@@ -124,23 +124,36 @@ SHEET = sheet_of(
 )
 
 
-def test_markdown_has_a_row_for_each_machine() -> None:
+def test_markdown_has_a_section_for_each_machine_in_80_columns() -> None:
     assert to_markdown(SHEET) == (
         "# Checklist of up\n"
         "\n"
-        "| machine | boots \\| twice | <audio> |\n"
-        "| --- | --- | --- |\n"
-        "| tc01 | passed |  |\n"
-        "| tc04 |  | FAILED |\n"
+        "Machines: 2. Tests: 4, 1 passed, 1 FAILED, 0 n/a, 2 not tried.\n"
         "\n"
-        "## Notes\n"
+        "## tc01\n"
         "\n"
-        "- tc04, <audio> (kim, 2026-11-03T09:30:00Z): =HYPERLINK(1) & silence\n"
+        "1. boots | twice: **passed** (kim, 2026-11-03T09:30:00Z)\n"
+        "2. \\<audio>: -\n"
+        "\n"
+        "## tc04\n"
+        "\n"
+        "1. boots | twice: -\n"
+        "2. \\<audio>: **FAILED** (kim, 2026-11-03T09:30:00Z): =HYPERLINK(1) & silence\n"
         "\n"
         "## Complaints\n"
         "\n"
-        "- 2026-11-03T09:30:00Z, sam: tc04: <b>no sound</b>, open\n"
+        "1. 2026-11-03T09:30:00Z, sam: tc04: \\<b>no sound\\</b>, open\n"
     )
+
+
+@given(RECORDS, st.lists(TEXTS, min_size=1, max_size=9, unique=True).map(tuple))
+def test_markdown_is_wider_than_80_columns_only_where_a_word_is(
+    record: ChecklistRecord, items: tuple[str, ...]
+) -> None:
+    machines = tuple(sorted({entry.machine for entry in record.results}))
+    migration = site().site.migrations["up"].model_copy(update={"checklist": items})
+    for line in to_markdown(sheet_of("up", migration, machines, record)).splitlines():
+        assert len(line) <= 80 or " " not in line.strip().lstrip("#").strip() or line.startswith("## ")
 
 
 def test_csv_has_a_row_for_each_cell_and_no_formula() -> None:
@@ -175,6 +188,8 @@ def test_the_page_shows_text_as_it_is_and_an_empty_box_for_what_is_left() -> Non
 
 def test_every_export_of_an_empty_sheet_is_whole() -> None:
     sheet = sheet_of("up", site().site.migrations["up"], (), None)
-    assert to_markdown(sheet).count("\n| ") == 2
+    assert to_markdown(sheet) == (
+        "# Checklist of up\n\nMachines: 0. Tests: 0, 0 passed, 0 FAILED, 0 n/a, 0 not tried.\n"
+    )
     assert to_csv(sheet) == "machine,item,result,who,when,note\n"
     assert to_html(sheet).endswith("</body></html>\n")
