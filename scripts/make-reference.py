@@ -1,8 +1,8 @@
-"""Write docs/reference/ (the inventory and its schema, the boot server's configuration and metrics) from the
-models, and the list of findings.
+"""Write docs/reference/ (the inventory and its schema, the boot server's configuration and metrics, the
+command line) from the models and the commands, and the list of findings.
 
-Run it after a change to ``coexist.inventory.models``, ``coexist.boot.policy``, the metrics or the catalogue
-of codes; a test holds them up to date.
+Run it after a change to ``coexist.inventory.models``, ``coexist.boot.policy``, the metrics, the options of a
+command or the catalogue of codes; a test holds them up to date.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import io
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 from pydantic import BaseModel
 
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.boot import policy
 from coexist.boot.respond import Reason
+from coexist.cli import EXIT_CODES, cli
 from coexist.inventory import models, values
 from coexist.inventory.groups import BUILT_IN
 from coexist.inventory.schema import inventory_schema
@@ -243,6 +246,77 @@ def findings_index() -> str:
     return "\n".join(lines) + "\n"
 
 
+COMMANDS_HEAD = """\
+# The command line
+
+Made from the commands by `scripts/make-reference.py`; `coexist COMMAND --help` says the same.
+
+stdout is data, stderr is for people. What people read is folded to 80 columns; messages on stderr only on a
+terminal, so that a log has one line each. `NO_COLOR` is respected. An INVENTORY is a directory with
+`site.yaml`, or the file itself.
+
+| exit code | meaning |
+|---|---|
+{codes}
+
+`probe --nagios` has those of a monitoring plug-in instead: 0 ok, 1 warning, 2 critical, 3 unknown.
+
+For completion in bash: `eval "$(_COEXIST_COMPLETE=bash_source coexist)"`; `zsh_source` and `fish_source` do
+it for theirs.
+"""
+
+
+def commands_reference() -> str:
+    """docs/reference/command-line.md: every command with its arguments and options."""
+    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
+    parts = [COMMANDS_HEAD.format(codes=codes)]
+    parts += [_command(words, command) for words, command in _commands(cli, ("coexist",))]
+    return "\n".join(parts)
+
+
+def _commands(
+    command: click.Command, words: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(command, click.Group):
+        yield words, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from _commands(inner, (*words, name))
+
+
+def _command(words: tuple[str, ...], command: click.Command) -> str:
+    context = click.Context(command, info_name=" ".join(words))
+    usage = " ".join(command.collect_usage_pieces(context))
+    about = inspect.cleandoc(command.help or "").replace("\b\n", "")
+    lines = [f"## {' '.join(words)}", "", f"`{' '.join(words)} {usage}`", "", _as_list(about), ""]
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    if options:
+        lines += ["| option | |", "|---|---|"]
+        lines += [f"| `{_spelling(option, context)}` | {_about(option)} |" for option in options]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _as_list(text: str) -> str:
+    """Aligned columns of a help text (``  name   what``) as a list."""
+    return re.sub(r"^ {2}(\S+) {2,}(.*)$", r"- `\1`: \2", text, flags=re.MULTILINE)
+
+
+def _spelling(option: click.Option, context: click.Context) -> str:
+    value = "" if option.is_flag else f" {option.make_metavar(context)}"
+    return ", ".join(option.opts) + value.replace("|", "\\|")
+
+
+def _about(option: click.Option) -> str:
+    text = (option.help or "").rstrip(".").replace("|", "\\|")
+    if option.show_default and option.default is not None and not option.is_flag:
+        text += f"; {option.default} if not given"
+    return f"{text}{'; required' if option.required else ''}"
+
+
 def outputs() -> dict[Path, str]:
     """The text of each generated file."""
     return {
@@ -251,6 +325,7 @@ def outputs() -> dict[Path, str]:
         + "\n",
         REFERENCE / "boot-server-config.md": boot_server_reference(),
         REFERENCE / "boot-server-metrics.md": metrics_reference(),
+        REFERENCE / "command-line.md": commands_reference(),
         FINDINGS / "README.md": findings_index(),
     }
 

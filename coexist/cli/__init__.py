@@ -3,11 +3,6 @@
 A command is a ``click.Command`` named ``command`` in its own module. It returns its exit code
 (``None`` means 0) or raises: a `CoexistError` becomes one sentence on stderr, here and nowhere else.
 stdout is data, stderr is for people.
-
-Exit codes: 0 clean; 1 findings at or above ``--fail-on``; 2 usage or unreadable input; 3 changes
-pending; 4 a host failed; 70 a defect in coexist itself, with its traceback; 74 stdout cannot be
-written; 130 interrupted; 141 the reader of stdout went away. docs/reference/command-line.md has them
-for administrators.
 """
 
 from __future__ import annotations
@@ -33,6 +28,20 @@ EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h: a crash must not read as "finding
 EXIT_OUTPUT_FAILED = 74  # EX_IOERR
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell reports it
+
+EXIT_CODES = {
+    0: "done; nothing found",
+    1: "findings at or above `--fail-on`, a step or a plan that is refused, an intent that is impossible, "
+    "a checklist with open items, a wire that is not as predicted",
+    EXIT_USAGE: "wrong usage, or an input that cannot be read: every mistake is told with its place",
+    3: "changes are pending: `plan --detailed-exitcode`; `migrate next`, `back` and `retire` without `--yes`",
+    4: "a host failed or could not be reached; a network card could not be used",
+    EXIT_DEFECT: "a defect of coexist itself, with its traceback",
+    EXIT_OUTPUT_FAILED: "stdout could not be written: the disk is full or broken",
+    EXIT_INTERRUPTED: "interrupted (Ctrl-C)",
+    EXIT_OUTPUT_CLOSED: "the reader of stdout went away, as `head` does",
+}
+"""What each exit code means, for every command."""
 
 
 class Entry(NamedTuple):
@@ -126,7 +135,7 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
     if sys.stdout is None:  # closed by `>&-`; whoever closed it does not want it
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is open as long as the process
     try:
-        with group.make_context("coexist", list(args)) as context:
+        with group.make_context("coexist", list(args), color=_colour()) as context:
             result = group.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as request:
@@ -189,6 +198,11 @@ _REMEDIES = {
 }
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 """What writing to stdout ends with when it is a file on a full or broken disk; it has no name then."""
+
+
+def _colour() -> bool | None:
+    """No colour where ``NO_COLOR`` is set (https://no-color.org), else where there is a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def _show_usage(error: click.ClickException) -> None:

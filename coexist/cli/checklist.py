@@ -36,7 +36,12 @@ _who = click.option("--who", help="Who tried it; the user's own name if not give
 @command.command("show", short_help="Print the checklist.")
 @_common
 @click.option(
-    "--format", "form", type=click.Choice(["markdown", "csv", "html"]), default="markdown", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "csv", "html"]),
+    default="markdown",
+    show_default=True,
+    help="How to print it; html is a page a machine, for a clipboard.",
 )
 def show(inventory: Path, name: str | None, form: str) -> int:
     """Print the checklist: Markdown, CSV, or a page to print (html). Exits with 1 while anything is open."""

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.command("explain")
 @click.argument("inventory", type=click.Path(path_type=Path))
 @click.argument("mac")
-@click.option("--vlan", help="The VLAN it stands on; every one it may stand on unless given.")
-@click.option("--arch", help="Its architecture, such as bios or uefi-x64.")
-@click.option("--firmware", help="Its firmware, such as ipxe or edk2.")
+@click.option("--vlan", metavar="VLAN", help="The VLAN it stands on; every one it may stand on unless given.")
+@click.option("--arch", metavar="ARCHITECTURE", help="Its architecture, such as bios or uefi-x64.")
+@click.option("--firmware", metavar="FIRMWARE", help="Its firmware, such as ipxe or edk2.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
 )

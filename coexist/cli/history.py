@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.argument("inventory", type=click.Path(path_type=Path, exists=True))
 @click.argument("record", required=False)
 @history_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="How to print it.")  # fmt: skip
 def command(inventory: Path, record: str | None, folder: Path | None, form: str) -> None:
     """List every apply and rollback, or show one with its servers and files."""
     from coexist.rollout.history import FOLDER, History

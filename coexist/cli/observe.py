@@ -25,13 +25,18 @@ if TYPE_CHECKING:
 
 @click.command("observe")
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--interface", "-i", help="Listen on this network card instead of reading a file.")
-@click.option("--seconds", type=click.FloatRange(0.1), default=60.0, show_default=True,
+@click.option(
+    "--interface", "-i", metavar="INTERFACE", help="Listen on this network card instead of reading a file."
+)
+@click.option("--seconds", metavar="SECONDS", type=click.FloatRange(0.1), default=60.0, show_default=True,
               help="How long to listen.")  # fmt: skip
 @click.option("--expect", type=click.Path(path_type=Path), metavar="INVENTORY",
               help="Compare with what this inventory predicts.")  # fmt: skip
-@click.option("--vlan", help="The VLAN of the inventory; found by the offered addresses if not given.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--vlan", metavar="VLAN", help="The VLAN of the inventory; found by the offered addresses if not given."
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="How to print it.")  # fmt: skip
 def command(**given: Any) -> int:
     """Read FILE (pcap or pcapng) or listen, and tell each boot: answers, winner, reason.
 

@@ -30,7 +30,8 @@ EXIT_FINDINGS, EXIT_PENDING, EXIT_HOST = 1, 3, 4
 @click.option("--overwrite", is_flag=True, help="Plan to replace files that were edited on a server.")
 @click.option("--only", multiple=True, metavar="SERVER", help="This server only; may be repeated.")
 @history_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="How to print it.")  # fmt: skip
 @ssh_options
 def command(**given: Any) -> int:
     """Read each server's files over SSH and compare them with what INVENTORY renders.

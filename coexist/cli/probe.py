@@ -56,7 +56,7 @@ IPV4 = _Ipv4()
 
 
 @click.command("probe")
-@click.option("--interface", "-i", help="The network card on the clients' VLAN.")
+@click.option("--interface", "-i", metavar="INTERFACE", help="The network card on the clients' VLAN.")
 @click.option("--relay-to", multiple=True, type=IPV4, help="Ask this server as a relay agent does.")
 @click.option("--giaddr", type=IPV4, help="This machine's address to ask from, with --relay-to.")
 @click.option("--subnet", type=IPV4, help="The clients' subnet if it is not that of --giaddr (RFC 3527).")
@@ -68,20 +68,25 @@ IPV4 = _Ipv4()
     type=_Architecture(),
     help=f"Ask as such a client (several times); {', '.join(USUAL)} if not given.",
 )
-@click.option("--mac", "macs", multiple=True, help="Ask for this client; a stranger if not given.")
+@click.option(
+    "--mac", "macs", multiple=True, metavar="MAC", help="Ask for this client; a stranger if not given."
+)
 @click.option(
     "--boot-server", "boot_servers", multiple=True, type=IPV4, help="Ask its port 4011 in any case."
 )
-@click.option("--wait", type=click.FloatRange(0.1), default=60.0, show_default=True,
+@click.option("--wait", metavar="SECONDS", type=click.FloatRange(0.1), default=60.0, show_default=True,
               help="Seconds to wait; UEFI waits 60, iPXE 15.")  # fmt: skip
-@click.option("--rate", type=click.FloatRange(0.1, 1000), default=20.0, show_default=True,
+@click.option("--rate", metavar="NUMBER", type=click.FloatRange(0.1, 1000), default=20.0, show_default=True,
               help="Packets a second at most.")  # fmt: skip
 @click.option("--fetch", is_flag=True, help="Fetch every boot file that is named, and show its digest.")
 @click.option("--expect", type=click.Path(path_type=Path), metavar="INVENTORY",
               help="Say which answers this inventory does not predict.")  # fmt: skip
-@click.option("--vlan", help="The VLAN of the inventory; found by this machine's address if not given.")
+@click.option(
+    "--vlan", metavar="VLAN", help="The VLAN of the inventory; found by this machine's address if not given."
+)
 @click.option("--nagios", is_flag=True, help="One line and the exit code of a monitoring plug-in.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="How to print it.")  # fmt: skip
 def command(**given: Any) -> int:
     """Ask the wire as booting clients would, and list who answers.
 

@@ -26,7 +26,7 @@ def way_options(function: F) -> F:
         help="Use this file instead of ~/.ssh/config.",
     )(function)  # fmt: skip
     return click.option(
-        "--connect-timeout", type=click.FloatRange(0.1), default=15.0, show_default=True,
+        "--connect-timeout", metavar="SECONDS", type=click.FloatRange(0.1), default=15.0, show_default=True,
         help="Seconds to wait for a connection.",
     )(function)  # fmt: skip
 
@@ -34,7 +34,7 @@ def way_options(function: F) -> F:
 def ssh_options(function: F) -> F:
     """Add ``--parallel`` and the ``way_options``."""
     function = click.option(
-        "--parallel", type=click.IntRange(1, 256), default=PARALLEL, show_default=True,
+        "--parallel", metavar="NUMBER", type=click.IntRange(1, 256), default=PARALLEL, show_default=True,
         help="Servers at a time.",
     )(function)  # fmt: skip
     return way_options(function)
@@ -51,7 +51,7 @@ def history_option(function: F) -> F:
 def rollout_options(function: F) -> F:
     """Add what every command takes that changes servers."""
     function = click.option(
-        "--timeout", type=click.IntRange(1), default=60, show_default=True,
+        "--timeout", metavar="SECONDS", type=click.IntRange(1), default=60, show_default=True,
         help="Seconds for each check and reload on a server.",
     )(function)  # fmt: skip
     return history_option(ssh_options(function))

@@ -11,11 +11,24 @@ from coexist.cli.prose import say, tell
 
 @click.command("serve")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--interface", metavar="IF", help="Answer on this interface only.")
-@click.option("--port-67", "port_67", type=click.IntRange(0, 65535), default=67, help="For trying out.")
-@click.option("--port-4011", "port_4011", type=click.IntRange(0, 65535), default=4011, help="For trying out.")
+@click.option("--interface", metavar="INTERFACE", help="Answer on this interface only.")
 @click.option(
-    "--port-69", "port_69", type=click.IntRange(0, 65535), help="For trying out; else as configured."
+    "--port-67", "port_67", metavar="PORT", type=click.IntRange(0, 65535), default=67, help="For trying out."
+)
+@click.option(
+    "--port-4011",
+    "port_4011",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=4011,
+    help="For trying out.",
+)
+@click.option(
+    "--port-69",
+    "port_69",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    help="For trying out; else as configured.",
 )
 @click.option("--check", is_flag=True, help="Read and check the configuration, and end.")
 def command(

@@ -142,3 +142,11 @@ def test_a_message_in_a_file_stays_one_line(capsys: pytest.CaptureFixture[str], 
     assert capsys.readouterr().err.splitlines() == [
         f"{place}:1:1: there is no such file; name an inventory, or begin one with `coexist init DIR`"
     ]
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    coloured = shown(["check", "inventories/broken"])[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = shown(["check", "inventories/broken"])[1]
+    assert "\x1b[" in coloured
+    assert plain == click.unstyle(coloured)
