@@ -12,6 +12,9 @@ from coexist.inventory.values import Delay
 MARGIN = 0.5
 """Seconds a delay keeps from the moment it must come after: room for a busy DHCP server."""
 
+# Products that count in whole seconds: dhcp-reply-delay (dnsmasq's man page), wdsutil /ResponseDelay.
+_WHOLE_SECONDS = frozenset({"dnsmasq", "wds"})
+_REPLY_DELAY = "dhcp-reply-delay"
 # dhcpd waits a second for the answer to its ping before it offers an address (dhcpd.conf: ping-timeout).
 _PING_CHECK = 1.0
 
@@ -23,11 +26,8 @@ def candidates(site: AnalysedSite, server: str, kinds: frozenset[str]) -> Iterat
     firmware sends again or closes a window. Between two of them every delay has the same effect.
     """
     yield Delay()
-    whole = site.site.servers[server].software.product == "dnsmasq"
     if "after" in kinds:
-        for moment in _moments(site, server):
-            seconds = moment + MARGIN
-            yield Delay(after=float(ceil(seconds)) if whole else round(seconds, 1))
+        yield from _clocks(site, server)
     if "after_offer" in kinds:
         yield Delay(after_offer=True)
     if "since_first" in kinds:
@@ -36,6 +36,27 @@ def candidates(site: AnalysedSite, server: str, kinds: frozenset[str]) -> Iterat
     if "secs_at_least" in kinds:
         for value in sorted({secs + 1 for name in _firmwares(site) for secs in _secs(site, name)}):
             yield Delay(secs_at_least=value)
+
+
+def _clocks(site: AnalysedSite, name: str) -> Iterator[Delay]:
+    """Delays on the server's own clock, in steps its configuration can say."""
+    server = site.site.servers[name]
+    product = server.software.product
+    if product == "dnsmasq" and _REPLY_DELAY in server.settings:
+        return  # it takes one such line, and has it
+    waits = {_whole(delay.after) for delay in server.delay_for.values() if delay.after}
+    if product == "dnsmasq" and waits:
+        # The one line it takes names one delay: that of the groups that wait already.
+        if len(waits) == 1:
+            yield Delay(after=waits.pop())
+        return
+    for moment in _moments(site, name):
+        seconds = moment + MARGIN
+        yield Delay(after=_whole(seconds) if product in _WHOLE_SECONDS else round(seconds, 1))
+
+
+def _whole(seconds: float) -> float:
+    return float(ceil(round(seconds, 6)))
 
 
 def _firmwares(site: AnalysedSite) -> list[str]:

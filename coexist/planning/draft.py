@@ -38,9 +38,9 @@ class Draft:
             self._site = AnalysedSite(self.inventory)
         return self._site
 
-    def trial(self, name: str, delay: Delay) -> AnalysedSite:
-        """The site if a server had another delay; the draft stays as it is."""
-        server = self.inventory.site.servers[name].model_copy(update={"delay": delay})
+    def trial(self, name: str, **update: Any) -> AnalysedSite:
+        """The site if some fields of a server were others; the draft stays as it is."""
+        server = self.inventory.site.servers[name].model_copy(update=update)
         return AnalysedSite(self._with("servers", name, server))
 
     def trial_of_rule(self, scope: str, written: dict[str, Any]) -> AnalysedSite:
@@ -98,14 +98,15 @@ class Draft:
 
     # -- servers ----------------------------------------------------------------------------------
 
-    def answer_intended(self, server: str, why: str) -> None:
-        """Let a server answer exactly the clients the intent gives it."""
+    def answer(self, server: str, answers: Answers, why: str) -> None:
+        """Set whom a server answers: a plain word, or everyone but some groups."""
 
         def update(_: Server) -> dict[str, Any]:
-            return {"answers": Answers(who="intended")}
+            return {"answers": answers}
 
         path = ("servers", server, "answers")
-        self._change("servers", server, update, Edit(kind="put", path=path, value="intended", why=why))
+        written = {"except": list(answers.groups)} if answers.who == "all_except" else answers.who
+        self._change("servers", server, update, Edit(kind="put", path=path, value=written, why=why))
 
     def program(self, path: Path, program: Program, why: str) -> None:
         """Add a boot program to a server's, or to those it has for a group."""

@@ -25,6 +25,7 @@ from coexist.inventory.models import Program
 from coexist.planning.draft import Draft, Edit
 from coexist.planning.solve_delays import set_delays
 from coexist.planning.solve_ends import in_the_way, turns
+from coexist.planning.solve_lists import whitelists
 from coexist.planning.solve_report import Impossible, proof, unsolved
 from coexist.planning.solve_scopes import lease_options, scope_entries, script_entries
 
@@ -74,7 +75,7 @@ def _round(draft: Draft) -> list[Impossible]:
     lease_options(draft)
     _scripts(draft)
     _unrelay(draft)
-    _whitelists(draft)
+    whitelists(draft)
     set_delays(draft, impossible)
     script_entries(draft)
     return impossible
@@ -170,26 +171,3 @@ def _scripts(draft: Draft) -> None:
         if len(programs_known) == 1:
             why = f"the iPXE these clients load is given iPXE again; {path[1]} has this script for others"
             draft.program(path, programs_known.pop(), why)
-
-
-# -- whitelists -----------------------------------------------------------------------------------
-
-
-def _whitelists(draft: Draft) -> None:
-    """Each of our servers answers exactly its clients, where it answers others now or misses some."""
-    site = draft.site
-    for name, server in site.boot_services.items():
-        if server.fixed or server.answers.who == "intended":
-            continue
-        missed = intruding = False
-        for case in site.cases:
-            standing = case.standing.get(name)
-            if case.intended.rule is None or case.intended.server is None:
-                continue
-            if name in case.intended.servers:
-                missed |= standing is Standing.REFUSES
-            elif standing is Standing.ANSWERS and not intruding:
-                intruding = name in in_the_way(site, case)
-        if missed or intruding:
-            why = "it misses clients it shall boot" if missed else "it answers clients of others"
-            draft.answer_intended(name, f"{name} answers exactly the clients the intent gives it: {why} now")

@@ -44,7 +44,7 @@ def _delay(draft: Draft, name: str, cases: list[Case], later: frozenset[str]) ->
     best, left = server.delay, now
     for delay in candidates(draft.site, name, SUPPORTED[server.software.product]) if any(now) else ():
         if delay != server.delay:
-            found = flaws(draft.trial(name, delay), cases, later)
+            found = flaws(draft.trial(name, delay=delay), cases, later)
             if spares(found, now) and weight(found) < weight(left):
                 best, left = delay, found
         if not any(left):

@@ -1,0 +1,57 @@
+"""Whitelists: each server answers exactly its clients, in the terms its product has."""
+
+from __future__ import annotations
+
+from coexist.analysis.site import AnalysedSite, Standing
+from coexist.inventory.models import Answers
+from coexist.planning.draft import Draft
+from coexist.planning.solve_ends import in_the_way
+
+DENY_LIST_ONLY = frozenset({"configmgr"})
+"""Products that can leave machines out and cannot name those they answer (MACIgnoreListFile): whole MACs."""
+
+
+def whitelists(draft: Draft) -> None:
+    """Each of our servers answers exactly its clients, where it answers others now or misses some."""
+    for name, server in draft.site.boot_services.items():
+        if server.fixed or server.answers.who == "intended":
+            continue
+        missed, intruding = _misfits(draft.site, name)
+        if not (missed or intruding):
+            continue
+        because = "it misses clients it shall boot" if missed else "it answers clients of others"
+        if server.software.product not in DENY_LIST_ONLY:
+            why = f"{name} answers exactly the clients the intent gives it: {because} now"
+            draft.answer(name, Answers(who="intended"), why)
+            continue
+        answers = _all_but_others(draft.site, name)
+        left = _misfits(draft.trial(name, answers=answers), name)
+        if left[0] <= missed and left[1] <= intruding and left != (missed, intruding):
+            why = f"{name} answers everyone but clients of others, as its product can: {because} now"
+            draft.answer(name, answers, why)
+
+
+def _misfits(site: AnalysedSite, name: str) -> tuple[int, int]:
+    """How many classes a server refuses although it shall boot them, and in how many ones' way it is."""
+    missed = intruding = 0
+    for case in site.cases:
+        if case.intended.rule is None or case.intended.server is None:
+            continue
+        standing = case.standing.get(name)
+        if name in case.intended.servers:
+            missed += standing is Standing.REFUSES
+        elif standing is Standing.ANSWERS:
+            intruding += name in in_the_way(site, case)
+    return missed, intruding
+
+
+def _all_but_others(site: AnalysedSite, name: str) -> Answers:
+    """Everyone but the groups that the intent gives to others, of those that a list of MACs can hold."""
+    groups = dict.fromkeys(
+        group
+        for rule in site.site.intent
+        if rule.boot_from is not None and name not in (rule.boot_from, *rule.fallback)
+        for group in rule.clients
+        if not site.inventory.group(group).bounds
+    )
+    return Answers(who="all_except", groups=tuple(groups)) if groups else Answers()
