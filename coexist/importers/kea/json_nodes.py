@@ -33,14 +33,24 @@ _SHOWN = 120
 class Node:
     """A value and its place. ``value`` is a dict of nodes, a list of nodes, or a plain value.
 
-    ``taken`` says whether somebody understood it.
+    ``at`` is where it or its name begins, ``value_at`` where the value does; ``taken`` says whether somebody
+    understood it.
     """
 
     value: Any
     at: Position
+    value_at: Position
     text: str = ""
     taken: bool = False
     why: str = ""
+
+    def members(self) -> list[tuple[str, Node]]:
+        """The members of an object, by name; none of another value."""
+        return list(self.value.items()) if isinstance(self.value, dict) else []
+
+    def elements(self) -> list[Node]:
+        """The elements of a list; none of another value."""
+        return list(self.value) if isinstance(self.value, list) else []
 
     def get(self, key: str) -> Node | None:
         """A member of an object, understood from now on; None without it or for another kind of value."""
@@ -175,7 +185,8 @@ class _Reader:
             value = self.scalar()
         self.depth -= 1
         text = " ".join(here.text[start : min(here.at, start + _SHOWN)].split())
-        return Node(value, here.position(start), text)
+        place = here.position(start)
+        return Node(value, place, place, text)
 
     def end(self) -> None:
         if self.skip():

@@ -32,6 +32,7 @@ from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.kea.expressions import ExpressionReader
 from coexist.importers.kea.json_nodes import Node, read_json
+from coexist.importers.kea.keywords import refuse_unknown_keys
 from coexist.importers.kea.options import Definition, Definitions
 from coexist.importers.program import (
     FILENAME,
@@ -93,6 +94,7 @@ def import_kea(
     dhcp4 = tree.get("Dhcp4")
     if dhcp4 is None or not isinstance(dhcp4.value, dict):
         raise InputError([Problem(tree.at, "there is no Dhcp4 section", "import Kea's DHCPv4 configuration")])
+    refuse_unknown_keys(tree)
     return _Site(tree, dhcp4, file, server, address).imported()
 
 
