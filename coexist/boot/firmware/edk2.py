@@ -204,19 +204,19 @@ class Edk2(Windows):
             return self._ask(state._replace(queue=(chosen,)), at)
         if chosen.kind is Kind.DHCP_ONLY:
             if state.proxy_pxe10:
-                return self._boot_from(state._replace(reply=state.proxy_pxe10[0]), at)
+                return self._boot_from(state._replace(reply=edk2_packet.reread(state.proxy_pxe10[0])), at)
             if state.proxy_binl:
                 return self._ask(state._replace(queue=state.proxy_binl), at)
             if state.proxy_seen:
                 # SelectProxyType was never set: PxeBcCopyProxyOffer takes the first plain offer.
-                return self._boot_from(state._replace(reply=state.dhcp_only[0]), at)
+                return self._boot_from(state._replace(reply=edk2_packet.reread(state.dhcp_only[0])), at)
         return self._boot_from(state, at)
 
     def _ask(self, state: State, at: Span) -> Step:
         """PxeBcRetryBinlOffer: the first of the queue, at its siaddr, else its option 54."""
         asked = state.queue[0]
         target = asked.packet.siaddr if asked.packet.siaddr != UNSPECIFIED else IPv4Address(asked.server_id)
-        state = state._replace(stage=Stage.ASKING, attempt=0, targets=(target,), reply=None)
+        state = state._replace(stage=Stage.ASKING, attempt=0, targets=(target,), answered=False, reply=None)
         return self._try(state, at, f"asks {target} on port 4011: {asked.kind.value}")
 
     def _try(self, state: State, at: Span, note: str) -> Step:
@@ -247,40 +247,45 @@ class Edk2(Windows):
         return Step(state=state, sends=(send,), timer=(end, end + self.late + at[1] - at[0]), note=note)
 
     def _hear_reply(self, state: State, heard: Heard) -> tuple[Step, ...]:
-        """Dhcp4Impl.c PxeDhcpInput: every well-formed reply to this xid is listed; the first counts."""
+        """Dhcp4Impl.c PxeDhcpInput: every well-formed reply to this xid is listed; the first counts.
+
+        Any reply ends the tries, one of a server that is not on the list too (PxeBcDhcp4Discover).
+        """
         if state.stage not in (Stage.ASKING, Stage.DISCOVERING) or heard.packet.xid != XID_4011:
             return ()
-        if not edk2_packet.is_acceptable(heard):
+        if not edk2_packet.is_acceptable(heard) or state.reply is not None:
             return ()
         if state.listed and heard.packet.siaddr not in state.listed:
-            return ()
-        if state.reply is not None:
-            return ()
-        return (
-            Step(
-                state=state._replace(reply=edk2_packet.parse(heard)),
-                timer=KEEP,
-                note="kept until this window ends",
-            ),
-        )
+            note = f"its siaddr {heard.packet.siaddr} is not on the list of boot servers: not taken"
+            return (Step(state=state._replace(answered=True), timer=KEEP, note=note),)
+        state = state._replace(reply=edk2_packet.parse(heard), answered=True)
+        return (Step(state=state, timer=KEEP, note="kept until this window ends"),)
 
     def _end_of_try(self, state: State, at: Span) -> Step:
+        attempt = state.attempt + 1
+        if not state.answered and attempt < len(self.binl_windows):
+            return self._try(state._replace(attempt=attempt), at, "no reply yet: asks again")
+        if state.stage is Stage.DISCOVERING:
+            return self._end_of_discovery(state, at)
         if state.reply is not None:
-            if state.stage is Stage.DISCOVERING:
-                return self._load(state, state.reply, at)
             usable = state.reply.file is not None or state.reply.kind is Kind.PROXY_PXE10
             if usable and state.reply.kind is not Kind.DISCARDED:
                 return self._boot_from(state, at)
             return self._next_server(state, at, "its reply names no boot file")
-        attempt = state.attempt + 1
-        if attempt < len(self.binl_windows):
-            return self._try(state._replace(attempt=attempt), at, "no reply yet: asks again")
-        if state.stage is Stage.DISCOVERING:
-            if len(state.targets) > 1:
-                state = state._replace(targets=state.targets[1:], attempt=0)
-                return self._try(state, at, "no boot server there: the next of the list")
-            return Step(state=state, end=GiveUp(error=TIMEOUT, why="no boot server answered the discovery"))
         return self._next_server(state, at, "it never answered on port 4011")
+
+    def _end_of_discovery(self, state: State, at: Span) -> Step:
+        """EfiPxeBcDiscover asks every server of a list, and what became of the last is what became of it."""
+        if len(state.targets) > 1:
+            answered = "it answered" if state.reply else "it did not answer"
+            state = state._replace(targets=state.targets[1:], attempt=0, answered=False, reply=None)
+            return self._try(state, at, f"{answered}: asks the next of the list, whose reply is what counts")
+        if state.reply is not None and state.reply.kind is not Kind.DISCARDED:
+            return self._load(state, state.reply, at)
+        if state.answered:
+            why = "the reply to the discovery is of no boot server of the list, or says nothing"
+            return Step(state=state, end=GiveUp(error=NO_FILE, why=why))
+        return Step(state=state, end=GiveUp(error=TIMEOUT, why="no boot server answered the discovery"))
 
     def _next_server(self, state: State, at: Span, why: str) -> Step:
         if len(state.queue) > 1:
@@ -331,6 +336,10 @@ class Edk2(Windows):
                 why = "43.8 lists no boot server of its item's type"
                 return Step(state=state, end=GiveUp(error=UNKNOWN, why=why))
             listed = found
+        if source.control & 4 and not listed:
+            why = "43.6 wants the list of boot servers, and there is none"
+            return Step(state=state, end=GiveUp(error=UNKNOWN, why=why))
+        named: IPv4Address | None = None
         if not source.control & 2:
             # No server modelled here joins a multicast group.
             targets = (
@@ -339,15 +348,17 @@ class Edk2(Windows):
         elif not source.control & 1:
             targets = (LIMITED_BROADCAST,)
         elif listed:
-            targets = listed
+            targets, named = listed, listed[-1]
         else:
             return Step(state=state, end=GiveUp(error=UNKNOWN, why="43.6 leaves no way of discovery"))
         state = state._replace(
             stage=Stage.DISCOVERING,
             targets=targets,
             attempt=0,
+            answered=False,
             reply=None,
             listed=listed if source.control & 4 else (),
+            named=named,
         )
         return self._try(state, at, f"looks for boot server type {state.item}")
 
@@ -361,6 +372,9 @@ class Edk2(Windows):
             server = entries[0] if entries else None
         why = "43.8"
         if server is None or server == UNSPECIFIED:
+            # EfiPxeBcDiscover leaves the address it asked last where PxeBcDhcp4BootInfo looks first.
+            server, why = state.named or UNSPECIFIED, "the list of boot servers"
+        if server == UNSPECIFIED:
             server, why = source.packet.siaddr, "siaddr"
         if server == UNSPECIFIED:
             server, why = IPv4Address(source.server_id or bytes(4)), "option 54"

@@ -25,7 +25,9 @@ class State(NamedTuple):
 
     ``ends``: when the listening windows end (seconds). ``offers``: what the cache of 16 holds, by kind in
     order of arrival. ``fresh``: whether this window brought an acceptable packet. ``last``: the last
-    received offer, kept only where the bug of option 67 can bring it to light.
+    received offer, kept only where the bug of option 67 can bring it to light. ``targets``: whom a request
+    goes to and who are asked after it; ``listed``: the only servers whose replies count, empty for any.
+    ``answered``: whether anybody replied; ``named``: the server a list of boot servers ends with.
     """
 
     machine: Machine
@@ -54,6 +56,8 @@ class State(NamedTuple):
     item: int = 0
     targets: tuple[IPv4Address, ...] = ()
     listed: tuple[IPv4Address, ...] = ()
+    answered: bool = False
+    named: IPv4Address | None = None
 
 
 def keep(state: State, cached: Cached) -> tuple[State, str]:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
 
 from coexist.boot.firmware.machine import Heard, text_of
+from coexist.boot.request import DHCP_PORT
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import Option, encode_options
 from coexist.wire.pxe import SubOption, decode_suboptions
@@ -216,8 +217,8 @@ def _walk(area: bytes) -> bool:
     return False
 
 
-def _validates_damaged(packet: Packet) -> bool:
-    """Whether the options are valid once a NUL stands behind option 67 (PxeBcParseDhcp4Packet)."""
+def _damaged_area(packet: Packet) -> bytearray:
+    """The options once a NUL stands behind option 67 (PxeBcParseDhcp4Packet)."""
     area = bytearray()
     behind = 0
     for code, value in packet.options.items():
@@ -226,4 +227,33 @@ def _validates_damaged(packet: Packet) -> bool:
             behind = len(area)
     area.append(Option.END)
     area[behind] = 0
-    return _walk(bytes(area).ljust(OPTIONS_ROOM, b"\0"))
+    return area.ljust(OPTIONS_ROOM, b"\0")
+
+
+def _validates_damaged(packet: Packet) -> bool:
+    return _walk(bytes(_damaged_area(packet)))
+
+
+def reread(cached: Cached) -> Cached:
+    """An offer parsed once more from its cached octets (PxeBcCopyProxyOffer).
+
+    Where its option 67 had no NUL, the first reading wrote one over the code of the option behind it: that
+    option is lost, and its octets are read as options.
+    """
+    if not cached.damaged:
+        return cached
+    packet = replace(cached.packet, options=_found(_damaged_area(cached.packet)))
+    return parse(Heard(packet, cached.source, DHCP_PORT))
+
+
+def _found(area: bytearray) -> dict[int, bytes]:
+    """PxeBcParseDhcp4Options: of each code the first, whatever its length, up to an END."""
+    options: dict[int, bytes] = {}
+    at = 0
+    while at + 1 < len(area) and area[at] != Option.END:
+        if area[at] == Option.PAD:
+            at += 1
+            continue
+        options.setdefault(area[at], bytes(area[at + 2 : at + 2 + area[at + 1]]))
+        at += 2 + area[at + 1]
+    return options

@@ -324,9 +324,13 @@ class Ipxe:
         return self._load(state, state.settings, note)
 
     def _show_menu(self, state: State, at: Span) -> Step:
-        """pxe_menu_select: at once, after the prompt's seconds, or never without a person."""
+        """pxe_menu_prompt_and_select: at once, after the prompt's seconds, or never without a person."""
+        if state.machine.architecture:
+            # PXE_MENU is of BIOS builds (config/defaults/pcbios.h); others have a pxe_menu_boot that fails.
+            why = "there is a PXE menu, and iPXE for UEFI has none"
+            return Step(state=state, end=GiveUp(error=NOTHING, why=why))
         prompt = _first_vendor(state.settings, SubOption.MENU_PROMPT)
-        timeout = prompt[0] if prompt else 0
+        timeout = prompt[0] if prompt else 255
         if timeout == 255:
             return Step(
                 state=state, end=GiveUp(error="waits at the PXE menu", why="the menu has no time limit")
@@ -415,7 +419,7 @@ def _first_vendor(settings: tuple[Heard, ...], code: int) -> bytes | None:
 
 
 def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
-    """have_pxe_menu: each value from the first block that has it."""
+    """have_pxe_menu: each value from the first block that has it, option 60 no longer than PXEClient."""
     vendor = next(
         (
             block.packet.options[Option.VENDOR_CLASS_IDENTIFIER]
@@ -425,7 +429,7 @@ def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
         b"",
     )
     menu = _first_vendor(settings, SubOption.BOOT_MENU)
-    if not vendor.startswith(b"PXEClient") or menu is None:
+    if vendor.split(b"\0")[0] != b"PXEClient" or menu is None:
         return None
     control = (_first_vendor(settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
     has_file = any(b.packet.file or b.packet.options.get(Option.BOOTFILE_NAME) for b in settings)

@@ -60,7 +60,7 @@ class DnsmasqReplies:
                 control = 2
         if not services:
             control = 8
-        made_up = b"" if self.config.prompts else bytes((255 if len(services) > 1 else 0,)) + b"PXE"
+        made_up = b"" if self._has_prompt() else bytes((255 if len(services) > 1 else 0,)) + b"PXE"
         value = bytes((SubOption.DISCOVERY_CONTROL, 1, control))
         for code, octets in (
             (SubOption.MENU_PROMPT, made_up),
@@ -70,6 +70,12 @@ class DnsmasqReplies:
             if octets:
                 value += bytes((code, len(octets))) + octets
         return value + self.own_vendor_options(tags, "PXEClient") + b"\xff"
+
+    def _has_prompt(self) -> bool:
+        """Whether any line, for whatever tags and vendor class, sets the prompt (pxe_opts)."""
+        return bool(self.config.prompts) or any(
+            line.vendor is not None and line.code == SubOption.MENU_PROMPT for line in self.config.options
+        )
 
     def lease_packet(
         self,

@@ -91,9 +91,9 @@ class KeaModel(Stateless):
         wanted = {*asked.options.get(Option.PARAMETER_REQUEST_LIST, b""), *_BASIC, *lease.forced}
         found = {code: value for code, value in lease.options.items() if code in wanted}
         if Option.VENDOR_SPECIFIC_INFORMATION in found:
-            # Kea takes option 43 apart and puts it together again, without an END (2.2.0, packets).
+            # Kea takes option 43 apart and puts it together again by code, without an END (2.2.0, packets).
             parts = decode_suboptions(found[Option.VENDOR_SPECIFIC_INFORMATION])
-            found[Option.VENDOR_SPECIFIC_INFORMATION] = encode_options(parts)
+            found[Option.VENDOR_SPECIFIC_INFORMATION] = encode_options(dict(sorted(parts.items())))
         if Option.BOOTFILE_NAME in found:
             # A text option loses its trailing NULs when it is read (2.2.0, packets).
             found[Option.BOOTFILE_NAME] = found[Option.BOOTFILE_NAME].rstrip(b"\0")

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.firmware.edk2 import NO_OFFER, TIMEOUT, XID, Edk2
+from coexist.boot.firmware.edk2 import NO_FILE, NO_OFFER, TIMEOUT, XID, XID_4011, Edk2
 from coexist.boot.firmware.edk2_offers import State
 from coexist.boot.firmware.edk2_packet import Kind, is_acceptable, parse
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
@@ -203,6 +203,92 @@ class TestEnds:
             times.append(step.timer[0])
             step = firmware.expire(step.state, step.timer)
         assert times == [4.5, 6.5, 9.5, 13.5]
+
+
+def menu(control: int, *servers: IPv4Address) -> bytes:
+    """Option 43 with one item of type 1, and its servers if there are any."""
+    value = bytes((6, 1, control, 9, 6, 0, 1, 3)) + b"net" + bytes((10, 1, 0))
+    if servers:
+        addresses = b"".join(server.packed for server in servers)
+        value += bytes((8, 3 + len(addresses), 0, 1, len(servers))) + addresses
+    return value + b"\xff"
+
+
+def discover(vendor: bytes, replies: dict[IPv4Address, Heard]) -> tuple[list[IPv4Address], Step]:
+    """Whom the client asks for its menu's item, each once, and how that ends."""
+    firmware = Edk2()
+    step = acknowledged(collect(offer(DHCP, lease=True), offer(PROXY, pxe=True, vendor=vendor)), DHCP)
+    asked: list[IPv4Address] = []
+    while step.end is None:
+        for send in step.sends:
+            if send.address not in asked:
+                asked.append(send.address)
+        assert step.timer is not None
+        state, timer = step.state, step.timer
+        reply = replies.get(asked[-1])
+        if reply is not None:
+            for heard in firmware.receive(state, reply, timer):
+                state = heard.state
+        step = firmware.expire(state, timer)
+    return asked, step
+
+
+def boot_server(address: IPv4Address, *, siaddr: IPv4Address | None = None) -> Heard:
+    return offer(
+        address,
+        pxe=True,
+        file=b"a.efi",
+        siaddr=siaddr,
+        kind=MessageType.ACK,
+        xid=XID_4011,
+        source_port=4011,
+    )
+
+
+class TestOption67WithoutANulBeforeOption43:
+    """As booted: the NUL takes the place of option 43's code before the proxy's offer is read again."""
+
+    def test_the_menu_is_lost_and_the_file_is_taken(self) -> None:
+        proxy = offer(PROXY, pxe=True, option_67=b"a.efi", vendor=menu(3, OTHER))
+        step = acknowledged(collect(offer(DHCP, lease=True), proxy), DHCP)
+        assert isinstance(step.end, Boot)
+        assert (step.end.server, step.end.file) == (PROXY, "a.efi")
+
+    def test_with_its_nul_the_menu_is_followed(self) -> None:
+        proxy = offer(PROXY, pxe=True, option_67=b"a.efi\0", vendor=menu(3, OTHER))
+        step = acknowledged(collect(offer(DHCP, lease=True), proxy), DHCP)
+        assert (step.end, step.sends[0].address) == (None, OTHER)
+
+
+class TestBootServersOfAMenu:
+    """As booted: every server of a list is asked, and the last one counts."""
+
+    def test_all_of_a_list_are_asked_and_the_file_of_the_last(self) -> None:
+        replies = {server: boot_server(server, siaddr=DHCP) for server in (PROXY, OTHER)}
+        asked, step = discover(menu(3, PROXY, OTHER), replies)
+        assert asked == [PROXY, OTHER]
+        assert isinstance(step.end, Boot)
+        assert (step.end.server, step.end.file) == (OTHER, "a.efi")
+
+    def test_a_dead_one_at_the_end_loses_the_boot(self) -> None:
+        asked, step = discover(menu(3, PROXY, OTHER), {PROXY: boot_server(PROXY)})
+        assert asked == [PROXY, OTHER]
+        assert step.end == GiveUp(error=TIMEOUT, why="no boot server answered the discovery")
+
+    def test_a_dead_one_before_it_does_not(self) -> None:
+        asked, step = discover(menu(3, PROXY, OTHER), {OTHER: boot_server(OTHER)})
+        assert asked == [PROXY, OTHER]
+        assert isinstance(step.end, Boot)
+
+    def test_a_reply_of_none_of_the_list_ends_the_search(self) -> None:
+        _, step = discover(menu(7, PROXY), {PROXY: boot_server(PROXY, siaddr=DHCP)})
+        assert isinstance(step.end, GiveUp)
+        assert step.end.error == NO_FILE
+
+    def test_a_list_that_must_be_used_must_exist(self) -> None:
+        asked, step = discover(menu(6), {})
+        assert asked == []
+        assert isinstance(step.end, GiveUp)
 
 
 def _run_dry(*offers: Heard) -> Step:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.firmware.ipxe import XID, Ipxe, State
+from coexist.boot.firmware.ipxe import NOTHING, XID, Ipxe, State
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
@@ -176,11 +176,32 @@ class TestFile:
         assert step.sends[0].address == PROXY
         assert step.sends[0].packet.options[43] == bytes.fromhex("470480000000ff")
 
-    def test_a_menu_without_end_waits_for_ever(self) -> None:
-        menu = bytes.fromhex("060103" + "0a01ff" + "0904800001" + "61" + "ff")
+    @pytest.mark.parametrize("prompt", ["0a01ff", ""])
+    def test_a_menu_without_end_waits_for_ever(self, prompt: str) -> None:
+        """Without a prompt too, as booted."""
+        menu = bytes.fromhex("060103" + prompt + "0904800001" + "61" + "ff")
         step = hear(hear(begin(), reply(DHCP, lease=True), 0.0), reply(PROXY, pxe=True, more={43: menu}), 0.0)
         step = hear(step, reply(DHCP, lease=True, kind=MessageType.ACK), 0.0)
         assert isinstance(step.end, GiveUp)
+        assert step.end.error == "waits at the PXE menu"
+
+    def test_for_uefi_it_has_no_menus(self) -> None:
+        """As booted: "Booting from PXE menu", and no packet more."""
+        menu = bytes.fromhex("060103" + "0a0100" + "08078000010a000004" + "0904800001" + "61" + "ff")
+        step = EXACT.begin(Machine(mac=MACHINE.mac, architecture=7), 0.0)
+        step = hear(hear(step, reply(DHCP, lease=True), 0.0), reply(PROXY, pxe=True, more={43: menu}), 0.0)
+        step = hear(step, reply(DHCP, lease=True, kind=MessageType.ACK), 0.0)
+        assert isinstance(step.end, GiveUp)
+        assert step.end.error == NOTHING
+
+    def test_a_menu_counts_with_pxeclient_and_nothing_behind_it(self) -> None:
+        """strcmp in have_pxe_menu; as a proxy it counts all the same."""
+        menu = bytes.fromhex("060103" + "0a0100" + "08078000010a000004" + "0904800001" + "61" + "ff")
+        proxy = reply(PROXY, file=b"a.0", more={60: b"PXEClient:Arch:00000", 43: menu})
+        step = hear(hear(begin(), reply(DHCP, lease=True), 0.0), proxy, 0.0)
+        step = hear(step, reply(DHCP, lease=True, kind=MessageType.ACK), 0.0)
+        assert isinstance(step.end, Boot)
+        assert (step.end.server, step.end.file) == (PROXY, "a.0")
 
 
 @given(

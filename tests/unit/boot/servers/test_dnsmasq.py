@@ -100,6 +100,15 @@ class TestProxy:
         assert packet.siaddr == UNSPECIFIED
         assert packet.broadcast
 
+    def test_a_prompt_of_its_own_instead_of_the_made_up_one(self) -> None:
+        packet = answer(
+            f'{PROXY}\ndhcp-option=vendor:PXEClient,10,00:50:58:45\npxe-service=x86PC,"a",a', BIOS
+        )
+        # As captured from 2.90.
+        assert packet.options[43] == bytes.fromhex(
+            "06010308078000010a4d000b0904800001610a0400505845ff"
+        ).replace(bytes.fromhex("0a4d000b"), OWN.packed)
+
     def test_uefi_is_sent_to_4011(self) -> None:
         lines = f'{PROXY}\npxe-service=X86-64_EFI,"a",a.efi'
         offer = answer(lines, UEFI)

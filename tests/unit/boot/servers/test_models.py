@@ -86,6 +86,12 @@ class TestKea:
         packet = receive(KeaModel(name="k", leases=lambda _: LEASE), BIOS).replies[0].packet
         assert list(packet.options) == [53, 1, 51, 54, 60, 61, 67]
 
+    def test_option_43_by_code_and_without_end(self) -> None:
+        """As captured from 2.2.0."""
+        lease = replace(LEASE, options={43: bytes.fromhex("0a0100060108ff")})
+        packet = receive(KeaModel(name="k", leases=lambda _: lease), BIOS).replies[0].packet
+        assert packet.options[43] == bytes.fromhex("0601080a0100")
+
     def test_unicast_without_the_broadcast_flag(self) -> None:
         model = KeaModel(name="k", leases=lambda _: LEASE)
         assert receive(model, BIOS).replies[0].address == ADDRESS
