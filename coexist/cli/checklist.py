@@ -135,6 +135,7 @@ def settle(inventory: Path, name: str | None, number: int) -> int:
         at: datetime = local_now()
         complaints[number - 1] = complaints[number - 1].model_copy(update={"settled": at})
         journal.write_checklist(present.model_copy(update={"complaints": tuple(complaints)}))
+    tell(f"complaint {number} is settled")
     return 0
 
 

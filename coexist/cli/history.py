@@ -47,12 +47,13 @@ def _line(record: Record) -> str:
     reason = f"; {record.reason}" if record.reason else ""
     return (
         f"{record.id}  {record.began:%Y-%m-%d %H:%M:%S}  {record.who}  {record.kind}{of}  {record.outcome}  "
-        f"{counts}  plan {record.plan[:12]}{reason}"
+        f"{counts}{reason}"
     )
 
 
 def _show(record: Record) -> None:
     say(_line(record), hang=4)
+    say(f"plan {record.plan[:12]}", "  ")
     if record.error:
         say(record.error, "  ")
     for name, server in record.servers.items():

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
 
 from coexist.errors import CoexistError
 
@@ -43,6 +51,18 @@ class Templates:
         try:
             return environment.get_template(name).render(values)
         except TemplateError as error:
-            line = getattr(error, "lineno", None)
-            place = f"{name}:{line}" if line else name
-            raise CoexistError(f"the template {place} cannot be used: {error}") from None
+            raise CoexistError(f"the template {_place(error, name)} cannot be used: {error}") from None
+
+
+def _place(error: TemplateError, name: str) -> str:
+    """The file and line of a mistake, as far as they are known."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.filename or name}:{error.lineno}"
+    # One that shows only when the template is filled has its place in the traceback, where jinja2 puts
+    # the template's own lines (https://jinja.palletsprojects.com/en/stable/api/#exceptions).
+    places = [
+        f"{frame.f_code.co_filename}:{line}"
+        for frame, line in walk_tb(error.__traceback__)
+        if frame.f_code.co_filename.endswith(name)
+    ]
+    return places[-1] if places else name

@@ -45,8 +45,8 @@ def test_a_template_of_the_administrators_takes_the_place_of_ours(tmp_path):
 def test_a_wrong_template_is_one_sentence(tmp_path):
     (tmp_path / "isc-dhcpd").mkdir()
     template = tmp_path / "isc-dhcpd" / "dhcpd.conf.j2"
-    template.write_text("{{ nothing_of_this_name }}\n")
-    with pytest.raises(CoexistError, match=r"dhcpd\.conf\.j2.*nothing_of_this_name"):
+    template.write_text("# ours\n{{ nothing_of_this_name }}\n")
+    with pytest.raises(CoexistError, match=r"dhcpd\.conf\.j2:2 .*nothing_of_this_name"):
         render_site(site({"software": "isc-dhcpd 4.4"}, scope={}), templates=tmp_path)
     template.write_text("\n{% if %}\n")
     with pytest.raises(CoexistError, match=r"dhcpd\.conf\.j2:2"):
