@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.delays import candidates
@@ -21,11 +21,16 @@ DNSMASQ = {"software": "dnsmasq", "roles": ["proxydhcp", "tftp"], "programs": PR
 
 
 def cannot(inventory: Inventory) -> set[tuple[str, str]]:
-    """What the renderers say they cannot write."""
-    return {(finding.code.code, finding.message) for finding in render_site(inventory).findings}
+    """What the renderers say they cannot write of the servers' means.
+
+    CX513 is left out: it counts clients whose own rows lack something, and those of another list are others.
+    """
+    found = {(finding.code.code, finding.message) for finding in render_site(inventory).findings}
+    return {(code, message) for code, message in found if code != "CX513"}
 
 
-@settings(max_examples=40)
+# A site takes half a second: one that fails is small enough to read as it is.
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(mixed_trees())
 def test_every_product_can_do_what_is_proposed(tree: dict[str, Any]) -> None:
     inventory = readable(tree)
