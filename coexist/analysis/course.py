@@ -18,7 +18,7 @@ from coexist.boot.firmware.machine import KEEP, Boot, Firmware, GiveUp, Heard, M
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply
-from coexist.wire.bootp import Packet
+from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
 MOST_STEPS = 5_000
@@ -144,7 +144,7 @@ class Course:
         self.cut_short = False
         self.reads_from: float = getattr(firmware, "reads_from", 0.0)
         self._numbers = 0
-        self._interned: dict[tuple[IPv4Address, int, Packet], Heard] = {}
+        self._interned: dict[tuple[IPv4Address, int, bool, Packet], Heard] = {}
 
     # -- following -------------------------------------------------------------------------------
 
@@ -367,8 +367,10 @@ class Course:
             node.trace = Link(node.trace, "reply", earliest, name, reply)
             self._numbers += 1
             source = listener.address
-            known = (source, reply.source_port, reply.packet)
-            heard = self._interned.setdefault(known, Heard(reply.packet, source, reply.source_port))
+            known = (source, reply.source_port, _is_broadcast(reply), reply.packet)
+            heard = self._interned.setdefault(
+                known, Heard(reply.packet, source, reply.source_port, _is_broadcast(reply))
+            )
             latest = reply.latest - self.ahead + spread + self.segment.jitter
             item = _Item(earliest, latest, self._numbers, name, heard, reply)
             if self.reads_from > item.lo:
@@ -480,3 +482,12 @@ def relayed(packet: Packet, giaddr: IPv4Address, option_82: bool) -> Packet:
         chaddr=packet.chaddr,
         options=options,
     )
+
+
+def _is_broadcast(reply: Reply) -> bool:
+    """Whether it reaches the client as a broadcast; a relay agent goes by the flag (RFC 1542 section 5.4)."""
+    packet = reply.packet
+    relayed = packet.giaddr != UNSPECIFIED and reply.address == packet.giaddr
+    if relayed:
+        return packet.broadcast or packet.yiaddr == UNSPECIFIED
+    return reply.address == LIMITED_BROADCAST

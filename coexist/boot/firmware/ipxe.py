@@ -268,8 +268,10 @@ class Ipxe:
         return (self._boot(_registered(state, heard), at),)
 
     def _hear_boot_server(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
-        """dhcp_pxebs_rx."""
+        """dhcp_pxebs_rx; its socket has the client's address, so no broadcast gets there (udp_demux)."""
         packet = heard.packet
+        if heard.broadcast:
+            return (Step(state=state, timer=KEEP, note="a broadcast: it listens on its own address only"),)
         item = _vendor(packet).get(SubOption.BOOT_ITEM, b"")
         server = _server_id(heard)
         if (
@@ -458,14 +460,16 @@ def _pseudo_id(heard: Heard) -> IPv4Address:
 
 
 def _listed_servers(value: bytes, item: int) -> list[IPv4Address]:
+    """pxebs_list: of every entry of the item's type."""
+    found: list[IPv4Address] = []
     at = 0
     while at + 3 <= len(value):
         kind, count = int.from_bytes(value[at : at + 2], "big"), value[at + 2]
         octets = value[at + 3 : at + 3 + 4 * count]
-        if kind == item:
-            return [IPv4Address(octets[i : i + 4]) for i in range(0, len(octets) - 3, 4)]
+        if kind == item and len(octets) == 4 * count:
+            found += [IPv4Address(octets[i : i + 4]) for i in range(0, len(octets), 4)]
         at += 3 + 4 * count
-    return []
+    return found
 
 
 def _uri_host(uri: str) -> IPv4Address | str:

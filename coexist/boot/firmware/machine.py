@@ -36,11 +36,15 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """A packet as the client receives it: from which server's address and port. Equal only to itself."""
+    """A packet as the client receives it: from which server's address and port. Equal only to itself.
+
+    ``broadcast``: it was sent to everyone, not to the client's address.
+    """
 
     packet: Packet
     source: IPv4Address
     source_port: int
+    broadcast: bool = False
 
 
 class Send(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.firmware.ipxe import NOTHING, XID, Ipxe, State
+from coexist.boot.firmware.ipxe import NOTHING, XID, XID_MENU, Ipxe, State
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
+from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
@@ -184,6 +186,27 @@ class TestFile:
         step = hear(step, reply(DHCP, lease=True, kind=MessageType.ACK), 0.0)
         assert isinstance(step.end, GiveUp)
         assert step.end.error == "waits at the PXE menu"
+
+    def test_boot_servers_are_heard_by_unicast_only(self) -> None:
+        """As booted: two acknowledged broadcasts were passed over, then the list was asked and answered."""
+        servers = "08" + "0e" + "8000010a000004" + "8000010a000005"
+        menu = bytes.fromhex("060102" + "0a0100" + servers + "0904800001" + "61" + "ff")
+        step = hear(hear(begin(), reply(DHCP, lease=True), 0.0), reply(PROXY, pxe=True, more={43: menu}), 0.0)
+        step = hear(step, reply(DHCP, lease=True, kind=MessageType.ACK), 0.0)
+        item = {43: bytes.fromhex("470480000000ff")}
+        ack = reply(OTHER, pxe=True, file=b"a.0", kind=MessageType.ACK, more=item)
+        ack = replace(ack, packet=replace(ack.packet, xid=XID_MENU))
+        asked = [step.sends[0].address]
+        step = hear(step, replace(ack, broadcast=True), 0.0)
+        assert step.end is None
+        while OTHER not in asked:
+            step = EXACT.expire(step.state, step.timer or (0.0, 0.0))
+            asked += [send.address for send in step.sends]
+        # Both entries of the item's type count, each asked until three seconds are over.
+        assert list(dict.fromkeys(asked)) == [LIMITED_BROADCAST, PROXY, OTHER]
+        end = hear(step, replace(ack, source_port=4011), 0.0).end
+        assert isinstance(end, Boot)
+        assert (end.server, end.file) == (OTHER, "a.0")
 
     def test_for_uefi_it_has_no_menus(self) -> None:
         """As booted: "Booting from PXE menu", and no packet more."""
