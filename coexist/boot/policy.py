@@ -150,7 +150,8 @@ class TftpSettings(Declared):
 
 class HttpSettings(Declared):
     """HTTP for UEFI HTTP boot and iPXE, from the same directory and by the same templates as TFTP, unless
-    ``root`` is given. ``whitelist`` as for TFTP."""
+    ``root`` is given. ``whitelist`` as for TFTP. Served wherever these settings stand; ``http`` among the
+    services says so too."""
 
     root: Text | None = None
     port: Annotated[int, Field(ge=0, le=65535)] = 80

@@ -34,7 +34,7 @@ class Declared(BaseModel):
     """
 
     # Only what is read gets a validator, and a part of the site none of its own.
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     shorthand: ClassVar[dict[str, Any] | None] = None
 
     @classmethod

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.documents import SourceMap, read_yaml, written
@@ -77,6 +77,9 @@ class Happened(Declared):
 
 class MigrationState(Declared):
     """What a migration's file holds."""
+
+    # Made by the names of its fields, written by those of the file.
+    model_config = ConfigDict(populate_by_name=True)
 
     migration: Name
     source: Annotated[Name, Field(alias="from")]

@@ -6,12 +6,15 @@ its first member by ``coexist clients register``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from coexist.boot.policy import BootServerConfig, ClientSelector, MenuSettings, PolicyRule
 from coexist.errors import Problem
 from coexist.inventory.documents import SourceMap
+from coexist.inventory.models import Role
 from coexist.inventory.values import closest
 from coexist.wire.options import Option, option_title
 
@@ -102,6 +105,8 @@ def cautions(config: BootServerConfig, sources: SourceMap, directory: Path) -> l
         found.append(Problem(sources.at(("options", "60")), message, remedy))
     if config.services & {"proxydhcp", "boot-server"}:
         found += _idle_rules(config.rules, sources)
+    found += _idle_settings(config, sources)
+    found += _nobody(config, sources)
     served = {("tftp", "root"): config.tftp.root} if config.services & {"tftp", "http"} else {}
     if config.http is not None and config.http.root is not None:
         served["http", "root"] = config.http.root
@@ -110,6 +115,74 @@ def cautions(config: BootServerConfig, sources: SourceMap, directory: Path) -> l
             message = f"there is no directory {directory / root}: no file is served until it is there"
             found.append(Problem(sources.at(path, value=True), message, "create it, or name another"))
     return found
+
+
+# Settings that only some services look at, by the services.
+_LOOKED_AT: dict[tuple[Role, ...], tuple[Place, ...]] = {
+    ("proxydhcp",): (("offers_file",), ("follow_offers",)),
+    ("proxydhcp", "boot-server"): (("discovery_control",), ("answers_4011",), ("options",), ("boot_server",)),
+    ("tftp",): tuple(
+        ("tftp", key)
+        for key in (
+            "whitelist",
+            "port",
+            "port_range",
+            "largest_blksize",
+            "largest_windowsize",
+            "unknown_addresses",
+        )
+    ),
+    ("tftp", "http"): (("tftp", "root"), ("tftp", "templates")),
+}
+
+
+def _idle_settings(config: BootServerConfig, sources: SourceMap) -> Iterator[Problem]:
+    """What is written and has no effect, or another than it looks."""
+    served = config.services | ({"http"} if config.http is not None else frozenset())
+    if served != config.services:
+        message = "`http` is not among the services, and is served all the same: it has settings"
+        remedy = "add `http` to `services`, or take the settings out"
+        yield Problem(sources.at(("http",)), message, remedy)
+    for services, places in _LOOKED_AT.items():
+        if served.isdisjoint(services):
+            for path in places:
+                if _is_written(config, path):
+                    needed = " or ".join(f"`{service}`" for service in services)
+                    message = f"`{path[-1]}` has no effect: no {needed} among the services"
+                    remedy = "take it out, or add the service"
+                    yield Problem(sources.at(path), message, remedy)
+    for number, rule in enumerate(config.rules):
+        yield from _idle_in_rule(rule, ("rules", number), sources)
+
+
+def _is_written(config: BootServerConfig, path: Place) -> bool:
+    here: BaseModel = config
+    for step in path[:-1]:
+        here = getattr(here, str(step))
+    return path[0] in config.model_fields_set and path[-1] in here.model_fields_set
+
+
+def _idle_in_rule(rule: PolicyRule, path: Place, sources: SourceMap) -> Iterator[Problem]:
+    if rule.action == "ignore":
+        for key in ("programs", "menu", "delay"):
+            if key in rule.model_fields_set:
+                message = f"`{key}` has no effect: the rule {rule.name!r} ignores its clients"
+                remedy = "take it out, or write `action: serve`"
+                yield Problem(sources.at((*path, key)), message, remedy)
+    for number, item in enumerate(rule.menu.items if rule.menu is not None else ()):
+        for key in ("type", "programs"):
+            if item.local and key in item.model_fields_set:
+                message = f"`{key}` has no effect: {item.text!r} boots from the disk"
+                place = sources.at((*path, "menu", "items", number, key))
+                yield Problem(place, message, "take it out, or take `local` out")
+
+
+def _nobody(config: BootServerConfig, sources: SourceMap) -> Iterator[Problem]:
+    """Selectors that only take clients away: from nobody."""
+    for path, selector in selectors(config).items():
+        if selector.model_fields_set == {"excluded"}:
+            message = "`except` takes clients away from nobody: nothing else selects any here"
+            yield Problem(sources.at((*path, "except")), message, "write `everyone: true` beside it")
 
 
 def _idle_rules(rules: tuple[PolicyRule, ...], sources: SourceMap) -> list[Problem]:

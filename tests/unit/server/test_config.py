@@ -150,9 +150,67 @@ caution: coexist.yaml:9:5: no client gets to the rule 'd': 'c' before it takes e
     )
 
 
-@pytest.mark.parametrize("services", ["[tftp]", "[boot-server]"])
-def test_only_what_is_served_is_looked_at(tmp_path, services):
+@pytest.mark.parametrize(
+    ("services", "wanted"),
+    [("[tftp]", ["there is no directory"]), ("[boot-server]", ["there is no rule", "`root` has no effect"])],
+)
+def test_only_what_is_served_is_looked_at(tmp_path, services, wanted):
     (tmp_path / "coexist.yaml").write_text(HEAD + f"services: {services}\ntftp: {{root: none}}\n")
     cautions = [caution.message for caution in load_config(tmp_path / "coexist.yaml").cautions]
-    wanted = "no directory" if services == "[tftp]" else "there is no rule"
-    assert [wanted in caution for caution in cautions] == [True]
+    assert [caution[: len(start)] for caution, start in zip(cautions, wanted, strict=True)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("http: {port: 8080}\n", "3:1", "`http` is not among the services, and is served all the same"),
+        (
+            "services: [proxydhcp]\ntftp: {port: 6969}\n",
+            "4:8",
+            "`port` has no effect: no `tftp` among the services",
+        ),
+        (
+            "services: [proxydhcp]\ntftp: {root: /}\n",
+            "4:8",
+            "`root` has no effect: no `tftp` or `http` among",
+        ),
+        (
+            "services: [boot-server]\nfollow_offers: true\n",
+            "4:1",
+            "`follow_offers` has no effect: no `proxydhcp`",
+        ),
+        ("services: [tftp]\nanswers_4011: false\n", "4:1", "`answers_4011` has no effect: no `proxydhcp` or"),
+        ("services: [tftp]\noptions: {6: 10.10.0.1}\n", "4:1", "`options` has no effect"),
+        (
+            "rules:\n  - {name: a, clients: {everyone: true}, action: ignore, delay: 2}\n",
+            "4:58",
+            "`delay` has no effect: the rule 'a' ignores its clients",
+        ),
+        (
+            "rules:\n  - name: a\n    clients: {}\n    menu: {items: [{local: true, type: 7, text: disk}]}\n",
+            "6:36",
+            "`type` has no effect: 'disk' boots from the disk",
+        ),
+        ("deny: {except: {macs: ['52:54:00:00:00:01']}}\n", "3:8", "takes clients away from nobody"),
+    ],
+)
+def test_nothing_that_is_written_is_without_effect_in_silence(tmp_path, text, place, what):
+    path = tmp_path / "coexist.yaml"
+    path.write_text(HEAD + text)
+    found = [str(caution).replace(f"{path}:", "") for caution in load_config(path).cautions]
+    assert [line for line in found if line.startswith(f"{place}: ") and what in line], found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: [http]\nhttp: {port: 8080}\ntftp: {root: /, templates: {}}\n",
+        "services: [proxydhcp, http]\nhttp: {port: 80, root: /}\nfollow_offers: true\n",
+        "services: [boot-server]\noptions: {6: 10.10.0.1}\ndiscovery_control: 8\n",
+    ],
+)
+def test_what_a_service_looks_at_is_no_surprise(tmp_path, text):
+    path = tmp_path / "coexist.yaml"
+    path.write_text(HEAD + text + "rules: [{name: a, clients: {everyone: true}, programs: {bios: a.0}}]\n")
+    found = [caution.message for caution in load_config(path).cautions]
+    assert [message for message in found if "effect" in message or "services" in message] == []
