@@ -32,9 +32,14 @@ def _keys(**kinds: str) -> dict[str, str]:
 _LATER = _keys(
     any="adaptive-lease-time-threshold allocator client-classes control-sockets "
         "ddns-conflict-resolution-mode ddns-ttl ddns-ttl-max ddns-ttl-min ddns-ttl-percent "
-        "evaluate-additional-classes never-send offer-lifetime only-in-additional-list output-options "
+        "never-send offer-lifetime output-options "
         "pool-id retry-on-startup stash-agent-options template-test",
 )  # fmt: skip
+# Since 3.0 the same under another name.
+_RENAMED = {
+    "evaluate-additional-classes": "require-client-classes",
+    "only-in-additional-list": "only-if-required",
+}
 _NOT_YET = "Kea 2.2 does not know this keyword, a later release does"
 
 # What earlier releases read or passed over in the same file; kea-dhcp4 2.2 refuses it.
@@ -228,7 +233,7 @@ def refuse_unknown_keys(tree: Node) -> None:
 def _problems(node: Node, name: str) -> Iterator[Problem]:
     known = MAPS[name]
     for key, item in node.members():
-        kind = known.get(key)
+        kind = known.get(_RENAMED.get(key, key))
         if kind is not None:
             yield from _value_problems(item, name, key, kind)
         elif key in _LATER:

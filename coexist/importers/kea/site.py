@@ -20,17 +20,14 @@ from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import (
     ALWAYS,
     NEVER,
-    Condition,
     Inexpressible,
     Member,
-    all_of,
-    negate,
     spelled_value,
     test,
 )
 from coexist.importers.groups import GroupBook, as_name
 from coexist.importers.imported import ClientRow, Imported
-from coexist.importers.kea.expressions import ExpressionReader
+from coexist.importers.kea.classes import ClassBook, Memberships
 from coexist.importers.kea.json_nodes import Node, read_json
 from coexist.importers.kea.keywords import refuse_unknown_keys
 from coexist.importers.kea.options import Definition, Definitions
@@ -103,14 +100,6 @@ def _no_file(name: str) -> str:
 
 
 @dataclass(slots=True)
-class _Class:
-    name: str
-    node: Node
-    condition: Condition
-    required_only: bool
-
-
-@dataclass(slots=True)
 class _Values:
     """What one level says: header fields and options, as steps for everyone it speaks to."""
 
@@ -120,9 +109,13 @@ class _Values:
 
 @dataclass(slots=True)
 class _Reservation:
+    """``early``: its classes count before a subnet is chosen; ``is_global``: it counts as a whole."""
+
     mac: int
     node: Node
     values: _Values
+    early: bool = False
+    is_global: bool = False
 
 
 class _Site:
@@ -134,18 +127,21 @@ class _Site:
         self.build = SiteBuilder()
         self.definitions = Definitions()
         self._defined: list[tuple[Definition, Node]] = []
-        self.classes: dict[str, _Class] = {}
         self.clients: dict[int, ClientRow] = {}
         # The name of the first machine of each address.
         self.owners: dict[str, str] = {}
         self._group_of: dict[frozenset[int], str] = {}
+        self._class_groups: dict[tuple[str, frozenset[int]], str] = {}
+        # The classes that pools are for.
+        self._gates = _gate_classes(dhcp4)
         self._all_networks = tuple(_networks_of(dhcp4))
 
     def imported(self) -> Imported:
         for node in self.dhcp4.items("option-def"):
             self._definition(node)
-        for node in self.dhcp4.items("client-classes"):
-            self._class(node)
+        self.classes = ClassBook(
+            self.dhcp4.items("client-classes"), self.definitions, self.groups, _given_classes(self.dhcp4)
+        )
         lease = self._lease_time(self.dhcp4)
         top = self._values(self.dhcp4)
         everywhere = self._global_reservations()
@@ -168,6 +164,7 @@ class _Site:
         clients = self._rows()
         if clients:
             tree["clients"] = "clients.csv"
+        self.classes.leave_idle()
         for definition, node in self._defined:
             if definition not in self.definitions.used:
                 node.leave("names an option that nothing here uses")
@@ -183,17 +180,29 @@ class _Site:
         )
 
     def _global_reservations(self) -> list[_Reservation]:
+        """The reservations of no subnet: all of each, or with the early lookup alone its classes."""
         everywhere = self._reservations(self.dhcp4)
-        if not self._is_global(self.dhcp4):
-            for reservation in everywhere:
-                reservation.node.leave("global reservations are switched off by reservations-global")
-            return []
+        early = self.dhcp4.plain("early-global-reservations-lookup", bool) is True
+        is_global = self._is_global(self.dhcp4)
         for reservation in everywhere:
+            reservation.early, reservation.is_global = early, is_global
+            if not is_global:
+                self._leave_switched_off(reservation.node, early)
+                continue
             given = reservation.node.get("ip-address")
             if given is not None:
                 why = "global: Kea gives the address out in every subnet, the inventory in its own"
                 self.account.left_out(given.at, _shown("ip-address", given), why)
-        return everywhere
+        return everywhere if early or is_global else []
+
+    def _leave_switched_off(self, node: Node, early: bool) -> None:
+        why = "global reservations are switched off by reservations-global"
+        if not early:
+            node.leave(why)
+            return
+        for key, item in node.members():
+            if key not in ("hw-address", "client-classes"):
+                item.leave(f"{why}; only their classes count, by early-global-reservations-lookup")
 
     def _rows(self) -> list[ClientRow]:
         tags = self.groups.tags
@@ -227,37 +236,6 @@ class _Site:
         )
         self.definitions.add(definition)
         self._defined.append((definition, node))
-
-    def _class(self, node: Node) -> None:
-        name = node.plain("name") or ""
-        expression = node.plain("test")
-        try:
-            if expression is None:
-                # Kea evaluates nothing; reservations and hooks put clients into it.
-                raise Inexpressible("a class without a test")
-            condition = self._condition(expression)
-        except Inexpressible as reason:
-            node.leave(f"its members are told by something else: {reason}")
-            self.classes[name] = _Class(name, node, NEVER, required_only=True)
-            return
-        required = bool(node.plain("only-if-required", bool))
-        self.classes[name] = _Class(name, node, condition, required)
-
-    def _condition(self, expression: str) -> Condition:
-        return ExpressionReader(
-            expression, self._member, self.definitions.code, self.groups.of_prefix
-        ).condition()
-
-    def _member(self, name: str) -> Condition:
-        if name == "ALL":
-            return ALWAYS
-        if name in ("KNOWN", "UNKNOWN"):
-            known = test(Member(self.groups.known_group()))
-            return known if name == "KNOWN" else negate(known)
-        found = self.classes.get(name)
-        if found is None or not found.node.taken:
-            raise Inexpressible(f"the class {name} is not understood")
-        return found.condition
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -355,9 +333,59 @@ class _Site:
     def _is_global(self, holder: Node) -> bool:
         mode = holder.plain("reservation-mode")
         flag = holder.plain("reservations-global", bool)
-        holder.get("reservations-in-subnet")
         holder.get("reservations-out-of-pool")
         return mode == "global" or flag is True
+
+    def _in_subnet(self, node: Node, shared: Node | None) -> bool:
+        """Whether the reservations of a subnet count; the innermost level that says so decides."""
+        said = True
+        for holder in (self.dhcp4, *([shared] if shared is not None else []), node):
+            mode = holder.plain("reservation-mode")
+            flag = holder.plain("reservations-in-subnet", bool)
+            if mode is not None:
+                said = mode not in ("disabled", "global")
+            if flag is not None:
+                said = flag
+        found = node.get("reservations")
+        if found is not None and not said:
+            found.leave("the reservations of this subnet are switched off by reservations-in-subnet")
+        return said
+
+    def _reserved(self, own: list[_Reservation], everywhere: list[_Reservation]) -> dict[str, str]:
+        """The group of the machines that have a class reserved, by class, in the order they list them.
+
+        A machine's reservation in the subnet hides its global one, but not the early classes of that.
+        """
+        hidden = {reservation.mac for reservation in own}
+        counting = [r for r in everywhere if r.early]
+        counting += own
+        counting += [r for r in everywhere if r.is_global and r.mac not in hidden]
+        macs: dict[str, set[int]] = {}
+        for reservation in counting:
+            for item in _peeked(reservation.node, "client-classes"):
+                macs.setdefault(item.value, set()).add(reservation.mac)
+        for reservation in counting:
+            self._class_places(reservation, list(macs))
+        return {name: self._members_group(name, frozenset(found)) for name, found in macs.items()}
+
+    def _class_places(self, reservation: _Reservation, order: list[str]) -> None:
+        """Say which classes of a reservation mean nothing, or come in another order than another's."""
+        last = -1
+        for item in _peeked(reservation.node, "client-classes"):
+            name = item.value
+            if name in self.classes.classes:
+                if self.classes.plain.why_not(name) is not None:
+                    item.leave(f"the class {name} is not understood")
+            elif name not in self._gates:
+                item.leave(f"nothing here speaks of the class {name}")
+            if order.index(name) < last:
+                item.leave("listed in another order by another reservation, which is taken for all")
+            last = max(last, order.index(name))
+
+    def _members_group(self, name: str, macs: frozenset[int]) -> str:
+        if (name, macs) not in self._class_groups:
+            self._class_groups[name, macs] = self.groups.of_clients(name, macs)
+        return self._class_groups[name, macs]
 
     def _reservations(self, holder: Node) -> list[_Reservation]:
         result = []
@@ -380,6 +408,7 @@ class _Site:
             if nobody is not None:
                 node.leave(nobody)
                 continue
+            node.items("client-classes")
             result.append(_Reservation(mac, node, self._values(node)))
         return result
 
@@ -434,7 +463,7 @@ class _Site:
             scope: dict[str, Any] = {"server": self.server, "vlan": vlan}
             if len(usable) > 1:
                 scope["subnet"] = str(network)
-            scope |= self._scope(node, network, (top, middle), everywhere, lease, key)
+            scope |= self._scope(node, network, (top, middle), everywhere, lease, key, shared)
             self.build.add_scope(key, vlan, scope)
 
     def _subnet(self, node: Node) -> IPv4Network | None:
@@ -458,32 +487,30 @@ class _Site:
         everywhere: list[_Reservation],
         lease: int | None,
         key: str,
+        shared: Node | None,
     ) -> dict[str, Any]:
         top, middle = outer
         own = self._values(node)
-        wanted = {item.value for item in node.items("require-client-classes") if isinstance(item.value, str)}
-        classes = [c for c in self.classes.values() if not c.required_only or c.name in wanted]
+        own_reservations = self._reservations(node) if self._in_subnet(node, shared) else []
+        members = self.classes.where(self._reserved(own_reservations, everywhere))
         steps = [*top.options]
         fields: list[Step] = [*top.fields, *middle.fields, *own.fields]
-        for found in reversed(classes):
-            if not found.node.taken:
-                continue
+        for condition, found in reversed(members.speaking(_asked(node))):
             values = self._values(found.node)
-            steps += self._guarded(found.condition, values.options)
-            fields += self._guarded(found.condition, values.fields)
-            if found.name == "DROP" and found.condition:
+            steps += guarded(condition, values.options)
+            fields += guarded(condition, values.fields)
+            if found.name == "DROP":
                 fields.append(self._step(found.node, IGNORE, value=True))
-                fields[-1] = replace(fields[-1], condition=found.condition)
-        steps += [*middle.options, *own.options, *self._pool_options(node)]
-        own_reservations = self._reservations(node)
+                fields[-1] = replace(fields[-1], condition=condition)
+        steps += [*middle.options, *own.options, *self._pool_options(node, members)]
         for reservation in own_reservations:
             self._register(reservation, [network])
         for reservation in everywhere:
             self._register(reservation, self._all_networks)
-        here = [*own_reservations, *everywhere]
+        here = [*own_reservations, *(r for r in everywhere if r.is_global)]
         steps = [*steps, *fields, *self._host_steps(here)]
         result: dict[str, Any] = {}
-        pools = self._pools(node)
+        pools = self._pools(node, members)
         if pools:
             result["pools"] = pools
         seconds = self._lease_time(node) or lease
@@ -496,9 +523,6 @@ class _Site:
         found = node.get("client-class")
         if found is not None:
             found.leave("a subnet for some clients only; the inventory's scopes are for all of their VLAN")
-
-    def _guarded(self, condition: Condition, steps: list[Step]) -> list[Step]:
-        return guarded(condition, steps) if condition else []
 
     def _complain(self, step: Step, why: str) -> None:
         self.account.left_out(step.at, step.text, why)
@@ -531,7 +555,7 @@ class _Site:
 
     # -- pools -----------------------------------------------------------------------------------
 
-    def _pools(self, node: Node) -> list[Any]:
+    def _pools(self, node: Node, members: Memberships) -> list[Any]:
         result: list[Any] = []
         for pool in node.items("pools"):
             text = pool.plain("pool") or ""
@@ -541,25 +565,25 @@ class _Site:
                 pool.leave("a pool without its range")
                 continue
             self.build.leased.append((int(span.first), int(span.last)))
-            entry = self._pool_for(pool, str(span))
+            entry = self._pool_for(pool, str(span), members)
             result.append(entry)
         return result
 
-    def _pool_for(self, pool: Node, text: str) -> Any:
+    def _pool_for(self, pool: Node, text: str, members: Memberships) -> Any:
         name = pool.plain("client-class")
         if name is None:
             return text
         try:
-            condition = self._member(name)
+            condition = members.selecting(name)
         except Inexpressible:
             condition = NEVER
         if len(condition) == 1 and condition[0] and all(isinstance(t, Member) for t in condition[0]):
-            members = tuple(t for t in condition[0] if isinstance(t, Member))
-            return {"range": text, "allow": self.groups.combined(members)}
+            groups = tuple(t for t in condition[0] if isinstance(t, Member))
+            return {"range": text, "allow": self.groups.combined(groups)}
         self._leave(pool, "client-class", "an inventory's pool is for groups of MAC addresses only")
         return text
 
-    def _pool_options(self, node: Node) -> list[Step]:
+    def _pool_options(self, node: Node, members: Memberships) -> list[Step]:
         """Options of the pools: of one pool that all clients lease from they are the scope's own."""
         pools = node.items("pools")
         result: list[Step] = []
@@ -567,10 +591,10 @@ class _Site:
             steps = self._options(pool)
             name = pool.plain("client-class")
             try:
-                condition = self._member(name) if name else ALWAYS
+                condition = members.selecting(name) if name else ALWAYS
                 if len(pools) > 1 and condition == ALWAYS and steps:
                     raise Inexpressible("its clients may as well get an address of another pool")
-                result += self._guarded(all_of([condition]), steps)
+                result += guarded(condition, steps) if condition else []
             except Inexpressible as reason:
                 for step in steps:
                     self._complain(step, f"holds for the clients of a pool: {reason}")
@@ -593,6 +617,46 @@ def _networks_of(dhcp4: Node) -> Iterator[IPv4Network]:
                 yield IPv4Network(node.plain("subnet") or "", strict=False)
             except ValueError:
                 continue
+
+
+def _given_classes(dhcp4: Node) -> frozenset[str]:
+    """The classes that reservations list."""
+    return frozenset(
+        item.value
+        for holder in (dhcp4, *_subnets(dhcp4))
+        for node in _peeked(holder, "reservations")
+        for item in _peeked(node, "client-classes")
+    )
+
+
+def _gate_classes(dhcp4: Node) -> frozenset[str]:
+    """The classes that pools are for."""
+    return frozenset(
+        dict(pool.members())["client-class"].value
+        for subnet in _subnets(dhcp4)
+        for pool in _peeked(subnet, "pools")
+        if "client-class" in dict(pool.members())
+    )
+
+
+def _subnets(dhcp4: Node) -> Iterator[Node]:
+    for holder in (dhcp4, *_peeked(dhcp4, "shared-networks")):
+        yield from _peeked(holder, "subnet4")
+
+
+def _peeked(node: Node, key: str) -> list[Node]:
+    """The elements of a list member, which nobody has understood by that."""
+    found = dict(node.members()).get(key)
+    return found.elements() if found is not None else []
+
+
+def _asked(subnet: Node) -> list[str]:
+    """The classes a subnet asks for, in its order."""
+    return [
+        item.value
+        for key in ("require-client-classes", "evaluate-additional-classes")
+        for item in subnet.items(key)
+    ]
 
 
 def _inside(address: str, network: IPv4Network) -> bool:

@@ -71,20 +71,6 @@ def test_kea_takes_options_and_fields_from_different_places() -> None:
     assert imported.clients[0].address == "10.0.0.5"
 
 
-def test_kea_tells_of_classes_that_reservations_give() -> None:
-    text = """{"Dhcp4": {"client-classes": [
-    {"name": "thin", "boot-file-name": "thin.0"},
-    {"name": "both", "test": "member('thin') or option[93].hex == 0x0007", "boot-file-name": "both.0"}],
-    "subnet4": [{"subnet": "10.0.0.0/24", "reservations": [
-    {"hw-address": "52:54:00:00:00:01", "client-classes": ["thin"]}]}]}}"""
-    imported = import_kea(text, "kea.json")
-    told = {(entry.position.line, entry.why) for entry in imported.not_modelled}
-    assert (2, "its members are told by something else: a class without a test") in told
-    assert (3, "its members are told by something else: the class thin is not understood") in told
-    (scope,) = imported.tree["scopes"].values()
-    assert "rules" not in scope
-
-
 @given(st.text(alphabet='{}[]",:#/*\\ \nab1<?', max_size=60))
 @example('{"\\1"')
 @settings(max_examples=200, deadline=None)
