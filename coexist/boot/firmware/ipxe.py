@@ -87,7 +87,8 @@ class Ipxe:
     (DHCP_DISC_START/END_TIMEOUT_SEC, config/dhcp.h). ``proxy_wait``: how long a lease waits for a proxy
     (DHCP_DISC_PROXY_TIMEOUT_SEC). ``request_timeout``: first and longest wait for an ACK (config/dhcp.h,
     net/retry.c). ``proxy_give_up``: when an unanswered port 4011 is given up (DHCP_REQ_PROXY_TIMEOUT_SEC).
-    ``boot_server_wait``: how long each boot server of a menu is asked (PXEBS_MAX_TIMEOUT_SEC). ``pace``: the
+    ``boot_server_timeout``: first and longest wait for a boot server of a menu (PXEBS_START/END_TIMEOUT_SEC),
+    ``boot_server_wait``: after which the next one is asked (PXEBS_MAX_TIMEOUT_SEC). ``pace``: the
     slowest and fastest clock (BIOS ticks of 1/18.2 s). ``late``: how much later its own steps may come.
     ``has_address``: it begins with an address its loader left it, and then asks for broadcast answers
     (dhcp_create_packet: ipv4_has_any_addr). ``reads_from``: a network card that hands over nothing before.
@@ -99,6 +100,7 @@ class Ipxe:
     proxy_wait: float = 2.0
     request_timeout: tuple[float, float] = (0.25, 10.0)
     proxy_give_up: float = 2.0
+    boot_server_timeout: tuple[float, float] = (1.0, 10.0)
     boot_server_wait: float = 3.0
     pace: tuple[float, float] = (0.99, 1.02)
     late: float = 0.02
@@ -125,7 +127,7 @@ class Ipxe:
 
     def _transmit(self, state: State, at: Span, note: str = "") -> Step:
         """dhcp_tx, and the retry timer doubled (net/retry.c start_timer)."""
-        first = self.discover_timeout[0] if state.stage is Stage.DISCOVERING else self.request_timeout[0]
+        first, _ = self._timeouts(state.stage)
         state = state._replace(packets=state.packets + 1, tries=state.tries + 1)
         return Step(
             state=state,
@@ -133,6 +135,12 @@ class Ipxe:
             timer=self._after(at, first * 2 ** (state.tries - 1)),
             note=note,
         )
+
+    def _timeouts(self, stage: Stage) -> tuple[float, float]:
+        """First and longest wait of a stage (struct dhcp_session_state)."""
+        if stage is Stage.DISCOVERING:
+            return self.discover_timeout
+        return self.boot_server_timeout if stage is Stage.BOOT_SERVER else self.request_timeout
 
     def _after(self, at: Span, seconds: float) -> Span:
         return at[0] + seconds * self.pace[0], at[1] + seconds * self.pace[1] + self.late
@@ -298,13 +306,12 @@ class Ipxe:
                 # dhcp_discovery_expired: by the second timeout more than two seconds have gone.
                 if state.lease is not None and at[1] - state.began[0] > self.proxy_wait:
                     return self._enter(state, Stage.REQUESTING, at, "no proxy came: goes on with the lease")
-                first, longest = self.discover_timeout
             case Stage.PROXY if at[0] - state.began[0] > self.proxy_give_up:
                 return self._boot(state, at, "port 4011 stayed silent: goes on with the lease")
-            case Stage.BOOT_SERVER if at[0] - state.began[0] > self.boot_server_wait:
+            case Stage.BOOT_SERVER if at[1] - state.began[0] >= self.boot_server_wait:
+                # dhcp_pxebs_expired: by the second timeout more than three seconds have gone.
                 return self._next_boot_server(state, at)
-            case _:
-                first, longest = self.request_timeout
+        first, longest = self._timeouts(state.stage)
         if first * 2**state.tries > longest:
             return Step(state=state, end=GiveUp(error=NOTHING, why=f"{state.stage.value}: no usable reply"))
         return self._transmit(state, at, "no usable reply yet: again")
@@ -421,7 +428,7 @@ def _first_vendor(settings: tuple[Heard, ...], code: int) -> bytes | None:
 
 
 def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
-    """have_pxe_menu: each value from the first block that has it, option 60 no longer than PXEClient."""
+    """have_pxe_menu: each value from the first block that has it; of option 60 it reads nine octets."""
     vendor = next(
         (
             block.packet.options[Option.VENDOR_CLASS_IDENTIFIER]
@@ -431,7 +438,7 @@ def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
         b"",
     )
     menu = _first_vendor(settings, SubOption.BOOT_MENU)
-    if vendor.split(b"\0")[0] != b"PXEClient" or menu is None:
+    if not vendor.startswith(b"PXEClient") or menu is None:
         return None
     control = (_first_vendor(settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
     has_file = any(b.packet.file or b.packet.options.get(Option.BOOTFILE_NAME) for b in settings)
