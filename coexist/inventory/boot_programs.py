@@ -88,6 +88,7 @@ Programs = Annotated[
     dict[str, Program],
     BeforeValidator(_programs),
     Field(
-        description="boot program by architecture name; `ipxe` is what a client gets that already runs iPXE"
+        description="boot program by architecture name; `ipxe` is what a client gets that already runs iPXE",
+        json_schema_extra={"propertyNames": {"enum": [*ARCHITECTURE_NAMES, *STAGES]}},
     ),
 ]

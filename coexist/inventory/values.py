@@ -176,7 +176,7 @@ class Delay(Declared):
     ``after_offer``: only once another server's address offer was heard.
     """
 
-    shorthand = {"type": "number", "minimum": 0}
+    shorthand = {"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["none", None]}]}
 
     after: Seconds = 0.0
     secs_at_least: Annotated[int, Field(ge=0, le=65535)] = 0

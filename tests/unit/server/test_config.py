@@ -188,7 +188,7 @@ def test_only_what_is_served_is_looked_at(tmp_path, services, wanted):
         ),
         (
             "rules:\n  - name: a\n    clients: {}\n    menu: {items: [{local: true, type: 7, text: disk}]}\n",
-            "6:36",
+            "6:34",
             "`type` has no effect: 'disk' boots from the disk",
         ),
         ("deny: {except: {macs: ['52:54:00:00:00:01']}}\n", "3:8", "takes clients away from nobody"),
