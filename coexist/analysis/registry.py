@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from coexist.analysis.findings import Finding
-from coexist.analysis.rules import RULES, addressing, bootpath, inventory, ordering, outcome, programs
+from coexist.analysis.rules import (
+    RULES,
+    addressing,
+    bootpath,
+    hearing,
+    inventory,
+    ordering,
+    outcome,
+    programs,
+)
 from coexist.analysis.site import AnalysedSite
 
 # Importing a module of rules registers them; naming the modules keeps that from looking unused.
-MODULES = (inventory, addressing, ordering, bootpath, programs, outcome)
+MODULES = (inventory, hearing, addressing, ordering, bootpath, programs, outcome)
 
 
 def run_rules(site: AnalysedSite) -> list[Finding]:

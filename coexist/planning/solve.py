@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.bootfiles import is_ipxe_program
-from coexist.analysis.rules.addressing import points_to
+from coexist.analysis.rules.hearing import points_to
 from coexist.analysis.site import AnalysedSite, Standing
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
