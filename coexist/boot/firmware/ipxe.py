@@ -170,7 +170,7 @@ class Ipxe:
         if state.stage is Stage.PROXY:
             assert state.proxy is not None
             target = _pseudo_id(state.proxy)
-            options = {**_options(machine), Option.SERVER_IDENTIFIER: target.packed}
+            options = {**_options_with(state), Option.SERVER_IDENTIFIER: target.packed}
             packet = request(
                 machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=True, ciaddr=own
             )
@@ -178,7 +178,7 @@ class Ipxe:
         target = state.servers[0]
         # dhcp_pxebs_tx: boot item of the chosen type, layer 0; its session is a new one (xid 0).
         value = bytes((SubOption.BOOT_ITEM, 4)) + state.item.to_bytes(2, "big") + bytes(2) + b"\xff"
-        options = {**_options(machine), Option.VENDOR_SPECIFIC_INFORMATION: value}
+        options = {**_options_with(state), Option.VENDOR_SPECIFIC_INFORMATION: value}
         packet = request(
             machine,
             MessageType.REQUEST,
@@ -427,16 +427,15 @@ def _first_vendor(settings: tuple[Heard, ...], code: int) -> bytes | None:
     return None
 
 
+def _vendor_class(settings: tuple[Heard, ...]) -> bytes | None:
+    """Option 60 of the first block that has it."""
+    found = (block.packet.options.get(Option.VENDOR_CLASS_IDENTIFIER) for block in settings)
+    return next((value for value in found if value is not None), None)
+
+
 def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
     """have_pxe_menu: each value from the first block that has it; of option 60 it reads nine octets."""
-    vendor = next(
-        (
-            block.packet.options[Option.VENDOR_CLASS_IDENTIFIER]
-            for block in settings
-            if Option.VENDOR_CLASS_IDENTIFIER in block.packet.options
-        ),
-        b"",
-    )
+    vendor = _vendor_class(settings) or b""
     menu = _first_vendor(settings, SubOption.BOOT_MENU)
     if not vendor.startswith(b"PXEClient") or menu is None:
         return None
@@ -490,6 +489,13 @@ def _uri_host(uri: str) -> IPv4Address | str:
 @lru_cache(maxsize=1024)
 def _discover(machine: Machine, secs: int, broadcast: bool) -> Packet:
     return request(machine, MessageType.DISCOVER, _options(machine), xid=XID, secs=secs, broadcast=broadcast)
+
+
+def _options_with(state: State) -> dict[int, bytes]:
+    """What it sends once it has settings: the vendor class it was told is its own then (captures)."""
+    told = _vendor_class(state.settings)
+    options = _options(state.machine)
+    return options if told is None else {**options, Option.VENDOR_CLASS_IDENTIFIER: told}
 
 
 def _options(machine: Machine) -> dict[int, bytes]:

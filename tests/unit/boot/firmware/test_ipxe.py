@@ -187,6 +187,15 @@ class TestFile:
         assert isinstance(step.end, GiveUp)
         assert step.end.error == "waits at the PXE menu"
 
+    def test_on_4011_it_is_of_the_vendor_class_the_lease_told(self) -> None:
+        """As captured: PXEClient alone where the ACK said so, else its own text with the architecture."""
+        step = hear(begin(), reply(DHCP, lease=True, pxe=True), 0.0)
+        told = hear(step, reply(DHCP, lease=True, pxe=True, kind=MessageType.ACK), 0.0)
+        assert told.sends[0].packet.options[60] == b"PXEClient"
+        step = hear(hear(begin(), reply(DHCP, lease=True), 0.0), reply(PROXY, pxe=True), 0.0)
+        own = hear(step, reply(DHCP, lease=True, kind=MessageType.ACK), 0.0)
+        assert own.sends[0].packet.options[60] == b"PXEClient:Arch:00000:UNDI:002001"
+
     def test_boot_servers_are_heard_by_unicast_only(self) -> None:
         """As booted: two acknowledged broadcasts were passed over, then the list was asked and answered."""
         servers = "08" + "0e" + "8000010a000004" + "8000010a000005"
