@@ -182,7 +182,12 @@ def main() -> NoReturn:
         code = run(sys.argv[1:])
         sys.stderr.flush()
         os._exit(code)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == EXIT_INTERRUPTED:
+        # A thread that still waits for a host that says nothing is not waited for.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 _REMEDIES = {

@@ -66,12 +66,16 @@ def read_present(
             watch(target.address.name, how)
         return result
 
-    with ThreadPoolExecutor(max_workers=max(1, parallel)) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, parallel))
+    try:
         for target, result in zip(targets, pool.map(read, targets), strict=True):
             if isinstance(result, HostError):
                 failed[target.address.name] = str(result)
             else:
                 files[target.address.name], boot_files[target.address.name] = result
+    finally:
+        # All have ended, or this is being interrupted: reading changes nothing and need not be awaited.
+        pool.shutdown(wait=False, cancel_futures=True)
     return Present(files=files, boot_files=boot_files, failed=failed)
 
 

@@ -269,14 +269,16 @@ def test_two_clients_move_seen_on_the_wire_at_every_step_and_back(before):
     old_files = files_of(site)
     code, output = site.make_plan("--detailed-exitcode")
     assert code == 3, output
-    assert "new will answer 2 more clients, 2 of them today's old's; first: 00:80:64:10:00:01" in output
-    assert "old will no longer answer 2 clients, 2 of them go to new; first: 00:80:64:10:00:01" in output
     assert "-dhcp-host=00:80:64:10:00:01,set:in-not-yet-moved" in output
-    assert [line for line in output.splitlines() if line.startswith("step")] == [
-        f"step 1: new (opening): {OPENING}",
-        "step 2: old (final): clients that move boot from the new server",
-        "step 3: new (final): every server has its new configuration",
-    ]
+    told = " ".join(output.split())
+    assert "new will answer 2 more clients, 2 of them today's old's; first: 00:80:64:10:00:01" in told
+    assert "old will no longer answer 2 clients, 2 of them go to new; first: 00:80:64:10:00:01" in told
+    assert (
+        f"step 1: new (opening): {OPENING} "
+        "step 2: old (final): clients that move boot from the new server "
+        "step 3: new (final): every server has its new configuration"
+    ) in told
+    assert "step 4" not in told
     code, output = site.apply("--probe", "office=eth0")
     assert code == 0, output
     moved, left = served_by("10.77.0.8", TC_1), served_by("10.77.0.6", TC_2)
@@ -332,7 +334,7 @@ def test_a_boot_file_that_is_not_the_servers_own_takes_the_wave_back(before):
     finally:
         file.write_bytes(content)
     assert code == 1, output
-    assert "CX706 new.0 from 10.77.0.8 is not the file that lies there" in output
+    assert "CX706 new.0 from 10.77.0.8 is not the file that lies there" in " ".join(output.split())
     record = site.history()[-1]
     assert record["outcome"] == "rolled-back"
     assert files_of(site) == old_files
