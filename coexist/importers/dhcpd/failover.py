@@ -59,7 +59,7 @@ class _Peer:
             semicolon(lexer)
             self.seen.add(whose + token.kind)
         self._complete()
-        self.parser.names.peers.add(self.name)
+        self.parser.names.peers[self.name] = self.lexer.position(start)
         text = f"failover peer {self.name}"
         return FailoverPeer(lexer.position(start), text, self.name, self.address, "primary" in self.seen)
 

@@ -46,6 +46,9 @@ class Token:
         return self.kind in (NAME, NUMBER_OR_NAME) or self.kind in KEYWORDS
 
 
+_REMEDY = "correct the statement that stands here"
+
+
 class Lexer:
     """One file. ``next`` consumes a word, ``peek`` looks at it.
 
@@ -98,7 +101,7 @@ class Lexer:
         self._last = last
         self.at = offset
 
-    def fail(self, message: str, remedy: str = "") -> NoReturn:
+    def fail(self, message: str, remedy: str = _REMEDY) -> NoReturn:
         """Refuse the file at the line the daemon would name."""
         place = self.position(self._last)
         seen = self._peeked
@@ -107,7 +110,7 @@ class Lexer:
             place = looked_at if looked_at.line == place.line else place
         raise InputError([Problem(place, message, remedy)])
 
-    def fail_at(self, offset: int, message: str, remedy: str = "") -> NoReturn:
+    def fail_at(self, offset: int, message: str, remedy: str = _REMEDY) -> NoReturn:
         """Refuse the file at a place of our own, where the daemon names none."""
         raise InputError([Problem(self.position(offset), message, remedy)])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coexist.errors import InputError, Position, Problem
+from coexist.errors import InputError, Problem
 from coexist.importers.dhcpd.bodies import CLASS, GROUP, HOST, ROOT, SHARED, SUBNET, BodyParser
 from coexist.importers.dhcpd.class_declarations import parse_class, parse_old_class, parse_subclass
 from coexist.importers.dhcpd.definitions import parse_option_or_definition, parse_space, semicolon
@@ -54,17 +54,16 @@ def parse_dhcpd(text: str, file: str, read_include: ReadFile | None = None) -> C
     try:
         body = parser.file(ROOT)
     except RecursionError:
-        raise InputError([Problem(Position(file), "the statements are nested too deeply")]) from None
-    for peer in sorted(names.peers - names.referred_peers):
-        raise InputError(
-            [
-                Problem(
-                    Position(file),
-                    f"Failover peer {peer} has no referring pools.",
-                    "refer to each peer in at least one pool",
-                )
-            ]
-        )
+        place = parser.lexer.position(parser.lexer.at)
+        what = "the statements are nested too deeply"
+        raise InputError([Problem(place, what, "take braces and parentheses away")]) from None
+    problems = [
+        Problem(place, f"Failover peer {peer} has no referring pools.", "refer to each peer in a pool")
+        for peer, place in names.peers.items()
+        if peer not in names.referred_peers
+    ]
+    if problems:
+        raise InputError(problems)
     return Configuration(file, body, names.spaces.widths, frozenset(names.spaces.used))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from coexist.errors import Position
 from coexist.importers.dhcpd.definitions import parse_key, parse_zone, semicolon
 from coexist.importers.dhcpd.expressions import ExpressionParser, kind_of
 from coexist.importers.dhcpd.lexer import NAME, NUMBER_OR_NAME, STRING, Lexer
@@ -55,7 +56,7 @@ class Names:
     classes: set[str] = field(default_factory=set)
     hosts: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
-    peers: set[str] = field(default_factory=set)
+    peers: dict[str, Position] = field(default_factory=dict)
     referred_peers: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
     ranges: list[tuple[int, int]] = field(default_factory=list)

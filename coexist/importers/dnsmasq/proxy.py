@@ -39,7 +39,7 @@ def boot_service(
     """
     config = source.config
     answers, others = _answers(source, tags)
-    own = own_lines(config, source.lines.texts, others, late)
+    own = own_lines(config, source.texts, others, late)
     settings |= own.settings
     for number in own.taken:
         source.take(number)

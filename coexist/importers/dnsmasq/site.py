@@ -118,7 +118,11 @@ class _Site:
                     f"The netmask of dhcp-range={item.start} is that of the server's network card;"
                     " /24 is assumed."
                 )
-            network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
+            try:
+                network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
+            except ValueError:
+                self.source.leave(item.line, f"the netmask {item.netmask} is not a run of ones")
+                continue
             result.setdefault(network, []).append(item)
             self.source.take(item.line)
         return list(result.items())
@@ -170,7 +174,7 @@ class _Site:
     def _tftp_settings(self) -> dict[str, Any]:
         """Its TFTP server's own keywords."""
         kept: dict[str, list[Any]] = {}
-        for number, text in enumerate(self.source.lines.texts, start=1):
+        for number, text in enumerate(self.source.texts, start=1):
             keyword, value = split_keyword(text)
             if self.config.tftp and keyword.startswith("tftp-"):
                 kept.setdefault(keyword, []).append(value or True)

@@ -28,7 +28,9 @@ class Source:
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
-        self.config: DnsmasqConfig = read_dnsmasq(lines.texts)
+        # An inventory is UTF-8: a line that is not is left out as a whole.
+        self.texts = ["" if _is_broken(text) else text for text in lines.texts]
+        self.config: DnsmasqConfig = read_dnsmasq(self.texts)
         self.account = Account()
         ranges = self.config.ranges
         self.only_proxy = bool(ranges) and all(item.mode == "proxy" for item in ranges)
@@ -55,7 +57,7 @@ class Source:
 
     def values(self, keyword: str) -> Iterator[tuple[int, str]]:
         """The lines of a keyword: their numbers and values."""
-        for number, text in enumerate(self.lines.texts, start=1):
+        for number, text in enumerate(self.texts, start=1):
             found, value = split_keyword(text)
             if found == keyword:
                 yield number, value
@@ -74,8 +76,15 @@ class Source:
             if not plain or plain.startswith("#") or self.account.is_mentioned(self.place(number)):
                 continue
             keyword, _ = split_keyword(plain)
+            if _is_broken(plain):
+                self.leave(number, "octets that are not UTF-8, which an inventory is")
+                continue
             why = "" if keyword in INCLUDES else _FLAGS.get(keyword, _ELSEWHERE)
             if why:
                 self.leave(number, why)
             else:
                 self.take(number)
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in split_keyword(text)[1])

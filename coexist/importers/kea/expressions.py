@@ -196,7 +196,7 @@ class ExpressionReader:
             return _Value(option=option[0], suboption=option[1])
         kind, text = self._next()
         if kind == "string":
-            return _Value(fixed=text[1:-1].encode())
+            return _Value(fixed=text[1:-1].encode("utf-8", "surrogateescape"))
         if kind == "hex":
             digits = text[2:]
             return _Value(fixed=bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits))

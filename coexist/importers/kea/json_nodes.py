@@ -129,7 +129,7 @@ class _Reader:
         """The file being read."""
         return self.open[-1]
 
-    def fail(self, message: str, remedy: str = "") -> NoReturn:
+    def fail(self, message: str, remedy: str) -> NoReturn:
         here = self.here
         raise InputError([Problem(here.position(min(here.at, len(here.text))), message, remedy)])
 
@@ -201,7 +201,7 @@ class _Reader:
             try:
                 return int(number) if number.lstrip("-").isdigit() else float(number)
             except ValueError:
-                self.fail("this number is too long")
+                self.fail("this number is too long", "write a shorter one")
         word = self.match(_WORD)
         if word is not None:
             return _WORDS[word]

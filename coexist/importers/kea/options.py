@@ -108,7 +108,7 @@ class Definitions:
 
 def _raw(data: str) -> bytes:
     if data.startswith("'") and data.endswith("'") and len(data) > 1:
-        return data[1:-1].encode()
+        return data[1:-1].encode("utf-8", "surrogateescape")
     found = _HEX.match(data.strip())
     if found is None:
         raise Inexpressible("the data are not hexadecimal")
@@ -155,7 +155,7 @@ def _one(kind: str, text: str) -> bytes:
     except (ValueError, KeyError, OverflowError, AddressValueError):
         raise Inexpressible(f"{text!r} is no {kind}") from None
     if kind == "string":
-        return text.replace("\\,", ",").encode()
+        return text.replace("\\,", ",").encode("utf-8", "surrogateescape")
     if kind == "binary":
         return _raw(text)
     if kind == "empty":

@@ -149,6 +149,8 @@ class _Site:
             self._network(network, top, everywhere, lease)
         for subnet in self.dhcp4.items("subnet4"):
             self._network(None, top, everywhere, lease, [subnet])
+        if not self.build.scopes:
+            self._for_nobody(top)
         servers = self.build.servers(
             self.server, self._said(), self.address, [row.address for row in self.clients.values()]
         )
@@ -455,6 +457,7 @@ class _Site:
             if network is not None:
                 usable.append((node, network))
         if not usable:
+            self._for_nobody(middle)
             return
         name = shared.plain("name") if shared is not None else None
         vlan = self.build.add_vlan(name or "", [str(network) for _, network in usable])
@@ -518,6 +521,10 @@ class _Site:
         result["lease_time"] = seconds if seconds is not None else 7200
         self._member_only(node, key)
         return result | scope_fields(steps, self.groups.combined, self._complain)
+
+    def _for_nobody(self, values: _Values) -> None:
+        for step in (*values.fields, *values.options):
+            self._complain(step, "without effect: there is no subnet it could hold for")
 
     def _member_only(self, node: Node, key: str) -> None:
         found = node.get("client-class")

@@ -153,3 +153,26 @@ def test_a_cell_of_any_length_is_told(tmp_path: Path) -> None:
     imported = import_files("macs", [path])
     assert len(imported.clients) == 1
     assert [entry.position.line for entry in imported.not_modelled] == [1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("dnsmasq", b"dhcp-range=10.0.0.10,10.0.0.20,255.0.255.0\n"),
+        ("dnsmasq", b"dhcp-range=10.0.0.0,proxy\npxe-service=x86PC,a,b\xff\ntftp-root=/\xff\nenable-tftp\n"),
+        ("kea", b'{"Dhcp4": {"option-data": [{"name": "root-path", "data": "\xff"}], "subnet4": []}}'),
+    ],
+)
+def test_what_an_inventory_cannot_hold_is_told(kind: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_bytes(content)
+    imported = import_files(kind, [path])
+    assert "\udcff" not in str(imported.tree)
+    assert imported.not_modelled
+
+
+def test_a_failover_peer_nothing_refers_to_is_refused_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "dhcpd.conf"
+    peer = "address 10.0.0.1; peer address 10.0.0.2; secondary;"
+    path.write_text(f'\n\nfailover peer "p" {{ {peer} }}\n')
+    assert f"{path}:3:1: Failover peer p has no referring pools." in problem("dhcpd", path)
