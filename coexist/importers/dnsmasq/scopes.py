@@ -6,10 +6,11 @@ the last one without tags (src/rfc2131.c of 2.90).
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any
 
 from coexist.boot.servers.dnsmasq_conf import BootLine, Range, Tags
-from coexist.errors import Position
+from coexist.errors import InputError, Position, Problem
 from coexist.importers.conditions import NEVER, Inexpressible, Member, spelled_value
 from coexist.importers.dnsmasq.hosts import IGNORED
 from coexist.importers.dnsmasq.source import Source
@@ -38,7 +39,7 @@ class Scopes:
         """The scope of one subnet with its ranges."""
         here = frozenset(r.tag for r in ranges if r.tag)
         scope: dict[str, Any] = {"server": self.server, "vlan": vlan}
-        pools = [self._pool(item) for item in ranges if item.mode == "dynamic" and item.end is not None]
+        pools = [self._pool(item) for item in ranges if item.mode == "dynamic" and self._is_in_subnet(item)]
         if pools:
             scope["pools"] = pools
         lease = next((r.lease_time for r in ranges), 3600)
@@ -60,10 +61,26 @@ class Scopes:
                 why = "without effect: for all its clients another line counts"
                 self.source.account.left_out(place, text, why)
 
+    def _is_in_subnet(self, item: Range) -> bool:
+        """Whether a range has an end, in its own subnet. Raises InputError for one the daemon refuses."""
+        if item.end is None:
+            return False
+        network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
+        if item.end in network:
+            return True
+        if item.netmask is not None:
+            what = f"inconsistent DHCP range: {item.end} is not in {network}"
+            remedy = "correct the range or its netmask"
+            raise InputError([Problem(self.source.place(item.line), what, remedy)])
+        self.source.leave(item.line, f"its end is not in {network}; the netmask must be written to tell it")
+        return False
+
     def _pool(self, item: Range) -> Any:
         assert item.end is not None
-        self.build.leased.append((int(item.start), int(item.end)))
-        text = f"{item.start}-{item.end}"
+        # The daemon turns a range round that ends before it begins (option.c).
+        first, last = sorted((item.start, item.end))
+        self.build.leased.append((int(first), int(last)))
+        text = f"{first}-{last}"
         if not item.filter:
             return text
         try:

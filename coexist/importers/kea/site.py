@@ -513,7 +513,7 @@ class _Site:
         here = [*own_reservations, *(r for r in everywhere if r.is_global)]
         steps = [*steps, *fields, *self._host_steps(here)]
         result: dict[str, Any] = {}
-        pools = self._pools(node, members)
+        pools = self._pools(node, network, members)
         if pools:
             result["pools"] = pools
         seconds = self._lease_time(node) or lease
@@ -562,7 +562,7 @@ class _Site:
 
     # -- pools -----------------------------------------------------------------------------------
 
-    def _pools(self, node: Node, members: Memberships) -> list[Any]:
+    def _pools(self, node: Node, network: IPv4Network, members: Memberships) -> list[Any]:
         result: list[Any] = []
         for pool in node.items("pools"):
             text = pool.plain("pool") or ""
@@ -571,6 +571,10 @@ class _Site:
             except ValueError:
                 pool.leave("a pool without its range")
                 continue
+            if span.first not in network or span.last not in network:
+                # kea-dhcp4 refuses the file: "does not match the prefix of a subnet".
+                what = f"the pool {span} is not in its subnet {network}"
+                raise InputError([Problem(pool.at, what, "correct the range or the subnet")])
             self.build.leased.append((int(span.first), int(span.last)))
             entry = self._pool_for(pool, str(span), members)
             result.append(entry)
