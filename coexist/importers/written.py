@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ NOT_MODELLED_FILE = "not-modelled.md"
 CONFLICTS_FILE = "conflicts.md"
 
 _WIDTH = 110
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -71,8 +73,13 @@ def clients_csv(clients: Sequence[ClientRow]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(used)
-    writer.writerows([getattr(row, column) for column in used] for row in clients)
+    writer.writerows([_cell(getattr(row, column)) for column in used] for row in clients)
     return buffer.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A value on one line: control characters, which a list of clients does not take, become a blank."""
+    return _CONTROL.sub(" ", text).strip()
 
 
 def not_modelled_md(entries: Iterable[NotModelled], sources: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from coexist.errors import InputError
 from coexist.importers import KINDS, import_files
 from coexist.importers.dnsmasq.files import LONGEST_LINE, read_lines
 from coexist.importers.source_files import beside, text_lines
+from coexist.importers.written import clients_csv
 
 INCLUDING = {
     "dhcpd": ('option domain-name "x";\ninclude "{}";\n', "2:9"),
@@ -196,3 +197,9 @@ def test_a_pool_outside_its_subnet_is_refused_as_kea_does(tmp_path: Path) -> Non
     subnet = '{"subnet": "10.0.0.0/24", "pools": [\n{"pool": "10.0.1.1-10.0.1.4"}]}'
     path.write_text('{"Dhcp4": {"subnet4": [' + subnet + "]}}")
     assert f"{path}:2:1: the pool 10.0.1.1-10.0.1.4 is not in its subnet" in problem("kea", path)
+
+
+def test_a_name_stays_on_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_bytes(b"52:54:00:00:00:01,a\rb\n")
+    assert clients_csv(import_files("dnsmasq-hosts", [path]).clients).splitlines()[1].endswith(",a b")
