@@ -168,7 +168,7 @@ def test_a_shared_scope_is_told():
             "site": "two",
             "vlans": {"office": {"id": 10, "subnet": "10.10.0.0/16"}},
             "servers": tree_servers,
-            "scopes": {"office": {"servers": ["s", "t"], "vlan": "office", "pools": ["10.10.1.0-10.10.1.9"]}},
+            "scopes": {"office": {"server": ["s", "t"], "vlan": "office", "pools": ["10.10.1.0-10.10.1.9"]}},
         }
     )
     assert not render_site(inventory).findings
