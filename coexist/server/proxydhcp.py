@@ -18,6 +18,7 @@ from coexist.server.counters import Counters
 from coexist.server.endpoints import IP_PKTINFO, PKTINFO, PXE_MULTICAST, Endpoint, Endpoints
 from coexist.server.logs import Log
 from coexist.server.loop import Loop, Timer
+from coexist.server.offers import OfferWatch
 from coexist.server.seen import Client, ClientsSeen
 from coexist.server.segments import Ancillary, Target, Together
 from coexist.wire.bootp import Packet, decode, encode
@@ -78,9 +79,9 @@ class ProxyDhcp:
         self.registers = registers
         self.alternate = sock.getsockname()[1] != role
         self.pxe_servers: set[bytes] = set()
-        # Reads what other servers answered; called before a packet is decided on, since what they said
-        # earlier may wait on its own socket behind it.
-        self.hear: Callable[[], object] | None = None
+        # What other servers answered is read before a packet is decided on, since what they said earlier
+        # may wait on its own socket behind it.
+        self.watch: OfferWatch | None = None
         # Packets come so fast that they are gathered, and their answers leave together.
         self.storm = False
         self._endpoints = Endpoints(role)
@@ -142,7 +143,7 @@ class ProxyDhcp:
         endpoints = self._endpoints.known
         endpoint = only = self._endpoints.only
         receive_from = self.sock.recvfrom
-        hear = self.hear
+        watch = self.watch
         wall = time.time()
         for count in range(_BATCH):
             try:
@@ -157,8 +158,8 @@ class ProxyDhcp:
                 # ENETDOWN and the like are reported once by the socket; it goes on working afterwards.
                 self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 return count
-            if hear is not None:
-                hear()
+            if watch is not None:
+                watch.drain()
             if only is None:
                 info = ancillary[0][2] if ancillary else b""
                 try:
@@ -167,6 +168,8 @@ class ProxyDhcp:
                     endpoint = self._endpoints.find(info)
             if endpoint is not None:
                 self.receive(endpoint, data, source, now, wall)
+                if watch is not None:
+                    watch.recall(int.from_bytes(data[28:34], "big"), now)
             else:
                 self.counters.decisions[self.role, "NOT_LISTENED"] += 1
         return _BATCH

@@ -358,7 +358,7 @@ class BootServer:
                 self.watch.close()
                 self.watch = None
             if proxy is not None:
-                proxy.hear = None
+                proxy.watch = None
             return
         if self.watch is None:
             try:
@@ -370,7 +370,7 @@ class BootServer:
             self.watch.start()
         self.watch.own = {listen.address.packed for listen in config.listen}
         self.watch.pxe_servers = proxy.pxe_servers
-        proxy.hear = self.watch.drain
+        proxy.watch = self.watch
 
     def _watch_interfaces(self) -> None:
         try:

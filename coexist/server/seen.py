@@ -118,6 +118,11 @@ class ClientsSeen:
         """A client that was seen."""
         return self.clients.get(mac)
 
+    def trying(self, mac: int, now: float) -> Client | None:
+        """A client whose boot attempt is under way."""
+        client = self.clients.get(mac)
+        return client if client is not None and now - client.last < ATTEMPT_ENDS_AFTER else None
+
     def learn(self, address: str, mac: int) -> None:
         """A DHCP packet said that the client uses this address."""
         addresses = self.addresses

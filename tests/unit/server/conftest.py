@@ -185,7 +185,7 @@ class Wire:
         self.watch = OfferWatch(self.loop, self.on_68, clients, self.proxy.probes)
         self.watch.pxe_servers = self.proxy.pxe_servers
         self.watch.own = {HERE.packed}
-        self.proxy.hear = self.watch.drain
+        self.proxy.watch = self.watch
         self.proxy.start()
 
     def send(self, packet: Packet, to: socket.socket) -> None:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from coexist.server.offers import OfferWatch
 from coexist.wire.bootp import Packet
 from tests.unit.server.conftest import PATIENCE, THIN, Wire, discover
 
@@ -43,11 +44,12 @@ def test_what_was_decided_leaves_although_something_fails_behind_it(wire):
     wire.use()
     heard = iter((None, None, OSError("disk full")))
 
-    def hear() -> None:
-        if error := next(heard):
-            raise error
+    class Breaks(OfferWatch):
+        def drain(self) -> None:
+            if error := next(heard):
+                raise error
 
-    wire.proxy.hear = hear
+    wire.proxy.watch = Breaks(wire.loop, wire.on_68, wire.proxy.clients, wire.proxy.probes)
     with pytest.raises(OSError, match="disk full"):
         drained(wire, [discover(THIN, xid=number) for number in (1, 2, 3)], storm=True)
     assert [answer[4:8] for answer in answers(wire, 2)] == [b"\0\0\0\1", b"\0\0\0\2"]
