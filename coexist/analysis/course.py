@@ -367,9 +367,10 @@ class Course:
             node.trace = Link(node.trace, "reply", earliest, name, reply)
             self._numbers += 1
             source = listener.address
-            known = (source, reply.source_port, _is_broadcast(reply), reply.packet)
+            broadcast = _is_broadcast(reply)
+            known = (source, reply.source_port, broadcast, reply.packet)
             heard = self._interned.setdefault(
-                known, Heard(reply.packet, source, reply.source_port, _is_broadcast(reply))
+                known, Heard(reply.packet, source, reply.source_port, broadcast)
             )
             latest = reply.latest - self.ahead + spread + self.segment.jitter
             item = _Item(earliest, latest, self._numbers, name, heard, reply)

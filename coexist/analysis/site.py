@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -22,6 +22,7 @@ from coexist.analysis.topology import Topology
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program, Server
+from coexist.inventory.values import option_bytes
 
 if TYPE_CHECKING:
     from coexist.analysis.schedule import Schedule
@@ -174,6 +175,18 @@ class AnalysedSite:
                 if any(s in hearing and hearing[s].heard for s in self.site.scopes[name].servers)
             )
         return found
+
+    def withheld(self, case: Case) -> Iterator[tuple[int, int, str]]:
+        """Options that the intent promises a class and a scope it hears does not give it, or gives it
+        otherwise: number of the rule of the intent, code, scope."""
+        number = case.intended.rule
+        if number is None:
+            return
+        for code, wanted in self.site.intent[number].options.items():
+            for name in self.heard_scopes(case.client.vlan):
+                given = self.scopes.handed(name, case.client).options.get(code)
+                if given is None or option_bytes(code, given[0]) != option_bytes(code, wanted):
+                    yield number, code, name
 
     def schedule(self, firmware: str) -> Schedule | None:
         """When a firmware asks; None for those that wait for no second answer."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any
 
-from coexist.importers.groups import Names
+from coexist.importers.groups import Names, as_name
+from coexist.importers.imported import ClientRow
 
 _NOWHERE = IPv4Address("192.0.2.1")
 
@@ -53,6 +54,23 @@ class SiteBuilder:
             if any(wanted in IPv4Network(net) for net in as_list(vlan["subnet"])):
                 return name
         return None
+
+    def tree(
+        self,
+        name: str,
+        servers: dict[str, dict[str, Any]],
+        groups: dict[str, dict[str, Any]],
+        clients: Sequence[ClientRow],
+    ) -> dict[str, Any]:
+        """The inventory of a source; ``name`` is what the source, or its file, is called."""
+        tree: dict[str, Any] = {"site": as_name(name, "site"), "vlans": self.vlans, "servers": servers}
+        if self.scopes:
+            tree["scopes"] = self.scopes
+        if groups:
+            tree["groups"] = groups
+        if clients:
+            tree["clients"] = "clients.csv"
+        return tree
 
     # -- servers ---------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from coexist.importers.conditions import (
     spelled_value,
     test,
 )
-from coexist.importers.groups import GroupBook, as_name
+from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.program import Step, guarded, scope_fields
 from coexist.importers.site_builder import SiteBuilder
@@ -171,24 +171,13 @@ class _Site:
         servers = self.build.servers(
             self.server, said, self.address, [row.address for row in self.clients.values()]
         )
-        tree: dict[str, Any] = {
-            "site": as_name(Path(self.file).stem, "site"),
-            "vlans": self.build.vlans,
-            "servers": servers,
-        }
-        if self.build.scopes:
-            tree["scopes"] = self.build.scopes
-        if self.groups.groups:
-            tree["groups"] = self.groups.groups
-        if self.clients:
-            tree["clients"] = "clients.csv"
         for element in self.root.left():
             self._left(element)
         rows = [
             replace(row, tags=" ".join(self.groups.tags.get(mac, ()))) for mac, row in self.clients.items()
         ]
         return Imported(
-            tree=tree,
+            tree=self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows),
             clients=rows,
             not_modelled=self.account.close(()),
             comments={"": self.build.notes},

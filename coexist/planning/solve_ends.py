@@ -67,8 +67,10 @@ def in_the_way(site: AnalysedSite, case: Case) -> tuple[str, ...]:
     strangers = tuple(name for name in case.responders if name not in case.intended.servers)
     if not strangers or not arrives(site, case):
         return strangers
+    if stays(site, case):
+        return ()
     taking = {winner for _, silent in turns(case) for winner in site.second_winners(case.client, silent)}
-    return tuple(name for name in strangers if name in taking and not stays(site, case))
+    return tuple(name for name in strangers if name in taking)
 
 
 def arrives(site: AnalysedSite, case: Case, without: frozenset[str] = frozenset()) -> bool:

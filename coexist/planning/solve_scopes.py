@@ -8,7 +8,6 @@ from typing import Any
 from coexist.analysis.scopes import Handed
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.inventory.documents import Path
-from coexist.inventory.values import option_bytes
 from coexist.planning.draft import Draft
 from coexist.planning.solve_ends import Flaw, flaws, holds, spares, stays, turns, weight
 from coexist.planning.solve_report import Impossible
@@ -141,14 +140,7 @@ def lease_options(draft: Draft) -> None:
     site = draft.site
     missing: dict[tuple[str, int], None] = {}
     for case in site.cases:
-        number = case.intended.rule
-        if number is None:
-            continue
-        for code, wanted in site.site.intent[number].options.items():
-            for name in site.heard_scopes(case.client.vlan):
-                given = site.scopes.handed(name, case.client).options.get(code)
-                if given is None or option_bytes(code, given[0]) != option_bytes(code, wanted):
-                    missing[name, number] = None
+        missing |= {(name, number): None for number, _, name in site.withheld(case)}
     for name, number in missing:
         intent = site.site.intent[number]
         if any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):

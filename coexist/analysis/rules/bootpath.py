@@ -195,16 +195,11 @@ def option_missing_from_lease(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[tuple[int, int], list[ClientClass]] = defaultdict(list)
     places: dict[tuple[int, int], tuple[Path, str]] = {}
     for case in site.cases:
-        number = case.intended.rule
-        if number is None:
-            continue
-        for code, wanted in site.site.intent[number].options.items():
-            for name in site.heard_scopes(case.client.vlan):
-                given = site.scopes.handed(name, case.client).options.get(code)
-                if given is None or option_bytes(code, given[0]) != option_bytes(code, wanted):
-                    what = f"the scope {name} gives option {code} {'as ' + str(given[0]) if given else 'not at all'}"
-                    found[number, code].append(case.client)
-                    places[number, code] = (given[1] if given else ("scopes", name), what)
+        for number, code, name in site.withheld(case):
+            given = site.scopes.handed(name, case.client).options.get(code)
+            what = f"the scope {name} gives option {code} {'as ' + str(given[0]) if given else 'not at all'}"
+            found[number, code].append(case.client)
+            places[number, code] = (given[1] if given else ("scopes", name), what)
     for (number, code), clients in found.items():
         path, what = places[number, code]
         wanted = site.site.intent[number].options[code]

@@ -43,7 +43,7 @@ from coexist.importers.dhcpd.meaning import Facts
 from coexist.importers.dhcpd.parser import parse_dhcpd
 from coexist.importers.dhcpd.pools import PoolBook
 from coexist.importers.dhcpd.syntax import Configuration
-from coexist.importers.groups import GroupBook, as_name
+from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
 from coexist.importers.site_builder import SiteBuilder
@@ -138,21 +138,10 @@ class _Site:
         self._authoritative()
         self._unused_names()
         servers = self._servers()
-        tree: dict[str, Any] = {
-            "site": as_name(self._site_name(), "site"),
-            "vlans": self.build.vlans,
-            "servers": servers,
-        }
-        if self.build.scopes:
-            tree["scopes"] = self.build.scopes
-        if self.groups.groups:
-            tree["groups"] = self.groups.groups
         clients = self.hosts.rows(self.groups.tags, self.server if self.groups.known else "")
-        if clients:
-            tree["clients"] = "clients.csv"
         left = self.account.close(every_statement(self.configuration.body))
         return Imported(
-            tree=tree,
+            tree=self.build.tree(self._site_name(), servers, self.groups.groups, clients),
             clients=clients,
             not_modelled=left,
             comments={"": self.build.notes},

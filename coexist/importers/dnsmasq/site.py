@@ -21,7 +21,7 @@ from coexist.importers.dnsmasq.proxy import boot_service
 from coexist.importers.dnsmasq.scopes import Scopes
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook, leave_unasked, read_matches, read_rules
-from coexist.importers.groups import GroupBook, as_name
+from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.site_builder import SiteBuilder, one_or_list, stand_on, stands_on
 
@@ -68,24 +68,13 @@ class _Site:
         else:
             self._own_name(servers[self.server])
             self._stand_everywhere(servers[self.server], proxied)
-        tree: dict[str, Any] = {
-            "site": as_name(Path(self.file).stem, "site"),
-            "vlans": self.build.vlans,
-            "servers": servers,
-        }
-        if self.build.scopes:
-            tree["scopes"] = self.build.scopes
-        if self.groups.groups:
-            tree["groups"] = self.groups.groups
         rows = self.machines.rows(self.server, self.build.home_of)
-        if rows:
-            tree["clients"] = "clients.csv"
         self.scopes.leave_idle()
         if not self.source.only_proxy:
             leave_unasked(self.source)
         self.source.settle()
         return Imported(
-            tree=tree,
+            tree=self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows),
             clients=rows,
             not_modelled=self.source.account.close(()),
             comments={"": self.build.notes},

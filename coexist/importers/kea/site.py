@@ -25,7 +25,7 @@ from coexist.importers.conditions import (
     spelled_value,
     test,
 )
-from coexist.importers.groups import GroupBook, as_name
+from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.kea.classes import ClassBook, Memberships
 from coexist.importers.kea.json_nodes import Node, read_json
@@ -154,18 +154,7 @@ class _Site:
         servers = self.build.servers(
             self.server, self._said(), self.address, [row.address for row in self.clients.values()]
         )
-        tree: dict[str, Any] = {
-            "site": as_name(Path(self.file).stem, "site"),
-            "vlans": self.build.vlans,
-            "servers": servers,
-        }
-        if self.build.scopes:
-            tree["scopes"] = self.build.scopes
-        if self.groups.groups:
-            tree["groups"] = self.groups.groups
         clients = self._rows()
-        if clients:
-            tree["clients"] = "clients.csv"
         self.classes.leave_idle()
         for definition, node in self._defined:
             if definition not in self.definitions.used:
@@ -173,7 +162,7 @@ class _Site:
         for node, name in self.tree.left():
             self.account.left_out(node.at, _shown(name, node), node.why or _WHY.get(name, "not understood"))
         return Imported(
-            tree=tree,
+            tree=self.build.tree(Path(self.file).stem, servers, self.groups.groups, clients),
             clients=clients,
             not_modelled=self.account.close(()),
             comments={"": self.build.notes},
