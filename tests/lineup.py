@@ -17,13 +17,13 @@ from coexist.analysis.world import Listener, Segment, World
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Firmware
+from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival, ServerModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.kea import KeaModel
-from coexist.boot.servers.lease import Lease
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from coexist.importers.dhcpd.answers import DhcpdAnswers
@@ -259,7 +259,7 @@ def _kea(server: Mapping[str, Any], file: str) -> KeaModel:
         lease_time=600,
     )
 
-    def leases(arrival: Arrival) -> Lease | str:
+    def leases(arrival: Arrival) -> Lease | NoLease:
         return lease
 
     return KeaModel(name=server["name"], leases=leases)

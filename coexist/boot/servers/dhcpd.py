@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
+from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.boot.servers.generic import relay_or
-from coexist.boot.servers.lease import Lease, LeaseSource
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -46,7 +46,7 @@ class DhcpdModel(Stateless):
     """ISC dhcpd. ``ping_check``: as ``ping-check`` says (true by default). ``latency``: seconds."""
 
     name: str
-    leases: LeaseSource
+    leases: Leases
     ping_check: bool = True
     latency: float = 0.0
     assumptions: tuple[str, ...] = ()
@@ -68,8 +68,8 @@ class DhcpdModel(Stateless):
 
     def _offer(self, state: DhcpdState, arrival: Arrival) -> Reaction:
         lease = self.leases(arrival)
-        if isinstance(lease, str):
-            return _silent(state, lease)
+        if isinstance(lease, NoLease):
+            return _silent(state, lease.why)
         if arrival.packet.secs < lease.min_secs:
             return _silent(state, f"secs is {arrival.packet.secs}, min-secs {lease.min_secs}")
         if state.pinging is not None and arrival.at < state.pinging:
@@ -85,8 +85,8 @@ class DhcpdModel(Stateless):
 
     def _acknowledge(self, state: DhcpdState, arrival: Arrival) -> Reaction:
         lease = self.leases(arrival)
-        if isinstance(lease, str):
-            return _silent(state, lease)
+        if isinstance(lease, NoLease):
+            return _silent(state, lease.why)
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
         own = lease.server_id or arrival.address
         if chosen is not None and chosen != own.packed:

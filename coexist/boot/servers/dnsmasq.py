@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from coexist.boot.leases.lease import Leases, NoLease
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
@@ -29,7 +30,6 @@ from coexist.boot.servers.dnsmasq_replies import (
     tags_match,
 )
 from coexist.boot.servers.generic import architecture_of, relay_or
-from coexist.boot.servers.lease import LeaseSource
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.wire.bootp import BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
@@ -95,7 +95,7 @@ class DnsmasqModel:
     clients: MacSet = EVERYONE
     architectures: frozenset[int] | None = None
     delay_for: tuple[tuple[MacSet, int], ...] = ()
-    leases: LeaseSource | None = None
+    leases: Leases | None = None
     assumptions: tuple[str, ...] = ()
 
     @property
@@ -405,8 +405,8 @@ class DnsmasqModel:
         elif asked.message_type is not MessageType.DISCOVER:
             return "not a message that leads to a lease"
         leased = self.leases(arrival) if self.leases is not None else None
-        if isinstance(leased, str):
-            return leased
+        if isinstance(leased, NoLease):
+            return leased.why
         address = host.address if host is not None and host.address is not None else None
         if leased is not None:
             address = leased.yiaddr

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.dnsmasq_conf import BootLine, DnsmasqConfig, OptionLine, Range, Service
-from coexist.boot.servers.lease import Lease
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption

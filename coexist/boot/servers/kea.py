@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.boot.servers.generic import relay_or
-from coexist.boot.servers.lease import Lease, LeaseSource
 from coexist.wire.bootp import BOOTREPLY, Packet
 from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import decode_suboptions
@@ -33,7 +33,7 @@ class KeaModel(Stateless):
     """Kea, and with its own name another server that leases likewise. ``latency``: seconds."""
 
     name: str
-    leases: LeaseSource
+    leases: Leases
     latency: float = 0.0
     echoes_client_id: bool = True
     assumptions: tuple[str, ...] = ()
@@ -49,8 +49,8 @@ class KeaModel(Stateless):
         if kind not in (MessageType.DISCOVER, MessageType.REQUEST):
             return Reaction(state=state, unanswered=Unanswered(why="not a message it answers"))
         lease = self.leases(arrival)
-        if isinstance(lease, str):
-            return Reaction(state=state, unanswered=Unanswered(why=lease))
+        if isinstance(lease, NoLease):
+            return Reaction(state=state, unanswered=Unanswered(why=lease.why))
         if arrival.packet.secs < lease.min_secs:
             why = f"secs is {arrival.packet.secs}, its threshold {lease.min_secs}"
             return Reaction(state=state, unanswered=Unanswered(why=why))

@@ -1,16 +1,12 @@
-"""What a DHCP server leases to a client, before its product puts it into a packet.
-
-`Scopes` reads it from the inventory's scopes and their rules; another source (a daemon's own file)
-delivers the same `Lease` by its own means.
-"""
+"""What the inventory's scopes and their rules lease to a client."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Protocol
 
+from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.policy import architecture_codes
 from coexist.boot.request import is_ipxe
 from coexist.boot.responder import Arrival
@@ -23,42 +19,6 @@ from coexist.inventory.values import option_bytes
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option
-
-_NETMASK = IPv4Address("255.255.255.0")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """An address and what comes with it. Lease time in seconds.
-
-    ``options``: everything configured for this client, in the order of configuration, whether the client
-    asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
-    its own. ``reserved``: the address is the client's own (never pinged). ``min_secs``: the threshold on
-    its ``secs``.
-    """
-
-    yiaddr: IPv4Address
-    netmask: IPv4Address = _NETMASK
-    siaddr: IPv4Address = UNSPECIFIED
-    file: bytes = b""
-    sname: bytes = b""
-    options: Mapping[int, bytes] = field(default_factory=dict)
-    forced: frozenset[int] = frozenset()
-    requested: tuple[int, ...] | None = None
-    lease_time: int = 43200
-    reserved: bool = False
-    min_secs: int = 0
-    always_broadcast: bool = False
-    ping: bool | None = None
-    server_id: IPv4Address | None = None
-    rule: str = ""
-
-
-class LeaseSource(Protocol):
-    """Delivers the lease of a client, or the reason why it gets none."""
-
-    def __call__(self, arrival: Arrival) -> Lease | str:
-        """The lease for the packet that arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +93,16 @@ class CompiledScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scopes:
-    """The scopes one server serves, as a `LeaseSource`."""
+    """The scopes one server serves."""
 
     scopes: tuple[CompiledScope, ...]
 
-    def __call__(self, arrival: Arrival) -> Lease | str:
+    def __call__(self, arrival: Arrival) -> Lease | NoLease:
         """The lease in the first scope of the client's wire that has an address for it; its own subnet
         first."""
         packet = arrival.packet
         near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
-        reason = "it has no scope for this subnet"
+        reason = NoLease(why="it has no scope for this subnet")
         for scope in sorted(self.scopes, key=lambda scope: near not in scope.subnet):
             if not any(near in subnet for subnet in scope.wire):
                 continue
@@ -153,13 +113,13 @@ class Scopes:
         return reason
 
 
-def _lease(scope: CompiledScope, packet: Packet) -> Lease | str:
+def _lease(scope: CompiledScope, packet: Packet) -> Lease | NoLease:
     own = scope.reserved(packet.mac)
     address = own
     if address is None:
         address = next((first for first, clients in scope.pools if packet.mac in clients), None)
         if address is None:
-            return "no pool of its scope is for this client"
+            return NoLease(why="no pool of its scope is for this client")
     siaddr: IPv4Address | None = None
     file: bytes | None = None
     options: dict[int, bytes] = {}
@@ -168,7 +128,8 @@ def _lease(scope: CompiledScope, packet: Packet) -> Lease | str:
         if not rule.fits(packet):
             continue
         if rule.ignore:
-            return f"a rule of the scope ignores it{' (' + rule.name + ')' if rule.name else ''}"
+            named = f" ({rule.name})" if rule.name else ""
+            return NoLease(why=f"a rule of the scope ignores it{named}")
         program = rule.program(packet)
         if program is not None and file is None:
             file = program[0]

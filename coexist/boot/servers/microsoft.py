@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 
+from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.generic import GenericModel
 from coexist.boot.servers.kea import KeaModel
-from coexist.boot.servers.lease import Lease, LeaseSource
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
@@ -29,12 +29,12 @@ CONFIGMGR_ASSUMPTIONS = (
 )
 
 
-def windows_dhcp(name: str, leases: LeaseSource, latency: float = 0.0) -> KeaModel:
+def windows_dhcp(name: str, leases: Leases, latency: float = 0.0) -> KeaModel:
     """Windows DHCP Server: leases as Kea's, with siaddr and NULs as Windows has them."""
 
-    def lease(arrival: Arrival) -> Lease | str:
+    def lease(arrival: Arrival) -> Lease | NoLease:
         found = leases(arrival)
-        if isinstance(found, str):
+        if isinstance(found, NoLease):
             return found
         options = dict(found.options)
         for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival
-from coexist.boot.servers.lease import Lease
 from coexist.importers.dhcpd.syntax import (
     Assign,
     Atom,
@@ -95,7 +95,7 @@ class _Values:
 
 
 class DhcpdAnswers:
-    """A `LeaseSource` made of a configuration file."""
+    """The leases of a configuration file."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.machines: list[_Machine] = []
@@ -154,20 +154,20 @@ class DhcpdAnswers:
 
     # -- one packet ------------------------------------------------------------------------------
 
-    def __call__(self, arrival: Arrival) -> Lease | str:
+    def __call__(self, arrival: Arrival) -> Lease | NoLease:
         """The lease for a packet, or why there is none."""
         packet = arrival.packet
         near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
         network = next((n for n in self.networks if near in n.network), None)
         if network is None:
-            return "it declares no subnet there"
+            return NoLease(why="it declares no subnet there")
         mac = packet.chaddr[: packet.hlen]
         machines = [m for m in self.machines if mac in m.macs]
         evaluation = _Evaluation(packet, bool(machines), self.classes)
         try:
             return self._lease(network, machines, evaluation)
         except _NoAnswerError as reason:
-            return str(reason)
+            return NoLease(why=str(reason))
 
     def _lease(self, network: _Network, machines: list[_Machine], evaluation: _Evaluation) -> Lease:
         members = evaluation.members()

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival
-from coexist.boot.servers.lease import Lease
 from coexist.importers.dhcpd.answers import DhcpdAnswers
 from coexist.importers.dhcpd.parser import parse_dhcpd
 from coexist.wire.bootp import UNSPECIFIED, Packet
@@ -20,7 +20,7 @@ ARCH = "option arch code 93 = unsigned integer 16;\n"
 
 def lease(
     text: str, *, mac: str = MAC, options: dict[int, bytes] | None = None, giaddr: str = "0.0.0.0"
-) -> Lease | str:
+) -> Lease | NoLease:
     sent = {53: b"\1", 60: b"PXEClient:Arch:00007:UNDI:003000", 93: b"\0\7", **(options or {})}
     packet = Packet(op=1, chaddr=mac_bytes(parse_mac(mac)), options=sent, giaddr=IPv4Address(giaddr))
     arrival = Arrival(
@@ -110,8 +110,8 @@ def test_who_gets_nothing(line: str, reason: str) -> None:
     if not line.startswith("pool"):
         inner = SUBNET.format(line)
     answer = lease(inner)
-    assert isinstance(answer, str)
-    assert reason in answer
+    assert isinstance(answer, NoLease)
+    assert reason in answer.why
 
 
 def test_a_relayed_packet_is_of_the_relays_subnet() -> None:

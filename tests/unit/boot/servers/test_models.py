@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Machine
+from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival, Reaction, ServerModel
 from coexist.boot.servers import models_for
 from coexist.boot.servers.coexist import boot_policy, boot_server_config, list_members
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.generic import GenericModel
 from coexist.boot.servers.kea import KeaModel
-from coexist.boot.servers.lease import Lease
 from coexist.boot.servers.openthinclient import OpenThinClientModel
 from coexist.inventory.loader import inventory_from_tree
 from coexist.inventory.macset import MacSet

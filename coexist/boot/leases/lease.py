@@ -1,0 +1,110 @@
+"""A lease: what is configured for one client, before its server's product puts it into a packet.
+
+Whoever knows it (an inventory's scopes, a daemon's own file) is a `LeaseSource`. What a product adds, leaves
+out, orders and pads is its model's (``boot/servers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Literal, Protocol, TypeAlias
+
+from coexist.boot.responder import Arrival
+from coexist.errors import Position
+from coexist.inventory.documents import Path
+from coexist.inventory.macset import MacSet
+from coexist.inventory.models import OptionTest
+from coexist.wire.bootp import UNSPECIFIED
+
+NETMASK = IPv4Address("255.255.255.0")
+
+Origin: TypeAlias = Path | Position
+"""Where a value stands: a path of the inventory, or a place in a file that somebody wrote."""
+
+FieldName: TypeAlias = Literal["yiaddr", "siaddr", "sname", "file", "lease_time", "min_secs"]
+"""A header field (RFC 2131 section 2), or what else a lease says beside its options."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """An address and what comes with it. Lease time in seconds.
+
+    ``options``: everything configured for this client, in the order of configuration, whether the client
+    asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
+    its own. ``reserved``: the address is the client's own (never pinged). ``min_secs``: the threshold on
+    its ``secs``. ``origins``: where each option (by code) and field (by name) comes from.
+    """
+
+    yiaddr: IPv4Address
+    netmask: IPv4Address = NETMASK
+    siaddr: IPv4Address = UNSPECIFIED
+    file: bytes = b""
+    sname: bytes = b""
+    options: Mapping[int, bytes] = field(default_factory=dict)
+    forced: frozenset[int] = frozenset()
+    requested: tuple[int, ...] | None = None
+    lease_time: int = 43200
+    reserved: bool = False
+    min_secs: int = 0
+    always_broadcast: bool = False
+    ping: bool | None = None
+    server_id: IPv4Address | None = None
+    rule: str = ""
+    origins: Mapping[int | FieldName, Origin] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoLease:
+    """Why a client is leased nothing, and the line that says so, if a line does."""
+
+    why: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCondition:
+    """A condition that only the running daemon can decide: a script, a database, a hook, the state of a
+    lease.
+
+    ``what``: what decides it, as a part of a sentence. Both its branches are raced.
+    """
+
+    origin: Origin
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distinctions:
+    """By what a lease source tells packets apart: all clients with equal answers here get equal leases.
+
+    ``clients``: sets of MACs it compares with, each with its origin. ``tests``: comparisons of options
+    (60, 77, 93 and any other). ``reserved``: MACs with an address of their own.
+    """
+
+    clients: tuple[tuple[MacSet, Origin], ...] = ()
+    tests: tuple[OptionTest, ...] = ()
+    reserved: MacSet | None = None
+
+
+Leases: TypeAlias = Callable[[Arrival], Lease | NoLease]
+"""What a model asks: the lease for a packet."""
+
+
+class LeaseSource(Protocol):
+    """Delivers the lease of a client, or the reason why it gets none."""
+
+    @property
+    def opens(self) -> tuple[OpenCondition, ...]:
+        """The conditions only the running daemon can decide; empty where all is known."""
+
+    def closed(self, decided: Mapping[OpenCondition, bool]) -> LeaseSource:
+        """The same source with some of its open conditions decided; one that is not counts as false."""
+
+    @property
+    def distinctions(self) -> Distinctions:
+        """By what it tells packets apart."""
+
+    def __call__(self, arrival: Arrival) -> Lease | NoLease:
+        """The lease for the packet that arrived."""
