@@ -35,6 +35,16 @@ class Problem:
         return f"{self.position}: {self.message}" + (f"; {self.remedy}" if self.remedy else "")
 
 
+def unreadable(
+    error: OSError,
+    place: Position,
+    name: str = "the file",
+    remedy: str = "check its name and permissions",
+) -> Problem:
+    """That a file cannot be read, in the words of the operating system."""
+    return Problem(place, f"{name} cannot be read: {error.strerror}", remedy)
+
+
 class CoexistError(Exception):
     """Something could not be done; the text is one sentence for the person at the terminal."""
 

@@ -27,9 +27,9 @@ from coexist.boot.servers.kea import KeaModel
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from coexist.importers.dhcpd.answers import DhcpdAnswers
-from coexist.importers.dhcpd.parser import parse_dhcpd
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
+from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import parse_mac
 from coexist.wire.options import OptionInput, encode_option_value

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.imported import Imported
-from coexist.importers.source_files import beside, files_of, read_export, read_octets, read_text
+from coexist.languages.source_files import beside, files_of, read_export, read_octets, read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

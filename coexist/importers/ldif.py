@@ -19,7 +19,7 @@ from coexist.importers.account import Account
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.lists import Machines
-from coexist.importers.source_files import text_lines
+from coexist.languages.source_files import text_lines
 from coexist.wire.mac import format_mac, parse_mac
 
 _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9.;-]*)(::|:<|:)[ ]*(.*)", re.DOTALL)

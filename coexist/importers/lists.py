@@ -16,7 +16,7 @@ from coexist.importers.addresses import why_nobody
 from coexist.importers.dnsmasq.files import Lines
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
-from coexist.importers.source_files import text_lines
+from coexist.languages.source_files import text_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
 

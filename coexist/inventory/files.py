@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from coexist.errors import Position, Problem
+from coexist.errors import Position, Problem, unreadable
 from coexist.inventory.values import closest
 
 
@@ -33,13 +33,3 @@ def read_named(root: Path, name: str, place: Position, problems: list[Problem]) 
         return None
     problems.append(Problem(place, f"{name} is a directory or a device, not a file", "name a CSV file"))
     return None
-
-
-def unreadable(
-    error: OSError,
-    place: Position,
-    name: str = "the file",
-    remedy: str = "check its name and permissions",
-) -> Problem:
-    """That a file cannot be read, in the words of the operating system."""
-    return Problem(place, f"{name} cannot be read: {error.strerror}", remedy)

@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from coexist.errors import InputError, Position, Problem
+from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import UTF_16_MARKS, SourceMap, read_yaml
 from coexist.inventory.documents import Path as TreePath
-from coexist.inventory.files import read_named, shown, unreadable
+from coexist.inventory.files import read_named, shown
 from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import Site

@@ -20,10 +20,9 @@ from coexist.boot.policy import (
     Selecting,
     compile_policy,
 )
-from coexist.errors import InputError, Position, Problem
+from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml
-from coexist.inventory.files import unreadable
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.validation import problem_of
 from coexist.server.checks import cautions, mistakes, selectors

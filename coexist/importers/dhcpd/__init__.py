@@ -1,1 +1,1 @@
-"""ISC dhcpd.conf: its language, and what it means for an inventory."""
+"""ISC dhcpd.conf: what it means for an inventory."""

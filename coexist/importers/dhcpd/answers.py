@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.syntax import (
     Assign,
     Atom,
     Binary,
@@ -47,7 +47,7 @@ from coexist.importers.dhcpd.syntax import (
     Switch,
     Variable,
 )
-from coexist.importers.dhcpd.syntax import If as Conditional
+from coexist.languages.dhcpd.syntax import If as Conditional
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes, parse_mac
 from coexist.wire.options import Option

@@ -16,10 +16,10 @@ from coexist.importers.conditions import (
     test,
 )
 from coexist.importers.dhcpd.execution import Interpreter
-from coexist.importers.dhcpd.levels import ClassPart, Level, Outline
 from coexist.importers.dhcpd.meaning import Facts, condition_of
-from coexist.importers.dhcpd.syntax import Binary, Data, Expression
 from coexist.importers.groups import GroupBook
+from coexist.languages.dhcpd.levels import ClassPart, Level, Outline
+from coexist.languages.dhcpd.syntax import Binary, Data, Expression
 
 
 @dataclass(slots=True)

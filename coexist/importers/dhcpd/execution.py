@@ -8,9 +8,18 @@ from ipaddress import IPv4Address
 
 from coexist.importers.account import Account
 from coexist.importers.conditions import ALWAYS, Condition, Inexpressible, spelled_value
-from coexist.importers.dhcpd.levels import Level, Outline
 from coexist.importers.dhcpd.meaning import Facts, condition_of, constant, looked_up
-from coexist.importers.dhcpd.syntax import (
+from coexist.importers.program import (
+    FILENAME,
+    IGNORE,
+    NEXT_SERVER,
+    Branch,
+    Key,
+    Step,
+    chosen,
+)
+from coexist.languages.dhcpd.levels import Level, Outline
+from coexist.languages.dhcpd.syntax import (
     Assign,
     Binary,
     Case,
@@ -20,15 +29,6 @@ from coexist.importers.dhcpd.syntax import (
     SetVariable,
     Statement,
     Switch,
-)
-from coexist.importers.program import (
-    FILENAME,
-    IGNORE,
-    NEXT_SERVER,
-    Branch,
-    Key,
-    Step,
-    chosen,
 )
 from coexist.wire.option_codes import Option
 

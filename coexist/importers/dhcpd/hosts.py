@@ -11,11 +11,11 @@ from coexist.importers.account import Account
 from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import Member, test
 from coexist.importers.dhcpd.execution import Execution, Interpreter
-from coexist.importers.dhcpd.levels import HostPart, Level, Outline, Wire
-from coexist.importers.dhcpd.syntax import PlainHosts
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
+from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
+from coexist.languages.dhcpd.syntax import PlainHosts
 from coexist.wire.mac import parse_mac
 from coexist.wire.option_codes import Option
 

@@ -20,7 +20,7 @@ from coexist.importers.conditions import (
     negate,
     test,
 )
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.syntax import (
     Atom,
     Binary,
     Call,

@@ -21,10 +21,10 @@ from coexist.importers.conditions import (
 from coexist.importers.dhcpd.classes import ClassBook
 from coexist.importers.dhcpd.execution import Execution, Interpreter
 from coexist.importers.dhcpd.hosts import HostBook
-from coexist.importers.dhcpd.levels import PoolPart, SubnetPart, Wire
-from coexist.importers.dhcpd.syntax import Permit
 from coexist.importers.groups import GroupBook
 from coexist.importers.site_builder import one_or_list
+from coexist.languages.dhcpd.levels import PoolPart, SubnetPart, Wire
+from coexist.languages.dhcpd.syntax import Permit
 
 
 class PoolBook:

@@ -24,6 +24,7 @@ from coexist.importers.conditions import (
     test,
 )
 from coexist.importers.dhcpd.classes import ClassBook, ClientClass
+from coexist.importers.dhcpd.declarations import account_declarations
 from coexist.importers.dhcpd.execution import (
     UNKNOWN_CLIENTS,
     Execution,
@@ -32,22 +33,22 @@ from coexist.importers.dhcpd.execution import (
     variables_of,
 )
 from coexist.importers.dhcpd.hosts import HostBook
-from coexist.importers.dhcpd.levels import (
+from coexist.importers.dhcpd.meaning import Facts
+from coexist.importers.dhcpd.pools import PoolBook
+from coexist.importers.groups import GroupBook
+from coexist.importers.imported import Imported
+from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
+from coexist.importers.site_builder import SiteBuilder
+from coexist.languages.dhcpd.levels import (
     Outline,
     SubnetPart,
     Wire,
     every_statement,
     outline,
 )
-from coexist.importers.dhcpd.meaning import Facts
-from coexist.importers.dhcpd.parser import parse_dhcpd
-from coexist.importers.dhcpd.pools import PoolBook
-from coexist.importers.dhcpd.syntax import Configuration
-from coexist.importers.groups import GroupBook
-from coexist.importers.imported import Imported
-from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
-from coexist.importers.site_builder import SiteBuilder
-from coexist.importers.source_files import ReadFile
+from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dhcpd.syntax import Configuration
+from coexist.languages.source_files import ReadFile
 
 _SOFTWARE = "isc-dhcpd 4.4"
 
@@ -103,7 +104,8 @@ class _Site:
         self.server = server
         self.address = address
         self.account = Account()
-        self.outline: Outline = outline(configuration, self.account)
+        self.outline: Outline = outline(configuration)
+        account_declarations(configuration.body, self.account)
         self.groups = GroupBook(server=server)
         facts = Facts(
             known=self.groups.known_group,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
-from coexist.importers.source_files import files_of, find_named, not_included, read_named, read_octets
+from coexist.languages.source_files import files_of, find_named, not_included, read_named, read_octets
 
 _HOST_FILES = ("dhcp-hostsfile", "dhcp-hostsdir")
 _OPTION_FILES = ("dhcp-optsfile", "dhcp-optsdir")

@@ -40,8 +40,8 @@ from coexist.importers.program import (
     scope_fields,
 )
 from coexist.importers.site_builder import SiteBuilder
-from coexist.importers.source_files import ReadFile
 from coexist.inventory.values import AddressRange
+from coexist.languages.source_files import ReadFile
 from coexist.wire.mac import format_mac, parse_mac
 
 _SOFTWARE = "kea 2.2"

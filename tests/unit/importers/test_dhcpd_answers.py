@@ -9,7 +9,7 @@ import pytest
 from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival
 from coexist.importers.dhcpd.answers import DhcpdAnswers
-from coexist.importers.dhcpd.parser import parse_dhcpd
+from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes, parse_mac
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coexist.errors import InputError, Problem
-from coexist.importers.dhcpd.parser import parse_dhcpd
 from coexist.importers.dhcpd.site import import_dhcpd
+from coexist.languages.dhcpd.parser import parse_dhcpd
 
 OWN = Path(__file__).parent / "dhcpd_conf"
 SHARED = Path(os.environ.get("COEXIST_SHARED", Path(__file__).parents[4] / "shared"))

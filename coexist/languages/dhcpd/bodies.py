@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from coexist.importers.dhcpd.definitions import semicolon
-from coexist.importers.dhcpd.lexer import END, Lexer
-from coexist.importers.dhcpd.statements import Names, StatementParser
-from coexist.importers.dhcpd.syntax import Network, Statement
+from coexist.languages.dhcpd.definitions import semicolon
+from coexist.languages.dhcpd.lexer import END, Lexer
+from coexist.languages.dhcpd.statements import Names, StatementParser
+from coexist.languages.dhcpd.syntax import Network, Statement
 
 ROOT, GROUP, SHARED, SUBNET, POOL, CLASS, HOST = (
     "root",

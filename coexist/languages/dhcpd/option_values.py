@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv6Address
 
-from coexist.importers.dhcpd.lexer import END, NUMBER, NUMBER_OR_NAME, STRING, Lexer
-from coexist.importers.dhcpd.numbers import (
+from coexist.languages.dhcpd.lexer import END, NUMBER, NUMBER_OR_NAME, STRING, Lexer
+from coexist.languages.dhcpd.numbers import (
     convert_number,
     is_hexadecimal,
     parse_address,
     parse_host_name,
     parse_octets,
 )
-from coexist.importers.dhcpd.options import ENUMERATIONS
-from coexist.importers.dhcpd.syntax import Call, Data, Expression, HostLookup
+from coexist.languages.dhcpd.options import ENUMERATIONS
+from coexist.languages.dhcpd.syntax import Call, Data, Expression, HostLookup
 
 _BITS = {"l": 32, "L": 32, "s": 16, "S": 16, "b": 8, "B": 8}
 

@@ -9,8 +9,8 @@ of ISC DHCP 4.4, asked of 4.4.3-P1 where compile-time choices matter.
 
 from __future__ import annotations
 
-from coexist.importers.dhcpd.numbers import c_integer
-from coexist.importers.dhcpd.syntax import OptionName
+from coexist.languages.dhcpd.numbers import c_integer
+from coexist.languages.dhcpd.syntax import OptionName
 
 _DHCP = """
 1 subnet-mask I|2 time-offset l|3 routers IA|4 time-servers IA|5 ien116-name-servers IA

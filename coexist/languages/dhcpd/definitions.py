@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from coexist.importers.dhcpd.expressions import ExpressionParser
-from coexist.importers.dhcpd.lexer import END, NUMBER, STRING, Lexer
-from coexist.importers.dhcpd.numbers import c_integer, parse_host_name
-from coexist.importers.dhcpd.option_values import address_or_name
-from coexist.importers.dhcpd.options import OptionSpaces
-from coexist.importers.dhcpd.syntax import OptionName
+from coexist.languages.dhcpd.expressions import ExpressionParser
+from coexist.languages.dhcpd.lexer import END, NUMBER, STRING, Lexer
+from coexist.languages.dhcpd.numbers import c_integer, parse_host_name
+from coexist.languages.dhcpd.option_values import address_or_name
+from coexist.languages.dhcpd.options import OptionSpaces
+from coexist.languages.dhcpd.syntax import OptionName
 
 _SIMPLE_TYPES = {"boolean": "f", "ip-address": "I", "ip6-address": "6"}
 _LAST_TYPES = {"domain-name": "d", "text": "t", "string": "X", "zerolen": "Z"}

@@ -6,11 +6,11 @@ from bisect import bisect
 from functools import partial
 from ipaddress import IPv4Address
 
-from coexist.importers.dhcpd.bodies import POOL, SHARED, SUBNET, BodyParser
-from coexist.importers.dhcpd.definitions import semicolon
-from coexist.importers.dhcpd.lexer import NUMBER, STRING
-from coexist.importers.dhcpd.numbers import parse_address
-from coexist.importers.dhcpd.syntax import Include, Permit, Pool, Range, Statement
+from coexist.languages.dhcpd.bodies import POOL, SHARED, SUBNET, BodyParser
+from coexist.languages.dhcpd.definitions import semicolon
+from coexist.languages.dhcpd.lexer import NUMBER, STRING
+from coexist.languages.dhcpd.numbers import parse_address
+from coexist.languages.dhcpd.syntax import Include, Permit, Pool, Range, Statement
 
 
 def parse_pool(parser: BodyParser, start: int, level: str) -> Statement:

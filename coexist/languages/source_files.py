@@ -10,8 +10,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from coexist.errors import InputError, Position
-from coexist.inventory.files import unreadable
+from coexist.errors import InputError, Position, unreadable
 
 ReadFile = Callable[[str], str]
 """From the name of a file that a source includes to its text; raises OSError."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NoReturn
 
 from coexist.errors import InputError, Position, Problem
-from coexist.importers.dhcpd.keywords import KEYWORDS
+from coexist.languages.dhcpd.keywords import KEYWORDS
 
 # No keyword can be mistaken for these: "string" and "number" are words of the language.
 STRING, NUMBER, NUMBER_OR_NAME, NAME, END = "<string>", "<number>", "<octets>", "<name>", "<end>"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from coexist.importers.dhcpd.definitions import semicolon
-from coexist.importers.dhcpd.lexer import NUMBER, STRING, Lexer
-from coexist.importers.dhcpd.numbers import c_integer, parse_aggregate
-from coexist.importers.dhcpd.option_values import address_or_name
-from coexist.importers.dhcpd.statements import StatementParser
-from coexist.importers.dhcpd.syntax import Data, FailoverPeer, Statement
+from coexist.languages.dhcpd.definitions import semicolon
+from coexist.languages.dhcpd.lexer import NUMBER, STRING, Lexer
+from coexist.languages.dhcpd.numbers import c_integer, parse_aggregate
+from coexist.languages.dhcpd.option_values import address_or_name
+from coexist.languages.dhcpd.statements import StatementParser
+from coexist.languages.dhcpd.syntax import Data, FailoverPeer, Statement
 
 _NUMBERS = frozenset({"port", "max-response-delay", "max-unacked-updates", "mclt", "split",
                       "max-lease-misbalance", "max-lease-ownership", "max-balance", "min-balance",

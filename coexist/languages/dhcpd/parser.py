@@ -8,24 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from coexist.errors import InputError, Problem
-from coexist.importers.dhcpd.bodies import CLASS, GROUP, HOST, ROOT, SHARED, SUBNET, BodyParser
-from coexist.importers.dhcpd.class_declarations import parse_class, parse_old_class, parse_subclass
-from coexist.importers.dhcpd.definitions import parse_option_or_definition, parse_space, semicolon
-from coexist.importers.dhcpd.failover import parse_failover
-from coexist.importers.dhcpd.host_declarations import (
+from coexist.languages.dhcpd.bodies import CLASS, GROUP, HOST, ROOT, SHARED, SUBNET, BodyParser
+from coexist.languages.dhcpd.class_declarations import parse_class, parse_old_class, parse_subclass
+from coexist.languages.dhcpd.definitions import parse_option_or_definition, parse_space, semicolon
+from coexist.languages.dhcpd.failover import parse_failover
+from coexist.languages.dhcpd.host_declarations import (
     parse_fixed_address,
     parse_hardware,
     parse_host,
     parse_plain_hosts,
 )
-from coexist.importers.dhcpd.lexer import END, STRING, Lexer
-from coexist.importers.dhcpd.numbers import (
+from coexist.languages.dhcpd.lexer import END, STRING, Lexer
+from coexist.languages.dhcpd.numbers import (
     parse_address,
     parse_host_name,
 )
-from coexist.importers.dhcpd.pool_declarations import parse_pool, parse_range
-from coexist.importers.dhcpd.statements import Names
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.pool_declarations import parse_pool, parse_range
+from coexist.languages.dhcpd.statements import Names
+from coexist.languages.dhcpd.syntax import (
     Authoritative,
     Configuration,
     Group,
@@ -37,7 +37,7 @@ from coexist.importers.dhcpd.syntax import (
     Statement,
     Subnet,
 )
-from coexist.importers.source_files import ReadFile, not_included
+from coexist.languages.source_files import ReadFile, not_included
 
 _ONLY_6 = frozenset({"subnet6", "range6", "prefix6", "pool6"})
 _DEEPEST = 200

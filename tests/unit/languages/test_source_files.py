@@ -10,8 +10,8 @@ import pytest
 from coexist.errors import InputError
 from coexist.importers import KINDS, import_files
 from coexist.importers.dnsmasq.files import LONGEST_LINE, read_lines
-from coexist.importers.source_files import beside, text_lines
 from coexist.importers.written import clients_csv
+from coexist.languages.source_files import beside, text_lines
 
 INCLUDING = {
     "dhcpd": ('option domain-name "x";\ninclude "{}";\n', "2:9"),

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from coexist.errors import Position
-from coexist.importers.account import Account
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.syntax import (
     Authoritative,
     ClassDeclaration,
     ClientIdentifier,
@@ -105,15 +104,23 @@ class ClassPart:
 
 @dataclass(slots=True, eq=False)
 class HostPart:
-    """A host declaration with something to say; ``mac`` is None if it is known by something else."""
+    """A host declaration with something to say."""
 
     name: str
     level: Level
     at: Position
     text: str
-    mac: bytes | None = None
+    hardware: Hardware | None = None
     fixed: FixedAddress | None = None
+    identifiers: list[ClientIdentifier | HostIdentifier] = field(default_factory=list)
     body: tuple[Statement, ...] = ()
+
+    @property
+    def mac(self) -> bytes | None:
+        """Its Ethernet address; None if it is known by something else."""
+        hardware = self.hardware
+        is_ethernet = hardware is not None and hardware.kind == 1 and len(hardware.address) == 6
+        return hardware.address if hardware is not None and is_ethernet else None
 
 
 @dataclass(slots=True)
@@ -132,10 +139,10 @@ class Outline:
     peers: list[FailoverPeer] = field(default_factory=list)
 
 
-def outline(configuration: Configuration, account: Account) -> Outline:
-    """The scopes of a configuration. Declarations that need no more attention are accounted for."""
+def outline(configuration: Configuration) -> Outline:
+    """The scopes of a configuration."""
     result = Outline(configuration)
-    _Walk(result, account).body(configuration.body, result.root, None, None)
+    _Walk(result).body(configuration.body, result.root, None, None)
     return result
 
 
@@ -151,9 +158,8 @@ def every_statement(body: tuple[Statement, ...]) -> Iterator[tuple[Position, str
 
 
 class _Walk:
-    def __init__(self, result: Outline, account: Account) -> None:
+    def __init__(self, result: Outline) -> None:
         self.result = result
-        self.account = account
 
     def body(
         self, statements: tuple[Statement, ...], level: Level, wire: Wire | None, pool: PoolPart | None
@@ -198,7 +204,6 @@ class _Walk:
                 wire.pools.append(part)
                 self.body(statement.body, part.level, wire, part)
             return
-        self.account.modelled(statement.at)
         if isinstance(statement, SharedNetwork):
             shared = Wire(statement.name, Level(level))
             self.result.wires.append(shared)
@@ -214,10 +219,9 @@ class _Walk:
     def definition(self, statement: Statement, level: Level) -> bool:
         match statement:
             case OptionDefinition():
-                self.account.modelled(statement.at)
                 self.result.definitions.append(statement)
             case OptionSpace():
-                self.account.modelled(statement.at)
+                pass
             case Authoritative():
                 self.result.authoritative.append((level, statement))
             case FailoverPeer():
@@ -249,21 +253,16 @@ class _Walk:
         part = HostPart(statement.name, Level(level), statement.at, statement.text, body=statement.body)
         for inner in statement.body:
             match inner:
-                case Hardware(kind=1) if len(inner.address) == 6:
-                    part.mac = inner.address
-                    self.account.modelled(inner.at)
                 case Hardware():
-                    self.account.left_out(inner.at, inner.text, "no Ethernet address")
+                    part.hardware = inner
                 case FixedAddress():
                     part.fixed = inner
                 case ClientIdentifier() | HostIdentifier():
-                    why = "the inventory knows machines by their MAC address only"
-                    self.account.left_out(inner.at, inner.text, why)
+                    part.identifiers.append(inner)
                 case JoinGroup():
-                    self.account.modelled(inner.at)
                     part.level.parent = self.result.named_groups[inner.name]
                 case Other(kind="marker"):
-                    self.account.left_out(inner.at, inner.text, "how the daemon keeps the declaration")
+                    pass
                 case _:
                     self.body((inner,), part.level, None, None)
         self.result.hosts.append(part)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coexist.importers.dhcpd.lexer import NAME, NUMBER, NUMBER_OR_NAME, STRING, Lexer
-from coexist.importers.dhcpd.numbers import c_integer, is_hexadecimal, parse_octets
-from coexist.importers.dhcpd.options import OptionSpaces
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.lexer import NAME, NUMBER, NUMBER_OR_NAME, STRING, Lexer
+from coexist.languages.dhcpd.numbers import c_integer, is_hexadecimal, parse_octets
+from coexist.languages.dhcpd.options import OptionSpaces
+from coexist.languages.dhcpd.syntax import (
     Atom,
     Binary,
     Call,

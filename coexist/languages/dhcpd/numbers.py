@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address
 
-from coexist.importers.dhcpd.lexer import END, NUMBER, NUMBER_OR_NAME, Lexer, Token
+from coexist.languages.dhcpd.lexer import END, NUMBER, NUMBER_OR_NAME, Lexer, Token
 
 _INTEGER = re.compile(r"-?[0-9]+")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

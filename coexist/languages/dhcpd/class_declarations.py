@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from coexist.importers.dhcpd.bodies import CLASS, BodyParser
-from coexist.importers.dhcpd.definitions import semicolon
-from coexist.importers.dhcpd.lexer import NUMBER, STRING
-from coexist.importers.dhcpd.numbers import is_hexadecimal, parse_octets
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.bodies import CLASS, BodyParser
+from coexist.languages.dhcpd.definitions import semicolon
+from coexist.languages.dhcpd.lexer import NUMBER, STRING
+from coexist.languages.dhcpd.numbers import is_hexadecimal, parse_octets
+from coexist.languages.dhcpd.syntax import (
     ClassDeclaration,
     Match,
     MatchIf,

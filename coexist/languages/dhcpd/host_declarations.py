@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from coexist.importers.dhcpd.bodies import CLASS, HOST, BodyParser
-from coexist.importers.dhcpd.definitions import semicolon
-from coexist.importers.dhcpd.lexer import STRING, skip
-from coexist.importers.dhcpd.numbers import parse_aggregate, parse_host_name
-from coexist.importers.dhcpd.option_values import address_or_name, parse_value
-from coexist.importers.dhcpd.plain_hosts import plain_host
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.bodies import CLASS, HOST, BodyParser
+from coexist.languages.dhcpd.definitions import semicolon
+from coexist.languages.dhcpd.lexer import STRING, skip
+from coexist.languages.dhcpd.numbers import parse_aggregate, parse_host_name
+from coexist.languages.dhcpd.option_values import address_or_name, parse_value
+from coexist.languages.dhcpd.plain_hosts import plain_host
+from coexist.languages.dhcpd.syntax import (
     Assign,
     ClientIdentifier,
     Data,

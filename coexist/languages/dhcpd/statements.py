@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coexist.errors import Position
-from coexist.importers.dhcpd.definitions import parse_key, parse_zone, semicolon
-from coexist.importers.dhcpd.expressions import ExpressionParser, kind_of
-from coexist.importers.dhcpd.lexer import NAME, NUMBER_OR_NAME, STRING, Lexer
-from coexist.importers.dhcpd.option_values import parse_value
-from coexist.importers.dhcpd.options import OptionSpaces
-from coexist.importers.dhcpd.syntax import (
+from coexist.languages.dhcpd.definitions import parse_key, parse_zone, semicolon
+from coexist.languages.dhcpd.expressions import ExpressionParser, kind_of
+from coexist.languages.dhcpd.lexer import NAME, NUMBER_OR_NAME, STRING, Lexer
+from coexist.languages.dhcpd.option_values import parse_value
+from coexist.languages.dhcpd.options import OptionSpaces
+from coexist.languages.dhcpd.syntax import (
     Assign,
     Case,
     Data,

@@ -1,0 +1,1 @@
+"""ISC dhcpd.conf: its words, its grammar and its options."""
