@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from coexist.analysis import Analysis
-    from coexist.analysis.findings import Suppressed
 
 _CODE = re.compile(r"CX[0-9]{0,3}\Z")
 
@@ -57,48 +52,17 @@ def command(
     Covers all 2^48 MAC addresses on every VLAN with every declared architecture and firmware. Each finding
     names a line of the inventory, a client that shows it with its time line, and a repair.
     """
-    from coexist.cli.current import analyse_now
-    from coexist.cli.findings import FORMATS, Report, as_text, counted, fails, selected, wanted
+    from coexist.app.check import check, fails
+    from coexist.report.findings import FORMATS, as_text
 
-    analysis = analyse_now(inventory, today())
-    findings = selected(analysis.findings, select, ignore)
-    report = Report(
-        findings=findings,
-        suppressed=[one for one in analysis.suppressed if wanted(one.finding, select, ignore)],
-        summary=f"{coverage(analysis)}: {counted(findings)}{_hidden(analysis.suppressed)}",
-        facts=facts(analysis),
-    )
+    report = check(inventory, today(), select=select, ignore=ignore)
     if form == "text":
         click.echo(as_text(report), nl=False)
     else:
         click.echo(FORMATS[form](report))
-    return 1 if fails(findings, fail_on) else 0
+    return 1 if fails(report.findings, fail_on) else 0
 
 
 def today() -> date:
     """The date on this machine, where its administrator lives."""
     return datetime.now(UTC).astimezone().date()
-
-
-def coverage(analysis: Analysis) -> str:
-    """What was covered, in a line."""
-    site = analysis.site
-    vlans, classes = len(site.site.vlans), len(site.space.classes)
-    return f"2^48 MACs on {vlans} VLAN{'' if vlans == 1 else 's'} in {classes:,} classes"
-
-
-def _hidden(suppressed: tuple[Suppressed, ...]) -> str:
-    return f" ({len(suppressed)} suppressed)" if suppressed else ""
-
-
-def facts(analysis: Analysis) -> dict[str, object]:
-    """What was covered, for machines."""
-    site = analysis.site
-    return {
-        "site": site.site.site,
-        "registered": len(site.inventory.clients),
-        "vlans": len(site.site.vlans),
-        "servers": len(site.site.servers),
-        "classes": len(site.space.classes),
-        "races": site.races.run,
-    }

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Sequence
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-
-if TYPE_CHECKING:
-    from coexist.analysis.matrix import Row
-
-_HEAD = ("VLAN", "clients", "firmware", "count", "intended", "boots from", "after", "")
 
 
 @click.command("matrix")
@@ -28,95 +20,11 @@ _HEAD = ("VLAN", "clients", "firmware", "count", "intended", "boots from", "afte
 )
 def command(inventory: Path, form: str) -> None:
     """Print who boots whom on the site of INVENTORY, class by class, beside what is intended."""
-    from coexist.analysis import analyse
-    from coexist.cli.current import load_current
+    from coexist.app.current import matrix_now
+    from coexist.report.matrix import FORMATS, print_table
 
-    rows = analyse(load_current(inventory)).matrix
+    rows = matrix_now(inventory)
     if form == "text":
-        _print_table(rows)
+        print_table(rows, unfolded=not sys.stdout.isatty() and "COLUMNS" not in os.environ)
     else:
-        click.echo({"json": as_json, "csv": as_csv, "markdown": as_markdown}[form](rows), nl=form != "csv")
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    from coexist.cli.findings import clients_text
-
-    sign = {True: "ok", False: "WRONG", None: ""}[row.agrees]
-    profile = f"{row.architecture} {row.firmware}".strip()
-    intended = " > ".join((row.intended, *row.fallback)) if row.intended else "-"
-    winners = " or ".join(winner or "nobody" for winner in row.winners)
-    seconds = "" if row.seconds is None else f"{row.seconds:.1f} s"
-    return (
-        row.vlan,
-        " ".join(row.groups),
-        profile,
-        clients_text(row.clients),
-        intended,
-        winners,
-        seconds,
-        sign,
-    )
-
-
-def _print_table(rows: Sequence[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in _HEAD:
-        table.add_column(head, justify="right" if head in ("count", "after") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*_cells(row), style="red" if row.agrees is False else None)
-    Console(highlight=False).print(table)
-
-
-def as_dict(row: Row) -> dict[str, Any]:
-    """A row as JSON."""
-    from coexist.wire.mac import format_mac
-
-    return {
-        "vlan": row.vlan,
-        "groups": list(row.groups),
-        "architecture": row.architecture,
-        "firmware": row.firmware,
-        "clients": row.clients,
-        "witness": format_mac(row.witness),
-        "name": row.name,
-        "intended": row.intended or None,
-        "fallback": list(row.fallback),
-        "responders": list(row.responders),
-        "winners": list(row.winners),
-        "file": row.file,
-        "seconds": row.seconds,
-        "agrees": row.agrees,
-    }
-
-
-def as_json(rows: Sequence[Row]) -> str:
-    """The rows under a version."""
-    return json.dumps({"version": 1, "rows": [as_dict(row) for row in rows]}, indent=2, ensure_ascii=False)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """A header and a line a row; lists are separated by blanks."""
-    text = io.StringIO()
-    writer: Any = None
-    for row in rows:
-        cells = {
-            key: " ".join("nobody" if v is None else str(v) for v in value)
-            if isinstance(value, list)
-            else value
-            for key, value in as_dict(row).items()
-        }
-        if writer is None:
-            writer = csv.DictWriter(text, list(cells), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(cells)
-    return text.getvalue()
-
-
-def as_markdown(rows: Sequence[Row]) -> str:
-    """A table for a wiki page."""
-    lines = ["| " + " | ".join(_HEAD[:-1]) + " | as intended |", "|" + "---|" * len(_HEAD)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |" for row in rows]
-    return "\n".join(lines)
+        click.echo(FORMATS[form](rows), nl=form != "csv")

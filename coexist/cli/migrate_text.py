@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coexist.cli.prose import folded
 from coexist.planning.choosing import ProvenStep, Refused
 from coexist.planning.gates import Condition
 from coexist.planning.progress import moment
 from coexist.planning.roadmap import Coming, Roadmap, refusal
+from coexist.report.prose import folded
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:

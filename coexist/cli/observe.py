@@ -44,7 +44,7 @@ def command(**given: Any) -> int:
     Exit code 1 with --expect if a boot went otherwise than predicted.
     """
     from coexist.analysis.world import build_world
-    from coexist.cli.current import load_current
+    from coexist.app.current import load_current
     from coexist.probe.observation import observe
 
     if (given["file"] is None) == (given["interface"] is None):

@@ -39,7 +39,7 @@ def command(**given: Any) -> int:
     Nothing is changed anywhere. Exit code 1 if the plan is refused (errors of `check`, files edited by
     hand), 4 if a server cannot be read.
     """
-    from coexist.cli.current import load_current
+    from coexist.app.current import load_current
     from coexist.render import render_site
     from coexist.rollout.history import FOLDER, History
     from coexist.rollout.leftovers import left_behind, leftovers
@@ -82,8 +82,8 @@ def _planned(
     given: Mapping[str, Any],
 ) -> tuple[Plan, tuple[Finding, ...], tuple[Finding, ...]]:
     from coexist.analysis import Severity
+    from coexist.app.current import analyse_now
     from coexist.cli.check import today
-    from coexist.cli.current import analyse_now
     from coexist.cli.wire_checks import with_checks
     from coexist.rollout.drift import drift
     from coexist.rollout.impact import read_manifest

@@ -151,7 +151,7 @@ def _port(given: dict[str, Any]) -> Port:
 
 
 def _inventory(path: Path | None) -> Inventory | None:
-    from coexist.cli.current import load_current
+    from coexist.app.current import load_current
 
     return None if path is None else load_current(path)
 

@@ -1,4 +1,4 @@
-"""Sentences for people: 80 columns, what must stay whole stays whole.
+"""What is said in a terminal.
 
 On stdout every sentence is folded. On stderr it is folded on a terminal; in a file or a pipe a message
 stays one line, for ``grep``, a log and an editor that jumps to ``file:line:column``. Machine formats,
@@ -7,38 +7,11 @@ patches and diffs are never folded.
 
 from __future__ import annotations
 
-import re
 import sys
-import textwrap
 
 import click
 
-WIDTH = 80
-
-_COMMAND = re.compile(r"`[^`\n]{1,60}`")
-_TIE = "\x1f"  # stands for a blank that no line ends at; no text of an inventory has it
-
-
-def folded(text: str, indent: str = "", *, hang: int = 2, width: int = WIDTH) -> list[str]:
-    """The lines of ``text`` at most ``width`` wide; each keeps its own indentation after ``indent``.
-
-    What follows a fold hangs by ``hang`` columns. A word longer than the line is not broken, and neither
-    is a command in backticks.
-    """
-    lines: list[str] = []
-    for line in text.splitlines():
-        own = indent + line[: len(line) - len(line.lstrip(" "))]
-        tied = _COMMAND.sub(lambda command: command[0].replace(" ", _TIE), line.lstrip(" "))
-        parts = textwrap.wrap(
-            tied,
-            width,
-            initial_indent=own,
-            subsequent_indent=own + " " * hang,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        lines += [part.replace(_TIE, " ") for part in parts] or [""]
-    return lines
+from coexist.report.prose import folded
 
 
 def say(text: str, indent: str = "", *, hang: int = 2) -> None:

@@ -37,7 +37,7 @@ def command(
     What a product cannot express is told on stderr with its code, its place in the inventory and the
     alternative; the files are written all the same. Servers declared as fixed are named and left alone.
     """
-    from coexist.cli.current import load_current
+    from coexist.app.current import load_current
     from coexist.inventory.values import closest
     from coexist.render import render_site
 

@@ -74,7 +74,7 @@ def _patch(file: str, old: str, new: str) -> str:
 
 
 def _explain(solution: Solution, written: bool) -> None:
-    from coexist.cli.findings import counted
+    from coexist.app.check import counted
 
     if not solution.edits:
         tell("nothing to change")

@@ -10,9 +10,10 @@ import pytest
 
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
+from coexist.app.check import Report, counted
 from coexist.cli import run
-from coexist.cli.findings import Report, as_github, as_junit, as_sarif, as_text, clients_text, counted
 from coexist.errors import Position
+from coexist.report.findings import as_github, as_junit, as_sarif, as_text, clients_text
 
 ROOT = Path(__file__).resolve().parents[3]
 CAMPUS = str(ROOT / "inventories" / "campus")

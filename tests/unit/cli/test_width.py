@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coexist.cli import cli, run
-from coexist.cli.prose import folded
+from coexist.report.prose import folded
 
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORIES = sorted(path.name for path in (ROOT / "inventories").iterdir() if path.is_dir())

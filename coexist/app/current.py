@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis
+    from coexist.analysis.matrix import Row
     from coexist.inventory import Inventory
 
 
@@ -40,3 +41,10 @@ def analyse_now(path: Path, today: date) -> Analysis:
     from coexist.rollout.migration import analyse_current
 
     return analyse_current(inventory, today)
+
+
+def matrix_now(path: Path) -> tuple[Row, ...]:
+    """Who answers whom, class by class, as far as its migrations have come."""
+    from coexist.analysis import analyse
+
+    return analyse(load_current(path)).matrix

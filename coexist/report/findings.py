@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -13,8 +12,9 @@ import click
 from coexist import __version__
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
-from coexist.cli.prose import folded
+from coexist.app.check import Report
 from coexist.errors import Position
+from coexist.report.prose import folded
 from coexist.wire.mac import format_mac
 
 FORMAT_VERSION = 1
@@ -22,28 +22,6 @@ FORMAT_VERSION = 1
 HELP_URI = "docs/findings/{code}.md"
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_LINES = 14
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Findings and what they are about. ``facts`` go into the JSON as they are; ``summary`` ends the text."""
-
-    findings: Sequence[Finding]
-    suppressed: Sequence[Suppressed] = ()
-    summary: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-def counted(findings: Sequence[Finding]) -> str:
-    """``2 errors, 1 warning, 0 notes``, or that nothing was found."""
-    if not findings:
-        return "no findings"
-    words = []
-    for severity, one in ((Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "note")):
-        number = sum(1 for finding in findings if finding.severity is severity)
-        if number:
-            words.append(f"{number} {one}{'' if number == 1 else 's'}")
-    return ", ".join(words)
 
 
 def clients_text(number: int) -> str:
@@ -260,19 +238,3 @@ def _property(text: str) -> str:
 
 FORMATS = {"json": as_json, "sarif": as_sarif, "junit": as_junit, "github": as_github}
 """The machine-readable forms by name; ``text`` is `as_text`."""
-
-
-def selected(findings: Sequence[Finding], select: Sequence[str], ignore: Sequence[str]) -> list[Finding]:
-    """The findings whose code begins with one of ``select`` (empty: all) and none of ``ignore``."""
-    return [finding for finding in findings if wanted(finding, select, ignore)]
-
-
-def wanted(finding: Finding, select: Sequence[str], ignore: Sequence[str]) -> bool:
-    """Whether the finding's code begins with one of ``select`` (empty: all) and none of ``ignore``."""
-    code = finding.code.code
-    return (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore) or ("-",))
-
-
-def fails(findings: Sequence[Finding], fail_on: str) -> bool:
-    """Whether a finding is at or above the level; ``never`` is above all."""
-    return fail_on != "never" and any(f.severity >= Severity[fail_on.upper()] for f in findings)

@@ -1,0 +1,94 @@
+"""Check an inventory: every finding for every client there can be, as far as its migrations have come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coexist.analysis.findings import Finding, Severity, Suppressed
+from coexist.app.current import analyse_now
+
+if TYPE_CHECKING:
+    from coexist.analysis import Analysis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Findings and what they are about. ``facts`` go into the JSON as they are; ``summary`` ends the text."""
+
+    findings: Sequence[Finding]
+    suppressed: Sequence[Suppressed] = ()
+    summary: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def check(path: Path, today: date, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Report:
+    """Apply every rule to the inventory at ``path``; ``select`` and ``ignore`` are beginnings of codes.
+
+    Raises `InputError` for an inventory that cannot be read.
+    """
+    return report_of(analyse_now(path, today), select=select, ignore=ignore)
+
+
+def report_of(analysis: Analysis, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Report:
+    """The report of an analysis that was made."""
+    findings = selected(analysis.findings, select, ignore)
+    hidden = [one for one in analysis.suppressed if wanted(one.finding, select, ignore)]
+    more = f" ({len(analysis.suppressed)} suppressed)" if analysis.suppressed else ""
+    return Report(
+        findings=findings,
+        suppressed=hidden,
+        summary=f"{coverage(analysis)}: {counted(findings)}{more}",
+        facts=facts(analysis),
+    )
+
+
+def coverage(analysis: Analysis) -> str:
+    """What was covered, in a line."""
+    site = analysis.site
+    vlans, classes = len(site.site.vlans), len(site.space.classes)
+    return f"2^48 MACs on {vlans} VLAN{'' if vlans == 1 else 's'} in {classes:,} classes"
+
+
+def facts(analysis: Analysis) -> dict[str, object]:
+    """What was covered, for machines."""
+    site = analysis.site
+    return {
+        "site": site.site.site,
+        "registered": len(site.inventory.clients),
+        "vlans": len(site.site.vlans),
+        "servers": len(site.site.servers),
+        "classes": len(site.space.classes),
+        "races": site.races.run,
+    }
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """``2 errors, 1 warning, 3 notes``, or that nothing was found."""
+    if not findings:
+        return "no findings"
+    words = []
+    for severity, one in ((Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "note")):
+        number = sum(1 for finding in findings if finding.severity is severity)
+        if number:
+            words.append(f"{number} {one}{'' if number == 1 else 's'}")
+    return ", ".join(words)
+
+
+def selected(findings: Sequence[Finding], select: Sequence[str], ignore: Sequence[str]) -> list[Finding]:
+    """The findings whose code begins with one of ``select`` (empty: all) and none of ``ignore``."""
+    return [finding for finding in findings if wanted(finding, select, ignore)]
+
+
+def wanted(finding: Finding, select: Sequence[str], ignore: Sequence[str]) -> bool:
+    """Whether the finding's code begins with one of ``select`` (empty: all) and none of ``ignore``."""
+    code = finding.code.code
+    return (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore) or ("-",))
+
+
+def fails(findings: Sequence[Finding], fail_on: str) -> bool:
+    """Whether a finding is at or above the level; ``never`` is above all."""
+    return fail_on != "never" and any(f.severity >= Severity[fail_on.upper()] for f in findings)

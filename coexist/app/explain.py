@@ -1,0 +1,92 @@
+"""Explain the boot of one machine: every case that the inventory leaves open, followed packet by packet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coexist.app.current import load_current
+from coexist.app.machines import find_machines
+from coexist.errors import CoexistError
+
+if TYPE_CHECKING:
+    from coexist.analysis.chain import Stages
+    from coexist.analysis.race import ClientCase
+    from coexist.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """The boots of one machine: one for each VLAN, architecture and firmware it may have."""
+
+    inventory: Inventory
+    boots: tuple[Stages, ...]
+
+
+def explain(
+    path: Path,
+    machine: str,
+    *,
+    vlan: str | None = None,
+    architecture: str | None = None,
+    firmware: str | None = None,
+) -> Explained:
+    """Follow the machine (a MAC, a name or a reserved address) on the site at ``path``.
+
+    What is None is what its record and its groups say, or each possibility the site declares. Raises
+    `CoexistError` for a machine, VLAN, architecture or firmware that is not known.
+    """
+    from coexist.analysis.chain import stages
+    from coexist.analysis.world import build_world
+
+    inventory = load_current(path)
+    macs = [found.mac for found in find_machines(inventory, machine)]
+    cases = [
+        case
+        for mac in macs
+        for case in cases_of(inventory, mac, vlan=vlan, architecture=architecture, firmware=firmware)
+    ]
+    world = build_world(inventory)
+    return Explained(inventory=inventory, boots=tuple(stages(world, case) for case in cases))
+
+
+def cases_of(
+    inventory: Inventory,
+    mac: int,
+    *,
+    vlan: str | None = None,
+    architecture: str | None = None,
+    firmware: str | None = None,
+) -> Iterator[ClientCase]:
+    """Every case the declarations leave open."""
+    from coexist.analysis.profiles import profiles_of, vlans_of
+    from coexist.analysis.race import ClientCase
+    from coexist.boot.firmware import BUILT_IN
+    from coexist.wire.architecture import ARCHITECTURE_NAMES
+
+    site = inventory.site
+    _known("VLAN", vlan, site.vlans)
+    _known("architecture", architecture, ARCHITECTURE_NAMES)
+    _known("firmware", firmware, {**BUILT_IN, **site.firmwares})
+    record = inventory.clients.find(mac)
+    groups = [
+        group
+        for name, group in site.groups.items()
+        if (group.architecture or group.firmware or group.vlan) and mac in inventory.group(name)
+    ]
+    own = record.vlan if record else ""
+    vlans = (vlan,) if vlan else vlans_of(site, own, groups)
+    said = (record.architecture if record else "", record.firmware if record else "")
+    profiles = profiles_of(site, architecture or said[0], firmware or said[1], groups)
+    for name in vlans:
+        for profile in profiles:
+            yield ClientCase(mac=mac, vlan=name, architecture=profile.architecture, firmware=profile.firmware)
+
+
+def _known(what: str, value: str | None, names: Mapping[str, object]) -> None:
+    from coexist.inventory.values import closest
+
+    if value is not None and value not in names:
+        raise CoexistError(f"there is no {what} {value!r}; {closest(value, names)}")

@@ -1,0 +1,1 @@
+"""Results of the use cases as text, JSON, SARIF, JUnit, annotations of code reviews, Markdown and HTML."""

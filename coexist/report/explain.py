@@ -1,0 +1,145 @@
+"""One client's boot: who answers, who wins, and which line makes it so; as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from coexist.report.prose import folded
+
+if TYPE_CHECKING:
+    from coexist.analysis.chain import NextStage, Stages
+    from coexist.analysis.race import ClientCase, Outcome, RaceResult
+    from coexist.inventory import Inventory
+
+
+# -- for programs ---------------------------------------------------------------------------------
+
+
+def stages_as_dict(inventory: Inventory, result: Stages) -> dict[str, Any]:
+    """Both stages as JSON: the first as ``as_dict`` has it, the second in ``next_stage``.
+
+    ``next_stage`` is null where no iPXE is loaded. ``loaded``: the files that lead there; ``certain``:
+    whether every outcome of the first stage does; ``loop``: whether iPXE can be given iPXE again.
+    """
+    if result.next is None:
+        return {**as_dict(inventory, result.first), "next_stage": None}
+    second = {
+        "loaded": [{"winner": winner, "file": file} for winner, file in result.next.loaded],
+        "certain": result.next.certain,
+        "loop": result.next.loops,
+        **as_dict(inventory, result.next.result),
+    }
+    return {**as_dict(inventory, result.first), "next_stage": second}
+
+
+def as_dict(inventory: Inventory, result: RaceResult) -> dict[str, Any]:
+    """A race as JSON: the likeliest outcome on top, all possible winners in ``possible``."""
+    from coexist.wire.mac import format_mac
+
+    case, first = result.case, result.outcomes[0]
+    return {
+        "mac": format_mac(case.mac),
+        "vlan": case.vlan,
+        "architecture": case.architecture,
+        "firmware": case.firmware,
+        "winner": first.winner,
+        "boot_server": first.boot_server,
+        "file": first.file,
+        "first_rrq_seconds": _rounded(first.seconds),
+        "why": first.why,
+        "declared_at": _place(inventory, case, first),
+        "deterministic": result.deterministic,
+        "possible": list(result.winners),
+        "outcomes": [_outcome(inventory, case, outcome) for outcome in result.outcomes],
+        "events": [
+            {"seconds": round(e.at, 3), "kind": e.kind, "server": e.server or None, "text": e.text}
+            for e in result.events
+        ],
+        "assumptions": list(result.assumptions),
+    }
+
+
+def _outcome(inventory: Inventory, case: ClientCase, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "winner": outcome.winner,
+        "boot_server": outcome.boot_server,
+        "file": outcome.file,
+        "first_rrq_seconds": _rounded(outcome.seconds),
+        "latest_seconds": _rounded(outcome.latest),
+        "gives_up_seconds": _rounded(outcome.ended) if outcome.winner is None else None,
+        "why": outcome.why,
+        "declared_at": _place(inventory, case, outcome),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> str:
+    from coexist.analysis.declared import deciding_place
+
+    place = deciding_place(inventory, case, outcome)
+    return f"{place.file}:{place.line}"
+
+
+# -- for people -----------------------------------------------------------------------------------
+
+
+def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
+    """A race in lines of at most 80 columns where words allow it."""
+    from coexist.wire.mac import format_mac
+
+    case = result.case
+    record = inventory.clients.find(case.mac)
+    name = f" ({record.name})" if record and record.name else ""
+    what = " ".join(part for part in (case.architecture, case.firmware) if part)
+    yield from folded(f"{format_mac(case.mac)}{name} on VLAN {case.vlan}, {what}")
+    yield from _told(inventory, result)
+
+
+def next_stage_text(inventory: Inventory, stage: NextStage) -> Iterator[str]:
+    """The second stage in such lines; its seconds count from iPXE's own first DISCOVER."""
+    files = " or ".join(f"{file} of {winner}" for winner, file in stage.loaded)
+    when = "" if stage.certain else "if it loads "
+    what = f"{stage.result.case.architecture} {stage.result.case.firmware}"
+    yield from folded(f"second stage: iPXE asks again ({when}{files}), as {what}", "", hang=2)
+    if stage.loops:
+        yield from folded("LOOP: iPXE is given iPXE again, which asks again, and so on without end", "  ")
+    yield from _told(inventory, stage.result)
+
+
+def _told(inventory: Inventory, result: RaceResult) -> Iterator[str]:
+    case = result.case
+    if not result.deterministic:
+        winners = " or ".join(winner or "nobody" for winner in result.winners)
+        yield from folded(f"NOT DETERMINISTIC: {winners}, whichever packet is first", "  ")
+    for outcome in result.outcomes:
+        yield from folded(_sentence(outcome), "  ")
+        yield from folded(f"because {outcome.why}", "    ")
+        yield f"    declared at {_place(inventory, case, outcome)}"
+    yield ""
+    yield "  seconds"
+    for event in result.events:
+        yield from folded(f"{event.at:8.3f}  {event.text}", "  ", hang=10)
+    if result.assumptions:
+        yield ""
+        yield "  assumed:"
+        for assumption in result.assumptions:
+            yield from folded(f"- {assumption}", "  ", hang=2)
+
+
+def _sentence(outcome: Outcome) -> str:
+    if outcome.winner is None:
+        when = "" if outcome.ended is None else f" after {outcome.ended:.0f} s"
+        return f"nobody: it gives up{when}"
+    file = outcome.file or "its configuration"
+    seconds = "" if outcome.seconds is None else f" after {_span(outcome)} s"
+    where = "" if outcome.boot_server == outcome.winner else f" at {outcome.boot_server}"
+    return f"{outcome.winner}: it asks{where} for {file}{seconds}"
+
+
+def _span(outcome: Outcome) -> str:
+    first, last = outcome.seconds or 0.0, outcome.latest or 0.0
+    return f"{first:.1f}" if last - first < 0.1 else f"{first:.1f} to {last:.1f}"
