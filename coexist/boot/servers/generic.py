@@ -37,8 +37,9 @@ class GenericModel(Stateless):
     ``file_in``: the header field, option 67, or both; ``terminated``: option 67 with a NUL. ``vendor_class``:
     option 60 of its replies, None to leave it out. ``siaddr`` None means its own address, 0.0.0.0 leaves it
     unset. ``min_secs``: a threshold on ``secs`` beside its delay. ``delay_4011``: its delay on port
-    4011. ``answers_request``: it also acknowledges broadcast
-    REQUESTs on port 67. ``options``: further options. ``latency``: what it needs at most to answer.
+    4011. ``answers_request``: it also acknowledges broadcast REQUESTs on port 67. ``heeds_giaddr``: it
+    answers a relay agent's packet to that agent; else it broadcasts on its own network, where the client
+    does not hear it. ``options``: further options. ``latency``: what it needs at most to answer.
     """
 
     name: str
@@ -59,6 +60,7 @@ class GenericModel(Stateless):
     answers_67: bool = True
     answers_4011: bool = True
     answers_request: bool = False
+    heeds_giaddr: bool = True
     broadcasts: bool = False
     options: Mapping[int, bytes] = field(default_factory=dict)
     latency: float = 0.0
@@ -115,9 +117,9 @@ class GenericModel(Stateless):
     def _answer(self, state: GenericState, arrival: Arrival, kind: MessageType, delay: float) -> Reaction:
         reply = self._reply(arrival, kind)
         on_4011 = arrival.port == BOOT_SERVER_PORT
-        address, port = (
-            arrival.source if on_4011 else relay_or(arrival.packet, (LIMITED_BROADCAST, CLIENT_PORT))
-        )
+        address, port = arrival.source if on_4011 else (LIMITED_BROADCAST, CLIENT_PORT)
+        if self.heeds_giaddr and not on_4011:
+            address, port = relay_or(arrival.packet, (address, port))
         sent = arrival.at + delay
         return Reaction(
             state=state,

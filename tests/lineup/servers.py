@@ -1,151 +1,37 @@
-"""Line-ups of recorded boots as worlds: what a scenario says, without the row's packets.
+"""The servers of a line-up whose configuration is written from a few fields: their text, and its model.
 
-The fields are those of the recordings: name, type and address of each server, and what its type knows.
 Lines of a daemon's own configuration are read by the readers the importers use.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.analysis.race import ClientCase
-from coexist.analysis.world import Listener, Segment, World
-from coexist.boot.firmware.edk2 import Edk2
-from coexist.boot.firmware.ipxe import Ipxe
-from coexist.boot.firmware.machine import Firmware
-from coexist.boot.leases.lease import Lease, NoLease
-from coexist.boot.responder import Arrival, ServerModel
+from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.kea import KeaModel
-from coexist.boot.servers.tftpd import FileServerModel
-from coexist.boot.servers.together import TogetherModel
 from coexist.importers.dhcpd.answers import DhcpdAnswers
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import parse_mac
+from coexist.wire.option_codes import OptionKind, option_kind
 from coexist.wire.options import OptionInput, encode_option_value
+from tests.lineup.inexpressible import InexpressibleError
 
 NET = "10.77.0"
 MASK = "255.255.255.0"
-DEFAULT_MAC = "52:54:00:12:34:56"
-UUID = bytes.fromhex("443322116655778899aabbccddeeff00")
-
-# How the emulated machines keep time (docs/concepts/the-race.md, "On emulated machines").
-# OVMF: its first window lasted 3.26 to 3.93 s, on a quiet machine from 3.57 s on; stalls add up to 0.9 s.
-OVMF = Edk2(first_window=(3.1, 4.9), late=0.01)
-# SeaBIOS and iPXE's ROM count BIOS ticks (1.6 % slow, granularity 55 ms); iPXE on OVMF a TSC (0.8 % fast).
-IPXE_BIOS = Ipxe(pace=(0.97, 1.03), late=0.25)
-IPXE_EFI = Ipxe(pace=(0.985, 1.02), late=0.25)
-# QEMU's e1000 hands over nothing for a second after its receiver was turned on (e1000.c flush_queue_timer).
-E1000_HOLDS = 0.97
-JITTER = 0.02
-"""Seconds: how far apart servers of equal delay were seen to arrive in either order (0.018 at most)."""
-NO_ROUTER_WAIT = 15.9
-"""Seconds iPXE waits for a router's advertisement that never comes (LAB: 15.7 to 16.1)."""
 
 
-POWER_ON = {"ipxe": (2.2, 4.2), "uefi": (3.3, 8.0), "uefi-ipxe": (3.3, 8.0)}
-"""Seconds from power on to the first DISCOVER, shortest and longest (LAB)."""
-RECORDED_FOR = 70.0
-"""Seconds after power on at which a recording ends unless its scenario says otherwise."""
-
-
-class InexpressibleError(Exception):
-    """A scenario says something that no model knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineUp:
-    """A world and the client in it.
-
-    ``has_driver`` is False where its firmware has no driver for its card. ``recorded``: seconds after the
-    first DISCOVER at which the recording ends, earliest and latest.
-    """
-
-    world: World
-    case: ClientCase
-    has_driver: bool
-    recorded: tuple[float, float]
-
-
-def line_up(scenario: Mapping[str, Any]) -> LineUp:
-    """The world of one scenario. Raises InexpressibleError."""
-    client = {"fw": "ipxe", "nic": "virtio-net-pci", "mac": DEFAULT_MAC, **scenario.get("client", {})}
-    bios = client["fw"] in ("ipxe", "bios")
-    extension = "0" if bios else "efi"
-    models: dict[str, ServerModel] = {}
-    owners: dict[IPv4Address, str] = {}
-    listeners = []
-    for server in scenario["servers"]:
-        address = IPv4Address(server["ip"])
-        model = model_of(server, client, extension)
-        models[server["name"]] = model
-        owners[address] = server["name"]
-        listeners.append(Listener(model=model, address=address))
-    segment = Segment(name="lab", listeners=tuple(listeners), jitter=JITTER, routed=False)
-    world = World(
-        segments={"lab": segment},
-        models=models,
-        firmwares={client["fw"]: _firmware(client, ra=scenario.get("ra", True))},
-        owners=owners,
-        uuid=UUID,
-    )
-    case = ClientCase(
-        mac=parse_mac(client["mac"]),
-        vlan="lab",
-        architecture="bios" if bios else "uefi-x64",
-        firmware=client["fw"],
-    )
-    power_on = POWER_ON.get(client["fw"], (2.2, 8.0))
-    until = scenario.get("timeout", RECORDED_FOR)
-    # OVMF as Debian builds it drives virtio only; without an option ROM other cards stay silent (LAB).
-    has_driver = client["fw"] != "uefi" or client["nic"].startswith("virtio")
-    return LineUp(world, case, has_driver, (until - power_on[1], until - power_on[0]))
-
-
-def _firmware(client: Mapping[str, Any], *, ra: bool) -> Firmware:
-    if client["fw"] == "uefi":
-        return OVMF
-    if client["fw"] not in ("ipxe", "uefi-ipxe"):
-        raise InexpressibleError(f"firmware {client['fw']}")
-    model = IPXE_BIOS if client["fw"] == "ipxe" else IPXE_EFI
-    return replace(
-        model,
-        reads_from=E1000_HOLDS if client["nic"].startswith("e1000") else 0.0,
-        ipv6_wait=0.0 if ra else NO_ROUTER_WAIT,
-    )
-
-
-def model_of(server: Mapping[str, Any], client: Mapping[str, Any], extension: str) -> ServerModel:
-    kind, name = server["type"], server["name"]
-    file = server.get("file", name.lower() + ".{ext}").replace("{ext}", extension)
-    match kind:
-        case "dnsmasq-dhcp" | "dnsmasq-proxy":
-            return _dnsmasq(server, file, extension)
-        case "dhcpd":
-            return _dhcpd(server, client, file, extension)
-        case "dhcpd+4011":
-            boot = replace(_pyproxy({"type": "pyproxy", "name": name}, file), answers_67=False)
-            return TogetherModel(name=name, parts=(_dhcpd(server, client, file, extension), boot))
-        case "kea":
-            return _kea(server, file)
-        case "pyproxy":
-            return _pyproxy(server, file)
-        case "tftp":
-            return FileServerModel(name=name)
-    raise InexpressibleError(f"server type {kind}")
-
-
-def _dnsmasq(server: Mapping[str, Any], file: str, extension: str) -> DnsmasqModel:
+def dnsmasq(server: Mapping[str, Any], file: str, extension: str) -> DnsmasqModel:
+    """A dnsmasq by a few fields and lines of its own."""
     config = read_dnsmasq(dnsmasq_lines(server, file, extension))
     if config.unmodelled:
         raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
@@ -188,7 +74,8 @@ def _proxy_lines(server: Mapping[str, Any], name: str, file: str) -> list[str]:
     return [*lines, f"pxe-prompt={server['prompt']}"] if server.get("prompt") else lines
 
 
-def _dhcpd(server: Mapping[str, Any], client: Mapping[str, Any], file: str, extension: str) -> DhcpdModel:
+def dhcpd(server: Mapping[str, Any], client: Mapping[str, Any], file: str, extension: str) -> DhcpdModel:
+    """An ISC dhcpd by a few fields and statements of its own."""
     text = dhcpd_text(server, client, file, extension)
     configuration = parse_dhcpd(text, f"{server['name']}/dhcpd.conf")
     return DhcpdModel(name=server["name"], leases=DhcpdAnswers(configuration))
@@ -230,15 +117,30 @@ def _dhcpd_boot(server: Mapping[str, Any], file: str) -> list[str]:
     return by_name.get(server.get("boot") or "", [])
 
 
-def _kea(server: Mapping[str, Any], file: str) -> KeaModel:
-    from coexist.wire.option_codes import OptionKind, option_kind
+def kea(server: Mapping[str, Any], file: str) -> KeaModel:
+    """A Kea by a few fields."""
+    options, forced = kea_options(server["name"], server.get("option_data") or [])
+    boots = bool(server.get("boot"))
+    lease = Lease(
+        yiaddr=IPv4Address(f"{NET}.{server.get('pool', 200)}"),
+        netmask=IPv4Address(MASK),
+        siaddr=IPv4Address(server.get("next", server["ip"])) if boots else UNSPECIFIED,
+        file=file.encode() if boots else b"",
+        options=options,
+        forced=forced,
+        lease_time=600,
+    )
+    return KeaModel(name=server["name"], leases=lambda _: lease)
 
+
+def kea_options(name: str, entries: Iterable[Mapping[str, Any]]) -> tuple[dict[int, bytes], frozenset[int]]:
+    """The octets of option data by code, and which of them are always sent."""
     options: dict[int, bytes] = {}
     forced: set[int] = set()
-    for entry in server.get("option_data") or []:
+    for entry in entries:
         code = entry.get("code") or _KEA_NAMES.get(entry.get("name", ""))
         if code is None:
-            raise InexpressibleError(f"{server['name']}: option data {entry}")
+            raise InexpressibleError(f"{name}: option data {entry}")
         data: OptionInput = entry.get("data", "")
         if entry.get("csv-format") is False:
             options[code] = bytes.fromhex(str(data).replace(":", "").replace(" ", "").removeprefix("0x"))
@@ -248,21 +150,7 @@ def _kea(server: Mapping[str, Any], file: str) -> KeaModel:
             options[code] = encode_option_value(code, data)
         if entry.get("always-send"):
             forced.add(code)
-    boots = bool(server.get("boot"))
-    lease = Lease(
-        yiaddr=IPv4Address(f"{NET}.{server.get('pool', 200)}"),
-        netmask=IPv4Address(MASK),
-        siaddr=IPv4Address(server.get("next", server["ip"])) if boots else UNSPECIFIED,
-        file=file.encode() if boots else b"",
-        options=options,
-        forced=frozenset(forced),
-        lease_time=600,
-    )
-
-    def leases(arrival: Arrival) -> Lease | NoLease:
-        return lease
-
-    return KeaModel(name=server["name"], leases=leases)
+    return options, frozenset(forced)
 
 
 _KEA_NAMES = {
@@ -290,7 +178,8 @@ def _spelled(macs: list[str]) -> MacSet:
 _FILE_IN: dict[str, Where] = {"header": "header", "opt67": "option", "both": "both"}
 
 
-def _pyproxy(server: Mapping[str, Any], file: str) -> GenericModel:
+def pyproxy(server: Mapping[str, Any], file: str) -> GenericModel:
+    """The plain responder written for the recordings."""
     delay = server.get("delay") or 0
     elapsed = server.get("delay_mode", "timer") == "elapsed"
     macs = server.get("macs")
@@ -315,4 +204,5 @@ def _pyproxy(server: Mapping[str, Any], file: str) -> GenericModel:
         siaddr=None if siaddr is None else IPv4Address(siaddr),
         answers_4011=server.get("reply_4011", True),
         answers_request=bool(server.get("reply_request_67")),
+        heeds_giaddr=not server.get("ignore_giaddr"),
     )

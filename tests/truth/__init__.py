@@ -11,11 +11,8 @@ later by no more than `STRETCH` with exactly as many DISCOVERs as predicted. Ord
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from coexist.analysis.race import Outcome, RaceResult, race
@@ -122,25 +119,3 @@ def _in_time(row: Mapping[str, Any], outcome: Outcome, seconds: float) -> bool:
     discovers = row.get("discovers")
     stretched = discovers is not None and len(discovers) == outcome.discovers
     return stretched and latest < seconds <= latest + STRETCH
-
-
-def main(arguments: list[str]) -> int:
-    """Judge every row of the files given."""
-    rows: list[Mapping[str, Any]] = []
-    for name in arguments:
-        document = json.loads(Path(name).read_text(encoding="utf-8"))
-        rows += document["results"] if isinstance(document, dict) else document
-    reports = []
-    for row in rows:
-        report = judge(row)
-        reports.append(report)
-        sys.stdout.write(json.dumps(report) + "\n")
-    wrong = sum(not report["agrees"] for report in reports)
-    sets = sum(len(report["predicted"]) > 1 for report in reports)
-    summary = {"rows": len(reports), "agree": len(reports) - wrong, "disagree": wrong, "sets": sets}
-    sys.stdout.write(json.dumps(summary) + "\n")
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""Where the servers of a line-up stand: on the client's network, or behind relay agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+from coexist.analysis.world import Listener, Segment
+from coexist.boot.responder import ServerModel
+
+JITTER = 0.02
+"""Seconds: how far apart servers of equal delay were seen to arrive in either order (0.018 at most)."""
+
+
+def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, ServerModel]) -> Segment:
+    """The client's network, with every server it reaches by a broadcast."""
+    here = [server for server in servers if not server.get("seg") and server["name"] in models]
+    relays = [server for server in servers if server["type"] == "relay"]
+    listeners = [Listener(model=models[s["name"]], address=IPv4Address(s["ip"])) for s in here]
+    listeners += [
+        Listener(model=models[s["name"]], address=IPv4Address(s["ip"]), relay=IPv4Address(relay["ip"]))
+        for relay in relays
+        for s in servers
+        if s["ip"] in relay["targets"] and s["name"] in models and _has_way_back(s, relay)
+    ]
+    return Segment(
+        name="lab",
+        listeners=tuple(listeners),
+        jitter=JITTER,
+        relay_min_secs=max((relay.get("min_secs", 0) for relay in relays), default=0),
+        relay_option_82=any(relay.get("option82") for relay in relays),
+        routed=bool(relays),
+    )
+
+
+def _has_way_back(server: Mapping[str, Any], relay: Mapping[str, Any]) -> bool:
+    """Whether its answers reach the agent: by its default gateway, or by a route of its own."""
+    if server.get("gw") == relay["up"]:
+        return True
+    return any(target == relay["ip"] for target, _ in server.get("routes", ()))
