@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.bootfiles import is_ipxe_program
 from coexist.analysis.intent import Intended, IntentReader
+from coexist.analysis.leases import LeaseReader
 from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.races import Finish, Races
-from coexist.analysis.scopes import ScopeReader
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
 from coexist.inventory import Inventory
@@ -76,9 +76,9 @@ class AnalysedSite:
         return cut(self.inventory)
 
     @cached_property
-    def scopes(self) -> ScopeReader:
-        """What the scopes hand out."""
-        return ScopeReader(self.space)
+    def scopes(self) -> LeaseReader:
+        """What the scopes lease."""
+        return LeaseReader(self.space)
 
     @cached_property
     def reserved(self) -> list[int]:
@@ -185,7 +185,7 @@ class AnalysedSite:
         for code, wanted in self.site.intent[number].options.items():
             for name in self.heard_scopes(case.client.vlan):
                 given = self.scopes.handed(name, case.client).options.get(code)
-                if given is None or option_bytes(code, given[0]) != option_bytes(code, wanted):
+                if given is None or given[0] != option_bytes(code, wanted):
                     yield number, code, name
 
     def schedule(self, firmware: str) -> Schedule | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coexist.analysis.scopes import Handed
+from coexist.analysis.leases import Handed
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.inventory.documents import Path
 from coexist.planning.draft import Draft
@@ -16,7 +16,7 @@ from coexist.wire.options import Option
 
 def _boot_lines(handed: Handed) -> Iterator[Path]:
     """The places of everything a scope says about booting."""
-    for value in (handed.next_server, handed.filename, handed.program):
+    for value in (handed.next_server, handed.header_file):
         if value:
             yield value[1]
     for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from coexist.boot.leases.plan import Clients
 from coexist.inventory.macset import MacSet
 from coexist.wire.mac import MAC_SPACE
 
@@ -31,6 +32,10 @@ class Cell:
     excluded: tuple[int, ...] = ()
 
 
+NO_CELLS: frozenset[str] = frozenset()
+"""The cells of nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
     """All cells of one server. ``rest`` is the cell of the machines that no list names (and every other
@@ -42,6 +47,11 @@ class Cells:
     def of(self, groups: frozenset[str]) -> frozenset[str]:
         """The names of the cells that lie in any of the groups."""
         return frozenset(cell.name for cell in (*self.named, self.rest) if cell.groups & groups)
+
+    def within(self, clients: Clients) -> frozenset[str]:
+        """The names of the cells of some clients."""
+        inside = self.of(clients.groups)
+        return self.all - inside if clients.outside else inside
 
     @property
     def all(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.inventory.values import Delay
-from coexist.render.plans import DhcpPlan
+from coexist.render.settled import SettledPlan
 from coexist.render.target import Capabilities, Job
 
 _ELSEWHERE = (
@@ -149,7 +149,7 @@ def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:
 def report_dhcp_limits(
     job: Job,
     can: Capabilities,
-    plan: DhcpPlan,
+    plan: SettledPlan,
     cannot_test: Callable[[OptionTest], bool] = lambda test: False,  # noqa: ARG005 the most can test all
 ) -> None:
     """Report what the scopes of a DHCP server want and ``can`` does not hold."""

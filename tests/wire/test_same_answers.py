@@ -14,8 +14,8 @@ from typing import Any, Self
 import pytest
 
 from coexist.boot.responder import Arrival
+from coexist.boot.servers import plan_leases
 from coexist.boot.servers.dhcpd import DhcpdModel
-from coexist.boot.servers.lease import scopes_of
 from coexist.inventory import inventory_from_tree
 from coexist.render import render_site
 from coexist.wire.bootp import BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet, decode, encode
@@ -404,7 +404,7 @@ def test_something_is_asked_and_something_refused(answers) -> None:
 
 def test_the_model_that_the_race_asks_says_the_same(answers) -> None:
     """What is predicted is what is served: siaddr, file or silence, for every case."""
-    model = DhcpdModel(name="dhcp", leases=scopes_of(inventory_from_tree(site(PRODUCTS[0])), "dhcp"))
+    model = DhcpdModel(name="dhcp", leases=plan_leases(inventory_from_tree(site(PRODUCTS[0])), "dhcp"))
     differences = []
     for number, case in enumerate(CASES, start=1):
         packet = _packet(case, number)

@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.leases import Handed
 from coexist.analysis.rules import report, rule
-from coexist.analysis.scopes import Handed
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 from coexist.inventory.references import server_address
-from coexist.inventory.values import option_bytes
-from coexist.wire.options import Option
+from coexist.wire.options import Option, decode_option_value
 
 FILE_ROLES = frozenset({"tftp", "http"})
 """Roles of a server that has files to load."""
@@ -115,16 +114,13 @@ def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[Path, list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         for handed in handed_to(site, case):
-            if not handed.file or handed.next_server or handed.options.get(Option.TFTP_SERVER_NAME):
+            if not handed.file or is_url(handed.file[0]):
                 continue
-            if is_url(handed.file[0]) or (handed.program and handed.program[0].server):
+            if handed.says_server or handed.options.get(Option.TFTP_SERVER_NAME):
                 continue
-            servers = [site.site.servers[s] for s in site.site.scopes[handed.scope].servers]
-            # dnsmasq names itself as next server; ISC dhcpd and Kea name nobody.
-            if not any(
-                s.software.product in ("dnsmasq", "windows-dhcp") and s.effective_roles & FILE_ROLES
-                for s in servers
-            ):
+            # A product may name itself where nothing is said.
+            itself = handed.next_server and site.topology.owner(handed.next_server[0])
+            if not itself or not site.site.servers[itself].effective_roles & FILE_ROLES:
                 found[handed.file[1]].append(case.client)
     for path, clients in found.items():
         yield report(site, "CX407", path, "the scope names a boot file and no server that has it: iPXE boots nothing, UEFI asks the DHCP server",
@@ -137,14 +133,13 @@ def header_and_option_differ(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         for handed in handed_to(site, case):
-            header = handed.program[0].file if handed.program else handed.filename and handed.filename[0]
-            option = handed.options.get(Option.BOOTFILE_NAME)
-            if header and option and str(option[0]).rstrip("\0") != header:
-                found[option[1], f"the header says {header} and option 67 says {option[0]}: UEFI loads the option's, iPXE the header's"].append(case.client)  # fmt: skip
-            named = handed.options.get(Option.TFTP_SERVER_NAME)
-            if handed.next_server and named and handed.file:
-                real = server_address(site.site, handed.next_server[0], case.client.vlan)
-                also = server_address(site.site, str(named[0]), case.client.vlan)
+            header, option = handed.header_file, handed.text(Option.BOOTFILE_NAME)
+            if header and option and option[0] != header[0]:
+                found[option[1], f"the header says {header[0]} and option 67 says {option[0]}: UEFI loads the option's, iPXE the header's"].append(case.client)  # fmt: skip
+            named = handed.text(Option.TFTP_SERVER_NAME)
+            if handed.siaddr and named and handed.file:
+                real = handed.siaddr[0]
+                also = server_address(site.site, named[0], case.client.vlan)
                 if also is not None and also != real:
                     found[named[1], f"the next server is {real} and option 66 says {also}: firmware uses the first"].append(case.client)  # fmt: skip
     for (path, message), clients in found.items():
@@ -180,10 +175,12 @@ def next_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         for handed in handed_to(site, case):
-            if handed.next_server and handed.file and not is_url(handed.file[0]):
-                owner = site.topology.owner(handed.next_server[0])
+            # The server of a program is CX421's.
+            said = handed.next_server if handed.says_server else None
+            if said and "programs" not in said[1] and handed.file and not is_url(handed.file[0]):
+                owner = site.topology.owner(said[0])
                 if owner and not site.site.servers[owner].effective_roles & FILE_ROLES:
-                    found[handed.next_server[1], owner].append(case.client)
+                    found[said[1], owner].append(case.client)
     for (path, owner), clients in found.items():
         yield report(site, "CX410", path, f"the next server is {owner}, and no TFTP service is declared there",
                      f"add the role tftp to {owner}, or name the server that has the file", clients=clients)  # fmt: skip
@@ -197,7 +194,7 @@ def option_missing_from_lease(site: AnalysedSite) -> Iterable[Finding]:
     for case in site.cases:
         for number, code, name in site.withheld(case):
             given = site.scopes.handed(name, case.client).options.get(code)
-            what = f"the scope {name} gives option {code} {'as ' + str(given[0]) if given else 'not at all'}"
+            what = f"the scope {name} gives option {code} {'as ' + decode_option_value(code, given[0]) if given else 'not at all'}"
             found[number, code].append(case.client)
             places[number, code] = (given[1] if given else ("scopes", name), what)
     for (number, code), clients in found.items():
@@ -214,10 +211,8 @@ def option_43_is_not_pxe(site: AnalysedSite) -> Iterable[Finding]:
     for case in pxe_cases(site):
         for handed in handed_to(site, case):
             said, vendor = handed.vendor_class, handed.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
-            if said and said[0].startswith("PXEClient") and vendor:
-                octets = option_bytes(int(Option.VENDOR_SPECIFIC_INFORMATION), vendor[0])
-                if not _is_pxe(octets):
-                    found[vendor[1]].append(case.client)
+            if said and said[0].startswith("PXEClient") and vendor and not _is_pxe(vendor[0]):
+                found[vendor[1]].append(case.client)
     for path, clients in found.items():
         yield report(site, "CX418", path, "option 43 is no list of PXE options, and option 60 says PXEClient: firmware reads it as one",
                      "send option 43 only to its own devices, by a rule with their clients", clients=clients)  # fmt: skip

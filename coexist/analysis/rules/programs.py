@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from coexist.analysis.bootfiles import follows_lease, is_ipxe_program, runs_on_bios
@@ -13,40 +14,49 @@ from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, is_url, pxe_c
 from coexist.analysis.site import OWN_PROGRAMS, AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
-from coexist.inventory.models import Program
 from coexist.wire.options import Option
 
 
-def _used_programs(site: AnalysedSite) -> Iterator[tuple[Program | str, Path, Case, str | None]]:
-    """Every boot program some class can be given: it, its place, the class, the server that gives it (if a proxy)."""
+class _Used(NamedTuple):
+    """A boot program that a class can be given: its server if one is named, its place, and who gives it, a
+    boot service or a scope."""
+
+    file: str
+    server: str | None
+    path: Path
+    case: Case
+    service: str | None = None
+    scope: str | None = None
+
+
+def _used_programs(site: AnalysedSite) -> Iterator[_Used]:
+    """Every boot program some class can be given."""
     for case in pxe_cases(site):
         for name in case.responders:
             programs, path = site.programs_of(name, case.client)
             ipxe = site.kind(case.client) == "ipxe" and "ipxe" in programs
             key = "ipxe" if ipxe else case.client.architecture
             if key in programs:
-                yield programs[key], (*path, key), case, name
+                program = programs[key]
+                yield _Used(program.file, program.server, (*path, key), case, service=name)
         for handed in handed_to(site, case):
-            if handed.program:
-                yield handed.program[0], handed.program[1], case, None
-            elif handed.file:
-                yield handed.file[0], handed.file[1], case, None
-
-
-def _file(program: Program | str) -> str:
-    return program if isinstance(program, str) else program.file
+            if handed.file:
+                file, path = handed.file
+                said = handed.next_server
+                own = said[0] if said and "programs" in said[1] else None
+                yield _Used(file, own, path, case, scope=handed.scope)
 
 
 @rule("CX404")
 def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """BIOS programs for UEFI clients, and the other way round."""
     found: dict[tuple[Path, str, bool], list[ClientClass]] = defaultdict(list)
-    for program, path, case, _ in _used_programs(site):
+    for file, _, path, case, *_ in _used_programs(site):
         bios = case.client.architecture in ("bios", "http-bios")
         # iPXE on a BIOS machine loads scripts and kernels too; what it cannot run is an EFI program.
-        made_for_bios = runs_on_bios(_file(program))
+        made_for_bios = runs_on_bios(file)
         if made_for_bios is not None and made_for_bios != bios:
-            found[path, _file(program), bios].append(case.client)
+            found[path, file, bios].append(case.client)
     for (path, file, bios), clients in found.items():
         have, need = ("a UEFI", "BIOS") if bios else ("a BIOS", "UEFI")
         yield report(site, "CX404", path, f"{file} is {have} program, and these are {need} clients",
@@ -88,9 +98,9 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
 def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients that are given a plain file name."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for program, path, case, _ in _used_programs(site):
-        if case.client.architecture.startswith("http-") and not is_url(_file(program)):
-            found[path, _file(program)].append(case.client)
+    for file, _, path, case, *_ in _used_programs(site):
+        if case.client.architecture.startswith("http-") and not is_url(file):
+            found[path, file].append(case.client)
     for (path, file), clients in found.items():
         yield report(site, "CX412", path, f"UEFI HTTP boot needs a URL, and {file} is none",
                      f"write http://<server>/{file.lstrip('/')}", clients=clients)  # fmt: skip
@@ -100,9 +110,9 @@ def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
 def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
     """URLs given to PXE firmware, which only knows TFTP."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for program, path, case, _ in _used_programs(site):
-        if is_url(_file(program)) and site.kind(case.client) in ("edk2", "pxe21"):
-            found[path, _file(program)].append(case.client)
+    for file, _, path, case, *_ in _used_programs(site):
+        if is_url(file) and site.kind(case.client) in ("edk2", "pxe21"):
+            found[path, file].append(case.client)
     for (path, file), clients in found.items():
         firmwares = ", ".join(sorted({c.firmware for c in clients}))
         yield report(site, "CX413", path, f"{firmwares} cannot load {file}: PXE firmware knows TFTP only",
@@ -113,8 +123,8 @@ def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
 def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
     """URLs with a host name where the scope gives no DNS server."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
-    for program, path, case, _ in _used_programs(site):
-        host = urlsplit(_file(program)).hostname if is_url(_file(program)) else None
+    for file, _, path, case, *_ in _used_programs(site):
+        host = urlsplit(file).hostname if is_url(file) else None
         if host is None or host.replace(".", "").isdigit():
             continue
         for handed in handed_to(site, case):
@@ -142,14 +152,14 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     """
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     named: set[tuple[int, str, str, str]] = set()
-    for program, path, case, name in _used_programs(site):
-        file = _file(program)
+    for used in _used_programs(site):
+        file, path, case = used.file, used.path, used.case
         if not is_ipxe_program(file):
             continue
         loops = (
             _is_given_ipxe(site, case.client)
             if _loads(site, case.client, file)
-            else path[-1] != "ipxe" and _names_itself(site, case.client, file, path, name)
+            else path[-1] != "ipxe" and _names_itself(site, used)
         )
         if loops:
             found[path, file].append(case.client)
@@ -168,32 +178,33 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
                      "add `ipxe: <script or URL>` to the programs: what a client gets that already runs iPXE", clients=clients)  # fmt: skip
 
 
-def _names_itself(site: AnalysedSite, client: ClientClass, file: str, path: Path, server: str | None) -> bool:
+def _names_itself(site: AnalysedSite, used: _Used) -> bool:
     """Whether a proxy has nothing for iPXE but this file, or a scope names it again."""
-    if server is not None:
-        return "ipxe" not in site.programs_of(server, client)[0]
-    again = site.scopes.handed(str(path[1]), client, chained=True).file
-    return again is not None and again[0] == file
+    client = used.case.client
+    if used.service is not None:
+        return "ipxe" not in site.programs_of(used.service, client)[0]
+    again = site.scopes.handed(str(used.scope), client, chained=True).file
+    return again is not None and again[0] == used.file
 
 
 @rule("CX416")
 def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     """Second stages that follow the lease where the scope names another server's file."""
     found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
-    for program, path, case, name in _used_programs(site):
+    for file, _, path, case, name, _ in _used_programs(site):
         if name is None or name not in case.intended.servers:
             continue
-        chained = is_ipxe_program(_file(program))
-        if not chained and not follows_lease(_file(program)):
+        chained = is_ipxe_program(file)
+        if not chained and not follows_lease(file):
             continue
-        if chained and _loads(site, case.client, _file(program)) and site.stays_with(case.client, name):
+        if chained and _loads(site, case.client, file) and site.stays_with(case.client, name):
             continue
         for scope in site.heard_scopes(case.client.vlan):
             handed = site.scopes.handed(scope, case.client, chained=chained)
             if handed.file and not (
                 handed.next_server and site.topology.owner(handed.next_server[0]) == name
             ):
-                found[path, _file(program), handed.file[1]].append(case.client)
+                found[path, file, handed.file[1]].append(case.client)
     for (path, file, _), clients in found.items():
         yield report(site, "CX416", path, f"{file} asks DHCP again and follows the scope's boot file, which is another server's",
                      "remove the boot file from the scope, or point its next server to the same server", clients=clients)  # fmt: skip
@@ -225,12 +236,10 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
 def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     """Programs whose server serves no files; and services that serve the offer but not the file."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for program, path, case, name in _used_programs(site):
-        if is_url(_file(program)):
+    for file, server, path, case, name, _ in _used_programs(site):
+        if is_url(file):
             continue
-        where = (program.server if isinstance(program, Program) else None) or (
-            name and (site.site.servers[name].boot_server or name)
-        )
+        where = server or (name and (site.site.servers[name].boot_server or name))
         owner = site.topology.owner(where) if where else None
         if owner and not site.site.servers[owner].effective_roles & FILE_ROLES:
             found[path, owner].append(case.client)

@@ -10,20 +10,22 @@ from ipaddress import IPv4Address
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from coexist.boot.answered import answered
+from coexist.boot.leases.compile import compile_plan
+from coexist.boot.leases.evaluate import PlanLeases, as_told
 from coexist.boot.policy import compile_programs
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers import microsoft
-from coexist.boot.servers.coexist import CoexistModel, answered_by, boot_policy
+from coexist.boot.servers.coexist import CoexistModel, boot_policy
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.generic import GenericModel
 from coexist.boot.servers.kea import KeaModel
-from coexist.boot.servers.lease import scopes_of
 from coexist.boot.servers.openthinclient import OpenThinClientModel
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
-from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
+from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.models import Server
 from coexist.inventory.references import server_address
 from coexist.inventory.values import Delay, option_bytes
@@ -60,8 +62,14 @@ def model_for(inventory: Inventory, name: str) -> ServerModel:
 # -- addresses ------------------------------------------------------------------------------------
 
 
+def plan_leases(inventory: Inventory, name: str) -> PlanLeases:
+    """The leases of a DHCP server as its product makes them of its plan."""
+    is_windows = inventory.site.servers[name].software.product == "windows-dhcp"
+    return PlanLeases(compile_plan(inventory, name), microsoft.windows_lease if is_windows else as_told)
+
+
 def _lease_service(inventory: Inventory, name: str, server: Server) -> ServerModel:
-    leases = scopes_of(inventory, name)
+    leases = plan_leases(inventory, name)
     match server.software.product:
         case "dnsmasq":
             from coexist.boot.servers.dnsmasq import DnsmasqModel
@@ -117,13 +125,6 @@ def _boot_service(inventory: Inventory, name: str, server: Server) -> ServerMode
             return _generic(inventory, name, server, product)
 
 
-def _answered(inventory: Inventory, name: str) -> MacSet:
-    macs = NOBODY
-    for _, found, _, _ in answered_by(inventory, name):
-        macs |= found
-    return macs
-
-
 def _architectures(server: Server) -> frozenset[int] | None:
     names = server.answers.architectures
     return None if names is None else frozenset(code for name in names for code in ARCHITECTURE_NAMES[name])
@@ -160,7 +161,7 @@ def _dnsmasq_proxy(inventory: Inventory, name: str, server: Server) -> DnsmasqMo
             ranges=_ranges(inventory, name, server, "proxy"),
             delays=(*_delay_lines(server), *own.delays),
         ),
-        clients=_answered(inventory, name),
+        clients=answered(inventory, name),
         architectures=wanted,
         delay_for=tuple(
             (inventory.group(group), ceil(delay.after))
@@ -205,7 +206,7 @@ def _codes_of(key: str) -> tuple[int, ...]:
 
 
 def _openthinclient(inventory: Inventory, name: str, server: Server) -> OpenThinClientModel:
-    clients = _answered(inventory, name)
+    clients = answered(inventory, name)
     kind = server.settings.get("type", "auto")
     mode: Any = "single-homed-broadcast" if kind == "auto" else kind
     return OpenThinClientModel(
@@ -219,7 +220,7 @@ def _openthinclient(inventory: Inventory, name: str, server: Server) -> OpenThin
 
 def _generic(inventory: Inventory, name: str, server: Server, product: str) -> ServerModel:
     """WDS, Configuration Manager, or a responder known by its declaration alone."""
-    clients = _answered(inventory, name)
+    clients = answered(inventory, name)
     is_microsoft = product in ("wds", "configmgr")
     control = server.discovery_control
     vendor = None

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from coexist.boot.answered import intended_clients
 from coexist.boot.policy import BootPolicy, BootServerConfig, ReadList, compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
 from coexist.boot.respond import Answer, Seen, respond
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.inventory import Inventory
-from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
-from coexist.inventory.models import Answers, IntentRule, Programs, Server
+from coexist.inventory.macset import EVERYONE, MacSet
+from coexist.inventory.models import Answers, Programs, Server
 from coexist.inventory.references import server_address
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
@@ -159,48 +160,6 @@ def _declared(inventory: Inventory, answers: Answers) -> Answered:
     if answers.who == "nobody":
         return []
     return [(answers.who, inventory.group(answers.who), _selector(inventory, answers.who), architectures)]
-
-
-def intended_clients(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
-    """The clients the intent gives to a server, first choice or fallback, on any VLAN.
-
-    Each with the architectures it is about; None means any.
-    """
-    site = inventory.site
-    named = sorted({a for rule in site.intent for a in rule.architectures or ()})
-    # Architectures the intent never names behave alike: None stands for them.
-    by_architecture: dict[str | None, MacSet] = {}
-    for architecture in (None, *named):
-        found = NOBODY
-        for vlan in site.vlans:
-            left = EVERYONE
-            for rule in site.intent:
-                if not _is_about(rule, vlan, architecture):
-                    continue
-                macs = inventory.members(rule.clients, rule.unless) & left
-                left = left - macs
-                if name == rule.boot_from or name in rule.fallback:
-                    found |= macs
-        by_architecture[architecture] = found
-    others = by_architecture.pop(None)
-    if all(macs == others for macs in by_architecture.values()):
-        return [(others, None)] if others else []
-    # A rule narrowed to its architecture comes before the one for all others.
-    result: list[tuple[MacSet, tuple[str, ...] | None]] = [
-        (macs, (architecture,)) for architecture, macs in by_architecture.items() if macs and architecture
-    ]
-    every = tuple(a for a in _programmed(site.servers[name]) if a not in named)
-    return result + ([(others, every)] if others and every else [])
-
-
-def _programmed(server: Server) -> tuple[str, ...]:
-    return tuple(name for name in server.programs if name != "ipxe")
-
-
-def _is_about(rule: IntentRule, vlan: str, architecture: str | None) -> bool:
-    if rule.vlan is not None and vlan not in rule.vlan:
-        return False
-    return rule.architectures is None or architecture in rule.architectures
 
 
 def _rules(inventory: Inventory, name: str, server: Server) -> list[dict[str, Any]]:

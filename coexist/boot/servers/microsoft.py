@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 
-from coexist.boot.leases.lease import Lease, Leases, NoLease
+from coexist.boot.leases.lease import Lease, Leases
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.generic import GenericModel
 from coexist.boot.servers.kea import KeaModel
@@ -30,24 +30,24 @@ CONFIGMGR_ASSUMPTIONS = (
 
 
 def windows_dhcp(name: str, leases: Leases, latency: float = 0.0) -> KeaModel:
-    """Windows DHCP Server: leases as Kea's, with siaddr and NULs as Windows has them."""
-
-    def lease(arrival: Arrival) -> Lease | NoLease:
-        found = leases(arrival)
-        if isinstance(found, NoLease):
-            return found
-        options = dict(found.options)
-        for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
-            if code in options and not options[code].endswith(b"\0"):
-                options[code] += b"\0"
-        siaddr = found.siaddr
-        if siaddr == UNSPECIFIED:
-            siaddr = _address(options.get(Option.TFTP_SERVER_NAME, b"")) or arrival.address
-        return replace(found, options=options, siaddr=siaddr)
-
+    """Windows DHCP Server: options as Kea sends them, of leases as `windows_lease` makes them."""
     return KeaModel(
-        name=name, leases=lease, latency=latency, echoes_client_id=False, assumptions=DHCP_ASSUMPTIONS
+        name=name, leases=leases, latency=latency, echoes_client_id=False, assumptions=DHCP_ASSUMPTIONS
     )
+
+
+def windows_lease(lease: Lease, arrival: Arrival) -> Lease:
+    """A lease with siaddr and NULs as Windows has them."""
+    options, origins = dict(lease.options), dict(lease.origins)
+    for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
+        if code in options and not options[code].endswith(b"\0"):
+            options[code] += b"\0"
+    siaddr = lease.siaddr
+    if siaddr == UNSPECIFIED:
+        siaddr = _address(options.get(Option.TFTP_SERVER_NAME, b"")) or arrival.address
+        if Option.TFTP_SERVER_NAME in origins:
+            origins["siaddr"] = origins[Option.TFTP_SERVER_NAME]
+    return replace(lease, options=options, siaddr=siaddr, origins=origins)
 
 
 def _address(text: bytes) -> IPv4Address | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from coexist.boot.answered import answered
 from coexist.inventory import MacSet
-from coexist.render.answered import answered
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_limits
 from coexist.render.rendered import RenderedFile

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from coexist.render.cells import Cells, mac_lines, spelled
+from coexist.boot.leases.plan import Condition, PoolPlan, Reservation, Setting, SubnetPlan, spellings
+from coexist.render.cells import NO_CELLS, Cells, mac_lines, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.plans import Condition, DhcpPlan, PoolPlan, Reservation, ScopePlan, Setting, SubnetPlan
 from coexist.render.quoting import comment, dhcpd_string
 from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import dhcp_plan
+from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.dhcpd_expressions import (
     OPTION_NAMES,
@@ -44,7 +44,7 @@ RELOAD = "systemctl restart isc-dhcp-server"
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
-    plan = dhcp_plan(job.inventory, job.name)
+    plan = settled_plan(job.inventory, job.name)
     report_limits(job, RENDERER.capabilities)
     report_dhcp_limits(job, RENDERER.capabilities, plan)
     writer = _Writer(plan)
@@ -80,7 +80,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
 class _Writer:
     """Statements of one server's file."""
 
-    def __init__(self, plan: DhcpPlan) -> None:
+    def __init__(self, plan: SettledPlan) -> None:
         self.plan = plan
         self.cells: Cells = plan.cells
         self.scopes = {scope.name: scope for scope in plan.scopes}
@@ -127,7 +127,7 @@ class _Writer:
 
     # -- conditions ----------------------------------------------------------------------------
 
-    def rules(self, scope: ScopePlan) -> Iterator[dict[str, object]]:
+    def rules(self, scope: SettledScope) -> Iterator[dict[str, object]]:
         """The scope's rules from the one of least authority to the one of most."""
         for setting in reversed(scope.special):
             yield {
@@ -141,8 +141,8 @@ class _Writer:
         return " and ".join(self._terms(condition)) or "1 = 1"
 
     def _terms(self, condition: Condition) -> Iterator[str]:
-        if condition.cells is not None:
-            yield from self._membership(condition.cells)
+        if condition.clients is not None:
+            yield from self._membership(self.cells.within(condition.clients))
         if condition.architectures is not None:
             yield any_of([architecture_test(code) for code in sorted(condition.architectures)])
         if condition.ipxe:
@@ -156,8 +156,7 @@ class _Writer:
         if condition.vendor_class is not None:
             yield starts_with("vendor-class-identifier", condition.vendor_class)
         if condition.user_class is not None:
-            text = condition.user_class
-            yield any_of([equals("user-class", text), equals("user-class", bytes((len(text),)) + text)])
+            yield any_of([equals("user-class", text) for text in spellings(condition.user_class)])
         for test in condition.tests:
             yield option_test(test)
         for other in condition.unless:
@@ -184,12 +183,13 @@ class _Writer:
                 yield {"name": range_class(cell), "group": cell.name, "match": match, "members": ""}
 
     def _permits(self, pool: PoolPlan) -> Iterator[str]:
-        if pool.cells is None:
+        cells = self.plan.pool_cells(pool)
+        if cells is None:
             return
-        rest = self.cells.rest.name in pool.cells
+        rest = self.cells.rest.name in cells
         word = "deny" if rest else "allow"
         for cell in self.cells.named:
-            if (cell.name in pool.cells) != rest:
+            if (cell.name in cells) != rest:
                 if cell.points:
                     yield f"{word} members of {dhcpd_string(cell.name)};"
                 if cell.intervals:
@@ -199,7 +199,7 @@ class _Writer:
 
     def networks(self) -> Iterator[dict[str, object]]:
         """Each VLAN; several subnets on one wire are a shared network."""
-        for vlan in self.plan.vlans:
+        for vlan in self.plan.plan.vlans:
             subnets = [self._subnet(subnet) for subnet in vlan.subnets]
             # dhcpd finds the wire of a relayed packet by a subnet that holds giaddr.
             subnets += [
@@ -217,11 +217,11 @@ class _Writer:
             "comment": f"scope {scope.name}" if scope else "nothing is leased here",
             "scope": scope.name if scope else None,
             "statements": tuple(self._scope_statements(scope)) if scope else ("not authoritative;",),
-            "pools": [self._pool(pool) for pool in subnet.pools if pool.cells is None or pool.cells],
-            "hosts": "".join(map(_host, subnet.reservations)),
+            "pools": [self._pool(pool) for pool in subnet.pools if self.plan.pool_cells(pool) != NO_CELLS],
+            "hosts": "".join(map(_host, self.plan.plan.reservations(subnet))),
         }
 
-    def _scope_statements(self, scope: ScopePlan) -> Iterator[str]:
+    def _scope_statements(self, scope: SettledScope) -> Iterator[str]:
         yield f"default-lease-time {scope.lease_time};"
         yield f"max-lease-time {scope.lease_time};"
         if scope.min_secs:

@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
 from coexist.boot.servers.dnsmasq_conf import setting_lines
+from coexist.render.cells import NO_CELLS
 from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.plans import DhcpPlan, PoolPlan, ScopePlan, Setting, SubnetPlan
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import dhcp_plan
+from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.dnsmasq_delay import delay_lines
 from coexist.render.targets.dnsmasq_proxy import PROXY_CAPABILITIES, proxy_sections
@@ -59,7 +60,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             "write the ProxyDHCP as a server of its own with the same `host`, on the VLANs it is for",
         )
     if "dhcp" in job.server.effective_roles:
-        plan = dhcp_plan(job.inventory, job.name)
+        plan = settled_plan(job.inventory, job.name)
         report_limits(job, CAPABILITIES)
         report_dhcp_limits(job, CAPABILITIES, plan, cannot_test)
         sections += _Writer(job, plan).sections()
@@ -144,7 +145,7 @@ def _capacity(job: Job) -> int:
 class _Writer:
     """The lines of a DHCP server."""
 
-    def __init__(self, job: Job, plan: DhcpPlan) -> None:
+    def __init__(self, job: Job, plan: SettledPlan) -> None:
         self.job = job
         self.plan = plan
         self.scopes = {scope.name: scope for scope in plan.scopes}
@@ -158,10 +159,10 @@ class _Writer:
             for scope in self.plan.scopes
         ]
         ignored = list(self._ignored())
-        subnets = [subnet for vlan in self.plan.vlans for subnet in vlan.subnets]
+        subnets = [subnet for vlan in self.plan.plan.vlans for subnet in vlan.subnets]
         ranges = [line for subnet in subnets for line in self._ranges(subnet)]
         delays = list(delay_lines(self.job, self.groups))
-        reserved = [reservation for subnet in subnets for reservation in subnet.reservations]
+        reserved = [reservation for subnet in subnets for reservation in self.plan.plan.reservations(subnet)]
         return [
             ("What clients say", self.tags.matches),
             ("Groups by address range", list(self.groups.ranges())),
@@ -175,7 +176,7 @@ class _Writer:
 
     # -- scopes --------------------------------------------------------------------------------
 
-    def _rules(self, scope: ScopePlan) -> list[tuple[str, Setting]]:
+    def _rules(self, scope: SettledScope) -> list[tuple[str, Setting]]:
         """The tag of each setting, in the order of their authority; the scope's own tag is the last."""
         rules = []
         for number, setting in enumerate((s for s in scope.special if not s.ignore), start=1):
@@ -185,7 +186,7 @@ class _Writer:
             )
         return [*rules, (scope_tag(scope.name), scope.defaults)]
 
-    def _values(self, scope: ScopePlan) -> Iterator[str]:
+    def _values(self, scope: SettledScope) -> Iterator[str]:
         rules = self._rules(scope)
         here = has(scope_tag(scope.name))
         yield from self._boot_lines(scope, rules)
@@ -210,7 +211,7 @@ class _Writer:
             "leave the option out, or serve the scope by isc-dhcpd or kea",
         )
 
-    def _boot_lines(self, scope: ScopePlan, rules: list[tuple[str, Setting]]) -> Iterator[str]:
+    def _boot_lines(self, scope: SettledScope, rules: list[tuple[str, Setting]]) -> Iterator[str]:
         files = _choices([(tag, setting.file) for tag, setting in rules])
         servers = _choices([(tag, setting.next_server) for tag, setting in rules])
         nowhere = [_opposite(terms[0]) for terms, _ in servers]
@@ -238,7 +239,7 @@ class _Writer:
         for condition in seen:
             yield f"dhcp-ignore={','.join(self.groups.literals(condition))}"
 
-    def _barred(self, scope: ScopePlan) -> list[str]:
+    def _barred(self, scope: SettledScope) -> list[str]:
         """The literals that keep ignored clients out of the scope's ranges."""
         refusals = [s for s in scope.special if s.ignore and not _server_wide(s)]
         if not refusals:
@@ -254,20 +255,21 @@ class _Writer:
             return
         barred = self._barred(scope)
         tail = f"{subnet.network.netmask},{subnet.network.broadcast_address},{scope.lease_time}"
-        pools = [pool for pool in subnet.pools if pool.cells is None or pool.cells]
+        pools = [pool for pool in subnet.pools if self.plan.pool_cells(pool) != NO_CELLS]
         for pool in pools:
             terms = [*barred, *self._permits(pool), f"set:{scope_tag(scope.name)}"]
             yield f"dhcp-range={','.join(terms)},{pool.first},{pool.last},{tail}"
-        if subnet.reservations or not pools:
+        if next(self.plan.plan.reservations(subnet), None) is not None or not pools:
             terms = [*barred, f"set:{scope_tag(scope.name)}"]
             yield f"dhcp-range={','.join(terms)},{subnet.network.network_address},static,{tail}"
 
     def _permits(self, pool: PoolPlan) -> list[str]:
-        return [] if pool.cells is None else self.groups.membership(pool.cells)
+        cells = self.plan.pool_cells(pool)
+        return [] if cells is None else self.groups.membership(cells)
 
     def _shared_networks(self) -> Iterator[str]:
         """Where the packet's own subnet is not the one that addresses are leased from."""
-        for vlan in self.plan.vlans:
+        for vlan in self.plan.plan.vlans:
             nearby = [*vlan.relays, *([vlan.local] if vlan.local else [])]
             for subnet in vlan.subnets:
                 if subnet.pools:

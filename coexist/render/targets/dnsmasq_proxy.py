@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
+from coexist.boot.leases.compile import answer_groups, answered_clients
 from coexist.boot.servers.dnsmasq_conf import read_dnsmasq, says_its_programs, setting_lines
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
-from coexist.render.answered import answer_sets, answered_cells
 from coexist.render.cells import cut
 from coexist.render.quoting import dnsmasq_string
 from coexist.render.target import Capabilities, Job
@@ -42,7 +42,7 @@ PROXY_CAPABILITIES = Capabilities(
 def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
     """Title and lines of each part of the file."""
     tags = Tags()
-    groups = Groups(cells=cut(answer_sets(job.inventory, job.name)), tags=tags)
+    groups = Groups(cells=cut(answer_groups(job.inventory, job.name)), tags=tags)
     own = says_its_programs(job.server.settings)
     services = [] if own else list(_services(job, tags))
     ignored = list(_ignored(job, groups))
@@ -129,8 +129,9 @@ def _program_server(job: Job, program: Program) -> IPv4Address | None:
 
 
 def _ignored(job: Job, groups: Groups) -> Iterator[str]:
-    members = answered_cells(job.server, groups.cells)
-    if members is not None and members != groups.cells.all:
+    clients = answered_clients(job.server)
+    members = groups.cells.all if clients is None else groups.cells.within(clients)
+    if members != groups.cells.all:
         outside = groups.membership(groups.cells.all - members) if members else [lacks(NEVER)]
         yield f"dhcp-ignore={','.join(outside)}"
     if says_its_programs(job.server.settings):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from coexist.boot.leases.plan import Condition, Reservation, spellings
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import Cell, Cells, octet_prefixes, spelled
-from coexist.render.plans import Condition, Reservation
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.wire.architecture import Architecture, architecture_name
 from coexist.wire.option_codes import Option
@@ -163,8 +163,8 @@ class Groups:
         """The literals of a condition; all must hold."""
         tags = self.tags
         terms: list[str] = []
-        if condition.cells is not None:
-            terms += self.membership(condition.cells)
+        if condition.clients is not None:
+            terms += self.membership(self.cells.within(condition.clients))
         if condition.architectures is not None:
             terms.append(has(tags.architectures(condition.architectures)))
         if condition.ipxe:
@@ -173,7 +173,7 @@ class Groups:
             terms.append(tags.begins(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class))
         if condition.user_class is not None:
             text = condition.user_class
-            ways = [tags.equals(Option.USER_CLASS, value) for value in (text, bytes((len(text),)) + text)]
+            ways = [tags.equals(Option.USER_CLASS, value) for value in spellings(text)]
             terms.append(has(tags.any_of(("user-class", text), f"user-{tags.number()}", ways)))
         for test in condition.tests:
             terms += _tested(tags, test)

@@ -18,21 +18,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from coexist.render.cells import spelled
-from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.plans import (
+from coexist.boot.leases.plan import (
     Condition,
-    DhcpPlan,
     PoolPlan,
     Reservation,
-    ScopePlan,
     Setting,
     SubnetPlan,
     VlanPlan,
+    spellings,
 )
+from coexist.render.cells import NO_CELLS, spelled
+from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import dhcp_plan
+from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.kea_expressions import (
     any_of,
@@ -77,7 +76,7 @@ KEA_3 = Dialect(only_listed="only-in-additional-list", evaluate="evaluate-additi
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
     dialect = _dialect(job)
-    plan = dhcp_plan(job.inventory, job.name)
+    plan = settled_plan(job.inventory, job.name)
     report_limits(job, RENDERER.capabilities)
     report_dhcp_limits(job, RENDERER.capabilities, plan, lambda test: test.contains is not None)
     tree = _Writer(job, plan, dialect).tree()
@@ -110,7 +109,7 @@ def _dialect(job: Job) -> Dialect:
 class _Writer:
     """One server's tree."""
 
-    def __init__(self, job: Job, plan: DhcpPlan, dialect: Dialect) -> None:
+    def __init__(self, job: Job, plan: SettledPlan, dialect: Dialect) -> None:
         self.job = job
         self.plan = plan
         self.dialect = dialect
@@ -124,7 +123,7 @@ class _Writer:
         """Everything below ``Dhcp4``."""
         scope_classes = [entry for scope in self.plan.scopes for entry in self._scope_classes(scope)]
         networks, subnets = [], []
-        for vlan in self.plan.vlans:
+        for vlan in self.plan.plan.vlans:
             made = [self._subnet(subnet) for subnet in vlan.subnets]
             if len(made) > 1:
                 networks.append({"name": vlan.name, **_relays(vlan, always=True), "subnet4": made})
@@ -133,11 +132,11 @@ class _Writer:
         settings = {key: value for key, value in self.job.server.settings.items() if key != "hooks_directory"}
         classes = [*self._cell_classes(), *self._pool_class_entries(), *scope_classes]
         return {
-            "comment": f"{self.plan.name}: written by coexist from the inventory of"
+            "comment": f"{self.plan.plan.name}: written by coexist from the inventory of"
             f" {self.job.inventory.site.site}; change it there.",
             "interfaces-config": {"interfaces": ["*"], "dhcp-socket-type": "raw"},
             "lease-database": {"type": "memfile"},
-            "authoritative": self.plan.server.authoritative,
+            "authoritative": self.plan.plan.server.authoritative,
             # A machine is its MAC: firmware, boot loader and system send different client identifiers.
             "match-client-id": False,
             "host-reservation-identifiers": ["hw-address"],
@@ -160,7 +159,8 @@ class _Writer:
 
     def _sharing(self) -> dict[str, bool]:
         """Interfaces of one machine may have one address, which Kea must be told (2.2 and later)."""
-        reserved = [r.address for vlan in self.plan.vlans for s in vlan.subnets for r in s.reservations]
+        plan = self.plan.plan
+        reserved = [r.address for vlan in plan.vlans for s in vlan.subnets for r in plan.reservations(s)]
         return {} if len(set(reserved)) == len(reserved) else {"ip-reservations-unique": False}
 
     # -- groups --------------------------------------------------------------------------------
@@ -195,8 +195,8 @@ class _Writer:
         return " and ".join(f"({term})" for term in self._terms(condition)) or "member('ALL')"
 
     def _terms(self, condition: Condition) -> Iterator[str]:
-        if condition.cells is not None:
-            membership = self._membership(condition.cells)
+        if condition.clients is not None:
+            membership = self._membership(self.cells.within(condition.clients))
             if membership:
                 yield membership
         if condition.architectures is not None:
@@ -212,10 +212,7 @@ class _Writer:
         if condition.vendor_class is not None:
             yield starts_with(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class)
         if condition.user_class is not None:
-            text = condition.user_class
-            yield any_of(
-                [equals(Option.USER_CLASS, text), equals(Option.USER_CLASS, bytes((len(text),)) + text)]
-            )
+            yield any_of(equals(Option.USER_CLASS, text) for text in spellings(condition.user_class))
         for test in condition.tests:
             yield option_test(test)
         for other in condition.unless:
@@ -223,7 +220,7 @@ class _Writer:
 
     # -- scopes --------------------------------------------------------------------------------
 
-    def _scope_classes(self, scope: ScopePlan) -> Iterator[dict[str, Any]]:
+    def _scope_classes(self, scope: SettledScope) -> Iterator[dict[str, Any]]:
         refusals = [s for s in scope.special if s.ignore]
         if refusals:
             terms = any_of(self.test(setting.condition) for setting in refusals)
@@ -302,14 +299,15 @@ class _Writer:
         if values:
             entry[self.dialect.evaluate] = [f"{scope.name}/{n}" for n in range(1, len(values) + 1)]
         entry["option-data"] = [option_data(code, octets) for code, octets in _undisputed(scope).items()]
-        entry["pools"] = [self._pool(pool) for pool in subnet.pools if pool.cells is None or pool.cells]
-        entry["reservations"] = [self._reservation(r) for r in subnet.reservations]
+        entry["pools"] = [self._pool(p) for p in subnet.pools if self.plan.pool_cells(p) != NO_CELLS]
+        entry["reservations"] = [self._reservation(r) for r in self.plan.plan.reservations(subnet)]
         return entry
 
     def _pool(self, pool: PoolPlan) -> dict[str, Any]:
         entry: dict[str, Any] = {"pool": f"{pool.first} - {pool.last}"}
-        if pool.cells is not None and self._membership(pool.cells):
-            name = self.pool_classes.setdefault(pool.cells, f"pool/{len(self.pool_classes) + 1}")
+        cells = self.plan.pool_cells(pool)
+        if cells is not None and self._membership(cells):
+            name = self.pool_classes.setdefault(cells, f"pool/{len(self.pool_classes) + 1}")
             entry.update(self.dialect.restrict(name))
         return entry
 
@@ -329,12 +327,12 @@ class _Writer:
         return entry
 
 
-def served_class(scope: ScopePlan) -> str:
+def served_class(scope: SettledScope) -> str:
     """The class of the clients a scope answers."""
     return f"{scope.name}/served"
 
 
-def _values(scope: ScopePlan) -> list[Setting]:
+def _values(scope: SettledScope) -> list[Setting]:
     """The settings that become classes: the special ones, and last the defaults that one of them may
     override."""
     special = [s for s in scope.special if not s.ignore]
@@ -350,7 +348,7 @@ def _values(scope: ScopePlan) -> list[Setting]:
     return [*special, left] if has_values else special
 
 
-def _undisputed(scope: ScopePlan) -> dict[int, bytes]:
+def _undisputed(scope: SettledScope) -> dict[int, bytes]:
     """The default options that no rule overrides and that Kea sends as they are."""
     disputed = {code for setting in scope.special for code in setting.options}
     return {

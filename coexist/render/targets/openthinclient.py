@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from coexist.boot.answered import answered
 from coexist.inventory import MacSet
 from coexist.inventory.documents import Path
-from coexist.render.answered import answered
 from coexist.render.cells import spelled
 from coexist.render.limits import report_limits
 from coexist.render.quoting import comment, ldap_dn_value, ldif_attribute

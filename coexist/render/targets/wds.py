@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from coexist.boot.answered import answered
 from coexist.inventory import Inventory, MacSet
-from coexist.render.answered import answered
 from coexist.render.cells import spelled
 from coexist.render.limits import report_limits, whole_steps
 from coexist.render.rendered import RenderedFile

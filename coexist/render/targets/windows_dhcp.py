@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import pairwise
 
+from coexist.boot.leases.plan import Condition, Setting, SubnetPlan, VlanPlan
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.plans import Condition, DhcpPlan, ScopePlan, Setting, SubnetPlan, VlanPlan
 from coexist.render.rendered import RenderedFile
-from coexist.render.scopes import dhcp_plan
+from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Capabilities, Job, Renderer
 from coexist.render.targets.powershell import command, literal, script
 from coexist.wire.architecture import architecture_name, is_http
@@ -30,12 +30,13 @@ _DEFINED = frozenset(range(2, 77)) - frozenset({12, 50, 52, 53, 54, 55, 56, 57, 
     67,
 }
 _POLICY = "coexist"
+_OUT_OF_A_RANGE = "takes some addresses out of a range"
 _ALL_TESTABLE = frozenset({Option.VENDOR_CLASS_IDENTIFIER, Option.USER_CLASS})
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
-    plan = dhcp_plan(job.inventory, job.name)
+    plan = settled_plan(job.inventory, job.name)
     report_limits(job, RENDERER.capabilities)
     report_dhcp_limits(job, RENDERER.capabilities, plan, cannot_test)
     return (
@@ -62,7 +63,7 @@ def cannot_test(test: OptionTest) -> bool:
 
 
 class _Writer:
-    def __init__(self, job: Job, plan: DhcpPlan) -> None:
+    def __init__(self, job: Job, plan: SettledPlan) -> None:
         self.job = job
         self.plan = plan
         self.scopes = {scope.name: scope for scope in plan.scopes}
@@ -72,7 +73,7 @@ class _Writer:
 
     def sections(self) -> Iterator[tuple[str, list[str]]]:
         """Title and commands of each part of the script."""
-        body = [(f"VLAN {vlan.name}", list(self._vlan(vlan))) for vlan in self.plan.vlans]
+        body = [(f"VLAN {vlan.name}", list(self._vlan(vlan))) for vlan in self.plan.plan.vlans]
         ping = self.job.server.ping_check
         general = (
             [command("Set-DhcpServerSetting", ConflictDetectionAttempts=1 if ping else 0)]
@@ -138,19 +139,18 @@ class _Writer:
         if denied:
             yield command("Set-DhcpServerv4FilterList", Deny=True)
 
-    def _refusable(self, setting: Setting, scope: ScopePlan) -> list[str] | None:
+    def _refusable(self, setting: Setting, scope: SettledScope) -> list[str] | None:
         condition = setting.condition
         everywhere = all(
             any(other.ignore and other.condition == condition for other in each.special)
             for each in self.plan.scopes
         )
-        if not everywhere or condition != Condition(cells=condition.cells) or condition.cells is None:
+        cells = self.plan.cells_of(condition)
+        if not everywhere or condition != Condition(clients=condition.clients) or cells is None:
             return None
-        if self.plan.cells.rest.name in condition.cells or any(
-            self.cells[name].excluded for name in condition.cells
-        ):
+        if self.plan.cells.rest.name in cells or any(self.cells[name].excluded for name in cells):
             return None
-        return [pattern for name in sorted(condition.cells) for pattern in self._patterns(name, "-")]
+        return [pattern for name in sorted(cells) for pattern in self._patterns(name, "-")]
 
     def _patterns(self, cell_name: str, sep: str) -> Iterator[str]:
         """The addresses of a cell as Windows writes them: beginnings with a star."""
@@ -183,7 +183,7 @@ class _Writer:
             ids = [str(subnet.network.network_address) for subnet in served]
             yield command("Add-DhcpServerv4Superscope", SuperscopeName=vlan.name, ScopeId=ids)
 
-    def _subnet(self, vlan: VlanPlan, subnet: SubnetPlan, scope: ScopePlan) -> Iterator[str]:
+    def _subnet(self, vlan: VlanPlan, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
         where = str(subnet.network.network_address)
         pools = sorted(subnet.pools, key=lambda pool: pool.first)
         first, last = str(pools[0].first), str(max(pool.last for pool in pools))
@@ -222,7 +222,7 @@ class _Writer:
         yield from self._pool_policies(where, subnet, scope)
         yield from self._reservations(where, subnet)
 
-    def _policies(self, where: str, scope: ScopePlan) -> Iterator[str]:
+    def _policies(self, where: str, scope: SettledScope) -> Iterator[str]:
         order = 0
         for setting in scope.special:
             if setting.ignore:
@@ -243,21 +243,17 @@ class _Writer:
             )
             yield from self._options(where, name, setting)
 
-    def _pool_policies(self, where: str, subnet: SubnetPlan, scope: ScopePlan) -> Iterator[str]:
-        order = len(scope.special)
+    def _pool_policies(self, where: str, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
         for pool in subnet.pools:
-            if pool.cells is None:
+            cells = self.plan.pool_cells(pool)
+            if cells is None:
                 continue
-            setting = Setting(
-                name=f"pool {pool.first}-{pool.last}",
-                path=(*scope.path, "pools"),
-                condition=Condition(cells=pool.cells),
-            )
-            conditions = self._conditions(setting)
-            if conditions is None:
+            shown = f"pool {pool.first}-{pool.last}"
+            conditions: dict[str, list[str]] = {}
+            if not self._mac_condition(cells, conditions):
+                self._report(Setting(name=shown, path=(*scope.path, "pools")), _OUT_OF_A_RANGE)
                 continue
-            order += 1
-            name = f"{_POLICY} {setting.name}"
+            name = f"{_POLICY} {shown}"
             yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", **conditions)
             yield command(
                 "Add-DhcpServerv4PolicyIPRange",
@@ -268,13 +264,14 @@ class _Writer:
             )
 
     def _reservations(self, where: str, subnet: SubnetPlan) -> Iterator[str]:
-        if not subnet.reservations:
+        reservations = list(self.plan.plan.reservations(subnet))
+        if not reservations:
             return
         yield (
             f"Get-DhcpServerv4Reservation -ScopeId {literal(where)} | Where-Object"
             f" Description -EQ '{_POLICY}' | Remove-DhcpServerv4Reservation"
         )
-        for reservation in subnet.reservations:
+        for reservation in reservations:
             mac = spelled(reservation.mac, "-")
             yield command(
                 "Add-DhcpServerv4Reservation",
@@ -291,8 +288,9 @@ class _Writer:
         """The policy's conditions; None, and a finding, where Windows has none for it."""
         condition = setting.condition
         result: dict[str, list[str]] = {}
-        if condition.cells is not None and not self._mac_condition(condition.cells, result):
-            self._report(setting, "takes some addresses out of a range")
+        cells = self.plan.cells_of(condition)
+        if cells is not None and not self._mac_condition(cells, result):
+            self._report(setting, _OUT_OF_A_RANGE)
             return None
         vendor = self._vendor_classes(condition)
         user = self._user_classes(condition)

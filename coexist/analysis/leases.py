@@ -1,0 +1,138 @@
+"""What the scopes of a site lease to its classes of clients: the lease plans, asked with their packets.
+
+The race asks the server models, which evaluate the same plans; the rules ask here, to name the line that a
+value comes from.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+
+from coexist.analysis.space import RESERVED, ClientClass, Space
+from coexist.boot.leases.evaluate import PlanLeases
+from coexist.boot.leases.lease import FieldName, NoLease
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.responder import Arrival
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Scope
+from coexist.wire.architecture import CANONICAL_CODE
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.mac import mac_bytes
+from coexist.wire.options import Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What a scope gives to a class of clients; each value with the path of the line that says it.
+
+    ``siaddr``: the next server of the header, None where it is 0; ``says_server``: whether a line says it,
+    and not the product by itself. ``header_file``: the header's file.
+    ``options``: all that is configured, in octets, whether the client asks for it or not.
+    """
+
+    scope: str
+    ignored: bool = False
+    says_server: bool = False
+    siaddr: tuple[IPv4Address, Path] | None = None
+    header_file: tuple[str, Path] | None = None
+    options: Mapping[int, tuple[bytes, Path]] = field(default_factory=dict)
+
+    @property
+    def next_server(self) -> tuple[str, Path] | None:
+        """The next server as text."""
+        return None if self.siaddr is None else (str(self.siaddr[0]), self.siaddr[1])
+
+    @property
+    def file(self) -> tuple[str, Path] | None:
+        """The boot file as header or option 67 name it."""
+        return self.header_file or self.text(Option.BOOTFILE_NAME)
+
+    @property
+    def vendor_class(self) -> tuple[str, Path] | None:
+        """Option 60, if the server sends it."""
+        return self.text(Option.VENDOR_CLASS_IDENTIFIER)
+
+    def text(self, code: int) -> tuple[str, Path] | None:
+        """An option as text, without the NULs that end it."""
+        said = self.options.get(code)
+        return None if said is None else (said[0].rstrip(b"\0").decode("utf-8", "replace"), said[1])
+
+
+class LeaseReader:
+    """Answers for one site what any scope leases to any class."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.site = space.inventory.site
+        self._plans: dict[str, PlanLeases] = {}
+        self._sent: dict[tuple[str, str], Packet] = {}
+        self._handed: dict[tuple[str, int, str, str, bool], Handed] = {}
+
+    def plan(self, server: str) -> PlanLeases:
+        """The leases of a DHCP server."""
+        from coexist.boot.servers import plan_leases
+
+        found = self._plans.get(server)
+        if found is None:
+            found = self._plans[server] = plan_leases(self.space.inventory, server)
+        return found
+
+    def handed(self, name: str, client: ClientClass, *, chained: bool = False) -> Handed:
+        """What the scope gives a client of the class; ``chained``: to its second stage, which runs iPXE."""
+        key = (name, client.macs.number, client.architecture, client.firmware, chained)
+        found = self._handed.get(key)
+        if found is None:
+            found = self._handed[key] = self._read(name, client, chained)
+        return found
+
+    def _read(self, name: str, client: ClientClass, chained: bool) -> Handed:
+        # Servers that share a scope hand out the same.
+        server = self.site.scopes[name].servers[0]
+        packet = replace(
+            self._discover("ipxe" if chained else client.firmware, client.architecture),
+            chaddr=mac_bytes(client.macs.witness),
+        )
+        own = next(iter(self.site.servers[server].stands_on.values()))
+        lease = self.plan(server).handed(
+            name,
+            Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=own, source=(UNSPECIFIED, CLIENT_PORT)),
+        )
+        if isinstance(lease, NoLease):
+            return Handed(scope=name, ignored=True)
+        # What the product adds by itself stands at the scope.
+        places = {value: origin for value, origin in lease.origins.items() if isinstance(origin, tuple)}
+        origins = defaultdict[int | FieldName, Path](lambda: ("scopes", name), places)
+        return Handed(
+            scope=name,
+            says_server="siaddr" in places,
+            siaddr=None if lease.siaddr == UNSPECIFIED else (lease.siaddr, origins["siaddr"]),
+            header_file=(lease.file.decode("utf-8", "replace"), origins["file"]) if lease.file else None,
+            options={code: (octets, origins[code]) for code, octets in lease.options.items()},
+        )
+
+    def _discover(self, firmware: str, architecture: str) -> Packet:
+        """The first packet of a firmware, from its model."""
+        from coexist.boot.firmware import firmware_models
+        from coexist.boot.firmware.machine import Machine
+
+        key = (firmware, architecture)
+        found = self._sent.get(key)
+        if found is None:
+            machine = Machine(mac=0, architecture=CANONICAL_CODE.get(architecture, 0))
+            model = firmware_models(self.site.firmwares)[firmware]
+            found = self._sent[key] = model.begin(machine, model.phases[0]).sends[0].packet
+        return found
+
+    def leases(self, scope: Scope, client: ClientClass) -> bool:
+        """Whether the scope has an address for the class: a pool it may use, or its reservations."""
+        macs = client.macs
+        if scope.reservations and macs.signature & RESERVED:
+            return True
+        return any(
+            (not pool.allow or self.space.has(pool.allow, macs.signature))
+            and not self.space.has(pool.deny, macs.signature)
+            for pool in scope.pools
+        )

@@ -1,0 +1,246 @@
+"""A lease plan asked by a packet: the lease, each value with its origin, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address
+from typing import TypeAlias
+
+from coexist.boot.leases.lease import (
+    NETMASK,
+    Distinctions,
+    FieldName,
+    Lease,
+    LeaseSource,
+    NoLease,
+    OpenCondition,
+    Origin,
+)
+from coexist.boot.leases.plan import (
+    Condition,
+    LeasePlan,
+    Member,
+    ScopePlan,
+    Setting,
+    SubnetPlan,
+    VlanPlan,
+    spellings,
+)
+from coexist.boot.responder import Arrival
+from coexist.inventory.documents import Path
+from coexist.inventory.macset import MacSet
+from coexist.inventory.models import OptionTest
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.options import Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handout:
+    """What the settings of a scope give to one packet. ``siaddr`` and ``file`` None: nothing says them.
+
+    ``ignored``: the setting that refuses the client. ``rule``: the settings that gave the boot file.
+    """
+
+    siaddr: IPv4Address | None = None
+    file: bytes | None = None
+    options: Mapping[int, bytes]
+    origins: Mapping[int | FieldName, Path]
+    rule: str = ""
+    ignored: Setting | None = None
+
+
+def hand_out(settings: Iterable[Setting], packet: Packet, member: Member) -> Handout:
+    """Each value from the first setting that fits the packet and sets it."""
+    siaddr: IPv4Address | None = None
+    file: bytes | None = None
+    options: dict[int, bytes] = {}
+    origins: dict[int | FieldName, Path] = {}
+    rule = ""
+    for setting in settings:
+        if not setting.condition.fits(packet, member):
+            continue
+        if setting.ignore:
+            return Handout(options={}, origins={}, ignored=setting)
+        # The server of a file, and the option that names it, go with that very file.
+        beside = setting.file_server and file is not None
+        if setting.file is not None and file is None:
+            file, rule = setting.file.encode(), setting.name
+            origins["file"] = setting.origins.get("file", setting.path)
+        if setting.next_server is not None and siaddr is None and not beside:
+            siaddr = setting.next_server
+            origins["siaddr"] = setting.origins.get("siaddr", setting.path)
+        for code, octets in setting.options.items():
+            if code not in options and not (beside and code == Option.TFTP_SERVER_NAME):
+                options[code] = octets
+                origins[code] = setting.origins.get(code, setting.path)
+    return Handout(siaddr=siaddr, file=file, options=options, origins=origins, rule=rule)
+
+
+AsProduct: TypeAlias = Callable[[Lease, Arrival], Lease]
+"""What a product makes of what it is told, before it puts it into a packet."""
+
+
+def as_told(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 most products add nothing
+    """Nothing but what is told."""
+    return lease
+
+
+class PlanLeases:
+    """The leases of a compiled plan; all of its conditions are known."""
+
+    def __init__(self, plan: LeasePlan, product: AsProduct = as_told) -> None:
+        self.plan = plan
+        self.product = product
+        self._near: dict[IPv4Address, tuple[SubnetPlan, ...]] = {}
+
+    @property
+    def opens(self) -> tuple[OpenCondition, ...]:
+        """An inventory leaves nothing open."""
+        return ()
+
+    def closed(self, decided: Mapping[OpenCondition, bool]) -> LeaseSource:
+        """The same leases."""
+        return self
+
+    def __call__(self, arrival: Arrival) -> Lease | NoLease:
+        """The lease in the first subnet of the client's wire that has an address for it; its own first."""
+        packet = arrival.packet
+        near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
+        member = self.member(packet.mac)
+        reason = NoLease(why="it has no scope for this subnet")
+        for subnet in self.near(near):
+            lease = self.lease(subnet, packet, member)
+            if isinstance(lease, Lease):
+                return self.product(lease, arrival)
+            reason = lease
+        return reason
+
+    def member(self, mac: int) -> Member:
+        """Tells in which groups a machine is."""
+        groups = self.plan.groups
+        return lambda group: mac in groups[group]
+
+    def near(self, address: IPv4Address) -> tuple[SubnetPlan, ...]:
+        """The subnets with a scope on the wire of an address, its own first."""
+        found = self._near.get(address)
+        if found is None:
+            wires = [vlan for vlan in self.plan.vlans if _is_on(vlan, address)]
+            served = [subnet for vlan in wires for subnet in vlan.subnets if subnet.scope is not None]
+            served.sort(key=lambda subnet: address not in subnet.network)
+            found = self._near[address] = tuple(served)
+        return found
+
+    def lease(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Lease | NoLease:
+        """What one subnet leases to a packet."""
+        scope = self.plan.scopes[subnet.scope or ""]
+        own = self.plan.reserved(subnet, packet.mac)
+        if own is not None:
+            address = own.address
+        else:
+            pool = next((pool for pool in subnet.pools if pool.holds(member)), None)
+            if pool is None:
+                return NoLease(why="no pool of its scope is for this client", origin=(*scope.path, "pools"))
+            address = pool.first
+        given = hand_out(scope.settings, packet, member)
+        if given.ignored is not None:
+            return _refused(given.ignored)
+        return _lease_of(
+            given, scope, yiaddr=address, netmask=subnet.network.netmask, reserved=own is not None
+        )
+
+    def handed(self, name: str, arrival: Arrival) -> Lease | NoLease:
+        """What a scope hands to a packet, whichever address it leases."""
+        scope = self.plan.scopes[name]
+        given = hand_out(scope.settings, arrival.packet, self.member(arrival.packet.mac))
+        if given.ignored is not None:
+            return _refused(given.ignored)
+        lease = _lease_of(given, scope, yiaddr=UNSPECIFIED, netmask=NETMASK, reserved=False)
+        return self.product(lease, arrival)
+
+    @cached_property
+    def distinctions(self) -> Distinctions:
+        """The groups, tests and reservations of the plan."""
+        clients: dict[str, Origin] = {}
+        tests: dict[OptionTest, None] = {}
+        for condition, path in _conditions(self.plan):
+            for group in condition.clients.groups if condition.clients is not None else ():
+                clients.setdefault(group, path)
+            tests.update(dict.fromkeys(_tests(condition)))
+        table = self.plan.table
+        reserved = None
+        if any(subnet.reserves for vlan in self.plan.vlans for subnet in vlan.subnets):
+            rows = zip(table.macs, table.addresses, strict=True)
+            reserved = MacSet.of(mac for mac, address in rows if address)
+        return Distinctions(
+            clients=tuple((self.plan.groups[group], path) for group, path in clients.items()),
+            tests=tuple(tests),
+            reserved=reserved,
+        )
+
+
+def _refused(setting: Setting) -> NoLease:
+    return NoLease(why=f"it is not to be answered ({setting.name})", origin=setting.path)
+
+
+def _lease_of(
+    given: Handout, scope: ScopePlan, *, yiaddr: IPv4Address, netmask: IPv4Address, reserved: bool
+) -> Lease:
+    return Lease(
+        yiaddr=yiaddr,
+        netmask=netmask,
+        siaddr=given.siaddr or UNSPECIFIED,
+        file=given.file or b"",
+        options=given.options,
+        forced=frozenset(given.options) & ALWAYS_SENT,
+        lease_time=scope.lease_time,
+        reserved=reserved,
+        min_secs=scope.min_secs,
+        rule=given.rule,
+        origins={"lease_time": scope.path, "min_secs": scope.path, **given.origins},
+    )
+
+
+ALWAYS_SENT = frozenset({int(Option.VENDOR_CLASS_IDENTIFIER)})
+"""Firmware that does not ask for option 60 must find it all the same: every renderer forces it."""
+
+
+def _is_on(vlan: VlanPlan, address: IPv4Address) -> bool:
+    """Whether packets that come by an address (a relay's, or the server's own) come from a VLAN."""
+    return address in vlan.relays or any(address in subnet.network for subnet in vlan.subnets)
+
+
+def _conditions(plan: LeasePlan) -> Iterator[tuple[Condition, Path]]:
+    """Every condition of a plan, and what a pool is for, each with where it stands."""
+    for scope in plan.scopes.values():
+        for setting in scope.settings:
+            yield setting.condition, setting.path
+            for other in setting.condition.unless:
+                yield other, setting.path
+    for vlan in plan.vlans:
+        for subnet in vlan.subnets:
+            for pool in subnet.pools:
+                for clients in pool.clients:
+                    yield Condition(clients=clients), ("scopes", subnet.scope or "", "pools")
+
+
+def _tests(condition: Condition) -> Iterator[OptionTest]:
+    """What a condition compares, as tests on options."""
+    for code in sorted(condition.architectures or ()):
+        yield _test(Option.CLIENT_SYSTEM_ARCHITECTURE, "starts_with", code.to_bytes(2, "big"))
+        if code == 0:
+            yield OptionTest(option=Option.CLIENT_SYSTEM_ARCHITECTURE, exists=True)
+            yield _test(Option.VENDOR_CLASS_IDENTIFIER, "starts_with", b"PXEClient")
+    if condition.ipxe:
+        yield from (_test(Option.USER_CLASS, "equals", text) for text in spellings(b"iPXE"))
+        yield OptionTest(option=Option.IPXE_ENCAPSULATED, exists=True)
+    if condition.vendor_class is not None:
+        yield _test(Option.VENDOR_CLASS_IDENTIFIER, "starts_with", condition.vendor_class)
+    if condition.user_class is not None:
+        yield from (_test(Option.USER_CLASS, "equals", text) for text in spellings(condition.user_class))
+    yield from condition.tests
+
+
+def _test(option: int, comparison: str, octets: bytes) -> OptionTest:
+    return OptionTest.model_validate({"option": option, comparison: f"hex:{octets.hex(':')}"})
