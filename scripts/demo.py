@@ -60,7 +60,7 @@ def show_findings() -> None:
     if not BROKEN.is_dir():
         return
     say("", "A site with the classic mistakes; one of its findings whole:")
-    run_command("check", str(BROKEN), "--select", EXAMPLE, accept=(0, 1))
+    run_command("check", str(BROKEN), EXAMPLE, accept=(0, 1))
     found = json.loads(run_command("check", str(BROKEN), "--format", "json", accept=(0, 1), shown=False))
     say("", f"and all {len(found['findings'])} in short, by code and line of site.yaml:")
     for finding in found["findings"]:

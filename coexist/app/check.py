@@ -25,18 +25,36 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def check(path: Path, today: date, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Report:
+def check(
+    path: Path,
+    today: date,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    about: Sequence[str] = (),
+) -> Report:
     """Apply every rule to the inventory at ``path``; ``select`` and ``ignore`` are beginnings of codes.
 
+    ``about``: codes, declarations (``servers.otc``) or places (``site.yaml:57``); one of them must fit.
     Raises `InputError` for an inventory that cannot be read.
     """
-    return report_of(analyse_now(path, today), select=select, ignore=ignore)
+    return report_of(analyse_now(path, today), select=select, ignore=ignore, about=about)
 
 
-def report_of(analysis: Analysis, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Report:
+def report_of(
+    analysis: Analysis,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    about: Sequence[str] = (),
+) -> Report:
     """The report of an analysis that was made."""
-    findings = selected(analysis.findings, select, ignore)
-    hidden = [one for one in analysis.suppressed if wanted(one.finding, select, ignore)]
+    findings = [f for f in selected(analysis.findings, select, ignore) if is_about(f, about)]
+    hidden = [
+        one
+        for one in analysis.suppressed
+        if wanted(one.finding, select, ignore) and is_about(one.finding, about)
+    ]
     more = f" ({len(analysis.suppressed)} suppressed)" if analysis.suppressed else ""
     return Report(
         findings=findings,
@@ -87,6 +105,21 @@ def wanted(finding: Finding, select: Sequence[str], ignore: Sequence[str]) -> bo
     """Whether the finding's code begins with one of ``select`` (empty: all) and none of ``ignore``."""
     code = finding.code.code
     return (not select or code.startswith(tuple(select))) and not code.startswith(tuple(ignore) or ("-",))
+
+
+def is_about(finding: Finding, about: Sequence[str]) -> bool:
+    """Whether one of ``about`` means the finding: its code, a beginning of its declaration, or its place."""
+    path = ".".join(map(str, finding.path))
+    position = finding.position
+    file = position.file.rsplit("/", 1)[-1]
+    places = [f"{name}{line}" for name in (position.file, file) for line in ("", f":{position.line}")]
+    return not about or any(
+        finding.code.code == what.upper()
+        or path == what
+        or path.startswith(f"{what}.")
+        or what in (*places, str(position))
+        for what in about
+    )
 
 
 def fails(findings: Sequence[Finding], fail_on: str) -> bool:

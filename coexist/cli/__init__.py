@@ -57,6 +57,8 @@ COMMANDS: dict[str, Entry] = {
     "check": Entry("coexist.cli.check:command", "Find what goes wrong, for every client there can be."),
     "explain": Entry("coexist.cli.explain:command", "Tell who boots one machine, packet by packet."),
     "matrix": Entry("coexist.cli.matrix:command", "Show who answers whom, against the intent."),
+    "diff": Entry("coexist.cli.diff:command", "Show who boots otherwise between two versions."),
+    "report": Entry("coexist.cli.report:command", "Write a page about the site, for people to look at."),
     "solve": Entry(
         "coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."
     ),

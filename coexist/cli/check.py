@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from coexist.cli.prose import tell
+
 _CODE = re.compile(r"CX[0-9]{0,3}\Z")
 
 
@@ -26,10 +28,11 @@ def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 
 @click.command("check")
 @click.argument("inventory", type=click.Path(path_type=Path))
+@click.argument("about", nargs=-1)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "sarif", "junit", "github"]),
+    type=click.Choice(["text", "json", "sarif", "junit", "github", "gitlab"]),
     default="text",
     help="How to print the findings.",
 )
@@ -44,10 +47,20 @@ def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--select", multiple=True, callback=codes, metavar="CODES", help="Only these codes (CX3 means CX3xx)."
 )
 @click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these codes.")
+@click.option("-v", "--verbose", is_flag=True, help="Each finding with its race and its repair.")
 def command(
-    inventory: Path, form: str, fail_on: str, select: tuple[str, ...], ignore: tuple[str, ...]
+    inventory: Path,
+    about: tuple[str, ...],
+    form: str,
+    fail_on: str,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    verbose: bool,
 ) -> int:
     """Find what goes wrong on the site described by INVENTORY, before it does.
+
+    A sentence a finding; with the race and the repair where ABOUT names them: a code (CX301), a declaration
+    (servers.otc) or a place (site.yaml:57).
 
     Covers all 2^48 MAC addresses on every VLAN with every declared architecture and firmware. Each finding
     names a line of the inventory, a client that shows it with its time line, and a repair.
@@ -55,9 +68,12 @@ def command(
     from coexist.app.check import check, fails
     from coexist.report.findings import FORMATS, as_text
 
-    report = check(inventory, today(), select=select, ignore=ignore)
+    report = check(inventory, today(), select=select, ignore=ignore, about=about)
     if form == "text":
-        click.echo(as_text(report), nl=False)
+        whole = verbose or bool(about)
+        click.echo(as_text(report, whole=whole), nl=False)
+        if report.findings and not whole:
+            tell("coexist check INVENTORY CODE shows a finding's race and its repair, -v those of all")
     else:
         click.echo(FORMATS[form](report))
     return 1 if fails(report.findings, fail_on) else 0

@@ -1,9 +1,10 @@
-"""Findings in every form they are printed in: text for people, JSON, SARIF, JUnit, GitHub annotations."""
+"""Findings in every form they are printed in: text for people, JSON, SARIF, JUnit, GitHub, GitLab."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -41,19 +42,35 @@ def describe(witness: Witness) -> str:
     return f"{' '.join(words)} ({what})"
 
 
-def as_text(report: Report, width: int = 80) -> str:
-    """Grouped by code, worst first; never wider than ``width`` where words allow it."""
-    blocks = []
-    for (severity, code), group in groupby(report.findings, key=lambda f: (f.severity, f.code)):
-        items = list(group)
-        head = click.style(str(severity), fg=_COLOURS[severity], bold=True)
-        blocks.append(f"{head} {click.style(code.code, bold=True)} {code.name}")
-        blocks += folded(code.title, "  ", width=width)
-        blocks += [_text_of(finding, width) for finding in items]
-        blocks.append("")
-    if report.summary:
-        blocks.append(report.summary)
+def as_text(report: Report, width: int = 80, *, whole: bool = True) -> str:
+    """The total first, then the findings, worst first; never wider than ``width`` where words allow it.
+
+    ``whole``: grouped by code, each with its witness, time line and repair; else a sentence each.
+    """
+    blocks = [report.summary] if report.summary else []
+    if report.findings:
+        blocks += ["", *(_grouped(report, width) if whole else _listed(report, width))]
     return "\n".join(blocks) + "\n" if blocks else ""
+
+
+def _listed(report: Report, width: int) -> Iterator[str]:
+    """A sentence a finding, with its place."""
+    for finding in report.findings:
+        head = f"{finding.severity} {finding.code.code} {finding.position}: {finding.message}"
+        first, *rest = folded(head, width=width, hang=4)
+        word = str(finding.severity)
+        yield click.style(word, fg=_COLOURS[finding.severity], bold=True) + first.removeprefix(word)
+        yield from rest
+
+
+def _grouped(report: Report, width: int) -> Iterator[str]:
+    for (severity, code), group in groupby(report.findings, key=lambda f: (f.severity, f.code)):
+        head = click.style(str(severity), fg=_COLOURS[severity], bold=True)
+        yield f"{head} {click.style(code.code, bold=True)} {code.name}"
+        yield from folded(code.title, "  ", width=width)
+        for finding in group:
+            yield _text_of(finding, width)
+        yield ""
 
 
 def _text_of(finding: Finding, width: int) -> str:
@@ -62,14 +79,19 @@ def _text_of(finding: Finding, width: int) -> str:
     if finding.witness is not None:
         count = clients_text(finding.clients)
         lines += folded(f"clients: {count}, for example {describe(finding.witness)}", "    ", width=width)
-        shown = finding.witness.timeline[:_SHOWN_LINES]
-        lines += [part for line in shown for part in folded(line, "      ", width=width, hang=10)]
-        if len(shown) < len(finding.witness.timeline):
-            lines.append(
-                f"      ... {len(finding.witness.timeline) - len(shown)} more lines: coexist explain"
-            )
+        for line in shortened(finding.witness.timeline):
+            lines += folded(line, "      ", width=width, hang=10)
     lines += folded(f"repair: {finding.repair}", "    ", width=width)
     return "\n".join(lines)
+
+
+def shortened(timeline: Sequence[str], most: int = _SHOWN_LINES) -> list[str]:
+    """A time line with its beginning and its end: what is cut is in the middle."""
+    if len(timeline) <= most:
+        return list(timeline)
+    end = most // 3
+    cut = len(timeline) - most
+    return [*timeline[: most - end], f"... {cut} more lines: coexist explain", *timeline[-end:]]
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
@@ -196,23 +218,33 @@ def _sarif_suppressed(one: Suppressed, codes: Sequence[str]) -> dict[str, Any]:
 
 
 def as_junit(report: Report) -> str:
-    """JUnit XML: one test case a code that was looked for, with a failure a finding."""
+    """JUnit XML: a test case a code. An error is a failure; what is less stands in the case's output."""
     from xml.etree import ElementTree
 
-    failed = {f.code.code for f in report.findings}
+    failed = {f.code.code for f in report.findings if f.severity is Severity.ERROR}
     suite = ElementTree.Element(
         "testsuite", name="coexist", tests=str(len(CATALOGUE)), failures=str(len(failed)), errors="0"
     )
     for code in CATALOGUE.values():
         case = ElementTree.SubElement(suite, "testcase", classname="coexist", name=f"{code.code} {code.name}")
         found = [finding for finding in report.findings if finding.code is code]
-        if found:
-            failure = ElementTree.SubElement(case, "failure", type=str(found[0].severity), message=code.title)
-            failure.text = "\n".join(f"{f.position}: {f.message}; {f.repair}" for f in found)
+        errors = [finding for finding in found if finding.severity is Severity.ERROR]
+        if errors:
+            failure = ElementTree.SubElement(
+                case, "failure", type=str(errors[0].severity), message=code.title
+            )
+            failure.text = _junit_lines(errors)
+        others = [finding for finding in found if finding.severity is not Severity.ERROR]
+        if others:
+            ElementTree.SubElement(case, "system-out").text = _junit_lines(others)
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+
+
+def _junit_lines(findings: Sequence[Finding]) -> str:
+    return "\n".join(f"{f.severity} {f.position}: {f.message}; {f.repair}" for f in findings)
 
 
 _GITHUB_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
@@ -228,6 +260,28 @@ def as_github(report: Report) -> str:
     )
 
 
+_GITLAB_SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info"}
+
+
+def as_gitlab(report: Report) -> str:
+    """GitLab's code quality report: issues told apart by fingerprints that no line number changes."""
+    issues = []
+    seen: dict[str, int] = {}
+    for finding in report.findings:
+        about = f"{finding.code.code} {'.'.join(map(str, finding.path))} {finding.position.file}"
+        number = seen[about] = seen.get(about, 0) + 1
+        issues.append(
+            {
+                "description": f"{finding.message}. Repair: {finding.repair}",
+                "check_name": f"{finding.code.code} {finding.code.name}",
+                "fingerprint": sha256(f"{about} {number}".encode()).hexdigest(),
+                "severity": _GITLAB_SEVERITY[finding.severity],
+                "location": {"path": finding.position.file, "lines": {"begin": finding.position.line}},
+            }
+        )
+    return json.dumps(issues, indent=2, ensure_ascii=False)
+
+
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
@@ -236,5 +290,11 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-FORMATS = {"json": as_json, "sarif": as_sarif, "junit": as_junit, "github": as_github}
+FORMATS = {
+    "json": as_json,
+    "sarif": as_sarif,
+    "junit": as_junit,
+    "github": as_github,
+    "gitlab": as_gitlab,
+}
 """The machine-readable forms by name; ``text`` is `as_text`."""

@@ -13,7 +13,15 @@ from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
 from coexist.app.check import Report, counted
 from coexist.cli import run
 from coexist.errors import Position
-from coexist.report.findings import as_github, as_junit, as_sarif, as_text, clients_text
+from coexist.report.findings import (
+    as_github,
+    as_gitlab,
+    as_junit,
+    as_sarif,
+    as_text,
+    clients_text,
+    shortened,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 CAMPUS = str(ROOT / "inventories" / "campus")
@@ -34,14 +42,14 @@ def test_a_clean_site_says_what_was_covered_and_exits_0(capsys: pytest.CaptureFi
 def test_the_text_fits_eighty_columns_and_names_line_witness_and_repair(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, out = check(capsys, BROKEN)
+    code, out = check(capsys, BROKEN, "-v")
     assert code == 1
     assert "\x1b" not in out, "no colour where nobody looks"
     assert [line for line in out.splitlines() if len(line) > 80 and " " in line.strip()] == []
     assert re.search(r"broken/site\.yaml:\d+:\d+\n", out)
     assert "repair: " in out
     assert re.search(r"for example tc-\S+ 00:80:64:10:00:01 \(bios,\s+ipxe, VLAN office\)", out)
-    assert out.splitlines()[-1].startswith("2^48 MACs on 5 VLANs in ")
+    assert out.splitlines()[0].startswith("2^48 MACs on 5 VLANs in ")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +187,41 @@ def test_github_annotations_escape_what_would_end_them() -> None:
 def test_the_text_is_grouped_by_code() -> None:
     text = as_text(Report(findings=[finding(), finding(message="another")], summary="end"))
     assert text.count("two-responders") == 1
-    assert text.endswith("end\n")
+    assert text.startswith("end\n")
+
+
+def test_a_finding_is_a_sentence_and_whole_where_it_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    _, brief = check(capsys, BROKEN)
+    assert "repair: " not in brief
+    found = json.loads(check(capsys, BROKEN, "--format", "json")[1])["findings"]
+    assert len(re.findall(r"^(?:error|warning|info) CX\d{3} ", brief, re.MULTILINE)) == len(found)
+    first = found[0]
+    for what in (first["code"], first["path"], f"site.yaml:{first['line']}"):
+        _, whole = check(capsys, BROKEN, what)
+        assert "repair: " in whole
+        assert f"site.yaml:{first['line']}:" in whole
+    assert check(capsys, BROKEN, "servers.nobody-of-this-name")[0] == 0
+
+
+def test_a_time_line_that_is_cut_keeps_its_end() -> None:
+    lines = [f"{n}" for n in range(40)]
+    shown = shortened(lines)
+    assert (shown[0], shown[-1]) == ("0", "39")
+    assert len(shown) < 20
+    assert shortened(lines[:5]) == lines[:5]
+
+
+def test_gitlab_tells_issues_apart_by_what_they_are_about() -> None:
+    first, second = json.loads(as_gitlab(Report(findings=[finding(), finding(message="another")])))
+    assert first["location"] == {"path": "inv/site.yaml", "lines": {"begin": 12}}
+    assert first["severity"] == "major"
+    assert first["fingerprint"] != second["fingerprint"]
+
+
+def test_junit_fails_for_errors_only() -> None:
+    root = ElementTree.fromstring(as_junit(Report(findings=[finding("CX204", severity=Severity.WARNING)])))
+    assert root.findall(".//failure") == []
+    assert len(root.findall(".//system-out")) == 1
 
 
 @pytest.mark.parametrize(

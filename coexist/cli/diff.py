@@ -1,0 +1,44 @@
+"""``coexist diff OLD NEW``: which clients boot otherwise, and which findings come and go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EXIT_CHANGES = 3
+
+
+@click.command("diff")
+@click.argument("old")
+@click.argument("new", default=".")
+@click.option(
+    "--path",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where the inventory lies, if OLD or NEW is a revision alone.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
+def command(old: str, new: str, path: Path, form: str) -> int:
+    """Compare two versions of an inventory, for every client there can be.
+
+    OLD and NEW are directories, revisions of a git checkout (main, HEAD~1, a tag), or REVISION:PATH. Exit
+    code 3 if any client boots otherwise, or a finding comes or goes.
+    """
+    from coexist.app.diff import compare
+    from coexist.cli.check import today
+    from coexist.report.diff import FORMATS
+    from coexist.report.page import difference_page
+    from coexist.workspace.revisions import inventory_at_revision
+
+    with inventory_at_revision(old, path) as first, inventory_at_revision(new, path) as second:
+        found = compare(first, second, today(), names=(old, new))
+    click.echo(difference_page(found) if form == "html" else FORMATS[form](found), nl=False)
+    return 0 if found.empty else EXIT_CHANGES

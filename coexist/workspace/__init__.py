@@ -1,0 +1,1 @@
+"""What lies beside an inventory: its versions in git."""
