@@ -43,6 +43,7 @@ class Counters:
         self.tftp_retransmits = 0
         self.transfer_seconds = Histogram(DURATION_BOUNDS)
         self.http: defaultdict[str, int] = defaultdict(int)
+        self.http_connections = 0
         self.reloads: defaultdict[str, int] = defaultdict(int)
         self.defects = 0
         self.registry_rows = 0

@@ -59,6 +59,17 @@ class FileContent:
         self.key = _identity(state)
         self._state = (state.st_mtime_ns, state.st_size)
 
+    @property
+    def modified(self) -> int:
+        """When it was written to last: whole seconds since the epoch."""
+        return self._state[0] // 1_000_000_000
+
+    @property
+    def etag(self) -> str:
+        """What tells this state from another to an HTTP client (RFC 9110 section 8.8.3)."""
+        written, size = self._state
+        return f'"{written:x}-{size:x}"'
+
     def read(self, start: int, length: int) -> bytes:
         """A piece of the file; raises ``ChangedError`` if it was written to since it was opened."""
         data = os.pread(self.fd, length, start)

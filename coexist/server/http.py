@@ -1,30 +1,54 @@
-"""HTTP for UEFI HTTP boot and iPXE: aiohttp in a thread of its own, with the rules and files of TFTP.
+"""HTTP for UEFI HTTP boot and iPXE: in a thread of its own, with the rules and files of TFTP.
 
-aiohttp answers ranges, HEAD (UEFI asks for the size first) and conditional requests; here is only who may
-have what.
+GET and HEAD with ranges and conditions (UEFI asks for the size first). What is sent comes from the descriptor
+that was checked; a file that changes meanwhile breaks the connection off, so that the client knows. Every
+wait has an end, and connections are bounded (``Connections``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
+import struct
 import threading
 import time
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
+from contextlib import suppress
+from email.utils import formatdate
+from functools import partial
+from http import HTTPStatus
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from coexist.server.access import Access, Doorkeeper
+from coexist.server.connections import Connections, Held
 from coexist.server.counters import Counters
-from coexist.server.files import Content, FileContent, MadeContent, NotServedError
+from coexist.server.files import ChangedError, Content, FileContent, NotServedError
 from coexist.server.logs import Log
+from coexist.wire.http import (
+    MOST_HEAD_OCTETS,
+    BadRequest,
+    Request,
+    byte_range,
+    decode_request,
+    is_current,
+    is_wanted,
+)
 
 Find = Callable[[str, Access, str], Content]
+HEAD_SECONDS = 10.0
+"""In which a request must have come, from the connection or from the answer before it."""
+STALL_SECONDS = 30.0
+"""In which a client must take a piece of its file."""
+SLOWEST = 16_384
+"""Octets a second: whoever takes a file more slowly is given up."""
+PIECE = 64 << 10
 _START_SECONDS = 10.0
+_LINGER_SECONDS = 0.5
+_RESET = struct.pack("ii", 1, 0)
+_NO_DESCRIPTOR_SECONDS = 0.2
+_BROKEN = (OSError, ChangedError, TimeoutError, asyncio.IncompleteReadError)
 
 
 class HttpService:
@@ -37,16 +61,20 @@ class HttpService:
         door: Doorkeeper,
         counters: Counters,
         log: Log,
+        connections: Connections | None = None,
     ) -> None:
         self.door = door
         self.counters = counters
         self.log = log
+        self.connections = connections or Connections()
         self.port: int = next(iter(sockets.values())).getsockname()[1]
         self._sockets = sockets
         self._find: dict[str, Find] = {}
         self._whitelist = True
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._serving: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def use(self, find: dict[IPv4Address, Find], *, whitelist: bool) -> None:
@@ -62,64 +90,232 @@ class HttpService:
     def close(self) -> None:
         """Break off what is being sent, and end the thread."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._stop)
             self._thread.join(5.0)
         for sock in self._sockets.values():
             sock.close()
 
+    def _stop(self) -> None:
+        if self._serving is not None:
+            self._serving.cancel()
+
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        application = web.Application()
-        application.router.add_get("/{path:.*}", self.answer)
-        runner = web.AppRunner(
-            application, access_log=None, logger=logging.getLogger("coexist.http"), shutdown_timeout=0.5
-        )
-        self._loop.run_until_complete(self._begin(runner))
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
+        self._loop.set_exception_handler(self._unforeseen)
+        self._serving = self._loop.create_task(self._serve())
+        with suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._serving)
         self._loop.close()
 
-    async def _begin(self, runner: web.AppRunner) -> None:
-        await runner.setup()
-        for sock in self._sockets.values():
-            await web.SockSite(runner, sock).start()
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """One GET or HEAD."""
-        peer = request.remote or ""
-        name = request.path
-        who = self.door.ask(peer, whitelist=self._whitelist)
-        response = (
-            self._refusal(503 if who.undecided else 403, who.why)
-            if not who.allowed
-            else self._found(request, name, who, peer)
-        )
-        self.counters.http[str(response.status)] += 1
-        self._log(peer, who, name, response.status)
-        return response
-
-    def _found(self, request: web.Request, name: str, who: Access, peer: str) -> web.StreamResponse:
-        transport = request.transport
-        address = transport.get_extra_info("sockname")[0] if transport is not None else ""
-        find = self._find.get(address)
-        if find is None:
-            return self._refusal(404, "nothing is served on this address")
+    async def _serve(self) -> None:
+        accepting = [
+            asyncio.create_task(self._accept(address, sock)) for address, sock in self._sockets.items()
+        ]
+        self._ready.set()
         try:
-            content = find(name, who, peer)
-        except NotServedError as refusal:
-            return self._refusal(404 if refusal.missing else 403, refusal.why)
-        content.close()
-        if isinstance(content, MadeContent):
-            return web.Response(body=content.data, content_type="text/plain")
-        assert isinstance(content, FileContent)
-        return web.FileResponse(Path(content.path), headers={"Content-Type": "application/octet-stream"})
+            await asyncio.gather(*accepting)
+        finally:
+            ending = [*accepting, *self._tasks]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
 
-    def _refusal(self, status: int, why: str) -> web.Response:
-        return web.Response(status=status, text=f"{why}\n")
+    async def _accept(self, address: IPv4Address, listening: socket.socket) -> None:
+        listening.setblocking(False)
+        while True:
+            try:
+                sock, peer = await self._loop.sock_accept(listening)
+            except OSError:  # no descriptor is left, or the client is gone already
+                await asyncio.sleep(_NO_DESCRIPTOR_SECONDS)
+                continue
+            if not self.connections.admits(peer[0]):
+                # At once, and without the kernel keeping anything of it.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                sock.close()
+                continue
+            held = Held(peer[0])
+            task = asyncio.create_task(self._connection(sock, held, str(address)))
+            held.drop = task.cancel
+            self.connections.add(held)
+            self.counters.http_connections = len(self.connections.held)
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._ended, held))
 
-    def _log(self, peer: str, who: Access, name: str, status: int) -> None:
-        if self.log.full(who.client, time.monotonic()):
+    def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.connections.remove(held)
+        self.counters.http_connections = len(self.connections.held)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._unforeseen(self._loop, {"exception": error})
+
+    def _unforeseen(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError):
+            self.counters.defects += 1
+        self.log.event("http failed", why=repr(error or context.get("message")))
+
+    # -- one connection ------------------------------------------------------------------------
+
+    async def _connection(self, sock: socket.socket, held: Held, address: str) -> None:
+        reader = StreamReader(limit=MOST_HEAD_OCTETS)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, sock)
+        except OSError:
+            sock.close()
             return
-        fields: dict[str, Any] = {"event": f"http {status}", "file": name, "address": peer}
-        self.log.decision(who.client, {**fields, "mac": who.mac, "rule": who.rule, "why": who.why})
+        # Nothing is read from the file before the client has taken what was.
+        transport.set_write_buffer_limits(high=0)
+        writer = StreamWriter(transport, protocol, reader, self._loop)
+        try:
+            while await self._exchange(reader, writer, held, address):
+                self.connections.idle(held)
+            writer.close()
+        except _BROKEN:
+            pass
+        finally:
+            if not writer.is_closing():
+                transport.abort()
+
+    async def _exchange(self, reader: StreamReader, writer: StreamWriter, held: Held, address: str) -> bool:
+        """One request and its answer; whether another one may follow."""
+        peer = held.address
+        try:
+            async with asyncio.timeout(HEAD_SECONDS):
+                octets = await reader.readuntil(b"\r\n\r\n")
+            request = decode_request(octets)
+        except asyncio.LimitOverrunError:
+            request = BadRequest(status=431, why="the header is too long")
+        except asyncio.IncompleteReadError as error:
+            if not error.partial.strip():
+                return False
+            request = decode_request(error.partial)
+        self.connections.busy(held)
+        if isinstance(request, BadRequest):
+            self._note(peer, None, "", request.status, request.why)
+            await self._refuse(writer, request)
+            await self._linger(reader, writer)
+            return False
+        stays = request.stays and not request.has_body
+        stays = await self._answer(request, writer, peer, address, stays=stays) and stays
+        if request.has_body:
+            await self._linger(reader, writer)
+        return stays
+
+    async def _answer(
+        self, request: Request, writer: StreamWriter, peer: str, address: str, *, stays: bool
+    ) -> bool:
+        who = self.door.ask(peer, whitelist=self._whitelist)
+        if not who.allowed:
+            refusal = BadRequest(status=503 if who.undecided else 403, why=who.why)
+            self._note(peer, who, request.path, refusal.status, refusal.why)
+            await self._refuse(writer, refusal, bodyless=request.method == "HEAD")
+            return False
+        try:
+            find = self._find[address]
+            content = find(request.path, who, peer)
+        except (NotServedError, KeyError) as error:
+            missing = not isinstance(error, NotServedError) or error.missing
+            why = error.why if isinstance(error, NotServedError) else "nothing is served on this address"
+            refusal = BadRequest(status=404 if missing else 403, why=why)
+            self._note(peer, who, request.path, refusal.status, refusal.why)
+            await self._refuse(writer, refusal, bodyless=request.method == "HEAD", stays=stays)
+            return stays
+        try:
+            await self._send(request, writer, content, who, peer, stays=stays)
+        except ChangedError:
+            self._note(peer, who, request.path, 0, "the file was changed while it was sent", event="changed")
+            raise
+        finally:
+            content.close()
+        return stays
+
+    async def _send(
+        self,
+        request: Request,
+        writer: StreamWriter,
+        content: Content,
+        who: Access,
+        peer: str,
+        *,
+        stays: bool,
+    ) -> None:
+        """The file or what of it is asked for."""
+        fields = {"Content-Type": "text/plain; charset=utf-8"}
+        first, end, status = 0, content.size, 200
+        if isinstance(content, FileContent):
+            etag, modified = content.etag, content.modified
+            fields = {
+                "Content-Type": "application/octet-stream",
+                "ETag": etag,
+                "Last-Modified": formatdate(modified, usegmt=True),
+                "Accept-Ranges": "bytes",
+            }
+            asked = byte_range(request, content.size, etag, modified)
+            if not is_wanted(request, etag, modified):
+                status, end = 412, 0
+            elif is_current(request, etag, modified):
+                status, end = 304, 0
+            elif isinstance(asked, BadRequest):
+                status, end = asked.status, 0
+                fields["Content-Range"] = f"bytes */{content.size}"
+            elif asked is not None and request.method == "GET":
+                status, (first, end) = 206, asked
+                fields["Content-Range"] = f"bytes {first}-{end - 1}/{content.size}"
+        self._note(peer, who, request.path, status, who.why)
+        if status != 304:
+            fields["Content-Length"] = str(end - first)
+        async with asyncio.timeout(STALL_SECONDS + (end - first) / SLOWEST):
+            writer.write(_head(status, fields, stays=stays))
+            await _taken(writer)
+            if request.method == "HEAD":
+                return
+            for start in range(first, end, PIECE):
+                writer.write(content.read(start, min(PIECE, end - start)))
+                await _taken(writer)
+
+    async def _refuse(
+        self, writer: StreamWriter, refusal: BadRequest, *, bodyless: bool = False, stays: bool = False
+    ) -> None:
+        body = f"{refusal.why}\n".encode()
+        fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
+        if refusal.status == 405:
+            fields["Allow"] = "GET, HEAD"
+        writer.write(_head(refusal.status, fields, stays=stays) + (b"" if bodyless else body))
+        await _taken(writer)
+
+    async def _linger(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Let the client read the answer: a reset for what it still sends would take it away again."""
+        with suppress(*_BROKEN):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                writer.write_eof()
+                for _ in range(4):
+                    if not await reader.read(PIECE):
+                        return
+
+    def _note(
+        self, peer: str, who: Access | None, name: str, status: int, why: str, event: str | None = None
+    ) -> None:
+        self.counters.http[event or str(status)] += 1
+        client = who.client if who is not None else None
+        if self.log.full(client, time.monotonic()):
+            return
+        fields: dict[str, Any] = {"event": f"http {event or status}", "file": name, "address": peer}
+        if who is not None:
+            fields |= {"mac": who.mac, "rule": who.rule}
+        self.log.decision(client, {**fields, "why": why})
+
+
+async def _taken(writer: StreamWriter) -> None:
+    """Wait until the client has taken what was written."""
+    async with asyncio.timeout(STALL_SECONDS):
+        await writer.drain()
+
+
+def _head(status: int, fields: dict[str, str], *, stays: bool) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        *(f"{name}: {value}" for name, value in fields.items()),
+        f"Connection: {'keep-alive' if stays else 'close'}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -55,6 +55,7 @@ class ServerCollector(Collector):
             "coexist_tftp_transfer_seconds", "Duration of finished transfers", c.transfer_seconds
         )
         yield _counters("coexist_http_requests", "HTTP requests by status", "status", c.http)
+        yield _gauge("coexist_http_connections", "HTTP connections now", c.http_connections)
         yield _counters("coexist_reloads", "Reloads by result", "result", c.reloads)
         yield _counter("coexist_defects", "Errors in the server itself that it went on after", c.defects)
         yield _gauge("coexist_clients_seen", "Clients remembered in memory", len(self.clients.clients))
