@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from coexist.importers.written import (
     site_yaml,
 )
 from coexist.inventory import load_inventory
+from coexist.text.redaction import holds_secret
 
 PARKED_FILE = "PARKED.md"
 _KINDS_HELP = "\n".join(f"  {name:15} {kind.describe}" for name, kind in KINDS.items())
@@ -48,11 +50,20 @@ inventory. What is not taken over stands in {NOT_MODELLED_FILE}, what two source
 )
 @click.option("--server", default="", metavar="NAME", help="Name the server gets in the inventory.")
 @click.option("--address", metavar="ADDRESS", help="The server's own address, if the files do not say it.")
-def command(sources: tuple[str, ...], output: Path, server: str, address: str | None) -> None:
+@click.option(
+    "--include-root",
+    "include_roots",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder whose files the source may include, beside its own; / is this machine. Repeatable.",
+)
+def command(
+    sources: tuple[str, ...], output: Path, server: str, address: str | None, include_roots: tuple[Path, ...]
+) -> None:
     """Import each source in turn."""
     own = _address(address)
     for kind, files in _requests(sources):
-        imported = import_files(kind, files, server=server, address=own)
+        imported = import_files(kind, files, server=server, address=own, include_roots=include_roots)
         conflicts = _write(imported, output)
         entries = len(imported.not_modelled)
         click.echo(
@@ -82,6 +93,9 @@ def _address(text: str | None) -> IPv4Address | None:
         raise click.BadParameter(
             f"{text} is not an IPv4 address; write 10.10.0.5", param_hint="--address"
         ) from None
+
+
+_QUOTES_SOURCES = (NOT_MODELLED_FILE, CONFLICTS_FILE)
 
 
 def _requests(sources: tuple[str, ...]) -> list[tuple[str, list[str]]]:
@@ -130,9 +144,20 @@ def _write_beside(imported: Imported, output: Path) -> tuple[Conflict, ...]:
 
 
 def _put(path: Path, text: str) -> None:
-    path.write_bytes(text.encode("utf-8", "backslashreplace"))
+    content = text.encode("utf-8", "backslashreplace")
+    _write_file(path, content, private=path.name in _QUOTES_SOURCES or holds_secret(content))
 
 
 def _append(path: Path, text: str, head: str) -> None:
     before = path.read_bytes() + b"\n" if path.exists() else head.encode()
-    path.write_bytes(before + text.encode("utf-8", "backslashreplace"))
+    _write_file(path, before + text.encode("utf-8", "backslashreplace"), private=True)
+
+
+def _write_file(path: Path, content: bytes, *, private: bool) -> None:
+    """What may hold a secret is readable by its owner only, from the moment it is there."""
+    mode = 0o600 if private else 0o666
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        if private:
+            os.fchmod(descriptor, mode)
+        file.write(content)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from coexist.errors import Position
+from coexist.text.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,15 +30,15 @@ class Account:
         self._modelled.add(position)
 
     def left_out(self, position: Position, statement: str, why: str) -> None:
-        """The statement is not in the inventory."""
-        entry = NotModelled(position, statement, why)
+        """The statement is not in the inventory. The list is shown and kept, so secrets are hidden in it."""
+        entry = NotModelled(position, redacted(statement), redacted(why))
         self._left[position, why] = entry
 
     def also(self, position: Position, more: str) -> None:
         """The statement at a position stands elsewhere too, word for word; said of it if it is left out."""
         for key, entry in self._left.items():
             if key[0] == position:
-                self._left[key] = NotModelled(position, f"{entry.statement} {more}", entry.why)
+                self._left[key] = NotModelled(position, redacted(f"{entry.statement} {more}"), entry.why)
 
     def close(self, statements: Iterable[tuple[Position, str]]) -> tuple[NotModelled, ...]:
         """All that was left out, in the order of the source, and those of ``statements`` nobody mentioned."""

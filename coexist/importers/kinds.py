@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.imported import Imported
-from coexist.languages.source_files import beside, files_of, read_export, read_octets, read_text
+from coexist.languages.source_files import Surroundings, files_of, read_export, read_octets, read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Request:
     paths: tuple[Path, ...]
     server: str = ""
     address: IPv4Address | None = None
+    around: Surroundings = field(default_factory=lambda: Surroundings(Path()))
 
     def only_path(self) -> Path:
         """The one file of a kind that is one file."""
@@ -45,7 +46,7 @@ def _dhcpd(request: Request) -> Imported:
     return import_dhcpd(
         read_text(path),
         str(path),
-        beside(path),
+        request.around.text,
         server=request.server or "dhcp",
         address=request.address,
     )
@@ -58,7 +59,7 @@ def _kea(request: Request) -> Imported:
     return import_kea(
         read_text(path),
         str(path),
-        beside(path),
+        request.around.text,
         server=request.server or "dhcp",
         address=request.address,
     )
@@ -70,7 +71,9 @@ def _dnsmasq(request: Request) -> Imported:
 
     path = request.only_path()
     name = request.server or "dnsmasq"
-    return import_dnsmasq(read_lines(path), str(path), server=name, address=request.address)
+    return import_dnsmasq(
+        read_lines(path, around=request.around), str(path), server=name, address=request.address
+    )
 
 
 def _dnsmasq_hosts(request: Request) -> Imported:
@@ -78,7 +81,7 @@ def _dnsmasq_hosts(request: Request) -> Imported:
     from coexist.importers.lists import import_dnsmasq_hosts
 
     path = request.only_path()
-    return import_dnsmasq_hosts(read_lines(path, as_hosts=True), str(path))
+    return import_dnsmasq_hosts(read_lines(path, as_hosts=True, around=request.around), str(path))
 
 
 def _macs(request: Request) -> Imported:
@@ -127,12 +130,22 @@ KINDS: dict[str, Kind] = {
 
 
 def import_files(
-    kind: str, paths: Sequence[Path | str], *, server: str = "", address: IPv4Address | None = None
+    kind: str,
+    paths: Sequence[Path | str],
+    *,
+    server: str = "",
+    address: IPv4Address | None = None,
+    include_roots: Sequence[Path] = (),
 ) -> Imported:
     """Read one source of a kind in ``KINDS``.
 
     ``server`` names the server it describes, ``address`` is its address if the source does not say it.
-    Raises InputError for what cannot be read, with its place.
+    What it includes is read from its folder and from ``include_roots``, nowhere else; the result's
+    ``sources`` are all files that were read. Raises InputError for what cannot be read, with its place.
     """
-    request = Request(paths=tuple(Path(path) for path in paths), server=server, address=address)
-    return KINDS[kind].run(request)
+    files = tuple(Path(path) for path in paths)
+    around = Surroundings(files[0].parent, tuple(include_roots))
+    request = Request(paths=files, server=server, address=address, around=around)
+    imported = KINDS[kind].run(request)
+    included = (str(path) for path in dict.fromkeys(around.read))
+    return replace(imported, sources=(*imported.sources, *included))

@@ -20,6 +20,7 @@ from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.lists import Machines
 from coexist.languages.source_files import text_lines
+from coexist.text.redaction import HIDDEN, names_secret, redacted
 from coexist.wire.mac import format_mac, parse_mac
 
 _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9.;-]*)(::|:<|:)[ ]*(.*)", re.DOTALL)
@@ -189,7 +190,7 @@ class _Site:
                 self.account.modelled(attribute.at)
             elif attribute.value:
                 why = "a setting of the thin client's system, not of who boots from where"
-                self.account.left_out(attribute.at, attribute.text, why)
+                self.account.left_out(attribute.at, _shown(entry, attribute), why)
 
     def _hardware_type(self, entry: Entry) -> None:
         name = entry.first("cn") or _name_of(entry.dn)
@@ -239,6 +240,15 @@ class _Site:
             except AddressValueError:
                 pass
         self._rest(entry, frozenset())
+
+
+def _shown(entry: Entry, attribute: Attribute) -> str:
+    """An attribute as it is written, but for a value that is a secret: by the attribute's name, by that of
+    the setting it is the value of, or inside of what base64 spells."""
+    setting = attribute.name == "nismapentry" and names_secret(_name_of(entry.dn) + " " + entry.first("cn"))
+    if setting or names_secret(attribute.name) or redacted(attribute.value) != attribute.value:
+        return f"{attribute.name}: {HIDDEN}"
+    return attribute.text
 
 
 def _fields(row: ClientRow) -> dict[str, str]:

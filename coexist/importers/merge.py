@@ -16,6 +16,7 @@ from coexist.importers.groups import Names
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
+from coexist.text.redaction import redacted
 from coexist.wire.mac import format_mac, parse_mac
 
 
@@ -285,7 +286,7 @@ def merge(existing: Inventory, imported: Imported) -> tuple[Imported, tuple[Conf
 def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:
     """A section of conflicts.md."""
     lines = [f"## {title}", ""]
-    entries = [f"- **{c.what}**: {c.first} and {c.second}: {c.done}" for c in conflicts]
+    entries = [redacted(f"- **{c.what}**: {c.first} and {c.second}: {c.done}") for c in conflicts]
     return "\n".join([*lines, *(entries or ["Nothing collides."])]) + "\n"
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coexist.errors import InputError, Position, unreadable
@@ -58,51 +59,74 @@ def files_of(path: Path) -> list[Path]:
 
 def not_included(error: OSError, place: Position, name: str) -> InputError:
     """A file that the line at ``place`` names cannot be read."""
-    return InputError([unreadable(error, place, name, "put it beside the file, or remove the line")])
+    remedy = "put it beside the file, allow its folder with --include-root, or remove the line"
+    return InputError([unreadable(error, place, name, remedy)])
 
 
-def find_named(name: str, folder: Path) -> Path:
-    """A file or folder that a source in ``folder`` names, as another machine may have called it.
+@dataclass(slots=True)
+class Surroundings:
+    """The files that a source in ``folder`` may name: those inside its folder, and inside ``roots``.
 
-    At its own path, under ``folder`` as under that machine's root, or in ``folder``. Raises OSError.
+    A source comes from another machine or another person: what it names is looked for beside it, and
+    nothing else of this machine is read for it. ``read`` are the files that were.
     """
-    failure = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    refused: OSError | None = None
-    for candidate in _candidates(name, folder):
-        try:
-            candidate.stat()
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-            continue
-        except OSError as error:
-            refused = refused or error
-            continue
-        return candidate
-    raise refused or failure
+
+    folder: Path
+    roots: tuple[Path, ...] = ()
+    read: list[Path] = field(default_factory=list)
+
+    def find(self, name: str) -> Path:
+        """A file or folder, as the source's own machine may have called it. Raises OSError.
+
+        At its own path if that is inside the folder, under the folder as under that machine's root, in the
+        folder, then the same in each of the roots.
+        """
+        failure = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        refused: OSError | None = None
+        for candidate in self._candidates(name):
+            try:
+                self._allow(candidate)
+                candidate.stat()
+            except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
+                continue
+            except OSError as error:
+                refused = refused or error
+                continue
+            return candidate
+        raise refused or failure
+
+    def octets(self, path: Path) -> bytes:
+        """A file that was found: a device or a pipe might never end. Raises OSError."""
+        self._allow(path)
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a device or a pipe")
+        self.read.append(path)
+        return path.read_bytes()
+
+    def text(self, name: str) -> str:
+        """The text of an included file (``ReadFile``). Raises OSError."""
+        return self.octets(self.find(name)).decode("utf-8", "surrogateescape")
+
+    def _candidates(self, name: str) -> Iterator[Path]:
+        if not name:
+            return
+        path = Path(name)
+        tops = (self.folder, *self.roots)
+        if path.is_absolute():
+            yield from (path for top in tops if path.is_relative_to(top.absolute()))
+        for top in tops:
+            yield top / name.lstrip("/")
+            yield top / path.name
+
+    def _allow(self, path: Path) -> None:
+        real = path.resolve()
+        if not any(real.is_relative_to(top.resolve()) for top in (self.folder, *self.roots)):
+            raise PermissionError(errno.EACCES, "it is outside the folder of the file that names it")
 
 
-def _candidates(name: str, folder: Path) -> Iterator[Path]:
-    if Path(name).is_absolute():
-        yield Path(name)
-    if name:
-        yield folder / name.lstrip("/")
-        yield folder / Path(name).name
-        yield Path(name)
-
-
-def read_named(path: Path) -> bytes:
-    """A file that a source names: a device or a pipe might never end. Raises OSError."""
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is a device or a pipe")
-    return path.read_bytes()
-
-
-def beside(path: Path) -> ReadFile:
+def beside(path: Path, roots: tuple[Path, ...] = ()) -> ReadFile:
     """Reads the files that the source at ``path`` includes."""
-
-    def read(name: str) -> str:
-        return read_named(find_named(name, path.parent)).decode("utf-8", "surrogateescape")
-
-    return read
+    return Surroundings(path.parent, roots).text

@@ -9,7 +9,7 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding
 from coexist.inventory.loader import Inventory
 from coexist.rollout.facts import PresentFile
-from coexist.rollout.redaction import redacted
+from coexist.text.redaction import redacted
 
 _MOST_LINES = 400
 

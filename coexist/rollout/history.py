@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.rollout.document import Plan, Sha256, Version, read_plan, sha256, write_plan
-from coexist.rollout.redaction import holds_secret
+from coexist.text.redaction import holds_secret
 
 FOLDER = "history"
 _PUT_BACK = "put the folder back from a backup, or move it away: what it recorded is then not known any more"

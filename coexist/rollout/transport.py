@@ -22,8 +22,8 @@ from typing import Any, Protocol, Self
 import paramiko
 
 from coexist.errors import HostError
-from coexist.rollout.redaction import redacted
 from coexist.rollout.shell import as_command
+from coexist.text.redaction import redacted
 
 CONNECT_SECONDS = 15.0
 COMMAND_SECONDS = 60.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
-from coexist.languages.source_files import files_of, find_named, not_included, read_named, read_octets
+from coexist.languages.source_files import Surroundings, files_of, not_included, read_octets
 
 _HOST_FILES = ("dhcp-hostsfile", "dhcp-hostsdir")
 _OPTION_FILES = ("dhcp-optsfile", "dhcp-optsdir")
@@ -38,13 +38,14 @@ class Lines:
         self.places.append(place)
 
 
-def read_lines(path: Path, *, as_hosts: bool = False) -> Lines:
+def read_lines(path: Path, *, as_hosts: bool = False, around: Surroundings | None = None) -> Lines:
     """A dnsmasq.conf with its conf-file, conf-dir, dhcp-hostsfile and dhcp-optsfile.
 
     ``as_hosts``: the file is a hosts file, a ``dhcp-host`` without its keyword on each line. A file of
-    another machine is looked for by its name beside ``path``. Raises InputError for a missing file.
+    another machine is looked for ``around`` it, by default beside ``path``. Raises InputError for one that is
+    missing.
     """
-    reader = _Reader(path.parent)
+    reader = _Reader(around or Surroundings(path.parent))
     octets = read_octets(path)
     if as_hosts:
         reader.listed(octets, str(path), "dhcp-host")
@@ -55,8 +56,8 @@ def read_lines(path: Path, *, as_hosts: bool = False) -> Lines:
 
 
 class _Reader:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
         self.result = Lines()
         self._files: set[tuple[int, int]] = set()
 
@@ -87,7 +88,7 @@ class _Reader:
         if keyword == "conf-dir":
             value, *endings = value.split(",")
         try:
-            path = find_named(value, self.folder)
+            path = self.around.find(value)
             if keyword == "conf-file" and path.is_dir():
                 what = f"{value} is a directory: dnsmasq reads nothing of it"
                 raise InputError([Problem(place, what, f"write conf-dir={value}, or remove the line")])
@@ -99,11 +100,11 @@ class _Reader:
 
     def _file(self, keyword: str, path: Path) -> None:
         if keyword in _HOST_FILES:
-            self.listed(read_named(path), str(path), "dhcp-host")
+            self.listed(self.around.octets(path), str(path), "dhcp-host")
         elif keyword in _OPTION_FILES:
-            self.listed(read_named(path), str(path), "dhcp-option")
+            self.listed(self.around.octets(path), str(path), "dhcp-option")
         elif self.is_new(path):
-            self.configuration(read_named(path), str(path))
+            self.configuration(self.around.octets(path), str(path))
 
 
 def _cut(octets: bytes, file: str) -> Iterator[tuple[str, Position]]:

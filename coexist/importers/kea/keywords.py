@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from coexist.errors import InputError, Problem
 from coexist.importers.kea.json_nodes import Node
 from coexist.inventory.values import closest
+from coexist.text.redaction import HIDDEN, names_secret
 
 _EXPECTED: dict[str, tuple[str, tuple[type, ...]]] = {
     "text": ("constant string", (str,)),
@@ -245,7 +246,8 @@ def _problems(node: Node, name: str) -> Iterator[Problem]:
 def _value_problems(item: Node, name: str, key: str, kind: str) -> Iterator[Problem]:
     expected, types = _EXPECTED[kind]
     if not isinstance(item.value, types) or (kind == "integer" and isinstance(item.value, bool)):
-        what = f'unexpected {_shown(item.value)} as "{key}", expecting {expected}'
+        value = HIDDEN if names_secret(key) else _shown(item.value)
+        what = f'unexpected {value} as "{key}", expecting {expected}'
         yield Problem(item.value_at, what, f"correct the value of {key}")
         return
     inner = _HELD_BY.get(key, key)

@@ -43,7 +43,7 @@ def test_an_include_that_is_not_there_is_told_alike(kind: str, tmp_path: Path) -
     path.write_text(text.format("/etc/else/none.conf"))
     assert problem(kind, path) == (
         f"{path}:{place}: /etc/else/none.conf cannot be read: No such file or directory;"
-        " put it beside the file, or remove the line"
+        " put it beside the file, allow its folder with --include-root, or remove the line"
     )
 
 
@@ -203,3 +203,44 @@ def test_a_name_stays_on_its_line(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_bytes(b"52:54:00:00:00:01,a\rb\n")
     assert clients_csv(import_files("dnsmasq-hosts", [path]).clients).splitlines()[1].endswith(",a b")
+
+
+@pytest.mark.parametrize("kind", INCLUDING)
+def test_nothing_outside_the_folder_is_read(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    outside = tmp_path / "shadow"
+    outside.write_text("root:$6$hash:1:0\n")
+    (folder / "link").symlink_to(outside)
+    path = folder / "conf"
+    for name in (str(outside), "../shadow", "link"):
+        path.write_text(INCLUDING[kind][0].format(name))
+        assert "outside the folder" in problem(kind, path) or "No such file" in problem(kind, path)
+
+
+def test_a_hosts_file_of_this_machine_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text("dhcp-range=10.0.0.10,10.0.0.20\ndhcp-hostsfile=/etc/passwd\n")
+    assert "root:" not in problem("dnsmasq", path)
+
+
+def test_the_copy_beside_the_file_is_read_before_this_machine(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "hosts.conf").write_text("of this machine")
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    named = str(other / "hosts.conf")
+    with pytest.raises(OSError, match=r"outside the folder|No such file"):
+        beside(folder / "dhcpd.conf")(named)
+    assert beside(folder / "dhcpd.conf", (other,))(named) == "of this machine"
+    (folder / "hosts.conf").write_text("of the copy")
+    assert beside(folder / "dhcpd.conf")(named) == "of the copy"
+
+
+def test_every_file_that_was_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "dnsmasq.conf"
+    (tmp_path / "hosts").write_text("00:80:64:10:00:01,a\n")
+    path.write_text("dhcp-range=10.0.0.10,10.0.0.20\ndhcp-hostsfile=/etc/hosts\n")
+    imported = import_files("dnsmasq", [path])
+    assert imported.sources == (str(path), str(tmp_path / "hosts"))

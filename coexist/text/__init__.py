@@ -1,0 +1,1 @@
+"""Text of other people's making: what of it may be shown, and how."""

@@ -1,0 +1,271 @@
+"""Foreign files may hold passwords and keys: what of them may be shown or kept. Pure, in linear time.
+
+``redacted`` reads a text as the lexers of all its formats would: words and quoted names, what stands between
+a name and its value, and where the value ends (quotes with escapes, blocks by indentation, folded lines,
+brackets, XML elements). It hides rather too much. A reader that has a tree asks ``names_secret`` as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "(hidden)"
+
+_NEEDLE = re.compile(
+    r"secret|passw(?:or)?[dt]|passwd|kennwort|passphrase|passcode|api[-_.]?key|(?:private|shared|access|auth|host|wpa|wep|krb"
+    r"|principal|encryption|signing|master)[-_.]?key|key[-_]?data|community|token|credential|authorization"
+    r"|pre[-_]?shared|(?:^|[-_.])(?:pwd|psk|pass|pin)(?:$|[-_.\d])|(?:bind|root|admin|user|ldap|db|login)pw(?:d)?$"
+    r"|(?:^|[-_.])pw$|psk$|pwd$|^auth$",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[\w.-]+")
+_BLANKS = re.compile(r"[ \t]*")
+_SPACE = re.compile(r"\s*")
+_BLOCK_MARK = re.compile(r"[|>][+\-\d]*[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
+_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_AUTHORITY = re.compile(r"[^\s\"'<>/]*")
+_QUOTE = re.compile(r"\\{0,8}[\"']?")
+# {"name": "db-password", "value": "..."}, <add key="Password" value="..."/>
+_PAIR = re.compile(
+    r"[\\\"']{1,4}\s*(?:,\s*)?[\\\"']{0,4}(?:value|data|content|text)[\\\"']{0,4}\s*[:=]\s*", re.IGNORECASE
+)
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def names_secret(name: str) -> bool:
+    """Whether what has this name is a password, a key or the like."""
+    return _NEEDLE.search(name) is not None
+
+
+def redacted(text: str) -> str:
+    """The text with the values of passwords, keys and the like hidden; its lines stay its lines."""
+    return _values_hidden(_addresses_hidden(_keys_hidden(text)))
+
+
+def holds_secret(content: bytes) -> bool:
+    """Whether a file seems to hold one: such a file is not copied off its server."""
+    text = content.decode("utf-8", "replace")
+    return redacted(text) != text
+
+
+def _hidden(text: str) -> str:
+    """What stands for a value of one or more lines."""
+    return "\n".join([HIDDEN] * (text.count("\n") + 1))
+
+
+def _keys_hidden(text: str) -> str:
+    pieces, at = [], 0
+    while (begin := _PEM_BEGIN.search(text, at)) is not None:
+        end = _PEM_END.search(text, begin.end())
+        stop = end.end() if end is not None else len(text)
+        pieces += [text[at : begin.start()], _hidden(text[begin.start() : stop])]
+        at = stop
+    return "".join([*pieces, text[at:]])
+
+
+def _addresses_hidden(text: str) -> str:
+    """Hide what stands before the host in http://user:password@host."""
+    pieces, at, look = [], 0, 0
+    while (mark := text.find("://", look)) >= 0:
+        begin = mark + 3
+        authority = _AUTHORITY.match(text, begin)
+        assert authority is not None
+        look = max(authority.end(), begin)
+        colon, sign = text.find(":", begin, look), text.rfind("@", begin, look)
+        if 0 <= colon < sign:
+            pieces += [text[at : colon + 1], HIDDEN]
+            at = sign
+    return "".join([*pieces, text[at:]])
+
+
+def _values_hidden(text: str) -> str:
+    pieces, at, look = [], 0, 0
+    while (word := _WORD.search(text, look)) is not None:
+        look = word.end()
+        if not names_secret(word[0]):
+            continue
+        found = _value(text, word.start(), word.end())
+        if found is None:
+            continue
+        start, end = found
+        pieces += [text[at:start], _hidden(text[start:end])]
+        at = look = end
+    return "".join([*pieces, text[at:]])
+
+
+def _value(text: str, name: int, end: int) -> tuple[int, int] | None:
+    """Where the value of the secret named at ``name`` to ``end`` stands; None if there is none."""
+    pair = _PAIR.match(text, end)
+    if pair is not None:
+        return _assigned(text, name, pair.end())
+    named = _after(_QUOTE, text, end)
+    if text[named : named + 1] == ">":
+        return None if _is_closing_tag(text, name) else _element(text, named + 1)
+    at = _after(_BLANKS, text, named)
+    sign = at
+    while text[at : at + 1] in (":", "=", "<") and at - sign < 3:
+        at += 1
+    assigned = at > sign
+    start = _after(_BLANKS, text, at)
+    if not assigned:
+        # JSON and the like have the colon on the next line, dhcpd the value.
+        after = _after(_SPACE, text, start)
+        if text[after : after + 1] in (":", "="):
+            assigned, start = True, _after(_BLANKS, text, after + 1)
+        elif after > start and (text[after : after + 1] == '"' or _ends_statement(text, after)):
+            start = after
+        elif start == named and text[start : start + 1] != '"':
+            return None
+    if assigned:
+        return _assigned(text, name, start)
+    if start >= len(text) or text.startswith(HIDDEN, start) or text[start] in ",;)}]>#/|&\n":
+        return None
+    if text[start] in "\"'":
+        return start, _quoted_end(text, start)
+    return _nothing_or(start, _bare_end(text, name, start, assigned=False))
+
+
+def _assigned(text: str, name: int, start: int) -> tuple[int, int] | None:
+    """The value that begins behind a colon or an equals sign."""
+    if start >= len(text) or text.startswith(HIDDEN, start):
+        return None
+    character = text[start]
+    if character in "\"'":
+        return start, _quoted_end(text, start)
+    if character in _CLOSING:
+        return start, _bracket_end(text, start)
+    if character == "\n":
+        return _on_next_lines(text, name, start)
+    mark = _BLOCK_MARK.match(text, start)
+    if mark is not None:
+        return _on_next_lines(text, name, mark.end())
+    return _nothing_or(start, _bare_end(text, name, start, assigned=True))
+
+
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    assert found is not None
+    return found.end()
+
+
+def _nothing_or(start: int, end: int) -> tuple[int, int] | None:
+    return (start, end) if end > start else None
+
+
+def _ends_statement(text: str, at: int) -> bool:
+    """Whether a line holds one word and a semicolon."""
+    line = text[at : at + 4096].partition("\n")[0].rstrip()
+    return line.endswith(";") and len(line.split()) == 1
+
+
+def _is_closing_tag(text: str, name: int) -> bool:
+    begin = text.rfind("<", max(name - 64, 0), name)
+    return begin >= 0 and text[begin + 1] == "/" and ">" not in text[begin:name]
+
+
+def _element(text: str, start: int) -> tuple[int, int] | None:
+    """The text of an XML element."""
+    end = text.find("</", start)
+    return _nothing_or(start, end if end >= 0 else len(text))
+
+
+def _quoted_end(text: str, start: int) -> int:
+    """Behind a quoted text; one that does not end hides all that follows."""
+    sign, at = text[start], start + 1
+    while at < len(text):
+        character = text[at]
+        if character == "\\":
+            at += 2
+        elif character == sign:
+            if text[at + 1 : at + 2] != sign or text[at + 2 : at + 3] in ("", "\n", ",", ";", " "):
+                return at + 1
+            at += 2  # YAML and CSV double a quote inside
+        else:
+            at += 1
+    return len(text)
+
+
+def _bracket_end(text: str, start: int) -> int:
+    """Behind the bracket that belongs to the one at ``start``."""
+    open_, at = [], start
+    while at < len(text):
+        character = text[at]
+        if character in "\"'":
+            at = _quoted_end(text, at)
+            continue
+        if character in _CLOSING:
+            open_.append(_CLOSING[character])
+        elif open_ and character == open_[-1]:
+            open_.pop()
+            if not open_:
+                return at
+        at += 1
+    return len(text)
+
+
+def _bare_end(text: str, name: int, start: int, *, assigned: bool) -> int:
+    """Behind a value without quotes: the rest of its line, and the lines that are its continuation.
+
+    A semicolon ends a statement; nothing else is sure not to belong to a password.
+    """
+    end = _line_end(text, start)
+    semicolon = text.find(";", start, end)
+    if semicolon >= 0 and not text[semicolon + 1 : end].strip(" \t}"):
+        return semicolon
+    if not assigned and semicolon >= 0:
+        return semicolon
+    while text[start:end].endswith("\\") and end < len(text):
+        end = _line_end(text, end + 1)
+    if assigned:
+        end = _indented_end(text, end, _indentation(text, name))
+    return end
+
+
+def _on_next_lines(text: str, name: int, end: int) -> tuple[int, int] | None:
+    """A block of lines that are indented more than the line of the name, or the items of a list."""
+    start = end + 1
+    after = _after(_SPACE, text, min(end, len(text)))
+    if text[after : after + 1] in ('"', "'"):
+        return _nothing_or(after, _quoted_end(text, after))
+    if text[after : after + 1] in _CLOSING:
+        return _nothing_or(after, _bracket_end(text, after))
+    if text.startswith(HIDDEN, after):
+        return None
+    indentation = _indentation(text, name)
+    if text[after : after + 1] == "-" and _indentation(text, after) == indentation:
+        indentation -= 1
+    stop = _indented_end(text, end, indentation)
+    return _nothing_or(start, stop)
+
+
+def _indented_end(text: str, end: int, indentation: int) -> int:
+    """The end of the last line from ``end`` on that is indented by more than ``indentation``."""
+    at = end
+    while at < len(text):
+        begin = at + 1
+        first = _after(_BLANKS, text, min(begin, len(text)))
+        if first >= len(text):
+            break
+        line = _line_end(text, first)
+        if text[first] == "\n":
+            at = line
+            continue
+        if first - begin <= indentation:
+            break
+        end = at = line
+    return end
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return end if end >= 0 else len(text)
+
+
+def _indentation(text: str, at: int) -> int:
+    """The blanks before the line of a place, a list's dash counted among them."""
+    begin = text.rfind("\n", 0, at) + 1
+    first = _after(_BLANKS, text, begin)
+    if text[first : first + 2] == "- " and first + 2 <= at:
+        first = _after(_BLANKS, text, first + 1)
+    return first - begin

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coexist.rollout.drift import diff
+from coexist.text.redaction import holds_secret, redacted
+
+SECRET = "c2VjcmV0LWtleQ"
+
+SPELLINGS = [
+    # dhcpd and BIND
+    f'key omapi {{ algorithm hmac-md5; secret "{SECRET}"; }}',
+    f"secret {SECRET};",
+    f"secret\n  {SECRET};",
+    f'secret\n  "{SECRET}";',
+    f'ldap-password "{SECRET}";',
+    # JSON, with escapes, on several lines, inside a string, in a list
+    f'"password": "{SECRET}",',
+    f'"password":"ab\\"{SECRET}", "name": "x"',
+    f'"password"\n  : "{SECRET}"',
+    f'"password":\n  "{SECRET}"',
+    f'"auth": "{SECRET}"',
+    f'"basic-auth-password" : "{SECRET}"',
+    f'"text": "{{\\"password\\": \\"{SECRET}\\"}}"',
+    f'"passwords": ["a", "{SECRET}"]',
+    f'"secret": {{"value": "{SECRET}"}}',
+    f'"user-password": "{SECRET}',
+    f'{{"name": "db-password", "value": "{SECRET}"}}',
+    f'{{"name": "secret",\n  "data" : "{SECRET}"}}',
+    # YAML
+    f"password: {SECRET}",
+    f"password: a b, {SECRET}",
+    f"password: |\n  line\n  {SECRET}\nname: x",
+    f"password: >-\n    {SECRET}\n",
+    f"password:\n  {SECRET}",
+    f"passwords:\n- a\n- {SECRET}\n",
+    f"- password: |\n    {SECRET}\n",
+    f"password: !!str {SECRET}",
+    f"password: 'it''s {SECRET}'",
+    f'password: "two\n  {SECRET}"',
+    f"{{user: a, password: {SECRET}}}",
+    f"api_key: {SECRET}",
+    # properties, shell, systemd, hostapd, dnsmasq
+    f"password={SECRET}",
+    f"password = two words {SECRET}",
+    f"password=a;b{SECRET}",
+    f"psk={SECRET}",
+    f'wpa_psk="{SECRET}"',
+    f"pwd={SECRET}",
+    f"DB_PASS={SECRET}",
+    f"export PGPASSWORD={SECRET}",
+    f"password=ab\\\n{SECRET}",
+    f"token = '{SECRET}'",
+    f"snmp-community {SECRET}",
+    f"kernel inst.vncpassword={SECRET} quiet",
+    f"Kennwort: {SECRET}",
+    # LDAP
+    f"rootpw {{SSHA}}{SECRET}",
+    f"bindpw {SECRET}",
+    f"userPassword:: {SECRET}",
+    f"userPassword: ab\n {SECRET}",
+    f"userPassword:< {SECRET}",
+    f"sambaNTPassword: {SECRET}",
+    f"krbPrincipalKey:: {SECRET}",
+    # XML and PowerShell
+    f"<Password>{SECRET}</Password>",
+    f"<a:SharedSecret>\n{SECRET}</a:SharedSecret>",
+    f'<Password plain="no">{SECRET}</Password>',
+    f'<add key="Password" value="{SECRET}"/>',
+    f'<property name="secret">{SECRET}</property>',
+    f'Set-It -Password (ConvertTo-SecureString "{SECRET}" -AsPlainText)',
+    # addresses, headers, keys
+    f"url: http://admin:{SECRET}@host/x",
+    f"url: http://admin:p@{SECRET}@host/x",
+    f"Authorization: Basic {SECRET}",
+    f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----",
+    f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n",
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_secret_is_neither_shown_nor_kept(text):
+    assert SECRET not in redacted(text)
+    assert holds_secret(text.encode())
+    assert redacted(text).count("\n") == text.count("\n")
+    assert redacted(redacted(text)) == redacted(text)
+    assert SECRET not in diff(text.encode(), b"new\n", "a", "b")
+    assert SECRET not in diff(b"old\n", text.encode(), "a", "b")
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.pairwise(SPELLINGS)])
+def test_one_secret_does_not_cover_another(one, other):
+    assert SECRET not in redacted(f"{one}\n{other}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subnet 10.0.0.0 netmask 255.255.255.0 { range 10.0.0.10 10.0.0.20; }",
+        "authoritative;\nkey omapi { algorithm hmac-md5; }",
+        "dhcp-host=00:80:64:10:00:02,set:in-moved",
+        'option bootfile-name "syslinux64.efi\\000";',
+        "rules: [{name: main, clients: {everyone: true}}]",
+        "<Name>a</Name>\n</Password>\n<Name>b</Name>",
+        "http://server/path?at=home",
+        "# secret",
+        "password",
+    ],
+)
+def test_ordinary_configuration_is_left_alone(text):
+    assert redacted(text) == text
+    assert not holds_secret(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("password: x\nname: y", "name: y"),
+        ("password: |\n  x\nname: y", "name: y"),
+        ('{"password": "x", "name": "y"}', '"name": "y"}'),
+        ("secret x; algorithm y;", "; algorithm y;"),
+        ("<Password>x</Password><Name>y</Name>", "</Password><Name>y</Name>"),
+    ],
+)
+def test_what_follows_is_shown(text, rest):
+    assert redacted(text).endswith(rest)
+
+
+@given(
+    st.text() | st.lists(st.sampled_from([*'"\\\n \t:=|>-{}[];<x', "secret", "password", "://"])).map("".join)
+)
+def test_hiding_twice_is_hiding_once_and_lines_stay(text):
+    assert redacted(text).count("\n") == text.count("\n")
+    assert redacted(redacted(text)) == redacted(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "secret ",
+        '"secret"',
+        " ",
+        "\n",
+        "secret=\n",
+        "secret\n",
+        "token>",
+        "a",
+        "://",
+        "-----BEGIN ",
+        "secret,",
+        "</",
+    ],
+)
+def test_the_work_grows_with_the_text_alone(piece):
+    """A million octets of it: whatever looks at the rest of the text for each word would take hours."""
+    redacted('"secret"' + piece * (1_000_000 // len(piece)))
+
+
+def test_a_diff_does_not_talk_to_the_terminal():
+    assert "\x1b" not in diff(b"old\n", b"\x1b[2Jnew\n", "a", "b")
+    assert diff(b"\0binary", b"text", "a", "b").endswith("binary files differ\n")
