@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from coexist.analysis.bootfiles import chained_architecture, is_ipxe_program
-from coexist.analysis.course import Course, Leaf, Outcome
+from coexist.analysis.course import Course
+from coexist.analysis.ending import Leaf, Outcome
 from coexist.analysis.race import ClientCase, RaceResult, course_of, leaves_of, result_of
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe

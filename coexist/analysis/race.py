@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coexist.analysis.course import Course, Leaf, Outcome
+from coexist.analysis.course import Course
+from coexist.analysis.ending import Leaf, Outcome
+from coexist.analysis.segment import CLOCK
 from coexist.analysis.timeline import Event, read_trace, with_names
 from coexist.analysis.world import World
 from coexist.boot.firmware.machine import Firmware, Machine
@@ -83,7 +85,7 @@ def leaves_of(course: Course) -> list[Leaf]:
     # Servers keep the same time, so where in its second a clock stands is one unknown for all of them.
     first, *others = max((model.phases for model in course.clocked), key=len, default=(0.0,))
     if course.before:
-        first, others = course.before[""], []
+        first, others = course.before[CLOCK], []
     leaves = _over_phases(course, first)
     # It counts only once packets queue up behind a delay.
     if any(leaf.clocked for leaf in leaves):
@@ -99,7 +101,7 @@ def result_of(world: World, case: ClientCase, courses: list[Course], leaves: lis
     notes: dict[str, None] = {}
     for course in courses:
         notes.update(dict.fromkeys((*course.firmware.assumptions, *course.segment.assumptions)))
-        for name in course.involved:
+        for name in course.traffic.involved:
             notes.update(dict.fromkeys(world.models[name].assumptions))
         if course.cut_short:
             notes[CUT_SHORT] = None

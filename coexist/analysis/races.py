@@ -18,7 +18,7 @@ from coexist.analysis.space import ClientClass
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
-    from coexist.analysis.course import Outcome
+    from coexist.analysis.ending import Outcome
     from coexist.analysis.race import ClientCase, RaceResult
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.world import World

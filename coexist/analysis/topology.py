@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
 
-from coexist.inventory.models import Site
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Relay, Site
+from coexist.inventory.references import relay_targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Topology:
 
     def _of_vlan(self, name: str, local: list[str]) -> dict[str, Hearing]:
         vlan = self.site.vlans[name]
-        targets = {owner for target in vlan.relay_to if (owner := self.owner(target))}
+        targets = {server for target in vlan.targets for server, _ in relay_targets(self.site, target, name)}
         trusted = set(vlan.snooping.trusted) if vlan.snooping else None
         here = set(local)
         return {
@@ -69,6 +71,23 @@ class Topology:
             for server in self.site.servers
             if server in here or server in targets
         }
+
+    def relays(self, vlan: str) -> list[tuple[Path, Relay]]:
+        """The relay agents of a VLAN, each with the place of its declaration."""
+        declared = self.site.vlans[vlan].relay
+        if len(declared) == 1:
+            return [(("vlans", vlan, "relay"), declared[0])]
+        return [(("vlans", vlan, "relay", number), relay) for number, relay in enumerate(declared)]
+
+    def targets(self, vlan: str) -> list[tuple[Path, str]]:
+        """Every target of a VLAN's relay agents, each with its place."""
+        found: list[tuple[Path, str]] = [
+            (("vlans", vlan, "relay_to", number), target)
+            for number, target in enumerate(self.site.vlans[vlan].relay_to)
+        ]
+        for path, relay in self.relays(vlan):
+            found += [((*path, "relay_to", n), target) for n, target in enumerate(relay.relay_to)]
+        return found
 
     def blocked(self, vlan: str, server: str, port: int) -> bool:
         """Whether a firewall drops this UDP port between the VLAN's clients and the server."""

@@ -6,32 +6,58 @@ A world is prepared once for an inventory; a race then only follows one client t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal, TypeVar
 
 from coexist.boot.firmware import firmware_models
 from coexist.boot.firmware.machine import Firmware
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers import model_for
 from coexist.inventory import Inventory
+from coexist.inventory.references import relay_targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayAgent:
+    """A relay agent (ip-helper): what it adds to packets, and which answers it hands back.
+
+    ``address`` is what it writes into giaddr. ``min_secs``: it drops packets whose ``secs`` is smaller.
+    ``requires_option_82``: it drops answers without the option 82 it added. ``first_only``: after each packet
+    it sends on, it hands one answer back. ``replaces_server_id``: with its own address in option 54.
+    """
+
+    address: IPv4Address
+    min_secs: int = 0
+    option_82: bool = False
+    requires_option_82: bool = False
+    first_only: bool = False
+    replaces_server_id: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """A server as one VLAN reaches it: by its address there, or (``relay``) by the relay agent's giaddr."""
+    """A server as one VLAN reaches it: by its address there, or through a relay agent (``relay``).
+
+    ``trusted``: whether DHCP snooping lets its answers pass. ``relayed``: what it does with a relayed packet
+    where that is not an answer to giaddr (``broadcast``: it answers on its own VLAN). ``echoes_option_82``:
+    whether its answers repeat the relay agent's information.
+    """
 
     model: ServerModel
     address: IPv4Address
-    relay: IPv4Address | None = None
+    relay: RelayAgent | None = None
     trusted: bool = True
+    relayed: Literal["broadcast", "silent"] | None = None
+    echoes_option_82: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One broadcast domain. Times in seconds.
 
-    ``listeners`` hear every broadcast; ``relay_min_secs`` is the relay agent's threshold.
+    ``listeners`` hear every broadcast, directly or through a relay agent. ``subnets``: its own.
+    ``routers``: the addresses by which packets leave it; without ``routed`` none do.
     ``forwarding_delay``: packets before that are lost. ``jitter``: arrivals closer together than this may
     come in either order. ``blocked_ports``: UDP ports a firewall drops towards other subnets.
     """
@@ -40,10 +66,10 @@ class Segment:
     listeners: tuple[Listener, ...]
     jitter: float = 0.005
     forwarding_delay: float = 0.0
-    relay_min_secs: int = 0
-    relay_option_82: bool = False
-    blocked_ports: frozenset[int] = frozenset()
+    subnets: tuple[IPv4Network, ...] = ()
+    routers: frozenset[IPv4Address] = frozenset()
     routed: bool = True
+    blocked_ports: frozenset[int] = frozenset()
     assumptions: tuple[str, ...] = ()
 
 
@@ -118,30 +144,55 @@ def _segment(inventory: Inventory, name: str, models: Mapping[str, ServerModel])
         for server, declared in site.servers.items()
         if name in declared.stands_on
     ]
-    giaddr = vlan.relay.address or vlan.gateway or vlan.subnet[0].network_address + 1
-    listeners += [
-        Listener(
-            model=models[server],
-            # Relays send to one address: the first one it has off this VLAN, else the one here.
-            address=next(
-                (a for v, a in site.servers[server].stands_on.items() if v != name),
-                next(iter(site.servers[server].stands_on.values())),
-            ),
-            relay=giaddr,
-            trusted=trusted is None or server in trusted,
+    for relay, giaddr in zip(vlan.relay, vlan.giaddrs, strict=True):
+        agent = RelayAgent(
+            address=giaddr,
+            min_secs=relay.min_secs,
+            option_82=relay.option_82,
+            requires_option_82=relay.requires_option_82,
+            first_only=relay.passes == "first",
+            replaces_server_id=relay.replaces_server_id,
         )
-        for server in vlan.relay_to
-        if server in models
-    ]
+        listeners += [
+            Listener(
+                model=models[server],
+                address=address,
+                relay=agent,
+                trusted=trusted is None or server in trusted,
+                relayed=site.servers[server].relayed,
+                echoes_option_82=site.servers[server].echoes_option_82,
+            )
+            for target in vlan.targets_of(relay)
+            for server, address in relay_targets(site, target, name)
+        ]
     notes = ("DHCP snooping drops replies from port 67 of servers that are not trusted",) if trusted else ()
+    routers = {*vlan.giaddrs, *vlan.routers}
     return Segment(
         name=name,
         listeners=tuple(listeners),
         jitter=site.jitter if vlan.jitter is None else vlan.jitter,
         forwarding_delay=vlan.forwarding_delay,
-        relay_min_secs=vlan.relay.min_secs,
-        relay_option_82=vlan.relay.option_82,
+        subnets=vlan.subnet,
+        routers=frozenset(routers if vlan.gateway is None else {*routers, vlan.gateway}),
+        routed=vlan.gateway is not None or bool(vlan.targets),
         blocked_ports=frozenset(vlan.blocked_ports),
-        routed=vlan.gateway is not None or bool(vlan.relay_to),
         assumptions=notes,
+    )
+
+
+def with_models(world: World, models: Mapping[str, ServerModel]) -> World:
+    """The same world with other models for some of its servers."""
+
+    def segment(name: str) -> Segment:
+        found = world.segments[name]
+        listeners = tuple(
+            replace(listener, model=models.get(listener.model.name, listener.model))
+            for listener in found.listeners
+        )
+        return replace(found, listeners=listeners)
+
+    return replace(
+        world,
+        segments=OnDemand(world.segments, segment),
+        models=OnDemand(world.models, lambda name: models[name] if name in models else world.models[name]),
     )

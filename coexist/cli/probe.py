@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,15 +195,17 @@ def _predicted(
 
     if inventory is None:
         return ()
-    listeners = build_world(inventory).segments[vlan].listeners
-    targets = getattr(port, "targets", None)
-    if targets is not None:
-        listeners = tuple(listener for listener in listeners if listener.address in targets)
+    world = build_world(inventory)
     return tuple(
         prediction
         for asker in askers
         for prediction in predict(
-            listeners, asker, patience=patience, giaddr=port.giaddr, own=port.address or UNSPECIFIED
+            world,
+            replace(asker, vlan=vlan),
+            patience=patience,
+            relay=None if port.giaddr == UNSPECIFIED else port.giaddr,
+            targets=getattr(port, "targets", None),
+            own=port.address or UNSPECIFIED,
         )
     )
 

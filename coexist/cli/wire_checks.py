@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from coexist.analysis.world import Listener, build_world
+from coexist.analysis.world import World, build_world, with_models
 from coexist.boot.policy import compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import ServerModel
@@ -51,11 +50,12 @@ def with_checks(
         model = _model(planned, change.server, change.version, world.models)
         if model is None:
             continue
-        for vlan, segment in world.segments.items():
-            for listener in segment.listeners:
-                if listener.model.name == change.server:
-                    for asker in _clients(inventory, planned, change.server, vlan):
-                        checks += _checks(replace(listener, model=model), asker, vlan, change.version)
+        changed = with_models(world, {change.server: model})
+        for vlan, segment in changed.segments.items():
+            if any(listener.model.name == change.server for listener in segment.listeners):
+                giaddr = inventory.site.vlans[vlan].giaddrs[0]
+                for asker in _clients(inventory, planned, change.server, vlan):
+                    checks += _checks(changed, asker, change, giaddr)
     known = {
         (str(address), file): digest
         for server, files in (digests or {}).items()
@@ -113,14 +113,37 @@ def _registered_as(inventory: Inventory, architecture: str) -> MacSet:
     return MacSet.of(mac for mac, name in zip(table.macs, names, strict=True) if name in ("", architecture))
 
 
-def _checks(listener: Listener, asker: Asker, vlan: str, version: Version) -> Iterator[WireCheck]:
+def _checks(world: World, asker: Asker, change: Change, giaddr: IPv4Address) -> Iterator[WireCheck]:
+    """What the changed server answers on the VLAN, and to a relay agent where that is something else.
+
+    All servers of the VLAN are asked at once, as on the wire: some follow another's offer.
+    """
     # Without a role on port 4011 the model stays silent there, which is a prediction too.
-    for prediction in predict([listener], asker, own=_NOBODYS):
-        answer = prediction.answer
+    here = [p for p in predict(world, asker, own=_NOBODYS) if p.server == change.server]
+    relayed = [p for p in predict(world, asker, relay=giaddr, own=_NOBODYS) if p.server == change.server]
+    alike = [_gist(prediction) for prediction in here] == [_gist(prediction) for prediction in relayed]
+    yield from _written(here, change.version, None if alike else "interface")
+    if not alike:
+        yield from _written(relayed, change.version, "relay")
+
+
+def _gist(prediction: Prediction) -> tuple[object, ...]:
+    """What makes two predictions of one server the same to whoever asks."""
+    answer = prediction.answer
+    said = (answer.role, answer.file, answer.boot_server, answer.at) if answer else None
+    return prediction.address, prediction.port, said
+
+
+def _written(
+    predictions: Sequence[Prediction], version: Version, by: Literal["interface", "relay"] | None
+) -> Iterator[WireCheck]:
+    for prediction in predictions:
+        answer, asker = prediction.answer, prediction.asker
         yield WireCheck(
             server=prediction.server,
             version=version,
-            vlan=vlan,
+            vlan=asker.vlan,
+            by=by,
             address=str(prediction.address),
             mac=format_mac(asker.mac),
             architecture=asker.architecture,
@@ -162,7 +185,12 @@ def verifier(
         wrong: list[str] = []
         running = {(change.server, change.version) for change in wave}
         for vlan in (*interfaces, *relays):
-            checks = [c for c in plan.checks if c.vlan == vlan and (c.server, c.version) in running]
+            how = "interface" if vlan in interfaces else "relay"
+            checks = [
+                check
+                for check in plan.checks
+                if check.vlan == vlan and (check.server, check.version) in running and check.by in (None, how)
+            ]
             if checks:
                 wrong += _ask(checks, interfaces.get(vlan), relays.get(vlan))
         return wrong

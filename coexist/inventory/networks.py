@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
-from typing import Annotated, Any
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -45,20 +45,41 @@ class Snooping(Declared):
 
 
 class Relay(Declared):
-    """How the relay agent (ip-helper) of a VLAN behaves; its targets are the VLAN's ``relay_to``.
+    """How a relay agent (ip-helper) of a VLAN behaves.
 
-    ``address`` is what it writes into giaddr (the gateway if not given); ``min_secs`` its boot
-    threshold (RRAS drops packets whose ``secs`` is smaller, 4 by default there).
+    ``address`` is what it writes into giaddr (the gateway if not given); ``relay_to`` its own targets (the
+    VLAN's ``relay_to`` if not given); ``min_secs`` its boot threshold (RRAS drops packets whose ``secs`` is
+    smaller, 4 by default there). ``option_82``: it adds relay agent information; ``requires_option_82``: it
+    drops answers that do not repeat it (RFC 3046 section 2.1.1). ``passes``: every answer, or only the
+    ``first`` after each packet it sends on. ``replaces_server_id``: it writes its own address into option 54
+    of the answers, so that clients ask port 4011 of the relay agent.
     """
 
     address: Address | None = None
+    relay_to: Names = ()
     min_secs: Annotated[int, Field(ge=0, le=65535)] = 0
     option_82: bool = False
+    requires_option_82: bool = False
+    passes: Literal["all", "first"] = "all"
+    replaces_server_id: bool = False
+
+
+def _one_or_more(schema: dict[str, Any]) -> None:
+    """The JSON Schema of a list that may be written as its only element."""
+    several = {key: schema.pop(key) for key in ("type", "items")}
+    schema["anyOf"] = [several["items"], {**several, "minItems": 1}]
+
+
+Relays = Annotated[
+    tuple[Relay, ...], BeforeValidator(one_or_more), Field(min_length=1, json_schema_extra=_one_or_more)
+]
 
 
 class Vlan(Declared):
     """One broadcast domain. Times are seconds.
 
+    ``relay``: its relay agent, or a list of them where several pass its packets on. ``routers``: further
+    routers beside the gateway and the relay agents; a lease that names another one leads nowhere.
     ``forwarding_delay``: how long a port drops packets after link-up (spanning tree without
     portfast). ``jitter``: packets that arrive closer together than this may arrive in either order.
     ``blocked_ports``: UDP ports a firewall drops between this VLAN's clients and other subnets.
@@ -67,9 +88,25 @@ class Vlan(Declared):
     id: Annotated[int, Field(ge=1, le=4094)]
     subnet: Networks
     gateway: Address | None = None
+    routers: tuple[Address, ...] = ()
     relay_to: Names = ()
-    relay: Relay = Relay()
+    relay: Relays = (Relay(),)
     snooping: Snooping | None = None
     forwarding_delay: Seconds = 0.0
     jitter: Seconds | None = None
     blocked_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+
+    @property
+    def giaddrs(self) -> tuple[IPv4Address, ...]:
+        """What each of its relay agents writes into giaddr, in their order."""
+        own = self.gateway or self.subnet[0].network_address + 1
+        return tuple(relay.address or own for relay in self.relay)
+
+    def targets_of(self, relay: Relay) -> tuple[str, ...]:
+        """The servers and addresses that one of its relay agents sends to."""
+        return relay.relay_to or self.relay_to
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Where any of its relay agents sends to, each once; empty where none has a target."""
+        return tuple(dict.fromkeys(name for relay in self.relay for name in self.targets_of(relay)))

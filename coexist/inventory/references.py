@@ -55,6 +55,22 @@ def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Addres
         return None
 
 
+def relay_targets(site: Site, target: str, vlan: str) -> tuple[tuple[str, IPv4Address], ...]:
+    """The servers that a relay agent of ``vlan`` reaches by one of its targets, with the address it sends to.
+
+    A server's name means its first address off the VLAN, else the one there; an address means every server
+    that stands on it. Empty for a stranger.
+    """
+    server = site.servers.get(target)
+    if server is not None:
+        stands = server.stands_on
+        return ((target, next((a for v, a in stands.items() if v != vlan), next(iter(stands.values())))),)
+    address = server_address(site, target)
+    return tuple(
+        (name, address) for name, s in site.servers.items() if address in s.stands_on.values() and address
+    )
+
+
 class _Checker:
     def __init__(
         self,
@@ -141,7 +157,14 @@ class _Checker:
                     "correct one of them",
                 )
             self.need_servers((*path, "relay_to"), vlan.relay_to, address_too=True)
-            if vlan.relay_to and not (vlan.gateway or vlan.relay.address):
+            for number, relay in enumerate(vlan.relay):
+                own = (
+                    (*path, "relay", number, "relay_to")
+                    if len(vlan.relay) > 1
+                    else (*path, "relay", "relay_to")
+                )
+                self.need_servers(own, relay.relay_to, address_too=True)
+            if vlan.targets and not (vlan.gateway or all(relay.address for relay in vlan.relay)):
                 self.complain(
                     path,
                     "a relay needs an address",

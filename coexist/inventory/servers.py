@@ -117,6 +117,9 @@ class Server(Declared):
     none. ``offers_file``: whether the offer itself names the file. ``answers_4011``: whether it
     answers the REQUEST on port 4011. ``ping_check``: a DHCP server pings an address before it
     offers it (dhcpd does unless told otherwise). ``settings``: further keywords of its product.
+    ``relayed``: what becomes of packets that a relay agent brings, where that is not the answer to giaddr
+    of RFC 2131 section 4.1: ``broadcast`` (it overlooks giaddr and answers on its own VLAN) or ``silent``.
+    ``echoes_option_82``: whether it repeats the relay agent's information (RFC 3046 section 2.2).
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
     """
@@ -138,6 +141,8 @@ class Server(Declared):
     answers_4011: bool | None = None
     authoritative: bool = True
     ping_check: bool | None = None
+    relayed: Literal["broadcast", "silent"] | None = None
+    echoes_option_82: bool = True
     fixed: bool = False
     host: Name | None = None
     settings: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coexist.analysis.course import Outcome
+from coexist.analysis.ending import Outcome
 from coexist.analysis.rules.ordering import delay_of
 from coexist.analysis.site import AnalysedSite, Case, Standing, touched
 from coexist.analysis.space import ClientClass

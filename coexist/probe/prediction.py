@@ -1,26 +1,25 @@
 """What the models say the wire will answer a probe, and how an answer differs from it. Pure.
 
-The same models run the race of ``coexist check``; here they get the very packets the probe sends.
+The probe sends its packets into the same segment as every boot (`coexist.analysis.segment`).
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
-from itertools import count
-from typing import Any
 
 from coexist.analysis.findings import Finding
-from coexist.analysis.world import Listener
-from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
-from coexist.boot.responder import Arrival, Reaction
+from coexist.analysis.segment import CLOCK, Air, Pending, Traffic
+from coexist.analysis.timeline import Link
+from coexist.analysis.world import RelayAgent, Segment, World
+from coexist.boot.firmware.machine import Send
+from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.errors import Position
 from coexist.probe.answer import Answer
 from coexist.probe.expectation import ON_THE_WIRE, finding, told
 from coexist.probe.question import PATIENCE, PLAIN, Asker, boot_server_request, discover
-from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.bootp import UNSPECIFIED
 
 SLACK = 1.0
 """Seconds an answer may come later than predicted: networks, busy servers, pings before an offer."""
@@ -47,134 +46,150 @@ class Prediction:
 
 
 def predict(
-    listeners: Sequence[Listener],
+    world: World,
     asker: Asker,
     *,
     patience: float = PATIENCE,
-    giaddr: IPv4Address = UNSPECIFIED,
+    relay: IPv4Address | None = None,
+    targets: Collection[IPv4Address] | None = None,
     own: IPv4Address = UNSPECIFIED,
 ) -> tuple[Prediction, ...]:
-    """What each listener of a VLAN answers a client, on port 67 and, asked from ``own``, on 4011.
+    """What each server that hears the client's VLAN answers it, on port 67 and, asked from ``own``, on 4011.
 
-    ``giaddr``: the relay agent the probe plays; without it the VLAN's own relay passes the packets on.
+    ``relay``: the address of the relay agent the probe plays, which asks ``targets`` (all of them, if not
+    said); without it the packets are sent on the VLAN itself.
     """
-    phases = max((len(listener.model.phases) for listener in listeners), default=1)
-    courses = [_Course(listeners, asker, patience, giaddr, phase) for phase in range(phases)]
+    segment = replace(world.segments[asker.vlan], forwarding_delay=0.0)
+    if relay is not None:
+        segment = as_relay(segment, relay, targets)
+    runs = [
+        _Run(world, segment, asker, patience, phase, later_first=later_first)
+        for phase in range(_phases(segment))
+        # Of answers that come in either order, such a relay agent hands the one or the other back.
+        for later_first in ((False, True) if _hands_back_one(segment) else (False,))
+    ]
     result: list[Prediction] = []
-    for index, listener in enumerate(listeners):
-        found = [course.first[index] for course in courses if index in course.first]
-        why = next((course.silence[index] for course in courses if index in course.silence), "")
-        result.append(_prediction(listener, asker, DHCP_PORT, found, why))
+    for name, address in dict.fromkeys((x.model.name, x.address) for x in segment.listeners):
+        seen = [run.first.get((name, address)) for run in runs]
+        found = [pending for pending in seen if pending is not None]
+        if not found or len(found) == len(seen) or not _hands_back_one(segment):
+            why = next((run.silence[name] for run in runs if name in run.silence), "")
+            result.append(_prediction(name, address, asker, DHCP_PORT, found, why))
         if own != UNSPECIFIED and asker.architecture != PLAIN:
-            result.append(_on_4011(listener, asker, own))
+            result.append(_on_4011(world, segment, name, address, asker, own))
     return tuple(result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
-    packet: Packet
-    earliest: float
-    latest: float
-    why: str
+def as_relay(
+    segment: Segment, giaddr: IPv4Address, targets: Collection[IPv4Address] | None = None
+) -> Segment:
+    """The segment as a probe meets it that plays its relay agent: servers are asked from ``giaddr``."""
+    agent = RelayAgent(address=giaddr)
+    places = {
+        (listener.model.name, listener.address): replace(listener, relay=agent, trusted=True)
+        for listener in segment.listeners
+        if targets is None or listener.address in targets
+    }
+    return replace(segment, listeners=tuple(places.values()), routed=True, blocked_ports=frozenset())
 
 
-class _Course:
-    """The client's DISCOVERs and what the servers make of them, in the order of time."""
+def _phases(segment: Segment) -> int:
+    return max((len(listener.model.phases) for listener in segment.listeners), default=1)
+
+
+def _hands_back_one(segment: Segment) -> bool:
+    return any(listener.relay is not None and listener.relay.first_only for listener in segment.listeners)
+
+
+class _Run:
+    """The client's DISCOVERs on the segment and what comes back, for one phase of the servers' clocks.
+
+    ``first``: the first answer of each server, by its name and address; ``silence``: why one is not heard.
+    """
 
     def __init__(
         self,
-        listeners: Sequence[Listener],
+        world: World,
+        segment: Segment,
         asker: Asker,
         patience: float,
-        giaddr: IPv4Address,
         phase: int,
+        *,
+        later_first: bool,
     ) -> None:
-        self.first: dict[int, _Heard] = {}
-        self.silence: dict[int, str] = {}
-        self._listeners = listeners
-        self._states: list[Any] = [
-            listener.model.initial(listener.model.phases[phase % len(listener.model.phases)])
-            for listener in listeners
-        ]
-        self._patience = patience
-        self._order = count()
-        self._due: list[tuple[float, int, int, Arrival | None]] = []
+        self.first: dict[tuple[str, IPv4Address], Pending] = {}
+        self.silence: dict[str, str] = {}
+        self._traffic = Traffic(world, segment)
+        clocks = max((x.model.phases for x in segment.listeners), key=len, default=(0.0,))
+        self._air = Air({CLOCK: clocks[phase % len(clocks)]}, (), Link(None, "begin", 0.0, "", None))
+        self._later_first = later_first
         for at, secs in asker.schedule:
-            for index, listener in enumerate(listeners):
-                relay = giaddr if giaddr != UNSPECIFIED else listener.relay or UNSPECIFIED
-                packet = discover(asker, xid=1, secs=secs, giaddr=relay)
-                source = (relay, DHCP_PORT) if relay != UNSPECIFIED else (UNSPECIFIED, CLIENT_PORT)
-                self._at(at, index, _arrival(packet, at, DHCP_PORT, listener, source))
-        self._run()
+            if at < patience:
+                self._until(at)
+                self._traffic.send(self._air, Send(discover(asker, xid=1, secs=secs)), (at, at))
+        self._until(patience)
+        self._read_silences()
 
-    def _at(self, at: float, index: int, arrival: Arrival | None) -> None:
-        if at < self._patience:
-            heapq.heappush(self._due, (at, next(self._order), index, arrival))
+    def _until(self, end: float) -> None:
+        """Let everything happen that comes before ``end``."""
+        while True:
+            for item in self._air.items:
+                if item.heard is not None:
+                    known = self.first.get((item.sender, item.heard.source))
+                    if known is None or item.lo < known.lo:
+                        self.first[item.sender, item.heard.source] = item
+            self._air.items = tuple(item for item in self._air.items if item.heard is None)
+            due = [item for item in self._air.items if item.lo < end]
+            if not due:
+                return
+            item = min(due, key=self._turn)
+            self._air.items = tuple(other for other in self._air.items if other is not item)
+            self._traffic.happen(self._air, item, (item.lo, item.hi))
 
-    def _run(self) -> None:
-        while self._due:
-            at, _, index, arrival = heapq.heappop(self._due)
-            model, state = self._listeners[index].model, self._states[index]
-            if arrival is None:
-                self._react(index, model.resume(state, at))
-            else:
-                self._react(index, model.receive(state, arrival))
+    def _turn(self, item: Pending) -> tuple[float, int]:
+        if self._later_first and item.agent is not None:
+            return item.hi, -item.number
+        return item.lo, item.number
 
-    def _react(self, index: int, reaction: Reaction) -> None:
-        self._states[index] = reaction.state
-        if reaction.wake is not None:
-            self._at(reaction.wake, index, None)
-        if reaction.unanswered is not None:
-            self.silence.setdefault(index, reaction.unanswered.why)
-        for reply in reaction.replies:
-            heard = _Heard(packet=reply.packet, earliest=reply.earliest, latest=reply.latest, why=reply.why)
-            if index not in self.first or heard.earliest < self.first[index].earliest:
-                self.first[index] = heard
-            for other, listener in enumerate(self._listeners):
-                if other != index and listener.model.overhears and listener.relay is None:
-                    source = (self._listeners[index].address, DHCP_PORT)
-                    self._at(
-                        reply.earliest,
-                        other,
-                        _arrival(reply.packet, reply.earliest, CLIENT_PORT, listener, source),
-                    )
+    def _read_silences(self) -> None:
+        link: Link | None = self._air.trace
+        while link is not None:
+            if link.kind in ("silent", "lost"):
+                self.silence[link.server] = link.detail
+            link = link.before
 
 
-def _arrival(
-    packet: Packet, at: float, port: int, listener: Listener, source: tuple[IPv4Address, int]
-) -> Arrival:
-    return Arrival(packet=packet, at=at, port=port, address=listener.address, source=source)
-
-
-def _on_4011(listener: Listener, asker: Asker, own: IPv4Address) -> Prediction:
+def _on_4011(
+    world: World, segment: Segment, name: str, address: IPv4Address, asker: Asker, own: IPv4Address
+) -> Prediction:
+    air = Air({CLOCK: 0.0}, (), Link(None, "begin", 0.0, "", None))
     packet = boot_server_request(asker, xid=1, ciaddr=own)
-    arrival = _arrival(packet, 0.0, BOOT_SERVER_PORT, listener, (own, BOOT_SERVER_PORT))
-    reaction = listener.model.receive(listener.model.initial(), arrival)
-    found = [
-        _Heard(packet=reply.packet, earliest=reply.earliest, latest=reply.latest, why=reply.why)
-        for reply in reaction.replies
-    ]
-    why = reaction.unanswered.why if reaction.unanswered is not None else ""
-    return _prediction(listener, asker, BOOT_SERVER_PORT, found[:1], why)
+    send = Send(packet, address, BOOT_SERVER_PORT, own, BOOT_SERVER_PORT)
+    Traffic(world, segment).send(air, send, (0.0, 0.0))
+    why = air.trace.detail if air.trace.kind in ("silent", "lost") else ""
+    found = [item for item in air.items if item.heard is not None]
+    return _prediction(name, address, asker, BOOT_SERVER_PORT, found[:1], why)
 
 
-def _prediction(listener: Listener, asker: Asker, port: int, found: Sequence[_Heard], why: str) -> Prediction:
-    made = Prediction(
-        server=listener.model.name, address=listener.address, asker=asker, port=port, answer=None, why=why
-    )
+def _prediction(
+    name: str, address: IPv4Address, asker: Asker, port: int, found: Sequence[Pending], why: str
+) -> Prediction:
+    made = Prediction(server=name, address=address, asker=asker, port=port, answer=None, why=why)
     if not found:
         return made
-    earliest = min(heard.earliest for heard in found)
+    first = min(found, key=lambda item: item.lo)
+    assert first.heard is not None
+    assert first.reply is not None
     answer = Answer(
         asker=asker,
         port=port,
-        at=earliest,
-        after=earliest,
+        at=first.lo,
+        after=first.lo,
         secs=0,
-        source=listener.address,
-        packet=found[0].packet,
+        source=address,
+        packet=first.heard.packet,
     )
-    return replace(made, answer=answer, latest=max(heard.latest for heard in found), why=found[0].why)
+    return replace(made, answer=answer, latest=max(item.hi for item in found), why=first.reply.why)
 
 
 def compare(
@@ -203,9 +218,7 @@ def _compare(
     seen = [
         answer
         for answer in answers
-        if answer.asker == prediction.asker
-        and answer.port == prediction.port
-        and prediction.address in (answer.server, answer.source)
+        if answer.asker == prediction.asker and answer.port == prediction.port and _is_of(prediction, answer)
     ]
     name, where = prediction.server, f"{prediction.asker.architecture} on port {prediction.port}"
     wanted = prediction.answer
@@ -242,6 +255,18 @@ def _compare(
             answer=first, path=path, position=position, timeline=lines,
         )  # fmt: skip
     return None
+
+
+def _is_of(prediction: Prediction, answer: Answer) -> bool:
+    """Whether an answer is the predicted server's; a relay agent may have put its own address into it."""
+    if prediction.address in (answer.server, answer.source):
+        return True
+    wanted = prediction.answer
+    return (
+        wanted is not None
+        and wanted.server != prediction.address
+        and ((wanted.server, wanted.role) == (answer.server, answer.role))
+    )
 
 
 def _boot(answer: Answer) -> str:

@@ -110,12 +110,14 @@ class WireCheck(_Written):
 
     ``reply`` is the predicted DHCP message in base64, None where the server must stay silent; ``file`` and
     ``boot_server`` are what it says, for readers. Times are seconds after the client's first packet.
-    ``sha256`` is that of the boot file on its server, where it was read.
+    ``sha256`` is that of the boot file on its server, where it was read. ``by``: who must see it, a client on
+    the VLAN (``interface``) or a relay agent; both, where nothing is written.
     """
 
     server: str
     version: Version
     vlan: str
+    by: Literal["interface", "relay"] | None = None
     address: str
     mac: str
     architecture: str

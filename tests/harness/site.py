@@ -106,7 +106,7 @@ class SiteNetwork:
         gateways = {
             name: vlan.gateway or vlan.subnet[0].network_address + 1
             for name, vlan in site.vlans.items()
-            if vlan.gateway is not None or vlan.relay_to
+            if vlan.gateway is not None or vlan.targets
         }
         if not gateways:
             return
@@ -115,19 +115,18 @@ class SiteNetwork:
             for port in vlan.blocked_ports if name in gateways else ():
                 where = f"iif {router.interfaces[name]} ipproto udp dport {port}"
                 router.namespace.ip(f"rule add {where} blackhole")
-            if not vlan.relay_to:
-                continue
-            targets = [server_address(site, target) for target in vlan.relay_to]
-            if vlan.relay.address not in (None, gateways[name]):
-                router.add_address(name, str(vlan.relay.address), vlan.subnet[0].prefixlen)
-            self.network.relay(
-                router,
-                name,
-                [target for target in targets if target is not None],
-                giaddr=vlan.relay.address,
-                min_secs=vlan.relay.min_secs,
-                option_82=b"\x01\x02" + vlan.id.to_bytes(2, "big") if vlan.relay.option_82 else None,
-            )
+            for relay in vlan.relay if vlan.targets else ():
+                targets = [server_address(site, target) for target in vlan.targets_of(relay)]
+                if relay.address not in (None, gateways[name]):
+                    router.add_address(name, str(relay.address), vlan.subnet[0].prefixlen)
+                self.network.relay(
+                    router,
+                    name,
+                    [target for target in targets if target is not None],
+                    giaddr=relay.address,
+                    min_secs=relay.min_secs,
+                    option_82=b"\x01\x02" + vlan.id.to_bytes(2, "big") if relay.option_82 else None,
+                )
 
     def _add_hosts(self) -> None:
         site = self.inventory.site

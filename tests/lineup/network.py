@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from coexist.analysis.world import Listener, Segment
+from coexist.analysis.world import Listener, RelayAgent, Segment
 from coexist.boot.responder import ServerModel
 
+NETWORK = IPv4Network("10.77.0.0/24")
 JITTER = 0.02
 """Seconds: how far apart servers of equal delay were seen to arrive in either order (0.018 at most)."""
 
@@ -19,7 +20,7 @@ def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, Server
     relays = [server for server in servers if server["type"] == "relay"]
     listeners = [Listener(model=models[s["name"]], address=IPv4Address(s["ip"])) for s in here]
     listeners += [
-        Listener(model=models[s["name"]], address=IPv4Address(s["ip"]), relay=IPv4Address(relay["ip"]))
+        Listener(model=models[s["name"]], address=IPv4Address(s["ip"]), relay=_agent(relay))
         for relay in relays
         for s in servers
         if s["ip"] in relay["targets"] and s["name"] in models and _has_way_back(s, relay)
@@ -28,9 +29,17 @@ def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, Server
         name="lab",
         listeners=tuple(listeners),
         jitter=JITTER,
-        relay_min_secs=max((relay.get("min_secs", 0) for relay in relays), default=0),
-        relay_option_82=any(relay.get("option82") for relay in relays),
+        subnets=(NETWORK,),
+        routers=frozenset(IPv4Address(relay["ip"]) for relay in relays),
         routed=bool(relays),
+    )
+
+
+def _agent(relay: Mapping[str, Any]) -> RelayAgent:
+    return RelayAgent(
+        address=IPv4Address(relay["ip"]),
+        min_secs=relay.get("min_secs", 0),
+        option_82=bool(relay.get("option82")),
     )
 
 

@@ -104,8 +104,8 @@ def relay_and_local(site: AnalysedSite) -> Iterable[Finding]:
 @rule("CX205")
 def relay_to_nothing(site: AnalysedSite) -> Iterable[Finding]:
     """Relay targets that answer no broadcast."""
-    for vlan, declared in site.site.vlans.items():
-        for number, target in enumerate(declared.relay_to):
+    for vlan in site.site.vlans:
+        for path, target in site.topology.targets(vlan):
             owner = site.topology.owner(target)
             if owner is None:
                 why = f"{target} is no declared server"
@@ -113,7 +113,7 @@ def relay_to_nothing(site: AnalysedSite) -> Iterable[Finding]:
                 continue
             else:
                 why = f"{owner} answers neither DHCP nor ProxyDHCP"
-            yield report(site, "CX205", ("vlans", vlan, "relay_to", number), f"the relay of VLAN {vlan} sends to {target}, but {why}",
+            yield report(site, "CX205", path, f"the relay of VLAN {vlan} sends to {target}, but {why}",
                          "remove it, or declare what stands there", count=0)  # fmt: skip
 
 
@@ -185,13 +185,13 @@ def boot_port_blocked(site: AnalysedSite) -> Iterable[Finding]:
 def relay_drops_first_packets(site: AnalysedSite) -> Iterable[Finding]:
     """Relays with a threshold on secs, which UEFI's first packet never reaches."""
     for vlan, declared in site.site.vlans.items():
-        if declared.relay_to and declared.relay.min_secs:
+        for path, relay in site.topology.relays(vlan):
             clients = [
                 c for c in site.space.classes if c.vlan == vlan and site.kind(c) in ("edk2", "edk2-http")
             ]
-            if clients:
-                yield report(site, "CX217", ("vlans", vlan, "relay", "min_secs"),
-                             f"the relay of VLAN {vlan} drops packets with secs below {declared.relay.min_secs}: UEFI's first one says 0",
+            if clients and relay.min_secs and declared.targets_of(relay):
+                yield report(site, "CX217", (*path, "min_secs"),
+                             f"the relay of VLAN {vlan} drops packets with secs below {relay.min_secs}: UEFI's first one says 0",
                              "set the relay's threshold to 0", clients=clients)  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
     if seconds is None or seconds < _PATIENCE:
         return
     name = str(case.intended.server)
-    relay = site.site.vlans[case.client.vlan].relay
+    threshold = _threshold(site, case.client.vlan)
     path: Path
     if name in site.boot_services and delay_of(site, name, case.client)[0].kind != "none":
         delay, path = delay_of(site, name, case.client)
@@ -109,8 +109,8 @@ def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
             f"answers {delay}",
             "use a wall clock of 1.0-1.5 s instead, or disjoint whitelists without a delay",
         )
-    elif relay.min_secs:
-        path, why = ("vlans", case.client.vlan, "relay", "min_secs"), "is behind a relay with a threshold"
+    elif threshold is not None:
+        path, why = threshold, "is behind a relay with a threshold"
         repair = "set the relay's threshold to 0"
     elif site.kind(case.client) in ("edk2", "edk2-http"):
         path, why, repair = ("servers", name), "is not heard in the first window", "see the time line"
@@ -118,6 +118,11 @@ def _judge_wait(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
         return  # an old ROM waits by itself
     yield Verdict(code="CX308", path=path, client=case.client, repair=repair,
                   message=f"{name} {why}: {case.client.firmware} boots only after about {seconds:.0f} s")  # fmt: skip
+
+
+def _threshold(site: AnalysedSite, vlan: str) -> Path | None:
+    """Where a relay agent of the VLAN is given a threshold on secs; None where none is."""
+    return next(((*path, "min_secs") for path, relay in site.topology.relays(vlan) if relay.min_secs), None)
 
 
 def _judge_second_stage(

@@ -374,12 +374,12 @@ def _vlan_plans(site: Site, server: Server, scopes: Mapping[str, Scope]) -> Iter
             if not any(network.overlaps(other) for other, _, _ in served)
         ]
         subnets.sort(key=lambda subnet: subnet.network)
-        giaddr = vlan.relay.address or vlan.gateway
+        giaddrs = dict.fromkeys(agent for r in vlan.relay if (agent := r.address or vlan.gateway))
         yield VlanPlan(
             name=name,
             subnets=tuple(subnets),
             local=stands.get(name),
-            relays=(giaddr,) if giaddr and name not in stands else (),
+            relays=() if name in stands else tuple(giaddrs),
         )
 
 

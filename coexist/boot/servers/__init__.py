@@ -26,8 +26,8 @@ from coexist.boot.servers.together import TogetherModel
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
 from coexist.inventory.macset import EVERYONE, MacSet
-from coexist.inventory.models import Server
-from coexist.inventory.references import server_address
+from coexist.inventory.models import Server, Site
+from coexist.inventory.references import relay_targets, server_address
 from coexist.inventory.values import Delay, option_bytes
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 from coexist.wire.options import Option
@@ -97,10 +97,16 @@ def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple
     networks = [
         network
         for vlan, declared in inventory.site.vlans.items()
-        if vlan in server.stands_on or name in declared.relay_to
+        if vlan in server.stands_on or _is_target(inventory.site, name, vlan)
         for network in declared.subnet
     ]
     return tuple(Range(start=n.network_address, netmask=n.netmask, mode=mode) for n in networks)
+
+
+def _is_target(site: Site, name: str, vlan: str) -> bool:
+    """Whether a relay agent of the VLAN sends to a server."""
+    targets = site.vlans[vlan].targets
+    return any(name == server for target in targets for server, _ in relay_targets(site, target, vlan))
 
 
 def _delay_lines(server: Server) -> tuple[DelayLine, ...]:

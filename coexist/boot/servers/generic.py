@@ -146,8 +146,10 @@ class GenericModel(Stateless):
         }
         if self.vendor_class is not None:
             options[Option.VENDOR_CLASS_IDENTIFIER] = self.vendor_class
-        if Option.CLIENT_MACHINE_IDENTIFIER in asked.options:
-            options[Option.CLIENT_MACHINE_IDENTIFIER] = asked.options[Option.CLIENT_MACHINE_IDENTIFIER]
+        # RFC 4578 section 2.3, RFC 3046 section 2.2.
+        for echoed in (Option.CLIENT_MACHINE_IDENTIFIER, Option.RELAY_AGENT_INFORMATION):
+            if echoed in asked.options:
+                options[echoed] = asked.options[echoed]
         if file and self.file_in in ("option", "both"):
             options[Option.BOOTFILE_NAME] = file + (b"\0" if self.terminated else b"")
         if self.vendor_options is not None:

@@ -30,13 +30,16 @@ def relay_lines(inventory: Inventory, templates: Templates) -> tuple[RenderedFil
 
 def _vlans(inventory: Inventory) -> Iterator[dict[str, object]]:
     for name, vlan in sorted(inventory.site.vlans.items(), key=lambda item: item[1].id):
-        if not vlan.relay_to:
+        if not vlan.targets:
             continue
-        targets = [(server_address(inventory.site, target, name), target) for target in vlan.relay_to]
-        yield {
-            "name": name,
-            "id": vlan.id,
-            "address": vlan.relay.address or vlan.gateway,
-            "option_82": vlan.relay.option_82,
-            "targets": [{"address": address, "name": target} for address, target in targets],
-        }
+        for relay in vlan.relay:
+            targets = [
+                (server_address(inventory.site, target, name), target) for target in vlan.targets_of(relay)
+            ]
+            yield {
+                "name": name,
+                "id": vlan.id,
+                "address": relay.address or vlan.gateway,
+                "option_82": relay.option_82,
+                "targets": [{"address": address, "name": target} for address, target in targets],
+            }

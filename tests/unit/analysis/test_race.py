@@ -35,7 +35,12 @@ def tree(servers: dict[str, Any], **more: Any) -> dict[str, Any]:
         "servers": {"dhcp": dhcp, **servers},
         "scopes": {
             "a": {"server": "dhcp", "vlan": "a", "pools": ["10.0.0.100-10.0.0.200"]},
-            "b": {"server": "dhcp", "vlan": "b", "pools": ["10.1.0.100-10.1.0.200"]},
+            "b": {
+                "server": "dhcp",
+                "vlan": "b",
+                "pools": ["10.1.0.100-10.1.0.200"],
+                "options": {"3": "10.1.0.1"},
+            },
         },
     }
     for path, value in more.items():

@@ -7,6 +7,7 @@ import pytest
 
 from coexist.analysis.world import build_world
 from coexist.inventory import load_inventory
+from coexist.inventory.loader import inventory_from_tree
 from coexist.probe.answer import Answer
 from coexist.probe.prediction import SLACK, Prediction, compare, predict
 from coexist.probe.question import Asker, stranger
@@ -31,8 +32,7 @@ def thin_client():
 
 
 def predicted(world, asker, vlan="office"):
-    listeners = world.segments[vlan].listeners
-    return {(p.server, p.port): p for p in predict(listeners, asker, own=OWN)}
+    return {(p.server, p.port): p for p in predict(world, replace(asker, vlan=vlan), own=OWN)}
 
 
 def as_seen(prediction: Prediction) -> Answer:
@@ -105,3 +105,78 @@ def test_what_is_predicted_for_later_than_the_probe_waited_is_not_missed(world):
     sccm = predicted(world, stranger("bios", "office"))["sccm", 67]
     assert codes([sccm], [], patience=1.0) == []
     assert codes([sccm], [], patience=10.0) == ["CX702"]
+
+
+def site(**relay):
+    """A VLAN behind a relay agent: a lease server, a boot server, and one there that follows their offers."""
+    programs = {"bios": "b.0", "uefi-x64": "b.efi"}
+    return inventory_from_tree(
+        {
+            "site": "s",
+            "vlans": {
+                "hall": {
+                    "id": 1,
+                    "subnet": "10.62.1.0/24",
+                    "gateway": "10.62.1.1",
+                    "relay_to": ["lease", "boot"],
+                    "relay": relay,
+                },
+                "core": {"id": 2, "subnet": "10.62.2.0/24", "gateway": "10.62.2.1"},
+            },
+            "servers": {
+                "lease": {
+                    "software": "isc-dhcpd",
+                    "address": "10.62.2.5",
+                    "vlan": "core",
+                    "ping_check": False,
+                },
+                "boot": {"software": "coexist", "address": "10.62.2.6", "vlan": "core", "programs": programs},
+                "follower": {
+                    "software": "coexist",
+                    "address": "10.62.1.7",
+                    "vlan": "hall",
+                    "programs": programs,
+                    "delay": {"after_offer": True},
+                },
+            },
+            "scopes": {"hall": {"server": "lease", "vlan": "hall", "pools": ["10.62.1.100-10.62.1.200"]}},
+        }
+    )
+
+
+def answered(world, **how):
+    found = predict(world, stranger("uefi-x64", "hall"), **how)
+    return {p.server for p in found if p.answer is not None and p.port == 67}
+
+
+def test_who_waits_for_an_offer_answers_when_all_are_asked_together():
+    assert answered(build_world(site())) == {"lease", "boot", "follower"}
+
+
+def test_a_relay_agent_hears_no_one_who_waits_for_an_offer():
+    relay = IPv4Address("10.62.1.1")
+    assert answered(build_world(site()), relay=relay) == {"lease", "boot"}
+    assert answered(build_world(site()), relay=relay, targets={IPv4Address("10.62.2.5")}) == {"lease"}
+
+
+def test_what_the_relay_agent_drops_is_not_expected():
+    world = build_world(site(min_secs=255))
+    found = predict(world, stranger("uefi-x64", "hall"))
+    assert {p.server for p in found if p.answer is not None} == set()
+    assert all("255" in p.why for p in found if p.server in ("lease", "boot"))
+    assert answered(build_world(site(min_secs=4))) == {"lease", "boot", "follower"}
+
+
+def test_where_either_answer_may_be_handed_back_neither_is_expected():
+    found = predict(build_world(site(passes="first")), stranger("uefi-x64", "hall"))
+    assert "boot" not in {p.server for p in found if p.answer is not None}
+
+
+def test_an_answer_with_the_relay_agents_identifier_is_still_its_servers():
+    world = build_world(site(replaces_server_id=True))
+    found = {p.server: p for p in predict(world, stranger("uefi-x64", "hall")) if p.port == 67}
+    agent = IPv4Address("10.62.1.1")
+    seen = replace(as_seen(found["boot"]), source=agent)
+    assert seen.server == agent
+    assert codes([found["boot"]], [seen]) == []
+    assert codes([found["lease"]], [seen]) == ["CX702"]

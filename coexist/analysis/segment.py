@@ -1,0 +1,438 @@
+"""What a packet sets off on one segment, whoever sends it.
+
+Who hears it, what relay agents add and drop, when each server answers, what comes back to the client and who
+overhears whom. A boot (`coexist.analysis.course`), a probe and the wire check of a rollout send here alike.
+Nothing is sampled: each answer has the span of time in which it arrives, and the sender decides what it makes
+of their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from coexist.analysis.timeline import Link
+from coexist.analysis.world import Listener, RelayAgent, Segment, World
+from coexist.boot.firmware.machine import Heard, Send, Span
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.boot.responder import Arrival, Reaction, Reply
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.options import MessageType, Option
+
+CLOCK = ""
+"""The key of `Air.servers` under which the phase of the servers' common clock stands."""
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """Something that is under way.
+
+    With ``heard`` it is a packet on its way to the client. Else it is the servers' own affair: a relay agent
+    has an answer to hand back (``agent``), ``sender`` overhears a packet (``overheard``), or wakes (``due``
+    in the servers' time).
+    """
+
+    lo: float
+    hi: float
+    number: int
+    sender: str
+    heard: Heard | None
+    reply: Reply | None
+    agent: RelayAgent | None = None
+    overheard: Arrival | None = None
+    due: float = 0.0
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether it stays behind what its server sent before it."""
+        return self.heard is not None or self.agent is not None
+
+
+@dataclass(slots=True)
+class Air:
+    """A segment at one moment: the state of its servers and relay agents, what is under way, what happened.
+
+    ``servers`` is replaced, never changed, so that equal ones are the same object.
+    """
+
+    servers: dict[str, Any]
+    items: tuple[Pending, ...]
+    trace: Link
+
+
+@dataclass(frozen=True, slots=True)
+class RelayState:
+    """What a relay agent remembers of a client.
+
+    ``open``: it sent a packet on and has handed back no answer yet. ``lenders``: addresses that were offered
+    through it, each with the server identifier it replaced.
+    """
+
+    open: bool = False
+    lenders: tuple[tuple[IPv4Address, bytes], ...] = ()
+
+
+class Traffic:
+    """What packets set off on one segment. It holds no state of a boot: that is in `Air`.
+
+    ``silent``: servers that are switched off. ``ahead``: seconds by which the servers' time is ahead of the
+    sender's. ``reads_from``: the moment from which the sender reads what arrives.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        segment: Segment,
+        silent: frozenset[str] = frozenset(),
+        *,
+        ahead: float = 0.0,
+        reads_from: float = 0.0,
+    ) -> None:
+        self.world = world
+        self.segment = segment
+        self.silent = silent
+        self.ahead = ahead
+        self.reads_from = reads_from
+        self.listeners = tuple(x for x in segment.listeners if x.model.name not in silent)
+        self.overhearing = tuple(x for x in self.listeners if x.relay is None and x.model.overhears)
+        self.involved: dict[str, None] = {}
+        """The servers that sent anything."""
+        self._numbers = 0
+        self._interned: dict[tuple[IPv4Address, int, bool, Packet], Heard] = {}
+
+    # -- from the client -------------------------------------------------------------------------
+
+    def send(self, air: Air, send: Send, at: Span, lease: Packet | None = None) -> None:
+        """Carry one packet to all who hear it. ``lease``: the ACK that gave the sender its address."""
+        air.trace = Link(air.trace, "send", at[0], "", send)
+        if at[0] < self.segment.forwarding_delay:
+            air.trace = Link(air.trace, "lost", at[0], "", "the switch port does not forward yet")
+        elif send.address != LIMITED_BROADCAST:
+            self._unicast(air, send, at, lease)
+        else:
+            self._broadcast(air, send, at)
+
+    def no_way_to(self, address: IPv4Address, lease: Packet | None) -> str | None:
+        """Why a client with this lease cannot send to an address off its VLAN; None if it can."""
+        if lease is None or _is_near(lease, address, self.segment.subnets):
+            return None
+        if not self.segment.routed:
+            return "the VLAN has no gateway"
+        routers = lease.options.get(Option.ROUTER, b"")
+        if len(routers) < 4:
+            return f"the client was given no router, and {address} is in another subnet"
+        first = IPv4Address(routers[:4])
+        if self.segment.routers and first not in self.segment.routers:
+            return f"the client's router is {first}, which is none, and {address} is in another subnet"
+        return None
+
+    def _broadcast(self, air: Air, send: Send, at: Span) -> None:
+        for listener in self.listeners:
+            agent = listener.relay
+            if agent is None:
+                self._ask(air, listener, send.packet, at, send.port, (send.source, send.source_port))
+                continue
+            name, why = listener.model.name, self._drops(listener, agent, send.packet)
+            if why is not None:
+                air.trace = Link(air.trace, "lost", at[0], name, why)
+                continue
+            packet = relayed(send.packet, agent.address, agent.option_82)
+            if agent.first_only or agent.replaces_server_id:
+                packet = self._remembered(air, agent, packet)
+            self._ask(air, listener, packet, at, send.port, (agent.address, DHCP_PORT))
+
+    @staticmethod
+    def _drops(listener: Listener, agent: RelayAgent, packet: Packet) -> str | None:
+        """Why a packet does not get through a relay agent to a server, or finds no hearing there."""
+        if packet.secs < agent.min_secs:
+            return f"the relay drops packets with secs below {agent.min_secs}"
+        if listener.relayed == "silent":
+            return "it answers no packet that a relay agent brings"
+        return None
+
+    def _remembered(self, air: Air, agent: RelayAgent, packet: Packet) -> Packet:
+        """The packet as the relay agent sends it on, which remembers that it did."""
+        known = _state_of(air, agent)
+        _put(air, agent, replace(known, open=True))
+        if packet.options.get(Option.SERVER_IDENTIFIER) != agent.address.packed:
+            return packet
+        wanted = IPv4Address(packet.options.get(Option.REQUESTED_IP_ADDRESS, bytes(4)))
+        lender = next((server for address, server in known.lenders if address == wanted), None)
+        return packet if lender is None else packet.with_options({Option.SERVER_IDENTIFIER: lender})
+
+    def _unicast(self, air: Air, send: Send, at: Span, lease: Packet | None) -> None:
+        owner = self.world.owners.get(send.address)
+        if owner is None or owner in self.silent:
+            air.trace = Link(air.trace, "lost", at[0], owner or "", f"nobody answers at {send.address}")
+            return
+        is_here = any(
+            x.model.name == owner and x.address == send.address and x.relay is None for x in self.listeners
+        )
+        why = self.no_way_to(send.address, lease)
+        if not is_here and why is None:
+            if send.port in self.segment.blocked_ports:
+                why = f"UDP port {send.port} is blocked towards other subnets"
+            elif not self.segment.routed:
+                why = "the VLAN has no gateway"
+        if why is not None:
+            air.trace = Link(air.trace, "lost", at[0], owner, why)
+            return
+        listener = Listener(model=self.world.models[owner], address=send.address)
+        self._ask(air, listener, send.packet, at, send.port, (send.source, send.source_port))
+
+    # -- at the servers --------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        air: Air,
+        listener: Listener,
+        packet: Packet,
+        at: Span,
+        port: int,
+        source: tuple[IPv4Address, int],
+    ) -> None:
+        """Put one packet to one server, and its replies on their way."""
+        model = listener.model
+        when = at[0] + self.ahead
+        arrival = Arrival(packet=packet, at=when, port=port, address=listener.address, source=source)
+        reaction = model.receive(self._state(air, model.name), arrival)
+        if reaction.unanswered is not None:
+            air.trace = Link(air.trace, "silent", at[0], model.name, reaction.unanswered.why)
+        self._react(air, listener, reaction, at[1] - at[0])
+
+    def _state(self, air: Air, name: str) -> Any:
+        state = air.servers.get(name, _ABSENT)
+        if state is _ABSENT:
+            return self.world.models[name].initial(air.servers[CLOCK])
+        return state
+
+    def happen(self, air: Air, item: Pending, at: Span) -> None:
+        """Let something happen that is not the client's (`Pending`)."""
+        if item.agent is not None:
+            self._hand_back(air, item, at)
+            return
+        model = self.world.models[item.sender]
+        state = self._state(air, item.sender)
+        if item.overheard is None:
+            reaction = model.resume(state, item.due)
+        else:
+            reaction = model.receive(state, item.overheard)
+        listener = next(
+            (x for x in self.listeners if x.model.name == item.sender),
+            Listener(model=model, address=LIMITED_BROADCAST),
+        )
+        self._react(air, listener, reaction, 0.0)
+
+    def _react(self, air: Air, listener: Listener, reaction: Reaction, spread: float) -> None:
+        name = listener.model.name
+        if reaction.state is not air.servers.get(name, _ABSENT):
+            air.servers = {**air.servers, name: reaction.state}
+        if reaction.wake is not None:
+            wake = reaction.wake - self.ahead
+            item = Pending(wake, wake, self._number(), name, None, None, due=reaction.wake)
+            air.items = (*air.items, item)
+        for reply in reaction.replies:
+            self._answer(air, listener, reply, spread)
+
+    # -- to the client ---------------------------------------------------------------------------
+
+    def _answer(self, air: Air, listener: Listener, reply: Reply, spread: float) -> None:
+        name = listener.model.name
+        self.involved[name] = None
+        reply = _as_declared(listener, reply)
+        earliest = reply.earliest - self.ahead
+        lost = self._loses(listener, reply)
+        if lost:
+            air.trace = Link(air.trace, "lost", earliest, name, lost)
+            return
+        air.trace = Link(air.trace, "reply", earliest, name, reply)
+        latest = reply.latest - self.ahead + spread + self.segment.jitter
+        agent = listener.relay
+        if agent is not None and reply.address != agent.address:
+            agent = None
+        if agent is not None and agent.first_only:
+            item = Pending(earliest, latest, self._number(), name, None, reply, agent=agent)
+            air.items = (*air.items, item)
+            return
+        heard = self._heard(air, agent, listener.address, reply)
+        self._arrive(air, name, heard, reply, (earliest, latest))
+
+    def _heard(self, air: Air, agent: RelayAgent | None, source: IPv4Address, reply: Reply) -> Heard:
+        """The answer as the client sees it; equal ones are one object."""
+        packet = reply.packet
+        if agent is not None:
+            if agent.replaces_server_id:
+                packet = _with_relay_as_server(air, agent, packet)
+            if Option.RELAY_AGENT_INFORMATION in packet.options:
+                # RFC 3046 section 2.1: the relay agent takes out what it put in.
+                packet = packet.without_options(Option.RELAY_AGENT_INFORMATION)
+        broadcast = _is_broadcast(reply)
+        known = (source, reply.source_port, broadcast, packet)
+        return self._interned.setdefault(known, Heard(packet, source, reply.source_port, broadcast))
+
+    def _arrive(self, air: Air, name: str, heard: Heard, reply: Reply, at: Span) -> None:
+        """Put an answer on its way to the client and to all who overhear it."""
+        item = Pending(*at, self._number(), name, heard, reply)
+        if self.reads_from > item.lo:
+            item.lo, item.hi = self.reads_from, max(self.reads_from, item.hi)
+        air.items = (*air.items, item)
+        if heard.broadcast and self.overhearing:
+            self._overhear(air, reply, heard, name, at[0])
+
+    def _overhear(self, air: Air, reply: Reply, heard: Heard, name: str, at: float) -> None:
+        """Let others hear a broadcast reply at its time, after the request, which reached them all."""
+        for listener in self.overhearing:
+            if listener.model.name == name:
+                continue
+            arrival = Arrival(
+                packet=heard.packet,
+                at=at + self.ahead,
+                port=CLIENT_PORT,
+                address=listener.address,
+                source=(heard.source, reply.source_port),
+            )
+            item = Pending(at, at, self._number(), listener.model.name, None, None, overheard=arrival)
+            air.items = (*air.items, item)
+
+    def _hand_back(self, air: Air, item: Pending, at: Span) -> None:
+        """Hand an answer back, if it is the first since the relay agent sent a packet on."""
+        assert item.agent is not None
+        assert item.reply is not None
+        known = _state_of(air, item.agent)
+        if not known.open:
+            why = "the relay agent hands back the first answer only"
+            air.trace = Link(air.trace, "lost", at[0], item.sender, why)
+            return
+        _put(air, item.agent, replace(known, open=False))
+        listener = next(x for x in self.listeners if x.model.name == item.sender and x.relay == item.agent)
+        heard = self._heard(air, item.agent, listener.address, item.reply)
+        self._arrive(air, item.sender, heard, item.reply, at)
+
+    def _loses(self, listener: Listener, reply: Reply) -> str | None:
+        """Why a reply does not reach the client, if it does not."""
+        if not listener.trusted and reply.source_port == DHCP_PORT:
+            return "DHCP snooping drops the replies of this server"
+        agent = listener.relay
+        if agent is not None and reply.address != agent.address:
+            is_here = any(listener.address in subnet for subnet in self.segment.subnets)
+            if not (is_here and reply.address == LIMITED_BROADCAST):
+                return "it does not send to the relay agent, so the answer stays on its own VLAN"
+        elif agent is not None and _misses_option_82(agent, reply.packet):
+            return "the relay agent drops answers that do not repeat its option 82"
+        if reply.latest - self.ahead < self.segment.forwarding_delay:
+            return "the switch port does not forward yet"
+        return None
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+
+_ABSENT = object()
+
+
+def _state_of(air: Air, agent: RelayAgent) -> RelayState:
+    found = air.servers.get(_key_of(agent))
+    return found if isinstance(found, RelayState) else RelayState()
+
+
+def _put(air: Air, agent: RelayAgent, state: RelayState) -> None:
+    air.servers = {**air.servers, _key_of(agent): state}
+
+
+def _key_of(agent: RelayAgent) -> str:
+    # No server's name has a space.
+    return f"relay agent {agent.address}"
+
+
+def _misses_option_82(agent: RelayAgent, packet: Packet) -> bool:
+    """Whether a relay agent finds no option 82 in an answer and drops it for that."""
+    if not (agent.option_82 and agent.requires_option_82):
+        return False
+    return Option.RELAY_AGENT_INFORMATION not in packet.options
+
+
+def _with_relay_as_server(air: Air, agent: RelayAgent, packet: Packet) -> Packet:
+    """An answer with the relay agent's address in option 54; whose it replaced, it remembers."""
+    server = packet.options.get(Option.SERVER_IDENTIFIER)
+    if server is None:
+        return packet
+    known = _state_of(air, agent)
+    if packet.yiaddr != UNSPECIFIED and all(address != packet.yiaddr for address, _ in known.lenders):
+        _put(air, agent, replace(known, lenders=(*known.lenders, (packet.yiaddr, server))))
+    return packet.with_options({Option.SERVER_IDENTIFIER: agent.address.packed})
+
+
+def _as_declared(listener: Listener, reply: Reply) -> Reply:
+    """A relayed answer as the server's declaration has it, where that is not what its product does."""
+    if listener.relay is None:
+        return reply
+    if not listener.echoes_option_82 and Option.RELAY_AGENT_INFORMATION in reply.packet.options:
+        reply = replace(reply, packet=reply.packet.without_options(Option.RELAY_AGENT_INFORMATION))
+    if listener.relayed == "broadcast" and reply.source_port == DHCP_PORT:
+        reply = replace(reply, address=LIMITED_BROADCAST, port=CLIENT_PORT)
+    return reply
+
+
+def _is_near(lease: Packet, address: IPv4Address, subnets: tuple[IPv4Network, ...]) -> bool:
+    """Whether an address is in the client's own subnet; also where nothing says what that is."""
+    mask = lease.options.get(Option.SUBNET_MASK, b"")
+    if len(mask) == 4:
+        bits = int.from_bytes(mask, "big")
+        return int(lease.yiaddr) & bits == int(address) & bits
+    own = next((subnet for subnet in subnets if lease.yiaddr in subnet), None)
+    return own is None or address in own
+
+
+@lru_cache(maxsize=1024)
+def _relay_information(giaddr: IPv4Address) -> bytes:
+    # RFC 3046: sub-option 1, the circuit; its text is the relay's own affair.
+    return b"\x01\x04" + giaddr.packed
+
+
+def relayed(packet: Packet, giaddr: IPv4Address, option_82: bool) -> Packet:
+    """The packet as a relay agent sends it on (RFC 1542 section 4.1, RFC 3046 section 2.1)."""
+    options: Mapping[int, bytes] = packet.options
+    if option_82:
+        options = {**options, Option.RELAY_AGENT_INFORMATION: _relay_information(giaddr)}
+    return Packet(
+        op=packet.op,
+        htype=packet.htype,
+        hlen=packet.hlen,
+        hops=packet.hops + 1,
+        xid=packet.xid,
+        secs=packet.secs,
+        flags=packet.flags,
+        ciaddr=packet.ciaddr,
+        giaddr=giaddr,
+        chaddr=packet.chaddr,
+        options=options,
+    )
+
+
+def _is_broadcast(reply: Reply) -> bool:
+    """Whether it reaches the client as a broadcast; a relay agent goes by the flag (RFC 1542 section 5.4)."""
+    packet = reply.packet
+    through_relay = packet.giaddr != UNSPECIFIED and reply.address == packet.giaddr
+    if through_relay:
+        return packet.broadcast or packet.yiaddr == UNSPECIFIED
+    return reply.address == LIMITED_BROADCAST
+
+
+def lease_of(trace: Link) -> Packet | None:
+    """The ACK that gave the client its address: the last one it took. None before there is one."""
+    link: Link | None = trace
+    while link is not None:
+        if link.kind == "heard":
+            packet: Packet = link.detail[0]
+            if packet.message_type is MessageType.ACK and packet.yiaddr != UNSPECIFIED:
+                return packet
+        link = link.before
+    return None
+
+
+__all__ = ["Air", "Pending", "Segment", "Traffic", "lease_of"]
