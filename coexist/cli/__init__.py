@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "import": Entry("coexist.cli.import_:command", "Read the configuration of servers that exist."),
     "check": Entry("coexist.cli.check:command", "Find what goes wrong, for every client there can be."),
     "explain": Entry("coexist.cli.explain:command", "Tell who boots one machine, packet by packet."),
+    "doctor": Entry("coexist.cli.doctor:command", "Tell why a machine did not boot."),
     "matrix": Entry("coexist.cli.matrix:command", "Show who answers whom, against the intent."),
     "diff": Entry("coexist.cli.diff:command", "Show who boots otherwise between two versions."),
     "report": Entry("coexist.cli.report:command", "Write a page about the site, for people to look at."),

@@ -1,0 +1,79 @@
+"""What boot servers' registries and packet captures saw of machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coexist.app.doctor import Sight
+from coexist.errors import CoexistError
+from coexist.inventory.values import closest
+
+if TYPE_CHECKING:
+    from coexist.inventory import Inventory
+
+_ANSWERED = ("answered", "waits")
+
+
+def sights_of_registries(inventory: Inventory, named: Sequence[str]) -> Iterator[Sight]:
+    """The last decision on each client, from ``SERVER=FILE`` texts. Raises `CoexistError`."""
+    from coexist.server.registry import open_registry
+
+    for text in named:
+        server, separator, file = text.partition("=")
+        if not separator:
+            raise CoexistError(f"{text!r} names no server; write --registry SERVER=FILE")
+        if server not in inventory.site.servers:
+            raise CoexistError(f"there is no server {server!r}; {closest(server, inventory.site.servers)}")
+        registry = open_registry(Path(file))
+        try:
+            rows = registry.rows()
+        finally:
+            registry.close()
+        for row in rows:
+            if row.last_seen is not None:
+                answered = row.decision in _ANSWERED
+                yield Sight(
+                    at=datetime.fromtimestamp(row.last_seen, UTC),
+                    mac=row.mac,
+                    server=server,
+                    how=f"registry {file}",
+                    answered=answered,
+                    why="" if answered else row.decision,
+                )
+
+
+def sights_of_captures(inventory: Inventory, files: Sequence[Path]) -> Iterator[Sight]:
+    """The boots in captures: whom each machine asked for its file. Raises `InputError`."""
+    from coexist.probe.capture_file import read_capture
+    from coexist.probe.expectation import server_names
+    from coexist.probe.observation import observe
+
+    names = server_names(inventory)
+    for file in files:
+        for boot in observe(read_capture(file)):
+            asked = boot.file_request
+            at = datetime.fromtimestamp(boot.began, UTC)
+            if asked is None:
+                offers = ", ".join(
+                    dict.fromkeys(names.get(answer.source, str(answer.source)) for answer in boot.offers)
+                )
+                yield Sight(
+                    at=at,
+                    mac=boot.asker.mac,
+                    server=str(file),
+                    how=f"capture {file}",
+                    answered=False,
+                    why=f"it was offered something by {offers or 'nobody'} and asked for no file",
+                )
+                continue
+            yield Sight(
+                at=at,
+                mac=boot.asker.mac,
+                server=names.get(asked.server, str(asked.server)),
+                how=f"capture {file}",
+                answered=True,
+                file=asked.file,
+            )

@@ -1,0 +1,55 @@
+"""``coexist doctor INVENTORY MACHINE``: it did not boot this morning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("doctor")
+@click.argument("inventory", type=click.Path(path_type=Path))
+@click.argument("machine")
+@click.option(
+    "--registry",
+    "registries",
+    multiple=True,
+    metavar="SERVER=FILE",
+    help="The registry of a boot server, or a copy of it; may be repeated.",
+)
+@click.option(
+    "--capture",
+    "captures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A packet capture; may be repeated.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
+)
+def command(
+    inventory: Path, machine: str, registries: tuple[str, ...], captures: tuple[Path, ...], form: str
+) -> int:
+    """Tell why MACHINE does not boot as it should on the site of INVENTORY.
+
+    MACHINE is a MAC address, or the name or reserved address of a registered client. What is declared, what
+    should happen and what was seen are compared; HERE marks where they part first. Exit code 1 if they do.
+    """
+    from coexist.app.current import load_current
+    from coexist.app.doctor import diagnose
+    from coexist.app.sights import sights_of_captures, sights_of_registries
+    from coexist.cli.check import today
+    from coexist.report.doctor import as_json, as_text
+
+    sights = None
+    if registries or captures:
+        site = load_current(inventory)
+        sights = [*sights_of_registries(site, registries), *sights_of_captures(site, captures)]
+    diagnosis = diagnose(inventory, machine, today(), sights)
+    if form == "json":
+        click.echo(as_json(diagnosis))
+    else:
+        for line in as_text(diagnosis):
+            click.echo(line)
+    return 0 if diagnosis.verdict is None else 1
