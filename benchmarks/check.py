@@ -109,7 +109,7 @@ def render_dhcpd(folder: Path) -> None:
 
     inventory = load_inventory(folder)
     job = Job(inventory=inventory, name="dhcp", templates=Templates(None))
-    (file,) = renderer_of("isc-dhcpd").render(job)
+    (file,) = renderer_of(job.server.product)(job)
     (folder / "dhcpd.conf").write_bytes(file.content)
 
 

@@ -23,8 +23,9 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.boot import policy
 from coexist.boot.respond import Reason
 from coexist.cli import EXIT_CODES, cli
-from coexist.inventory import models, values
+from coexist.inventory import models, software, values
 from coexist.inventory.groups import BUILT_IN
+from coexist.inventory.products import products
 from coexist.inventory.schema import inventory_schema
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
@@ -81,7 +82,7 @@ def parts() -> list[type[BaseModel]]:
     """Every model of the inventory, the site first, in the order of declaration."""
     found = [
         value
-        for module in (models, values)
+        for module in (models, software, values)
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, values.Declared) and value is not values.Declared
     ]
@@ -152,7 +153,7 @@ def reference() -> str:
             f"`{name}` ({', '.join(map(str, sorted(codes)))})" for name, codes in ARCHITECTURE_NAMES.items()
         ),
         firmwares="\n".join(f"| `{name}` | {text} |" for name, text in models.FIRMWARES.items()),
-        products="\n".join(f"| `{name}` | {text} |" for name, text in values.PRODUCTS.items()),
+        products="\n".join(f"| `{p.name}` | {p.describe} |" for p in products().values()),
     )
     return "\n".join(
         [head, *(section(m, definitions[m.__name__]) for m in parts() if m.__name__ in definitions)]

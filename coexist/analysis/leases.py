@@ -73,7 +73,7 @@ class LeaseReader:
 
     def plan(self, server: str) -> PlanLeases:
         """The leases of a DHCP server."""
-        from coexist.boot.servers import plan_leases
+        from coexist.boot.servers.declared import plan_leases
 
         found = self._plans.get(server)
         if found is None:

@@ -282,14 +282,10 @@ def identity(client: ClientClass) -> tuple[int, str, str, str]:
     return client.macs.number, client.vlan, client.architecture, client.firmware
 
 
-# Products that bring their own boot files: an inventory need not name them.
-OWN_PROGRAMS = frozenset({"wds", "configmgr", "openthinclient", "generic"})
-
-
 def _has_program(server: Server, programs: Programs, client: ClientClass, kind: str) -> bool:
     """Whether the server has something to boot for the class."""
     if not programs:
-        return server.software.product in OWN_PROGRAMS
+        return server.product.own_programs
     return client.architecture in programs or (kind == "ipxe" and "ipxe" in programs)
 
 

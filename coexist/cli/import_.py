@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from coexist.importers import KINDS, Imported, import_files
+from coexist.importers import Imported, import_files, kinds
 from coexist.importers.merge import Conflict, conflicts_md, merge
 from coexist.importers.written import (
     CLIENTS_FILE,
@@ -23,7 +23,7 @@ from coexist.inventory import load_inventory
 from coexist.text.redaction import holds_secret
 
 PARKED_FILE = "PARKED.md"
-_KINDS_HELP = "\n".join(f"  {name:15} {kind.describe}" for name, kind in KINDS.items())
+_KINDS_HELP = "\n".join(f"  {name:15} {kind.describe}" for name, kind in kinds().items())
 
 
 @click.command(
@@ -100,15 +100,15 @@ _QUOTES_SOURCES = (NOT_MODELLED_FILE, CONFLICTS_FILE)
 
 def _requests(sources: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Each kind with its files: ``KIND FILE...`` is one, each ``KIND:FILE`` another."""
-    if sources[0] in KINDS:
+    if sources[0] in kinds():
         if len(sources) == 1:
             raise click.UsageError(f"name the file to import: coexist import {sources[0]} FILE")
         return [(sources[0], list(sources[1:]))]
     requests = []
     for source in sources:
         kind, colon, file = source.partition(":")
-        if kind not in KINDS or not colon or not file:
-            raise click.UsageError(f"{source!r} is not KIND:FILE; known kinds: {', '.join(KINDS)}")
+        if kind not in kinds() or not colon or not file:
+            raise click.UsageError(f"{source!r} is not KIND:FILE; known kinds: {', '.join(kinds())}")
         requests.append((kind, [file]))
     return requests
 

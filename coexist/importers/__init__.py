@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from coexist.importers.account import NotModelled
 from coexist.importers.imported import ClientRow, Imported
-from coexist.importers.kinds import KINDS, import_files
+from coexist.importers.kinds import import_files, kinds
 
-__all__ = ["KINDS", "ClientRow", "Imported", "NotModelled", "import_files"]
+__all__ = ["ClientRow", "Imported", "NotModelled", "import_files", "kinds"]

@@ -18,8 +18,10 @@ from coexist.errors import InputError, Position, Problem
 from coexist.importers.account import Account
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.kind import Kind, Request
 from coexist.importers.lists import Machines
-from coexist.languages.source_files import text_lines
+from coexist.inventory.products import OPENTHINCLIENT
+from coexist.languages.source_files import read_export, text_lines
 from coexist.text.redaction import HIDDEN, names_secret, redacted
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -156,7 +158,7 @@ class _Site:
             whom = {"only": group}
         tree["servers"] = {
             self.server: {
-                "software": "openthinclient 2603",
+                "software": OPENTHINCLIENT.software,
                 "address": str(address),
                 "vlan": "otc",
                 "answers": whom,
@@ -265,3 +267,11 @@ def _plain_dn(dn: str) -> str:
 def _name_of(dn: str) -> str:
     """The value of a DN's first part."""
     return re.split(r"(?<!\\),", dn)[0].partition("=")[2].replace("\\", "").strip()
+
+
+def _read(request: Request) -> Imported:
+    path = request.only_path()
+    return import_ldif(read_export(path), str(path), server=request.server, address=request.address)
+
+
+KIND = Kind(name=OPENTHINCLIENT.name, describe="LDIF of an openthinclient manager", run=_read)

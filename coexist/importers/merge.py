@@ -16,6 +16,7 @@ from coexist.importers.groups import Names
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
+from coexist.inventory.products import TFTPD
 from coexist.text.redaction import redacted
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -136,7 +137,7 @@ class _Merger:
             home, text = next(iter(stands.items()))
             address = IPv4Address(text)
             other = addresses.get(address)
-            if other is not None and server["software"] == "tftpd":
+            if other is not None and server["software"] == TFTPD.software:
                 # Another import, or this one's, has the machine with the files already.
                 self.servers[name] = other
                 continue

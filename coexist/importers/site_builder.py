@@ -9,6 +9,7 @@ from typing import Any
 
 from coexist.importers.groups import Names, as_name
 from coexist.importers.imported import ClientRow
+from coexist.inventory.products import TFTPD
 
 _NOWHERE = IPv4Address("192.0.2.1")
 
@@ -132,7 +133,7 @@ class SiteBuilder:
         if vlan is None:
             return text
         name = self.names.new(f"tftp-{text}")
-        servers[name] = {"software": "tftpd", "address": text, "vlan": vlan}
+        servers[name] = {"software": TFTPD.software, "address": text, "vlan": vlan}
         if servers[own]["address"] == text:
             servers[own]["host"] = servers[name]["host"] = own
         return name

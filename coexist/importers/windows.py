@@ -38,12 +38,14 @@ from coexist.importers.conditions import (
 )
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.kind import Kind, Request
 from coexist.importers.program import Step, guarded, scope_fields
 from coexist.importers.site_builder import SiteBuilder
+from coexist.inventory.products import WINDOWS_DHCP
+from coexist.languages.source_files import read_octets
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.options import encode_option_value
 
-_SOFTWARE = "windows-dhcp"
 _DURATION = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)\Z")
 # Of every element: what the inventory says already by the element around it, or does not need.
 _NOTES = frozenset({"name", "description", "state", "type", "majorversion", "minorversion", "superscopename"})
@@ -142,7 +144,7 @@ def read_xml(data: bytes, file: str) -> Element:
 
 
 def import_windows(
-    data: bytes, file: str, *, server: str = "windows-dhcp", address: IPv4Address | None = None
+    data: bytes, file: str, *, server: str = WINDOWS_DHCP.name, address: IPv4Address | None = None
 ) -> Imported:
     """An export of a Windows DHCP server as an inventory."""
     root = read_xml(data, file)
@@ -167,7 +169,7 @@ class _Site:
         four = self.root.first("IPv4")
         if four is not None:
             self._ipv4(four)
-        said = {"software": _SOFTWARE}
+        said = {"software": WINDOWS_DHCP.software}
         servers = self.build.servers(
             self.server, said, self.address, [row.address for row in self.clients.values()]
         )
@@ -430,3 +432,12 @@ def _seconds(text: str) -> int | None:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _read(request: Request) -> Imported:
+    path = request.only_path()
+    name = request.server or WINDOWS_DHCP.name
+    return import_windows(read_octets(path), str(path), server=name, address=request.address)
+
+
+KIND = Kind(name=WINDOWS_DHCP.name, describe="XML of Windows' Export-DhcpServer", run=_read)

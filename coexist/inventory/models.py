@@ -17,8 +17,9 @@ from coexist.inventory.documents import written
 from coexist.inventory.migrations import Gate, Migration, Share, Wave
 from coexist.inventory.networks import Network, Networks, Relay, Snooping, Vlan
 from coexist.inventory.population import FIRMWARES, Client, Clients, FirmwareVariant, Group, mac_range
+from coexist.inventory.products import Role
 from coexist.inventory.scopes import OptionTest, Pool, Scope, ScopeRule
-from coexist.inventory.servers import Answers, Deployment, Role, Server
+from coexist.inventory.servers import Answers, Deployment, Server
 from coexist.inventory.values import Declared, MacAddresses, Name, Names, Options, Seconds, Text
 
 __all__ = [

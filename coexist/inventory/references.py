@@ -200,7 +200,7 @@ class _Checker:
                 self.need_groups((*path, "delay_for", group), [group])
             for group in server.programs_for:
                 self.need_groups((*path, "programs_for", group), [group])
-                if server.software.product != "coexist":
+                if not server.product.capabilities.programs_for_groups:
                     message = f"{server.software.product} cannot give some of its clients other programs"
                     self.complain((*path, "programs_for"), message, "remove the line", key=True)
             self._programs((*path, "programs"), server)

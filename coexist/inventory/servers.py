@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from coexist.inventory.boot_programs import ArchitectureNames, Programs
+from coexist.inventory.products import Capabilities, Product, Role, products
+from coexist.inventory.software import Software
 from coexist.inventory.values import (
     ONE_OR_MORE,
     Address,
@@ -16,25 +18,10 @@ from coexist.inventory.values import (
     Name,
     Names,
     Options,
-    Software,
     Text,
     closest,
     one_or_more,
 )
-
-Role = Literal["dhcp", "proxydhcp", "boot-server", "tftp", "http"]
-"""``boot-server`` is a PXE boot server that answers on port 4011 only."""
-
-_USUAL_ROLES: dict[str, frozenset[Role]] = {
-    "coexist": frozenset({"proxydhcp", "tftp"}),
-    "isc-dhcpd": frozenset({"dhcp"}),
-    "kea": frozenset({"dhcp"}),
-    "windows-dhcp": frozenset({"dhcp"}),
-    "wds": frozenset({"proxydhcp", "tftp"}),
-    "configmgr": frozenset({"proxydhcp", "tftp"}),
-    "openthinclient": frozenset({"proxydhcp", "tftp"}),
-    "tftpd": frozenset({"tftp"}),
-}
 
 
 class Answers(Declared):
@@ -116,7 +103,7 @@ class Server(Declared):
     ``discovery_control``: PXE option 43.6 in its offers (8: use the file of this offer), null for
     none. ``offers_file``: whether the offer itself names the file. ``answers_4011``: whether it
     answers the REQUEST on port 4011. ``ping_check``: a DHCP server pings an address before it
-    offers it (dhcpd does unless told otherwise). ``settings``: further keywords of its product.
+    offers it (null: as its product does). ``settings``: further keywords of its product.
     ``relayed``: what becomes of packets that a relay agent brings, where that is not the answer to giaddr
     of RFC 2131 section 4.1: ``broadcast`` (it overlooks giaddr and answers on its own VLAN) or ``silent``.
     ``echoes_option_82``: whether it repeats the relay agent's information (RFC 3046 section 2.2).
@@ -175,4 +162,19 @@ class Server(Declared):
     @property
     def effective_roles(self) -> frozenset[Role]:
         """The declared roles, or those its product usually has."""
-        return self.roles or _USUAL_ROLES.get(self.software.product, frozenset())
+        return self.roles or self.product.usual_roles
+
+    @property
+    def product(self) -> Product:
+        """What its software is and can do."""
+        return products()[self.software.product]
+
+    @property
+    def can(self) -> Capabilities:
+        """What its software can be told, in the roles it has."""
+        return self.product.can(self.effective_roles)
+
+    @property
+    def pings(self) -> bool:
+        """Whether it pings an address before it offers it."""
+        return self.product.pings if self.ping_check is None else self.ping_check

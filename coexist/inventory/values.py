@@ -1,4 +1,4 @@
-"""The small values of an inventory: names, software with a version, delays, option values, address ranges.
+"""The small values of an inventory: names, delays, option values, address ranges.
 
 Each is a pydantic type that accepts what an administrator would naturally write and says
 what to write when it cannot be read.
@@ -6,6 +6,7 @@ what to write when it cannot be read.
 
 from __future__ import annotations
 
+import math
 import re
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any, ClassVar, Literal
@@ -110,20 +111,6 @@ Address = Annotated[
     IPv4Address, BeforeValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})
 ]
 
-PRODUCTS: dict[str, str] = {
-    "coexist": "coexist's own boot server (ProxyDHCP, TFTP, HTTP)",
-    "isc-dhcpd": "ISC dhcpd",
-    "kea": "ISC Kea",
-    "dnsmasq": "dnsmasq as DHCP server or as ProxyDHCP",
-    "windows-dhcp": "Windows DHCP Server",
-    "wds": "Windows Deployment Services",
-    "configmgr": "Configuration Manager distribution point",
-    "openthinclient": "openthinclient manager",
-    "tftpd": "a TFTP server and nothing else",
-    "generic": "a plain PXE responder described by the inventory alone",
-}
-
-
 _MOST_NAMES = 12
 
 
@@ -142,29 +129,11 @@ def closest(word: str, known: Any) -> str:
     return f"known: {shown}" if names else "none is declared"
 
 
-class Software(Declared):
-    """A product and its version, written ``isc-dhcpd 4.4``."""
-
-    shorthand = {"type": "string", "examples": ["isc-dhcpd 4.4", "coexist"]}
-
-    product: str
-    version: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return value
-        text = written(value)
-        if text is None:
-            raise ValueError(f"{value!r} is no software; write product and version, as in `isc-dhcpd 4.4`")
-        product, _, version = text.strip().partition(" ")
-        if product not in PRODUCTS:
-            raise ValueError(f"the software {product!r} is not known; {closest(product, PRODUCTS)}")
-        return {"product": product, "version": version.strip()}
-
-    def __str__(self) -> str:
-        return f"{self.product} {self.version}".strip()
+def in_steps(seconds: float, step: float) -> float:
+    """Seconds in whole steps of a product, rounded up: a delay that is too short loses its order. Step 0: as
+    they are."""
+    # Rounded first: 0.5 / 0.001 is 500 and a little less.
+    return math.ceil(round(seconds / step, 6)) * step if step else seconds
 
 
 class Delay(Declared):

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
 
 from coexist.analysis.chain import CHAINED_FIRMWARE
 from coexist.analysis.site import AnalysedSite
-from coexist.inventory.values import Delay
+from coexist.inventory.values import Delay, in_steps
 
 MARGIN = 0.5
 """Seconds a delay keeps from the moment it must come after: room for a busy DHCP server."""
 
-# Products that count in whole seconds: dhcp-reply-delay (dnsmasq's man page), wdsutil /ResponseDelay.
-_WHOLE_SECONDS = frozenset({"dnsmasq", "wds"})
-_REPLY_DELAY = "dhcp-reply-delay"
 # dhcpd waits a second for the answer to its ping before it offers an address (dhcpd.conf: ping-timeout).
 _PING_CHECK = 1.0
 
@@ -41,22 +37,18 @@ def candidates(site: AnalysedSite, server: str, kinds: frozenset[str]) -> Iterat
 def _clocks(site: AnalysedSite, name: str) -> Iterator[Delay]:
     """Delays on the server's own clock, in steps its configuration can say."""
     server = site.site.servers[name]
-    product = server.software.product
-    if product == "dnsmasq" and _REPLY_DELAY in server.settings:
+    keyword, step = server.product.delay_keyword, server.can.delay_step
+    if keyword and keyword in server.settings:
         return  # it takes one such line, and has it
-    waits = {_whole(delay.after) for delay in server.delay_for.values() if delay.after}
-    if product == "dnsmasq" and waits:
+    waits = {in_steps(delay.after, step) for delay in server.delay_for.values() if delay.after}
+    if keyword and waits:
         # The one line it takes names one delay: that of the groups that wait already.
         if len(waits) == 1:
             yield Delay(after=waits.pop())
         return
     for moment in _moments(site, name):
         seconds = moment + MARGIN
-        yield Delay(after=_whole(seconds) if product in _WHOLE_SECONDS else round(seconds, 1))
-
-
-def _whole(seconds: float) -> float:
-    return float(ceil(round(seconds, 6)))
+        yield Delay(after=in_steps(seconds, step) if step >= 1 else round(seconds, 1))
 
 
 def _firmwares(site: AnalysedSite) -> list[str]:
@@ -76,7 +68,7 @@ def _moments(site: AnalysedSite, server: str) -> list[float]:
     """Seconds after a packet at which something changes, ascending."""
     moments = {0.0}
     for name, declared in site.site.servers.items():
-        if "dhcp" in declared.effective_roles and declared.ping_check is not False:
+        if "dhcp" in declared.effective_roles and declared.pings:
             moments.add(_PING_CHECK)
         if name != server and declared.delay.after:
             moments.add(declared.delay.after)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from coexist.analysis.rules.ordering import SUPPORTED
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.planning.delays import candidates
 from coexist.planning.draft import Draft
@@ -42,7 +41,7 @@ def _delay(draft: Draft, name: str, cases: list[Case], later: frozenset[str]) ->
     now = flaws(draft.site, cases, later)
     server = draft.site.site.servers[name]
     best, left = server.delay, now
-    for delay in candidates(draft.site, name, SUPPORTED[server.software.product]) if any(now) else ():
+    for delay in candidates(draft.site, name, server.can.delays) if any(now) else ():
         if delay != server.delay:
             found = flaws(draft.trial(name, delay=delay), cases, later)
             if spares(found, now) and weight(found) < weight(left):

@@ -7,9 +7,6 @@ from coexist.inventory.models import Answers
 from coexist.planning.draft import Draft
 from coexist.planning.solve_ends import in_the_way
 
-DENY_LIST_ONLY = frozenset({"configmgr"})
-"""Products that can leave machines out and cannot name those they answer (MACIgnoreListFile): whole MACs."""
-
 
 def whitelists(draft: Draft) -> None:
     """Each of our servers answers exactly its clients, where it answers others now or misses some."""
@@ -20,7 +17,7 @@ def whitelists(draft: Draft) -> None:
         if not (missed or intruding):
             continue
         because = "it misses clients it shall boot" if missed else "it answers clients of others"
-        if server.software.product not in DENY_LIST_ONLY:
+        if server.can.whitelist:
             why = f"{name} answers exactly the clients the intent gives it: {because} now"
             draft.answer(name, Answers(who="intended"), why)
             continue

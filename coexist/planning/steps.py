@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coexist.inventory import Inventory
-from coexist.inventory.models import Server
 from coexist.inventory.values import Delay
 from coexist.planning.placement import Placement
 
@@ -24,27 +23,11 @@ Way = Literal["hand-over", "giver-stands-by", "taker-stands-by", "overlap"]
 NEVER = Delay(secs_at_least=65535)
 """On port 67 no client ever says so many seconds; port 4011 and files do not ask for ``secs``."""
 _ASKS_TWICE = Delay(since_first=0.5)
-_LATER = Delay(after=1.2)
-_MUCH_LATER = Delay(after=2.5)
-_SECS = Delay(secs_at_least=5)
-
-STANDBY_DELAYS: dict[str, tuple[Delay, ...]] = {
-    # since_first last but one: a machine that is switched on again within a minute looks like one that
-    # asks twice, and the race of two equal offers is open again.
-    "coexist": (_LATER, _MUCH_LATER, _ASKS_TWICE, _SECS),
-    # dhcp-reply-delay takes whole seconds and a tag.
-    "dnsmasq": (Delay(after=1.0), Delay(after=2.0)),
-}
-"""How a product can stand by for *some* of its clients, best first. dhcpd, ConfigMgr and WDS delay all or
-none, openthinclient, Kea and Windows DHCP none."""
 
 HAND_OVER_DELAYS = (_ASKS_TWICE, Delay())
 """How the giver answers while it names the taker's files: both answers are the same boot then, whoever asks
 how often. Who was answered does not ask again, so with the first only one of the two is heard: iPXE asks
 again after 1.0 s, EDK2 after 3.1 to 3.9 s, PXE 2.1 ROMs after 2 to 4 s."""
-
-_NAMES_OTHERS_FILES = frozenset({"coexist"})
-_GIVES_FILES_SILENTLY = frozenset({"coexist"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +83,8 @@ def ways(
 ) -> Iterator[Step]:
     """Every way to move ``clients`` that the two products can express, best first."""
     giver, taker = ends if direction == "forward" else (ends[1], ends[0])
-    products = [inventory.site.servers[server].software.product for server in (giver, taker)]
-    if products[0] in _NAMES_OTHERS_FILES and products[1] in _GIVES_FILES_SILENTLY:
+    products = [inventory.site.servers[server].product for server in (giver, taker)]
+    if products[0].names_others_files and products[1].gives_files_silently:
         for delay in HAND_OVER_DELAYS:
             yield build_step(
                 ends,
@@ -114,16 +97,11 @@ def ways(
             )
     by_server: tuple[tuple[str, Way], ...] = ((giver, "giver-stands-by"), (taker, "taker-stands-by"))
     for server, way in by_server:
-        for delay in standby_delays(inventory.site.servers[server]):
+        for delay in inventory.site.servers[server].product.standby:
             yield build_step(
                 ends, wave=wave, direction=direction, clients=clients, start=start, way=way, delay=delay
             )
     yield build_step(ends, wave=wave, direction=direction, clients=clients, start=start, way="overlap")
-
-
-def standby_delays(server: Server) -> tuple[Delay, ...]:
-    """How a server can stand by for some of its clients, best first."""
-    return STANDBY_DELAYS.get(server.software.product, ())
 
 
 def build_step(

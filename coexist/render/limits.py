@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
-from coexist.inventory.values import Delay
+from coexist.inventory.products import Capabilities
+from coexist.inventory.values import Delay, in_steps
 from coexist.render.settled import SettledPlan
-from coexist.render.target import Capabilities, Job
+from coexist.render.target import Job
 
 _ELSEWHERE = (
     "let coexist boot these clients instead (`software: coexist`), or separate the services by whitelists"
@@ -34,8 +35,9 @@ _DELAY_INSTEAD = {
 }
 
 
-def report_limits(job: Job, can: Capabilities) -> None:
-    """Report what ``can`` does not hold of what the server is declared to do."""
+def report_limits(job: Job) -> None:
+    """Report what the product cannot be told of what the server is declared to do."""
+    can = job.server.can
     _roles(job, can)
     _delays(job, can)
     _lists(job, can)
@@ -82,7 +84,7 @@ def _delay(job: Job, can: Capabilities, delay: Delay, path: Path) -> None:
             "; or ".join([*ways, _ELSEWHERE]),
         )
     elif kind == "after" and can.delay_step and _is_coarser(delay, can.delay_step):
-        rounded = whole_steps(delay.after, can.delay_step)
+        rounded = in_steps(delay.after, can.delay_step)
         job.report(
             "CX505",
             path,
@@ -93,13 +95,7 @@ def _delay(job: Job, can: Capabilities, delay: Delay, path: Path) -> None:
 
 
 def _is_coarser(delay: Delay, step: float) -> bool:
-    return not math.isclose(whole_steps(delay.after, step), delay.after)
-
-
-def whole_steps(seconds: float, step: float) -> float:
-    """The delay in whole steps, rounded up: a delay that is too short loses its order."""
-    # Rounded first: 0.5 / 0.001 is 500 and a little less.
-    return math.ceil(round(seconds / step, 6)) * step
+    return not math.isclose(in_steps(delay.after, step), delay.after)
 
 
 def _lists(job: Job, can: Capabilities) -> None:
@@ -148,11 +144,11 @@ def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:
 
 def report_dhcp_limits(
     job: Job,
-    can: Capabilities,
     plan: SettledPlan,
     cannot_test: Callable[[OptionTest], bool] = lambda test: False,  # noqa: ARG005 the most can test all
 ) -> None:
-    """Report what the scopes of a DHCP server want and ``can`` does not hold."""
+    """Report what the scopes of a DHCP server want and its product cannot be told."""
+    can = job.server.can
     if job.server.ping_check and not can.ping_check:
         job.report(
             "CX521",

@@ -6,11 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from coexist.analysis.findings import Finding
-
-System = Literal["linux", "windows", "none"]
+from coexist.inventory.products import System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
-from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, System, manifest
+from coexist.inventory.products import GENERIC, Product, System, part
+from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manifest
 from coexist.render.target import Job, Renderer
 from coexist.render.targets.switches import relay_lines
 from coexist.render.templates import Templates
-
-ENTRY_POINTS = "coexist.renderers"
-_OWN = {
-    "isc-dhcpd": "dhcpd",
-    "kea": "kea",
-    "dnsmasq": "dnsmasq",
-    "windows-dhcp": "windows_dhcp",
-    "wds": "wds",
-    "configmgr": "configmgr",
-    "openthinclient": "openthinclient",
-    "coexist": "coexist",
-    "generic": "lists",
-}  # fmt: skip
 
 
 def render_site(inventory: Inventory, *, templates: Path | None = None) -> RenderedSite:
@@ -46,11 +31,10 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
             left_out[name] = "declared as fixed: it is not ours to change"
             continue
         job = Job(inventory=inventory, name=name, templates=source)
-        renderer = renderer_of(server.software.product)
-        rendered = tuple(_deployed(file, job) for file in renderer.render(job))
+        rendered = tuple(_deployed(file, job) for file in renderer_of(server.product)(job))
         _check_paths(name, rendered)
         files[name] = (*rendered, manifest(name, str(server.software), rendered))
-        systems[name] = renderer.system
+        systems[name] = server.product.system
         findings += job.findings
     return RenderedSite(
         files=files,
@@ -61,27 +45,10 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
     )
 
 
-@cache
-def renderers() -> Mapping[str, Renderer]:
-    """Every renderer by its product: coexist's own, and those of the entry point group ``coexist.renderers``,
-    which take the place of own ones."""
-    found: dict[str, Renderer] = {}
-    for product, module in _OWN.items():
-        found[product] = importlib.import_module(f"coexist.render.targets.{module}").RENDERER
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-        renderer = point.load()
-        if not isinstance(renderer, Renderer):
-            raise CoexistError(
-                f"the renderer {point.name} of {point.value} is {type(renderer).__name__}, not a "
-                "coexist.render.Renderer"
-            )
-        found[renderer.product] = renderer
-    return found
-
-
-def renderer_of(product: str) -> Renderer:
+def renderer_of(product: Product) -> Renderer:
     """The renderer of a product; plain lists for one that has none."""
-    return renderers().get(product) or renderers()["generic"]
+    renderer: Renderer = part(product, "renderer") or part(GENERIC, "renderer")
+    return renderer
 
 
 def _deployed(file: RenderedFile, job: Job) -> RenderedFile:

@@ -77,7 +77,7 @@ def read_metrics(inventory: Inventory, server: str, connect: Connect) -> Counted
     """Ask a server for its metrics, on the machine itself. Raises ``HostError``."""
     declared = inventory.site.servers[server]
     port = declared.settings.get("metrics_port")
-    if declared.software.product != "coexist":
+    if not declared.product.is_ours:
         raise HostError(
             f"{server}: it is {declared.software}, and only coexist's own server has these metrics"
         )

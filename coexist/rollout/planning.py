@@ -82,7 +82,7 @@ def jobs_of(
         elif not placed:
             left_out[name] = "nothing that is rendered for it has a place on it"
         else:
-            is_ours = server.software.product == "coexist"
+            is_ours = server.product.is_ours
             boot = next((p for p, f in placed.items() if is_ours and f.path == BOOT_CONFIG), None)
             gone = (leftovers or {}).get(name, ())
             deploy = server.deploy

@@ -14,7 +14,7 @@ from typing import Any, Self
 import pytest
 
 from coexist.boot.responder import Arrival
-from coexist.boot.servers import plan_leases
+from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.inventory import inventory_from_tree
 from coexist.render import render_site

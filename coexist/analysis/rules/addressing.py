@@ -86,12 +86,12 @@ def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
     reserved = site.reserved
     clients = site.inventory.clients
     for name, scope in site.site.scopes.items():
-        if not any(site.site.servers[s].software.product == "isc-dhcpd" for s in scope.servers):
+        if not any(site.site.servers[s].product.leases_reserved for s in scope.servers):
             continue  # Kea, dnsmasq and Windows keep a reserved address out of the pool themselves
         for number, pool in enumerate(scope.pools):
             inside = _inside(reserved, pool.range.first, pool.range.last)
             if inside:
-                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(inside[0])}, which is reserved: dhcpd leases it to others too",
+                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(inside[0])}, which is reserved: it is leased to others too",
                              "leave reserved addresses out of the pool", count=len(inside),
                              position=clients.position(clients.addresses.index(inside[0]), "address"))  # fmt: skip
 

@@ -154,13 +154,9 @@ def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
     for name, server in site.boot_services.items():
         if server.answers_4011 is not False:
             continue
-        names_file = server.offers_file is not False and server.software.product not in (
-            "openthinclient",
-            "wds",
-            "configmgr",
-        )
+        names_file = server.offers_file is not False and not server.product.asked_on_4011
         declared = "discovery_control" in server.model_fields_set
-        strict = server.discovery_control == 8 if declared else server.software.product == "coexist"
+        strict = (server.discovery_control if declared else server.product.discovery_control) == 8
         if names_file and strict:
             continue
         clients = [c.client for c in pxe_cases(site) if name in c.responders]
@@ -292,7 +288,7 @@ def pxe_offer_for_http_client(site: AnalysedSite) -> Iterable[Finding]:
         name = case.intended.server
         if not case.client.architecture.startswith("http-") or name is None or name not in case.responders:
             continue
-        if site.site.servers[name].software.product in ("openthinclient", "wds", "configmgr"):
+        if not site.site.servers[name].product.answers_http:
             found[name].append(case.client)
     for name, clients in found.items():
         product = site.site.servers[name].software.product

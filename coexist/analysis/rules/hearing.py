@@ -13,8 +13,6 @@ from coexist.analysis.space import ClientClass
 # EDK2 keeps 16 offers of a session and asks four times (Dhcp4Impl.h, PXEBC_OFFER_MAX_NUM).
 _OFFERS_KEPT, _DISCOVERS = 16, 4
 _TFTP, _PXE = 69, 4011
-# Products whose offer names no file: the client must ask on port 4011 (captures, see docs/concepts).
-_ASKED_ON_4011 = frozenset({"openthinclient", "wds", "configmgr"})
 
 
 def wants_service(case: Case) -> bool:
@@ -170,7 +168,7 @@ def boot_port_blocked(site: AnalysedSite) -> Iterable[Finding]:
         for name in case.intended.servers:
             server = site.site.servers[name]
             needed = [_TFTP] if not case.client.architecture.startswith("http-") else []
-            if server.software.product in _ASKED_ON_4011 or server.offers_file is False:
+            if server.product.asked_on_4011 or server.offers_file is False:
                 needed.append(_PXE)
             for port in needed:
                 if site.topology.blocked(case.client.vlan, name, port):

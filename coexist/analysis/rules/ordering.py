@@ -14,20 +14,6 @@ from coexist.inventory.documents import Path
 from coexist.inventory.models import Server
 from coexist.inventory.values import Delay
 
-# Products whose own configuration has no such means (their documentation and source, see docs/concepts).
-SUPPORTED: dict[str, frozenset[str]] = {
-    "coexist": frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
-    "isc-dhcpd": frozenset({"secs_at_least"}),
-    "dnsmasq": frozenset({"after"}),
-    "kea": frozenset(),
-    "windows-dhcp": frozenset({"after"}),
-    "wds": frozenset({"after"}),
-    "configmgr": frozenset({"secs_at_least"}),
-    "openthinclient": frozenset({"after_offer"}),
-    "generic": frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
-    "tftpd": frozenset(),
-}
-
 
 def delays(server: Server, name: str) -> list[tuple[Delay, Path, tuple[str, ...]]]:
     """Every delay of a server with its place and the groups it is for (none: all others)."""
@@ -135,11 +121,11 @@ def delay_at_window_edge(site: AnalysedSite) -> Iterable[Finding]:
 
 @rule("CX314")
 def delay_blocks_server(site: AnalysedSite) -> Iterable[Finding]:
-    """Dnsmasq sleeps in its only thread while it delays (dnsmasq.c: delay_dhcp)."""
+    """Delays during which the server hears nothing."""
     for name, server in site.boot_services.items():
         for delay, path, _ in delays(server, name):
-            if server.software.product == "dnsmasq" and delay.after:
-                yield report(site, "CX314", path, f"{name} (dnsmasq) hears no other DHCP packet while it delays one by {delay.after:g} s: many clients at once queue up",
+            if server.product.deaf_while_delaying and delay.after:
+                yield report(site, "CX314", path, f"{name} ({server.software}) hears no other DHCP packet while it delays one by {delay.after:g} s: many clients at once queue up",
                              "keep the delay at 1-2 s, or use a server that delays each client by itself", count=0)  # fmt: skip
 
 
@@ -162,7 +148,7 @@ def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
 def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
     """Delays of a kind the product does not have."""
     for name, server in site.boot_services.items():
-        supported = SUPPORTED[server.software.product]
+        supported = server.product.capabilities.delays
         for delay, path, _ in delays(server, name):
             if delay.kind not in supported:
                 has = ", ".join(sorted(supported)) or "no delay at all"
@@ -187,11 +173,11 @@ def delay_for_nobody(site: AnalysedSite) -> Iterable[Finding]:
 
 @rule("CX319")
 def delay_skips_known_clients(site: AnalysedSite) -> Iterable[Finding]:
-    """WDS answers prestaged devices at once, whatever its response delay is (its own help text)."""
+    """Delays that do not hold for machines which are registered with the server (prestaged, with WDS)."""
     for name, server in site.boot_services.items():
-        if server.software.product != "wds" or server.delay.kind == "none":
+        if server.product.delays_registered or server.delay.kind == "none":
             continue
         clients = [c.client for c in site.cases if c.client.macs.known and name in c.responders]
         if clients:
-            yield report(site, "CX319", ("servers", name, "delay"), f"{name} (WDS) does not delay clients that are prestaged there",
-                         "do not prestage clients of another server, or keep them off by a whitelist", clients=clients)  # fmt: skip
+            yield report(site, "CX319", ("servers", name, "delay"), f"{name} ({server.software}) does not delay clients that are registered (prestaged) there",
+                         "do not register clients of another server there, or keep them off by a whitelist", clients=clients)  # fmt: skip

@@ -281,7 +281,7 @@ def _why_order(site: AnalysedSite, case: Case, winner: str) -> Verdict:
 def _slow_lease(site: AnalysedSite, client: ClientClass) -> bool:
     """Whether a DHCP server of the VLAN pings an address before it offers it."""
     servers = {s for name in site.heard_scopes(client.vlan) for s in site.site.scopes[name].servers}
-    return any(site.site.servers[name].ping_check is not False for name in servers)
+    return any(site.site.servers[name].pings for name in servers)
 
 
 def _overtaken(site: AnalysedSite, client: ClientClass, later: str, name: str) -> Verdict:

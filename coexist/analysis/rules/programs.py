@@ -11,7 +11,7 @@ from coexist.analysis.bootfiles import follows_lease, is_ipxe_program, runs_on_b
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, is_url, pxe_cases
-from coexist.analysis.site import OWN_PROGRAMS, AnalysedSite, Case, Standing, identity
+from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 from coexist.wire.options import Option
@@ -212,14 +212,14 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
 
 @rule("CX420")
 def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
-    """Dnsmasq as ProxyDHCP answers every architecture once it has a pxe-service (rfc2131.c: pxe_uefi_workaround)."""
+    """Services that answer an architecture they have no program for, with an empty offer."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         for name, standing in case.standing.items():
             server = site.site.servers[name]
             spoils = case.intended.boots and name != case.intended.server
             if (
-                server.software.product == "dnsmasq"
+                server.product.empty_offers
                 and standing is Standing.NO_PROGRAM
                 and server.programs
                 and spoils
@@ -228,7 +228,7 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
             ):
                 found[name, case.client.architecture].append(case.client)
     for (name, architecture), clients in found.items():
-        yield report(site, "CX420", ("servers", name, "programs"), f"{name} (dnsmasq) has no program for {architecture} and still answers it with an empty offer",
+        yield report(site, "CX420", ("servers", name, "programs"), f"{name} has no program for {architecture} and still answers it with an empty offer",
                      f"narrow it: `answers: {{..., architectures: [...]}}` (dhcp-ignore by tag) without {architecture}", clients=clients)  # fmt: skip
 
 
@@ -252,7 +252,7 @@ def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
 def no_boot_program(site: AnalysedSite) -> Iterable[Finding]:
     """Intended boot services without any program."""
     for name, server in site.boot_services.items():
-        if server.programs or server.software.product in OWN_PROGRAMS:
+        if server.programs or server.product.own_programs:
             continue
         clients = [
             c.client

@@ -266,3 +266,8 @@ class CoexistModel(Stateless):
                 ),
             ),
         )
+
+
+def boot_service(inventory: Inventory, name: str) -> CoexistModel:
+    """Its boot service, with the policy its configuration is compiled to."""
+    return CoexistModel(name=name, policy=boot_policy(inventory, name))

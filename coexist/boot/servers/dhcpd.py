@@ -14,7 +14,9 @@ from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic import relay_or
+from coexist.inventory import Inventory
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -159,3 +161,9 @@ def _options(asked: Packet, lease: Lease, kind: MessageType, server: IPv4Address
 
 def _silent(state: DhcpdState, why: str) -> Reaction:
     return Reaction(state=state, unanswered=Unanswered(why=why))
+
+
+def lease_service(inventory: Inventory, name: str) -> DhcpdModel:
+    """Its DHCP server, with the leases of its scopes."""
+    server = inventory.site.servers[name]
+    return DhcpdModel(name=name, leases=plan_leases(inventory, name), ping_check=server.pings)

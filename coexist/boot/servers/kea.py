@@ -13,7 +13,9 @@ from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic import relay_or
+from coexist.inventory import Inventory
 from coexist.wire.bootp import BOOTREPLY, Packet
 from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import decode_suboptions
@@ -108,3 +110,8 @@ class KeaModel(Stateless):
                 found[code] = asked.options[code]
         message_type: dict[int, bytes] = {Option.DHCP_MESSAGE_TYPE: bytes((kind,))}
         return {**message_type, **dict(sorted(found.items()))}
+
+
+def lease_service(inventory: Inventory, name: str) -> KeaModel:
+    """Its DHCP server, with the leases of its scopes."""
+    return KeaModel(name=name, leases=plan_leases(inventory, name))

@@ -9,9 +9,11 @@ from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.boot.leases.lease import Lease, Leases
-from coexist.boot.responder import Arrival
-from coexist.boot.servers.generic import GenericModel
+from coexist.boot.responder import Arrival, ServerModel
+from coexist.boot.servers.declared import plan_leases
+from coexist.boot.servers.generic_declared import declared_responder, delayed
 from coexist.boot.servers.kea import KeaModel
+from coexist.inventory import Inventory
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
@@ -57,16 +59,23 @@ def _address(text: bytes) -> IPv4Address | None:
         return None
 
 
-def wds(model: GenericModel) -> GenericModel:
-    """WDS: what the inventory says of it, as the product puts it on the wire."""
-    return replace(model, assumptions=(*model.assumptions, *WDS_ASSUMPTIONS))
+def lease_service(inventory: Inventory, name: str) -> KeaModel:
+    """Windows DHCP Server with the leases of its scopes."""
+    return windows_dhcp(name, plan_leases(inventory, name))
 
 
-def wds_delay(declared: Delay, *, prestaged: bool) -> Delay:
-    """Its response delay, which prestaged (registered) machines do not feel."""
-    return Delay() if prestaged else declared
+def wds_service(inventory: Inventory, name: str) -> ServerModel:
+    """WDS; its response delay is none for prestaged (registered) machines."""
+    responder = declared_responder(inventory, name, file_in="header")
+    responder = replace(responder, assumptions=(*responder.assumptions, *WDS_ASSUMPTIONS))
+    declared = inventory.site.servers[name].delay
+    prestaged = [] if declared.kind == "none" else [(inventory.group("known"), Delay())]
+    return delayed(inventory, responder, prestaged)
 
 
-def configmgr(model: GenericModel) -> GenericModel:
+def configmgr_service(inventory: Inventory, name: str) -> ServerModel:
     """A distribution point; its delay compares with the client's ``secs``."""
-    return replace(model, assumptions=(*model.assumptions, *CONFIGMGR_ASSUMPTIONS))
+    responder = declared_responder(inventory, name, file_in="header")
+    return delayed(
+        inventory, replace(responder, assumptions=(*responder.assumptions, *CONFIGMGR_ASSUMPTIONS))
+    )

@@ -12,20 +12,25 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Literal
 
+from coexist.boot.answered import answered
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
+from coexist.boot.servers.declared import boot_server, files
 from coexist.boot.servers.generic import relay_or
+from coexist.inventory import Inventory
 from coexist.inventory.macset import MacSet
+from coexist.inventory.products import OPENTHINCLIENT
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
 Mode = Literal["single-homed-broadcast", "single-homed", "bind-to-address", "eavesdropping"]
 
+_OWN = OPENTHINCLIENT.default_programs
 # AbstractPXEService.java: fast boot; every other architecture, ARM included, gets the BIOS program.
-FILES: Mapping[int, str] = {6: "syslinux32.efi", 7: "syslinux64.efi", 9: "syslinux64.efi"}
-OTHER_FILE = "/lpxelinux.0"
-HTTP_FILES: Mapping[int, str] = {15: "ipxe32.efi", 16: "ipxe64.efi"}
+FILES: Mapping[int, str] = {6: _OWN["uefi-ia32"], 7: _OWN["uefi-x64"], 9: _OWN["uefi-x64"]}
+OTHER_FILE = f"/{_OWN['bios']}"
+HTTP_FILES: Mapping[int, str] = {15: _OWN["http-ia32"], 16: _OWN["http-x64"]}
 _EFI = frozenset(FILES)
 
 
@@ -193,3 +198,17 @@ def _reply(asked: Packet, *, siaddr: IPv4Address, file: bytes, options: dict[int
 
 def _silent(state: OpenThinClientState, why: str) -> Reaction:
     return Reaction(state=state, unanswered=Unanswered(why=why))
+
+
+def boot_service(inventory: Inventory, name: str) -> OpenThinClientModel:
+    """The manager's boot service as an inventory declares it."""
+    server = inventory.site.servers[name]
+    kind = server.settings.get("type", "auto")
+    mode: Mode = "single-homed-broadcast" if kind == "auto" else kind
+    return OpenThinClientModel(
+        name=name,
+        clients=answered(inventory, name),
+        mode=mode,
+        files=files(server),
+        boot_server=boot_server(inventory, server),
+    )

@@ -39,6 +39,7 @@ from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
 from coexist.importers.site_builder import SiteBuilder
+from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.dhcpd.levels import (
     Outline,
     SubnetPart,
@@ -49,8 +50,6 @@ from coexist.languages.dhcpd.levels import (
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.syntax import Configuration
 from coexist.languages.source_files import ReadFile
-
-_SOFTWARE = "isc-dhcpd 4.4"
 
 
 def import_dhcpd(
@@ -93,7 +92,7 @@ def import_statements(body: str, *, outside: str = "", subnet: str = "10.77.0.0/
     imported = import_dhcpd(text, "<statements>")
     (scope,) = imported.tree["scopes"].values()
     own = {key: value for key, value in scope.items() if key not in ("server", "vlan", "subnet")}
-    (server,) = (s for s in imported.tree["servers"].values() if s["software"] == _SOFTWARE)
+    (server,) = (s for s in imported.tree["servers"].values() if s["software"] == ISC_DHCPD.software)
     said = {key: server[key] for key in ("ping_check", "authoritative") if key in server}
     return ImportedScope(scope=own, groups=imported.tree.get("groups", {}), server=said, imported=imported)
 
@@ -273,7 +272,7 @@ class _Site:
         return True in values
 
     def _servers(self) -> dict[str, dict[str, Any]]:
-        said: dict[str, Any] = {"software": _SOFTWARE}
+        said: dict[str, Any] = {"software": ISC_DHCPD.software}
         if not self._is_authoritative():
             said["authoritative"] = False
         if self.interpreter.ping_check is False:

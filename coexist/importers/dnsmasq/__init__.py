@@ -1,1 +1,22 @@
 """dnsmasq's configuration: its lines and files, its tags, and what they mean for an inventory."""
+
+from __future__ import annotations
+
+from coexist.importers.imported import Imported
+from coexist.importers.kind import Kind, Request
+from coexist.inventory.products import DNSMASQ
+
+
+def _read(request: Request) -> Imported:
+    # The parser is imported when a file is read.
+    from coexist.importers.dnsmasq.files import read_lines
+    from coexist.importers.dnsmasq.site import import_dnsmasq
+
+    path = request.only_path()
+    name = request.server or DNSMASQ.name
+    return import_dnsmasq(
+        read_lines(path, around=request.around), str(path), server=name, address=request.address
+    )
+
+
+KIND = Kind(name=DNSMASQ.name, describe="dnsmasq.conf with conf-file, conf-dir and hosts files", run=_read)

@@ -19,6 +19,7 @@ from coexist.importers.conditions import Condition, Inexpressible, Member, negat
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook
 from coexist.importers.site_builder import one_or_list
+from coexist.inventory.products import DNSMASQ
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.options import MessageType, Option
@@ -158,7 +159,7 @@ def programs(config: DnsmasqConfig) -> dict[str, Any]:
     """What a client of each architecture is given, as an inventory's ``programs``; server None is itself."""
     if not config.pxe:
         return {}
-    model = DnsmasqModel(name="dnsmasq", config=config)
+    model = DnsmasqModel(name=DNSMASQ.name, config=config)
     names = {
         name
         for name, codes in ARCHITECTURE_NAMES.items()

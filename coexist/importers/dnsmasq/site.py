@@ -24,12 +24,11 @@ from coexist.importers.dnsmasq.tags import TagBook, leave_unasked, read_matches,
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.site_builder import SiteBuilder, one_or_list, stand_on, stands_on
-
-_SOFTWARE = "dnsmasq 2.90"
+from coexist.inventory.products import DNSMASQ
 
 
 def import_dnsmasq(
-    lines: Lines, file: str, *, server: str = "dnsmasq", address: IPv4Address | None = None
+    lines: Lines, file: str, *, server: str = DNSMASQ.name, address: IPv4Address | None = None
 ) -> Imported:
     """The lines of a dnsmasq configuration (`files.read_lines`) as an inventory.
 
@@ -147,7 +146,7 @@ class _Site:
             roles.append("proxydhcp")
         if self.config.tftp:
             roles.append("tftp")
-        said: dict[str, Any] = {"software": _SOFTWARE, "roles": roles or ["dhcp"]}
+        said: dict[str, Any] = {"software": DNSMASQ.software, "roles": roles or ["dhcp"]}
         if "dhcp" in roles and not self.config.authoritative:
             said["authoritative"] = False
         if "dhcp" in roles and not self.config.ping:
@@ -211,7 +210,7 @@ class _Site:
             if item.mode == "proxy" and self.build.home_of(item.start) in leasing:
                 source.leave(item.line, "PXE clients of a subnet with leases and a proxy range get no lease")
         stands = {v: a for v, a in stands_on(own).items() if v in proxied}
-        server: dict[str, Any] = {"software": _SOFTWARE, "addresses": stands, "host": self.server}
+        server: dict[str, Any] = {"software": DNSMASQ.software, "addresses": stands, "host": self.server}
         server["roles"] = ["proxydhcp", "tftp"] if self.config.tftp else ["proxydhcp"]
         server |= shared | said
         if settings:

@@ -40,11 +40,11 @@ from coexist.importers.program import (
     scope_fields,
 )
 from coexist.importers.site_builder import SiteBuilder
+from coexist.inventory.products import KEA
 from coexist.inventory.values import AddressRange
 from coexist.languages.source_files import ReadFile
 from coexist.wire.mac import format_mac, parse_mac
 
-_SOFTWARE = "kea 2.2"
 _SHORTEST_LEASE = 60
 
 _WHY = {
@@ -203,7 +203,7 @@ class _Site:
         ]
 
     def _said(self) -> dict[str, Any]:
-        said: dict[str, Any] = {"software": _SOFTWARE}
+        said: dict[str, Any] = {"software": KEA.software}
         if self.dhcp4.plain("authoritative", bool) is not True:
             said["authoritative"] = False
         return said

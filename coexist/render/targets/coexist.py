@@ -11,13 +11,10 @@ from coexist.boot.policy import BootServerConfig, ClientSelector
 from coexist.boot.servers.coexist import boot_server_config, list_members
 from coexist.render.cells import mac_lines
 from coexist.render.rendered import RenderedFile
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.wire.mac import format_mac
 
 CONFIG_FILE = "coexist.yaml"
-TARGET_FOLDER = "/etc/coexist"
-CHECK = "coexist serve {path} --check"
-RELOAD = "systemctl reload-or-restart coexist"
 
 _HEADER = """\
 # {name}: written by coexist from the inventory of {site}; change it there.
@@ -41,9 +38,9 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             path=CONFIG_FILE,
             content=(header + text).encode(),
             purpose="what the boot server does, whole",
-            target=f"{TARGET_FOLDER}/{CONFIG_FILE}",
-            check=CHECK,
-            reload=RELOAD,
+            target=f"{job.server.product.target}{CONFIG_FILE}",
+            check=job.server.product.check,
+            reload=job.server.product.reload,
         )
     ]
     files += [_list_file(job, name) for name in sorted(set(_list_files(config)))]
@@ -55,8 +52,8 @@ def _list_file(job: Job, name: str) -> RenderedFile:
         path=name,
         content=mac_lines(tuple(sorted(list_members(job.inventory, name).points))).encode(),
         purpose="a list of MAC addresses, one a line",
-        target=f"{TARGET_FOLDER}/{name}",
-        reload=RELOAD,
+        target=f"{job.server.product.target}{name}",
+        reload=job.server.product.reload,
     )
 
 
@@ -88,19 +85,3 @@ def _selector_files(selector: ClientSelector) -> Iterator[str]:
     yield from selector.files
     if selector.excluded:
         yield from _selector_files(selector.excluded)
-
-
-RENDERER = Renderer(
-    product="coexist",
-    describe="coexist's own boot server",
-    capabilities=Capabilities(
-        roles=frozenset({"proxydhcp", "boot-server", "tftp", "http"}),
-        delays=frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
-        whitelist=True,
-        deny_list=True,
-        mac_ranges=True,
-        by_architecture=True,
-        delay_for_groups=True,
-    ),
-    render=render,
-)

@@ -13,7 +13,7 @@ from coexist.inventory import MacSet
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_limits
 from coexist.render.rendered import RenderedFile
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.render.targets.powershell import command, literal, script
 
 IGNORE_LIST = "mac-ignore-list.txt"
@@ -22,7 +22,7 @@ IGNORE_TARGET = f"C:\\ProgramData\\coexist\\{IGNORE_LIST}"
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The script, and the ignore list it points to."""
-    report_limits(job, RENDERER.capabilities)
+    report_limits(job)
     for key in job.server.programs:
         job.report(
             "CX515",
@@ -89,16 +89,3 @@ def _sections(job: Job) -> Iterator[tuple[str, list[str]]]:
         "Put to use",
         ["Get-Service -Name 'SccmPxe','WDSServer' -ErrorAction SilentlyContinue | Restart-Service"],
     )
-
-
-RENDERER = Renderer(
-    product="configmgr",
-    describe="Configuration Manager distribution point",
-    capabilities=Capabilities(
-        roles=frozenset({"proxydhcp", "boot-server"}),
-        delays=frozenset({"secs_at_least"}),
-        deny_list=True,
-    ),
-    render=render,
-    system="windows",
-)

@@ -20,7 +20,7 @@ from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, dhcpd_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.render.targets.dhcpd_expressions import (
     OPTION_NAMES,
     any_of,
@@ -37,16 +37,12 @@ from coexist.render.targets.dhcpd_expressions import (
 )
 from coexist.wire.option_codes import Option
 
-TARGET = "/etc/dhcp/dhcpd.conf"
-CHECK = "dhcpd -t -4 -cf {path}"
-RELOAD = "systemctl restart isc-dhcp-server"
-
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
     plan = settled_plan(job.inventory, job.name)
-    report_limits(job, RENDERER.capabilities)
-    report_dhcp_limits(job, RENDERER.capabilities, plan)
+    report_limits(job)
+    report_dhcp_limits(job, plan)
     writer = _Writer(plan)
     values = {
         "name": job.name,
@@ -70,9 +66,9 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             path="dhcpd.conf",
             content=text.encode(),
             purpose="the DHCP server's whole configuration",
-            target=TARGET,
-            check=CHECK,
-            reload=RELOAD,
+            target=job.server.product.target,
+            check=job.server.product.check,
+            reload=job.server.product.reload,
         ),
     )
 
@@ -251,18 +247,3 @@ def _host(reservation: Reservation) -> str:
         f"host mac-{mac.replace(':', '')} {{ hardware ethernet {mac};"
         f" fixed-address {reservation.address}; }}{note}\n"
     )
-
-
-RENDERER = Renderer(
-    product="isc-dhcpd",
-    describe="ISC dhcpd 4.4",
-    capabilities=Capabilities(
-        roles=frozenset({"dhcp"}),
-        delays=frozenset({"secs_at_least"}),
-        whitelist=True,
-        deny_list=True,
-        mac_ranges=True,
-        by_architecture=True,
-    ),
-    render=render,
-)

@@ -24,29 +24,13 @@ from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_delay import delay_lines
-from coexist.render.targets.dnsmasq_proxy import PROXY_CAPABILITIES, proxy_sections
+from coexist.render.targets.dnsmasq_proxy import proxy_sections
 from coexist.render.targets.dnsmasq_tags import Groups, Tags, cannot_test, has, lacks
 from coexist.wire.option_codes import Option, option_title
 
-TARGET = "/etc/dnsmasq.d/coexist.conf"
-CHECK = "dnsmasq --test --conf-file={path}"
-RELOAD = "systemctl restart dnsmasq"
-
 T = TypeVar("T")
-
-CAPABILITIES = Capabilities(
-    roles=frozenset({"dhcp", "proxydhcp", "boot-server"}),
-    delays=frozenset({"after"}),
-    delay_step=1.0,
-    delay_for_groups=True,
-    whitelist=True,
-    deny_list=True,
-    mac_ranges=True,
-    by_architecture=True,
-    min_secs=False,
-)
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
@@ -61,11 +45,11 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
         )
     if "dhcp" in job.server.effective_roles:
         plan = settled_plan(job.inventory, job.name)
-        report_limits(job, CAPABILITIES)
-        report_dhcp_limits(job, CAPABILITIES, plan, cannot_test)
+        report_limits(job)
+        report_dhcp_limits(job, plan, cannot_test)
         sections += _Writer(job, plan).sections()
     else:
-        report_limits(job, PROXY_CAPABILITIES)
+        report_limits(job)
         sections += proxy_sections(job)
     values = {
         "name": job.name,
@@ -84,13 +68,13 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             content=job.templates.render("dnsmasq/dnsmasq.conf.j2", values, filters).encode(),
             purpose="dnsmasq's whole configuration",
             target=target,
-            check=CHECK,
+            check=job.server.product.check,
             reload=reload,
         ),
     )
 
 
-def _place(job: Job) -> tuple[str, str]:
+def _place(job: Job) -> tuple[str | None, str | None]:
     """Where the file goes and how it is read again: of several dnsmasq on a host each has its own.
 
     Each must be bound to its own network cards (dhcp.c, make_fd: several may share port 67 then), and the
@@ -100,7 +84,7 @@ def _place(job: Job) -> tuple[str, str]:
     others = [
         name
         for name, server in job.inventory.site.servers.items()
-        if name != job.name and (server.host or name) == host and server.software.product == "dnsmasq"
+        if name != job.name and (server.host or name) == host and server.product == job.server.product
     ]
     if others and "interface" not in job.server.settings:
         job.report(
@@ -110,7 +94,7 @@ def _place(job: Job) -> tuple[str, str]:
             "write the network cards of each: `settings: {interface: eth1, bind-interfaces: true}`",
         )
     if not others or job.name == host:
-        return TARGET, RELOAD
+        return job.server.product.target, job.server.product.reload
     return f"/etc/dnsmasq-{job.name}.conf", f"systemctl restart dnsmasq@{job.name}"
 
 
@@ -333,11 +317,3 @@ def option_value(code: int, octets: bytes) -> str:
         raise ValueError("dnsmasq builds this option by itself")
     # One pair of digits alone would be a decimal number.
     return f",{octets[0]}" if len(octets) == 1 else f",{octets.hex(':')}"
-
-
-RENDERER = Renderer(
-    product="dnsmasq",
-    describe="dnsmasq 2.90 as a DHCP server or as a ProxyDHCP",
-    capabilities=CAPABILITIES,
-    render=render,
-)

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coexist.inventory.values import Delay
-from coexist.render.limits import whole_steps
+from coexist.inventory.values import Delay, in_steps
 from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_tags import Groups
-
-_KEYWORD = "dhcp-reply-delay"
 
 
 def delay_lines(job: Job, groups: Groups) -> Iterator[str]:
@@ -25,15 +22,16 @@ def delay_lines(job: Job, groups: Groups) -> Iterator[str]:
     if not late:
         return
     longest = max(late.values())
-    if _KEYWORD in job.server.settings:
-        _report(job, f"`settings` has a {_KEYWORD} already, and a second one is refused; that one counts")
+    keyword = job.server.product.delay_keyword
+    if keyword in job.server.settings:
+        _report(job, f"`settings` has a {keyword} already, and a second one is refused; that one counts")
         return
     if len(set(late.values())) > 1:
         times = ", ".join(f"{seconds} s" for seconds in sorted(set(late.values())))
         _report(job, f"{job.name} shall wait {times}; whoever waits is answered after {longest} s")
     cells = frozenset(late)
     terms = [] if cells == groups.cells.all else groups.membership(cells)
-    yield f"{_KEYWORD}={','.join([*terms, str(longest)])}"
+    yield f"{keyword}={','.join([*terms, str(longest)])}"
 
 
 def _seconds(job: Job, groups: Groups) -> dict[str, int]:
@@ -47,7 +45,7 @@ def _seconds(job: Job, groups: Groups) -> dict[str, int]:
 
 def _whole(delay: Delay) -> int:
     """Seconds; none for a delay of another kind, which is told as a finding of its own."""
-    return round(whole_steps(delay.after, 1.0)) if delay.kind == "after" else 0
+    return round(in_steps(delay.after, 1.0)) if delay.kind == "after" else 0
 
 
 def _report(job: Job, what: str) -> None:

@@ -22,21 +22,10 @@ from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
 from coexist.render.cells import cut
 from coexist.render.quoting import dnsmasq_string
-from coexist.render.target import Capabilities, Job
+from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_delay import delay_lines
 from coexist.render.targets.dnsmasq_tags import NEVER, Groups, Tags, has, lacks
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
-
-PROXY_CAPABILITIES = Capabilities(
-    roles=frozenset({"proxydhcp"}),
-    delays=frozenset({"after"}),
-    delay_step=1.0,
-    delay_for_groups=True,
-    whitelist=True,
-    deny_list=True,
-    mac_ranges=True,
-    by_architecture=True,
-)
 
 
 def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:

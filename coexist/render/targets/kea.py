@@ -32,7 +32,7 @@ from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.render.targets.kea_expressions import (
     any_of,
     architecture_test,
@@ -45,9 +45,6 @@ from coexist.render.targets.kea_expressions import (
 from coexist.render.targets.kea_json import dumps
 from coexist.wire.option_codes import Option, OptionKind, option_kind
 
-TARGET = "/etc/kea/kea-dhcp4.conf"
-CHECK = "kea-dhcp4 -t {path}"
-RELOAD = "systemctl restart kea-dhcp4-server"
 HOOKS_2 = "/usr/lib/x86_64-linux-gnu/kea/hooks"
 
 
@@ -77,17 +74,17 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
     dialect = _dialect(job)
     plan = settled_plan(job.inventory, job.name)
-    report_limits(job, RENDERER.capabilities)
-    report_dhcp_limits(job, RENDERER.capabilities, plan, lambda test: test.contains is not None)
+    report_limits(job)
+    report_dhcp_limits(job, plan, lambda test: test.contains is not None)
     tree = _Writer(job, plan, dialect).tree()
     return (
         RenderedFile(
             path="kea-dhcp4.conf",
             content=dumps({"Dhcp4": tree}).encode(),
             purpose="the DHCP server's whole configuration",
-            target=TARGET,
-            check=CHECK,
-            reload=RELOAD,
+            target=job.server.product.target,
+            check=job.server.product.check,
+            reload=job.server.product.reload,
         ),
     )
 
@@ -388,19 +385,3 @@ def option_data(code: int, octets: bytes) -> dict[str, Any]:
 def _relays(vlan: VlanPlan, *, always: bool = False) -> dict[str, Any]:
     outside = [r for r in vlan.relays if always or not any(r in s.network for s in vlan.subnets)]
     return {"relay": {"ip-addresses": [str(relay) for relay in outside]}} if outside else {}
-
-
-RENDERER = Renderer(
-    product="kea",
-    describe="ISC Kea 2.2 to 2.6 and 3.0 (DHCPv4)",
-    capabilities=Capabilities(
-        roles=frozenset({"dhcp"}),
-        whitelist=True,
-        deny_list=True,
-        mac_ranges=True,
-        by_architecture=True,
-        ping_check=False,
-        min_secs=False,
-    ),
-    render=render,
-)

@@ -11,7 +11,7 @@ from coexist.inventory import Inventory, MacSet
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_limits
 from coexist.render.rendered import RenderedFile
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.wire.mac import format_mac
 
 WHITELIST, DENY_LIST, CLIENTS = "whitelist.txt", "denylist.txt", "clients.csv"
@@ -20,14 +20,14 @@ _COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The lists of a server whose product has no configuration file that is written here."""
-    if job.server.software.product not in ("generic", "tftpd"):
+    if not job.server.product.renderer:
         job.report(
             "CX517",
             ("servers", job.name, "software"),
             f"files for {job.server.software} are not written; {job.name} gets plain lists",
-            "carry them over by hand or by a script, or add a renderer (docs/reference/targets.md)",
+            "carry them over by hand or by a script, or install a renderer (docs/guides/products.md)",
         )
-    report_limits(job, RENDERER.capabilities)
+    report_limits(job)
     return tuple(plain_lists(job))
 
 
@@ -72,19 +72,3 @@ def client_rows(inventory: Inventory, served: MacSet) -> bytes:
 def cell(text: str) -> str:
     """A cell that a spreadsheet takes as text: one that would be a formula gets an apostrophe before it."""
     return "'" + text if text[:1] in "=+-@\t\r" and text else text
-
-
-RENDERER = Renderer(
-    product="generic",
-    describe="anything else: a whitelist, a deny list and a CSV file",
-    capabilities=Capabilities(
-        roles=frozenset({"dhcp", "proxydhcp", "boot-server", "tftp", "http"}),
-        delays=frozenset({"after", "secs_at_least", "since_first", "after_offer"}),
-        whitelist=True,
-        deny_list=True,
-        by_architecture=True,
-        delay_for_groups=True,
-    ),
-    render=render,
-    system="none",
-)

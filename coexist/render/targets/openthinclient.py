@@ -21,22 +21,12 @@ from coexist.render.cells import spelled
 from coexist.render.limits import report_limits
 from coexist.render.quoting import comment, ldap_dn_value, ldif_attribute
 from coexist.render.rendered import RenderedFile
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 
 BASE = "#%BASEDN%#"
-SERVICE_TARGET = "/home/openthinclient/otc-manager-home/dhcp/service.xml"
-RELOAD = "systemctl restart openthinclient-manager"
 
 # ClientView.java: the manager's own rule for names.
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]+[a-zA-Z0-9]\Z")
-# AbstractPXEService.java: what it hands out by architecture, whatever the inventory says.
-_PROGRAMS = {
-    "bios": "lpxelinux.0",
-    "uefi-ia32": "syslinux32.efi",
-    "uefi-x64": "syslinux64.efi",
-    "http-ia32": "ipxe32.efi",
-    "http-x64": "ipxe64.efi",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +46,7 @@ class Entry:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """Two files to import, the policy to import, and the service's settings."""
-    report_limits(job, RENDERER.capabilities)
+    report_limits(job)
     _report(job)
     entries = list(_entries(job))
     only_configured = job.server.answers.who != "everyone"
@@ -84,20 +74,21 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             path="service.xml",
             content=service.encode(),
             purpose="how the ProxyDHCP listens; the policy in it is shown and not heeded by the manager",
-            target=SERVICE_TARGET,
-            reload=RELOAD,
+            target=job.server.product.target,
+            reload=job.server.product.reload,
         ),
     )
 
 
 def _report(job: Job) -> None:
+    programs = job.server.product.default_programs
     for key, program in job.server.programs.items():
-        own = _PROGRAMS.get(key)
+        own = programs.get(key)
         if own is None or program.file.rpartition("/")[2] != own:
             job.report(
                 "CX515",
                 ("servers", job.name, "programs", key),
-                f"openthinclient chooses its boot program by itself: {own or 'lpxelinux.0'} for "
+                f"openthinclient chooses its boot program by itself: {own or programs['bios']} for "
                 f"{key}, not {program.file}",
                 f"write {own}" if own else "boot these clients from another server",
             )
@@ -243,15 +234,3 @@ def _hardware(name: str) -> str:
 
 def _xml_comment(text: str) -> str:
     return comment(text).replace("--", "??").replace("<", "?").replace(">", "?")
-
-
-RENDERER = Renderer(
-    product="openthinclient",
-    describe="openthinclient manager 2022 to 2603",
-    capabilities=Capabilities(
-        roles=frozenset({"proxydhcp", "boot-server"}),
-        delays=frozenset({"after_offer"}),
-        whitelist=True,
-    ),
-    render=render,
-)

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from coexist.boot.answered import answered
 from coexist.inventory import Inventory, MacSet
+from coexist.inventory.values import in_steps
 from coexist.render.cells import spelled
-from coexist.render.limits import report_limits, whole_steps
+from coexist.render.limits import report_limits
 from coexist.render.rendered import RenderedFile
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.render.targets.powershell import native, script
 
 _ARCHITECTURES = {
@@ -29,7 +30,7 @@ _COMPUTER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?\Z")
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
-    report_limits(job, RENDERER.capabilities)
+    report_limits(job)
     _report(job)
     sections = [
         ("Whom it answers, and when", list(_answers(job))),
@@ -66,7 +67,7 @@ def _report(job: Job) -> None:
 def _answers(job: Job) -> Iterator[str]:
     who = "None" if job.server.answers.who == "nobody" else "Known" if _whitelisted(job) else "All"
     yield native("Invoke-Wdsutil", "/Set-Server", f"/AnswerClients:{who}")
-    seconds = whole_steps(job.server.delay.after, 1.0)
+    seconds = in_steps(job.server.delay.after, 1.0)
     yield native("Invoke-Wdsutil", "/Set-Server", f"/ResponseDelay:{seconds:.0f}")
     if "dhcp" in _roles_on_host(job):
         # Both would bind port 67 (Microsoft, WDS and DHCP on one host).
@@ -121,17 +122,3 @@ def prestaged(inventory: Inventory, macs: MacSet) -> Iterator[tuple[int, str]]:
 
 def _own_name(mac: int) -> str:
     return f"pc-{spelled(mac, '')}"
-
-
-RENDERER = Renderer(
-    product="wds",
-    describe="Windows Deployment Services",
-    capabilities=Capabilities(
-        roles=frozenset({"proxydhcp", "boot-server"}),
-        delays=frozenset({"after"}),
-        delay_step=1.0,
-        whitelist=True,
-    ),
-    render=render,
-    system="windows",
-)

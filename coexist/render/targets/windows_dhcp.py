@@ -19,7 +19,7 @@ from coexist.render.cells import octet_prefixes, spelled
 from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
-from coexist.render.target import Capabilities, Job, Renderer
+from coexist.render.target import Job
 from coexist.render.targets.powershell import command, literal, script
 from coexist.wire.architecture import architecture_name, is_http
 from coexist.wire.option_codes import Option, OptionKind, option_kind, option_title
@@ -37,8 +37,8 @@ _ALL_TESTABLE = frozenset({Option.VENDOR_CLASS_IDENTIFIER, Option.USER_CLASS})
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
     plan = settled_plan(job.inventory, job.name)
-    report_limits(job, RENDERER.capabilities)
-    report_dhcp_limits(job, RENDERER.capabilities, plan, cannot_test)
+    report_limits(job)
+    report_dhcp_limits(job, plan, cannot_test)
     return (
         script(
             job,
@@ -394,20 +394,3 @@ def _value(code: int, octets: bytes) -> str | None:
     if kind in (OptionKind.U8, OptionKind.U16, OptionKind.U32, OptionKind.I32, OptionKind.BOOLEAN):
         return str(int.from_bytes(octets, "big", signed=kind is OptionKind.I32))
     return literal(octets) if octets else None
-
-
-RENDERER = Renderer(
-    product="windows-dhcp",
-    describe="Windows DHCP Server 2012 R2 and later",
-    capabilities=Capabilities(
-        roles=frozenset({"dhcp"}),
-        delays=frozenset({"after"}),
-        delay_step=0.001,
-        whitelist=True,
-        deny_list=True,
-        mac_ranges=True,
-        min_secs=False,
-    ),
-    render=render,
-    system="windows",
-)

@@ -70,6 +70,6 @@ def test_dnsmasq_gives_http_clients_no_empty_offer() -> None:
         architectures={"uefi-x64": "edk2", "http-x64": "edk2-http"},
         intent=[{"clients": "everyone", "boot_from": "web"}],
     )
-    assert [finding.message.split(" and ")[0] for finding in spoiled] == [
-        "fog (dnsmasq) has no program for uefi-x64"
+    assert [(f.path, f.witness and f.witness.architecture) for f in spoiled] == [
+        (("servers", "fog", "programs"), "uefi-x64")
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coexist.errors import InputError
-from coexist.importers import KINDS, import_files
+from coexist.importers import import_files, kinds
 from coexist.importers.dnsmasq.files import LONGEST_LINE, read_lines
 from coexist.importers.written import clients_csv
 from coexist.languages.source_files import beside, text_lines
@@ -28,7 +28,7 @@ def problem(kind: str, path: Path) -> str:
     return str(only)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", kinds())
 def test_a_file_that_is_not_there_is_told_alike(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "none"
     assert problem(kind, path) == (

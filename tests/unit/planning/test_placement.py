@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from coexist.boot.servers.coexist import boot_policy
 from coexist.inventory import inventory_from_tree
+from coexist.inventory.products import COEXIST
 from coexist.planning.effective import inventory_at
 from coexist.planning.parking import park_all
 from coexist.planning.placement import BEFORE, Placement, registrations
-from coexist.planning.steps import HAND_OVER_DELAYS, STANDBY_DELAYS, Direction, Way, build_step, undo
+from coexist.planning.steps import HAND_OVER_DELAYS, Direction, Way, build_step, undo
 from coexist.planning.waves import migrating
 from tests.unit.planning.sites import site, tree
 
@@ -87,8 +88,8 @@ def test_registration_lists_hold_every_client_once(moved: frozenset[int]) -> Non
 
 WAYS: list[tuple[Way, Any]] = [
     *(("hand-over", delay) for delay in HAND_OVER_DELAYS),
-    *(("giver-stands-by", delay) for delay in STANDBY_DELAYS["coexist"]),
-    *(("taker-stands-by", delay) for delay in STANDBY_DELAYS["coexist"]),
+    *(("giver-stands-by", delay) for delay in COEXIST.standby),
+    *(("taker-stands-by", delay) for delay in COEXIST.standby),
     ("overlap", None),
 ]
 

@@ -10,9 +10,7 @@ from hypothesis import Phase, assume, given, settings
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.delays import candidates
 from coexist.planning.solve import solve
-from coexist.planning.solve_lists import DENY_LIST_ONLY
 from coexist.render import render_site
-from coexist.render.site import renderers
 from tests.unit.analysis.worlds import readable
 from tests.unit.planning.mixed import mixed_trees
 
@@ -120,13 +118,3 @@ def test_what_configmgr_cannot_leave_out_is_impossible(others: str) -> None:
     solution = solve(site(CONFIGMGR, *rules))
     assert all(edit.path[1] != "spare" for edit in solution.edits)
     assert solution.impossible
-
-
-def test_the_products_without_whitelist_are_known() -> None:
-    boot = {"proxydhcp", "boot-server"}
-    without = {
-        product
-        for product, renderer in renderers().items()
-        if renderer.capabilities.roles & boot and not renderer.capabilities.whitelist
-    }
-    assert without == DENY_LIST_ONLY

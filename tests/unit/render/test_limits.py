@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from coexist.analysis.catalogue import CATALOGUE
-from coexist.render import render_site, renderers
+from coexist.render import render_site
 from tests.unit.render.sites import site
 
 PROXY = {"roles": ["proxydhcp"], "programs": {"bios": "a.0"}}
@@ -198,10 +198,3 @@ def test_a_shared_scope_is_told():
 )
 def test_what_a_product_can_do_is_not_told(server, scope):
     assert not render_site(site(server, scope=scope)).findings
-
-
-def test_every_renderer_declares_its_roles():
-    for product, renderer in renderers().items():
-        assert renderer.product == product
-        assert renderer.describe
-        assert renderer.capabilities.roles

@@ -1,6 +1,7 @@
 """Which files a site has, where they go, and how an administrator puts his own in their place."""
 
 import json
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from coexist.errors import CoexistError
 from coexist.inventory import inventory_from_tree, load_inventory
-from coexist.render import Capabilities, RenderedFile, Renderer, render_site, renderers
-from coexist.render import site as site_module
+from coexist.inventory import products as products_module
+from coexist.inventory.products import TFTPD
+from coexist.render import RenderedFile, render_site
 from tests.conftest import ROOT
 from tests.golden import checkers
 from tests.unit.render.sites import site
@@ -61,46 +63,30 @@ def _outside(job):
     return (RenderedFile(path="../own.txt", content=b"", purpose="elsewhere"),)
 
 
-OWN = Renderer(
-    product="tftpd", describe="own", capabilities=Capabilities(roles=frozenset({"tftp"})), render=_plain
-)
-OUTSIDE = Renderer(
-    product="tftpd", describe="own", capabilities=Capabilities(roles=frozenset({"tftp"})), render=_outside
-)
-NOT_ONE = "text"
-
-
 @pytest.fixture
-def point(monkeypatch):
-    """Announce a renderer as an installed distribution would."""
+def installed(monkeypatch):
+    """The product tftpd with another renderer, as an installed distribution hands it in."""
 
-    def announce(name: str) -> None:
-        entry = EntryPoint("own", f"{__name__}:{name}", site_module.ENTRY_POINTS)
-        monkeypatch.setattr(EntryPoint, "load", lambda self: globals()[name])
-        monkeypatch.setattr(
-            site_module, "entry_points", lambda group: [entry] if group == site_module.ENTRY_POINTS else []
-        )
-        renderers.cache_clear()
+    def install(renderer: str) -> None:
+        product = replace(TFTPD, renderer=f"{__name__}:{renderer}")
+        monkeypatch.setattr(EntryPoint, "load", lambda self: product)
+        entry = EntryPoint(TFTPD.name, f"{__name__}:unused", products_module.ENTRY_POINTS)
+        monkeypatch.setattr(products_module, "entry_points", lambda group: [entry])
+        products_module.products.cache_clear()
 
-    yield announce
-    renderers.cache_clear()
+    yield install
+    products_module.products.cache_clear()
 
 
-def test_a_renderer_by_entry_point(point):
-    point("OWN")
+def test_the_renderer_of_an_installed_product(installed):
+    installed("_plain")
     rendered = render_site(site({"software": "tftpd"}))
     assert rendered.files["s"][0].content == b"s"
 
 
-def test_a_renderer_stays_in_its_folder(point):
-    point("OUTSIDE")
+def test_a_renderer_stays_in_its_folder(installed):
+    installed("_outside")
     with pytest.raises(CoexistError, match="outside its folder"):
-        render_site(site({"software": "tftpd"}))
-
-
-def test_an_entry_point_that_is_no_renderer(point):
-    point("NOT_ONE")
-    with pytest.raises(CoexistError, match="not a"):
         render_site(site({"software": "tftpd"}))
 
 

@@ -1,0 +1,120 @@
+"""dnsmasq as an inventory declares it: the configuration its model runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from math import ceil
+
+from coexist.boot.answered import answered
+from coexist.boot.servers.declared import architectures, files, plan_leases
+from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_conf import (
+    DelayLine,
+    DnsmasqConfig,
+    MatchLine,
+    Range,
+    Service,
+    read_dnsmasq,
+    says_its_programs,
+    setting_lines,
+)
+from coexist.inventory import Inventory
+from coexist.inventory.boot_programs import Program
+from coexist.inventory.models import Server, Site
+from coexist.inventory.references import relay_targets, server_address
+from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
+
+
+def lease_service(inventory: Inventory, name: str) -> DnsmasqModel:
+    """Its DHCP server: the scopes' leases beside a configuration of ranges and delays."""
+    server = inventory.site.servers[name]
+    config = DnsmasqConfig(
+        ranges=_ranges(inventory, name, server, "dynamic"),
+        authoritative=server.authoritative,
+        ping=server.pings,
+        delays=_delay_lines(server),
+    )
+    return DnsmasqModel(name=name, config=config, leases=plan_leases(inventory, name))
+
+
+def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple[Range, ...]:
+    """A range for each subnet whose packets reach the server."""
+    networks = [
+        network
+        for vlan, declared in inventory.site.vlans.items()
+        if vlan in server.stands_on or _is_target(inventory.site, name, vlan)
+        for network in declared.subnet
+    ]
+    return tuple(Range(start=n.network_address, netmask=n.netmask, mode=mode) for n in networks)
+
+
+def _is_target(site: Site, name: str, vlan: str) -> bool:
+    """Whether a relay agent of the VLAN sends to a server."""
+    targets = site.vlans[vlan].targets
+    return any(name == server for target in targets for server, _ in relay_targets(site, target, vlan))
+
+
+def _delay_lines(server: Server) -> tuple[DelayLine, ...]:
+    seconds = ceil(server.delay.after)
+    return (DelayLine(seconds=seconds),) if seconds else ()
+
+
+def boot_service(inventory: Inventory, name: str) -> DnsmasqModel:
+    """Its ProxyDHCP as it is rendered (a pxe-service a code, everybody without one ignored), or as its
+    settings say."""
+    server = inventory.site.servers[name]
+    wanted = architectures(server)
+    own = read_dnsmasq(setting_lines(server.settings))
+    if says_its_programs(server.settings):
+        config = own
+    else:
+        named = frozenset(files(server))
+        wanted = named if wanted is None else named & wanted
+        config = _services(inventory, name, server, sorted(wanted))
+    return DnsmasqModel(
+        name=name,
+        config=replace(
+            config,
+            ranges=_ranges(inventory, name, server, "proxy"),
+            delays=(*_delay_lines(server), *own.delays),
+        ),
+        clients=answered(inventory, name),
+        architectures=wanted,
+        delay_for=tuple(
+            (inventory.group(group), ceil(delay.after))
+            for group, delay in server.delay_for.items()
+            if delay.kind == "after"
+        ),
+    )
+
+
+def _services(inventory: Inventory, name: str, server: Server, codes: list[int]) -> DnsmasqConfig:
+    """The pxe-service lines of the programs, for these architectures."""
+
+    def address(program: Program) -> IPv4Address | None:
+        named = program.server or server.boot_server
+        return server_address(inventory.site, named, server.vlan) if named else None
+
+    plain = {
+        code: program for key, program in server.programs.items() for code in ARCHITECTURE_NAMES.get(key, ())
+    }
+    ipxe = server.programs.get("ipxe")
+    entries = [(code, plain[code], ("!ipxe",) if ipxe else ()) for code in codes]
+    if ipxe is not None:
+        entries += [(code, ipxe, ("ipxe",)) for code in codes]
+    return DnsmasqConfig(
+        services=tuple(
+            Service(
+                architecture=code,
+                menu=name,
+                type=32768 + number,
+                basename=program.file,
+                server=address(program),
+                tags=tags,
+            )
+            for number, (code, program, tags) in enumerate(entries)
+        ),
+        matches=(MatchLine(kind="userclass", tag="ipxe", value=b"iPXE"),) if ipxe else (),
+        pxe_vendors=("PXEClient", "HTTPClient") if any(map(is_http, codes)) else ("PXEClient",),
+    )

@@ -1,0 +1,42 @@
+"""Which product a server runs, and in which version."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from coexist.inventory.documents import written
+from coexist.inventory.products import COEXIST, ISC_DHCPD, products
+from coexist.inventory.values import Declared, closest
+
+
+class Software(Declared):
+    """A product and its version, written ``isc-dhcpd 4.4``."""
+
+    shorthand = {"type": "string", "examples": [ISC_DHCPD.software, COEXIST.software]}
+
+    product: str
+    version: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
+        text = written(value)
+        if text is None:
+            raise ValueError(f"{value!r} is no software; write product and version, as in `isc-dhcpd 4.4`")
+        product, _, version = text.strip().partition(" ")
+        return {"product": product, "version": version.strip()}
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        if self.product not in products():
+            raise ValueError(
+                f"the software {self.product!r} is not known; {closest(self.product, products())}"
+            )
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.version}".strip()
