@@ -6,33 +6,29 @@ Function names below are dnsmasq's; packets were looked at with Debian's 2.90.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
+from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
 from coexist.boot.leases.lease import Leases, NoLease
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
-from coexist.boot.servers.dnsmasq_conf import (
-    DnsmasqConfig,
-    HostLine,
-    MatchLine,
-    Range,
-)
+from coexist.boot.servers.dnsmasq_area import Area
 from coexist.boot.servers.dnsmasq_replies import (
     FIRST_EFI,
     DnsmasqReplies,
     leased_packet,
     make_reply,
-    network_of,
     pxe_options,
     service_file,
-    tags_match,
 )
+from coexist.boot.servers.dnsmasq_replies import Answer as LeaseAnswer
 from coexist.boot.servers.generic import architecture_of, relay_or
 from coexist.inventory.macset import EVERYONE, MacSet
-from coexist.wire.bootp import BROADCAST_FLAG, UNSPECIFIED, Packet
-from coexist.wire.mac import format_mac
+from coexist.languages.dnsmasq.config import DnsmasqConfig
+from coexist.wire.bootp import BROADCAST_FLAG, FILE_OCTETS, SNAME_OCTETS, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption, decode_suboptions
 
@@ -40,6 +36,7 @@ POLL = 0.25
 """delay_dhcp waits in polls of a quarter of a second."""
 POLL_LATENESS = 0.004
 """How much longer than that one poll was seen to take (LAB: 8 polls 2.00 to 2.03 s)."""
+_IGNORED = "dhcp-ignore is for this client"
 PING_WAIT = 3
 """dnsmasq.h, seconds: as long as an address is pinged before it is offered first."""
 
@@ -78,8 +75,25 @@ class _Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A packet, and what is known of its client."""
+
+    arrival: Arrival
+    client: Client
+    tags: frozenset[str]
+    pxe: int
+    vendor: str
+
+    @property
+    def packet(self) -> Packet:
+        return self.arrival.packet
+
+
+@dataclass(frozen=True, kw_only=True)
 class DnsmasqModel:
     """dnsmasq with one configuration. ``interface``: the tag its interface sets; ``latency``: seconds.
+
+    ``networks``: the subnets of its network cards.
 
     ``hosts``: addresses of names that its own hosts file would know (for ``dhcp-boot`` with a name).
     What an inventory says of its clients stands beside the configuration, not in it: ``clients`` and
@@ -90,6 +104,7 @@ class DnsmasqModel:
     name: str
     config: DnsmasqConfig
     interface: str = "eth0"
+    networks: tuple[IPv4Network, ...] = ()
     latency: float = 0.0
     hosts: dict[str, IPv4Address] = field(default_factory=dict, hash=False)
     clients: MacSet = EVERYONE
@@ -115,10 +130,15 @@ class DnsmasqModel:
     def _only_proxy(self) -> bool:
         return all(r.mode == "proxy" for r in self.config.ranges)
 
-    @property
+    @cached_property
+    def file(self) -> DnsmasqFile:
+        """Its configuration, asked about clients."""
+        return DnsmasqFile(config=self.config, interface=self.interface, networks=self.networks)
+
+    @cached_property
     def replies(self) -> DnsmasqReplies:
         """The packets its configuration makes."""
-        return DnsmasqReplies(config=self.config, hosts=self.hosts)
+        return DnsmasqReplies(file=self.file, hosts=self.hosts)
 
     def initial(self, phase: float = 0.0) -> DnsmasqState:
         """Its clock stands ``phase`` seconds behind a full second."""
@@ -202,136 +222,105 @@ class DnsmasqModel:
     def _answer(self, arrival: Arrival, *, pinged: bool) -> _Answer | str:
         packet = arrival.packet
         kind = packet.message_type
-        contexts = self._contexts(arrival)
+        contexts = self.file.contexts(arrival)
         if not contexts:
             return "no dhcp-range is for this subnet"
         if kind is None:
             return "not a DHCP message"
-        host = self._host(packet)
-        tags = self._tags(packet, host)
-        ignored = any(tags_match(tags_, tags, empty=False) for tags_ in self.config.ignores) or (
+        client = self.file.client(arrival, contexts)
+        tags = self.file.tag_if(client.tags)
+        ignored = self.file.is_ignored(tags) or (
             packet.mac not in self.clients
             or (self.architectures is not None and architecture_of(packet) not in self.architectures)
         )
-        vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+        vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER)
         architecture = packet.options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
-        pxe_vendor = next((v for v in self.config.pxe_vendors if vendor.startswith(v.encode())), None)
+        pxe_vendor = None
+        if vendor is not None and self.config.pxe:
+            pxe_vendor = next((v for v in self.config.pxe_vendors if vendor.startswith(v.encode())), None)
         pxe = -1
-        if self.config.pxe and pxe_vendor is not None:
+        if pxe_vendor is not None:
             item = _boot_item(packet)
             if kind in (MessageType.REQUEST, MessageType.INFORM) and item is not None:
-                return (
-                    "dhcp-ignore is for this client"
-                    if ignored
-                    else self._serve_item(arrival, item, contexts, tags)
-                )
+                return _IGNORED if ignored else self._serve_item(arrival, item, client, pxe_vendor)
             if len(architecture) >= 2:
                 pxe = int.from_bytes(architecture[:2], "big")
-                proxy = next((c for c in contexts if c.mode == "proxy" and tags_match(c.filter, tags)), None)
+                proxy = next(
+                    (c for c in contexts if c.range.mode == "proxy" and tags_match(c.range.filter, tags)), None
+                )
                 wanted = kind is MessageType.DISCOVER or (
                     arrival.port == BOOT_SERVER_PORT and kind is MessageType.REQUEST
                 )
                 if proxy is not None and wanted:
-                    if ignored:
-                        return "dhcp-ignore is for this client"
-                    return self._proxy(arrival, proxy, tags, pxe, pxe_vendor)
-        if contexts[0].mode == "proxy" or arrival.port == BOOT_SERVER_PORT:
+                    return _IGNORED if ignored else self._proxy(arrival, proxy, client, pxe, pxe_vendor)
+        if contexts[0].range.mode == "proxy" or arrival.port == BOOT_SERVER_PORT:
             if not self.config.pxe:
                 return "a proxy without a pxe-service or pxe-prompt answers nobody"
             return "not a message its proxy answers"
-        if ignored or (host is not None and host.ignore):
-            return "dhcp-ignore is for this client"
-        return self._lease(arrival, contexts[0], host, tags, pxe, pxe_vendor or "PXEClient", pinged=pinged)
-
-    def _contexts(self, arrival: Arrival) -> list[Range]:
-        """The ranges of the subnet the packet comes from; leases before proxies as they stand."""
-        packet = arrival.packet
-        near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
-        return [r for r in self.config.ranges if near in network_of(r)]
-
-    def _host(self, packet: Packet) -> HostLine | None:
-        """find_config: by client identifier, then by exact MAC, then by pattern."""
-        mac = format_mac(packet.mac)
-        client_id = packet.options.get(Option.CLIENT_IDENTIFIER)
-        for host in self.config.hosts:
-            if client_id is not None and client_id in host.client_ids:
-                return host
-        for host in self.config.hosts:
-            if any("*" not in p and _fits(p, mac) for p in host.macs):
-                return host
-        patterns = [
-            (p.count("*"), h) for h in self.config.hosts for p in h.macs if "*" in p and _fits(p, mac)
-        ]
-        return min(patterns, key=lambda found: found[0])[1] if patterns else None
-
-    def _tags(self, packet: Packet, host: HostLine | None) -> frozenset[str]:
-        tags = {self.interface}
-        for match in self.config.matches:
-            if _tag_applies(match, packet):
-                tags.add(match.tag)
-        if host is not None:
-            tags.add("known")
-            tags.update(host.sets)
-        return self._tag_if(frozenset(tags))
+        if ignored or (client.host is not None and client.host.ignore):
+            return _IGNORED
+        asked = _Asked(arrival=arrival, client=client, tags=tags, pxe=pxe, vendor=pxe_vendor or "PXEClient")
+        match kind:
+            case MessageType.DISCOVER:
+                return self._offer(asked, pinged=pinged)
+            case MessageType.REQUEST:
+                return self._acknowledge(asked)
+            case MessageType.INFORM:
+                return self._inform(asked)
+            case _:
+                return "not a message that leads to a lease"
 
     def tags_of(self, packet: Packet) -> frozenset[str]:
         """The tags a packet sets before its subnet is known."""
-        return self._tags(packet, self._host(packet))
-
-    def _tag_if(self, tags: frozenset[str]) -> frozenset[str]:
-        """run_tag_if: each line once, in order."""
-        for line in self.config.tag_ifs:
-            if tags_match(line.tags, tags):
-                tags = tags | frozenset(line.sets)
-        return tags
+        arrival = Arrival(
+            packet=packet, at=0.0, port=DHCP_PORT, address=UNSPECIFIED, source=(UNSPECIFIED, CLIENT_PORT)
+        )
+        return self.file.tag_if(self.file.client(arrival, ()).tags)
 
     def _delay(self, tags: frozenset[str], mac: int) -> int:
-        """apply_delay; the list is read from its last line, a line without tags comes last."""
-        for clients, seconds in self.delay_for:
-            if mac in clients:
-                return seconds
-        lines = tuple(reversed(self.config.delays))
-        found = next((d for d in lines if tags_match(d.tags, tags, empty=False)), None)
-        if found is None:
-            found = next((d for d in lines if tags_match(d.tags, tags)), None)
-        return found.seconds if found else 0
+        """What the inventory says of a client's delay, or else its configuration."""
+        own = next((seconds for clients, seconds in self.delay_for if mac in clients), None)
+        return self.file.delay(tags) if own is None else own
 
     # -- the proxy -------------------------------------------------------------------------------
 
-    def _proxy(
-        self, arrival: Arrival, context: Range, tags: frozenset[str], pxe: int, vendor: str
-    ) -> _Answer:
+    def _proxy(self, arrival: Arrival, context: Context, client: Client, pxe: int, vendor: str) -> _Answer:
         asked = arrival.packet
         on_4011 = arrival.port == BOOT_SERVER_PORT
         discover = asked.message_type is MessageType.DISCOVER
-        if context.tag:
-            tags = self._tag_if(tags | {context.tag})
+        tags = self.file.tag_if(client.tags, context.range.tag)
         efi = pxe >= FIRST_EFI
-        # The request's siaddr, sname and file are the reply's to begin with; clear_packet empties them.
-        siaddr = arrival.address if efi else UNSPECIFIED
+        siaddr = context.local if efi else UNSPECIFIED
         file, sname = b"", b""
-        service = self.replies.only_service(pxe, tags) if efi else None
+        service = self.replies.only_service(pxe, tags)
         if service is not None and on_4011:
-            siaddr = self.replies.service_address(service, arrival.address)
+            siaddr = self.replies.service_address(service, context.local)
             sname = service.host.encode() or str(siaddr).encode()
             file = service_file(service)
         boot = self.replies.boot(tags)
         if service is None and boot is not None:
-            next_server = boot.address or self.hosts.get(boot.host)
-            siaddr = next_server or siaddr
-            file = boot.file.encode()
-        options: dict[int, bytes] = {
-            Option.DHCP_MESSAGE_TYPE: bytes((MessageType.OFFER if discover else MessageType.ACK,)),
-            Option.SERVER_IDENTIFIER: arrival.address.packed,
-            **pxe_options(asked, vendor),
-        }
+            siaddr = self.replies.boot_address(boot, siaddr)
+            file = boot.file.encode("utf-8", "surrogateescape")
+        area = Area(asked)
+        area.put(Option.DHCP_MESSAGE_TYPE, bytes((MessageType.OFFER if discover else MessageType.ACK,)))
+        area.put(Option.SERVER_IDENTIFIER, context.local.packed)
+        for code, value in pxe_options(asked, vendor).items():
+            area.put(code, value)
         if (on_4011 and service is None) or not efi:
-            options[Option.VENDOR_SPECIFIC_INFORMATION] = self.replies.menu(pxe, tags, arrival.address)
-        flags, ciaddr = asked.flags, asked.ciaddr
+            own = self.replies.vendor_options(tags, asked.options.get(Option.VENDOR_CLASS_IDENTIFIER))
+            menu = self.replies.menu(pxe, tags, context.local, own)
+            area.put_inside(Option.VENDOR_SPECIFIC_INFORMATION, menu)
+        flags, ciaddr = asked.flags, ciaddr_of(asked)
         if discover or ciaddr == UNSPECIFIED:
             flags, ciaddr = flags | BROADCAST_FLAG, UNSPECIFIED
         packet = make_reply(
-            asked, flags=flags, ciaddr=ciaddr, siaddr=siaddr, file=file, sname=sname, options=options
+            asked,
+            flags=flags,
+            ciaddr=ciaddr,
+            siaddr=siaddr,
+            file=file[: FILE_OCTETS - 1],
+            sname=sname[: SNAME_OCTETS - 1],
+            options=area.options(),
         )
         to = arrival.source if on_4011 else relay_or(asked, (LIMITED_BROADCAST, CLIENT_PORT))
         delay = self._delay(tags, asked.mac)
@@ -344,105 +333,175 @@ class DnsmasqModel:
         )
         return _Answer(packet, *to, arrival.port, delay, _why(what, delay))
 
-    def _serve_item(
-        self, arrival: Arrival, item: int, contexts: list[Range], tags: frozenset[str]
-    ) -> _Answer | str:
+    def _serve_item(self, arrival: Arrival, item: int, client: Client, vendor: str) -> _Answer | str:
         """A boot server request with a boot item: never delayed."""
         asked = arrival.packet
-        kind = int.from_bytes(item.to_bytes(4, "big")[:2], "big")
-        layer = item & 0xFFFF
+        kind, layer = item >> 16, item & 0xFFFF
         if layer & 0x8000:
             return "PXE BIS is not supported"
+        tags = self.file.tag_if(client.tags)
         service = next((s for s in self.config.services if s.type == kind), None)
+        ciaddr = ciaddr_of(asked)
+        context = next(
+            (c for c in client.contexts if tags_match(c.range.filter, tags) and c.holds(ciaddr)), None
+        )
         if service is None or not service.basename:
             return "no pxe-service has this boot item"
-        if not any(asked.ciaddr in network_of(c) for c in contexts):
+        if context is None:
             return "the client's address is not of its subnet"
-        siaddr = self.replies.service_address(service, arrival.address)
-        vendor_class = asked.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").decode("latin-1")
-        options: dict[int, bytes] = {
-            Option.DHCP_MESSAGE_TYPE: bytes((MessageType.ACK,)),
-            Option.SERVER_IDENTIFIER: arrival.address.packed,
-            **pxe_options(asked, "PXEClient"),
-            Option.VENDOR_SPECIFIC_INFORMATION: bytes((SubOption.BOOT_ITEM, 4))
-            + item.to_bytes(4, "big")
-            + self.replies.own_vendor_options(tags, vendor_class)
-            + b"\xff",
-        }
+        area = Area(asked)
+        area.put(Option.DHCP_MESSAGE_TYPE, bytes((MessageType.ACK,)))
+        area.put(Option.SERVER_IDENTIFIER, context.local.packed)
+        for code, value in pxe_options(asked, vendor).items():
+            area.put(code, value)
+        own = self.replies.vendor_options(tags, asked.options.get(Option.VENDOR_CLASS_IDENTIFIER))
+        parts = [(int(SubOption.BOOT_ITEM), item.to_bytes(4, "big")), *own]
+        area.put_inside(Option.VENDOR_SPECIFIC_INFORMATION, parts)
         packet = make_reply(
             asked,
             flags=asked.flags,
             ciaddr=UNSPECIFIED,
-            yiaddr=asked.ciaddr,
-            siaddr=siaddr,
-            file=service_file(service, layer),
-            options=options,
+            yiaddr=ciaddr,
+            siaddr=self.replies.service_address(service, context.local),
+            file=service_file(service, layer)[: FILE_OCTETS - 1],
+            options=area.options(),
         )
         to = arrival.source if arrival.port == BOOT_SERVER_PORT else (LIMITED_BROADCAST, CLIENT_PORT)
         return _Answer(packet, *to, arrival.port, 0, "the boot item's file")
 
     # -- the lease -------------------------------------------------------------------------------
 
-    def _lease(
-        self,
-        arrival: Arrival,
-        context: Range,
-        host: HostLine | None,
-        tags: frozenset[str],
-        pxe: int,
-        vendor: str,
-        *,
-        pinged: bool,
-    ) -> _Answer | str:
-        asked = arrival.packet
-        own = arrival.address.packed
-        chosen = asked.options.get(Option.SERVER_IDENTIFIER)
-        if asked.message_type is MessageType.REQUEST:
-            if chosen is not None and chosen != own:
-                return (
-                    self._refuse(arrival) if self.config.authoritative else "the client chose another server"
-                )
-        elif asked.message_type is not MessageType.DISCOVER:
+    def _offer(self, asked: _Asked, *, pinged: bool) -> _Answer | str:
+        packet, client, file = asked.packet, asked.client, self.file
+        if self.leases is not None:
+            return self._leased(asked, self.leases, pinged=pinged)
+        address = file.address(packet, client, asked.tags)
+        if address is None:
+            return "no dhcp-range or dhcp-host has an address for this client"
+        context = file.narrow(client, address, asked.tags)
+        if context is None:
+            return "no dhcp-range is for its address"
+        named = client.named
+        own = client.host.name if client.host is not None else ""
+        name = named.name if named.told else ""
+        if own and (named.told or not named.full or named.full.lower() == own.lower()):
+            name = own
+        reply = self._reply(asked, MessageType.OFFER, context, address, name)
+        pings = self.config.ping and not pinged and file.own_address(client) is None
+        delay = self._delay(file.tag_if(client.tags, context.range.tag), packet.mac)
+        return self._sent(asked, reply, delay=delay, pings=pings)
+
+    def _acknowledge(self, asked: _Asked) -> _Answer | str:
+        packet, client, file = asked.packet, asked.client, self.file
+        chosen = packet.options.get(Option.SERVER_IDENTIFIER, b"")
+        wanted = packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+        override = file.override(packet)
+        if len(wanted) >= 4 and len(chosen) >= 4:
+            own = {override} if override is not None else {asked.arrival.address}
+            if IPv4Address(chosen[:4]) not in own:
+                if override is not None or not self.config.authoritative:
+                    return "the client chose another server"
+                return self._refuse(asked, "wrong server-ID")
+        elif not self.config.authoritative and self.leases is None:
+            return "it knows of no lease of this client"
+        if self.leases is not None:
+            return self._leased(asked, self.leases, pinged=True)
+        address = IPv4Address(wanted[:4]) if len(wanted) >= 4 else ciaddr_of(packet)
+        context = file.narrow(client, address, asked.tags)
+        if context is None:
+            return self._refuse(asked, "wrong network")
+        own_address = client.host.address if client.host is not None else None
+        if not file.is_available(client, address, asked.tags) and own_address != address:
+            return self._refuse(asked, "address not available")
+        if len(chosen) < 4 and file.own_address(client) not in (None, address):
+            return self._refuse(asked, "static lease available")
+        if address in file.reserved_addresses and own_address != address:
+            return self._refuse(asked, "address reserved")
+        tags = file.tag_if(client.tags, context.range.tag)
+        name = self._lease_name(packet, client, tags)
+        return self._sent(asked, self._reply(asked, MessageType.ACK, context, address, name))
+
+    def _lease_name(self, packet: Packet, client: Client, tags: frozenset[str]) -> str:
+        """The name a lease gets: its line's, or the client's own, or one made of its MAC."""
+        if client.host is not None and client.host.name:
+            return client.host.name
+        nameless = any(not t or tags_match(t, tags, empty=False) for t in self.config.nameless)
+        name = "" if nameless else client.named.name
+        if not name and any(not t or tags_match(t, tags, empty=False) for t in self.config.named):
+            return packet.chaddr[: packet.hlen].hex("-")
+        return name
+
+    def _inform(self, asked: _Asked) -> _Answer | str:
+        packet, client, file = asked.packet, asked.client, self.file
+        ciaddr = ciaddr_of(packet)
+        if ciaddr == UNSPECIFIED:
+            return "the client has no address"
+        if self.leases is not None:
             return "not a message that leads to a lease"
-        leased = self.leases(arrival) if self.leases is not None else None
+        context = file.narrow(client, ciaddr, asked.tags)
+        own = client.host.name if client.host is not None else ""
+        reply = self._reply(asked, MessageType.ACK, context, UNSPECIFIED, own or client.named.name)
+        return self._sent(asked, reply)
+
+    def _reply(
+        self,
+        asked: _Asked,
+        kind: MessageType,
+        context: Context | None,
+        address: IPv4Address,
+        name: str,
+    ) -> Packet:
+        inform = asked.packet.message_type is MessageType.INFORM
+        time = None
+        if context is not None and not inform:
+            time = self.file.lease_time(asked.packet, asked.client, context)
+        answer = LeaseAnswer(
+            kind=kind,
+            client=asked.client,
+            context=context,
+            yiaddr=address,
+            server_id=self.file.override(asked.packet) or asked.arrival.address,
+            lease_time=time,
+            hostname=name,
+            pxe=asked.pxe,
+            vendor=asked.vendor,
+        )
+        return self.replies.lease_packet(asked.packet, answer)
+
+    def _leased(self, asked: _Asked, leases: Leases, *, pinged: bool) -> _Answer | str:
+        """What the inventory leases, and its configuration says nothing of."""
+        leased = leases(asked.arrival)
         if isinstance(leased, NoLease):
             return leased.why
-        address = host.address if host is not None and host.address is not None else None
-        if leased is not None:
-            address = leased.yiaddr
-        if address is None:
-            if context.mode == "static":
-                return "no dhcp-host has an address for this client"
-            if not tags_match(context.filter, tags):
-                return "its dhcp-range is for other tags"
-            address = context.start
-        if context.tag:
-            tags = self._tag_if(tags | {context.tag})
-        discover = asked.message_type is MessageType.DISCOVER
-        if leased is not None:
-            packet = leased_packet(arrival, context, leased)
-        else:
-            packet = self.replies.lease_packet(arrival, context, address, tags, pxe, vendor)
-        broadcast = asked.broadcast or any(tags_match(t, tags) for t in self.config.broadcasts)
-        if broadcast and not asked.broadcast:
-            packet = replace(packet, flags=packet.flags | BROADCAST_FLAG)
-        to = relay_or(asked, (LIMITED_BROADCAST if broadcast else address, CLIENT_PORT))
-        delay = self._delay(tags, asked.mac) if discover else 0
-        reserved = leased.reserved if leased is not None else host is not None and host.address is not None
-        pings = discover and self.config.ping and not pinged and not reserved
-        return _Answer(packet, *to, DHCP_PORT, delay, _why("", delay), pings)
+        discover = asked.packet.message_type is MessageType.DISCOVER
+        packet = leased_packet(asked.arrival, asked.client.contexts[0].range, leased)
+        delay = self._delay(asked.tags, asked.packet.mac) if discover else 0
+        pings = discover and self.config.ping and not pinged and not leased.reserved
+        return self._sent(asked, packet, delay=delay, pings=pings)
 
-    def _refuse(self, arrival: Arrival) -> _Answer:
-        """An authoritative dnsmasq answers a REQUEST for another server with DHCPNAK ("wrong server-ID")."""
-        asked = arrival.packet
-        options: dict[int, bytes] = {
-            Option.DHCP_MESSAGE_TYPE: bytes((MessageType.NAK,)),
-            Option.SERVER_IDENTIFIER: arrival.address.packed,
-            Option.MESSAGE: b"wrong server-ID",
-        }
-        packet = make_reply(asked, flags=asked.flags | BROADCAST_FLAG, options=options)
-        to = relay_or(asked, (LIMITED_BROADCAST, CLIENT_PORT))
-        return _Answer(packet, *to, DHCP_PORT, 0, "the client chose another server")
+    @staticmethod
+    def _sent(asked: _Asked, packet: Packet, *, delay: int = 0, pings: bool = False) -> _Answer:
+        """Where a reply goes (dhcp_packet of dhcp.c)."""
+        to = LIMITED_BROADCAST if packet.broadcast else packet.yiaddr
+        if packet.ciaddr != UNSPECIFIED:
+            to = packet.ciaddr
+        address, port = relay_or(asked.packet, (to, CLIENT_PORT))
+        return _Answer(packet, address, port, DHCP_PORT, delay, _why("", delay), pings)
+
+    def _refuse(self, asked: _Asked, message: str) -> _Answer:
+        """DHCPNAK."""
+        packet = asked.packet
+        ciaddr, flags = ciaddr_of(packet), packet.flags
+        context = asked.client.contexts[0]
+        if packet.giaddr != UNSPECIFIED or ciaddr == UNSPECIFIED or context.holds(ciaddr):
+            flags, ciaddr = flags | BROADCAST_FLAG, UNSPECIFIED
+        area = Area(packet)
+        area.put(Option.DHCP_MESSAGE_TYPE, bytes((MessageType.NAK,)))
+        server_id = self.file.override(packet) or asked.arrival.address
+        area.put(Option.SERVER_IDENTIFIER, server_id.packed)
+        area.put(Option.MESSAGE, message.encode() + (b"\0" if asked.client.named.ended else b""))
+        reply = make_reply(packet, flags=flags, ciaddr=ciaddr, options=area.options())
+        return self._sent(asked, reply)._replace(why=message)
 
 
 def _wait(phase: float, received: float, begun: float, seconds: int) -> tuple[float, int]:
@@ -462,34 +521,6 @@ def _boot_item(packet: Packet) -> int | None:
     vendor = packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
     value = decode_suboptions(vendor).get(SubOption.BOOT_ITEM, b"") if vendor else b""
     return int.from_bytes(value[:4], "big") if len(value) >= 4 else None
-
-
-def _fits(pattern: str, mac: str) -> bool:
-    parts = pattern.split("-", 1)[-1].split(":")
-    return all(
-        p == "*" or int(p, 16) == int(octet, 16) for p, octet in zip(parts, mac.split(":"), strict=False)
-    )
-
-
-def _tag_applies(match: MatchLine, packet: Packet) -> bool:
-    options = packet.options
-    if match.kind == "mac":
-        return _fits(match.pattern, format_mac(packet.mac))
-    if match.kind == "vendorclass":
-        return match.value in options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
-    if match.kind == "userclass":
-        return match.value in options.get(Option.USER_CLASS, b"")
-    value = options.get(match.code)
-    if value is None or len(match.value) > len(value):
-        return False
-    if not match.value:
-        return True
-    # match_bytes: texts at any place, other values at multiples of their length.
-    step = 1 if match.text else len(match.value)
-    return any(
-        value[i : i + len(match.value)] == match.value
-        for i in range(0, len(value) - len(match.value) + 1, step)
-    )
 
 
 def _why(what: str, delay: int) -> str:

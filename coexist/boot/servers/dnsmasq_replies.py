@@ -5,26 +5,66 @@ Function names in the comments are dnsmasq's; packets were looked at with Debian
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
+from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
 from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival
-from coexist.boot.servers.dnsmasq_conf import BootLine, DnsmasqConfig, OptionLine, Range, Service
-from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
+from coexist.boot.servers.dnsmasq_area import Area
+from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Range, Service, network_of
+from coexist.languages.dnsmasq.options import Kind, OptionLine
+from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption
 
 FIRST_EFI = 6
 """Architectures from here on are sent to port 4011 (rfc2131.c, "Redirect EFI clients")."""
 
+FOREVER = 0xFFFFFFFF
+_SIADDR = 255
+_CLIENT_FQDN = 81
+_SUBNET_SELECTION = 118
+_VENDOR_IDENTIFYING = 125
+# Sent by other means, or never (do_options, "prohibit some used-internally options").
+_NEVER = frozenset({0, 52, 57, 58, 59, _CLIENT_FQDN, _SIADDR})
+# "dhcp-option=<code>" without a value switches these off instead of sending an empty one.
+_SWITCHED_OFF = frozenset({1, 3, 6, 12, 15, 28})
+_MOST_OF_A_MENU = 253
+_MOST_OF_AN_ENTERPRISE = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a lease's packet is made of: whom it is for, and what is told. ``context`` None: the client's subnet has
+    no range (DHCPINFORM). ``lease_time`` None is not told. ``pxe``: the architecture of a PXE client, or -1.
+    """
+
+    kind: MessageType
+    client: Client
+    context: Context | None
+    yiaddr: IPv4Address
+    server_id: IPv4Address
+    lease_time: int | None
+    hostname: str
+    pxe: int
+    vendor: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsmasqReplies:
     """What one configuration puts into packets. ``hosts``: addresses of names it would resolve."""
 
-    config: DnsmasqConfig
+    file: DnsmasqFile
     hosts: dict[str, IPv4Address] = field(default_factory=dict, hash=False)
+
+    @property
+    def config(self) -> DnsmasqConfig:
+        """The configuration."""
+        return self.file.config
+
+    # -- boot services ---------------------------------------------------------------------------
 
     def services(self, pxe: int, tags: frozenset[str]) -> list[Service]:
         """The pxe-service lines for an architecture whose tags are set."""
@@ -32,222 +72,298 @@ class DnsmasqReplies:
 
     def only_service(self, pxe: int, tags: frozenset[str]) -> Service | None:
         """pxe_uefi_workaround."""
-        named = [s for s in self.services(pxe, tags) if s.basename]
+        named = [s for s in self.services(pxe, tags) if s.basename] if pxe >= FIRST_EFI else []
         return named[0] if len(named) == 1 else None
+
+    def address_of(self, name: str) -> IPv4Address:
+        """a_record_from_hosts: 0.0.0.0 for a name that no hosts file has."""
+        return self.hosts.get(name, UNSPECIFIED)
 
     def service_address(self, service: Service, own: IPv4Address) -> IPv4Address:
         """Which server has a service's file: the named one, the given one, or this."""
-        if service.host:
-            return self.hosts.get(service.host, UNSPECIFIED)
-        return service.server or own
+        return self.address_of(service.host) if service.host else service.server or own
 
-    def menu(self, pxe: int, tags: frozenset[str], own: IPv4Address) -> bytes:
-        """pxe_opts: discovery control, prompt, boot servers, menu."""
+    def boot(self, tags: frozenset[str]) -> BootLine | None:
+        """The dhcp-boot line for clients with these tags."""
+        return self.file.boot(tags)
+
+    def boot_address(self, boot: BootLine, otherwise: IPv4Address) -> IPv4Address:
+        """The siaddr a dhcp-boot line gives."""
+        if boot.address is not None and boot.address != UNSPECIFIED:
+            return boot.address
+        return self.address_of(boot.host) if boot.host else otherwise
+
+    def menu(
+        self, pxe: int, tags: frozenset[str], own: IPv4Address, vendor_options: Sequence[tuple[int, bytes]]
+    ) -> list[tuple[int, bytes]]:
+        """pxe_opts: discovery control, prompt, boot servers and menu before the file's own sub-options."""
         services = self.services(pxe, tags)
         menu, servers, control = b"", b"", 3
         for service in services:
-            text = service.menu.encode()
+            text = service.menu.encode("utf-8", "surrogateescape")
+            if len(menu) + len(text) + 3 >= _MOST_OF_A_MENU:
+                return list(vendor_options)
             menu += service.type.to_bytes(2, "big") + bytes((len(text),)) + text
-            if service.basename:
-                server = own
-            elif service.host:
-                server = self.hosts.get(service.host, UNSPECIFIED)
-            else:
-                server = service.server or UNSPECIFIED
-            if server != UNSPECIFIED:
+            server = own if service.basename else self.address_of(service.host) if service.host else service.server
+            if server is not None and server != UNSPECIFIED:
+                if len(servers) + 7 >= _MOST_OF_A_MENU:
+                    return list(vendor_options)
                 servers += service.type.to_bytes(2, "big") + b"\1" + server.packed
             elif service.type:
                 control = 2
-        if not services:
-            control = 8
-        made_up = b"" if self._has_prompt() else bytes((255 if len(services) > 1 else 0,)) + b"PXE"
-        value = bytes((SubOption.DISCOVERY_CONTROL, 1, control))
-        for code, octets in (
-            (SubOption.MENU_PROMPT, made_up),
-            (SubOption.BOOT_SERVERS, servers),
-            (SubOption.BOOT_MENU, menu),
-        ):
-            if octets:
-                value += bytes((code, len(octets))) + octets
-        return value + self.own_vendor_options(tags, "PXEClient") + b"\xff"
-
-    def _has_prompt(self) -> bool:
-        """Whether any line, for whatever tags and vendor class, sets the prompt (pxe_opts)."""
-        return bool(self.config.prompts) or any(
-            line.vendor is not None and line.code == SubOption.MENU_PROMPT for line in self.config.options
+        made_up = bytes((255 if len(services) > 1 else 0,)) + b"PXE"
+        if any(code == SubOption.MENU_PROMPT for code, _ in vendor_options):
+            made_up = b""
+        found = (
+            (int(SubOption.DISCOVERY_CONTROL), bytes((control if services else 8,))),
+            (int(SubOption.MENU_PROMPT), made_up),
+            (int(SubOption.BOOT_SERVERS), servers),
+            (int(SubOption.BOOT_MENU), menu),
         )
+        return [(code, octets) for code, octets in found if octets] + list(vendor_options)
 
-    def lease_packet(
-        self,
-        arrival: Arrival,
-        context: Range,
-        address: IPv4Address,
-        tags: frozenset[str],
-        pxe: int,
-        vendor: str,
-    ) -> Packet:
-        """do_options."""
-        asked = arrival.packet
-        requested = asked.options.get(Option.PARAMETER_REQUEST_LIST)
-        asks = frozenset(requested or b"")
-        answer = MessageType.OFFER if asked.message_type is MessageType.DISCOVER else MessageType.ACK
-        options: dict[int, bytes] = {
-            Option.DHCP_MESSAGE_TYPE: bytes((answer,)),
-            Option.SERVER_IDENTIFIER: arrival.address.packed,
-            Option.IP_ADDRESS_LEASE_TIME: context.lease_time.to_bytes(4, "big"),
-        }
-        declared = self._declared(tags)
-        siaddr, sname, file = self._boot_fields(options, declared, tags, asks, arrival.address)
-        if context.lease_time != 0xFFFFFFFF:
-            options[Option.RENEWAL_TIME] = (context.lease_time // 2).to_bytes(4, "big")
-            options[Option.REBINDING_TIME] = (context.lease_time * 7 // 8).to_bytes(4, "big")
-        network = network_of(context)
-        if Option.SUBNET_MASK not in declared:
-            options[Option.SUBNET_MASK] = network.netmask.packed
-        if Option.BROADCAST_ADDRESS not in declared:
-            options[Option.BROADCAST_ADDRESS] = (context.broadcast or network.broadcast_address).packed
-        if Option.ROUTER in asks and Option.ROUTER not in declared:
-            options[Option.ROUTER] = (asked.giaddr if asked.giaddr != UNSPECIFIED else arrival.address).packed
-        if (
-            self.config.dns
-            and Option.DOMAIN_NAME_SERVER in asks
-            and Option.DOMAIN_NAME_SERVER not in declared
-        ):
-            options[Option.DOMAIN_NAME_SERVER] = arrival.address.packed
-        self._declared_options(options, declared, asks, pxe, done_file=bool(file), done_sname=bool(sname))
-        self._encapsulated_options(options, asked, tags, asks, pxe, vendor, arrival.address)
-        if Option.RELAY_AGENT_INFORMATION in asked.options:
-            options[Option.RELAY_AGENT_INFORMATION] = asked.options[Option.RELAY_AGENT_INFORMATION]
-        return make_reply(
-            asked, flags=asked.flags, yiaddr=address, siaddr=siaddr, file=file, sname=sname, options=options
-        )
-
-    def _declared(self, tags: frozenset[str]) -> dict[int, OptionLine]:
-        """option_filter: of several lines for a code a tagged one wins, then the last; last line first."""
-        lines = [o for o in reversed(self.config.options) if o.vendor is None and o.encapsulated is None]
-        tagged = {o.code: o for o in reversed(lines) if o.tags and tags_match(o.tags, tags)}
-        plain = {o.code: o for o in reversed(lines) if not o.tags}
-        chosen = {**plain, **tagged}
-        return {o.code: chosen[o.code] for o in lines if chosen.get(o.code) is o}
-
-    def boot(self, tags: frozenset[str]) -> BootLine | None:
-        """find_boot: a tagged line that fits, then one without tags; the last of the file first."""
-        lines = tuple(reversed(self.config.boots))
-        found = next((b for b in lines if tags_match(b.tags, tags, empty=False)), None)
-        return found or next((b for b in lines if tags_match(b.tags, tags)), None)
-
-    def _boot_fields(
-        self,
-        options: dict[int, bytes],
-        declared: dict[int, OptionLine],
-        tags: frozenset[str],
-        asks: frozenset[int],
-        own: IPv4Address,
-    ) -> tuple[IPv4Address, bytes, bytes]:
-        """siaddr, sname and file; options 66 and 67 instead of the fields for a client that asks for them."""
-        boot = self.boot(tags)
-        siaddr, sname, file = own, b"", b""
-        if boot is not None:
-            if boot.sname:
-                if self.config.override and Option.TFTP_SERVER_NAME in asks:
-                    options[Option.TFTP_SERVER_NAME] = boot.sname.encode() + b"\0"
-                else:
-                    sname = boot.sname.encode()
-            if boot.file:
-                if self.config.override and Option.BOOTFILE_NAME in asks:
-                    options[Option.BOOTFILE_NAME] = boot.file.encode() + b"\0"
-                else:
-                    file = boot.file.encode()
-            siaddr = boot.address or self.hosts.get(boot.host) or own
-            return siaddr, sname, file
-        for code in (Option.BOOTFILE_NAME, Option.TFTP_SERVER_NAME):
-            line = declared.get(code)
-            if line is not None and code not in asks and not line.force:
-                if code == Option.BOOTFILE_NAME:
-                    file = line.value
-                else:
-                    sname = line.value
-        if 255 in declared and len(declared[255].value) == 4:
-            siaddr = IPv4Address(declared[255].value)
-        return siaddr, sname, file
-
-    @staticmethod
-    def _declared_options(
-        options: dict[int, bytes],
-        declared: dict[int, OptionLine],
-        asks: frozenset[int],
-        pxe: int,
-        *,
-        done_file: bool,
-        done_sname: bool,
-    ) -> None:
-        for code, line in declared.items():
-            if not line.force and code not in asks:
-                continue
-            if (
-                code in (0, 52, 57, 58, 59, 81, 255)
-                or (code == 67 and done_file)
-                or (code == 66 and done_sname)
-            ):
-                continue
-            if not line.value and code in (1, 3, 6, 12, 15, 28):
-                continue
-            if pxe != -1 and code == Option.VENDOR_CLASS_IDENTIFIER:
-                continue
-            nul = b"\0" if code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME) else b""
-            # A code that dhcp-boot put there stays beside this one on the wire; clients read the first.
-            options.setdefault(code, line.value + nul)
-
-    def _encapsulated_options(
-        self,
-        options: dict[int, bytes],
-        asked: Packet,
-        tags: frozenset[str],
-        asks: frozenset[int],
-        pxe: int,
-        vendor: str,
-        own: IPv4Address,
-    ) -> None:
-        outers: dict[int, bytes] = {}
-        for line in self.config.options:
-            outer = line.encapsulated
-            if outer is not None and (line.force or outer in asks) and tags_match(line.tags, tags):
-                outers[outer] = outers.get(outer, b"") + bytes((line.code, len(line.value))) + line.value
-        # do_encap_opts ends each of them (2.90, packets).
-        options.update({outer: value + b"\xff" for outer, value in outers.items()})
-        vendor_class = asked.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
-        encapsulated = b""
-        if pxe != -1:
-            options.update(pxe_options(asked, vendor))
-            if self.only_service(pxe, tags) is None or pxe < FIRST_EFI:
-                encapsulated = self.menu(pxe, tags, own)
-        if not encapsulated:
-            own_options = self.own_vendor_options(tags, vendor_class.decode("latin-1"))
-            encapsulated = own_options + b"\xff" if own_options else b""
-        forced = any(o.vendor is not None and o.force for o in self.config.options)
-        if not encapsulated or not (forced or Option.VENDOR_SPECIFIC_INFORMATION in asks):
-            return
-        options[Option.VENDOR_SPECIFIC_INFORMATION] = encapsulated
-        if pxe == -1 and vendor_class and Option.VENDOR_CLASS_IDENTIFIER not in options:
-            options[Option.VENDOR_CLASS_IDENTIFIER] = vendor_class
-
-    def own_vendor_options(self, tags: frozenset[str], vendor_class: str) -> bytes:
-        """The sub-options of ``dhcp-option=vendor:``; the class matches anywhere in the client's.
-
-        A ``pxe-prompt`` is one of them, for PXE clients (option.c); the last line of the file comes first.
-        """
+    def vendor_options(
+        self, tags: frozenset[str], vendor_class: bytes | None, *, ended: bool = False
+    ) -> list[tuple[int, bytes]]:
+        """match_vendor_opts, prune_vendor_opts: the sub-options of ``dhcp-option=vendor:``; the class matches
+        anywhere in the client's. A ``pxe-prompt`` is one of them; the last line of the file comes first."""
+        if vendor_class is None:
+            return []
         lines = [
-            (o.line, o.code, o.value)
+            (o.line, o.code, _value(o, ended=ended))
             for o in self.config.options
-            if o.vendor is not None and o.vendor in vendor_class and tags_match(o.tags, tags)
+            if o.vendor is not None and o.vendor.encode() in vendor_class and tags_match(o.tags, tags)
         ]
+        is_pxe = any(v.encode() in vendor_class for v in self.config.pxe_vendors)
         lines += [
-            (p.line, int(SubOption.MENU_PROMPT), bytes((p.timeout & 255,)) + p.text.encode())
+            (
+                p.line,
+                int(SubOption.MENU_PROMPT),
+                bytes((p.timeout & 255,)) + p.text.encode("utf-8", "surrogateescape"),
+            )
             for p in self.config.prompts
-            if "PXEClient" in vendor_class and tags_match(p.tags, tags)
+            if is_pxe and tags_match(p.tags, tags)
         ]
-        lines.sort(reverse=True)
-        return b"".join(bytes((code, len(value))) + value for _, code, value in lines)
+        return [(code, value) for _, code, value in sorted(lines, key=lambda line: line[0], reverse=True)]
+
+    # -- leases ----------------------------------------------------------------------------------
+
+    def lease_packet(self, asked: Packet, answer: Answer) -> Packet:
+        """A reply with do_options."""
+        area = Area(asked)
+        area.put(Option.DHCP_MESSAGE_TYPE, bytes((answer.kind,)))
+        area.put(Option.SERVER_IDENTIFIER, answer.server_id.packed)
+        if answer.lease_time is not None:
+            area.put(Option.IP_ADDRESS_LEASE_TIME, answer.lease_time.to_bytes(4, "big"))
+        siaddr, broadcast = _Telling(self, asked, answer, area).tell()
+        return make_reply(
+            asked,
+            flags=asked.flags | (BROADCAST_FLAG if broadcast else 0),
+            ciaddr=ciaddr_of(asked),
+            yiaddr=answer.yiaddr,
+            siaddr=siaddr,
+            file=b"" if area.overload & 1 else area.file,
+            sname=b"" if area.overload & 2 else area.sname,
+            options=area.options(),
+        )
+
+
+class _Telling:
+    """do_options for one reply."""
+
+    def __init__(self, replies: DnsmasqReplies, asked: Packet, answer: Answer, area: Area) -> None:
+        self.replies, self.asked, self.answer, self.area = replies, asked, answer, area
+        self.file, self.config = replies.file, replies.config
+        self.tags = answer.client.tags
+        context = answer.context
+        self.context = context
+        self.tag_if = self.file.tag_if(self.tags, context.range.tag if context else None)
+        self.declared = self.file.options(self.tags, context)
+        self.ended = answer.client.named.ended
+        requested = asked.options.get(Option.PARAMETER_REQUEST_LIST)
+        self.requested = None if requested is None else frozenset(requested.partition(b"\xff")[0])
+        self.local = context.local if context else UNSPECIFIED
+
+    def asks(self, code: int) -> bool:
+        """in_list: a client without a list asks for everything."""
+        return self.requested is None or code in self.requested
+
+    def tell(self) -> tuple[IPv4Address, bool]:
+        """Fill the area; siaddr, and whether it must be broadcast."""
+        broadcast = any(not tags or tags_match(tags, self.tags) for tags in self.config.broadcasts)
+        done, siaddr = self._boot()
+        subnet = self.file.subnet_asked(self.asked)
+        if subnet is not None:
+            self.area.put(_SUBNET_SELECTION, subnet.packed)
+        self._times()
+        self._defaults()
+        vendor_class, is_told = self._declared(done)
+        self._encapsulated()
+        self._vendor(vendor_class, is_told)
+        return siaddr, broadcast
+
+    def _boot(self) -> tuple[frozenset[int], IPv4Address]:
+        """siaddr, sname and file, or options 66 and 67 for a client that asks for them; which of the two are told
+        by their fields instead of their options."""
+        boot = self.replies.boot(self.tag_if)
+        siaddr, done = self.local, frozenset[int]()
+        fields = {67: b"", 66: b""}
+        if boot is not None:
+            for code, text in ((66, boot.sname), (67, boot.file)):
+                if not text:
+                    continue
+                octets = text.encode("utf-8", "surrogateescape")
+                if self.config.override and self.requested is not None and code in self.requested:
+                    self.area.put(code, octets + b"\0")
+                else:
+                    fields[code] = octets
+            siaddr = self.replies.boot_address(boot, siaddr)
+        else:
+            for code in (67, 66):
+                line = self.declared.get(code)
+                listed = self.requested is not None and code in self.requested
+                if line is not None and not line.force and not listed:
+                    fields[code] = line.value.partition(b"\0")[0]
+                    done |= {code}
+            line = self.declared.get(_SIADDR)
+            if line is not None and len(line.value) >= 4:
+                siaddr = IPv4Address(line.value[:4])
+        free = self.requested is not None and self.config.override
+        self.area.set_fields(fields[67], fields[66], overload=free)
+        return done, siaddr
+
+    def _times(self) -> None:
+        """Renewal and rebinding; declared ones count if they are shorter than the lease."""
+        time = self.answer.lease_time
+        if time is None or time == FOREVER:
+            return
+        renewal = self._declared_time(58, time, time // 2)
+        rebinding = self._declared_time(59, time, (time * 7 & FOREVER) // 8)
+        if rebinding <= renewal:
+            renewal = rebinding - 1
+        self.area.put(Option.RENEWAL_TIME, renewal.to_bytes(4, "big"))
+        self.area.put(Option.REBINDING_TIME, rebinding.to_bytes(4, "big"))
+
+    def _declared_time(self, code: int, time: int, otherwise: int) -> int:
+        line = self.declared.get(code)
+        value = int.from_bytes(line.value[:4], "big") if line is not None and len(line.value) >= 4 else 0
+        return value if 2 < value < time else otherwise
+
+    def _defaults(self) -> None:
+        """What it tells by itself where no line says otherwise."""
+        context, put = self.context, self.area.put
+        if context is not None:
+            if 1 not in self.declared:
+                put(Option.SUBNET_MASK, context.netmask.packed)
+            if 28 not in self.declared:
+                put(Option.BROADCAST_ADDRESS, context.broadcast.packed)
+            if context.router != UNSPECIFIED and self.asks(3) and 3 not in self.declared:
+                put(Option.ROUTER, context.router.packed)
+            if self.config.dns and self.asks(6) and 6 not in self.declared:
+                put(Option.DOMAIN_NAME_SERVER, context.local.packed)
+        address = self.answer.yiaddr if self.answer.yiaddr != UNSPECIFIED else self.asked.ciaddr
+        domain = self.file.domain(address)
+        if domain and self.asks(15) and 15 not in self.declared:
+            put(Option.DOMAIN_NAME, self._text(domain))
+        hostname = self.answer.hostname
+        if hostname:
+            if self.asks(12) and 12 not in self.declared:
+                put(Option.HOST_NAME, self._text(hostname))
+            if self.answer.client.named.told:
+                put(_CLIENT_FQDN, self._fqdn(hostname, domain))
+
+    def _text(self, text: str) -> bytes:
+        return text.encode("utf-8", "surrogateescape") + (b"\0" if self.ended else b"")
+
+    def _fqdn(self, hostname: str, domain: str) -> bytes:
+        flags = self.answer.client.named.flags & 15
+        name = bytes((flags, 255, 255))
+        if flags & 4:
+            labels = [hostname, *([*domain.split(".")] if domain else [])]
+            name += b"".join(bytes((len(label),)) + label.encode() for label in labels)
+            return name + (b"\0" if domain else b"")
+        return name + self._text(hostname + (f".{domain}" if domain else ""))
+
+    def _declared(self, done: frozenset[int]) -> tuple[bytes | None, bool]:
+        """The options of the file. The vendor class that its sub-options go by, and whether it was told."""
+        vendor_class = self.asked.options.get(Option.VENDOR_CLASS_IDENTIFIER)
+        is_told = False
+        for code, line in self.declared.items():
+            if (not line.force and not self.asks(code)) or code in _NEVER or code in done:
+                continue
+            if not line.value and code in _SWITCHED_OFF:
+                continue
+            if self.answer.pxe != -1 and code == Option.VENDOR_CLASS_IDENTIFIER:
+                continue
+            ended = self.ended or code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME)
+            value = _value(line, ended=ended, own=self.local if self.context else None)
+            if self.area.put(code, value) and code == Option.VENDOR_CLASS_IDENTIFIER:
+                vendor_class, is_told = value, True
+        return vendor_class, is_told
+
+    def _encapsulated(self) -> None:
+        """The sub-options of other options, grouped by these; the last line of the file first."""
+        lines = [o for o in reversed(self.config.options) if o.encapsulated is not None or o.enterprise is not None]
+        done: set[tuple[int | None, int | None]] = set()
+        for line in lines:
+            outer = (line.encapsulated, line.enterprise)
+            if outer in done:
+                continue
+            done.add(outer)
+            code = line.encapsulated if line.encapsulated is not None else _VENDOR_IDENTIFYING
+            found = [
+                o
+                for o in lines
+                if (o.encapsulated, o.enterprise) == outer
+                and tags_match(o.tags, self.tag_if)
+                and (o.force or self.asks(code))
+            ]
+            if not found:
+                continue
+            if line.enterprise is None:
+                self.area.put_inside(code, [(o.code, _value(o, ended=self.ended)) for o in found])
+                continue
+            inner = b"".join(bytes((o.code & 255, len(o.value))) + o.value for o in found)
+            if len(inner) <= _MOST_OF_AN_ENTERPRISE:
+                self.area.put(code, line.enterprise.to_bytes(4, "big") + bytes((len(inner),)) + inner)
+
+    def _vendor(self, vendor_class: bytes | None, is_told: bool) -> None:
+        """Options 60, 97 and 43 for a PXE client; the file's vendor options for any."""
+        answer, tags = self.answer, self.tag_if
+        parts = self.replies.vendor_options(tags, vendor_class, ended=self.ended)
+        is_pxe = self.context is not None and answer.pxe != -1
+        if is_pxe:
+            for code, value in pxe_options(self.asked, answer.vendor).items():
+                self.area.put(code, value)
+            if self.replies.only_service(answer.pxe, tags) is None:
+                parts = self.replies.menu(answer.pxe, tags, self.local, parts)
+        forced = any(
+            o.force and tags_match(o.tags, tags) and o.vendor.encode() in (vendor_class or b"")
+            for o in self.config.options
+            if o.vendor is not None and vendor_class is not None
+        )
+        if not forced and not self.asks(Option.VENDOR_SPECIFIC_INFORMATION):
+            return
+        own_class = self.asked.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+        if (
+            self.area.put_inside(Option.VENDOR_SPECIFIC_INFORMATION, parts)
+            and answer.pxe == -1
+            and not is_told
+            and own_class
+        ):
+            self.area.put(Option.VENDOR_CLASS_IDENTIFIER, own_class)
+
+
+def _value(line: OptionLine, *, ended: bool, own: IPv4Address | None = None) -> bytes:
+    """do_opt: a text with its NUL, addresses with the server's own in the place of 0.0.0.0."""
+    if line.kind is Kind.TEXT and ended and len(line.value) != 255:
+        return line.value + b"\0"
+    if line.kind is Kind.ADDRESSES and own is not None:
+        return b"".join(
+            own.packed if line.value[i : i + 4] == bytes(4) else line.value[i : i + 4]
+            for i in range(0, len(line.value), 4)
+        )
+    return line.value
 
 
 def leased_packet(arrival: Arrival, context: Range, lease: Lease) -> Packet:
@@ -292,6 +408,9 @@ def make_reply(
     """A reply with the header fields of what was asked (clear_packet)."""
     return Packet(
         op=BOOTREPLY,
+        htype=asked.htype,
+        hlen=asked.hlen,
+        hops=asked.hops,
         xid=asked.xid,
         secs=asked.secs,
         flags=flags,
@@ -319,15 +438,3 @@ def service_file(service: Service, layer: int = 0) -> bytes:
     """The file of a service; a name without a dot gets its layer behind it."""
     name = service.basename
     return (name if "." in name else f"{name}.{layer}").encode()
-
-
-def network_of(context: Range) -> IPv4Network:
-    """The subnet of a range."""
-    return IPv4Network((int(context.start), str(context.netmask or "255.255.255.0")), strict=False)
-
-
-def tags_match(tags: tuple[str, ...], pool: frozenset[str], *, empty: bool = True) -> bool:
-    """match_netid: all of them, those with ``!`` absent; ``empty``: what no tags at all mean."""
-    if not tags:
-        return empty
-    return all((t[1:] not in pool) if t.startswith("!") else t in pool for t in tags)

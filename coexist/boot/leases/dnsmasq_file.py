@@ -1,0 +1,446 @@
+"""What a dnsmasq.conf leases to a client, as dnsmasq 2.90 finds it (``src/rfc2131.c``, ``src/dhcp-common.c``).
+
+Function names in the comments are dnsmasq's. A list that the daemon builds is searched from its last line.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+
+from coexist.boot.leases.dnsmasq_clients import Hardware, NamedClient, agent_part, name_of, tag_applies, user_class_of
+from coexist.boot.responder import Arrival
+from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine, Range
+from coexist.languages.dnsmasq.options import OptionLine
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.options import MessageType, Option
+
+_LINK_SELECTION = 5
+_SERVER_IDENTIFIER_OVERRIDE = 11
+_SUBNET_SELECTION = 118
+_CLASS_C = IPv4Network("192.0.0.0/3")
+_CLASSES = (
+    (IPv4Network("0.0.0.0/1"), IPv4Address("255.0.0.0")),
+    (IPv4Network("128.0.0.0/2"), IPv4Address("255.255.0.0")),
+    (_CLASS_C, IPv4Address("255.255.255.0")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A range as it counts for one packet. ``router`` is the relay, or the server itself; 0.0.0.0 if unknown."""
+
+    range: Range
+    netmask: IPv4Address
+    local: IPv4Address
+    router: IPv4Address
+
+    @property
+    def broadcast(self) -> IPv4Address:
+        """The broadcast address it tells."""
+        if self.range.broadcast is not None:
+            return self.range.broadcast
+        return IPv4Address(int(self.range.start) | (int(self.netmask) ^ 0xFFFFFFFF))
+
+    def holds(self, address: IPv4Address) -> bool:
+        """Whether an address is of its subnet."""
+        mask = int(self.netmask)
+        return mask != 0 and int(address) & mask == int(self.range.start) & mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """What is known of a client before it is answered. ``tags``: those set before any tag-if."""
+
+    contexts: tuple[Context, ...]
+    host: HostLine | None
+    tags: frozenset[str]
+    named: NamedClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsmasqFile:
+    """One configuration, asked about clients.
+
+    ``interface``: the tag the network card sets; ``networks``: the subnets of its network cards, of which a
+    range without a netmask has its own (/24 is assumed where they are not told).
+    """
+
+    config: DnsmasqConfig
+    interface: str = "eth0"
+    networks: tuple[IPv4Network, ...] = ()
+
+    # -- where the packet comes from -------------------------------------------------------------
+
+    def contexts(self, arrival: Arrival) -> tuple[Context, ...]:
+        """The ranges that count for a packet, in the order of the file (dhcp_reply, complete_context)."""
+        packet = arrival.packet
+        own = [c for r in self.config.ranges if (c := self._own_context(r, arrival)) is not None]
+        asked = self.subnet_asked(packet)
+        ciaddr = ciaddr_of(packet)
+        if asked is None and packet.giaddr == UNSPECIFIED and ciaddr == UNSPECIFIED:
+            return tuple(own)
+        forced = asked is not None or packet.giaddr != UNSPECIFIED
+        address = asked or (packet.giaddr if packet.giaddr != UNSPECIFIED else ciaddr)
+        if not forced and any(c.holds(address) for c in own):
+            return tuple(own)
+        away = tuple(
+            c for r in self.config.ranges if (c := self._away_context(r, arrival, address, own)) is not None
+        )
+        return away if away or forced else tuple(own)
+
+    @staticmethod
+    def subnet_asked(packet: Packet) -> IPv4Address | None:
+        """The subnet that a relay or the client selects (RFC 3527, RFC 3011)."""
+        link = agent_part(packet, _LINK_SELECTION)
+        if len(link) >= 4:
+            return IPv4Address(link[:4])
+        selected = packet.options.get(_SUBNET_SELECTION, b"")
+        return IPv4Address(selected[:4]) if len(selected) >= 4 else None
+
+    def _own_context(self, item: Range, arrival: Arrival) -> Context | None:
+        """A range of the subnet the packet came in by."""
+        netmask = self._netmask(item, arrival)
+        if netmask is None:
+            return None
+        context = Context(range=item, netmask=netmask, local=arrival.address, router=arrival.address)
+        if context.holds(arrival.address) and context.holds(item.last):
+            return context
+        for share in self.config.shares:
+            if share.match != arrival.address and share.interface != self.interface:
+                continue
+            if context.holds(share.address) and context.holds(item.last):
+                return Context(range=item, netmask=netmask, local=arrival.address, router=UNSPECIFIED)
+        return None
+
+    def _away_context(
+        self, item: Range, arrival: Arrival, address: IPv4Address, own: Sequence[Context]
+    ) -> Context | None:
+        """A range of another subnet than the packet came in by."""
+        giaddr = arrival.packet.giaddr
+        netmask = self._netmask(item, arrival) or _class_netmask(item)
+        if netmask is None:
+            return None
+        # What the network card's own subnets were told stays with them.
+        router = next((c.router for c in own if c.range is item), giaddr)
+        context = Context(range=item, netmask=netmask, local=arrival.address, router=router)
+        for share in self.config.shares if giaddr != UNSPECIFIED else ():
+            if share.match == giaddr and context.holds(share.address) and context.holds(item.last):
+                return Context(range=item, netmask=netmask, local=arrival.address, router=UNSPECIFIED)
+        return context if context.holds(address) and context.holds(item.last) else None
+
+    def _netmask(self, item: Range, arrival: Arrival) -> IPv4Address | None:
+        """guess_range_netmask."""
+        if item.netmask is not None:
+            return item.netmask
+        networks = self.networks or (IPv4Network((int(arrival.address), 24), strict=False),)
+        return next((n.netmask for n in networks if item.start in n or item.last in n), None)
+
+    # -- who asks --------------------------------------------------------------------------------
+
+    def client(self, arrival: Arrival, contexts: tuple[Context, ...]) -> Client:
+        """The client's host line and tags. ``contexts``: those of the packet."""
+        packet = arrival.packet
+        named = name_of(packet, by_client=self.config.updates_by_client)
+        tags = self._tags_sent(packet)
+        host = self._find_host(packet, contexts, tags)
+        if host is not None:
+            tags.add("known")
+        elif self._find_host(packet, None, tags) is not None:
+            tags.add("known-othernet")
+        tags.update(m.tag for m in self.config.matches if m.kind == "name" and _is_named(m.pattern, named.full))
+        if host is None and named.name:
+            host = self._host_by_name(named.name, contexts, tags)
+            if host is not None:
+                tags.add("known")
+        if host is not None:
+            tags.update(host.sets)
+        return Client(contexts=contexts, host=host, tags=frozenset(tags), named=named)
+
+    def _tags_sent(self, packet: Packet) -> set[str]:
+        user_class = user_class_of(packet)
+        tags = {self.interface}
+        tags.update(m.tag for m in self.config.matches if tag_applies(m, packet, user_class))
+        return tags
+
+    def tag_if(self, tags: frozenset[str], *more: str | None) -> frozenset[str]:
+        """run_tag_if: each line once, in order."""
+        result = tags | {tag for tag in more if tag}
+        for line in self.config.tag_ifs:
+            if tags_match(line.tags, result, wild=True):
+                result |= frozenset(line.sets)
+        return result
+
+    def is_ignored(self, tags: frozenset[str]) -> bool:
+        """Whether a dhcp-ignore is for a client with these tags."""
+        return any(tags_match(wanted, tags, empty=False) for wanted in self.config.ignores)
+
+    @cached_property
+    def _by_mac(self) -> Mapping[bytes, list[tuple[Hardware, HostLine]]]:
+        found: dict[bytes, list[tuple[Hardware, HostLine]]] = defaultdict(list)
+        for host in reversed(self.config.hosts):
+            for hardware in _hardware(host):
+                if not hardware.mask:
+                    found[hardware.octets].append((hardware, host))
+        return found
+
+    @cached_property
+    def _patterns(self) -> list[tuple[Hardware, HostLine]]:
+        return [
+            (hardware, host)
+            for host in reversed(self.config.hosts)
+            for hardware in _hardware(host)
+            if hardware.mask
+        ]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[HostLine]]:
+        found: dict[str, list[HostLine]] = defaultdict(list)
+        for host in reversed(self.config.hosts):
+            if host.name:
+                found[host.name.lower()].append(host)
+        return found
+
+    @cached_property
+    def _by_client_id(self) -> list[HostLine]:
+        return [host for host in reversed(self.config.hosts) if host.client_ids]
+
+    @cached_property
+    def reserved_addresses(self) -> frozenset[IPv4Address]:
+        """The addresses dhcp-host lines name: nobody else is given them."""
+        return frozenset(host.address for host in self.config.hosts if host.address is not None)
+
+    def _find_host(
+        self, packet: Packet, contexts: tuple[Context, ...] | None, tags: Iterable[str]
+    ) -> HostLine | None:
+        """find_config: lines that ask for tags first. By client identifier, then by MAC, then by pattern."""
+        known = self.tag_if(frozenset(tags))
+        for empty in (False, True):
+
+            def counts(host: HostLine, empty: bool = empty) -> bool:
+                return tags_match(host.tags, known, empty=empty) and _is_here(host, contexts)
+
+            found = self._match_host(packet, counts)
+            if found is not None:
+                return found
+        return None
+
+    def _match_host(self, packet: Packet, counts: Callable[[HostLine], bool]) -> HostLine | None:
+        client_id = packet.options.get(Option.CLIENT_IDENTIFIER) if self.config.client_ids else None
+        if client_id:
+            # A text that begins with a NUL is dhcpcd's.
+            ids = (client_id, client_id[1:]) if client_id[0] == 0 else (client_id,)
+            for host in self._by_client_id:
+                if any(own in ids for own in host.client_ids) and counts(host):
+                    return host
+        for hardware, host in self._by_mac.get(packet.chaddr[: packet.hlen], ()):
+            if hardware.fits(packet) and counts(host):
+                return host
+        best, most = None, 0
+        for hardware, host in self._patterns:
+            agree = hardware.fits(packet)
+            if agree > most and counts(host):
+                best, most = host, agree
+        return best
+
+    def _host_by_name(
+        self, name: str, contexts: tuple[Context, ...], tags: Iterable[str]
+    ) -> HostLine | None:
+        """A line without MAC and client identifier whose name the client has."""
+        known = self.tag_if(frozenset(tags))
+        for empty in (False, True):
+            for host in self._by_name.get(name.lower(), ()):
+                if tags_match(host.tags, known, empty=empty) and _is_here(host, contexts):
+                    return host if not host.macs and not host.client_ids else None
+        return None
+
+    # -- its address -----------------------------------------------------------------------------
+
+    def is_available(self, client: Client, address: IPv4Address, tags: frozenset[str]) -> bool:
+        """address_available: whether a range has it for clients with these tags."""
+        if client.contexts and address == client.contexts[0].router:
+            return False
+        return self._holder(client.contexts, address, tags) is not None
+
+    @staticmethod
+    def _holder(
+        contexts: tuple[Context, ...], address: IPv4Address, tags: frozenset[str]
+    ) -> Context | None:
+        for context in contexts:
+            item = context.range
+            if item.mode == "dynamic" and item.start <= address <= item.last and tags_match(item.filter, tags):
+                return context
+        return None
+
+    def narrow(self, client: Client, address: IPv4Address, tags: frozenset[str]) -> Context | None:
+        """narrow_context: the range an address is of."""
+        if self.is_available(client, address, tags):
+            return self._holder(client.contexts, address, tags)
+        here = [c for c in client.contexts if tags_match(c.range.filter, tags) and c.holds(address)]
+        static = next((c for c in here if c.range.mode == "static"), None)
+        return static or next((c for c in here if c.range.mode != "proxy"), None)
+
+    def own_address(self, client: Client) -> IPv4Address | None:
+        """The address of its dhcp-host line, unless it is the server's or the relay's."""
+        host = client.host
+        if host is None or host.address is None:
+            return None
+        return None if client.contexts and client.contexts[0].router == host.address else host.address
+
+    def address(self, packet: Packet, client: Client, tags: frozenset[str]) -> IPv4Address | None:
+        """The address a DISCOVER is offered when nothing is leased yet."""
+        own = self.own_address(client)
+        if own is not None:
+            return own
+        wanted = packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+        if len(wanted) >= 4:
+            address = IPv4Address(wanted[:4])
+            if self.is_available(client, address, tags) and address not in self.reserved_addresses:
+                return address
+        return self._allocate(packet, client, tags)
+
+    def _allocate(self, packet: Packet, client: Client, tags: frozenset[str]) -> IPv4Address | None:
+        """address_allocate: by the SDBM hash of the MAC; ranges that ask for the client's tags first."""
+        routers = {context.router for context in client.contexts}
+        seed = 0
+        for octet in packet.chaddr[: packet.hlen]:
+            seed = (octet + (seed << 6) + (seed << 16) - seed) & 0xFFFFFFFF
+        seed = seed or 1
+        for empty in (False, True):
+            for context in client.contexts:
+                item = context.range
+                if item.mode != "dynamic" or not tags_match(item.filter, tags, empty=empty):
+                    continue
+                first, size = int(item.start), int(item.last) - int(item.start) + 1
+                start = 0 if self.config.sequential else seed % size
+                for step in range(size):
+                    address = IPv4Address(first + (start + step) % size)
+                    if (
+                        address not in routers
+                        and address not in self.reserved_addresses
+                        and not (address in _CLASS_C and int(address) & 0xFF in (0, 0xFF))
+                    ):
+                        return address
+        return None
+
+    # -- what it is told -------------------------------------------------------------------------
+
+    def options(self, tags: frozenset[str], context: Context | None) -> dict[int, OptionLine]:
+        """option_filter: one line a code, the last line of the file first.
+
+        A line whose tags are set without the range's own tag comes before one that needs it.
+        """
+        lines = [line for line in reversed(self.config.options) if not line.is_inside]
+        before = self.tag_if(tags)
+        chosen = [line for line in lines if tags_match(line.tags, before, empty=False)]
+        if context is not None and context.range.tag:
+            after = self.tag_if(tags, context.range.tag)
+            chosen = [line for line in chosen if tags_match(line.tags, after, empty=False)]
+            for line in lines:
+                if (
+                    not any(c is line for c in chosen)
+                    and tags_match(line.tags, after, empty=False)
+                    and not any(c.code == line.code for c in chosen)
+                ):
+                    chosen.append(line)
+        tagged = {line.code for line in chosen}
+        plain = {id(line) for line in lines if not line.tags and line.code not in tagged}
+        taken = {id(line) for line in chosen} | plain
+        result: dict[int, OptionLine] = {}
+        for line in lines:
+            if id(line) in taken:
+                result.setdefault(line.code, line)
+        return result
+
+    def boot(self, tags: frozenset[str]) -> BootLine | None:
+        """find_boot: a tagged line that fits, then one without tags; the last of the file first."""
+        lines = tuple(reversed(self.config.boots))
+        found = next((b for b in lines if tags_match(b.tags, tags, empty=False)), None)
+        return found or next((b for b in lines if tags_match(b.tags, tags)), None)
+
+    def domain(self, address: IPv4Address) -> str:
+        """get_domain: the domain of an address."""
+        lines = tuple(reversed(self.config.domains))
+        found = next((line for line in lines if line.holds(address)), None)
+        found = found or next((line for line in lines if line.first is None), None)
+        return found.name if found else ""
+
+    def lease_time(self, packet: Packet, client: Client, context: Context) -> int:
+        """calc_time: what the client asks for, if that is shorter."""
+        host = client.host
+        time = context.range.lease_time
+        if host is not None and host.lease_time is not None:
+            time = host.lease_time
+        wanted = packet.options.get(Option.IP_ADDRESS_LEASE_TIME, b"")
+        if len(wanted) >= 4:
+            asked = max(int.from_bytes(wanted[:4], "big"), 120)
+            if time == 0xFFFFFFFF or (asked != 0xFFFFFFFF and asked < time):
+                time = asked
+        return time
+
+    def delay(self, tags: frozenset[str]) -> int:
+        """apply_delay; the list is read from its last line, a line without tags comes last."""
+        lines = tuple(reversed(self.config.delays))
+        found = next((d for d in lines if tags_match(d.tags, tags, empty=False)), None)
+        found = found or next((d for d in lines if tags_match(d.tags, tags)), None)
+        return found.seconds if found else 0
+
+    def override(self, packet: Packet) -> IPv4Address | None:
+        """The server identifier a relay asks for, or dhcp-proxy gives it: the relay's address."""
+        asked = agent_part(packet, _SERVER_IDENTIFIER_OVERRIDE)
+        if len(asked) >= 4:
+            return IPv4Address(asked[:4])
+        named = self.config.relays_named
+        if named is None or packet.giaddr == UNSPECIFIED or (named and packet.giaddr not in named):
+            return None
+        return packet.giaddr
+
+
+def tags_match(tags: tuple[str, ...], pool: frozenset[str], *, empty: bool = True, wild: bool = False) -> bool:
+    """match_netid: all of them, those with ``!`` absent. ``empty``: what no tags at all mean; ``wild``: whether
+    one may end with ``*`` (match_netid_wild)."""
+    if not tags:
+        return empty
+    return all(_is_set(t.removeprefix("!"), pool, wild) != t.startswith("!") for t in tags)
+
+
+def _is_set(tag: str, pool: frozenset[str], wild: bool) -> bool:
+    if wild and tag.endswith("*"):
+        return any(name.startswith(tag[:-1]) for name in pool)
+    return tag in pool
+
+
+def ciaddr_of(packet: Packet) -> IPv4Address:
+    """The client's address, which a DISCOVER or a packet with option 50 has not."""
+    has_none = packet.message_type is MessageType.DISCOVER or len(
+        packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+    ) >= 4
+    return UNSPECIFIED if has_none else packet.ciaddr
+
+
+def _class_netmask(item: Range) -> IPv4Address | None:
+    """The netmask of a range's class, for packets of a relay (dhcp_reply)."""
+    return next((mask for network, mask in _CLASSES if item.start in network and item.last in network), None)
+
+
+def _is_here(host: HostLine, contexts: tuple[Context, ...] | None) -> bool:
+    """is_config_in_context."""
+    if contexts is None or host.address is None:
+        return True
+    return any(context.holds(host.address) for context in contexts)
+
+
+def _hardware(host: HostLine) -> list[Hardware]:
+    return [Hardware.of(pattern) for pattern in host.macs]
+
+
+def _is_named(pattern: str, name: str) -> bool:
+    """dhcp-name-match."""
+    if not name:
+        return False
+    if pattern.endswith("*"):
+        return name.lower().startswith(pattern[:-1].lower())
+    return name.lower() == pattern.lower()

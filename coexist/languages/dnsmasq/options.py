@@ -1,0 +1,439 @@
+"""DHCP options in a dnsmasq.conf: their names, and the octets the daemon makes of a value.
+
+Names and types: ``opttab`` of ``src/dhcp-common.c``; values: ``parse_dhcp_opt`` of ``src/option.c`` (2.90), which
+guesses a type from the characters of a value where the option has none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import AddressValueError, IPv4Address
+from typing import NamedTuple
+
+from coexist.languages.dnsmasq.lexer import octets_of, parts_of, reveal, split
+
+
+class Refused(ValueError):
+    """The daemon does not start with such a line; the text is what it says of it."""
+
+
+class Kind(Enum):
+    """How a value was read: it decides how a match compares and what the daemon still changes in it."""
+
+    EMPTY = auto()
+    TEXT = auto()
+    """Ended with a NUL for a client whose own texts are."""
+    ADDRESSES = auto()
+    """0.0.0.0 stands for the server's own address."""
+    HEX = auto()
+    """Compared at the beginning only, with wildcards."""
+    OCTETS = auto()
+
+
+class _Type(NamedTuple):
+    """What an option is known to hold; ``size`` is that of a number, 0 for none."""
+
+    size: int = 0
+    addresses: bool = False
+    text: bool = False
+    names: bool = False
+    time: bool = False
+    internal: bool = False
+
+
+_ADDRESSES = _Type(addresses=True)
+_TEXT = _Type(text=True)
+_NOTHING = _Type()
+_INTERNAL = _Type(internal=True)
+
+_TABLE: dict[str, tuple[int, _Type]] = {
+    "netmask": (1, _ADDRESSES),
+    "time-offset": (2, _Type(size=4)),
+    "router": (3, _ADDRESSES),
+    "dns-server": (6, _ADDRESSES),
+    "log-server": (7, _ADDRESSES),
+    "lpr-server": (9, _ADDRESSES),
+    "hostname": (12, _Type(text=True, internal=True)),
+    "boot-file-size": (13, _Type(size=2)),
+    "domain-name": (15, _TEXT),
+    "swap-server": (16, _ADDRESSES),
+    "root-path": (17, _TEXT),
+    "extension-path": (18, _TEXT),
+    "ip-forward-enable": (19, _Type(size=1)),
+    "non-local-source-routing": (20, _Type(size=1)),
+    "policy-filter": (21, _ADDRESSES),
+    "max-datagram-reassembly": (22, _Type(size=2)),
+    "default-ttl": (23, _Type(size=1)),
+    "mtu": (26, _Type(size=2)),
+    "all-subnets-local": (27, _Type(size=1)),
+    "broadcast": (28, _Type(addresses=True, internal=True)),
+    "router-discovery": (31, _Type(size=1)),
+    "router-solicitation": (32, _ADDRESSES),
+    "static-route": (33, _ADDRESSES),
+    "trailer-encapsulation": (34, _Type(size=1)),
+    "arp-timeout": (35, _Type(size=4)),
+    "ethernet-encap": (36, _Type(size=1)),
+    "tcp-ttl": (37, _Type(size=1)),
+    "tcp-keepalive": (38, _Type(size=4)),
+    "nis-domain": (40, _TEXT),
+    "nis-server": (41, _ADDRESSES),
+    "ntp-server": (42, _ADDRESSES),
+    "vendor-encap": (43, _INTERNAL),
+    "netbios-ns": (44, _ADDRESSES),
+    "netbios-dd": (45, _ADDRESSES),
+    "netbios-nodetype": (46, _Type(size=1)),
+    "netbios-scope": (47, _NOTHING),
+    "x-windows-fs": (48, _ADDRESSES),
+    "x-windows-dm": (49, _ADDRESSES),
+    "requested-address": (50, _Type(addresses=True, internal=True)),
+    "lease-time": (51, _Type(time=True, internal=True)),
+    "option-overload": (52, _INTERNAL),
+    "message-type": (53, _INTERNAL),
+    "server-identifier": (54, _Type(addresses=True, internal=True)),
+    "parameter-request": (55, _INTERNAL),
+    "message": (56, _INTERNAL),
+    "max-message-size": (57, _INTERNAL),
+    "T1": (58, _Type(time=True)),
+    "T2": (59, _Type(time=True)),
+    "vendor-class": (60, _NOTHING),
+    "client-id": (61, _INTERNAL),
+    "nis+-domain": (64, _TEXT),
+    "nis+-server": (65, _ADDRESSES),
+    "tftp-server": (66, _TEXT),
+    "bootfile-name": (67, _TEXT),
+    "mobile-ip-home": (68, _ADDRESSES),
+    "smtp-server": (69, _ADDRESSES),
+    "pop3-server": (70, _ADDRESSES),
+    "nntp-server": (71, _ADDRESSES),
+    "irc-server": (74, _ADDRESSES),
+    "user-class": (77, _NOTHING),
+    "rapid-commit": (80, _NOTHING),
+    "FQDN": (81, _INTERNAL),
+    "agent-id": (82, _INTERNAL),
+    "client-arch": (93, _Type(size=2)),
+    "client-interface-id": (94, _NOTHING),
+    "client-machine-id": (97, _NOTHING),
+    "posix-timezone": (100, _TEXT),
+    "tzdb-timezone": (101, _TEXT),
+    "ipv6-only": (108, _Type(size=4)),
+    "subnet-select": (118, _INTERNAL),
+    "domain-search": (119, _Type(names=True)),
+    "sip-server": (120, _NOTHING),
+    "classless-static-route": (121, _NOTHING),
+    "vendor-id-encap": (125, _NOTHING),
+    "tftp-server-address": (150, _ADDRESSES),
+    "server-ip-address": (255, _ADDRESSES),
+}
+
+NAMES: dict[str, int] = {name: code for name, (code, _) in _TABLE.items()}
+"""The options by their names (``dnsmasq --help dhcp``, and those a match may name besides)."""
+
+_BY_FOLDED_NAME = {name.lower(): entry for name, entry in _TABLE.items()}
+_TYPES = dict(_TABLE.values())
+_DOMAIN_SEARCH, _SIP_SERVERS = 119, 120
+_LONGEST, _LONGEST_INSIDE, _LONGEST_OF_ENTERPRISE = 255, 253, 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionLine:
+    """``dhcp-option`` and ``dhcp-match``.
+
+    ``vendor``: a sub-option of 43 for clients whose option 60 holds that text; ``encapsulated``: a sub-option of
+    that option; ``enterprise``: one of option 125 (124 in a match). ``mask``: octets of a match that may be
+    any, a bit each, the last octet the lowest bit.
+    """
+
+    code: int
+    value: bytes = b""
+    kind: Kind = Kind.OCTETS
+    tags: tuple[str, ...] = ()
+    force: bool = False
+    vendor: str | None = None
+    encapsulated: int | None = None
+    enterprise: int | None = None
+    mask: int = 0
+    line: int = 0
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it stands inside another option."""
+        return self.vendor is not None or self.encapsulated is not None or self.enterprise is not None
+
+    def matches(self, value: bytes) -> bool:
+        """match_bytes: texts are looked for anywhere, other values at multiples of their length."""
+        wanted = self.value
+        if len(wanted) > len(value):
+            return False
+        if not wanted:
+            return True
+        if self.kind is Kind.HEX:
+            last = len(wanted) - 1
+            return all(self.mask >> (last - i) & 1 or wanted[i] == value[i] for i in range(len(wanted)))
+        step = 1 if self.kind is Kind.TEXT else len(wanted)
+        return any(
+            value[i : i + len(wanted)] == wanted for i in range(0, len(value) - len(wanted) + 1, step)
+        )
+
+
+def read_option(text: str, *, line: int = 0, force: bool = False, match: bool = False) -> OptionLine:
+    """The value of a ``dhcp-option`` or ``dhcp-match``. Raises Refused."""
+    tags: list[str] = []
+    vendor: str | None = None
+    encapsulated: int | None = None
+    enterprise: int | None = None
+    code: int | None = None
+    known: _Type | None = None
+    rest: str | None = text
+    is_version_6 = False
+    while rest is not None and code is None:
+        word, rest = split(rest)
+        if re.fullmatch("[0-9]*", word):
+            code = int(word or 0)
+        elif word.startswith("option:"):
+            code, known = _named(word[7:], match=match)
+        elif word.startswith("option6:"):
+            is_version_6, code = True, 0
+        elif word.startswith("vendor:"):
+            if encapsulated is not None or match:
+                raise Refused("inappropriate vendor:")
+            vendor = reveal(word[7:])
+        elif word.startswith("encap:"):
+            if vendor is not None or match:
+                raise Refused("inappropriate encap:")
+            encapsulated = leading_number(word[6:])
+        elif word.startswith("vi-encap:"):
+            enterprise = leading_number(word[9:])
+            if match:
+                code = 0
+        else:
+            tags.append(reveal(word[4:] if word.startswith(("tag:", "net:", "set:")) else word))
+    if is_version_6:
+        raise NotForIPv4(text)
+    if code is None:
+        raise Refused("bad dhcp-option")
+    inside = vendor is not None or encapsulated is not None or enterprise is not None
+    if known is None:
+        known = _NOTHING if inside else _TYPES.get(code, _NOTHING)
+    reader = _ValueReader(code=code, known=known, inside=inside, match=match)
+    value, kind = (b"", Kind.EMPTY) if rest is None else reader.read(rest)
+    inner = vendor is not None or encapsulated is not None
+    longest = _LONGEST_INSIDE if inner else _LONGEST_OF_ENTERPRISE if inside else _LONGEST
+    if len(value) > longest:
+        raise Refused("dhcp-option too long")
+    if match and len(tags) != 1:
+        raise Refused("illegal dhcp-match")
+    return OptionLine(
+        code=code,
+        value=value,
+        kind=kind,
+        tags=tuple(tags),
+        force=force,
+        vendor=vendor,
+        encapsulated=encapsulated,
+        enterprise=enterprise,
+        mask=reader.mask,
+        line=line,
+    )
+
+
+class NotForIPv4(Exception):
+    """A line about DHCPv6."""
+
+
+def _named(name: str, *, match: bool) -> tuple[int, _Type]:
+    found = _BY_FOLDED_NAME.get(name.lower())
+    if found is None or (found[1].internal and not match):
+        raise Refused("bad dhcp-option")
+    return found
+
+
+def leading_number(text: str) -> int:
+    """The number a text begins with, as C reads it: 0 without one."""
+    found = re.match(r"\s*([-+]?[0-9]+)", text)
+    return int(found[1]) if found else 0
+
+
+class _Looks(NamedTuple):
+    """What a value's characters allow it to be; ``octets``: how many of hexadecimal it would be."""
+
+    address: bool
+    hexadecimal: bool
+    number: bool
+    octets: int
+    dots: int
+    suffix: str
+    digit: bool
+
+
+def _looks(text: str, *, match: bool) -> _Looks:
+    address = hexadecimal = number = True
+    octets, dots, suffix, digit = 1, 0, "", False
+    for at, char in enumerate(text):
+        if char in "0123456789":
+            digit = True
+        elif char == ",":
+            number = hexadecimal = False
+        elif char == ":":
+            octets += 1
+            number = address = False
+        elif char == "/":
+            number = hexadecimal = False
+            address = address and at > 0
+        elif char == ".":
+            number = hexadecimal = False
+            dots += 1
+        elif char == "-":
+            hexadecimal = address = False
+        elif char == " ":
+            number = hexadecimal = False
+        else:
+            address = False
+            if at == len(text) - 1 and number and char in "bsi":
+                suffix = char
+            else:
+                number = False
+            if char not in "abcdefABCDEF" and not (char == "*" and match):
+                hexadecimal = False
+    return _Looks(address and digit, hexadecimal, number and digit, octets, dots, suffix, digit)
+
+
+@dataclass(slots=True, kw_only=True)
+class _ValueReader:
+    """Reads one value; ``mask`` then holds the wildcards of a match."""
+
+    code: int
+    known: _Type
+    inside: bool
+    match: bool
+    mask: int = 0
+
+    def read(self, text: str) -> tuple[bytes, Kind]:
+        """The octets, and how they were read. Raises Refused."""
+        known, looks = self.known, _looks(text, match=self.match)
+        if known.addresses and (not looks.address or not looks.dots):
+            raise Refused("bad IP address")
+        if known.time and looks.digit and text:
+            return (_seconds(text) & 0xFFFFFFFF).to_bytes(4, "big"), Kind.OCTETS
+        if not (known.addresses or known.text or known.names):
+            if looks.hexadecimal and looks.octets > 1:
+                octets, self.mask, _ = read_hex(text, looks.octets)
+                return octets.ljust(looks.octets, b"\0"), Kind.HEX
+            if looks.number:
+                return self._number(text, looks.suffix), Kind.OCTETS
+        if looks.address and not (known.text or known.names):
+            return self._addresses(text)
+        if self.code in (_DOMAIN_SEARCH, _SIP_SERVERS) and not self.inside:
+            return self._names(text), Kind.OCTETS
+        return octets_of(text), Kind.TEXT
+
+    def _number(self, text: str, suffix: str) -> bytes:
+        value = leading_number(text)
+        if suffix:
+            size = {"b": 1, "s": 2, "i": 4}[suffix]
+        elif self.known.internal:
+            # Its flags are taken for a size (2.90).
+            raise Refused("dhcp-option too long")
+        elif self.known.size:
+            size = self.known.size
+        else:
+            size = 4 if value & 0xFFFF0000 else 2 if value & 0xFF00 else 1
+        return (value & (1 << 8 * size) - 1).to_bytes(size, "big")
+
+    def _addresses(self, text: str) -> tuple[bytes, Kind]:
+        """Addresses, and networks as in option 121: the prefix length, then as many octets as it needs."""
+        result, kind = b"", Kind.ADDRESSES
+        if self.code == _SIP_SERVERS and not self.inside:
+            # RFC 3361: addresses, not names.
+            result, kind = b"\1", Kind.OCTETS
+        for part in parts_of(text):
+            written, length = split(part, "/")
+            try:
+                address = IPv4Address(written).packed
+            except AddressValueError:
+                raise Refused("bad IPv4 address") from None
+            if length is None:
+                result += address
+            else:
+                size = leading_number(length)
+                result += bytes((size & 255,)) + address[: min(max((size + 7) // 8, 0), 4)]
+                kind = Kind.OCTETS
+        return result, kind
+
+    def _names(self, text: str) -> bytes:
+        """Domain names as RFC 1035 has them, each ending in the tail of an earlier one (RFC 3397)."""
+        names = bytearray()
+        for part in parts_of(text):
+            if not part:
+                break
+            start = len(names)
+            for label in [] if part == "." else domain_name(part).split("."):
+                octets = octets_of(label)
+                names += bytes((len(octets),)) + octets
+            names.append(0)
+            _compress(names, start)
+        return (b"\0" if self.code == _SIP_SERVERS else b"") + bytes(names)
+
+
+def _compress(names: bytearray, start: int) -> None:
+    """Point to the earlier names where one of them ends like the name that begins at ``start``."""
+    tail = start
+    while names[tail]:
+        wanted = bytes(names[tail : names.index(0, tail)])
+        at = 0
+        while at < start:
+            end = names.find(0, at)
+            if bytes(names[at:end]) == wanted:
+                names[tail:] = (at | 0xC000).to_bytes(2, "big")
+                return
+            at += names[at] + 1
+        tail += names[tail] + 1
+
+
+def domain_name(text: str) -> str:
+    """A domain name as the daemon keeps it (canonicalise of ``src/util.c``). Raises Refused."""
+    name = reveal(text).removesuffix(".")
+    labels = name.split(".")
+    if not name or any(len(label) > 63 for label in labels) or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        raise Refused("bad domain in dhcp-option")
+    if name.isascii():
+        return name.lower()
+    try:
+        return name.encode("idna").decode().lower()
+    except UnicodeError:
+        raise Refused("bad domain in dhcp-option") from None
+
+
+def _seconds(text: str) -> int:
+    factors = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+    factor = factors.get(text[-1].lower())
+    return leading_number(text[:-1]) * factor if factor else leading_number(text)
+
+
+def read_hex(text: str, most: int, *, typed: bool = False) -> tuple[bytes, int, int]:
+    """parse_hex of ``src/util.c``: octets, the mask of those that are ``*``, and the hardware type before a ``-``.
+
+    Raises Refused.
+    """
+    octets, mask, kind = bytearray(), 0, 0
+    for group, sign in re.findall(r"([^:\- ]*)([:\- ]|$)", text):
+        if len(octets) >= most:
+            break
+        if re.search(r"[^0-9a-fA-F*]", group):
+            raise Refused("bad hex constant")
+        if not group:
+            continue
+        if sign == "-" and not octets and typed:
+            kind, typed = int(group.replace("*", "") or "0", 16), False
+        elif group == "*":
+            octets.append(0)
+            mask = mask << 1 | 1
+        elif "*" in group:
+            raise Refused("bad hex constant")
+        else:
+            for at in range(0, len(group), 2):
+                if len(octets) < most:
+                    octets.append(int(group[at : at + 2], 16))
+                    mask <<= 1
+    return bytes(octets), mask, kind
