@@ -16,8 +16,8 @@ from coexist.languages.source_files import Surroundings, files_of, read_export
 
 
 def _dnsmasq_hosts(request: Request) -> Imported:
-    from coexist.importers.dnsmasq.files import read_lines
     from coexist.importers.lists import import_dnsmasq_hosts
+    from coexist.languages.dnsmasq.files import read_lines
 
     path = request.only_path()
     return import_dnsmasq_hosts(read_lines(path, as_hosts=True, around=request.around), str(path))

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
-from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.errors import Position
 from coexist.importers.account import Account
 from coexist.importers.addresses import why_nobody
-from coexist.importers.dnsmasq.files import Lines
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
+from coexist.languages.dnsmasq.files import Lines
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.source_files import text_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
@@ -160,7 +160,7 @@ def import_dnsmasq_hosts(lines: Lines, file: str) -> Imported:
     """The machines of a dnsmasq hosts file; what it sets for them belongs to the dnsmasq.conf."""
     config = read_dnsmasq(lines.texts)
     machines = Machines(Account())
-    for entry in config.unmodelled:
+    for entry in (*config.refused, *config.unmodelled):
         machines.account.left_out(lines.places[entry.line - 1], entry.text, entry.why)
     for host in config.hosts:
         at, text = lines.places[host.line - 1], lines.texts[host.line - 1].removeprefix("dhcp-host=")

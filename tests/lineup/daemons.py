@@ -14,11 +14,11 @@ from coexist.boot.responder import Arrival, Reaction, Stateless
 from coexist.boot.servers.coexist import CoexistModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.boot.servers.kea import KeaModel
 from coexist.importers.dhcpd.answers import DhcpdAnswers
 from coexist.inventory.macset import MacSet
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import MessageType, Option
 from tests.lineup.inexpressible import InexpressibleError

@@ -13,13 +13,13 @@ from typing import Any
 from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
 from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.kea import KeaModel
 from coexist.importers.dhcpd.answers import DhcpdAnswers
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import parse_mac
 from coexist.wire.option_codes import OptionKind, option_kind

@@ -1,4 +1,4 @@
-"""What dnsmasq 2.90 reads of a client's packet: the tags its lines set, and the name the client says (``src/rfc2131.c``)."""
+"""What dnsmasq 2.90 reads of a client's packet: the tags its lines set, and its name (``src/rfc2131.c``)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ENCODED, _SERVER_UPDATES, _OVERRIDDEN, _NO_UPDATES = 4, 1, 2, 8
 class NamedClient(NamedTuple):
     """The name a client says: whole, and before its first dot; empty if it says none that is legal.
 
-    ``told``: by option 81, whose flags are then those of the answer; ``ended``: its texts end with a NUL, and so
-    must those it is told.
+    ``told``: by option 81, whose flags are then those of the answer; ``ended``: its texts end with a NUL, and
+    so must those it is told.
     """
 
     full: str = ""
@@ -36,7 +36,7 @@ class NamedClient(NamedTuple):
 
 
 class Hardware(NamedTuple):
-    """A MAC address as a line writes it. ``mask``: a bit for each octet that may be any, the last the lowest."""
+    """A MAC address as a line writes it. ``mask``: a bit for any octet, the last one lowest."""
 
     octets: bytes
     mask: int
@@ -121,7 +121,7 @@ def tag_applies(match: MatchLine, packet: Packet, user_class: bytes | None) -> b
             return Hardware.of(match.pattern).fits(packet) > 0
         case "vendorclass":
             value = options.get(Option.VENDOR_CLASS_IDENTIFIER)
-            return bool(value) and match.value in value
+            return bool(value) and match.value in (value or b"")
         case "userclass":
             return user_class is not None and match.value in user_class
         case "match":
@@ -137,7 +137,7 @@ def _is_matched(match: MatchLine, packet: Packet) -> bool:
     if option.enterprise is not None:
         return any(option.matches(part) for part in _enterprise_parts(packet, option.enterprise))
     value = packet.options.get(option.code)
-    return bool(value) and option.matches(value)
+    return bool(value) and option.matches(value or b"")
 
 
 def _enterprise_parts(packet: Packet, enterprise: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a dnsmasq.conf leases to a client, as dnsmasq 2.90 finds it (``src/rfc2131.c``, ``src/dhcp-common.c``).
+"""What a dnsmasq.conf leases to a client, as dnsmasq 2.90 finds it (``rfc2131.c``, ``dhcp-common.c``).
 
 Function names in the comments are dnsmasq's. A list that the daemon builds is searched from its last line.
 """
@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
-from coexist.boot.leases.dnsmasq_clients import Hardware, NamedClient, agent_part, name_of, tag_applies, user_class_of
+from coexist.boot.leases.dnsmasq_clients import (
+    Hardware,
+    NamedClient,
+    agent_part,
+    name_of,
+    tag_applies,
+    user_class_of,
+)
 from coexist.boot.responder import Arrival
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine, Range
 from coexist.languages.dnsmasq.options import OptionLine
@@ -31,7 +38,7 @@ _CLASSES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A range as it counts for one packet. ``router`` is the relay, or the server itself; 0.0.0.0 if unknown."""
+    """A range as it counts for one packet. ``router``: the relay, or the server; 0.0.0.0 if unknown."""
 
     range: Range
     netmask: IPv4Address
@@ -151,7 +158,9 @@ class DnsmasqFile:
             tags.add("known")
         elif self._find_host(packet, None, tags) is not None:
             tags.add("known-othernet")
-        tags.update(m.tag for m in self.config.matches if m.kind == "name" and _is_named(m.pattern, named.full))
+        tags.update(
+            m.tag for m in self.config.matches if m.kind == "name" and _is_named(m.pattern, named.full)
+        )
         if host is None and named.name:
             host = self._host_by_name(named.name, contexts, tags)
             if host is not None:
@@ -246,9 +255,7 @@ class DnsmasqFile:
                 best, most = host, agree
         return best
 
-    def _host_by_name(
-        self, name: str, contexts: tuple[Context, ...], tags: Iterable[str]
-    ) -> HostLine | None:
+    def _host_by_name(self, name: str, contexts: tuple[Context, ...], tags: Iterable[str]) -> HostLine | None:
         """A line without MAC and client identifier whose name the client has."""
         known = self.tag_if(frozenset(tags))
         for empty in (False, True):
@@ -266,12 +273,14 @@ class DnsmasqFile:
         return self._holder(client.contexts, address, tags) is not None
 
     @staticmethod
-    def _holder(
-        contexts: tuple[Context, ...], address: IPv4Address, tags: frozenset[str]
-    ) -> Context | None:
+    def _holder(contexts: tuple[Context, ...], address: IPv4Address, tags: frozenset[str]) -> Context | None:
         for context in contexts:
             item = context.range
-            if item.mode == "dynamic" and item.start <= address <= item.last and tags_match(item.filter, tags):
+            if (
+                item.mode == "dynamic"
+                and item.start <= address <= item.last
+                and tags_match(item.filter, tags)
+            ):
                 return context
         return None
 
@@ -399,9 +408,13 @@ class DnsmasqFile:
         return packet.giaddr
 
 
-def tags_match(tags: tuple[str, ...], pool: frozenset[str], *, empty: bool = True, wild: bool = False) -> bool:
-    """match_netid: all of them, those with ``!`` absent. ``empty``: what no tags at all mean; ``wild``: whether
-    one may end with ``*`` (match_netid_wild)."""
+def tags_match(
+    tags: tuple[str, ...], pool: frozenset[str], *, empty: bool = True, wild: bool = False
+) -> bool:
+    """match_netid: all of them, those with ``!`` absent.
+
+    ``empty``: what no tags at all mean; ``wild``: whether one may end with ``*`` (match_netid_wild).
+    """
     if not tags:
         return empty
     return all(_is_set(t.removeprefix("!"), pool, wild) != t.startswith("!") for t in tags)
@@ -415,9 +428,10 @@ def _is_set(tag: str, pool: frozenset[str], wild: bool) -> bool:
 
 def ciaddr_of(packet: Packet) -> IPv4Address:
     """The client's address, which a DISCOVER or a packet with option 50 has not."""
-    has_none = packet.message_type is MessageType.DISCOVER or len(
-        packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
-    ) >= 4
+    has_none = (
+        packet.message_type is MessageType.DISCOVER
+        or len(packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")) >= 4
+    )
     return UNSPECIFIED if has_none else packet.ciaddr
 
 

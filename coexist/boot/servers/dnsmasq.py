@@ -81,8 +81,9 @@ class _Asked:
     arrival: Arrival
     client: Client
     tags: frozenset[str]
-    pxe: int
-    vendor: str
+    ignored: bool
+    pxe: int = -1
+    vendor: str = "PXEClient"
 
     @property
     def packet(self) -> Packet:
@@ -233,42 +234,49 @@ class DnsmasqModel:
             packet.mac not in self.clients
             or (self.architectures is not None and architecture_of(packet) not in self.architectures)
         )
-        vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER)
-        architecture = packet.options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
-        pxe_vendor = None
-        if vendor is not None and self.config.pxe:
-            pxe_vendor = next((v for v in self.config.pxe_vendors if vendor.startswith(v.encode())), None)
-        pxe = -1
-        if pxe_vendor is not None:
-            item = _boot_item(packet)
-            if kind in (MessageType.REQUEST, MessageType.INFORM) and item is not None:
-                return _IGNORED if ignored else self._serve_item(arrival, item, client, pxe_vendor)
-            if len(architecture) >= 2:
-                pxe = int.from_bytes(architecture[:2], "big")
-                proxy = next(
-                    (c for c in contexts if c.range.mode == "proxy" and tags_match(c.range.filter, tags)), None
-                )
-                wanted = kind is MessageType.DISCOVER or (
-                    arrival.port == BOOT_SERVER_PORT and kind is MessageType.REQUEST
-                )
-                if proxy is not None and wanted:
-                    return _IGNORED if ignored else self._proxy(arrival, proxy, client, pxe, pxe_vendor)
+        asked = _Asked(arrival=arrival, client=client, tags=tags, ignored=ignored)
+        found = self._pxe(asked)
+        if not isinstance(found, _Asked):
+            return found
         if contexts[0].range.mode == "proxy" or arrival.port == BOOT_SERVER_PORT:
             if not self.config.pxe:
                 return "a proxy without a pxe-service or pxe-prompt answers nobody"
             return "not a message its proxy answers"
         if ignored or (client.host is not None and client.host.ignore):
             return _IGNORED
-        asked = _Asked(arrival=arrival, client=client, tags=tags, pxe=pxe, vendor=pxe_vendor or "PXEClient")
         match kind:
             case MessageType.DISCOVER:
-                return self._offer(asked, pinged=pinged)
+                return self._offer(found, pinged=pinged)
             case MessageType.REQUEST:
-                return self._acknowledge(asked)
+                return self._acknowledge(found)
             case MessageType.INFORM:
-                return self._inform(asked)
+                return self._inform(found)
             case _:
                 return "not a message that leads to a lease"
+
+    def _pxe(self, asked: _Asked) -> _Answer | str | _Asked:
+        """What a PXE client is answered as such; or else what is known of it then."""
+        packet, tags = asked.packet, asked.tags
+        vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER)
+        named = self.config.pxe_vendors if vendor is not None and self.config.pxe else ()
+        found = next((v for v in named if (vendor or b"").startswith(v.encode())), None)
+        if found is None:
+            return asked
+        kind = packet.message_type
+        item = _boot_item(packet)
+        if kind in (MessageType.REQUEST, MessageType.INFORM) and item is not None:
+            return _IGNORED if asked.ignored else self._serve_item(asked.arrival, item, asked.client, found)
+        architecture = packet.options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
+        if len(architecture) < 2:
+            return replace(asked, vendor=found)
+        asked = replace(asked, vendor=found, pxe=int.from_bytes(architecture[:2], "big"))
+        on_4011 = asked.arrival.port == BOOT_SERVER_PORT
+        if kind is not MessageType.DISCOVER and not (on_4011 and kind is MessageType.REQUEST):
+            return asked
+        for context in asked.client.contexts:
+            if context.range.mode == "proxy" and tags_match(context.range.filter, tags):
+                return _IGNORED if asked.ignored else self._proxy(asked, context)
+        return asked
 
     def tags_of(self, packet: Packet) -> frozenset[str]:
         """The tags a packet sets before its subnet is known."""
@@ -284,7 +292,8 @@ class DnsmasqModel:
 
     # -- the proxy -------------------------------------------------------------------------------
 
-    def _proxy(self, arrival: Arrival, context: Context, client: Client, pxe: int, vendor: str) -> _Answer:
+    def _proxy(self, about: _Asked, context: Context) -> _Answer:
+        arrival, client, pxe, vendor = about.arrival, about.client, about.pxe, about.vendor
         asked = arrival.packet
         on_4011 = arrival.port == BOOT_SERVER_PORT
         discover = asked.message_type is MessageType.DISCOVER

@@ -1,7 +1,7 @@
 """The space for options in a packet of dnsmasq 2.90 (free_space, do_encap_opts and dhcp_packet_size of
 ``src/rfc2131.c``).
 
-What does not fit into the options field goes into ``file`` and ``sname`` where they are empty, or is left out.
+What does not fit into the options field goes into ``file`` and ``sname`` if they are empty, or is left out.
 """
 
 from __future__ import annotations

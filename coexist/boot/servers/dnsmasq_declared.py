@@ -9,20 +9,12 @@ from math import ceil
 from coexist.boot.answered import answered
 from coexist.boot.servers.declared import architectures, files, plan_leases
 from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import (
-    DelayLine,
-    DnsmasqConfig,
-    MatchLine,
-    Range,
-    Service,
-    read_dnsmasq,
-    says_its_programs,
-    setting_lines,
-)
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
 from coexist.inventory.models import Server, Site
 from coexist.inventory.references import relay_targets, server_address
+from coexist.languages.dnsmasq.config import DelayLine, DnsmasqConfig, MatchLine, Range, Service
+from coexist.languages.dnsmasq.reader import read_dnsmasq, says_its_programs, setting_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 
 

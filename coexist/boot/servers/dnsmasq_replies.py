@@ -37,8 +37,10 @@ _MOST_OF_AN_ENTERPRISE = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a lease's packet is made of: whom it is for, and what is told. ``context`` None: the client's subnet has
-    no range (DHCPINFORM). ``lease_time`` None is not told. ``pxe``: the architecture of a PXE client, or -1.
+    """What a lease's packet is made of: whom it is for, and what is told.
+
+    ``context`` None: the client's subnet has no range (DHCPINFORM). ``lease_time`` None is not told. ``pxe``:
+    the architecture of a PXE client, or -1.
     """
 
     kind: MessageType
@@ -104,7 +106,9 @@ class DnsmasqReplies:
             if len(menu) + len(text) + 3 >= _MOST_OF_A_MENU:
                 return list(vendor_options)
             menu += service.type.to_bytes(2, "big") + bytes((len(text),)) + text
-            server = own if service.basename else self.address_of(service.host) if service.host else service.server
+            server = (
+                own if service.basename else self.address_of(service.host) if service.host else service.server
+            )
             if server is not None and server != UNSPECIFIED:
                 if len(servers) + 7 >= _MOST_OF_A_MENU:
                     return list(vendor_options)
@@ -203,8 +207,10 @@ class _Telling:
         return siaddr, broadcast
 
     def _boot(self) -> tuple[frozenset[int], IPv4Address]:
-        """siaddr, sname and file, or options 66 and 67 for a client that asks for them; which of the two are told
-        by their fields instead of their options."""
+        """siaddr, sname and file, or options 66 and 67 for a client that asks for them.
+
+        Returns which of the two are told by their fields instead of their options, and siaddr.
+        """
         boot = self.replies.boot(self.tag_if)
         siaddr, done = self.local, frozenset[int]()
         fields = {67: b"", 66: b""}
@@ -303,7 +309,7 @@ class _Telling:
 
     def _encapsulated(self) -> None:
         """The sub-options of other options, grouped by these; the last line of the file first."""
-        lines = [o for o in reversed(self.config.options) if o.encapsulated is not None or o.enterprise is not None]
+        lines = [o for o in reversed(self.config.options) if o.is_inside and o.vendor is None]
         done: set[tuple[int | None, int | None]] = set()
         for line in lines:
             outer = (line.encapsulated, line.enterprise)

@@ -9,8 +9,8 @@ from coexist.inventory.products import DNSMASQ
 
 def _read(request: Request) -> Imported:
     # The parser is imported when a file is read.
-    from coexist.importers.dnsmasq.files import read_lines
     from coexist.importers.dnsmasq.site import import_dnsmasq
+    from coexist.languages.dnsmasq.files import read_lines
 
     path = request.only_path()
     name = request.server or DNSMASQ.name

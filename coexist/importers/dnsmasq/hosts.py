@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
+from collections.abc import Callable
 
-from coexist.boot.servers.dnsmasq_conf import HostLine
-from coexist.errors import InputError, Problem
 from coexist.importers.addresses import why_nobody
 from coexist.importers.conditions import NEVER, Condition, Inexpressible, Member, all_of, any_of, negate, test
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook, mac_group
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
+from coexist.languages.dnsmasq.config import HostLine
 from coexist.wire.mac import format_mac
 
 KNOWN = "known"
@@ -30,8 +28,8 @@ class Machines:
         self.clients: dict[int, ClientRow] = {}
 
     def read(self) -> None:
-        """Register the machines and set their tags. Raises InputError for what stops the daemon."""
-        for host in self._lines():
+        """Register the machines and set their tags."""
+        for host in self.source.config.hosts:
             self._host(host)
         if self.clients:
             self.tags.set(KNOWN, test(Member(self.groups.known_group())))
@@ -53,21 +51,6 @@ class Machines:
             source = server if self.groups.known else ""
             rows.append(ClientRow(mac=row.mac, name=row.name, address=address, source=source))
         return rows
-
-    def _lines(self) -> Iterable[HostLine]:
-        """The lines the daemon takes: each address once (option.c)."""
-        seen: set[IPv4Address] = set()
-        for host in self.source.config.hosts:
-            if host.address is not None and host.address in seen:
-                what = f"duplicate dhcp-host IP address {host.address}"
-                if host.line not in self.source.lines.listed:
-                    remedy = "name all MAC addresses of a machine in one line"
-                    raise InputError([Problem(self.source.place(host.line), what, remedy)])
-                self.source.leave(host.line, f"{what}: the daemon skips this line")
-                continue
-            if host.address is not None:
-                seen.add(host.address)
-            yield host
 
     def _host(self, host: HostLine) -> None:
         if not host.macs:

@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
+from coexist.boot.leases.dnsmasq_file import tags_match
 from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, Tags, split_keyword
-from coexist.boot.servers.dnsmasq_replies import FIRST_EFI, service_file, tags_match
+from coexist.boot.servers.dnsmasq_replies import FIRST_EFI, service_file
 from coexist.importers.conditions import Condition, Inexpressible, Member, negate
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook
 from coexist.importers.site_builder import one_or_list
 from coexist.inventory.products import DNSMASQ
+from coexist.languages.dnsmasq.config import DnsmasqConfig, Tags
+from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.options import MessageType, Option

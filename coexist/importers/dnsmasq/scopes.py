@@ -9,7 +9,6 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
-from coexist.boot.servers.dnsmasq_conf import BootLine, Range, Tags
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.conditions import NEVER, Inexpressible, Member, spelled_value
 from coexist.importers.dnsmasq.hosts import IGNORED
@@ -18,6 +17,7 @@ from coexist.importers.dnsmasq.tags import TagBook
 from coexist.importers.groups import GroupBook
 from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effective, scope_fields
 from coexist.importers.site_builder import SiteBuilder
+from coexist.languages.dnsmasq.config import BootLine, Range, Tags
 from coexist.wire.option_codes import Option
 
 _SHORTEST_LEASE = 60

@@ -1,6 +1,6 @@
 """A dnsmasq configuration as an inventory: a DHCP server, a ProxyDHCP, or both.
 
-Lines are read by ``coexist.boot.servers.dnsmasq_conf``. A tag is set by what the client sends (`tags`), by
+Lines are read by ``coexist.languages.dnsmasq.reader``. A tag is set by what the client sends (`tags`), by
 its dhcp-host (`hosts`), or by the range it gets an address from; what the lines that ask for tags say where
 addresses are leased is in `scopes`, what a ProxyDHCP answers in `proxy`.
 """
@@ -12,11 +12,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from coexist.boot.servers.dnsmasq_conf import Range, split_keyword
 from coexist.importers.conditions import ALWAYS, Inexpressible, Member
-from coexist.importers.dnsmasq.files import Lines
 from coexist.importers.dnsmasq.hosts import Machines
-from coexist.importers.dnsmasq.keywords import refuse_bad_lines
 from coexist.importers.dnsmasq.proxy import boot_service
 from coexist.importers.dnsmasq.scopes import Scopes
 from coexist.importers.dnsmasq.source import Source
@@ -25,6 +22,10 @@ from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.site_builder import SiteBuilder, one_or_list, stand_on, stands_on
 from coexist.inventory.products import DNSMASQ
+from coexist.languages.dnsmasq.config import Range
+from coexist.languages.dnsmasq.files import Lines
+from coexist.languages.dnsmasq.keywords import refuse_bad_lines
+from coexist.languages.dnsmasq.lexer import split_keyword
 
 
 def import_dnsmasq(
@@ -34,7 +35,6 @@ def import_dnsmasq(
 
     Raises InputError at a line the daemon would not start with.
     """
-    refuse_bad_lines(lines)
     return _Site(lines, file, server, address).imported()
 
 
@@ -42,6 +42,7 @@ class _Site:
     def __init__(self, lines: Lines, file: str, server: str, address: IPv4Address | None) -> None:
         self.file, self.server = file, server
         self.source = Source(lines)
+        refuse_bad_lines(lines, self.source.config)
         self.config = self.source.config
         self.listening = self._listen_addresses()
         self.address = address or next(iter(self.listening), None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coexist.boot.servers.dnsmasq_conf import DnsmasqConfig, Tags, read_dnsmasq, split_keyword
 from coexist.errors import Position
 from coexist.importers.account import Account
-from coexist.importers.dnsmasq.files import INCLUDES, Lines
 from coexist.importers.program import Step
+from coexist.languages.dnsmasq.config import DnsmasqConfig, Tags
+from coexist.languages.dnsmasq.files import INCLUDES, Lines
+from coexist.languages.dnsmasq.lexer import split_keyword
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 
 # What stands in a flag of DnsmasqConfig and says all there is to say.
 _FLAGS = {
@@ -64,11 +66,12 @@ class Source:
 
     def ignore_lines(self) -> list[tuple[int, Tags]]:
         """The dhcp-ignore lines with their tags."""
-        numbers = [number for number, _ in self.values("dhcp-ignore")]
-        return list(zip(numbers, self.config.ignores, strict=False))
+        return list(zip(self.config.ignore_lines, self.config.ignores, strict=True))
 
     def settle(self) -> None:
         """Account for the lines that nobody spoke of."""
+        for entry in self.config.refused:
+            self.leave(entry.line, f"{entry.why}: the daemon skips this line")
         for entry in self.config.unmodelled:
             self.leave(entry.line, entry.why)
         for number, text in enumerate(self.lines.texts, start=1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from coexist.boot.servers.dnsmasq_conf import MatchLine, Tags
 from coexist.importers.conditions import (
     ALWAYS,
     Condition,
@@ -19,6 +18,7 @@ from coexist.importers.conditions import (
 )
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.groups import GroupBook
+from coexist.languages.dnsmasq.config import MatchLine, Tags
 
 
 @dataclass(slots=True)

@@ -96,7 +96,8 @@ class HostLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchLine:
-    """A line that sets a tag. ``kind``: match, vendorclass, userclass, mac, name, circuit, remote, subscriber.
+    """A line that sets a tag. ``kind``: match, vendorclass, userclass, mac, name, circuit, remote or
+    subscriber.
 
     ``option`` is what a match compares; ``text`` whether it is looked for anywhere. ``pattern``: of MAC
     addresses, or a client's name, which may end with ``*``.
@@ -158,8 +159,8 @@ class SharedNetwork:
 class DnsmasqConfig:
     """What a dnsmasq.conf makes of DHCP and PXE. Lists are in the order of the file.
 
-    ``refused``: lines the daemon does not start with. ``unmodelled``: lines that may matter and are understood
-    by their names only. ``dns``: whether it answers DNS on port 53, and so names itself to clients.
+    ``refused``: lines the daemon does not start with. ``unmodelled``: lines that may matter and are
+    understood by their names only. ``dns``: whether it answers DNS on port 53, and names itself to clients.
     """
 
     ranges: tuple[Range, ...] = ()
@@ -171,6 +172,7 @@ class DnsmasqConfig:
     matches: tuple[MatchLine, ...] = ()
     tag_ifs: tuple[TagIf, ...] = ()
     ignores: tuple[Tags, ...] = ()
+    ignore_lines: tuple[int, ...] = ()
     broadcasts: tuple[Tags, ...] = ()
     nameless: tuple[Tags, ...] = ()
     named: tuple[Tags, ...] = ()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
+from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.source_files import Surroundings, files_of, not_included, read_octets
 
 _HOST_FILES = ("dhcp-hostsfile", "dhcp-hostsdir")
@@ -52,6 +52,7 @@ def read_lines(path: Path, *, as_hosts: bool = False, around: Surroundings | Non
     else:
         reader.is_new(path)
         reader.configuration(octets, str(path))
+        reader.lists()
     return reader.result
 
 
@@ -60,6 +61,7 @@ class _Reader:
         self.around = around
         self.result = Lines()
         self._files: set[tuple[int, int]] = set()
+        self._lists: list[tuple[str, Path]] = []
 
     def is_new(self, path: Path) -> bool:
         """Whether a file of the configuration is read: the daemon skips one it has seen (one_file)."""
@@ -83,6 +85,11 @@ class _Reader:
             self.result.add(f"{keyword}={plain}" if plain and not plain.startswith("#") else "", place)
             self.result.listed.add(len(self.result.texts))
 
+    def lists(self) -> None:
+        """The hosts files and options files, which the daemon reads after all lines (reread_dhcp)."""
+        for keyword, path in self._lists:
+            self.listed(self.around.octets(path), str(path), keyword)
+
     def _include(self, keyword: str, value: str, place: Position) -> None:
         endings: list[str] = []
         if keyword == "conf-dir":
@@ -100,9 +107,9 @@ class _Reader:
 
     def _file(self, keyword: str, path: Path) -> None:
         if keyword in _HOST_FILES:
-            self.listed(self.around.octets(path), str(path), "dhcp-host")
+            self._lists.append(("dhcp-host", path))
         elif keyword in _OPTION_FILES:
-            self.listed(self.around.octets(path), str(path), "dhcp-option")
+            self._lists.append(("dhcp-option", path))
         elif self.is_new(path):
             self.configuration(self.around.octets(path), str(path))
 

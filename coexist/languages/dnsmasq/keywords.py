@@ -6,9 +6,10 @@ the daemon would not start with is refused in the daemon's words, at the same li
 
 from __future__ import annotations
 
-from coexist.boot.servers.dnsmasq_conf import split_keyword
 from coexist.errors import InputError, Position, Problem
-from coexist.importers.dnsmasq.files import LONGEST_LINE, Lines
+from coexist.languages.dnsmasq.config import DnsmasqConfig
+from coexist.languages.dnsmasq.files import LONGEST_LINE, Lines
+from coexist.languages.dnsmasq.lexer import assignment, plain_line
 
 
 def _words(*lines: str) -> frozenset[str]:
@@ -69,16 +70,26 @@ KEYWORDS = FLAGS | VALUED | EITHER
 _LONGEST_SHOWN = 40
 
 
-def refuse_bad_lines(lines: Lines) -> None:
-    """Raise InputError for the first line that dnsmasq's option.c refuses by its keyword or its quotes."""
+def refuse_bad_lines(lines: Lines, config: DnsmasqConfig) -> None:
+    """Raise InputError for the first line that dnsmasq's option.c refuses. ``config``: what was read of them.
+
+    Of a hosts file or options file the daemon skips such a line.
+    """
+    refused = {entry.line: entry.why for entry in config.refused if entry.line not in lines.listed}
     seen: dict[str, Position] = {}
-    for text, place in zip(lines.texts, lines.places, strict=True):
-        if _is_unended(text):
+    for number, (text, place) in enumerate(zip(lines.texts, lines.places, strict=True), start=1):
+        plain = plain_line(text)
+        if plain is None and number not in lines.listed:
             raise InputError([Problem(place, 'missing "', "end the quoted text")])
-        keyword, value = split_keyword(text)
-        if not keyword and not value:
+        if not plain:
             continue
-        found = _fault(keyword, f"{keyword}=" in "".join(text.split()), seen)
+        keyword, value = assignment(plain)
+        found = _fault(keyword, value is not None, seen)
+        if found is None and number in refused:
+            found = (
+                f"{refused[number]}: dnsmasq 2.90 does not start with it",
+                "correct the line, or remove it",
+            )
         if found is not None:
             message, remedy = found
             if place.column > 1:
@@ -103,18 +114,3 @@ def _fault(keyword: str, assigned: bool, seen: dict[str, Position]) -> tuple[str
             "remove one of the two",
         )
     return None
-
-
-def _is_unended(text: str) -> bool:
-    """read_file: whether a quoted text has no end. A backslash inside it takes the next character along."""
-    quoted, skip = False, False
-    for at, char in enumerate(text):
-        if skip:
-            skip = False
-        elif char == '"':
-            quoted = not quoted
-        elif quoted:
-            skip = char == "\\" and text[at + 1 : at + 2] in tuple('"tnebr\\')
-        elif char == "#" and (at == 0 or text[at - 1].isspace()):
-            return False
-    return quoted

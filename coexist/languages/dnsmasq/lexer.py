@@ -8,7 +8,7 @@ text that was read from a file can hold.
 from __future__ import annotations
 
 # The characters the daemon hides (``meta`` of option.c).
-_META = frozenset('\0\b\t\n\r\033 :,.1234567890abcdefABCDEF')
+_META = frozenset("\0\b\t\n\r\033 :,.1234567890abcdefABCDEF")
 # High surrogates: decoding UTF-8 never gives one, and ``surrogateescape`` gives low ones.
 _HIDDEN = 0xD800
 _ESCAPES = {"t": "\t", "n": "\n", "b": "\b", "r": "\r", "e": "\033", '"': '"', "\\": "\\"}

@@ -1,13 +1,13 @@
 """DHCP options in a dnsmasq.conf: their names, and the octets the daemon makes of a value.
 
-Names and types: ``opttab`` of ``src/dhcp-common.c``; values: ``parse_dhcp_opt`` of ``src/option.c`` (2.90), which
-guesses a type from the characters of a value where the option has none.
+Names and types: ``opttab`` of ``src/dhcp-common.c``; values: ``parse_dhcp_opt`` of ``src/option.c``
+(2.90), which guesses a type from the characters of a value where the option has none.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from coexist.languages.dnsmasq.lexer import octets_of, parts_of, reveal, split
 
 
-class Refused(ValueError):
+class RefusedError(ValueError):
     """The daemon does not start with such a line; the text is what it says of it."""
 
 
@@ -140,9 +140,9 @@ _LONGEST, _LONGEST_INSIDE, _LONGEST_OF_ENTERPRISE = 255, 253, 250
 class OptionLine:
     """``dhcp-option`` and ``dhcp-match``.
 
-    ``vendor``: a sub-option of 43 for clients whose option 60 holds that text; ``encapsulated``: a sub-option of
-    that option; ``enterprise``: one of option 125 (124 in a match). ``mask``: octets of a match that may be
-    any, a bit each, the last octet the lowest bit.
+    ``vendor``: a sub-option of 43 for clients whose option 60 holds that text; ``encapsulated``: one of that
+    option; ``enterprise``: one of option 125 (124 in a match). ``mask``: octets of a match that may be any, a
+    bit each, the last octet the lowest bit.
     """
 
     code: int
@@ -172,80 +172,89 @@ class OptionLine:
             last = len(wanted) - 1
             return all(self.mask >> (last - i) & 1 or wanted[i] == value[i] for i in range(len(wanted)))
         step = 1 if self.kind is Kind.TEXT else len(wanted)
-        return any(
-            value[i : i + len(wanted)] == wanted for i in range(0, len(value) - len(wanted) + 1, step)
-        )
+        return any(value[i : i + len(wanted)] == wanted for i in range(0, len(value) - len(wanted) + 1, step))
 
 
 def read_option(text: str, *, line: int = 0, force: bool = False, match: bool = False) -> OptionLine:
-    """The value of a ``dhcp-option`` or ``dhcp-match``. Raises Refused."""
-    tags: list[str] = []
-    vendor: str | None = None
-    encapsulated: int | None = None
-    enterprise: int | None = None
-    code: int | None = None
-    known: _Type | None = None
+    """The value of a ``dhcp-option`` or ``dhcp-match``. Raises RefusedError."""
+    head = _Head(match=match)
     rest: str | None = text
-    is_version_6 = False
-    while rest is not None and code is None:
+    while rest is not None and head.code is None:
         word, rest = split(rest)
-        if re.fullmatch("[0-9]*", word):
-            code = int(word or 0)
-        elif word.startswith("option:"):
-            code, known = _named(word[7:], match=match)
-        elif word.startswith("option6:"):
-            is_version_6, code = True, 0
-        elif word.startswith("vendor:"):
-            if encapsulated is not None or match:
-                raise Refused("inappropriate vendor:")
-            vendor = reveal(word[7:])
-        elif word.startswith("encap:"):
-            if vendor is not None or match:
-                raise Refused("inappropriate encap:")
-            encapsulated = leading_number(word[6:])
-        elif word.startswith("vi-encap:"):
-            enterprise = leading_number(word[9:])
-            if match:
-                code = 0
-        else:
-            tags.append(reveal(word[4:] if word.startswith(("tag:", "net:", "set:")) else word))
-    if is_version_6:
-        raise NotForIPv4(text)
-    if code is None:
-        raise Refused("bad dhcp-option")
-    inside = vendor is not None or encapsulated is not None or enterprise is not None
-    if known is None:
-        known = _NOTHING if inside else _TYPES.get(code, _NOTHING)
-    reader = _ValueReader(code=code, known=known, inside=inside, match=match)
+        head.read(word)
+    if head.code is None:
+        raise RefusedError("bad dhcp-option")
+    inside = head.vendor is not None or head.encapsulated is not None or head.enterprise is not None
+    known = head.known or (_NOTHING if inside else _TYPES.get(head.code, _NOTHING))
+    reader = _ValueReader(code=head.code, known=known, inside=inside, match=match)
     value, kind = (b"", Kind.EMPTY) if rest is None else reader.read(rest)
-    inner = vendor is not None or encapsulated is not None
-    longest = _LONGEST_INSIDE if inner else _LONGEST_OF_ENTERPRISE if inside else _LONGEST
-    if len(value) > longest:
-        raise Refused("dhcp-option too long")
-    if match and len(tags) != 1:
-        raise Refused("illegal dhcp-match")
+    longest = _LONGEST_INSIDE if inside else _LONGEST
+    if len(value) > (_LONGEST_OF_ENTERPRISE if head.enterprise is not None else longest):
+        raise RefusedError("dhcp-option too long")
+    if match and len(head.tags) != 1:
+        raise RefusedError("illegal dhcp-match")
     return OptionLine(
-        code=code,
+        code=head.code,
         value=value,
         kind=kind,
-        tags=tuple(tags),
+        tags=tuple(head.tags),
         force=force,
-        vendor=vendor,
-        encapsulated=encapsulated,
-        enterprise=enterprise,
+        vendor=head.vendor,
+        encapsulated=head.encapsulated,
+        enterprise=head.enterprise,
         mask=reader.mask,
         line=line,
     )
 
 
-class NotForIPv4(Exception):
+@dataclass(slots=True, kw_only=True)
+class _Head:
+    """What stands before the value: tags, what it is inside of, and the option, by which it ends."""
+
+    match: bool
+    tags: list[str] = field(default_factory=list)
+    vendor: str | None = None
+    encapsulated: int | None = None
+    enterprise: int | None = None
+    code: int | None = None
+    known: _Type | None = None
+
+    def read(self, word: str) -> None:
+        """One word of it. Raises RefusedError, and NotForIPv4Error."""
+        if re.fullmatch("[0-9]*", word):
+            self.code = int(word or 0)
+        elif word.startswith("option:"):
+            self.code, self.known = _named(word[7:], match=self.match)
+        elif word.startswith("option6:"):
+            raise NotForIPv4Error(word)
+        elif word.startswith(("vendor:", "encap:")):
+            self._inside(word)
+        elif word.startswith("vi-encap:"):
+            self.enterprise = leading_number(word[9:])
+            if self.match:
+                self.code = 0
+        else:
+            tag = reveal(word[4:] if word.startswith(("tag:", "net:", "set:")) else word)
+            self.tags.append("!" + tag[1:] if tag.startswith("#") else tag)
+
+    def _inside(self, word: str) -> None:
+        kind, _, what = word.partition(":")
+        if self.match or (self.encapsulated if kind == "vendor" else self.vendor) is not None:
+            raise RefusedError(f"inappropriate {kind}:")
+        if kind == "vendor":
+            self.vendor = reveal(what)
+        else:
+            self.encapsulated = leading_number(what)
+
+
+class NotForIPv4Error(Exception):
     """A line about DHCPv6."""
 
 
 def _named(name: str, *, match: bool) -> tuple[int, _Type]:
     found = _BY_FOLDED_NAME.get(name.lower())
     if found is None or (found[1].internal and not match):
-        raise Refused("bad dhcp-option")
+        raise RefusedError("bad dhcp-option")
     return found
 
 
@@ -310,10 +319,10 @@ class _ValueReader:
     mask: int = 0
 
     def read(self, text: str) -> tuple[bytes, Kind]:
-        """The octets, and how they were read. Raises Refused."""
+        """The octets, and how they were read. Raises RefusedError."""
         known, looks = self.known, _looks(text, match=self.match)
         if known.addresses and (not looks.address or not looks.dots):
-            raise Refused("bad IP address")
+            raise RefusedError("bad IP address")
         if known.time and looks.digit and text:
             return (_seconds(text) & 0xFFFFFFFF).to_bytes(4, "big"), Kind.OCTETS
         if not (known.addresses or known.text or known.names):
@@ -334,7 +343,7 @@ class _ValueReader:
             size = {"b": 1, "s": 2, "i": 4}[suffix]
         elif self.known.internal:
             # Its flags are taken for a size (2.90).
-            raise Refused("dhcp-option too long")
+            raise RefusedError("dhcp-option too long")
         elif self.known.size:
             size = self.known.size
         else:
@@ -352,7 +361,7 @@ class _ValueReader:
             try:
                 address = IPv4Address(written).packed
             except AddressValueError:
-                raise Refused("bad IPv4 address") from None
+                raise RefusedError("bad IPv4 address") from None
             if length is None:
                 result += address
             else:
@@ -392,17 +401,18 @@ def _compress(names: bytearray, start: int) -> None:
 
 
 def domain_name(text: str) -> str:
-    """A domain name as the daemon keeps it (canonicalise of ``src/util.c``). Raises Refused."""
+    """A domain name as the daemon keeps it (canonicalise of ``src/util.c``). Raises RefusedError."""
     name = reveal(text).removesuffix(".")
     labels = name.split(".")
-    if not name or any(len(label) > 63 for label in labels) or any(ord(c) < 32 or ord(c) == 127 for c in name):
-        raise Refused("bad domain in dhcp-option")
+    odd = any(ord(char) < 32 or ord(char) == 127 for char in name)
+    if not name or odd or any(len(label) > 63 for label in labels):
+        raise RefusedError("bad domain in dhcp-option")
     if name.isascii():
         return name.lower()
     try:
         return name.encode("idna").decode().lower()
     except UnicodeError:
-        raise Refused("bad domain in dhcp-option") from None
+        raise RefusedError("bad domain in dhcp-option") from None
 
 
 def _seconds(text: str) -> int:
@@ -412,16 +422,16 @@ def _seconds(text: str) -> int:
 
 
 def read_hex(text: str, most: int, *, typed: bool = False) -> tuple[bytes, int, int]:
-    """parse_hex of ``src/util.c``: octets, the mask of those that are ``*``, and the hardware type before a ``-``.
+    """parse_hex of ``src/util.c``: octets, the mask of those that are ``*``, the hardware type in front.
 
-    Raises Refused.
+    Raises RefusedError.
     """
     octets, mask, kind = bytearray(), 0, 0
     for group, sign in re.findall(r"([^:\- ]*)([:\- ]|$)", text):
         if len(octets) >= most:
             break
         if re.search(r"[^0-9a-fA-F*]", group):
-            raise Refused("bad hex constant")
+            raise RefusedError("bad hex constant")
         if not group:
             continue
         if sign == "-" and not octets and typed:
@@ -430,7 +440,7 @@ def read_hex(text: str, most: int, *, typed: bool = False) -> tuple[bytes, int, 
             octets.append(0)
             mask = mask << 1 | 1
         elif "*" in group:
-            raise Refused("bad hex constant")
+            raise RefusedError("bad hex constant")
         else:
             for at in range(0, len(group), 2):
                 if len(octets) < most:

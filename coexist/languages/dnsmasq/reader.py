@@ -25,11 +25,12 @@ from coexist.languages.dnsmasq.config import (
     Tags,
     Unmodelled,
 )
+from coexist.languages.dnsmasq.keywords import KEYWORDS
 from coexist.languages.dnsmasq.lexer import assignment, octets_of, parts_of, plain_line, reveal, split
 from coexist.languages.dnsmasq.options import (
     Kind,
-    NotForIPv4,
-    Refused,
+    NotForIPv4Error,
+    RefusedError,
     domain_name,
     leading_number,
     read_hex,
@@ -60,31 +61,8 @@ _LONGEST_HARDWARE = 16
 _DNS_PORT = 53
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
-WITHOUT_EFFECT = frozenset(
-    word
-    for words in (
-        "dhcp-ignore-names dhcp-lease-max bootp-dynamic log-debug dns-loop-detect no-ident help version test",
-        "interface except-interface bind-interfaces bind-dynamic listen-address no-dhcp-interface localmx",
-        "user group log-dhcp log-facility log-queries log-async quiet-dhcp pid-file dhcp-leasefile selfmx",
-        "no-resolv no-hosts no-poll addn-hosts hostsdir resolv-file strict-order mx-target filter-A filter-AAAA",
-        "all-servers server address local expand-hosts domain-needed bogus-priv filterwin2k rev-server",
-        "cache-size neg-ttl local-ttl cname host-record ptr-record txt-record srv-host mx-host alias ipset nftset",
-        "localise-queries tftp-secure tftp-no-fail tftp-unique-root tftp-max tftp-mtu tftp-no-blocksize",
-        "tftp-lowercase tftp-port-range tftp-single-port keep-in-foreground no-daemon conf-file conf-dir",
-        "enable-ra ra-param dhcp-scriptuser script-arp script-on-renewal leasefile-ro dhcp-fqdn dhcp-ttl",
-        "stop-dns-rebind rebind-localhost-ok rebind-domain-ok dnssec dnssec-check-unsigned trust-anchor",
-        "dnssec-no-timecheck dnssec-debug dnssec-timestamp dnssec-limits auth-server auth-zone auth-ttl auth-soa",
-        "auth-sec-servers auth-peer no-negcache clear-on-reload dns-forward-max max-ttl max-cache-ttl",
-        "min-cache-ttl no-round-robin use-stale-cache fast-dns-retry query-port min-port max-port port-limit",
-        "edns-packet-max bogus-nxdomain ignore-address local-service interface-name synth-domain naptr-record",
-        "caa-record dns-rr dynamic-host add-mac add-subnet add-cpe-id strip-mac strip-subnet proxy-dnssec umbrella",
-        "enable-dbus enable-ubus conntrack dumpfile dumpmask quiet-dhcp6 quiet-ra quiet-tftp servers-file",
-        "max-tcp-connections cache-rr filter-rr connmark-allowlist connmark-allowlist-enable domain-suffix",
-        "dhcp-duid no-dhcpv6-interface dhcp-hostsfile dhcp-hostsdir dhcp-optsfile dhcp-optsdir",
-    )
-    for word in words.split()
-)
-"""Keywords that change no answer to a DHCP client; files they name are read elsewhere."""
+# What may change an answer and is not understood.
+_MAY_MATTER = frozenset({"bridge-interface", "dhcp-alternate-port", "dhcp-relay", "read-ethers"})
 
 
 def read_dnsmasq(text: str | Iterable[str]) -> DnsmasqConfig:
@@ -131,14 +109,14 @@ class _Reader:
         keyword, value = assignment(plain)
         handler = _HANDLERS.get(keyword)
         if handler is None:
-            if keyword not in WITHOUT_EFFECT:
+            if keyword in _MAY_MATTER or keyword not in KEYWORDS:
                 self.unmodelled.append(Unmodelled(number, line.strip(), f"{keyword} is not modelled"))
             return
         try:
             handler(self, value or "")
-        except Refused as error:
+        except RefusedError as error:
             self.refused.append(Unmodelled(number, line.strip(), str(error)))
-        except NotForIPv4:
+        except NotForIPv4Error:
             pass
 
     # -- ranges and hosts ------------------------------------------------------------------------
@@ -147,23 +125,23 @@ class _Reader:
         tag, tags, rest = _range_tags(value)
         parts = parts_of(rest)
         if len(parts) < 2:
-            raise Refused("bad dhcp-range")
+            raise RefusedError("bad dhcp-range")
         start = _address(parts[0])
         if start is None:
             if ":" in parts[0]:
-                raise NotForIPv4
-            raise Refused("bad dhcp-range")
+                raise NotForIPv4Error
+            raise RefusedError("bad dhcp-range")
         mode = parts[1] if parts[1] in ("static", "proxy") else "dynamic"
         end = _address(parts[1]) if mode == "dynamic" else None
         if mode == "dynamic" and end is None:
-            raise Refused("bad dhcp-range")
+            raise RefusedError("bad dhcp-range")
         rest_of = parts[2:]
         netmask = _address(rest_of[0]) if rest_of and "." in rest_of[0] else None
         broadcast = None
         if netmask is not None:
             rest_of = rest_of[1:]
             if end is not None and not _same_net(start, end, netmask):
-                raise Refused("inconsistent DHCP range")
+                raise RefusedError("inconsistent DHCP range")
             broadcast = _address(rest_of[0]) if rest_of and "." in rest_of[0] else None
             rest_of = rest_of[1:] if broadcast is not None else rest_of
         if end is not None and end < start:
@@ -189,7 +167,7 @@ class _Reader:
             host.read(part)
         if host.address is not None:
             if host.address in self.addresses:
-                raise Refused(f"duplicate dhcp-host IP address {host.address}")
+                raise RefusedError(f"duplicate dhcp-host IP address {host.address}")
             self.addresses.add(host.address)
         self.add(
             "hosts",
@@ -233,7 +211,7 @@ class _Reader:
         if architecture is None and re.fullmatch("[0-9]+", reveal(word)):
             architecture = int(reveal(word))
         if behind is None or architecture is None:
-            raise Refused("bad pxe-service: no client system architecture, or no menu entry")
+            raise RefusedError("bad pxe-service: no client system architecture, or no menu entry")
         menu, behind = split(behind)
         kind, basename, server, host = 0, "", None, ""
         if behind is not None:
@@ -310,8 +288,8 @@ class _Reader:
         before, behind = split(text)
         if behind is not None:
             if kind != "vendorclass" or not before.startswith("enterprise:"):
-                raise Refused(f"bad dhcp-{kind}")
-            raise NotForIPv4
+                raise RefusedError(f"bad dhcp-{kind}")
+            raise NotForIPv4Error
         self.add("matches", MatchLine(kind=kind, tag=tag, value=octets_of(text), text=True, line=self.number))
 
     def agent_id(self, kind: str, value: str) -> None:
@@ -329,7 +307,7 @@ class _Reader:
     def dhcp_name_match(self, value: str) -> None:
         tag, text = _set_tag(value)
         if not text:
-            raise Refused("bad dhcp-name-match")
+            raise RefusedError("bad dhcp-name-match")
         self.add("matches", MatchLine(kind="name", tag=tag, pattern=reveal(text), line=self.number))
 
     def tag_if(self, value: str) -> None:
@@ -337,16 +315,18 @@ class _Reader:
         tags: list[str] = []
         for part in parts_of(value):
             if len(part) < 5 or not part.startswith(("set:", "tag:")):
-                raise Refused("bad tag-if")
+                raise RefusedError("bad tag-if")
             (sets if part.startswith("set:") else tags).append(_negated(reveal(part[4:])))
         if not sets:
-            raise Refused("bad tag-if")
+            raise RefusedError("bad tag-if")
         self.add("tag_ifs", TagIf(sets=tuple(sets), tags=tuple(tags), line=self.number))
 
     def tag_list(self, name: str, value: str) -> None:
         parts = parts_of(value) if value else []
         tags = tuple(_negated(reveal(p[4:] if p.startswith(("tag:", "net:")) else p)) for p in parts)
         self.add(name, tags)
+        if name == "ignores":
+            self.add("ignore_lines", self.number)
 
     # -- how it answers --------------------------------------------------------------------------
 
@@ -354,7 +334,7 @@ class _Reader:
         tags, rest = _leading_tags(value)
         seconds = reveal(rest)
         if not re.fullmatch("[0-9]+", seconds):
-            raise Refused("bad dhcp-reply-delay")
+            raise RefusedError("bad dhcp-reply-delay")
         self.add("delays", DelayLine(seconds=int(seconds), tags=tags, line=self.number))
 
     def dhcp_pxe_vendor(self, value: str) -> None:
@@ -366,7 +346,7 @@ class _Reader:
     def dhcp_proxy(self, value: str) -> None:
         addresses = [_address(part) for part in parts_of(value)] if value else []
         if None in addresses:
-            raise Refused("bad dhcp-proxy address")
+            raise RefusedError("bad dhcp-proxy address")
         known = self.flags.get("relays_named") or ()
         self.flag("relays_named", (*known, *addresses))  # type: ignore[misc]
 
@@ -375,8 +355,8 @@ class _Reader:
         shared = _address(address or "")
         if shared is None:
             if address is not None and ":" in address:
-                raise NotForIPv4
-            raise Refused("bad shared-network")
+                raise NotForIPv4Error
+            raise RefusedError("bad shared-network")
         where = _address(match)
         self.add(
             "shares",
@@ -437,7 +417,7 @@ class _HostReader:
         else:
             name = reveal(part).removesuffix(".").partition(".")[0]
             if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,62}", name):
-                raise Refused("bad DHCP host name")
+                raise RefusedError("bad DHCP host name")
             self.name = domain_name(part).partition(".")[0]
 
 
@@ -520,22 +500,22 @@ def _negated(tag: str) -> str:
 
 
 def _leading_tags(value: str) -> tuple[Tags, str]:
-    """The tags before a value (dhcp_tags), and the value. Raises Refused without one."""
+    """The tags before a value (dhcp_tags), and the value. Raises RefusedError without one."""
     tags: list[str] = []
     rest: str | None = value
     while rest is not None and rest.startswith(("tag:", "net:")):
         word, rest = split(rest)
         tags.append(_negated(reveal(word[4:])))
     if rest is None:
-        raise Refused("nothing follows its tags")
+        raise RefusedError("nothing follows its tags")
     return tuple(tags), rest
 
 
 def _set_tag(value: str) -> tuple[str, str]:
-    """A tag that is set, with or without ``set:``, and what follows. Raises Refused without that."""
+    """A tag that is set, with or without ``set:``, and what follows. Raises RefusedError without that."""
     word, rest = split(value)
     if rest is None:
-        raise Refused("nothing follows its tag")
+        raise RefusedError("nothing follows its tag")
     return reveal(word.removeprefix("set:")), rest
 
 
@@ -554,7 +534,7 @@ def _range_tags(value: str) -> tuple[str | None, Tags, str]:
             if word[4:]:
                 tags.append(_negated(reveal(word[4:])))
         elif tag is not None:
-            raise Refused("only one tag allowed")
+            raise RefusedError("only one tag allowed")
         else:
             tag = reveal(word.removeprefix("set:"))
         rest = behind
@@ -564,7 +544,7 @@ def _range_lease(parts: list[str]) -> int:
     if not parts:
         return 3600
     if len(parts) > 1:
-        raise Refused("bad dhcp-range")
+        raise RefusedError("bad dhcp-range")
     text = parts[0]
     if text == "infinite":
         return _FOREVER
@@ -573,27 +553,27 @@ def _range_lease(parts: list[str]) -> int:
     unit = _UNITS.get(text[-1:].lower())
     digits = text[:-1] if unit else text
     if not re.fullmatch("[0-9]*", digits):
-        raise Refused("bad dhcp-range")
+        raise RefusedError("bad dhcp-range")
     return max(leading_number(digits) * (unit or 1), _SHORTEST_LEASE)
 
 
 def _domain_range(text: str) -> tuple[IPv4Address, IPv4Address] | None:
-    """The addresses a domain is for: a network, or a first and a last one; None for those of a network card."""
+    """The addresses a domain is for: a network, or a first and a last one; None: those of a network card."""
     first, rest = split(text)
     network, length = split(first, "/")
     if ":" in network:
-        raise NotForIPv4
+        raise NotForIPv4Error
     start = _address(network)
     if length is not None:
         if start is None or not re.fullmatch("[0-9]+", length) or int(length) > 32:
-            raise Refused("bad prefix length")
+            raise RefusedError("bad prefix length")
         whole = IPv4Network((int(start), int(length)), strict=False)
         return whole.network_address, whole.broadcast_address
     if start is None:
         return None
     end = start if rest is None else _address(split(rest)[0])
     if end is None:
-        raise Refused("bad domain")
+        raise RefusedError("bad domain")
     return start, end
 
 

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
-from coexist.boot.servers.dnsmasq_conf import setting_lines
+from coexist.languages.dnsmasq.reader import setting_lines
 from coexist.render.cells import NO_CELLS
 from coexist.render.limits import report_dhcp_limits, report_limits
 from coexist.render.quoting import comment, dnsmasq_string

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.compile import answer_groups, answered_clients
-from coexist.boot.servers.dnsmasq_conf import read_dnsmasq, says_its_programs, setting_lines
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
+from coexist.languages.dnsmasq.reader import read_dnsmasq, says_its_programs, setting_lines
 from coexist.render.cells import cut
 from coexist.render.quoting import dnsmasq_string
 from coexist.render.target import Job

@@ -7,8 +7,9 @@ import pytest
 
 from coexist.errors import InputError
 from coexist.importers import import_files
-from coexist.importers.dnsmasq.files import read_lines
-from coexist.importers.dnsmasq.keywords import EITHER, FLAGS, KEYWORDS, ONCE, VALUED, refuse_bad_lines
+from coexist.languages.dnsmasq.files import read_lines
+from coexist.languages.dnsmasq.keywords import EITHER, FLAGS, KEYWORDS, ONCE, VALUED, refuse_bad_lines
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,8 @@ def test_a_keyword_may_stand_once_in_all_files_together(tmp_path: Path):
 def test_comments_and_quotes(tmp_path: Path):
     path = tmp_path / "dnsmasq.conf"
     path.write_text('# "\nport = 0 # " \npxe-prompt="a \\" # b",3\n\n  no-ping\ndhcp-boot=a#b\n')
-    refuse_bad_lines(read_lines(path))
+    lines = read_lines(path)
+    refuse_bad_lines(lines, read_dnsmasq(lines.texts))
 
 
 @pytest.mark.needs("dnsmasq")

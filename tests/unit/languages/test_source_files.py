@@ -9,8 +9,8 @@ import pytest
 
 from coexist.errors import InputError
 from coexist.importers import import_files, kinds
-from coexist.importers.dnsmasq.files import LONGEST_LINE, read_lines
 from coexist.importers.written import clients_csv
+from coexist.languages.dnsmasq.files import LONGEST_LINE, read_lines
 from coexist.languages.source_files import beside, text_lines
 
 INCLUDING = {
@@ -201,8 +201,11 @@ def test_a_pool_outside_its_subnet_is_refused_as_kea_does(tmp_path: Path) -> Non
 
 def test_a_name_stays_on_its_line(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
-    path.write_bytes(b"52:54:00:00:00:01,a\rb\n")
-    assert clients_csv(import_files("dnsmasq-hosts", [path]).clients).splitlines()[1].endswith(",a b")
+    path.write_bytes(b"52:54:00:00:00:01,ab\r\n52:54:00:00:00:02,a\rb\n")
+    imported = import_files("dnsmasq-hosts", [path])
+    # A carriage return is a space to the daemon, and a name with a space is none.
+    assert clients_csv(imported.clients).splitlines()[1:] == ["52:54:00:00:00:01,ab"]
+    assert [entry.position.line for entry in imported.not_modelled] == [2]
 
 
 @pytest.mark.parametrize("kind", INCLUDING)

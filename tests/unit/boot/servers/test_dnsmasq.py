@@ -11,7 +11,7 @@ from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Machine
 from coexist.boot.responder import Arrival, Reaction
 from coexist.boot.servers.dnsmasq import DnsmasqModel
-from coexist.boot.servers.dnsmasq_conf import read_dnsmasq
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import parse_mac
 from coexist.wire.options import MessageType, Option
@@ -48,11 +48,9 @@ def silence(lines: str, packet: Packet) -> str:
 
 class TestReading:
     def test_what_is_not_modelled_is_listed_with_its_line(self) -> None:
-        config = read_dnsmasq("port=0\ndhcp-proxy\n# a comment\nlog-dhcp\ndhcp-range=nonsense\n")
-        assert [(u.line, u.text) for u in config.unmodelled] == [
-            (2, "dhcp-proxy"),
-            (5, "dhcp-range=nonsense"),
-        ]
+        config = read_dnsmasq("port=0\nread-ethers\n# a comment\nlog-dhcp\ndhcp-range=nonsense\n")
+        assert [(u.line, u.text) for u in config.unmodelled] == [(2, "read-ethers")]
+        assert [(u.line, u.text) for u in config.refused] == [(5, "dhcp-range=nonsense")]
 
     def test_quotes_commas_and_comments(self) -> None:
         (service,) = read_dnsmasq('pxe-service=x86PC,"a, b",pxelinux # the menu').services
@@ -164,7 +162,7 @@ class TestLeases:
         assert answer(LEASES + 'pxe-service=X86-64_EFI,"d",d.efi', UEFI).options[60] == b"PXEClient"
 
     def test_an_authoritative_one_refuses_requests_for_others(self) -> None:
-        request = UEFI.with_options({53: b"\3", 54: bytes((10, 77, 0, 3))})
+        request = UEFI.with_options({53: b"\3", 50: bytes((10, 77, 0, 101)), 54: bytes((10, 77, 0, 3))})
         assert answer(LEASES + "dhcp-authoritative", request).message_type is MessageType.NAK
         assert "another server" in silence(LEASES, request)
 

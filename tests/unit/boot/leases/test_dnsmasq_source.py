@@ -1,0 +1,85 @@
+"""A dnsmasq's own file as a source of leases: what it leases, from which line, and what it tells apart."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
+from coexist.boot.leases.lease import Lease, NoLease
+from coexist.boot.responder import Arrival
+from coexist.errors import Position
+from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
+from coexist.wire.mac import mac_bytes, parse_mac
+
+OWN = IPv4Address("10.9.0.2")
+HEAD = "dhcp-range=set:lan,10.9.0.20,10.9.0.40,255.255.255.0,1h\n"
+
+
+def source(lines: str) -> DnsmasqLeases:
+    config = read_dnsmasq(lines)
+    places = [Position("d.conf", number) for number in range(1, lines.count("\n") + 2)]
+    return DnsmasqLeases(file=DnsmasqFile(config=config), places=places)
+
+
+def leased(lines: str, mac: str = "02:00:5e:00:00:01", **options: bytes) -> Lease | NoLease:
+    sent = {int(name[1:]): value for name, value in options.items()}
+    packet = Packet(op=BOOTREQUEST, chaddr=mac_bytes(parse_mac(mac)), options={53: b"\1", **sent})
+    return source(lines)(Arrival(packet=packet, at=0.0, port=67, address=OWN, source=(UNSPECIFIED, 68)))
+
+
+def test_every_value_names_its_line() -> None:
+    lease = leased(
+        HEAD + "dhcp-option=3,10.9.0.1\ndhcp-option-force=tag:lan,66,a\n"
+        "dhcp-host=02:00:5e:00:00:01,10.9.0.77,2h\ndhcp-boot=x.efi,,10.9.0.5"
+    )
+    assert isinstance(lease, Lease)
+    assert (str(lease.yiaddr), lease.lease_time, lease.file, str(lease.siaddr)) == (
+        "10.9.0.77",
+        7200,
+        b"x.efi",
+        "10.9.0.5",
+    )
+    lines = {key: place.line for key, place in lease.origins.items() if isinstance(place, Position)}
+    assert lines == {3: 2, 66: 3, "yiaddr": 4, "lease_time": 4, "file": 5, "sname": 5, "siaddr": 5}
+    assert lease.forced == {66}
+    assert lease.reserved
+
+
+def test_a_tagged_option_counts_before_a_plain_one_and_the_range_comes_last() -> None:
+    lease = leased(
+        HEAD + "dhcp-mac=set:own,02:00:5e:*:*:*\ndhcp-option=tag:lan,15,range\ndhcp-option=tag:own,15,own\n"
+        "dhcp-option=15,plain"
+    )
+    assert isinstance(lease, Lease)
+    assert lease.options[15] == b"own"
+
+
+def test_who_is_ignored_by_which_line() -> None:
+    refusal = leased(HEAD + "dhcp-vendorclass=set:ms,MSFT\ndhcp-ignore=tag:ms", o60=b"MSFT 5.0")
+    assert isinstance(refusal, NoLease)
+    assert refusal.origin == Position("d.conf", 3)
+    refusal = leased(HEAD + "dhcp-host=02:00:5e:00:00:01,ignore")
+    assert isinstance(refusal, NoLease)
+    assert refusal.origin == Position("d.conf", 2)
+
+
+def test_what_it_tells_apart() -> None:
+    found = source(
+        HEAD + "dhcp-host=02:00:5e:00:00:*,set:a\ndhcp-host=02:00:5e:00:00:01,10.9.0.7\n"
+        "dhcp-match=set:i,175,39\ndhcp-userclass=set:i,iPXE"
+    ).distinctions
+    sizes = [len(macs) for macs, _ in found.clients]
+    assert sizes == [256, 1]
+    assert found.reserved is not None
+    assert parse_mac("02:00:5e:00:00:01") in found.reserved
+    assert [(test.option, test.octets) for test in found.tests] == [(175, b"\x27"), (77, b"iPXE")]
+
+
+def test_what_only_the_daemon_knows_is_open() -> None:
+    opens = source(HEAD + "read-ethers\ndhcp-boot=x.0,,tftp.example").opens
+    assert [place.line for place in (found.origin for found in opens) if isinstance(place, Position)] == [
+        2,
+        3,
+    ]
