@@ -21,6 +21,7 @@ import click
 
 from coexist import __version__
 from coexist.cli.prose import tell
+from coexist.cli.streams import harmless_streams
 from coexist.errors import CoexistError
 
 EXIT_USAGE = 2
@@ -137,6 +138,11 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
     """
     if sys.stdout is None:  # closed by `>&-`; whoever closed it does not want it
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is open as long as the process
+    with harmless_streams():
+        return _run(args, group)
+
+
+def _run(args: Sequence[str], group: click.Group) -> int:
     try:
         with group.make_context("coexist", list(args), color=_colour()) as context:
             result = group.invoke(context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import connector, progress, rollout, rollout_options
+from coexist.cli.remote import connector, key_option, progress, rollout, rollout_options
 
 if TYPE_CHECKING:
     from coexist.rollout.document import Plan
@@ -28,6 +28,7 @@ EXIT_REFUSED, EXIT_HOST = 1, 4
               help="Verify on the wire after each wave, through this card; may be repeated.")  # fmt: skip
 @click.option("--relay", "relays", multiple=True, metavar="VLAN=ADDRESS",
               help="The same as a relay agent, from this address of this machine.")  # fmt: skip
+@key_option
 @rollout_options
 def command(**given: Any) -> int:
     """Apply a plan: upload, let each daemon check it, switch, reload, verify.
@@ -38,6 +39,7 @@ def command(**given: Any) -> int:
     from coexist.errors import CoexistError
     from coexist.rollout.document import read_plan
     from coexist.rollout.history import FOLDER, History
+    from coexist.rollout.seal import KEY_FILE, require_seal
 
     plan = read_plan(given["plan_file"])
     if plan.is_empty:
@@ -49,6 +51,7 @@ def command(**given: Any) -> int:
             " rollout is recorded (--history DIRECTORY)"
         )
     history = History(given["folder"] or Path(plan.root) / FOLDER)
+    require_seal(plan, given["key"] or history.folder / KEY_FILE)
     if _already(plan, history):
         return _compare(plan, given)
     _gate(plan, given["force"])

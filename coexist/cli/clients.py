@@ -14,6 +14,7 @@ import click
 
 from coexist.cli.prose import tell
 from coexist.errors import CoexistError
+from coexist.text.foreign import cell
 from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -184,8 +185,11 @@ def export(registry: Path, everyone: bool) -> None:
     writer.writerow(("mac", "name", "location", "hardware", "architecture", "vlan", "tags"))
     for row in sorted(rows, key=lambda row: row.mac):
         writer.writerow(
-            (format_mac(row.mac), row.name, row.location, row.hardware, _architecture(row), row.vlan,
-             row.client_group)
+            map(
+                cell,
+                (format_mac(row.mac), row.name, row.location, row.hardware, _architecture(row), row.vlan,
+                 row.client_group),
+            )
         )  # fmt: skip
 
 
@@ -251,7 +255,7 @@ def _write_csv(rows: list[dict[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if rows:
         writer.writerow(rows[0])
-    writer.writerows(row.values() for row in rows)
+    writer.writerows([cell(str(value)) for value in row.values()] for row in rows)
 
 
 _WRITERS: dict[str, Callable[[list[dict[str, Any]]], None]] = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 import click
 
+from coexist.cli.private import write_file
 from coexist.importers import Imported, import_files, kinds
 from coexist.importers.merge import Conflict, conflicts_md, merge
 from coexist.importers.written import (
@@ -145,19 +145,9 @@ def _write_beside(imported: Imported, output: Path) -> tuple[Conflict, ...]:
 
 def _put(path: Path, text: str) -> None:
     content = text.encode("utf-8", "backslashreplace")
-    _write_file(path, content, private=path.name in _QUOTES_SOURCES or holds_secret(content))
+    write_file(path, content, private=path.name in _QUOTES_SOURCES or holds_secret(content))
 
 
 def _append(path: Path, text: str, head: str) -> None:
     before = path.read_bytes() + b"\n" if path.exists() else head.encode()
-    _write_file(path, before + text.encode("utf-8", "backslashreplace"), private=True)
-
-
-def _write_file(path: Path, content: bytes, *, private: bool) -> None:
-    """What may hold a secret is readable by its owner only, from the moment it is there."""
-    mode = 0o600 if private else 0o666
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        if private:
-            os.fchmod(descriptor, mode)
-        file.write(content)
+    write_file(path, before + text.encode("utf-8", "backslashreplace"), private=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.private import write_file
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import connector, history_option, progress, ssh_options
+from coexist.cli.remote import connector, history_option, key_option, progress, ssh_options
 
 if TYPE_CHECKING:
     from coexist.analysis.findings import Finding
@@ -30,6 +31,7 @@ EXIT_FINDINGS, EXIT_PENDING, EXIT_HOST = 1, 3, 4
 @click.option("--overwrite", is_flag=True, help="Plan to replace files that were edited on a server.")
 @click.option("--only", multiple=True, metavar="SERVER", help="This server only; may be repeated.")
 @history_option
+@key_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               show_default=True, help="How to print it.")  # fmt: skip
 @ssh_options
@@ -106,7 +108,17 @@ def _planned(
         reason=given["reason"],
         findings=tuple(f"{finding.code.code} {finding.message}" for finding in errors),
     )
-    return with_checks(inventory, planned, present.boot_files).sealed(), found, errors
+    plan = with_checks(inventory, planned, present.boot_files).sealed()
+    return (plan if plan.is_empty else _with_seal(plan, history, given)), found, errors
+
+
+def _with_seal(plan: Plan, history: History, given: Mapping[str, Any]) -> Plan:
+    """What is written down carries a seal, by which ``apply`` knows it again."""
+    from coexist.rollout.seal import KEY_FILE, make_key, sealed_with
+
+    if given["out"] is None and given["form"] != "json":
+        return plan
+    return sealed_with(plan, make_key(given["key"] or history.folder / KEY_FILE))
 
 
 def _report(
@@ -185,5 +197,5 @@ def _finish(
         tell("no plan: a server was changed by hand; take it over, or plan to --overwrite it")
         return EXIT_FINDINGS
     if given["out"] is not None:
-        given["out"].write_text(write_plan(plan), encoding="utf-8")
+        write_file(given["out"], write_plan(plan).encode(), private=True)
     return EXIT_PENDING if given["detailed_exitcode"] and not plan.is_empty else 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from coexist.cli.streams import unfiltered
 
 if TYPE_CHECKING:
     from coexist.rollout.apply import Rollout
@@ -45,6 +48,14 @@ def history_option(function: F) -> F:
     return click.option(
         "--history", "folder", type=click.Path(path_type=Path, file_okay=False),
         help="Where rollouts are recorded; `history` beside the inventory if not given.",
+    )(function)  # fmt: skip
+
+
+def key_option(function: F) -> F:
+    """Add ``--key`` as ``key``."""
+    return click.option(
+        "--key", type=click.Path(path_type=Path, dir_okay=False),
+        help="The key plans are sealed with; `seal.key` beside the history if not given.",
     )(function)  # fmt: skip
 
 
@@ -94,7 +105,7 @@ def progress(title: str, servers: list[str]) -> Iterator[Callable[[str, str], No
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    console = Console(stderr=True)
+    console = Console(file=unfiltered(sys.stderr))
     if not console.is_terminal:
         yield _plain
         return

@@ -17,6 +17,7 @@ from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
 from coexist.inventory.products import TFTPD
+from coexist.text.foreign import markdown
 from coexist.text.redaction import redacted
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -287,7 +288,10 @@ def merge(existing: Inventory, imported: Imported) -> tuple[Imported, tuple[Conf
 def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:
     """A section of conflicts.md."""
     lines = [f"## {title}", ""]
-    entries = [redacted(f"- **{c.what}**: {c.first} and {c.second}: {c.done}") for c in conflicts]
+    entries = [
+        f"- **{markdown(redacted(c.what))}**: " + markdown(redacted(f"{c.first} and {c.second}: {c.done}"))
+        for c in conflicts
+    ]
     return "\n".join([*lines, *(entries or ["Nothing collides."])]) + "\n"
 
 

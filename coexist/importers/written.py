@@ -12,6 +12,7 @@ import yaml
 
 from coexist.importers.account import NotModelled
 from coexist.importers.imported import COLUMNS, ClientRow, Imported
+from coexist.text.foreign import cell, markdown, markdown_code, one_line
 
 SITE_FILE = "site.yaml"
 CLIENTS_FILE = "clients.csv"
@@ -78,8 +79,9 @@ def clients_csv(clients: Sequence[ClientRow]) -> str:
 
 
 def _cell(text: str) -> str:
-    """A value on one line: control characters, which a list of clients does not take, become a blank."""
-    return _CONTROL.sub(" ", text).strip()
+    """A value on one line and no formula: control characters, which a list of clients does not take, become a
+    blank."""
+    return cell(_CONTROL.sub(" ", text).strip())
 
 
 def not_modelled_md(entries: Iterable[NotModelled], sources: Sequence[str]) -> str:
@@ -92,14 +94,6 @@ def not_modelled_md(entries: Iterable[NotModelled], sources: Sequence[str]) -> s
     if not by_reason:
         lines += ["", "Nothing: every statement was taken over."]
     for why, group in by_reason.items():
-        lines += ["", f"## {_escaped(why)}", ""]
-        lines += [f"- {entry.position}: `{_code(entry.statement)}`" for entry in group]
+        lines += ["", f"## {markdown(why)}", ""]
+        lines += [f"- {one_line(str(entry.position))}: `{markdown_code(entry.statement)}`" for entry in group]
     return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return " ".join(text.replace("\\", "\\\\").replace("*", "\\*").replace("_", "\\_").split())
-
-
-def _code(text: str) -> str:
-    return " ".join(text.replace("`", "'").split()) or " "

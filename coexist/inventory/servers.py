@@ -18,6 +18,7 @@ from coexist.inventory.values import (
     Name,
     Names,
     Options,
+    TargetPath,
     Text,
     closest,
     one_or_more,
@@ -85,7 +86,7 @@ class Deployment(Declared):
     host: Text
     user: Text | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    paths: dict[str, Text] = {}
+    paths: dict[str, TargetPath] = {}
     check: Text | None = None
     reload: Text | None = None
     status: Text | None = None

@@ -71,7 +71,28 @@ def _name(value: Any) -> Any:
     return text
 
 
+def is_plain_path(text: str) -> bool:
+    """Whether this is the path of a file or folder from the root on, without detours."""
+    parts = text.removesuffix("/").split("/")
+    return "\0" not in text and len(parts) > 1 and not parts[0] and not {"", ".", ".."} & {*parts[1:]}
+
+
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:\\[^/\x00-\x1f]*\Z")
+
+
+def _target_path(value: Any) -> Any:
+    text = written(value)
+    if (
+        text is None
+        or not text.isprintable()
+        or not (is_plain_path(text) or (_WINDOWS_PATH.match(text) and ".." not in text))
+    ):
+        raise ValueError(f"{value!r} is not a whole path; write it from the root on, as /etc/dhcp/dhcpd.conf")
+    return text
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+TargetPath = Annotated[str, BeforeValidator(_target_path)]
 Name = Annotated[str, BeforeValidator(_name)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import textwrap
 from html import escape
 
 from coexist.planning.checklist import Complaint, Entry, Sheet
 from coexist.planning.progress import moment
+from coexist.text.foreign import cell, markdown, one_line
 
 _WIDTH = 80
 _MARKS = {"passed": "passed", "failed": "FAILED", "not-applicable": "n/a"}
@@ -26,13 +26,13 @@ def to_markdown(sheet: Sheet) -> str:
     """
     lines = [f"# {_title(sheet)}", "", *_folded(_so_far(sheet))]
     for machine in sheet.machines:
-        lines += ["", f"## {_plain(machine)}", ""]
+        lines += ["", f"## {markdown(machine)}", ""]
         for number, item in enumerate(sheet.items, start=1):
             lines += _folded(f"{number}. {_result(item, sheet.cell(machine, item))}")
     if sheet.complaints:
         lines += ["", "## Complaints", ""]
         for number, complaint in enumerate(sheet.complaints, start=1):
-            lines += _folded(f"{number}. {_plain(_complaint(complaint))}")
+            lines += _folded(f"{number}. {markdown(_complaint(complaint))}")
     return "\n".join(lines) + "\n"
 
 
@@ -45,9 +45,9 @@ def _so_far(sheet: Sheet) -> str:
 
 def _result(item: str, entry: Entry | None) -> str:
     if entry is None:
-        return f"{_plain(item)}: -"
-    note = f": {_plain(entry.note)}" if entry.note else ""
-    return f"{_plain(item)}: **{_MARKS[entry.result]}** ({_plain(entry.who)}, {moment(entry.at)}){note}"
+        return f"{markdown(item)}: -"
+    note = f": {markdown(entry.note)}" if entry.note else ""
+    return f"{markdown(item)}: **{_MARKS[entry.result]}** ({markdown(entry.who)}, {moment(entry.at)}){note}"
 
 
 def _folded(line: str) -> list[str]:
@@ -68,13 +68,8 @@ def to_csv(sheet: Sheet) -> str:
         for item in sheet.items:
             entry = sheet.cell(machine, item)
             tail = (entry.result, entry.who, moment(entry.at), entry.note) if entry else ("", "", "", "")
-            writer.writerow(_harmless(cell) for cell in (machine, item, *tail))
+            writer.writerow(map(cell, (machine, item, *tail)))
     return out.getvalue()
-
-
-def _harmless(text: str) -> str:
-    """A cell no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 
 _STYLE = """
@@ -90,7 +85,7 @@ h2 { page-break-before: always; } h2.first { page-break-before: auto; }
 
 def to_html(sheet: Sheet) -> str:
     """One page a machine, for a clipboard: empty boxes where nothing was recorded."""
-    title = escape(_title(sheet))
+    title = _html(_title(sheet))
     parts = [
         "<!DOCTYPE html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
@@ -98,16 +93,20 @@ def to_html(sheet: Sheet) -> str:
         f"<h1>{title}</h1>",
     ]
     for number, machine in enumerate(sheet.machines):
-        parts.append(f"<h2{' class=first' if number == 0 else ''}>{escape(machine)}</h2>")
+        parts.append(f"<h2{' class=first' if number == 0 else ''}>{_html(machine)}</h2>")
         parts.append("<table><tr><th>item</th><th>result</th><th>who</th><th>when</th><th>note</th></tr>")
         parts += [_html_row(item, sheet.cell(machine, item)) for item in sheet.items]
         parts.append("</table>")
     if sheet.complaints:
         parts.append("<h2>Complaints</h2><ul>")
-        parts += [f"<li>{escape(_complaint(complaint))}</li>" for complaint in sheet.complaints]
+        parts += [f"<li>{_html(_complaint(complaint))}</li>" for complaint in sheet.complaints]
         parts.append("</ul>")
     parts.append("</body></html>")
     return "\n".join(parts) + "\n"
+
+
+def _html(text: str) -> str:
+    return escape(one_line(text))
 
 
 def _title(sheet: Sheet) -> str:
@@ -116,23 +115,15 @@ def _title(sheet: Sheet) -> str:
 
 def _html_row(item: str, entry: Entry | None) -> str:
     if entry is None:
-        return f"<tr><td>{escape(item)}</td><td class=box></td><td></td><td></td><td></td></tr>"
+        return f"<tr><td>{_html(item)}</td><td class=box></td><td></td><td></td><td></td></tr>"
     cells = (entry.who, moment(entry.at), entry.note)
-    tail = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f"<tr><td>{escape(item)}</td><td class={entry.result}>{_MARKS[entry.result]}</td>{tail}</tr>"
+    tail = "".join(f"<td>{_html(each)}</td>" for each in cells)
+    return f"<tr><td>{_html(item)}</td><td class={entry.result}>{_MARKS[entry.result]}</td>{tail}</tr>"
 
 
 def _shown(sheet: Sheet) -> list[Entry]:
     cells = (sheet.cell(machine, item) for machine in sheet.machines for item in sheet.items)
     return [entry for entry in cells if entry is not None]
-
-
-_MARKUP = re.compile(r"([\\`*<\[])")
-
-
-def _plain(text: str) -> str:
-    """Text of people, shown as it is wherever Markdown is read."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
 
 
 def _complaint(complaint: Complaint) -> str:

@@ -15,15 +15,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coexist.errors import InputError, Position, Problem
+from coexist.inventory.values import is_plain_path
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = Literal["opening", "middle", "final"]
 """What a server runs at a step: see ``coexist.rollout.ordering``."""
 
 VERSIONS: tuple[Version, ...] = ("opening", "middle", "final")
+
+
+def _plain_path(text: str) -> str:
+    if not is_plain_path(text):
+        raise ValueError(f"{text!r} is not the whole path of a file")
+    return text
 
 
 class _Written(BaseModel):
@@ -38,7 +45,7 @@ class PlannedFile(_Written):
     """
 
     name: str
-    path: str
+    path: Annotated[str, AfterValidator(_plain_path)]
     mode: Annotated[int, Field(ge=0, le=0o7777)] = 0o644
     before: Sha256 | None
     after: dict[Version, Sha256 | None]
@@ -133,7 +140,8 @@ class WireCheck(_Written):
 
 class Plan(_Written):
     """A whole rollout. ``root`` is the inventory's directory on the machine that made the plan,
-    ``inventory`` the digest of all rendered files; ``reason`` says why findings were overridden."""
+    ``inventory`` the digest of all rendered files; ``reason`` says why findings were overridden.
+    ``seal``: see ``coexist.rollout.seal``."""
 
     format: Literal[1] = 1
     site: str
@@ -148,6 +156,7 @@ class Plan(_Written):
     manifest: dict[str, dict[str, tuple[str, ...]]] = {}
     contents: dict[Sha256, str] = {}
     digest: str = ""
+    seal: str = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -180,7 +189,7 @@ class Plan(_Written):
         return base64.b64decode(self.contents[digest])
 
     def _computed(self) -> str:
-        tree = self.model_dump(mode="json", exclude={"digest"})
+        tree = self.model_dump(mode="json", exclude={"digest", "seal"})
         canonical = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -9,6 +9,7 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding
 from coexist.inventory.loader import Inventory
 from coexist.rollout.facts import PresentFile
+from coexist.text.foreign import harmless
 from coexist.text.redaction import redacted
 
 _MOST_LINES = 400
@@ -108,12 +109,7 @@ def _lines(content: bytes | None) -> list[str]:
     if content is None:
         return []
     # Control characters of a foreign file must not reach the terminal.
-    text = redacted(content.decode("utf-8", "backslashreplace"))
-    return ["".join(map(_shown, line)) for line in text.split("\n")]
-
-
-def _shown(character: str) -> str:
-    return character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}"
+    return harmless(redacted(content.decode("utf-8", "backslashreplace"))).split("\n")
 
 
 def _is_binary(content: bytes | None) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coexist.errors import HostError
 from coexist.rollout.document import sha256
-from coexist.rollout.shell import digests_script, facts_script
+from coexist.rollout.shell import MOST_OCTETS, digests_script, facts_script
 from coexist.rollout.transport import Connection
+from coexist.text.foreign import one_line
+from coexist.text.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ def read_files(connection: Connection, paths: Sequence[str], *, sudo: bool) -> t
 
 
 _NOTHING = sha256(b"")
+_MOST_SHOWN = 500
 
 
 def read_digests(connection: Connection, paths: Sequence[str], *, sudo: bool) -> dict[str, str]:
@@ -47,7 +51,7 @@ def read_digests(connection: Connection, paths: Sequence[str], *, sudo: bool) ->
     finished = connection.run(digests_script(paths, sudo=sudo))
     lines = finished.stdout.decode("ascii", "replace").splitlines()
     found = {path: line[:64] for path, line in zip(paths, lines, strict=False)}
-    return {path: digest for path, digest in found.items() if digest != _NOTHING}
+    return {path: digest for path, digest in found.items() if digest not in (_NOTHING, "")}
 
 
 def parse_files(printed: bytes, paths: Sequence[str], host: str) -> tuple[PresentFile, ...]:
@@ -62,15 +66,32 @@ def _parse(part: bytes, path: str, host: str) -> PresentFile:
     head, _, rest = part.partition(b"\n")
     if head.startswith(b"- "):
         try:
-            mode, owner, group = head[2:].decode().split(" ")
+            kind, mode, owner, group = head[2:].decode().split(" ")
+            what = _KINDS.get(stat.S_IFMT(int(kind, 16)))
             content = base64.b64decode(rest.replace(b"\n", b""), validate=True)
         except (binascii.Error, ValueError):
             raise HostError(f"{host}: {path} cannot be read: {_text(rest)}") from None
+        if what is not None:
+            raise HostError(f"{host}: {path} is {what}; name a regular file in the server's deploy paths")
+        if len(content) > MOST_OCTETS:
+            raise HostError(
+                f"{host}: {path} is larger than {MOST_OCTETS >> 20} MiB: that is no configuration"
+            )
         return PresentFile(path=path, content=content, mode=mode, owner=owner, group=group)
     if part.rstrip().endswith(b": No such file or directory"):
         return PresentFile(path=path)
     raise HostError(f"{host}: {path} cannot be looked at: {_text(part)}")
 
 
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link, which a rollout would replace by a file",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
+
 def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace").strip() or "no reason was given"
+    return one_line(redacted(octets[:_MOST_SHOWN].decode("utf-8", "replace"))) or "no reason was given"

@@ -11,10 +11,13 @@ from pydantic import ValidationError
 from coexist.boot.policy import BootServerConfig
 from coexist.errors import HostError, Position
 from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.values import is_plain_path
 from coexist.rollout.bridge import list_names
 from coexist.rollout.facts import PresentFile, read_digests, read_files
 from coexist.rollout.shell import directory_of
 from coexist.rollout.transport import Address, Connect
+
+_MOST_CONFIG = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +99,8 @@ def _read(target: Target, connect: Connect) -> _Read:
 
 
 def _lists(config: PresentFile) -> list[str]:
-    """The paths of the list files a present configuration names; none if it cannot be read."""
-    if config.content is None:
+    """The paths of the list files a present configuration names beside it; none if it cannot be read."""
+    if config.content is None or len(config.content) > _MOST_CONFIG:
         return []
     tree = read_yaml(
         config.content.decode("utf-8", "replace"), config.path, SourceMap(Position(config.path)), []
@@ -106,5 +109,6 @@ def _lists(config: PresentFile) -> list[str]:
         names = list_names(BootServerConfig.model_validate(tree))
     except ValidationError:
         return []
+    # The file is the server's, not the inventory's: it may not have us read what lies elsewhere, as root.
     folder = directory_of(config.path)
-    return [f"{folder}/{name}" for name in names]
+    return [f"{folder}/{name}" for name in names if is_plain_path(f"{folder}/{name}")]

@@ -3,6 +3,7 @@
 Every path and word is quoted: a file name may hold spaces, quotes, newlines or a leading dash. Only
 these programs are started, each by itself, so that sudo rules can name them: cat, chmod, chown, cp, dd,
 flock, mkdir, mv, rm, sha256sum, stat, test, and the check, reload and status commands of the inventory.
+base64 and head run without sudo.
 Needs GNU coreutils and util-linux.
 """
 
@@ -17,6 +18,9 @@ from shlex import quote
 LOCK = ".coexist.lock"
 COMMIT_LOCK = ".coexist.commit.lock"
 KEPT = ".coexist-kept"
+
+MOST_OCTETS = 64 << 20
+"""A configuration or list that is larger is not read: a million registered machines are 18 MB."""
 
 BUSY = 75
 """Exit code of flock when another holds the lock (EX_TEMPFAIL of sysexits.h)."""
@@ -72,22 +76,30 @@ def kept_path(path: str, digest: str) -> str:
 
 
 def facts_script(paths: Sequence[str], *, sudo: bool) -> str:
-    """Print for each path, in order: ``- MODE OWNER GROUP``, its content in base64, and a dot.
+    """Print for each path, in order: ``- TYPE MODE OWNER GROUP``, its content in base64, and a dot.
 
-    For a path that cannot be looked at or read, the reason stands in place of its content.
+    TYPE is the mode in hexadecimal (inode(7)). For a path that cannot be looked at or read, the reason stands
+    in place of its content; what is no regular file, a symbolic link among them, has none. Of a larger file
+    come ``MOST_OCTETS`` and one more.
     """
     lines = ["LC_ALL=C; export LC_ALL"]
     for path in paths:
-        stat = words(["stat", "-L", "-c", "- %a %U %G", "--", path], sudo=sudo)
-        cat = words(["cat", "--", path], sudo=sudo)
-        # The first cat is only there for its exit code: that of a pipe is its last command's.
-        lines.append(f"{stat} 2>&1 && {{ {cat} 2>&1 >/dev/null && {cat} | base64; }}; echo .")
+        stat = words(["stat", "-c", "- %f %a %U %G", "--", path], sudo=sudo)
+        regular = f"! {words(['test', '-L', path], sudo=sudo)} && {words(['test', '-f', path], sudo=sudo)}"
+        # It only opens the file, for its exit code: that of a pipe is its last command's.
+        opens = words(["dd", f"if={path}", "of=/dev/null", "count=0", "status=none"], sudo=sudo)
+        cat = f"{words(['cat', '--', path], sudo=sudo)} 2>/dev/null | head -c {MOST_OCTETS + 1} | base64"
+        lines.append(f"{stat} 2>&1 && {regular} && {{ {opens} 2>&1 && {cat}; }}; echo .")
     return "\n".join(lines)
 
 
 def digests_script(paths: Sequence[str], *, sudo: bool) -> str:
-    """Print for each path, in order, the SHA-256 of what is there (of nothing, if it cannot be read)."""
-    return "\n".join(digest_of(path, sudo=sudo) + " 2>/dev/null" for path in paths)
+    """Print for each path, in order, the SHA-256 of the file that is there (of nothing, or none, if it cannot
+    be read)."""
+    return "\n".join(
+        f"{{ {words(['test', '-f', path], sudo=sudo)} && {digest_of(path, sudo=sudo)} || echo; }} 2>/dev/null"
+        for path in paths
+    )
 
 
 def make_directories(paths: Sequence[str], *, sudo: bool) -> str:
@@ -211,10 +223,12 @@ def clean(directories: Sequence[str], *, sudo: bool) -> str:
 
 
 def _unchanged(switch: Switch, sudo: bool) -> str:
-    """True if the file is what was planned for, under the commit lock."""
+    """True if the file is what was planned for, under the commit lock, and no link, device or pipe."""
+    no_link = f"! {words(['test', '-L', switch.path], sudo=sudo)}"
     if switch.before is None:
-        return f"! {words(['test', '-e', switch.path], sudo=sudo)}"
-    return f'[ "$({digest_of(switch.path, sudo=sudo)})" = "{switch.before}  -" ]'
+        return f"{{ {no_link} && ! {words(['test', '-e', switch.path], sudo=sudo)}; }}"
+    regular = f"{no_link} && {words(['test', '-f', switch.path], sudo=sudo)}"
+    return f'{{ {regular} && [ "$({digest_of(switch.path, sudo=sudo)})" = "{switch.before}  -" ]; }}'
 
 
 def _switched(switch: Switch, sudo: bool) -> str:

@@ -23,10 +23,17 @@ import paramiko
 
 from coexist.errors import HostError
 from coexist.rollout.shell import as_command
+from coexist.text.foreign import one_line
 from coexist.text.redaction import redacted
 
 CONNECT_SECONDS = 15.0
 COMMAND_SECONDS = 60.0
+TOTAL_SECONDS = 300.0
+"""In which a command must have ended, however much it says meanwhile."""
+SLOWEST = 65_536
+"""Octets a second that a server must take of what it is sent."""
+MOST_ANSWER = 128 << 20
+"""Octets a command may say: a file of ``shell.MOST_OCTETS`` in base64, and some more."""
 KEEPALIVE_SECONDS = 15
 _CHUNK = 65536
 _DEEPEST_JUMP = 8
@@ -58,7 +65,7 @@ class Finished:
     def said(self) -> str:
         """What it said, for people: standard error, else standard output, on one line, without secrets."""
         text = redacted((self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace"))
-        return " ".join(text.split())[:500] or f"exit code {self.code}"
+        return one_line(text)[:500] or f"exit code {self.code}"
 
 
 class Lock(Protocol):
@@ -76,7 +83,8 @@ class Connection(Protocol):
     def run(self, script: str, *, stdin: bytes = b"", seconds: float = COMMAND_SECONDS) -> Finished:
         """Run a script with the POSIX shell to its end.
 
-        Raises ``ConnectionLostError`` when the connection ends first, or nothing is heard for ``seconds``.
+        Raises ``ConnectionLostError`` when the connection ends first, nothing is heard for ``seconds``, it
+        does not end in ``TOTAL_SECONDS`` (or thrice ``seconds``), or says more than ``MOST_ANSWER`` octets.
         """
 
     def hold(self, script: str) -> Lock | Finished:
@@ -147,7 +155,10 @@ class SshConnection:
             channel.sendall(b"held\n")
             channel.settimeout(COMMAND_SECONDS)
             heard = b""
+            deadline = time.monotonic() + TOTAL_SECONDS
             while not heard.endswith(b"\n"):
+                if len(heard) > _CHUNK or time.monotonic() > deadline:
+                    raise _EndlessError
                 piece = channel.recv(_CHUNK)
                 if not piece:
                     return _ended(channel, heard)
@@ -167,6 +178,8 @@ class SshConnection:
     def _talking(self, what: str) -> Any:
         try:
             yield
+        except _EndlessError:
+            raise ConnectionLostError(f"{self.name}: its answer to a {what} does not end") from None
         except TimeoutError:
             raise ConnectionLostError(
                 f"{self.name}: no answer to a {what}: it hangs, or the way to it does"
@@ -174,6 +187,10 @@ class SshConnection:
         except (paramiko.SSHException, OSError, EOFError) as error:
             detail = str(error).strip() or type(error).__name__
             raise ConnectionLostError(f"{self.name}: the connection was lost ({detail})") from None
+
+
+class _EndlessError(Exception):
+    """A server says too much, or too slowly."""
 
 
 @dataclass(slots=True)
@@ -196,20 +213,21 @@ def _converse(channel: paramiko.Channel, stdin: bytes, seconds: float) -> Finish
     channel.settimeout(seconds)
     out, err = bytearray(), bytearray()
     view = memoryview(stdin)
+    latest = time.monotonic() + max(TOTAL_SECONDS, 3 * seconds) + len(stdin) / SLOWEST
     while view and not channel.exit_status_ready():
         view = view[channel.send(bytes(view[:_CHUNK])) :]
-        _drain(channel, out, err)
+        _drain(channel, out, err, latest)
     with contextlib.suppress(OSError):
         channel.shutdown_write()
     deadline = time.monotonic() + seconds
     while not channel.exit_status_ready():
-        if _drain(channel, out, err):
+        if _drain(channel, out, err, latest):
             deadline = time.monotonic() + seconds
         elif time.monotonic() > deadline:
             raise TimeoutError
         else:
             channel.status_event.wait(0.02)
-    _drain(channel, out, err)
+    _drain(channel, out, err, latest)
     code = channel.recv_exit_status()
     # paramiko says -1 when the channel closed without a status: the connection ended or the shell was killed.
     if code == -1:
@@ -217,32 +235,38 @@ def _converse(channel: paramiko.Channel, stdin: bytes, seconds: float) -> Finish
     # The status may overtake the last output; what is on its way arrives with the end of output, or never.
     end = time.monotonic() + 1.0
     while not (channel.eof_received or channel.closed) and time.monotonic() < end:
-        if not _drain(channel, out, err):
+        if not _drain(channel, out, err, latest):
             time.sleep(0.005)
-    _drain(channel, out, err)
+    _drain(channel, out, err, latest)
     return Finished(code=code, stdout=bytes(out), stderr=bytes(err))
 
 
-def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray) -> bool:
+def _drain(channel: paramiko.Channel, out: bytearray, err: bytearray, latest: float) -> bool:
+    """Take what has come; whether anything had. Raises ``_EndlessError`` after ``latest`` or for too much."""
     heard = False
-    while channel.recv_ready():
-        out += channel.recv(_CHUNK)
+    if time.monotonic() > latest:
+        raise _EndlessError
+    while channel.recv_ready() or channel.recv_stderr_ready():
+        if channel.recv_ready():
+            out += channel.recv(_CHUNK)
+        if channel.recv_stderr_ready():
+            err += channel.recv_stderr(_CHUNK)
         heard = True
-    while channel.recv_stderr_ready():
-        err += channel.recv_stderr(_CHUNK)
-        heard = True
+        if len(out) + len(err) > MOST_ANSWER:
+            raise _EndlessError
     return heard
 
 
 def _ended(channel: paramiko.Channel, heard: bytes) -> Finished:
     err = bytearray()
-    _drain(channel, bytearray(), err)
+    latest = time.monotonic() + TOTAL_SECONDS
+    _drain(channel, bytearray(), err, latest)
     if not channel.status_event.wait(CONNECT_SECONDS):
         raise TimeoutError
     code = channel.recv_exit_status()
     if code == -1:
         raise EOFError("it ended without an exit status")
-    _drain(channel, bytearray(), err)
+    _drain(channel, bytearray(), err, latest)
     return Finished(code=code, stdout=heard, stderr=bytes(err))
 
 

@@ -30,6 +30,7 @@ from coexist.rollout.document import (
     write_plan,
 )
 from coexist.rollout.history import History
+from coexist.rollout.seal import make_key, sealed_with
 from coexist.rollout.transport import Address, SshSettings
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
@@ -157,7 +158,8 @@ def made(network, tmp_path_factory):
     sshd = start_sshd(server, key, sudo=rules)
     config = client_config(folder, key, [sshd])
     plan = _plan(here, etc)
-    (folder / "plan.json").write_text(write_plan(plan))
+    sealed = sealed_with(plan, make_key(folder / "seal.key"))
+    (folder / "plan.json").write_text(write_plan(sealed))
     return Site(desk, server, sshd, config, etc, folder, plan)
 
 
@@ -271,7 +273,8 @@ def test_the_local_machine_is_killed_at_every_step(site):
     """SIGKILL the command line as each remote command comes in, then run it again."""
     site.apply()
     commands = site.sshd.commands
-    arguments = ("apply", site.folder / "plan.json", "--history", site.folder / "history")
+    key = ("--key", site.folder / "seal.key")
+    arguments = ("apply", site.folder / "plan.json", "--history", site.folder / "history", *key)
     for at in range(1, commands + 1, 2):
         site.reset()
         site.sshd.fault("hang", -1)
@@ -434,7 +437,8 @@ def test_two_applies_at_once(site):
 def test_two_applies_of_one_inventory_at_once(site):
     history = site.history()
     journal = history.begin(site.plan, "apply")
-    second = site.command("apply", site.folder / "plan.json", "--history", site.folder / "history")
+    key = ("--key", site.folder / "seal.key")
+    second = site.command("apply", site.folder / "plan.json", "--history", site.folder / "history", *key)
     assert second.wait() == 2
     assert "another rollout of this inventory is running" in second.output
     journal.abandon()

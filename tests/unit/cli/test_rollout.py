@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
 import yaml
 
 from coexist.cli import run
+from coexist.cli.private import write_file
 from coexist.rollout.document import WireCheck, sha256, write_plan
 from coexist.rollout.history import History
+from coexist.rollout.seal import make_key, sealed_with
 from tests.unit.planning.sites import tree
 from tests.unit.rollout.test_document import plan
 
@@ -41,6 +44,47 @@ def test_a_plan_that_was_edited_is_not_applied(tmp_path: Path, capsys: pytest.Ca
     assert run(["apply", str(tmp_path / "plan.json")]) == 2
     assert "the plan was changed after it was made" in capsys.readouterr().err
     assert not (tmp_path / "history").exists()
+
+
+def test_a_plan_with_a_new_digest_is_not_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = tmp_path / "history"
+    made = sealed_with(plan(root=str(tmp_path)), make_key(history / "seal.key"))
+    edited = made.model_copy(update={"site": "another"}).sealed()
+    path = tmp_path / "plan.json"
+    path.write_text(write_plan(edited))
+    assert run(["apply", str(path)]) == 2
+    assert "its seal is not of" in capsys.readouterr().err
+    path.write_text(write_plan(made.model_copy(update={"seal": ""})))
+    assert run(["apply", str(path)]) == 2
+    assert "its seal is not of" in capsys.readouterr().err
+    assert [file.name for file in history.iterdir()] == ["seal.key"]
+
+
+@pytest.mark.parametrize("how", ["absent", "of others", "short"])
+def test_a_key_that_anybody_may_have_made_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    key = tmp_path / "history" / "seal.key"
+    made = sealed_with(plan(root=str(tmp_path)), make_key(key))
+    (tmp_path / "plan.json").write_text(write_plan(made))
+    if how == "absent":
+        key.unlink()
+    elif how == "of others":
+        key.chmod(0o640)
+    else:
+        key.write_bytes(b"x")
+    assert run(["apply", str(tmp_path / "plan.json")]) == 2
+    assert str(key) in capsys.readouterr().err
+
+
+def test_a_plan_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_file(path, b"new", private=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    write_file(Path("/dev/null"), b"new", private=True)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
 def test_a_plan_from_elsewhere_makes_no_history_anywhere(
@@ -76,7 +120,9 @@ def test_how_the_wire_is_asked_is_settled_before_anything_is_changed(
     option: list[str],
     why: str,
 ) -> None:
-    (tmp_path / "plan.json").write_text(write_plan(plan(root=str(tmp_path), checks=checks)))
+    made = sealed_with(plan(root=str(tmp_path), checks=checks), make_key(tmp_path / "seal.key"))
+    (tmp_path / "plan.json").write_text(write_plan(made))
+    option = [*option, "--key", str(tmp_path / "seal.key")]
     assert run(["apply", str(tmp_path / "plan.json"), *option]) in (2, 4)
     told = capsys.readouterr().err
     assert why in told

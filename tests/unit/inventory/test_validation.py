@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from coexist.errors import Position, Problem
 from coexist.inventory.documents import SourceMap, read_yaml
+from coexist.inventory.servers import Deployment
 from coexist.inventory.validation import validate
 
 
@@ -77,3 +79,16 @@ def test_each_misfit_says_what_to_write(text: str, problem: str) -> None:
     found = problems_of(text)
     assert len(found) == 1
     assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "path", ["relative/x", "~/x", "-dash", "/etc/../x", "/etc//x", "/etc/./x", "/a\nb", "/", ""]
+)
+def test_a_place_on_a_server_is_a_whole_plain_path(path):
+    with pytest.raises(ValidationError, match="is not a whole path"):
+        Deployment(host="x", paths={"a.conf": path})
+
+
+@pytest.mark.parametrize("path", ["/etc/a.conf", "/etc/", "/srv/two words/-x", "C:\\dhcp\\a.xml"])
+def test_places_on_a_server(path):
+    assert Deployment(host="x", paths={"*": path}).paths == {"*": path}

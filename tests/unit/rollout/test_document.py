@@ -181,3 +181,9 @@ def test_a_record_about_servers_its_plan_has_not_is_one_sentence(tmp_path):
     path.write_text(json.dumps(tree))
     with pytest.raises(InputError, match="is not the one it is about"):
         history.last_applied()
+
+
+@pytest.mark.parametrize("path", ["x", "~/x", "-x", "/etc/../x", "/etc//x", "/", "/a\0b"])
+def test_the_place_of_a_file_is_a_whole_plain_path(path):
+    with pytest.raises(ValueError, match="is not the whole path"):
+        PlannedFile(name="x", path=path, before=None, after={"final": sha256(NEW)})

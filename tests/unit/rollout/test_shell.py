@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -14,8 +16,9 @@ from coexist.errors import HostError
 from coexist.rollout import shell
 from coexist.rollout.document import sha256
 from coexist.rollout.facts import PresentFile, parse_files, read_digests, read_files
+from coexist.rollout.present import Target, read_present
 from coexist.rollout.shell import CommitCode, Switch
-from coexist.rollout.transport import Finished
+from coexist.rollout.transport import Address, Finished
 
 HOSTILE = [
     "plain",
@@ -220,3 +223,72 @@ def test_what_is_kept_again_has_the_mode_it_has_now(here, tmp_path):
         assert stat.S_IMODE(kept.stat().st_mode) == mode
     assert kept.read_bytes() == b"same"
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda path: path.symlink_to(path.parent / "real"), "a symbolic link"),
+        (lambda path: path.symlink_to("/nowhere"), "a symbolic link"),
+        (lambda path: path.symlink_to("/dev/zero"), "a symbolic link"),
+        (os.mkfifo, "a pipe"),
+        (lambda path: path.mkdir(), "a directory"),
+    ],
+)
+def test_what_is_no_regular_file_is_neither_read_nor_replaced(here, tmp_path, make, what):
+    (tmp_path / "real").write_bytes(b"real")
+    path = tmp_path / "x"
+    make(path)
+    with pytest.raises(HostError, match=what):
+        read_files(here, [str(path)], sudo=False)
+    staged = tmp_path / "staged"
+    staged.write_bytes(b"new")
+    for before in (None, sha256(b"real"), sha256(b"")):
+        switch = Switch(path=str(path), staged=str(staged), kept=None, before=before)
+        assert commit(here, tmp_path, [switch]).code == CommitCode.CHANGED
+    assert staged.read_bytes() == b"new"
+    assert (tmp_path / "real").read_bytes() == b"real"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_file(here, path):
+    with pytest.raises(HostError, match="is a device"):
+        read_files(here, [path], sudo=False)
+    assert read_digests(here, [path], sudo=False) == {}
+
+
+def test_a_file_that_is_too_large_is_not_read(here, tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(shell.MOST_OCTETS + 10)
+    with pytest.raises(HostError, match="is larger than"):
+        read_files(here, [str(tmp_path / "large")], sudo=False)
+
+
+def test_the_lists_of_a_present_configuration_lie_beside_it(here, tmp_path):
+    config = {
+        "name": "x",
+        "listen": [{"address": "10.0.0.1"}],
+        "rules": [{"name": "a", "clients": {"files": ["a.list", "../secret", "/etc/shadow", "./b", "-c"]}}],
+    }
+    (tmp_path / "coexist.yaml").write_text(json.dumps(config))
+    target = Target(
+        address=Address(name="here", host="here"),
+        paths=(f"{tmp_path}/coexist.yaml",),
+        boot_config=f"{tmp_path}/coexist.yaml",
+    )
+    present = read_present([target], lambda _: here, parallel=1)
+    assert sorted(present.files["here"]) == [
+        f"{tmp_path}/-c",
+        f"{tmp_path}/a.list",
+        f"{tmp_path}/coexist.yaml",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 500, "a: " * 500, "{" * 5000, "- " * 5000, "\0", "&a [*a]", "!!python/x y"]
+)
+def test_a_present_configuration_that_is_hostile_names_no_lists(here, tmp_path, text):
+    (tmp_path / "coexist.yaml").write_text(text)
+    path = f"{tmp_path}/coexist.yaml"
+    target = Target(address=Address(name="here", host="here"), paths=(path,), boot_config=path)
+    assert list(read_present([target], lambda _: here, parallel=1).files["here"]) == [path]
