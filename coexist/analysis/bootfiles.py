@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from coexist.boot.loaders.names import EFI_ENDINGS, IPXE, file_name, is_ipxe_program, loader_by_name
+from coexist.inventory.boot_programs import Program
 from coexist.wire.architecture import ARCHITECTURE_NAMES
+
+__all__ = [
+    "asks_again",
+    "chained_architecture",
+    "file_name",
+    "follows_lease",
+    "ipxe_architecture",
+    "is_ipxe_program",
+    "runs_on_bios",
+]
 
 # What they run on (lower case, without directories).
 _BIOS_FILES = frozenset({
@@ -13,17 +25,7 @@ _BIOS_FILES = frozenset({
     "startrom.n12", "grldr", "pxegrub", "core.0", "wdsmgfw.com",
 })  # fmt: skip
 _BIOS_ENDINGS = (".0", ".kpxe", ".kkpxe", ".com", ".n12", ".pxe")
-_EFI_ENDINGS = (".efi", ".efi.signed")
-# iPXE's own build names, and what it is built as: ipxe.php and ipxe.cfg are scripts for it.
-_IPXE_FILES = ("undionly", "ipxe", "snponly", "snp")
-_IPXE_ENDINGS = (*_EFI_ENDINGS, ".kpxe", ".kkpxe", ".kkkpxe", ".pxe", ".lkrn", ".0")
-# Second stages that read the boot file and server of the DHCP ACK, not of the ProxyDHCP that sent them.
-_FOLLOW_LEASE = ("shim", "grub", "bootx64", "bootaa64")
-
-
-def file_name(file: str) -> str:
-    """The last part of a path or URL, lower case."""
-    return file.partition("?")[0].replace("\\", "/").rpartition("/")[2].lower()
+_REMOVABLE = ("bootx64.efi", "bootaa64.efi", "bootia32.efi")
 
 
 def runs_on_bios(file: str) -> bool | None:
@@ -31,29 +33,43 @@ def runs_on_bios(file: str) -> bool | None:
     name = file_name(file)
     if name in _BIOS_FILES or name.endswith(_BIOS_ENDINGS):
         return True
-    return False if name.endswith(_EFI_ENDINGS) else None
-
-
-def is_ipxe_program(file: str) -> bool:
-    """Whether a program is iPXE, which asks DHCP again."""
-    name = file_name(file)
-    return name.startswith(_IPXE_FILES) and (name.endswith(_IPXE_ENDINGS) or "." not in name)
+    return False if name.endswith(EFI_ENDINGS) else None
 
 
 def follows_lease(file: str) -> bool:
-    """Whether a program loads its next file from the server of the DHCP ACK (shim, GRUB)."""
-    return file_name(file).startswith(_FOLLOW_LEASE)
+    """Whether a program loads its next file from the server of the DHCP ACK (shim, GRUB).
+
+    The removable media path of UEFI 2.10 section 3.5.1.1, bootx64.efi, is a shim more often than not.
+    """
+    return loader_by_name(file) in ("shim", "grub", "grub-core") or file_name(file) in _REMOVABLE
+
+
+def asks_again(file: str, program: Program | None = None) -> bool:
+    """Whether a program is an iPXE that asks DHCP again and boots what it is told.
+
+    ``program``: what is declared of the file. A script that is built in decides instead of DHCP.
+    """
+    if program is not None and program.embedded:
+        return False
+    loader = (program.then if program is not None else None) or loader_by_name(file)
+    return loader == IPXE
+
+
+def chained_architecture(architecture: str, file: str, program: Program | None = None) -> str | None:
+    """The architecture under which iPXE asks again once a client has loaded ``file``.
+
+    None where the file is not iPXE, or not for this machine; ``program`` as `asks_again` has it.
+    """
+    return ipxe_architecture(architecture, file) if asks_again(file, program) else None
 
 
 @lru_cache(maxsize=4096)
-def chained_architecture(architecture: str, file: str) -> str | None:
-    """The architecture under which iPXE asks again once a client has loaded ``file``.
+def ipxe_architecture(architecture: str, file: str) -> str | None:
+    """The architecture that an iPXE in this file names, None where the file is not for this machine.
 
-    None where the file is not iPXE, or not for this machine. iPXE names what it was built for, never HTTP
-    boot (``DHCP_ARCH_CLIENT_ARCHITECTURE`` of config/dhcp.h and arch/*/include/ipxe/dhcp_arch.h).
+    iPXE names what it was built for, never HTTP boot (``DHCP_ARCH_CLIENT_ARCHITECTURE`` of config/dhcp.h and
+    arch/*/include/ipxe/dhcp_arch.h).
     """
-    if not is_ipxe_program(file):
-        return None
     kind, _, processor = architecture.partition("-")
     if kind == "http":
         architecture = "bios" if processor == "bios" else f"uefi-{processor}"

@@ -95,6 +95,9 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX423", "no-boot-program", ERROR, "A boot service has no boot program at all"),
     ("CX424", "pxe-offer-for-http-client", ERROR, "A UEFI HTTP boot client gets only PXE offers, which it ignores"),
     ("CX425", "ipxe-boots-elsewhere", ERROR, "Chain-loaded iPXE boots from another server than its first stage"),
+    ("CX426", "loader-without-server", ERROR, "A boot loader finds no server to ask and ends at its prompt"),
+    ("CX427", "loader-asks-elsewhere", ERROR, "A boot loader asks another server than the one that boots it"),
+    ("CX428", "url-of-unknown-host", WARNING, "A URL names a host that no server of the inventory has"),
     # -- CX5xx not expressible on that target ------------------------------------------------------
     ("CX501", "target-without-delay", ERROR, "The target has no delay, and one is declared"),
     ("CX502", "target-without-secs-threshold", ERROR, "The target cannot compare the client's secs"),

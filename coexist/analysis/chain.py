@@ -1,20 +1,24 @@
-"""The second stage of a chain load: a client that loaded iPXE asks DHCP again, now as iPXE.
+"""What follows the first file: loaders that ask servers for files, and iPXE, which asks DHCP again.
 
-It is raced like the first, by the same servers, which remember the first: an address that was pinged is
-not pinged again, and what counts from a client's first packet has begun long ago.
+iPXE's second stage is raced like the first, by the same servers, which remember the first: an address that
+was pinged is not pinged again, and what counts from a client's first packet has begun long ago.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from coexist.analysis.bootfiles import chained_architecture, is_ipxe_program
+from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture
 from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
+from coexist.analysis.loading import ASK_FIRST, Chain, chains, loaded_of, loader_of, step_of
 from coexist.analysis.race import ClientCase, RaceResult, course_of, leaves_of, result_of
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
+from coexist.boot.loaders import LOADERS
+from coexist.boot.loaders.ipxe import embedded_stage
 
 CHAINED_FIRMWARE = "ipxe"
 LOADING = (1.0, 20.0)
@@ -33,26 +37,34 @@ class NextStage:
     """The race of the chain-loaded iPXE, in seconds after its own first DISCOVER.
 
     ``loaded``: the first stage's (winner, file) that lead here, the likeliest first; ``certain``: whether
-    the first stage cannot end otherwise. ``loops``: whether iPXE can be given iPXE again, and so on without
-    end; it is followed no further.
+    the first stage cannot end otherwise. ``chains``: what its files lead to.
     """
 
     result: RaceResult
     loaded: tuple[tuple[str, str], ...]
     certain: bool
+    chains: tuple[Chain, ...] = ()
 
     @property
     def loops(self) -> bool:
-        """Whether it may load iPXE again."""
-        return any(outcome.file and is_ipxe_program(outcome.file) for outcome in self.result.outcomes)
+        """Whether it may load an iPXE again that asks DHCP again, and so on without end."""
+        return any(chain.ask_again for chain in self.chains)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """A whole boot: the race of the firmware, and of the iPXE it loads, if it may load one."""
+    """A whole boot: the race of the firmware, what its files lead to, and the race of the iPXE it loads, if
+    it may load one that asks DHCP what to boot."""
 
     first: RaceResult
     next: NextStage | None
+    chains: tuple[Chain, ...] = ()
+
+    @property
+    def last_chains(self) -> tuple[Chain, ...]:
+        """The chains of every stage that no race of iPXE follows."""
+        further = self.next.chains if self.next is not None else ()
+        return tuple(c for c in (*self.chains, *further) if not c.ask_again)
 
 
 def stages(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> Stages:
@@ -60,21 +72,57 @@ def stages(world: World, case: ClientCase, silent: frozenset[str] = frozenset())
     course = course_of(world, case, silent)
     leaves = leaves_of(course)
     first = result_of(world, case, [course], leaves)
-    return Stages(first=first, next=_next_stage(world, case, silent, first, leaves))
+    return Stages(
+        first=first,
+        next=_next_stage(world, case, silent, first, leaves),
+        chains=tuple(_with_scripts(world, case, silent, course, leaves)),
+    )
+
+
+def _with_scripts(
+    world: World, case: ClientCase, silent: frozenset[str], course: Course, leaves: list[Leaf]
+) -> Iterator[Chain]:
+    """The chains of the first stage; where a script is built into iPXE, with what it reads."""
+    for chain in chains(world, course.machine, leaves):
+        program = world.programs.get(chain.outcome.file or "")
+        architecture = ipxe_architecture(case.architecture, chain.outcome.file or "")
+        leaf = next(x for x in leaves if _same(x.outcome, chain.outcome))
+        loaded = loaded_of(world, course.machine, leaf)
+        scripted = bool(program and program.embedded) or loader_of(loaded) in ASK_FIRST - {CHAINED_FIRMWARE}
+        if not scripted or architecture is None:
+            yield chain
+            continue
+        again = replace(case, architecture=architecture, firmware=CHAINED_FIRMWARE)
+        ahead = (leaf.outcome.ended or 0.0) + LOADING[0]
+        second = course_of(
+            world, again, silent, firmware=_builds(world, again)[0], before=leaf.servers, ahead=ahead
+        )
+        told: dict[Any, Chain] = {}
+        for end in leaves_of(second):
+            mine = replace(loaded_of(world, second.machine, end), file=loaded.file, embedded=loaded.embedded)
+            stage = embedded_stage(mine) if loaded.embedded else LOADERS["netboot.xyz"].follow(mine)
+            told.setdefault(stage, Chain(outcome=chain.outcome, steps=(step_of(world, stage),)))
+        yield from told.values()
+
+
+def _same(one: Outcome, other: Outcome) -> bool:
+    return (one.winner, one.boot_server, one.file) == (other.winner, other.boot_server, other.file)
 
 
 def _next_stage(
     world: World, case: ClientCase, silent: frozenset[str], first: RaceResult, leaves: list[Leaf]
 ) -> NextStage | None:
-    loaded = [outcome for outcome in first.outcomes if _architecture(case, outcome)]
+    loaded = [outcome for outcome in first.outcomes if _architecture(world, case, outcome)]
     if not loaded:
         return None
     again = replace(
-        case, architecture=_architecture(case, loaded[0]) or case.architecture, firmware=CHAINED_FIRMWARE
+        case,
+        architecture=_architecture(world, case, loaded[0]) or case.architecture,
+        firmware=CHAINED_FIRMWARE,
     )
     courses: list[Course] = []
     ends: list[Leaf] = []
-    for leaf, ahead in _starts(case, leaves):
+    for leaf, ahead in _starts(world, case, leaves):
         for firmware in _builds(world, again):
             course = course_of(world, again, silent, firmware=firmware, before=leaf.servers, ahead=ahead)
             courses.append(course)
@@ -90,6 +138,7 @@ def _next_stage(
         result=replace(result, assumptions=tuple(notes)),
         loaded=tuple(names),
         certain=len(loaded) == len(first.outcomes),
+        chains=chains(world, courses[0].machine, ends),
     )
 
 
@@ -108,18 +157,20 @@ def _builds(world: World, case: ClientCase) -> tuple[Ipxe, ...]:
     return (plain, configured) if overheard else (plain,)
 
 
-def _architecture(case: ClientCase, outcome: Outcome) -> str | None:
-    return chained_architecture(case.architecture, outcome.file) if outcome.file else None
+def _architecture(world: World, case: ClientCase, outcome: Outcome) -> str | None:
+    if not outcome.file:
+        return None
+    return chained_architecture(case.architecture, outcome.file, world.programs.get(outcome.file))
 
 
-def _starts(case: ClientCase, leaves: list[Leaf]) -> Iterator[tuple[Leaf, float]]:
+def _starts(world: World, case: ClientCase, leaves: list[Leaf]) -> Iterator[tuple[Leaf, float]]:
     """Each way into the second stage: an end of the first, and when iPXE asks after its first DISCOVER.
 
     Of the courses that end alike, the likeliest and the last that was followed stand for all.
     """
     by_end: dict[tuple[str | None, ...], list[Leaf]] = {}
     for leaf in leaves:
-        if _architecture(case, leaf.outcome):
+        if _architecture(world, case, leaf.outcome):
             found = leaf.outcome
             by_end.setdefault((found.winner, found.boot_server, found.file), []).append(leaf)
     for alike in by_end.values():

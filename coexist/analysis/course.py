@@ -195,10 +195,14 @@ class Course:
         return self.traffic.no_way_to(end.server, lease_of(node.trace))
 
     def _boot(self, end: Boot, now: float, discovers: int) -> Outcome:
-        owner = self.world.owners.get(end.server) if isinstance(end.server, IPv4Address) else None
         decided = self.world.owners.get(end.by)
+        if isinstance(end.server, IPv4Address):
+            owner, stranger = self.world.owners.get(end.server), None
+        else:
+            # A name that no server has is nobody's: only DNS knows whom it means.
+            owner, stranger = self.world.names.get(end.server.lower()), end.file and end.server
         return Outcome(
-            winner=owner or decided or str(end.by),
+            winner=owner or stranger or decided or str(end.by),
             boot_server=owner or str(end.server),
             file=end.file,
             seconds=now + end.after[0],

@@ -8,17 +8,19 @@ one's own names. Time lines are always run for the class itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.bootfiles import chained_architecture
 from coexist.analysis.lineup import LineUps
 from coexist.analysis.space import ClientClass
+from coexist.boot.loaders.names import loader_by_name
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
     from coexist.analysis.ending import Outcome
+    from coexist.analysis.loading import Chain
     from coexist.analysis.race import ClientCase, RaceResult
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.world import World
@@ -41,6 +43,25 @@ class Finish:
     seconds: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderEnd:
+    """One boot loader of a chain. ``asks``: whom; ``booted``: the server whose file led to it, and the one
+    that decided; each a name, an address or a host name of nobody. ``fails``: the boot ends here.
+    ``reads_lease`` and ``certain``: as `Stage` has them."""
+
+    loader: str
+    title: str
+    file: str
+    asks: str | None
+    booted: str | None
+    decided_by: str | None
+    fails: bool
+    why: str
+    reads_lease: bool
+    certain: bool
+    remedy: str | None
+
+
 class Races:
     """Runs and remembers races of one site."""
 
@@ -51,6 +72,7 @@ class Races:
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
         self._finishes: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
         self._second: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
+        self._loaders: dict[Any, tuple[tuple[LoaderEnd, ...], tuple[str, ...]]] = {}
 
     @cached_property
     def world(self) -> World:
@@ -73,7 +95,10 @@ class Races:
         Files and servers are those iPXE is given; ``seconds`` count from its own first DISCOVER.
         """
         first = self.of(client, silent)
-        if not any(chained_architecture(client.architecture, f.file) for f in first if f.file):
+        programs = self.world.programs
+        if not any(
+            chained_architecture(client.architecture, f.file, programs.get(f.file)) for f in first if f.file
+        ):
             return ()
         return self._told(self._second, client, silent, lambda: self._outcomes_of_second(client, silent))
 
@@ -105,6 +130,30 @@ class Races:
             return finishes
         ours = dict(zip(theirs, names, strict=True))
         return tuple(_renamed(finish, ours) for finish in finishes)
+
+    def loaders(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[LoaderEnd, ...]:
+        """Every boot loader that a boot of the class can lead to, after all its races."""
+        files = {f.file for f in (*self.of(client, silent), *self.second(client, silent)) if f.file}
+        programs = self.world.programs
+        if not any(loader_by_name(file) or file in programs for file in files):
+            return ()
+        key, names = self._lineups.of(client, silent)
+        if key not in self._loaders:
+            chains = self.stages(client, silent).last_chains
+            self._loaders[key] = (tuple(end for chain in chains for end in _loader_ends(chain)), names)
+        ends, theirs = self._loaders[key]
+        if theirs == names:
+            return ends
+        ours = dict(zip(theirs, names, strict=True))
+        return tuple(
+            replace(
+                end,
+                asks=ours.get(end.asks or "", end.asks),
+                booted=ours.get(end.booted or "", end.booted),
+                decided_by=ours.get(end.decided_by or "", end.decided_by),
+            )
+            for end in ends
+        )
 
     def stages(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> Stages:
         """Both stages of the class's witness with everything that happens in them."""
@@ -140,6 +189,26 @@ def case_of(client: ClientClass) -> ClientCase:
     return ClientCase(
         mac=client.macs.witness, vlan=client.vlan, architecture=client.architecture, firmware=client.firmware
     )
+
+
+def _loader_ends(chain: Chain) -> Iterable[LoaderEnd]:
+    file = chain.outcome.file or ""
+    for step in chain.steps:
+        stage = step.stage
+        yield LoaderEnd(
+            loader=stage.loader,
+            title=stage.title,
+            file=file,
+            asks=step.asks,
+            booted=chain.outcome.winner,
+            decided_by=chain.outcome.decided_by,
+            fails=stage.fails,
+            why=stage.why,
+            reads_lease=stage.reads_lease,
+            certain=stage.certain,
+            remedy=stage.remedy,
+        )
+        file = stage.loads or file
 
 
 def _renamed(finish: Finish, names: dict[str, str]) -> Finish:

@@ -9,6 +9,7 @@ from coexist.analysis.rules import (
     bootpath,
     hearing,
     inventory,
+    loaders,
     ordering,
     outcome,
     programs,
@@ -16,7 +17,7 @@ from coexist.analysis.rules import (
 from coexist.analysis.site import AnalysedSite
 
 # Importing a module of rules registers them; naming the modules keeps that from looking unused.
-MODULES = (inventory, hearing, addressing, ordering, bootpath, programs, outcome)
+MODULES = (inventory, hearing, addressing, ordering, bootpath, programs, loaders, outcome)
 
 
 def run_rules(site: AnalysedSite) -> list[Finding]:

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
+from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from coexist.analysis.bootfiles import is_ipxe_program
+from coexist.analysis.bootfiles import asks_again
 from coexist.analysis.intent import Intended, IntentReader
-from coexist.analysis.leases import LeaseReader
+from coexist.analysis.leases import Handed, LeaseReader
 from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.races import Finish, Races
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
+from coexist.boot.loaders.loader import is_url
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program, Server
@@ -235,14 +238,36 @@ class AnalysedSite:
         return case.intended.server is None or self.winners(case.client) == {None}
 
     def falls_to(self, client: ClientClass, server: str, silent: frozenset[str] = frozenset()) -> bool:
-        """Whether the class boots from a server in every possible outcome: it decided, or has the file."""
-        return all(server in (f.winner, f.decided_by) for f in self.races.of(client, silent))
+        """Whether the class boots from a server in every possible outcome: it decided, or has the file.
+
+        Where a URL names a host that no server is, nothing shows that it does not.
+        """
+        return all(
+            server in (f.winner, f.decided_by) or self.is_unknown(f.winner)
+            for f in self.races.of(client, silent)
+        )
+
+    def is_unknown(self, winner: str | None) -> bool:
+        """Whether who is asked for a file is only a host name, which no server of the inventory has."""
+        return winner is not None and winner not in self.site.servers and not _is_address(winner)
+
+    def file_owner(self, handed: Handed) -> str | None:
+        """Who is asked for the boot file of a lease: the host of a URL, as it stands where it is nobody's;
+        else the next server."""
+        host = urlsplit(handed.file[0]).hostname if handed.file and is_url(handed.file[0]) else None
+        if host is not None:
+            return self.topology.owner(host) or host
+        return self.topology.owner(handed.next_server[0]) if handed.next_server else None
+
+    def asks_again(self, file: str | None) -> bool:
+        """Whether a file is an iPXE that asks DHCP what to boot."""
+        return bool(file) and asks_again(str(file), self.races.world.programs.get(str(file)))
 
     def stays_with(self, client: ClientClass, server: str, silent: frozenset[str] = frozenset()) -> bool:
         """Whether the iPXE that the class may load boots from a server in every possible outcome, and is
         not given iPXE again."""
         return all(
-            server in (f.winner, f.decided_by) and not is_ipxe_program(f.file or "")
+            (server in (f.winner, f.decided_by) or self.is_unknown(f.winner)) and not self.asks_again(f.file)
             for f in self.races.second(client, silent)
         )
 
@@ -280,6 +305,14 @@ class AnalysedSite:
 def identity(client: ClientClass) -> tuple[int, str, str, str]:
     """What tells a class from all others of its site."""
     return client.macs.number, client.vlan, client.architecture, client.firmware
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
 
 
 def _has_program(server: Server, programs: Programs, client: ClientClass, kind: str) -> bool:

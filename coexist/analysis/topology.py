@@ -37,11 +37,14 @@ class Topology:
         self._owners = {
             address: name for name, server in site.servers.items() for address in server.stands_on.values()
         }
+        self._names = {text: name for name, server in site.servers.items() for text in server.names}
 
     def owner(self, target: str) -> str | None:
-        """The server a name or an address means; None for a stranger."""
+        """The server a name, an address or a host name means; None for a stranger."""
         if target in self.site.servers:
             return target
+        if target.lower() in self._names:
+            return self._names[target.lower()]
         try:
             return self._owners.get(IPv4Address(target))
         except AddressValueError:

@@ -15,6 +15,8 @@ from coexist.boot.firmware.machine import Firmware
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers import model_for
 from coexist.inventory import Inventory
+from coexist.inventory.models import Program, Site
+from coexist.inventory.programs import declared_programs
 from coexist.inventory.references import relay_targets
 
 
@@ -75,13 +77,19 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything a race needs. ``owners``: which server has an address; ``homes``: on which VLAN it is."""
+    """Everything a race needs. ``owners``: which server has an address; ``homes``: on which VLAN it is.
+
+    ``names``: which server has a host name. ``programs``: what is declared of boot programs beside their
+    names, by file.
+    """
 
     segments: Mapping[str, Segment]
     models: Mapping[str, ServerModel]
     firmwares: Mapping[str, Firmware]
     owners: Mapping[IPv4Address, str]
     homes: Mapping[IPv4Address, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, Program] = field(default_factory=dict)
     uuid: bytes = bytes(16)
 
 
@@ -128,7 +136,18 @@ def build_world(inventory: Inventory) -> World:
         firmwares=firmware_models(site.firmwares),
         owners=owners,
         homes=homes,
+        names={text: name for name, server in site.servers.items() for text in server.names},
+        programs=_described(site),
     )
+
+
+def _described(site: Site) -> dict[str, Program]:
+    """The programs of which the inventory says more than their file, by file; of several the first."""
+    found: dict[str, Program] = {}
+    for _, program in declared_programs(site):
+        if program.then or program.embedded:
+            found.setdefault(program.file, program)
+    return found
 
 
 def _segment(inventory: Inventory, name: str, models: Mapping[str, ServerModel]) -> Segment:

@@ -27,7 +27,7 @@ def command(
     possibility the site declares is told.
     """
     from coexist.app.explain import explain
-    from coexist.report.explain import next_stage_text, stages_as_dict, text
+    from coexist.report.explain import boot_text, stages_as_dict
 
     explained = explain(inventory, machine, vlan=vlan, architecture=arch, firmware=firmware)
     site = explained.inventory
@@ -38,9 +38,5 @@ def command(
     for index, boot in enumerate(explained.boots):
         if index:
             click.echo()
-        for line in text(site, boot.first):
+        for line in boot_text(site, boot):
             click.echo(line)
-        if boot.next is not None:
-            click.echo()
-            for line in next_stage_text(site, boot.next):
-                click.echo(line)

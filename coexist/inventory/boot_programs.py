@@ -34,17 +34,38 @@ ArchitectureNames = Annotated[
 ]
 
 
+LOADERS: tuple[str, ...] = (
+    "ipxe", "pxelinux", "lpxelinux", "syslinux-efi", "grub", "grub-core", "grub-redhat", "shim",
+    "netboot.xyz", "wdsnbp", "wdsmgfw", "pxeboot", "bootmgr", "bootmgfw",
+)  # fmt: skip
+"""The boot loaders that are followed, by the names `boot.loaders` has for them."""
+
+
+def _loader(value: Any) -> Any:
+    text = written(value)
+    if text is None or text not in LOADERS:
+        raise ValueError(f"{value!r} is not a boot loader; {closest(str(text), LOADERS)}")
+    return text
+
+
+LoaderName = Annotated[str, BeforeValidator(_loader), WithJsonSchema({"enum": sorted(LOADERS)})]
+
+
 class Program(Declared):
     """A network boot program: what is loaded and from where.
 
     ``file`` is a TFTP path or an http URL. ``server`` names the server (or its address) that has
-    the file, if it is not the one that answers.
+    the file, if it is not the one that answers. ``then``: the boot loader that this file is, where its name
+    does not tell, or for shim the loader that shim starts. ``embedded``: what a script that is built into
+    iPXE reads, as URLs in their order; ``${next-server}`` and iPXE's other settings are filled in.
     """
 
     shorthand = {"type": "string"}
 
     file: Text
     server: Text | None = None
+    then: LoaderName | None = None
+    embedded: Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)] = ()
 
     @model_validator(mode="before")
     @classmethod

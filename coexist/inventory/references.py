@@ -176,8 +176,14 @@ class _Checker:
 
     def servers(self) -> None:
         owners: dict[IPv4Address, str] = {}
+        called: dict[str, str] = {}
         for name, server in self.site.servers.items():
             path: Path = ("servers", name)
+            for place, text in self._each((*path, "names"), server.names):
+                other = called.setdefault(text, name)
+                if other != name:
+                    message = f"{text} is also a name of {other}"
+                    self.complain(place, message, "a host name means one server; correct one of them")
             for vlan_name, address in server.stands_on.items():
                 self._server_address(name, server, vlan_name, address)
                 other = owners.setdefault(address, name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from coexist.inventory.boot_programs import ArchitectureNames, Programs
 from coexist.inventory.products import Capabilities, Product, Role, products
@@ -23,6 +24,24 @@ from coexist.inventory.values import (
     closest,
     one_or_more,
 )
+
+
+def _host_name(value: str) -> str:
+    """A host name in lower case without the dot of the root (RFC 1123 section 2.1)."""
+    text = value.rstrip(".").lower()
+    labels = text.split(".")
+    if not re.fullmatch(r"[a-z0-9_.-]{1,253}", text) or not all(0 < len(x) <= 63 for x in labels):
+        raise ValueError(f"{value!r} is not a host name; write it as in a URL, such as boot.example.org")
+    if all(label.isdigit() for label in labels):
+        raise ValueError(f"{value!r} is an address; write it as `address:`, and host names in `names:`")
+    return text
+
+
+HostNames = Annotated[
+    tuple[Annotated[Text, AfterValidator(_host_name)], ...],
+    BeforeValidator(one_or_more),
+    WithJsonSchema(ONE_OR_MORE),
+]
 
 
 class Answers(Declared):
@@ -108,6 +127,7 @@ class Server(Declared):
     ``relayed``: what becomes of packets that a relay agent brings, where that is not the answer to giaddr
     of RFC 2131 section 4.1: ``broadcast`` (it overlooks giaddr and answers on its own VLAN) or ``silent``.
     ``echoes_option_82``: whether it repeats the relay agent's information (RFC 3046 section 2.2).
+    ``names``: its host names as DNS has them, by which a URL may mean it.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
     """
@@ -133,6 +153,7 @@ class Server(Declared):
     echoes_option_82: bool = True
     fixed: bool = False
     host: Name | None = None
+    names: HostNames = ()
     settings: dict[str, Any] = {}
     deploy: Deployment | None = None
     owner: Text | None = None

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coexist.analysis import Analysis, analyse
-from coexist.analysis.bootfiles import is_ipxe_program
 from coexist.analysis.rules.hearing import points_to
 from coexist.analysis.site import AnalysedSite, Standing
 from coexist.inventory import Inventory
@@ -159,7 +158,7 @@ def _scripts(draft: Draft) -> None:
         for name, silent in turns(case):
             server = site.site.servers[name]
             if server.fixed or not any(
-                name in (f.winner, f.decided_by) and is_ipxe_program(f.file or "")
+                name in (f.winner, f.decided_by) and site.asks_again(f.file)
                 for f in site.races.second(case.client, silent)
             ):
                 continue

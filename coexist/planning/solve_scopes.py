@@ -69,14 +69,14 @@ def _weigh(
     if site.is_phone(case.client) or case.intended.server is None:
         return
     lines = list(_boot_lines(handed)) if handed.file else []
-    owner = handed.next_server and site.topology.owner(handed.next_server[0])
+    owner = site.file_owner(handed)
     # A server that answers the broadcast itself is found without the scope.
     alone = case.standing.get(str(owner)) is Standing.ANSWERS and site.kind(case.client) != "first-offer"
     if owner in case.intended.servers and (
         not alone or (owner in case.intended.fallback and holds(site, case))
     ):
         needed.update(lines)
-    elif owner != case.intended.server:
+    elif owner != case.intended.server and not site.is_unknown(owner):
         harmful.update(dict.fromkeys(lines, handed.scope))
     _option_60(site, case, handed, needed, harmful)
 
@@ -87,7 +87,9 @@ def _weigh_second(
     """The same for the iPXE that a class loads, which takes a scope's file before any ProxyDHCP's."""
     if not handed.file or not any(site.races.second(case.client, silent) for _, silent in turns(case)):
         return
-    owner = handed.next_server and site.topology.owner(handed.next_server[0])
+    owner = site.file_owner(handed)
+    if site.is_unknown(owner):
+        return
     alone = (
         case.standing.get(str(owner)) is Standing.ANSWERS
         and "ipxe" in site.programs_of(str(owner), case.client)[0]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from coexist.boot.loaders.loader import Role
 from coexist.report.prose import folded
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import NextStage, Stages
+    from coexist.analysis.loading import Chain, ChainStep
     from coexist.analysis.race import ClientCase, Outcome, RaceResult
     from coexist.inventory import Inventory
 
@@ -19,18 +22,47 @@ if TYPE_CHECKING:
 def stages_as_dict(inventory: Inventory, result: Stages) -> dict[str, Any]:
     """Both stages as JSON: the first as ``as_dict`` has it, the second in ``next_stage``.
 
-    ``next_stage`` is null where no iPXE is loaded. ``loaded``: the files that lead there; ``certain``:
-    whether every outcome of the first stage does; ``loop``: whether iPXE can be given iPXE again.
+    ``chain`` are the boot loaders that the files of a stage lead to. ``next_stage`` is null where no iPXE
+    is loaded. ``loaded``: the files that lead there; ``certain``: whether every outcome of the first stage
+    does; ``loop``: whether iPXE can be given iPXE again.
     """
+    first = {**as_dict(inventory, result.first), "chain": [_chain_as_dict(chain) for chain in result.chains]}
     if result.next is None:
-        return {**as_dict(inventory, result.first), "next_stage": None}
+        return {**first, "next_stage": None}
     second = {
         "loaded": [{"winner": winner, "file": file} for winner, file in result.next.loaded],
         "certain": result.next.certain,
         "loop": result.next.loops,
         **as_dict(inventory, result.next.result),
+        "chain": [_chain_as_dict(chain) for chain in result.next.chains],
     }
-    return {**as_dict(inventory, result.first), "next_stage": second}
+    return {**first, "next_stage": second}
+
+
+def _chain_as_dict(chain: Chain) -> dict[str, Any]:
+    return {
+        "winner": chain.outcome.winner,
+        "file": chain.outcome.file,
+        "asks_dhcp_again": chain.ask_again,
+        "loaders": [_step_as_dict(step) for step in chain.steps],
+    }
+
+
+def _step_as_dict(step: ChainStep) -> dict[str, Any]:
+    stage = step.stage
+    return {
+        "loader": stage.loader,
+        "asks": step.asks,
+        "why": stage.why,
+        "files": [
+            {"file": f.file, "role": f.role.name.lower(), "protocol": f.protocol} for f in stage.fetches
+        ],
+        "ends": stage.ending.name.lower(),
+        "loads": stage.loads,
+        "repair": stage.remedy if stage.fails else None,
+        "notes": list(stage.notes),
+        "assumptions": list(stage.assumptions),
+    }
 
 
 def as_dict(inventory: Inventory, result: RaceResult) -> dict[str, Any]:
@@ -87,6 +119,23 @@ def _place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> str:
 # -- for people -----------------------------------------------------------------------------------
 
 
+def boot_text(inventory: Inventory, boot: Stages) -> Iterator[str]:
+    """A whole boot in lines: the race, the loaders its files lead to, and the race of the iPXE it loads."""
+    yield from text(inventory, boot.first)
+    yield from _after(boot.chains)
+    if boot.next is not None:
+        yield ""
+        yield from next_stage_text(inventory, boot.next)
+        yield from _after(boot.next.chains)
+
+
+def _after(chains: Iterable[Chain]) -> Iterator[str]:
+    lines = list(chain_text(chains))
+    if lines:
+        yield ""
+        yield from lines
+
+
 def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     """A race in lines of at most 80 columns where words allow it."""
     from coexist.wire.mac import format_mac
@@ -97,6 +146,39 @@ def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     what = " ".join(part for part in (case.architecture, case.firmware) if part)
     yield from folded(f"{format_mac(case.mac)}{name} on VLAN {case.vlan}, {what}")
     yield from _told(inventory, result)
+
+
+def chain_text(chains: Iterable[Chain]) -> Iterator[str]:
+    """The boot loaders after the first file in such lines; nothing where there are none."""
+    notes: dict[str, None] = {}
+    for chain in chains:
+        for number, step in enumerate(chain.steps):
+            if not number:
+                yield from folded(f"after {chain.outcome.file} of {chain.outcome.winner}:", "", hang=2)
+            yield from _step_text(step)
+            notes.update(dict.fromkeys(step.stage.assumptions))
+    if notes:
+        yield "  assumed:"
+        for note in notes:
+            yield from folded(f"- {note}", "  ", hang=2)
+
+
+def _step_text(step: ChainStep) -> Iterator[str]:
+    stage = step.stage
+    if stage.fails:
+        yield from folded(f"{stage.title} ENDS: it has no server to ask, because {stage.why}", "  ", hang=2)
+        if stage.remedy:
+            yield from folded(f"repair: {stage.remedy}", "    ", hang=2)
+        return
+    yield from folded(f"{stage.title} asks {step.asks} ({stage.why}) for", "  ", hang=2)
+    for role, files in groupby(stage.fetches, key=lambda fetch: fetch.role):
+        names = ", ".join(fetch.file for fetch in files)
+        said = "" if role is Role.NEEDED else f" ({role.value})"
+        yield from folded(f"{names}{said}", "    ", hang=2)
+    if stage.loads is None:
+        yield from folded(f"then {stage.ending.value}", "    ", hang=2)
+    for note in stage.notes:
+        yield from folded(note, "    ", hang=2)
 
 
 def next_stage_text(inventory: Inventory, stage: NextStage) -> Iterator[str]:

@@ -10,17 +10,13 @@ from coexist.analysis.leases import Handed
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
+from coexist.boot.loaders.loader import is_url
 from coexist.inventory.documents import Path
 from coexist.inventory.references import server_address
 from coexist.wire.options import Option, decode_option_value
 
 FILE_ROLES = frozenset({"tftp", "http"})
 """Roles of a server that has files to load."""
-
-
-def is_url(file: str) -> bool:
-    """Whether a boot file is an HTTP URL."""
-    return file.lower().startswith(("http://", "https://"))
 
 
 def pxe_cases(site: AnalysedSite) -> Iterator[Case]:
@@ -268,7 +264,7 @@ def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
         for handed in handed_to(site, case):
             if handed.file is None:
                 continue
-            owner = handed.next_server and site.topology.owner(handed.next_server[0])
+            owner = site.file_owner(handed)
             other = next((name for name in case.responders if name != owner), None)
             if other is not None:
                 found[handed.file[1], other].append(case)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from coexist.analysis.bootfiles import follows_lease, is_ipxe_program, runs_on_bios
+from coexist.analysis.bootfiles import follows_lease, runs_on_bios
 from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report, rule
-from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, is_url, pxe_cases
+from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
+from coexist.boot.loaders.loader import is_url
 from coexist.inventory.documents import Path
 from coexist.wire.options import Option
 
@@ -141,7 +142,7 @@ def _loads(site: AnalysedSite, client: ClientClass, file: str) -> bool:
 
 
 def _is_given_ipxe(site: AnalysedSite, client: ClientClass) -> bool:
-    return any(is_ipxe_program(finish.file or "") for finish in site.races.second(client))
+    return any(site.asks_again(finish.file) for finish in site.races.second(client))
 
 
 @rule("CX415")
@@ -154,7 +155,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     named: set[tuple[int, str, str, str]] = set()
     for used in _used_programs(site):
         file, path, case = used.file, used.path, used.case
-        if not is_ipxe_program(file):
+        if not site.asks_again(file):
             continue
         loops = (
             _is_given_ipxe(site, case.client)
@@ -168,7 +169,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     for case in pxe_cases(site):
         if case.intended.boots and identity(case.client) not in named:
             for finish in site.races.second(case.client):
-                if finish.file and is_ipxe_program(finish.file):
+                if finish.file and site.asks_again(finish.file):
                     server = str(finish.decided_by or finish.winner)
                     known = server in site.site.servers
                     place: Path = ("servers", server) if known else ("vlans", case.client.vlan)
@@ -194,16 +195,15 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     for file, _, path, case, name, _ in _used_programs(site):
         if name is None or name not in case.intended.servers:
             continue
-        chained = is_ipxe_program(file)
+        chained = site.asks_again(file)
         if not chained and not follows_lease(file):
             continue
         if chained and _loads(site, case.client, file) and site.stays_with(case.client, name):
             continue
         for scope in site.heard_scopes(case.client.vlan):
             handed = site.scopes.handed(scope, case.client, chained=chained)
-            if handed.file and not (
-                handed.next_server and site.topology.owner(handed.next_server[0]) == name
-            ):
+            owner = site.file_owner(handed)
+            if handed.file and owner != name and not site.is_unknown(owner):
                 found[path, file, handed.file[1]].append(case.client)
     for (path, file, _), clients in found.items():
         yield report(site, "CX416", path, f"{file} asks DHCP again and follows the scope's boot file, which is another server's",
@@ -246,6 +246,19 @@ def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     for (path, owner), clients in found.items():
         yield report(site, "CX421", path, f"this program is loaded from {owner}, and no TFTP service is declared there",
                      f"add the role tftp to {owner}, or name the program's `server`", clients=clients)  # fmt: skip
+
+
+@rule("CX428")
+def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
+    """URLs whose host is a name that no server of the inventory has."""
+    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for file, _, path, case, _, _ in _used_programs(site):
+        host = urlsplit(file).hostname if is_url(file) else None
+        if host and site.is_unknown(host) and site.topology.owner(host) is None:
+            found[path, host].append(case.client)
+    for (path, host), clients in found.items():
+        yield report(site, "CX428", path, f"the URL names {host}, and no server of the inventory has that name: who has the file is unknown",
+                     f"write `names: [{host}]` in the server that it means", clients=clients)  # fmt: skip
 
 
 @rule("CX423")

@@ -1,0 +1,90 @@
+"""CX4xx: what runs after the first file: whether a boot loader finds a server, and the right one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.races import LoaderEnd
+from coexist.analysis.rules import choose, report, rule
+from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
+from coexist.analysis.site import AnalysedSite, Case
+from coexist.analysis.space import ClientClass
+from coexist.inventory.documents import Path
+
+
+def _ends(site: AnalysedSite) -> Iterator[tuple[Case, LoaderEnd]]:
+    """Every loader of every class that boots as intended and that no error before this one explains."""
+    for case in pxe_cases(site):
+        if not case.intended.boots or site.explained(case.client) & {"CX401", "CX416"}:
+            continue
+        ends = site.races.loaders(case.client)
+        if ends and site.as_intended(case):
+            for end in ends:
+                yield case, end
+
+
+def _place(site: AnalysedSite, case: Case, end: LoaderEnd) -> tuple[Path, str]:
+    """The declaration that decides whom a loader asks, and the scope where that is a lease."""
+    if end.reads_lease:
+        for handed in handed_to(site, case):
+            if handed.next_server:
+                return handed.next_server[1], handed.scope
+            return ("scopes", handed.scope), handed.scope
+    return ("servers", str(case.intended.server)), ""
+
+
+def _remedy(site: AnalysedSite, case: Case, end: LoaderEnd, scope: str) -> str:
+    server = str(end.booted if end.booted in site.site.servers else case.intended.server)
+    if scope:
+        return f"write `next_server: {server}` in the scope {scope}, and no boot file beside it"
+    if end.fails and end.remedy:
+        return end.remedy
+    return f"let the packet that names the boot file name {server} as next server too"
+
+
+@rule("CX426")
+def loader_without_server(site: AnalysedSite) -> Iterable[Finding]:
+    """Boot loaders that no packet tells a server."""
+    found: dict[tuple[Path, str, str, bool], list[ClientClass]] = defaultdict(list)
+    for case, end in _ends(site):
+        if end.fails:
+            path, scope = _place(site, case, end)
+            message = f"{end.title} ({end.file}) has no server to ask and ends there: {end.why}"
+            found[path, message, _remedy(site, case, end, scope), end.certain].append(case.client)
+    for (path, message, repair, certain), clients in found.items():
+        yield report(site, "CX426", path, message, repair, clients=clients,
+                     severity=None if certain else Severity.WARNING, timeline=_lines(site, clients))  # fmt: skip
+
+
+@rule("CX427")
+def loader_asks_elsewhere(site: AnalysedSite) -> Iterable[Finding]:
+    """Boot loaders that ask a server for files which is neither the intended one nor has theirs."""
+    found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
+    for case, end in _ends(site):
+        if end.fails or end.asks is None or site.is_unknown(end.asks):
+            continue
+        server = site.site.servers.get(end.asks)
+        if end.asks in (end.booted, case.intended.server) and server and server.effective_roles & FILE_ROLES:
+            continue
+        what = "which is no declared server" if server is None else "which did not boot these clients"
+        if server is not None and not server.effective_roles & FILE_ROLES:
+            what = "and no TFTP service is declared there"
+        path, scope = _place(site, case, end)
+        message = f"{end.title} ({end.file}) asks {end.asks} for its files, {what}: {end.why}"
+        found[path, message, _remedy(site, case, end, scope)].append(case.client)
+    for (path, message, repair), clients in found.items():
+        yield report(site, "CX427", path, message, repair, clients=clients, timeline=_lines(site, clients))
+
+
+def _lines(site: AnalysedSite, clients: list[ClientClass]) -> tuple[str, ...]:
+    """The time line of the class that is shown, with what its loaders do."""
+    chosen = choose(clients)
+    if chosen is None:
+        return ()
+    tail = tuple(
+        f"         {end.title} ({end.file}) asks {end.asks or 'nobody'}: {end.why}"
+        for end in site.races.loaders(chosen)
+    )
+    return (*site.races.second_timeline(chosen), *tail)
