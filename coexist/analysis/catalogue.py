@@ -134,6 +134,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX705", "answer-out-of-time", WARNING, "An answer comes sooner or later than predicted"),
     ("CX706", "boot-file-differs", ERROR, "The boot file on the wire is missing or is another one"),
     ("CX707", "winner-not-predicted", ERROR, "A client booted from another server than predicted"),
+    ("CX708", "boot-failed", ERROR, "A client's boot ended without its boot file"),
 )  # fmt: skip
 
 CATALOGUE: dict[str, Code] = {

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 def command(**given: Any) -> int:
     """Read FILE (pcap or pcapng) or listen, and tell each boot: answers, winner, reason.
 
-    TFTP and port 4011 are only in a capture taken at the client, at its switch port, or at the server.
-    Exit code 1 with --expect if a boot went otherwise than predicted.
+    TFTP, HTTP and port 4011 are only in a capture taken at the client, at its switch port, or at the server.
+    Exit code 1 if a boot failed, and with --expect if one went otherwise than predicted.
     """
     from coexist.analysis.world import build_world
     from coexist.app.current import load_current
@@ -88,24 +88,31 @@ def _placed(boot: Boot, inventory: Inventory | None, vlan: str | None) -> Boot:
 
 
 def _replay(boot: Boot) -> RaceResult | None:
-    """Why, by the model of the client's firmware; None where it has none for this architecture."""
+    """Why, by the model of the client's firmware; None where it has none for this architecture.
+
+    Nor where the capture does not show how the boot ended: what it does not hold was not silent.
+    """
+    from coexist.probe.observation import End
     from coexist.probe.replay import replay
     from coexist.wire.architecture import CANONICAL_CODE
 
-    return replay(boot) if boot.asker.architecture in CANONICAL_CODE else None
+    decided = boot.file_request is not None or boot.end is End.GAVE_UP
+    known = boot.asker.architecture in CANONICAL_CODE and boot.discovers
+    return replay(boot) if decided and known else None
 
 
 def _judged(
     boot: Boot, inventory: Inventory | None, world: World | None
 ) -> tuple[tuple[str | None, ...] | None, tuple[Finding, ...]]:
-    """Who the inventory says can win, and what differs (CX701, CX707)."""
+    """Who the inventory says can win, and what differs (CX701, CX707); a boot that failed (CX708)."""
     from coexist.analysis.race import ClientCase, race
-    from coexist.probe.expectation import finding, server_names, strangers, told
+    from coexist.probe.expectation import failed_boot, finding, server_names, strangers, told
 
+    failed = failed_boot(boot, server_names(inventory) if inventory is not None else {})
     if inventory is None or world is None:
-        return None, ()
+        return None, failed
     answers = (*boot.offers, *boot.acks, *boot.boot_server_replies)
-    found = strangers(inventory, answers)
+    found = (*strangers(inventory, answers), *failed)
     if boot.asker.vlan not in world.segments:
         return None, found
     case = ClientCase(
@@ -144,10 +151,17 @@ def _print(
     head = f"{format_mac(boot.asker.mac)} {boot.asker.architecture} ({boot.firmware}{stage})"
     click.secho(head, bold=True)
     asked = ", ".join(f"{at:.2f} s (secs {secs})" for at, secs in boot.discovers)
-    say(f"DISCOVER at {asked}", "  ")
-    for answer in sorted((*boot.offers, *boot.acks, *boot.boot_server_replies), key=lambda a: a.at):
+    say(f"DISCOVER at {asked}" if asked else "REQUEST for an address it had before", "  ")
+    replies = (*boot.offers, *boot.acks, *boot.boot_server_replies, *boot.naks)
+    for answer in sorted(replies, key=lambda a: a.at):
         say(told(answer), "  ", hang=10)
-    say(_end(boot), "  ", hang=10)
+    say(_asked(boot), "  ", hang=10)
+    for request in boot.requests:
+        if request.file != (boot.file_request and boot.file_request.file):
+            said = f": {request.why}" if request.why else ""
+            what = f"then {request.server} for {request.file}: {request.end.value}{said}"
+            say(f"{request.at:6.2f} s  {what}", "  ", hang=10)
+    say(f"end: {_ended(boot)}", "  ")
     if replayed is not None:
         say(f"why: {_why(replayed)}", "  ")
     if predicted is not None:
@@ -156,7 +170,14 @@ def _print(
         say(f"{found.code.code} {found.severity}: {found.message}; {found.repair}", "  ")
 
 
-def _end(boot: Boot) -> str:
+def _ended(boot: Boot) -> str:
+    request = boot.file_request
+    if request is None or not boot.failed:
+        return boot.end.value
+    return f"{boot.end.value}: {request.end.value}" + (f" ({request.why})" if request.why else "")
+
+
+def _asked(boot: Boot) -> str:
     request = boot.file_request
     if request is None:
         return "no request for a file was captured"
@@ -196,6 +217,18 @@ def _document(
                 "boot_server": str(answer.boot_server) if answer.boot_server else None,
             }
             for answer in (*boot.offers, *boot.acks, *boot.boot_server_replies)
+        ],
+        "ended": {"kind": boot.end.name.lower(), "failed": boot.failed, "text": _ended(boot)},
+        "requests": [
+            {
+                "at": round(asked.at, 3),
+                "server": str(asked.server),
+                "file": asked.file,
+                "protocol": asked.protocol,
+                "end": asked.end.name.lower(),
+                "why": asked.why or None,
+            }
+            for asked in boot.requests
         ],
         "file_request": request
         and {"at": round(request.at, 3), "server": str(request.server), "file": request.file},

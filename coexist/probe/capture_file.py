@@ -23,7 +23,7 @@ _VLAN_TAGS = (b"\x81\x00", b"\x88\xa8")
 
 
 def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
-    """Every UDP datagram of a capture with its time (seconds since the epoch).
+    """Every UDP datagram and TCP segment of a capture with its time (seconds since the epoch).
 
     Ends where a capture was cut off: see ``damage``. Raises ``InputError`` for a file that is no capture, or
     one of a medium that is not understood.
@@ -123,12 +123,12 @@ def _decode(octets: bytes, linktype: int) -> Datagram | None:
     if linktype == _ETHERNET:
         while octets[12:14] in _VLAN_TAGS:
             octets = octets[:12] + octets[16:]
-        return decode_frame(octets)
+        return decode_frame(octets, tcp=True)
     if linktype == _LINUX_SLL:
-        return decode_ipv4(octets[_SLL_OCTETS:])
+        return decode_ipv4(octets[_SLL_OCTETS:], tcp=True)
     if linktype == _LINUX_SLL2:
-        return decode_ipv4(octets[_SLL2_OCTETS:])
-    return decode_ipv4(octets)
+        return decode_ipv4(octets[_SLL2_OCTETS:], tcp=True)
+    return decode_ipv4(octets, tcp=True)
 
 
 def _time(about: Any, *, nanoseconds: bool) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from coexist.analysis.catalogue import CATALOGUE
@@ -11,8 +11,11 @@ from coexist.errors import Position
 from coexist.inventory.documents import Path
 from coexist.inventory.loader import Inventory
 from coexist.probe.answer import Answer
+from coexist.probe.observation import Boot, End
 from coexist.probe.question import Asker
+from coexist.probe.transfers import Transfer
 from coexist.wire.mac import format_mac
+from coexist.wire.options import MessageType
 
 ON_THE_WIRE = Position("wire")
 
@@ -85,6 +88,37 @@ def strangers(inventory: Inventory, answers: Iterable[Answer]) -> tuple[Finding,
     )
 
 
+def failed_boot(boot: Boot, names: Mapping[IPv4Address, str]) -> tuple[Finding, ...]:
+    """A finding for a boot that certainly failed (CX708)."""
+    if not boot.failed:
+        return ()
+    request = boot.file_request
+    client = format_mac(boot.asker.mac)
+    message, repair = f"{client}: {boot.end.value}", _REPAIRS[boot.end]
+    if request is not None:
+        server = names.get(request.server, str(request.server))
+        said = f" ({request.why})" if request.why else ""
+        message = f"{client} asked {server} for {request.file}: {request.end.value}{said}"
+        repair = _REPAIRS_OF_FILES.get(request.end, repair)
+    replies = (*boot.offers, *boot.acks, *boot.naks, *boot.boot_server_replies)
+    lines = tuple(told(answer) for answer in sorted(replies, key=lambda answer: answer.at))
+    return (finding("CX708", message, repair, asker=boot.asker, timeline=lines),)
+
+
+_REPAIRS = {
+    End.DECLINED: "find the machine that has the address, or take the address out of the pool",
+    End.REFUSED: "let one DHCP server alone be authoritative for this subnet, or let both know its leases",
+    End.FAILED: "compare the file's name with what lies on the server",
+}
+_REPAIRS_OF_FILES = {
+    Transfer.MISSING: "put the file there, or correct its name where it is declared",
+    Transfer.DENIED: "let the TFTP server's user read the file, and look into its list of allowed files",
+    Transfer.SILENT: "start the TFTP service there, and look into the firewall and the way between them",
+    Transfer.ABORTED: "look at the client's screen: it had no room for the file or refused an option",
+    Transfer.REFUSED: "look into the server's log",
+}
+
+
 def finding(
     code: str,
     message: str,
@@ -123,7 +157,10 @@ def finding(
 
 def told(answer: Answer) -> str:
     """One answer as a line of a time line."""
+    refused = answer.packet.message_type is MessageType.NAK
     file = f", file {answer.file} from {answer.boot_server}" if answer.file else ", no file"
+    if refused:
+        file = ": NAK, the address is refused"
     return (
         f"{answer.at:6.2f} s  {answer.server} ({answer.role}, port {answer.port}) answers "
         f"{format_mac(answer.asker.mac)} {answer.asker.architecture}{file}"

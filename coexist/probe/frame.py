@@ -20,7 +20,9 @@ BROADCAST_MAC: Mac = (1 << 48) - 1
 _ETHERNET = struct.Struct("!6s6sH")
 _IPV4 = struct.Struct("!BBHHHBBHII")
 _UDP = struct.Struct("!HHHH")
+_PROTOCOL_TCP = 6
 _PROTOCOL_UDP = 17
+_TCP_OCTETS = 20
 _TTL = 64
 _FRAGMENT = 0x1FFF
 _MORE_FRAGMENTS = 0x2000
@@ -28,13 +30,14 @@ _MORE_FRAGMENTS = 0x2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datagram:
-    """A UDP datagram as it lay on the wire."""
+    """A UDP datagram, or with ``tcp`` what one TCP segment carries, as it lay on the wire."""
 
     source: IPv4Address
     source_port: int
     destination: IPv4Address
     destination_port: int
     payload: bytes
+    tcp: bool = False
 
 
 def encode_frame(datagram: Datagram, *, from_mac: Mac, to_mac: Mac = BROADCAST_MAC) -> bytes:
@@ -51,20 +54,27 @@ def encode_frame(datagram: Datagram, *, from_mac: Mac, to_mac: Mac = BROADCAST_M
     return _ETHERNET.pack(mac_bytes(to_mac), mac_bytes(from_mac), ETHERTYPE_IPV4) + header + udp
 
 
-def decode_frame(frame: bytes) -> Datagram | None:
-    """The datagram in an Ethernet frame; None for whatever is not one whole UDP datagram over IPv4."""
+def decode_frame(frame: bytes, *, tcp: bool = False) -> Datagram | None:
+    """The datagram in an Ethernet frame; None for whatever is not one whole UDP datagram over IPv4.
+
+    ``tcp``: TCP segments that carry anything too.
+    """
     if len(frame) < _ETHERNET.size or frame[12:14] != ETHERTYPE_IPV4.to_bytes(2, "big"):
         return None
-    return decode_ipv4(frame[_ETHERNET.size :])
+    return decode_ipv4(frame[_ETHERNET.size :], tcp=tcp)
 
 
-def decode_ipv4(octets: bytes) -> Datagram | None:
-    """The datagram in an IPv4 packet; None for whatever is not one whole UDP datagram."""
+def decode_ipv4(octets: bytes, *, tcp: bool = False) -> Datagram | None:
+    """The datagram in an IPv4 packet; None for whatever is not one whole datagram. ``tcp`` as above."""
     if len(octets) < _IPV4.size:
         return None
     first, _, total, _, fragment, _, protocol, _, source, destination = _IPV4.unpack_from(octets)
     start = 4 * (first & 0x0F)
-    if first >> 4 != 4 or start < _IPV4.size or protocol != _PROTOCOL_UDP:
+    if first >> 4 != 4 or start < _IPV4.size:
+        return None
+    if protocol == _PROTOCOL_TCP and tcp:
+        return _segment(octets[start:total], IPv4Address(source), IPv4Address(destination))
+    if protocol != _PROTOCOL_UDP:
         return None
     if fragment & (_FRAGMENT | _MORE_FRAGMENTS) or not start + _UDP.size <= total <= len(octets):
         return None
@@ -77,6 +87,24 @@ def decode_ipv4(octets: bytes) -> Datagram | None:
         destination=IPv4Address(destination),
         destination_port=destination_port,
         payload=octets[start + _UDP.size : start + length],
+    )
+
+
+def _segment(octets: bytes, source: IPv4Address, destination: IPv4Address) -> Datagram | None:
+    """What a TCP segment carries (RFC 9293 section 3.1); None where that is nothing."""
+    if len(octets) <= _TCP_OCTETS:
+        return None
+    start = 4 * (octets[12] >> 4)
+    if start < _TCP_OCTETS or start >= len(octets):
+        return None
+    source_port, destination_port = struct.unpack_from("!HH", octets)
+    return Datagram(
+        source=source,
+        source_port=source_port,
+        destination=destination,
+        destination_port=destination_port,
+        payload=octets[start:],
+        tcp=True,
     )
 
 

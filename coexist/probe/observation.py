@@ -1,23 +1,21 @@
-"""From captured packets to what each client did: who answered it, whose file it asked for. Pure."""
+"""From captured packets to what each client did: who answered it, whose file it asked for, its end. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from ipaddress import IPv4Address
 
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT, BootRequest, ClientKind, boot_request, is_probe
 from coexist.probe.answer import Answer
 from coexist.probe.frame import Datagram
 from coexist.probe.question import PLAIN, Asker
+from coexist.probe.transfers import FAILURES, FileRequest, OpenTransfer, Transfer, Transfers
 from coexist.wire.architecture import architecture_name
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode
 from coexist.wire.malformed import Malformed
-from coexist.wire.options import MessageType
-from coexist.wire.tftp import ReadRequest
-from coexist.wire.tftp import decode as decode_tftp
-
-TFTP_PORT = 69
+from coexist.wire.options import MessageType, Option
 
 SILENCE = 65.0
 """Seconds without a DISCOVER after which the next one begins another boot: UEFI gives up after 60."""
@@ -26,22 +24,33 @@ Captured = tuple[float, Datagram]
 """When a datagram was captured (seconds) and what it was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRequest:
-    """A client's request for a file: ``at`` seconds after its first DISCOVER."""
+PATIENCE = 12.0
+"""Seconds a capture must go on behind a client's last packet for its silence to mean that it gave up."""
 
-    at: float
-    server: IPv4Address
-    file: str
+
+class End(Enum):
+    """How a boot ended, as far as the capture shows it."""
+
+    LOADED = "it loaded its boot file"
+    FAILED = "it did not get its boot file"
+    DECLINED = "it declined the address: another machine has it"
+    REFUSED = "the DHCP server refused the address (NAK)"
+    GAVE_UP = "it asked for no file and sent nothing more"
+    UNKNOWN = "the capture does not show how it ended"
+
+
+FAILED = frozenset({End.FAILED, End.DECLINED, End.REFUSED})
+"""Ends that are a failed boot, whatever the inventory says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """One boot attempt of one client, from its first DISCOVER to its first file.
+    """One boot attempt of one client, from its first DISCOVER to the files it loads.
 
-    ``discovers``: time (seconds after the first) and ``secs`` of each. ``offers``, ``acks`` and
-    ``boot_server_replies`` in the order they came. ``stage``: 1, and more for each DISCOVER round that
-    follows a file (a chain-loaded program asks again).
+    ``discovers``: time (seconds after the first) and ``secs`` of each; none where the client asks for an
+    address it had before (RFC 2131 section 3.2). ``offers``, ``acks``, ``naks`` and ``boot_server_replies``
+    in the order they came. ``stage``: 1, and more for each DISCOVER round that follows a file (a
+    chain-loaded program asks again). ``requests``: every file it asks for, the boot file first.
     """
 
     asker: Asker
@@ -52,7 +61,24 @@ class Boot:
     offers: tuple[Answer, ...]
     acks: tuple[Answer, ...]
     boot_server_replies: tuple[Answer, ...]
-    file_request: FileRequest | None
+    requests: tuple[FileRequest, ...] = ()
+    naks: tuple[Answer, ...] = ()
+    end: End = End.UNKNOWN
+
+    @property
+    def file_request(self) -> FileRequest | None:
+        """The boot file: the first it asked for, and the last request for it before it asked for others."""
+        found: FileRequest | None = None
+        for request in self.requests:
+            if found is not None and (request.server, request.file) != (found.server, found.file):
+                break
+            found = request if found is None or request.end is not Transfer.ASKED else found
+        return None if found is None else replace(found, at=self.requests[0].at)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is certain that it failed."""
+        return self.end in FAILED
 
     @property
     def named_by(self) -> Answer | None:
@@ -80,16 +106,22 @@ class _Open:
     offers: list[Answer] = field(default_factory=list)
     acks: list[Answer] = field(default_factory=list)
     replies: list[Answer] = field(default_factory=list)
-    file_request: FileRequest | None = None
+    naks: list[Answer] = field(default_factory=list)
+    transfers: list[OpenTransfer] = field(default_factory=list)
+    declined: float | None = None
+    followed: bool = False
+    heard: float = 0.0
     addresses: set[IPv4Address] = field(default_factory=set)
 
 
 def observe(captured: Iterable[Captured]) -> tuple[Boot, ...]:
     """Every boot in a capture, in the order of their beginnings. Probes are left out."""
     reader = _Reader()
+    until = 0.0
     for at, datagram in captured:
         reader.read(at, datagram)
-    return tuple(_closed(boot) for boot in reader.boots)
+        until = max(until, at)
+    return tuple(_closed(boot, until) for boot in reader.boots)
 
 
 class _Reader:
@@ -98,12 +130,14 @@ class _Reader:
         self._of_mac: dict[int, _Open] = {}
         self._of_address: dict[IPv4Address, _Open] = {}
         self._probes: set[int] = set()
+        self._transfers = Transfers()
 
     def read(self, at: float, datagram: Datagram) -> None:
-        if datagram.destination_port == TFTP_PORT:
-            self._tftp(at, datagram)
+        if datagram.tcp:
+            self._file(at, self._transfers.http(at, datagram))
             return
         if not {datagram.source_port, datagram.destination_port} & {DHCP_PORT, BOOT_SERVER_PORT}:
+            self._file(at, self._transfers.tftp(at, datagram))
             return
         packet = decode(datagram.payload)
         if isinstance(packet, Malformed):
@@ -126,15 +160,22 @@ class _Reader:
             # A copy of the same packet by a relay agent is not another one.
             if boot is not None and packet.giaddr != UNSPECIFIED and packet.xid in boot.sent:
                 return
-            if boot is None or boot.file_request is not None or at - boot.last > SILENCE:
+            if boot is None or boot.transfers or at - boot.last > SILENCE:
                 boot = self._begin(at, request, boot)
             boot.discovers.append((at - boot.began, packet.secs))
             boot.last = at
+        elif _asks_anew(packet, port) and (boot is None or at - boot.last > SILENCE):
+            boot = self._begin(at, request, boot)
         if boot is not None:
+            boot.heard = at
             boot.sent[packet.xid] = (at, packet.secs)
+            if request.message_type is MessageType.DECLINE:
+                boot.declined = at
 
     def _begin(self, at: float, request: BootRequest, before: _Open | None) -> _Open:
-        follows = before is not None and before.file_request is not None and at - before.last <= SILENCE
+        follows = before is not None and bool(before.transfers) and at - before.last <= SILENCE
+        if before is not None:
+            before.followed = True
         stage = before.stage + 1 if before is not None and follows else 1
         boot = _Open(request=request, began=at, last=at, stage=stage)
         self.boots.append(boot)
@@ -143,7 +184,8 @@ class _Reader:
 
     def _reply(self, at: float, datagram: Datagram, packet: Packet) -> None:
         boot = self._of_mac.get(packet.mac)
-        if boot is None or packet.message_type not in (MessageType.OFFER, MessageType.ACK):
+        kinds = (MessageType.OFFER, MessageType.ACK, MessageType.NAK)
+        if boot is None or packet.message_type not in kinds:
             return
         sent, secs = boot.sent.get(packet.xid, (at, 0))
         on_4011 = BOOT_SERVER_PORT in (datagram.source_port, datagram.destination_port)
@@ -156,9 +198,13 @@ class _Reader:
             source=datagram.source,
             packet=packet,
         )
-        if any(_same(answer, other) for other in (*boot.offers, *boot.acks, *boot.replies)):
+        known = (*boot.offers, *boot.acks, *boot.replies, *boot.naks)
+        if any(_same(answer, other) for other in known):
             return
-        if on_4011:
+        boot.heard = at
+        if packet.message_type is MessageType.NAK:
+            boot.naks.append(answer)
+        elif on_4011:
             boot.replies.append(answer)
         elif packet.message_type is MessageType.ACK:
             boot.acks.append(answer)
@@ -170,14 +216,21 @@ class _Reader:
                 # Its ACK may be missing from the capture: unicast, or lost.
                 self._of_address.setdefault(packet.yiaddr, boot)
 
-    def _tftp(self, at: float, datagram: Datagram) -> None:
-        boot = self._of_address.get(datagram.source)
-        message = decode_tftp(datagram.payload)
-        if boot is not None and boot.file_request is None and isinstance(message, ReadRequest):
-            boot.file_request = FileRequest(
-                at=at - boot.began, server=datagram.destination, file=message.filename
-            )
-            boot.last = at
+    def _file(self, at: float, transfer: OpenTransfer | None) -> None:
+        boot = None if transfer is None else self._of_address.get(transfer.client)
+        if boot is not None and transfer is not None:
+            boot.transfers.append(transfer)
+            boot.last = boot.heard = at
+
+
+def _asks_anew(packet: Packet, port: int) -> bool:
+    """Whether a REQUEST begins a boot: for an address it had before (RFC 2131 section 4.3.2, INIT-REBOOT)."""
+    return (
+        port == DHCP_PORT
+        and packet.message_type is MessageType.REQUEST
+        and packet.ciaddr == UNSPECIFIED
+        and Option.SERVER_IDENTIFIER not in packet.options
+    )
 
 
 def _same(one: Answer, other: Answer) -> bool:
@@ -203,8 +256,8 @@ def firmware_of(request: BootRequest) -> str:
     return "pxe21" if (request.architecture or 0) == 0 else "edk2"
 
 
-def _closed(boot: _Open) -> Boot:
-    return Boot(
+def _closed(boot: _Open, until: float) -> Boot:
+    closed = Boot(
         asker=_asker(boot.request),
         firmware=firmware_of(boot.request),
         began=boot.began,
@@ -213,5 +266,28 @@ def _closed(boot: _Open) -> Boot:
         offers=tuple(boot.offers),
         acks=tuple(boot.acks),
         boot_server_replies=tuple(boot.replies),
-        file_request=boot.file_request,
+        requests=tuple(transfer.told(boot.began, until) for transfer in boot.transfers),
+        naks=tuple(boot.naks),
     )
+    return replace(closed, end=_end(boot, closed, until))
+
+
+def _end(boot: _Open, closed: Boot, until: float) -> End:
+    """What the last that happened says; later packets outdo earlier ones."""
+    request = closed.file_request
+    if request is not None:
+        # A client that asks DHCP again at once has its file: the capture misses the server's packets.
+        if boot.followed and request.end is Transfer.SILENT and request.tries == 1:
+            return End.UNKNOWN
+        if request.end in FAILURES:
+            return End.FAILED
+        return End.LOADED if request.end is Transfer.LOADED else End.UNKNOWN
+    last_ack = max((answer.at for answer in boot.acks), default=-1.0) + boot.began
+    again = max((at for at, _ in boot.discovers), default=0.0) + boot.began
+    if boot.declined is not None and boot.declined >= last_ack and boot.declined >= again:
+        return End.DECLINED
+    refused = max((answer.at for answer in boot.naks), default=-2.0) + boot.began
+    if boot.naks and refused > last_ack and refused >= again:
+        return End.REFUSED
+    over = boot.followed or until - boot.heard >= PATIENCE
+    return End.GAVE_UP if over and boot.discovers else End.UNKNOWN

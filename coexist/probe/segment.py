@@ -125,7 +125,7 @@ class Segment:
             except OSError as error:
                 raise HostError(f"the interface {self.interface} stopped: {error.strerror}") from None
             at = time.monotonic()
-            datagram = decode_frame(frame)
+            datagram = decode_frame(frame, tcp=self._everything)
             if datagram is not None and self._wanted(direction, datagram):
                 for single in cut_apart(datagram):
                     yield at, single

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from coexist.cli import run
 from coexist.errors import InputError
 from coexist.probe.capture_file import read_capture
 from coexist.probe.frame import Datagram, encode_frame
-from coexist.probe.observation import observe
+from coexist.probe.observation import End, observe
 from coexist.probe.question import discover, stranger
 from coexist.probe.replay import replay
+from coexist.probe.transfers import Transfer
 from coexist.wire.bootp import BOOTREPLY, Packet, encode
 from coexist.wire.mac import mac_bytes
-from coexist.wire.tftp import ReadRequest
+from coexist.wire.options import MessageType
+from coexist.wire.tftp import Data, Error, OptionAck, ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
 
 ANYONE = IPv4Address("255.255.255.255")
@@ -185,3 +188,156 @@ def test_mac_of_the_witness_survives():
     asked = real()
     (boot,) = observe([(0.0, datagram(encode(asked)))])
     assert mac_bytes(boot.asker.mac) == asked.chaddr[:6]
+
+
+SERVER, CLIENT = IPv4Address("192.0.2.5"), IPv4Address("192.0.2.77")
+
+
+def leased(first, *then, ack=True):
+    """A lease of one client, and what follows it."""
+    packets = [
+        (0.0, datagram(encode(first))),
+        (0.1, datagram(offer(first, "192.0.2.5", "192.0.2.77"), SERVER, 67, ANYONE, 68)),
+    ]
+    if ack:
+        acked = Packet(
+            op=BOOTREPLY,
+            xid=first.xid,
+            chaddr=first.chaddr,
+            yiaddr=CLIENT,
+            options={53: b"\x05", 54: SERVER.packed},
+        )
+        packets.append((3.0, datagram(encode(acked), SERVER, 67, ANYONE, 68)))
+    return observe([*packets, *then])
+
+
+def asks(at, file="a.efi", port=1200):
+    return at, datagram(encode_tftp(ReadRequest(filename=file)), CLIENT, port, SERVER, 69)
+
+
+def answers(at, message, port=1200):
+    return at, datagram(encode_tftp(message), SERVER, 3000, CLIENT, port)
+
+
+def tells(at, message, port=1200):
+    return at, datagram(encode_tftp(message), CLIENT, port, SERVER, 3000)
+
+
+LATER = (30.0, datagram(b"", CLIENT, 9, SERVER, 9))
+FULL, SHORT = Data(block=1, payload=bytes(512)), Data(block=2, payload=b"end")
+
+
+@pytest.mark.parametrize(
+    ("then", "end", "of_file"),
+    [
+        ([asks(4.0), answers(4.1, FULL), answers(4.2, SHORT)], End.LOADED, Transfer.LOADED),
+        ([asks(4.0), answers(4.1, FULL)], End.UNKNOWN, Transfer.LOADING),
+        ([asks(4.0)], End.UNKNOWN, Transfer.ASKED),
+        ([asks(4.0), LATER], End.FAILED, Transfer.SILENT),
+        ([asks(4.0), asks(5.0)], End.FAILED, Transfer.SILENT),
+        ([asks(4.0), answers(4.1, Error(code=1, message="no"))], End.FAILED, Transfer.MISSING),
+        ([asks(4.0), answers(4.1, Error(code=2, message="no"))], End.FAILED, Transfer.DENIED),
+        ([asks(4.0), answers(4.1, Error(code=0, message="no"))], End.FAILED, Transfer.REFUSED),
+        ([asks(4.0), answers(4.1, FULL), tells(4.2, Error(code=3, message="no"))],
+         End.FAILED, Transfer.ABORTED),
+        ([asks(4.0), answers(4.1, OptionAck(options={"tsize": "515"})),
+          tells(4.2, Error(code=8, message="stop")), asks(4.3, port=1201), answers(4.4, SHORT, port=1201)],
+         End.LOADED, Transfer.LOADED),
+        ([asks(4.0), answers(4.1, OptionAck(options={"tsize": "515"})),
+          tells(4.2, Error(code=8, message="stop"))], End.UNKNOWN, Transfer.SIZED),
+    ],
+)  # fmt: skip
+def test_a_boot_is_judged_by_the_end_of_its_file(then, end, of_file):
+    (boot,) = leased(real(), *then)
+    assert boot.end is end
+    assert boot.file_request is not None
+    assert boot.file_request.end is of_file
+    assert boot.failed == (end is End.FAILED)
+
+
+def test_what_a_loader_asks_for_later_is_told_and_fails_no_boot():
+    (boot,) = leased(
+        real(), asks(4.0), answers(4.1, SHORT), asks(5.0, "grub/fs.lst", 1300),
+        answers(5.1, Error(code=1, message="no"), 1300),
+    )  # fmt: skip
+    assert [(r.file, r.end) for r in boot.requests] == [
+        ("a.efi", Transfer.LOADED),
+        ("grub/fs.lst", Transfer.MISSING),
+    ]
+    assert boot.end is End.LOADED
+
+
+@pytest.mark.parametrize(
+    ("status", "end"), [(b"200 OK", End.LOADED), (b"404 Not Found", End.FAILED), (b"403 No", End.FAILED)]
+)
+def test_http_is_read_on_any_port(status, end):
+    asked = Datagram(
+        source=CLIENT, source_port=5000, destination=SERVER, destination_port=8080,
+        payload=b"GET /b/a.efi HTTP/1.1\r\nHost: x\r\n\r\n", tcp=True,
+    )  # fmt: skip
+    answered = Datagram(
+        source=SERVER, source_port=8080, destination=CLIENT, destination_port=5000,
+        payload=b"HTTP/1.1 " + status + b"\r\n\r\n", tcp=True,
+    )  # fmt: skip
+    (boot,) = leased(real("http-x64"), (4.0, asked), (4.1, answered))
+    assert boot.file_request is not None
+    assert boot.file_request.file == "http://192.0.2.5:8080/b/a.efi"
+    assert boot.end is end
+
+
+def request_of(first, kind, **options):
+    return first.with_options({53: bytes((kind,)), **{int(k[1:]): v for k, v in options.items()}})
+
+
+def test_declined_and_refused_addresses_are_failed_boots():
+    first = real()
+    (declined,) = leased(first, (3.1, datagram(encode(request_of(first, MessageType.DECLINE)))))
+    assert declined.end is End.DECLINED
+    nak = Packet(op=BOOTREPLY, xid=first.xid, chaddr=first.chaddr, options={53: b"\x06", 54: SERVER.packed})
+    refusal = datagram(encode(nak), SERVER, 67, ANYONE, 68)
+    (refused,) = leased(first, (3.0, refusal), ack=False)
+    assert refused.end is End.REFUSED
+    (mended,) = leased(first, (2.9, refusal))
+    assert mended.end is End.UNKNOWN
+    (again,) = leased(
+        first, (3.1, datagram(encode(request_of(first, MessageType.DECLINE)))), (4.0, datagram(encode(first)))
+    )
+    assert not again.failed
+
+
+def test_a_request_for_an_earlier_address_is_a_boot_too():
+    first = real()
+    asked = request_of(first, MessageType.REQUEST, o50=CLIENT.packed)
+    (boot,) = observe([(0.0, datagram(encode(asked)))])
+    assert boot.discovers == ()
+    renewed = replace(asked, ciaddr=CLIENT)
+    assert observe([(0.0, datagram(encode(renewed)))]) == ()
+
+
+def test_what_a_capture_does_not_hold_is_unknown():
+    first = real("bios")
+    (cut,) = leased(first, ack=False)
+    assert cut.end is End.UNKNOWN
+    (given_up,) = leased(first, LATER, ack=False)
+    assert given_up.end is End.GAVE_UP
+
+
+def test_a_failed_boot_is_a_finding_and_exit_code_1(tmp_path, capsys):
+    first = real()
+    frames = [
+        encode_frame(packet, from_mac=1)
+        for _, packet in [
+            (0.0, datagram(encode(first))),
+            (0.1, datagram(offer(first, "192.0.2.5", "192.0.2.77"), SERVER, 67, ANYONE, 68)),
+            asks(4.0),
+            answers(4.1, Error(code=1, message="File not found")),
+        ]
+    ]
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap(frames))
+    assert run(["observe", str(path), "--format", "json"]) == 1
+    (boot,) = json.loads(capsys.readouterr().out)
+    assert boot["ended"]["kind"] == "failed"
+    assert boot["requests"][0]["end"] == "missing"
+    assert [finding["code"] for finding in boot["findings"]] == ["CX708"]
+    assert run(["observe", str(path)]) == 1
