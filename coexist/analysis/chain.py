@@ -13,7 +13,7 @@ from typing import Any
 from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture
 from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
-from coexist.analysis.loading import ASK_FIRST, Chain, chains, loaded_of, loader_of, step_of
+from coexist.analysis.loading import NETBOOT_XYZ, Chain, chains, loaded_of, loader_of, step_of
 from coexist.analysis.race import ClientCase, RaceResult, course_of, leaves_of, result_of
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
@@ -88,7 +88,7 @@ def _with_scripts(
         architecture = ipxe_architecture(case.architecture, chain.outcome.file or "")
         leaf = next(x for x in leaves if _same(x.outcome, chain.outcome))
         loaded = loaded_of(world, course.machine, leaf)
-        scripted = bool(program and program.embedded) or loader_of(loaded) in ASK_FIRST - {CHAINED_FIRMWARE}
+        scripted = bool(program and program.embedded) or loader_of(loaded) == NETBOOT_XYZ
         if not scripted or architecture is None:
             yield chain
             continue
@@ -100,7 +100,7 @@ def _with_scripts(
         told: dict[Any, Chain] = {}
         for end in leaves_of(second):
             mine = replace(loaded_of(world, second.machine, end), file=loaded.file, embedded=loaded.embedded)
-            stage = embedded_stage(mine) if loaded.embedded else LOADERS["netboot.xyz"].follow(mine)
+            stage = embedded_stage(mine) if loaded.embedded else LOADERS[NETBOOT_XYZ].follow(mine)
             told.setdefault(stage, Chain(outcome=chain.outcome, steps=(step_of(world, stage),)))
         yield from told.values()
 

@@ -14,7 +14,6 @@ from coexist.analysis.world import World
 from coexist.boot.firmware.machine import Boot, Machine
 from coexist.boot.loaders import LOADERS, MOST_STAGES, loader_by_name
 from coexist.boot.loaders.loader import Ending, Loaded, Stage
-from coexist.boot.loaders.names import IPXE
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType
 
@@ -120,7 +119,8 @@ def follow(loaded: Loaded) -> Iterator[Stage]:
     for _ in range(MOST_STAGES):
         name = loader_of(loaded)
         model = LOADERS.get(name or "")
-        if model is None or name in ASK_FIRST:
+        # What a built-in script reads depends on iPXE's own DHCP, which is asked first.
+        if model is None or name == NETBOOT_XYZ or loaded.embedded:
             return
         stage = model.follow(loaded)
         yield stage
@@ -129,8 +129,7 @@ def follow(loaded: Loaded) -> Iterator[Stage]:
         loaded = replace(loaded, server=stage.server or "", file=stage.loads)
 
 
-ASK_FIRST = frozenset({IPXE, "netboot.xyz"})
-"""Loaders that ask DHCP again before they do anything else."""
+NETBOOT_XYZ = "netboot.xyz"
 
 
 def step_of(world: World, stage: Stage) -> ChainStep:

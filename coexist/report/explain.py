@@ -170,7 +170,8 @@ def _step_text(step: ChainStep) -> Iterator[str]:
         if stage.remedy:
             yield from folded(f"repair: {stage.remedy}", "    ", hang=2)
         return
-    yield from folded(f"{stage.title} asks {step.asks} ({stage.why}) for", "  ", hang=2)
+    if stage.fetches:
+        yield from folded(f"{stage.title} asks {step.asks} ({stage.why}) for", "  ", hang=2)
     for role, files in groupby(stage.fetches, key=lambda fetch: fetch.role):
         names = ", ".join(fetch.file for fetch in files)
         said = "" if role is Role.NEEDED else f" ({role.value})"

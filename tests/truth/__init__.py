@@ -6,7 +6,8 @@ prints one JSON line a row (``id``, ``predicted``: the possible winners, null fo
 ``agrees``, ``why``) and a summary, and exits 1 if any row disagrees. A row agrees if its winner is one of the
 predicted ones, that winner's file is the one that was asked for, and the request came when predicted:
 within `TOLERANCE` of the predicted span, or, where other work on the machine stretched the guest's clock,
-later by no more than `STRETCH` with exactly as many DISCOVERs as predicted. Order is never excused.
+later by no more than `STRETCH` with exactly as many DISCOVERs as predicted. Order is never excused. Where the
+recording goes on after the first file, what the client asks for next must be predicted too (`after`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coexist.analysis.race import Outcome, RaceResult, race
+from coexist.analysis.chain import stages
+from coexist.analysis.race import Outcome, RaceResult
 from coexist.errors import CoexistError
 from tests.lineup import InexpressibleError, line_up
+from tests.truth import after
 
 TOLERANCE = 0.9
 """Seconds: what emulation adds to a client's own steps."""
@@ -33,6 +36,7 @@ class Prediction:
     winners: tuple[str | None, ...]
     why: str
     expressible: bool = True
+    ways: tuple[after.Expected, ...] = ()
 
 
 def predict(scenario: Mapping[str, Any]) -> Prediction:
@@ -45,14 +49,16 @@ def predict(scenario: Mapping[str, Any]) -> Prediction:
         why = "its firmware has no driver for its network card: it sends nothing"
         nothing = Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why)
         return Prediction((nothing,), (None,), why)
-    result = race(lined_up.world, lined_up.case)
+    boot = stages(lined_up.world, lined_up.case)
+    result = boot.first
     outcomes = tuple(
         seen
         for outcome in result.outcomes
         for seen in _recorded(_asked(outcome, lined_up.world.owners.values()), lined_up.recorded)
     )
     winners = tuple(dict.fromkeys(outcome.winner for outcome in outcomes))
-    return Prediction(outcomes, winners, _why(result))
+    ways = after.expected(boot, lined_up.files, lined_up.world.owners)
+    return Prediction(outcomes, winners, _why(result), ways=tuple(ways))
 
 
 def _asked(outcome: Outcome, servers: Iterable[str]) -> Outcome:
@@ -80,6 +86,8 @@ def judge(row: Mapping[str, Any]) -> dict[str, Any]:
     """The report of one row."""
     prediction = predict(row["scenario"])
     agrees, why = _agrees(row, prediction)
+    if agrees and row.get("winner") is not None and after.goes_on(row):
+        agrees, why = after.agrees(row, prediction.ways)
     first = next((o for o in prediction.outcomes if o.winner == row.get("winner")), None)
     shown = first or (prediction.outcomes[0] if prediction.outcomes else None)
     return {

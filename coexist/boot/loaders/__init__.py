@@ -7,7 +7,7 @@ file it loaded) to the requests the loader makes. Each module is one family and 
 from __future__ import annotations
 
 from coexist.boot.loaders.grub import CORE, GRUB, RED_HAT
-from coexist.boot.loaders.ipxe import NETBOOT_XYZ
+from coexist.boot.loaders.ipxe import NETBOOT_XYZ, PLAIN_IPXE
 from coexist.boot.loaders.loader import Loader
 from coexist.boot.loaders.names import GRUB_CORE, loader_by_name
 from coexist.boot.loaders.shim import SHIM
@@ -17,11 +17,11 @@ from coexist.boot.loaders.windows import BOOTMGFW, BOOTMGR, PXEBOOT, WDSMGFW, WD
 LOADERS: dict[str, Loader] = {
     model.name: model
     for model in (
-        PXELINUX, LPXELINUX, SYSLINUX_EFI, GRUB, CORE, RED_HAT, SHIM, NETBOOT_XYZ, WDSNBP, WDSMGFW, PXEBOOT,
-        BOOTMGR, BOOTMGFW,
+        PXELINUX, LPXELINUX, SYSLINUX_EFI, GRUB, CORE, RED_HAT, SHIM, PLAIN_IPXE, NETBOOT_XYZ, WDSNBP,
+        WDSMGFW, PXEBOOT, BOOTMGR, BOOTMGFW,
     )
 }  # fmt: skip
-"""The models by name. Plain iPXE has none: it asks DHCP again, and that race is run like the first."""
+"""The models by name."""
 
 MOST_STAGES = 6
 """Programs followed one after the other; the longest chain there is (wdsnbp to bootmgr) has three."""

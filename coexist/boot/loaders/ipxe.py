@@ -1,7 +1,8 @@
-"""iPXE with a script built in: netboot.xyz, and scripts that the inventory describes.
+"""iPXE: plain, and with a script built in: netboot.xyz, and scripts that the inventory describes.
 
-It asks DHCP again like any iPXE, then its script decides, not DHCP.
-Source: netboot.xyz roles/netbootxyz/templates/disks/netboot.xyz.j2 (2.0.8x).
+It asks DHCP again. A script of its own then decides what it boots, not DHCP.
+Sources: iPXE interface/efi/efi_autoexec.c; recorded boots of builds of 2019, 2.0 and 2.2; netboot.xyz
+roles/netbootxyz/templates/disks/netboot.xyz.j2 (2.0.8x).
 """
 
 from __future__ import annotations
@@ -21,12 +22,38 @@ from coexist.boot.loaders.loader import (
     header_file,
     named_server,
 )
-from coexist.boot.loaders.names import file_name
+from coexist.boot.loaders.names import IPXE, file_name
+from coexist.wire.architecture import is_bios
 from coexist.wire.mac import format_mac
 from coexist.wire.options import Option
 
 _SCHEMES: dict[str, Protocol_] = {"http": "http", "https": "https"}
 _HOST_NAME = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainIpxe:
+    """iPXE that asks DHCP what to boot. Builds for UEFI may look for autoexec.ipxe beside their own file."""
+
+    name: str = IPXE
+    title: str = "iPXE"
+    source: str = "iPXE interface/efi/efi_autoexec.c; recorded boots"
+
+    def follow(self, loaded: Loaded) -> Stage:
+        """At most one file before its own DHCP."""
+        on_efi = not is_bios(loaded.machine.architecture)
+        autoexec = Fetch(file=loaded.directory + "autoexec.ipxe", role=Role.MAYBE)
+        return Stage(
+            loader=self.name,
+            title=self.title,
+            server=loaded.server or None,
+            fetches=(autoexec,) if on_efi else (),
+            ending=Ending.DHCP,
+            why="where it was loaded from",
+        )
+
+
+PLAIN_IPXE = PlainIpxe()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ class Ending(Enum):
 
     CONFIGURATION = "its configuration decides what follows"
     PROGRAM = "it loads another program"
+    DHCP = "it asks DHCP again"
     PROMPT = "it ends at a prompt"
     NOBODY = "it asks an address that nobody can have"
 
