@@ -12,6 +12,7 @@ import shutil
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -100,12 +101,17 @@ def start_firmware(
     uefi: bool = False,
     until: Callable[[Capture, str], bool] | None = None,
     timeout: float | None = None,
+    quiet: float | None = None,
+    memory: int | None = None,
+    uuid: str | None = None,
 ) -> Boot:
     """Power a machine on in a VLAN, wait until a boot program speaks or it gives up, power it off.
 
     ``uefi``: iPXE as the option ROM of a UEFI machine, not of a BIOS; EDK2 is UEFI anyway.
     ``until`` ends the boot earlier: it is asked at each frame and each piece of console output.
-    ``timeout`` in seconds. Boot one machine at a time: they would share the processor.
+    ``timeout`` in seconds; ``quiet``: seconds without a sign of life after which it is over, once it has
+    asked for a file. ``memory`` in MiB, ``uuid`` as SMBIOS has it. Boot one machine at a time: they would
+    share the processor.
     """
     timeout = _LONGEST[firmware] if timeout is None else timeout
     changed = threading.Condition()
@@ -119,7 +125,7 @@ def start_firmware(
         stack.callback(capture.stop)
         router = RouterAdvertiser(network.switch, tap)
         stack.callback(router.stop)
-        command = _command(firmware, uefi, mac, tap, directory)
+        command = _command(firmware, uefi, mac, tap, directory, memory, uuid)
         machine = Process(command, namespace=network.switch, changed=changed)
         stack.callback(machine.stop)
 
@@ -128,7 +134,7 @@ def start_firmware(
             return said or machine.ended or (until is not None and until(capture, machine.output))
 
         with changed:
-            finished = changed.wait_for(over, timeout)
+            finished = _wait(changed, over, timeout, quiet, capture, machine)
         if machine.ended:
             raise HarnessError(f"QEMU ended by itself: {machine.output[-2000:]}")
         # Ended first, tcpdump hands over all it has seen, and the console says the rest of its sentence.
@@ -144,6 +150,31 @@ def start_firmware(
     )
 
 
+def _wait(
+    changed: threading.Condition,
+    over: Callable[[], bool],
+    timeout: float,
+    quiet: float | None,
+    capture: Capture,
+    machine: Process,
+) -> bool:
+    """Wait until it is over, or nothing more comes from a machine that has asked for a file."""
+    if quiet is None:
+        return changed.wait_for(over, timeout)
+    now = heard = time.monotonic()
+    until = now + timeout
+    seen = (0, 0)
+    while now < until and not over():
+        signs = (len(capture.frames()), len(machine.output))
+        if signs != seen:
+            heard, seen = now, signs
+        elif now - heard >= quiet and capture.frames(*_REQUESTS):
+            return True
+        changed.wait(min(1.0, until - now))
+        now = time.monotonic()
+    return over()
+
+
 def _ending(firmware: Firmware, console: str) -> str | None:
     if found := _SAID.search(console):
         return f"booted {found[1]}"
@@ -151,27 +182,36 @@ def _ending(firmware: Firmware, console: str) -> str | None:
     return f"gave up: {found[0]}" if found else None
 
 
-def _command(firmware: Firmware, uefi: bool, mac: str, tap: str, directory: Path) -> list[str]:
+def _command(
+    firmware: Firmware,
+    uefi: bool,
+    mac: str,
+    tap: str,
+    directory: Path,
+    memory: int | None,
+    uuid: str | None,
+) -> list[str]:
     device = f"virtio-net-pci,netdev=n0,mac={mac},bootindex=1"
     # fmt: off
     common = [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-smp", "1",
         "-accel", "tcg,thread=single,tb-size=256", "-cpu", "qemu64", "-serial", "stdio",
-        "-uuid", f"c0e81570-0000-4000-8000-{format_mac(parse_mac(mac), '')}",
+        "-uuid", uuid or f"c0e81570-0000-4000-8000-{format_mac(parse_mac(mac), '')}",
         "-netdev", f"tap,id=n0,ifname={tap},script=no,downscript=no",
         "-boot", "menu=off,strict=on",
     ]
     if firmware == "ipxe" and not uefi:
         # graphics=off brings the console to the serial port. The ROM is not named: QEMU writes the card's
         # identity only into its default ROM, and SeaBIOS passes over any other.
-        return [*common, "-machine", "pc,graphics=off", "-m", "128", "-device", device]
+        return [*common, "-machine", "pc,graphics=off", "-m", str(memory or 128), "-device", device]
     variables = directory / "variables.fd"
     shutil.copy(OVMF_VARIABLES, variables)
     # OVMF tries PXE before HTTP and each for a minute: what is not asked for is taken out of its list.
     pxe = "no" if firmware == "edk2-http" else "yes"
     return [
         *common, "-fw_cfg", f"name=opt/org.tianocore/IPv4PXESupport,string={pxe}",
-        "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no", "-machine", "q35,smm=off", "-m", "256",
+        "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no", "-machine", "q35,smm=off",
+        "-m", str(memory or 256),
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}",
         "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
         # Without an option ROM, OVMF drives the card itself: iPXE's UEFI ROM would take its place.
