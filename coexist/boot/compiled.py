@@ -32,7 +32,11 @@ from coexist.wire.options import MessageType, Option, decode_options, encode_opt
 _ETHERNET_REQUEST = b"\x01\x01\x06"
 _NO_ADDRESS = bytes(4)
 _BROADCAST = (str(LIMITED_BROADCAST), CLIENT_PORT)
-_MOST_AREAS = 32_768
+MOST_OCTETS = 16 << 20
+"""What may be kept of option areas: octets that senders choose, and what comes with each."""
+_AREA_COSTS = 640
+LONGEST_VENDOR_CLASS = 64
+"""What is remembered of option 60; firmware's own has 32 characters."""
 _MOST_MEANINGS = 4_096
 _NO_RULE = -1
 _DENIED = -2
@@ -94,7 +98,11 @@ class Area:
 class CompiledPolicy:
     """``respond`` and ``encode`` for the packets that arrive at one address of the server on one port."""
 
-    def __init__(self, policy: BootPolicy, server: IPv4Address, port: int) -> None:
+    def __init__(
+        self, policy: BootPolicy, server: IPv4Address, port: int, most_octets: int = MOST_OCTETS
+    ) -> None:
+        self.most_octets = most_octets
+        self.octets = 0
         self.policy = policy
         self.server = server
         self.port = port
@@ -172,8 +180,11 @@ class CompiledPolicy:
         return text
 
     def _learn(self, octets: bytes, data: bytes) -> Area | None:
-        if len(self._areas) >= _MOST_AREAS:
+        self.octets += len(octets) + _AREA_COSTS
+        if self.octets > self.most_octets:
             self._areas.clear()
+            self._meanings.clear()
+            self.octets = len(octets) + _AREA_COSTS
         area = self._areas[octets] = self._read(octets, data)
         return area
 
@@ -190,6 +201,7 @@ class CompiledPolicy:
         except KeyError:
             if len(self._meanings) >= _MOST_MEANINGS:
                 self._meanings.clear()
+            self.octets += sum(len(part) for part in key if isinstance(part, bytes)) + _AREA_COSTS
             meaning = self._meanings[key] = self._understand(data)
         if meaning is None:
             return None
@@ -206,7 +218,7 @@ class CompiledPolicy:
             kind=request.kind,
             message_type=request.message_type,
             architecture=request.architecture,
-            vendor_class=options.get(Option.VENDOR_CLASS_IDENTIFIER, b""),
+            vendor_class=options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")[:LONGEST_VENDOR_CLASS],
             server_identifier=options.get(Option.SERVER_IDENTIFIER, b""),
             silence=Silence(reason=unwanted) if unwanted is not None else None,
             candidates=self._candidates_of(request.architecture),

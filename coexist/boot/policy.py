@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
@@ -247,6 +248,17 @@ class Rule:
         ) and mac in self.clients
 
 
+class Standing(IntEnum):
+    """How well the rules know a MAC. The more, the later it is forgotten, and it overrides what less say."""
+
+    STRANGER = 0
+    """No rule serves it."""
+    SERVED = 1
+    """A prefix, a range or ``everyone`` serves it, with many others."""
+    REGISTERED = 2
+    """A rule names it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootPolicy:
     """What a boot server decides by. Times in seconds, options as raw octets.
@@ -265,6 +277,15 @@ class BootPolicy:
     follow_offers: bool = False
     denied: MacSet = NOBODY
     http_port: int | None = None
+
+    def standing(self, mac: int) -> Standing:
+        """What a MAC is to the rules, whatever machine shows it."""
+        if mac in self.denied:
+            return Standing.STRANGER
+        serving = [rule.clients for rule in self.rules if rule.action == "serve" and mac in rule.clients]
+        if any(mac in clients.points for clients in serving):
+            return Standing.REGISTERED
+        return Standing.SERVED if serving else Standing.STRANGER
 
     def rule_for(self, mac: int, architecture: int | None) -> Rule | None:
         """The first rule that fits."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 
-from coexist.boot.compiled import CompiledPolicy
+from coexist.boot.compiled import MOST_OCTETS, CompiledPolicy
 from coexist.boot.policy import BootPolicy, Listen
 from coexist.server import interfaces
 
@@ -19,6 +19,7 @@ PXE_MULTICAST = "224.0.1.2"
 """PXE 2.1 section 3.2: where boot server discovery by multicast goes (port 4011)."""
 _NO_ADDRESS = bytes(4)
 _MOST_KNOWN = 1000
+_LEAST_OCTETS = 1 << 20
 # Joined already, or the interface is not there yet: it is tried again when it comes.
 _NO_MATTER = frozenset({errno.EADDRINUSE, errno.ENODEV, errno.EADDRNOTAVAIL})
 
@@ -26,13 +27,15 @@ _NO_MATTER = frozenset({errno.EADDRINUSE, errno.ENODEV, errno.EADDRNOTAVAIL})
 class Endpoint:
     """One address of the server on one port: how packets to it are decided and where answers leave from."""
 
-    def __init__(self, listen: Listen, policy: BootPolicy, port: int, index: int) -> None:
-        self._made_of = (listen, port, index)
+    def __init__(
+        self, listen: Listen, policy: BootPolicy, port: int, index: int, octets: int = MOST_OCTETS
+    ) -> None:
+        self._made_of = (listen, port, index, octets)
         self.address = listen.address
         self.vlan = listen.vlan or ""
         self.index = index
         self.policy = policy
-        self.compiled = CompiledPolicy(policy, listen.address, port)
+        self.compiled = CompiledPolicy(policy, listen.address, port, octets)
         packed = listen.address.packed
         # Broadcasts leave by the interface the request came by, everything else by the routes; both carry
         # the address the client knows this server by.
@@ -41,8 +44,8 @@ class Endpoint:
 
     def under(self, policy: BootPolicy) -> Endpoint:
         """The same endpoint with another policy."""
-        listen, port, index = self._made_of
-        return Endpoint(listen, policy, port, index)
+        listen, port, index, octets = self._made_of
+        return Endpoint(listen, policy, port, index, octets)
 
 
 class Endpoints:
@@ -53,6 +56,8 @@ class Endpoints:
         self.policy: BootPolicy | None = None
         self.known: dict[bytes, Endpoint | None] = {}
         self.only: Endpoint | None = None
+        # Packets come in several ways to one address; what is kept for it is kept once.
+        self._made: dict[tuple[IPv4Address, int], Endpoint] = {}
         self._listen: Sequence[tuple[Listen, str | None]] = ()
 
     def use(self, policy: BootPolicy, listen: Sequence[tuple[Listen, str | None]]) -> None:
@@ -69,6 +74,7 @@ class Endpoints:
         interface without an address, too.
         """
         self.known.clear()
+        self._made.clear()
         self.only = None
         if len(self._listen) != 1 or self.policy is None:
             return
@@ -76,7 +82,7 @@ class Endpoints:
         with suppress(OSError):
             found = {address: at for address, at in interfaces.addresses().items() if not address.is_loopback}
             if found.keys() == {listen.address} and interfaces.open_links() == set(found.values()):
-                self.only = Endpoint(listen, self.policy, self.port, found[listen.address])
+                self.only = self._of(listen, found[listen.address])
 
     def find(self, info: bytes) -> Endpoint | None:
         """The endpoint of a packet that came this way; None if it is not for this server."""
@@ -86,11 +92,21 @@ class Endpoints:
             index, _, to = PKTINFO.unpack_from(info)
             found = self._listen_of(index, IPv4Address(to))
             if found is not None:
-                endpoint = Endpoint(found, self.policy, self.port, index)
+                endpoint = self._of(found, index)
         if len(self.known) >= _MOST_KNOWN:
             self.known.clear()
         self.known[info] = endpoint
         return endpoint
+
+    def _of(self, listen: Listen, index: int) -> Endpoint:
+        assert self.policy is not None
+        key = (listen.address, index)
+        if key not in self._made:
+            if len(self._made) >= 4 * len(self._listen):
+                self._made.clear()
+            octets = max(_LEAST_OCTETS, MOST_OCTETS // len(self._listen))
+            self._made[key] = Endpoint(listen, self.policy, self.port, index, octets)
+        return self._made[key]
 
     def join_multicast(self, sock: socket.socket) -> list[OSError]:
         """Hear boot server discovery by multicast on every address; what was in the way."""

@@ -15,6 +15,9 @@ from typing import ClassVar, Protocol
 
 CHUNK_BLOCKS = 64
 CACHE_OCTETS = 128 << 20
+# What CPython needs beside the octets: for each window two texts and a tuple, for each chunk its places.
+_WINDOW_COSTS = 160
+_ENTRY_COSTS = 512
 _READ_AHEAD = 1 << 20
 _ACK = struct.pack("!H", 4)
 _HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
@@ -199,7 +202,9 @@ class Framed:
             ends = size - step + 2  # where the last block's number stands
             windows = [(piece, _ACK + piece[ends : ends + 2]) for piece in pieces[:-1]]
             windows.append((pieces[-1], None))
-            self._cache.keep_windows(self, (window, index), windows, len(chunk))
+            self._cache.keep_windows(
+                self, (window, index), windows, len(chunk) + len(windows) * _WINDOW_COSTS
+            )
         return windows
 
     def _frame(self, index: int) -> memoryview:
@@ -262,6 +267,7 @@ class FrameCache:
         self._keep((id(framed), *key), framed, size)
 
     def _keep(self, key: tuple[int, int, int], framed: Framed, size: int) -> None:
+        size += _ENTRY_COSTS
         self._order[key] = (framed, size)
         self.octets += size
         while self.octets > self.most and len(self._order) > 1:

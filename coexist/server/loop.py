@@ -16,6 +16,7 @@ from itertools import count
 
 _MOST_EVENTS = 256
 _LONGEST_SLEEP = 1.0
+_MOST_IDLE = 1000
 
 
 def _nobody() -> None:
@@ -29,10 +30,13 @@ class Timer:
     at: float
     number: int
     call: Callable[[], object] | None = field(compare=False)
+    cancelled: Callable[[], object] = field(compare=False, default=_nobody)
 
     def cancel(self) -> None:
-        """Take the call back; its place in the heap is freed when its time comes."""
-        self.call = None
+        """Take the call back."""
+        if self.call is not None:
+            self.call = None
+            self.cancelled()
 
 
 class Loop:
@@ -45,6 +49,7 @@ class Loop:
         self.running = False
         self._epoll = select.epoll()
         self._timers: list[Timer] = []
+        self._idle_timers = 0
         self._numbers = count()
         self._posted: deque[Callable[[], object]] = deque()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -75,7 +80,7 @@ class Loop:
 
     def call_at(self, at: float, call: Callable[[], object]) -> Timer:
         """Call at a time of ``time.monotonic``."""
-        timer = Timer(at, next(self._numbers), call)
+        timer = Timer(at, next(self._numbers), call, self._cancelled)
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -117,6 +122,14 @@ class Loop:
                 except Exception:  # noqa: BLE001 one packet's trouble must not be everyone's
                     self._caught()
 
+    def _cancelled(self) -> None:
+        """The places of cancelled timers are freed when their time comes, or when they are most of all."""
+        self._idle_timers += 1
+        if self._idle_timers > _MOST_IDLE and 2 * self._idle_timers > len(self._timers):
+            self._timers[:] = [timer for timer in self._timers if timer.call is not None]
+            heapq.heapify(self._timers)
+            self._idle_timers = 0
+
     def close(self) -> None:
         """Free the loop's own file descriptors."""
         self._epoll.close()
@@ -127,7 +140,9 @@ class Loop:
         now = time.monotonic()
         while timers and timers[0].at <= now:
             call = heapq.heappop(timers).call
-            if call is not None:
+            if call is None:
+                self._idle_timers = max(self._idle_timers - 1, 0)
+            else:
                 try:
                     call()
                 except Exception:  # noqa: BLE001 as for packets

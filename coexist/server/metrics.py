@@ -63,7 +63,9 @@ class ServerCollector(Collector):
         yield _counter("coexist_registry_rows", "Rows written to the registry", c.registry_rows)
         yield _counter("coexist_registry_errors", "Rounds in which the registry failed", c.registry_errors)
         yield _counter(
-            "coexist_registry_dropped", "Clients not written to a failing registry", c.registry_dropped
+            "coexist_registry_dropped",
+            "Clients not written to the registry",
+            c.registry_dropped + self.clients.unkept,
         )
         yield _counter("coexist_log_dropped", "Log lines lost to a slow or full stream", self.log.dropped)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.boot.compiled import Area, Prepared
+from coexist.boot.compiled import LONGEST_VENDOR_CLASS, Area, Prepared
 from coexist.boot.policy import BootPolicy, Listen
 from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request, is_probe
 from coexist.boot.respond import Answer, Reason, Silence, respond
@@ -26,6 +26,8 @@ from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option
 
 MOST_WAITING = 20_000
+MOST_WAITING_OCTETS = 16 << 20
+"""Of the requests whose answers wait."""
 _BATCH = 64
 _LARGEST = 4096
 _EVERYONE = "255.255.255.255"
@@ -85,6 +87,7 @@ class ProxyDhcp:
         # Packets come so fast that they are gathered, and their answers leave together.
         self.storm = False
         self._endpoints = Endpoints(role)
+        self.waiting_octets = 0
         self._drained = 0.0
         self._collects = False
         self._together = Together(sock, self._send_one, counters)
@@ -222,7 +225,8 @@ class ProxyDhcp:
             client = (self.probes if probe else self.clients).note(request.mac, now, wall)
             client.probe = probe
             client.architecture = request.architecture
-            client.vendor_class = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+            vendor_class = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
+            client.vendor_class = vendor_class[:LONGEST_VENDOR_CLASS]
             client.vlan = endpoint.vlan
         if probe:
             self.counters.decisions[self.role, "PROBE"] += 1
@@ -313,12 +317,15 @@ class ProxyDhcp:
         if client.waiting is not None:
             client.waiting.timer.cancel()
             counters.waiting -= 1
-        elif counters.waiting >= MOST_WAITING:
+            self.waiting_octets -= len(client.waiting.data)
+            client.waiting = None
+        if counters.waiting >= MOST_WAITING or self.waiting_octets + len(waiting.data) > MOST_WAITING_OCTETS:
             counters.decisions[self.role, "TOO_MANY_WAITING"] += 1
             return
         waiting.timer = self.loop.call_at(waiting.due, lambda: self._send_late(client, waiting))
         client.waiting = waiting
         counters.waiting += 1
+        self.waiting_octets += len(waiting.data)
         if not client.probe:
             counters.decisions[self.role, "DELAYED"] += 1
         client.decision, client.rule = "waits", rule
@@ -330,6 +337,7 @@ class ProxyDhcp:
         client.waiting = waiting.timer = None
         counters = self.counters
         counters.waiting -= 1
+        self.waiting_octets -= len(waiting.data)
         now = time.monotonic()
         endpoint, data, source = waiting.endpoint, waiting.data, waiting.source
         policy = self._endpoints.policy

@@ -14,12 +14,11 @@ from coexist.boot.policy import NOBODY_REGISTERED, Registered
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
 from coexist.server.registry import ClientRow, Note, Registry
-from coexist.server.seen import Client, ClientsSeen
+from coexist.server.seen import MOST_CHANGED, Client, ClientsSeen
 
 FLUSH_SECONDS = 1.0
 MOST_A_FLUSH = 2000
 _TRIM_EVERY = 60
-_MOST_CHANGED = 50_000
 _COMPLAIN_EVERY = 30
 
 
@@ -148,7 +147,7 @@ class Recorder:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
             self._close()
         changed = self.clients.changed
-        while len(changed) > _MOST_CHANGED:
+        while len(changed) > MOST_CHANGED:
             changed.popleft().changed = False
             counters.registry_dropped += 1
         if self._round - self._complained >= _COMPLAIN_EVERY:

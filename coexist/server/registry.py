@@ -64,7 +64,8 @@ ON CONFLICT (mac) DO UPDATE SET
     decision = excluded.decision, rule = excluded.rule,
     answered_by = CASE WHEN excluded.answered_by = '' THEN answered_by ELSE excluded.answered_by END,
     first_seen = min(coalesce(first_seen, excluded.first_seen), excluded.first_seen),
-    last_seen = max(coalesce(last_seen, excluded.last_seen), excluded.last_seen),
+    last_seen = CASE WHEN last_seen > excluded.last_seen + 86400.0 THEN excluded.last_seen
+                ELSE max(coalesce(last_seen, excluded.last_seen), excluded.last_seen) END,
     requests = requests + excluded.requests
 """
 Note = tuple[int, str, str, int | None, str, str, str, str, float, float, int, bool]
@@ -129,16 +130,24 @@ class Registry:
             self._db.executemany(_NOTE, notes)
 
     def trim(self, most: int = MOST_SEEN) -> int:
-        """Drop the clients seen longest ago that nobody decided on; returns how many."""
-        with closing(self._db.execute("SELECT count(*) FROM clients WHERE state = 'seen'")) as cursor:
+        """Drop the clients seen longest ago that nobody decided on; returns how many.
+
+        A sight in the future, of a clock that was wrong, is the oldest. Of those that ask for registration,
+        which anybody can, a tenth of ``most`` is kept.
+        """
+        return self._trim("seen", most) + self._trim("asking", most // 10)
+
+    def _trim(self, state: State, most: int) -> int:
+        query = "SELECT count(*) FROM clients WHERE state = ?"
+        with closing(self._db.execute(query, (state,))) as cursor:
             surplus = int(cursor.fetchone()[0]) - most
         if surplus <= 0:
             return 0
         with _transaction(self._db):
             self._db.execute(
-                "DELETE FROM clients WHERE mac IN "
-                "(SELECT mac FROM clients WHERE state = 'seen' ORDER BY last_seen LIMIT ?)",
-                (surplus,),
+                "DELETE FROM clients WHERE mac IN (SELECT mac FROM clients WHERE state = ?1"
+                " ORDER BY last_seen <= ?2, last_seen LIMIT ?3)",
+                (state, time.time() + 86400.0, surplus),
             )
         return surplus
 

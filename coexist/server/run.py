@@ -180,6 +180,7 @@ class BootServer:
         policy = self._policy(loaded)
         listen = self._listen(config)
         self.door.policy = policy
+        self.clients.standing = policy.standing
         self.door.serves_unknown = config.tftp.unknown_addresses == "serve"
         self.log.form = config.log
         for proxy in self.proxies.values():

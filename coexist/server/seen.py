@@ -6,13 +6,20 @@ What is to be kept goes to the registry from here, by way of ``changed``; nothin
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from coexist.boot.policy import Standing
 from coexist.boot.respond import Seen
+
+K = TypeVar("K")
 
 MOST_CLIENTS = 65_536
 MOST_ADDRESSES = 65_536
 MOST_PROBES = 4_096
+MOST_CHANGED = 50_000
+"""Clients that wait for the registry; of strangers no more are kept."""
+_MOST_LOOKED_AT = 64
 ATTEMPT_ENDS_AFTER = 60.0
 """Seconds of silence after which a DISCOVER begins a new boot attempt: EDK2, the most patient firmware
 known, gives up 59.7 s after its first DISCOVER and is never silent for more than 32 s."""
@@ -44,6 +51,7 @@ class Client:
         "requests",
         "rule",
         "since",
+        "standing",
         "stored_requests",
         "took_other",
         "vendor_class",
@@ -74,6 +82,7 @@ class Client:
         self.lines = 0
         self.lines_since = 0.0
         self.muted = 0
+        self.standing = Standing.STRANGER
 
     def seen(self, now: float, xid: bytes) -> Seen:
         """What ``respond`` may look at."""
@@ -87,7 +96,12 @@ class Client:
 
 
 class ClientsSeen:
-    """All clients by MAC, and their addresses as DHCP packets told them."""
+    """All clients by MAC, and their addresses as DHCP packets told them.
+
+    Who asks for a place here is anybody, so nobody takes that of one who has a better ``standing``: a flood
+    of invented MACs only makes strangers forget each other, and what a stranger says about an address does
+    not override what a registered client said.
+    """
 
     def __init__(self, most: int = MOST_CLIENTS) -> None:
         self.most = most
@@ -96,6 +110,11 @@ class ClientsSeen:
         self.changed: deque[Client] = deque()
         self.keeps = False
         self.forgotten = 0
+        self.unkept = 0
+        self.standing: Callable[[int], Standing] = _strangers_all
+        # By standing, in the order they came; a dict for its order.
+        self._ranks: tuple[dict[int, None], ...] = tuple({} for _ in Standing)
+        self._address_ranks: tuple[dict[str, None], ...] = tuple({} for _ in Standing)
 
     def note(self, mac: int, now: float, wall: float) -> Client:
         """The client of a packet that just came."""
@@ -110,8 +129,7 @@ class ClientsSeen:
         client.last_at = wall
         client.requests += 1
         if not client.changed and self.keeps:
-            client.changed = True
-            self.changed.append(client)
+            self.mark(client)
         return client
 
     def find(self, mac: int) -> Client | None:
@@ -126,33 +144,81 @@ class ClientsSeen:
     def learn(self, address: str, mac: int) -> None:
         """A DHCP packet said that the client uses this address."""
         addresses = self.addresses
-        if addresses.get(address) == mac:
+        known = addresses.get(address)
+        if known == mac:
             return
-        addresses.pop(address, None)
-        if len(addresses) >= MOST_ADDRESSES:
-            del addresses[next(iter(addresses))]
+        standing = self.standing(mac)
+        if known is not None and self.standing(known) > standing:
+            return
+        if known is not None:
+            self._forget_address(address)
+        elif len(addresses) >= MOST_ADDRESSES and not self._make_room(
+            self._address_ranks, standing, self._address_standing, self._forget_address
+        ):
+            return
         addresses[address] = mac
+        self._address_ranks[standing][address] = None
 
     def forget(self, mac: int) -> None:
         """Have never seen a client."""
-        self.clients.pop(mac, None)
+        if self.clients.pop(mac, None) is not None:
+            for rank in self._ranks:
+                rank.pop(mac, None)
 
     def mark(self, client: Client) -> None:
         """Have the registry keep a client although it sent nothing."""
         if not client.changed and self.keeps:
+            if len(self.changed) >= MOST_CHANGED and not client.standing:
+                self.unkept += 1
+                return
             client.changed = True
             self.changed.append(client)
 
     def _add(self, mac: int, wall: float) -> Client:
-        clients = self.clients
-        if len(clients) >= self.most:
-            # The one that was added first goes, unless an answer to it waits: it still needs its place.
-            oldest = next(iter(clients))
-            client = clients.pop(oldest)
-            if client.waiting is not None:
-                clients[oldest] = client
-                if (following := next(iter(clients))) != oldest:
-                    del clients[following]
+        standing = self.standing(mac)
+        client = Client(mac, wall)
+        client.standing = standing
+        if len(self.clients) >= self.most:
             self.forgotten += 1
-        client = clients[mac] = Client(mac, wall)
+            if not self._make_room(self._ranks, standing, self.standing, self.forget, self._spares):
+                return client  # a place of its own it has none; it is answered as one that was never seen
+        self.clients[mac] = client
+        self._ranks[standing][mac] = None
         return client
+
+    def _spares(self, mac: int) -> bool:
+        """Whether an answer to the client waits: it still needs its place."""
+        return self.clients[mac].waiting is not None
+
+    def _address_standing(self, address: str) -> Standing:
+        return self.standing(self.addresses[address])
+
+    def _forget_address(self, address: str) -> None:
+        del self.addresses[address]
+        for rank in self._address_ranks:
+            rank.pop(address, None)
+
+    @staticmethod
+    def _make_room(
+        ranks: tuple[dict[K, None], ...],
+        standing: Standing,
+        standing_of: Callable[[K], Standing],
+        forget: Callable[[K], None],
+        spares: Callable[[K], bool] | None = None,
+    ) -> bool:
+        """Forget the one of the lowest standing that came first; none whose standing is better than
+        ``standing``. A bounded number is looked at: some stand better by now, some are spared."""
+        for rank, keys in enumerate(ranks[: standing + 1]):
+            for _ in range(min(len(keys), _MOST_LOOKED_AT)):
+                key = next(iter(keys))
+                better = standing_of(key)
+                if better <= rank and (spares is None or not spares(key)):
+                    forget(key)
+                    return True
+                del keys[key]
+                ranks[max(better, rank)][key] = None
+        return False
+
+
+def _strangers_all(_: int) -> Standing:
+    return Standing.STRANGER

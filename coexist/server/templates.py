@@ -60,8 +60,12 @@ class ClientFiles:
 
     def _render(self, file: ClientFile, fields: Mapping[str, str], who: Access, address: str) -> MadeContent:
         mac = parse_mac(fields["mac"].replace(":", "").replace("-", "")) if "mac" in fields else who.mac
-        if who.mac is not None and mac != who.mac:
-            raise NotServedError("this file is another client's")
+        if mac != who.mac:
+            raise NotServedError(
+                "this file is another client's"
+                if who.mac is not None
+                else "whose file this is cannot be told"
+            )
         for field, own in (("address", address), ("hex_address", _hex(address))):
             if field in fields and fields[field].upper() != own:
                 raise NotServedError("this file is another client's")

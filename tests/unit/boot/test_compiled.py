@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -216,3 +217,27 @@ def test_memory_is_bounded_whatever_clients_invent():
             encode(Packet(op=1, options={53: b"\x01", 60: b"PXEClient", 97: number.to_bytes(17, "big")}))
         )
     assert len(compiled._areas) <= 32_768
+
+
+@pytest.mark.parametrize("code", [97, 60, 77, 12])
+def test_memory_is_bounded_in_octets_whatever_an_option_holds(code):
+    rule = Rule(name="all", clients=EVERYONE, programs={0: BootProgram(file="a.0")})
+    most = 1 << 19
+    compiled = CompiledPolicy(BootPolicy(name="otc", rules=(rule,)), SERVER, 67, most)
+    packets = [
+        encode(
+            Packet(
+                op=1,
+                options={53: b"\x01", 60: b"PXEClient", code: b"PXEClient" + bytes((n % 251, n >> 8)) * 900},
+            )
+        )
+        for n in range(900)
+    ]
+    tracemalloc.start()
+    for packet in packets:
+        area = compiled.area(packet)
+        if area is not None:
+            compiled.outcome(area.meaning, packet)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2 * most

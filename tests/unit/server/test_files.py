@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,21 @@ def test_transfers_of_one_file_share_their_frames(root):
     cache.release(first)
     assert bytes(second.frames(1, 1)[0])[4:] == b"x" * 512
     cache.release(second)
+
+
+@pytest.mark.parametrize("blksize", [8, 512, 1468])
+def test_the_cache_counts_what_it_holds(blksize):
+    most = 1 << 20
+    cache = FrameCache(most=most)
+    framed = cache.take(MadeContent(bytes(2_000_000)), blksize)
+    tracemalloc.start()
+    for first in range(1, min(framed.last, 60_000), CHUNK_BLOCKS):
+        framed.windows(first, 1)
+        framed.frames(first, 1)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1.3 * most
+    cache.release(framed)
 
 
 def test_the_cache_is_bounded():

@@ -111,3 +111,14 @@ def test_a_descriptor_may_go_while_it_is_paused(loop):
     loop.run()
     os.close(reading)
     os.close(writing)
+
+
+def test_timers_that_were_cancelled_do_not_pile_up(loop):
+    called: list[int] = []
+    loop.call_at(1.0, lambda: called.append(1))
+    for _ in range(50_000):
+        loop.call_at(1e9, lambda: called.append(2)).cancel()
+    assert len(loop._timers) < 5_000
+    loop.call_at(2.0, loop.stop)
+    loop.run()
+    assert called == [1]

@@ -3,11 +3,12 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import time
 from typing import Any
 
 import pytest
 
-from coexist.boot.policy import NOBODY_REGISTERED, Registered
+from coexist.boot.policy import NOBODY_REGISTERED, Registered, Standing
 from coexist.cli import run
 from coexist.cli.clients import _LISTED, table_of
 from coexist.errors import Problem
@@ -15,7 +16,7 @@ from coexist.server.counters import Counters
 from coexist.server.logs import Log
 from coexist.server.recorder import Recorder
 from coexist.server.registry import ClientRow, Note, Registry
-from coexist.server.seen import ClientsSeen
+from coexist.server.seen import MOST_CHANGED, ClientsSeen
 from tests.unit.server.conftest import config
 
 
@@ -156,6 +157,7 @@ def test_a_file_that_is_no_database_costs_a_line(path):
 def test_a_full_disk_drops_old_news_only(path):
     clients = ClientsSeen(most=200_000)
     clients.keeps = True
+    clients.standing = lambda _: Standing.REGISTERED
     recorder, _ = recorder_of(path.parent / "none" / "\0", clients)
     for mac in range(60_000):
         clients.note(mac, 0.0, 100.0)
@@ -165,6 +167,39 @@ def test_a_full_disk_drops_old_news_only(path):
     # A client whose news was dropped is news again when it is seen again.
     clients.note(0, 1.0, 101.0)
     assert len(clients.changed) == 50_001
+
+
+def test_strangers_that_wait_for_the_registry_are_bounded(path):
+    clients = ClientsSeen(most=200_000)
+    clients.keeps = True
+    clients.standing = lambda mac: Standing.REGISTERED if mac == 99_999 else Standing.STRANGER
+    for mac in range(100_000):
+        clients.note(mac, 0.0, 100.0)
+    assert (len(clients.changed), clients.unkept) == (MOST_CHANGED + 1, 49_999)
+    assert clients.changed[-1].mac == 99_999
+
+
+def test_a_clock_of_the_future_is_not_kept(path):
+    registry = Registry(path)
+    future = time.time() + 10 * 365 * 86400
+    registry.note([note(1, future), note(2, 1000.0)])
+    registry.note([note(1, 2000.0)])
+    row = registry.find(1)
+    assert row is not None
+    assert row.last_seen == 2000.0
+    registry.note([note(3, future)])
+    assert registry.trim(2) == 1
+    assert registry.find(3) is None
+    registry.close()
+
+
+def test_those_that_ask_for_registration_are_bounded(path):
+    registry = Registry(path)
+    registry.note([note(mac, float(mac), asks=True) for mac in range(1, 101)])
+    assert registry.trim(100) == 90
+    assert registry.find(100) is not None
+    assert registry.find(90) is None
+    registry.close()
 
 
 def test_commands(path, capsys):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from coexist.boot.policy import Standing
 from coexist.server.seen import ATTEMPT_ENDS_AFTER, ClientsSeen
 
 
@@ -65,3 +66,62 @@ def test_addresses_are_bounded_and_the_newest_word_counts():
     assert len(clients.addresses) == 65_536
     clients.learn("10.0.255.1", 7)
     assert clients.addresses["10.0.255.1"] == 7
+
+
+REGISTERED, PREFIX = 7, range(1000, 2000)
+
+
+def standing(mac: int) -> Standing:
+    if mac == REGISTERED:
+        return Standing.REGISTERED
+    return Standing.SERVED if mac in PREFIX else Standing.STRANGER
+
+
+def test_strangers_take_no_place_from_those_the_rules_know():
+    clients = ClientsSeen(most=100)
+    clients.standing = standing
+    clients.note(REGISTERED, 0.0, 0.0)
+    clients.note(PREFIX[0], 0.0, 0.0)
+    for mac in range(10_000, 20_000):
+        clients.note(mac, 1.0, 0.0)
+    assert clients.note(REGISTERED, 10.0, 0.0).seen(10.0, b"").since_first == 10.0
+    assert clients.note(PREFIX[0], 10.0, 0.0).seen(10.0, b"").since_first == 10.0
+    for mac in PREFIX[1:]:
+        clients.note(mac, 11.0, 0.0)
+    assert clients.note(REGISTERED, 12.0, 0.0).seen(12.0, b"").since_first == 12.0
+    assert len(clients.clients) == 100
+
+
+def test_a_full_table_of_better_ones_remembers_no_stranger():
+    clients = ClientsSeen(most=10)
+    clients.standing = lambda mac: Standing.REGISTERED if mac < 100 else Standing.STRANGER
+    for mac in range(10):
+        clients.note(mac, 0.0, 0.0)
+    assert clients.note(1000, 0.0, 0.0).requests == 1
+    assert clients.find(1000) is None
+    assert clients.note(50, 0.0, 0.0) is clients.find(50)
+    assert len(clients.clients) == 10
+
+
+def test_a_client_that_was_registered_since_keeps_its_place():
+    clients = ClientsSeen(most=10)
+    clients.note(REGISTERED, 0.0, 0.0)
+    clients.standing = standing
+    for mac in range(10_000, 10_100):
+        clients.note(mac, 0.0, 0.0)
+    assert clients.find(REGISTERED) is not None
+
+
+def test_a_stranger_does_not_say_whose_an_address_is():
+    clients = ClientsSeen()
+    clients.standing = standing
+    clients.learn("10.0.0.1", REGISTERED)
+    clients.learn("10.0.0.1", 99)
+    assert clients.addresses["10.0.0.1"] == REGISTERED
+    clients.learn("10.0.0.2", 99)
+    clients.learn("10.0.0.2", PREFIX[0])
+    assert clients.addresses["10.0.0.2"] == PREFIX[0]
+    for number in range(70_000):
+        clients.learn(f"10.1.{number >> 8}.{number & 255}", 10_000 + number)
+    assert clients.addresses["10.0.0.1"] == REGISTERED
+    assert len(clients.addresses) == 65_536

@@ -75,3 +75,11 @@ def test_unusable_patterns_say_so(tmp_path, pattern):
 def test_a_broken_template_says_so(tmp_path):
     with pytest.raises(ValueError, match=r"t\.j2 cannot be used"):
         files(tmp_path, "a", "{% if %}")
+
+
+@pytest.mark.parametrize("pattern", ["pxelinux.cfg/01-{mac}", "boot-{mac}.ipxe"])
+def test_a_peer_that_nobody_knows_gets_no_clients_file(tmp_path, pattern):
+    """As with ``unknown_addresses: serve``."""
+    name = pattern.replace("{mac}", "52-54-00-00-00-01")
+    with pytest.raises(NotServedError, match="whose file this is"):
+        made(tmp_path, pattern, "{{ name }}", name, mac=None)
