@@ -133,8 +133,9 @@ class Transfer:
     @property
     def patience(self) -> float:
         """Seconds to wait for the next acknowledgement before ``expire``."""
+        # A client may ask for 255 seconds (RFC 2349), and for six of them it would hold its place.
         if self.agreed.timeout is not None:
-            return self.agreed.timeout
+            return min(self.agreed.timeout, LONGEST_PATIENCE)
         return min(DEFAULT_PATIENCE * (1 << self.attempts), LONGEST_PATIENCE)
 
     def begin(self) -> Step:

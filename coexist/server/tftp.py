@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from coexist.server.files import Content, FrameCache, NotServedError
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
 from coexist.server.tftp_sending import Running
+from coexist.server.unproven import Unproven
 from coexist.wire.tftp import (
     Error,
     ErrorCode,
@@ -28,6 +31,11 @@ from coexist.wire.tftp import (
 )
 
 MOST_TRANSFERS = 4096
+SHORT = 2
+"""Slots are short when one in so many is taken: then an address may have ``MOST_PER_ADDRESS``."""
+MOST_PER_ADDRESS = 64
+MOST_UNPROVEN_REPEATS = 2
+"""How often the first packet is repeated to an address that has not answered."""
 SWEEP_SECONDS = 0.2
 _BATCH = 32
 _LARGEST_REQUEST = 2048
@@ -66,6 +74,11 @@ class TftpService:
         self.log = log
         self.terms: TftpTerms | None = None
         self.running: dict[tuple[str, int], Running] = {}
+        self.unproven = Unproven()
+        self.most = min(MOST_TRANSFERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        # In the order they began; the clients have not answered yet.
+        self._unanswered: dict[Running, None] = {}
+        self._by_address: Counter[str] = Counter()
         self._next_port = 0
         sock.setblocking(False)
 
@@ -120,11 +133,25 @@ class TftpService:
                 running.readable()  # what came close behind an awaited ACK is still unread
                 if running.peer not in self.running or self.count(running):
                     continue
+                if not running.proven and not self._may_repeat(running, now):
+                    self.end(running, "given up")
+                    continue
                 self.counters.tftp_retransmits += 1
                 running.do(transfer.expire())
 
+    def _may_repeat(self, running: Running, now: float) -> bool:
+        if running.transfer.attempts >= MOST_UNPROVEN_REPEATS:
+            return False
+        if not self.unproven.may_repeat(running.peer[0], now):
+            return False
+        self.unproven.sent(running.peer[0], _first_octets(running), now)
+        return True
+
     def request(self, data: bytes, peer: tuple[str, int]) -> None:
         """Answer one datagram to the service's own port."""
+        if not self.unproven.asked(peer[0], len(data), time.monotonic()):
+            self.counters.transfers["unanswered before"] += 1
+            return
         message = decode(data)
         if isinstance(message, TftpMalformed):
             self.counters.transfers["malformed"] += 1
@@ -142,11 +169,27 @@ class TftpService:
             if known.name == message.filename and known.transfer.acked == 0:
                 return  # the client's RRQ once more; what it missed is sent again in its time
             self.end(known, "begun again")
-        if len(self.running) >= MOST_TRANSFERS:
+        if not self._has_room(peer[0]):
             # Silence: an ERROR would end the client's boot, a second RRQ comes by itself.
             self.counters.transfers["too many"] += 1
             return
         self._begin(message, peer)
+
+    def _has_room(self, address: str) -> bool:
+        """Whether a slot is free, or can be taken from a client that has not answered yet."""
+        taken = len(self.running)
+        if SHORT * taken >= self.most and self._by_address[address] >= MOST_PER_ADDRESS:
+            return False
+        if taken >= self.most:
+            if not self._unanswered:
+                return False
+            self.end(next(iter(self._unanswered)), "given up for others")
+        return True
+
+    def proved(self, running: Running) -> None:
+        """See ``Service``."""
+        self._unanswered.pop(running, None)
+        self.unproven.proved(running.peer[0])
 
     def _begin(self, request: ReadRequest, peer: tuple[str, int]) -> None:
         terms = self.terms
@@ -179,9 +222,12 @@ class TftpService:
         framed = self.cache.take(content, agreed.blksize)
         running = Running(self, sock, peer, request.filename, who, framed, agreed)
         self.running[peer] = running
+        self._unanswered[running] = None
+        self._by_address[peer[0]] += 1
         self.counters.transfers_running += 1
         # One ACK comes for each window that was sent, so arrivals are enough.
         self.loop.register(sock.fileno(), running.readable, arrivals=True)
+        self.unproven.sent(peer[0], _first_octets(running), time.monotonic())
         running.do(running.transfer.begin())
 
     def count(self, running: Running) -> int:
@@ -198,6 +244,11 @@ class TftpService:
         if self.running.get(running.peer) is not running:
             return
         del self.running[running.peer]
+        self._unanswered.pop(running, None)
+        address = running.peer[0]
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
         self.count(running)
         if tell is not None:
             with suppress(OSError):  # it hears of it by our silence
@@ -227,8 +278,10 @@ class TftpService:
         self, peer: tuple[str, int], who: Access | None, name: str, code: ErrorCode, why: str
     ) -> None:
         self.counters.transfers["refused"] += 1
+        octets = encode(Error(code=code, message=why))
+        self.unproven.sent(peer[0], len(octets), time.monotonic())
         try:
-            self.sock.sendto(encode(Error(code=code, message=why)), peer)
+            self.sock.sendto(octets, peer)
         except OSError as error:
             self.counters.send_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
         self._log_transfer(peer, who, name, "refused", why=why)
@@ -269,3 +322,11 @@ class TftpService:
             else:
                 return
         raise OSError(errno.EADDRINUSE, f"all ports from {first} to {last} are in use")
+
+
+def _first_octets(running: Running) -> int:
+    """How long the packet is that a transfer begins with."""
+    transfer = running.transfer
+    if transfer.agreed.options:
+        return len(transfer.option_acknowledgement())
+    return 4 + min(transfer.blksize, transfer.size)

@@ -35,6 +35,9 @@ class Service(Protocol):
     def end(self, running: Running, how: str, tell: str | None = None) -> None:
         """Finish with a transfer, and ``tell`` the client why."""
 
+    def proved(self, running: Running) -> None:
+        """The client has answered for the first time: it is where its request said."""
+
 
 class Running:
     """One transfer and its socket."""
@@ -49,6 +52,7 @@ class Running:
         "name",
         "peer",
         "prepares",
+        "proven",
         "receive",
         "segments",
         "send",
@@ -85,6 +89,7 @@ class Running:
         self.at = -1
         self.awaited: bytes | None = None
         self.counted = 0
+        self.proven = False
         self.transfer = Transfer(framed.content.size, agreed)
         self.segments = 1
         self.begun = self.touched = time.monotonic()
@@ -138,6 +143,9 @@ class Running:
             self._consider(octets)
 
     def _consider(self, octets: bytes) -> None:
+        if not self.proven:
+            self.proven = True
+            self.service.proved(self)
         self.settle()
         step = self.transfer.receive(octets)
         if step is _SEND and self.prepares:
