@@ -47,6 +47,7 @@ def command(
         count = len(loaded.config.rules)
         say(f"{config}: {count} {'rule' if count == 1 else 'rules'}, no mistakes")
         return
+    from coexist.server.logs import adopted
     from coexist.server.run import BootServer, Ports
 
     server = BootServer(
@@ -55,5 +56,6 @@ def command(
         ports=Ports(dhcp=port_67, boot_server=port_4011, tftp=port_69),
     )
     server.handle_signals()
-    server.start()
-    server.run()
+    with adopted(server.log):
+        server.start()
+        server.run()
