@@ -9,6 +9,7 @@ packages=(
     isc-dhcp-server kea-dhcp4-server kea-admin dnsmasq-base
     tftpd-hpa tftp-hpa atftp
     qemu-system-x86 seabios ovmf ipxe-qemu ipxe
+    pxelinux syslinux-efi syslinux-common grub-efi-amd64-signed shim-signed
     openssh-server sudo
     gcc libc6-dev
 )

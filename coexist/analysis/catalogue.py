@@ -98,6 +98,10 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX426", "loader-without-server", ERROR, "A boot loader finds no server to ask and ends at its prompt"),
     ("CX427", "loader-asks-elsewhere", ERROR, "A boot loader asks another server than the one that boots it"),
     ("CX428", "url-of-unknown-host", WARNING, "A URL names a host that no server of the inventory has"),
+    ("CX429", "boot-file-missing", ERROR, "A boot file is not where its server looks for it"),
+    ("CX430", "boot-file-for-other-machine", ERROR, "A boot file is built for another kind of machine"),
+    ("CX431", "boot-file-and-secure-boot", INFO, "Secure Boot refuses a boot file, or will"),
+    ("CX432", "boot-file-is-another-loader", WARNING, "A boot file is another loader than its name says"),
     # -- CX5xx not expressible on that target ------------------------------------------------------
     ("CX501", "target-without-delay", ERROR, "The target has no delay, and one is declared"),
     ("CX502", "target-without-secs-threshold", ERROR, "The target cannot compare the client's secs"),

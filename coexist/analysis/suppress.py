@@ -21,6 +21,31 @@ def matches(suppression: Suppression, finding: Finding) -> bool:
     return path == suppression.where or path.startswith(f"{suppression.where}.")
 
 
+OF_FILES = frozenset({"CX429", "CX430", "CX431", "CX432"})
+"""Codes that only boot files show: a check that does not look into them finds none."""
+
+
+def accepted(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
+    """Split findings into those to report and those suppressed, and say nothing of the suppressions."""
+    kept, hidden = list(findings), list[Suppressed]()
+    for number, suppression in enumerate(site.site.suppress):
+        if not (suppression.until and site.today and suppression.until < site.today):
+            matched = [finding for finding in kept if matches(suppression, finding)]
+            hidden += [_suppressed(site, number, finding) for finding in matched]
+            kept = [finding for finding in kept if finding not in matched]
+    return kept, hidden
+
+
+def _suppressed(site: AnalysedSite, number: int, finding: Finding) -> Suppressed:
+    suppression = site.site.suppress[number]
+    return Suppressed(
+        finding=finding,
+        position=site.inventory.where("suppress", number),
+        reason=suppression.reason,
+        until=suppression.until,
+    )
+
+
 def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
     """Split findings into those to report and those suppressed; adds the suppressions' own."""
     kept, hidden = list(findings), list[Suppressed]()
@@ -32,16 +57,10 @@ def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding
             kept.append(report(site, "CX102", (*place, "until"), message, repair))
             continue
         matched = [finding for finding in kept if matches(suppression, finding)]
-        hidden += [
-            Suppressed(
-                finding=finding,
-                position=site.inventory.where(*place),
-                reason=suppression.reason,
-                until=suppression.until,
-            )
-            for finding in matched
-        ]
+        hidden += [_suppressed(site, number, finding) for finding in matched]
         kept = [finding for finding in kept if finding not in matched]
+        if suppression.code in OF_FILES:
+            continue
         if not matched and not any(matches(suppression, one.finding) for one in hidden):
             where = f" at {suppression.where}" if suppression.where else ""
             known = "" if suppression.code in CATALOGUE else "; there is no such code"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,31 @@ def check(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     about: Sequence[str] = (),
+    files: Sequence[str] = (),
 ) -> Report:
     """Apply every rule to the inventory at ``path``; ``select`` and ``ignore`` are beginnings of codes.
 
     ``about``: codes, declarations (``servers.otc``) or places (``site.yaml:57``); one of them must fit.
+    ``files``: where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``), to look into them too.
     Raises `InputError` for an inventory that cannot be read.
     """
-    return report_of(analyse_now(path, today), select=select, ignore=ignore, about=about)
+    analysis = analyse_now(path, today)
+    if files:
+        analysis = _with_files(analysis, files)
+    return report_of(analysis, select=select, ignore=ignore, about=about)
+
+
+def _with_files(analysis: Analysis, files: Sequence[str]) -> Analysis:
+    from coexist.analysis import sorted_findings
+    from coexist.analysis.suppress import accepted
+    from coexist.app.boot_files import file_findings, roots_of
+
+    found, hidden = accepted(analysis.site, file_findings(analysis.site, roots_of(analysis.site, files)))
+    return replace(
+        analysis,
+        findings=sorted_findings((*analysis.findings, *found)),
+        suppressed=(*analysis.suppressed, *hidden),
+    )
 
 
 def report_of(

@@ -47,6 +47,12 @@ def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--select", multiple=True, callback=codes, metavar="CODES", help="Only these codes (CX3 means CX3xx)."
 )
 @click.option("--ignore", multiple=True, callback=codes, metavar="CODES", help="Not these codes.")
+@click.option(
+    "--files",
+    multiple=True,
+    metavar="[SERVER=]DIRECTORY",
+    help="Look into the boot files there too: a TFTP root, or a rendered tree.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Each finding with its race and its repair.")
 def command(
     inventory: Path,
@@ -55,6 +61,7 @@ def command(
     fail_on: str,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    files: tuple[str, ...],
     verbose: bool,
 ) -> int:
     """Find what goes wrong on the site described by INVENTORY, before it does.
@@ -68,7 +75,7 @@ def command(
     from coexist.app.check import check, fails
     from coexist.report.findings import FORMATS, as_text
 
-    report = check(inventory, today(), select=select, ignore=ignore, about=about)
+    report = check(inventory, today(), select=select, ignore=ignore, about=about, files=files)
     if form == "text":
         whole = verbose or bool(about)
         click.echo(as_text(report, whole=whole), nl=False)

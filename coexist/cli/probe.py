@@ -92,7 +92,7 @@ def command(**given: Any) -> int:
     """Ask the wire as booting clients would, and list who answers.
 
     Nothing is leased: DISCOVERs, and REQUESTs on port 4011 only. Each packet carries the host name
-    coexist-probe. Exit code 1 with --expect if anything differs.
+    coexist-probe. Exit code 1 with --expect if anything differs, and with --fetch if a file cannot be had.
     """
     if not given["nagios"]:
         return _run(given)
@@ -126,7 +126,8 @@ def _run(given: dict[str, Any]) -> int:
         port.close()
     found = responders(asked.answers, asked.askers)
     findings = _findings(inventory, predicted, asked, given["wait"])
-    fetched = _fetched(asked.answers) if given["fetch"] else {}
+    fetched, missing = _fetched(asked.answers, inventory) if given["fetch"] else ({}, ())
+    findings = (*findings, *missing)
     if given["nagios"]:
         return _nagios(found, findings, inventory is not None)
     names = _names(inventory)
@@ -221,19 +222,27 @@ def _findings(
     return (*strangers(inventory, asked.answers), *compare(predicted, asked.answers, patience=patience))
 
 
-def _fetched(answers: Sequence[Answer]) -> dict[tuple[str, str], str]:
+def _fetched(
+    answers: Sequence[Answer], inventory: Inventory | None
+) -> tuple[dict[tuple[str, str], str], tuple[Finding, ...]]:
+    """What each named file turned out to be, and a finding for each that cannot be had."""
+    from coexist.probe.expectation import unfetched
     from coexist.probe.fetch import Fetched, fetch
 
     digests: dict[tuple[str, str], str] = {}
+    findings: list[Finding] = []
     for answer in answers:
         place = (str(answer.boot_server), answer.file)
         if answer.boot_server is None or place in digests or "://" in answer.file:
             continue
         result = fetch(answer.boot_server, answer.file)
-        digests[place] = (
-            f"{result.size} octets, sha256 {result.sha256}" if isinstance(result, Fetched) else result.why
-        )
-    return digests
+        if isinstance(result, Fetched):
+            digests[place] = f"{result.size} octets, sha256 {result.sha256}"
+            continue
+        found = unfetched(answer, result, inventory)
+        digests[place] = result.why if found else f"{result.why} (it serves its own clients only)"
+        findings += [found] if found else []
+    return digests, tuple(findings)
 
 
 def _names(inventory: Inventory | None) -> dict[IPv4Address, str]:

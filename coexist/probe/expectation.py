@@ -11,11 +11,13 @@ from coexist.errors import Position
 from coexist.inventory.documents import Path
 from coexist.inventory.loader import Inventory
 from coexist.probe.answer import Answer
+from coexist.probe.fetch import NotFetched
 from coexist.probe.observation import Boot, End
 from coexist.probe.question import Asker
 from coexist.probe.transfers import Transfer
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType
+from coexist.wire.tftp import ErrorCode
 
 ON_THE_WIRE = Position("wire")
 
@@ -117,6 +119,26 @@ _REPAIRS_OF_FILES = {
     Transfer.ABORTED: "look at the client's screen: it had no room for the file or refused an option",
     Transfer.REFUSED: "look into the server's log",
 }
+
+
+def unfetched(answer: Answer, result: NotFetched, inventory: Inventory | None) -> Finding | None:
+    """A finding for a boot file that an answer names and that cannot be fetched (CX706).
+
+    A server that serves the files of its own clients alone refuses this machine: that shows nothing.
+    """
+    names = server_names(inventory) if inventory is not None else {}
+    name = names.get(answer.boot_server) if answer.boot_server is not None else None
+    denied = result.code == ErrorCode.ACCESS_VIOLATION
+    if denied and inventory is not None and name and inventory.site.servers[name].answers.who != "everyone":
+        return None
+    where = name or str(answer.boot_server)
+    message = f"{answer.file} cannot be fetched from {where}, which {answer.server} names: {result.why}"
+    repair = "put the file there, or correct the name that the server gives"
+    if denied:
+        repair = "let the file server read the file and serve it to this machine"
+    elif result.code is None:
+        repair = "start the TFTP service there, and look into the way between"
+    return finding("CX706", message, repair, answer=answer)
 
 
 def finding(

@@ -43,9 +43,10 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotFetched:
-    """Why a file could not be fetched, in the server's words where it gave any."""
+    """Why a file could not be fetched, in the server's words where it gave any; ``code``: its ERROR's."""
 
     why: str
+    code: int | None = None
 
 
 def fetch(
@@ -81,7 +82,7 @@ class _Transfer:
                 case None:
                     return NotFetched(why="no answer")
                 case Error():
-                    return NotFetched(why=f"error {answer.code}: {answer.message}")
+                    return NotFetched(why=f"error {answer.code}: {answer.message}", code=answer.code)
                 case OptionAck():
                     self._blksize = int(answer.options.get("blksize", DEFAULT_BLKSIZE))
                     message = Ack(block=0)

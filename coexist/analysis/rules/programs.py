@@ -18,7 +18,7 @@ from coexist.inventory.documents import Path
 from coexist.wire.options import Option
 
 
-class _Used(NamedTuple):
+class Used(NamedTuple):
     """A boot program that a class can be given: its server if one is named, its place, and who gives it, a
     boot service or a scope."""
 
@@ -30,7 +30,7 @@ class _Used(NamedTuple):
     scope: str | None = None
 
 
-def _used_programs(site: AnalysedSite) -> Iterator[_Used]:
+def used_programs(site: AnalysedSite) -> Iterator[Used]:
     """Every boot program some class can be given."""
     for case in pxe_cases(site):
         for name in case.responders:
@@ -39,20 +39,20 @@ def _used_programs(site: AnalysedSite) -> Iterator[_Used]:
             key = "ipxe" if ipxe else case.client.architecture
             if key in programs:
                 program = programs[key]
-                yield _Used(program.file, program.server, (*path, key), case, service=name)
+                yield Used(program.file, program.server, (*path, key), case, service=name)
         for handed in handed_to(site, case):
             if handed.file:
                 file, path = handed.file
                 said = handed.next_server
                 own = said[0] if said and "programs" in said[1] else None
-                yield _Used(file, own, path, case, scope=handed.scope)
+                yield Used(file, own, path, case, scope=handed.scope)
 
 
 @rule("CX404")
 def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """BIOS programs for UEFI clients, and the other way round."""
     found: dict[tuple[Path, str, bool], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in _used_programs(site):
+    for file, _, path, case, *_ in used_programs(site):
         bios = case.client.architecture in ("bios", "http-bios")
         # iPXE on a BIOS machine loads scripts and kernels too; what it cannot run is an EFI program.
         made_for_bios = runs_on_bios(file)
@@ -99,7 +99,7 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
 def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients that are given a plain file name."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in _used_programs(site):
+    for file, _, path, case, *_ in used_programs(site):
         if case.client.architecture.startswith("http-") and not is_url(file):
             found[path, file].append(case.client)
     for (path, file), clients in found.items():
@@ -111,7 +111,7 @@ def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
 def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
     """URLs given to PXE firmware, which only knows TFTP."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in _used_programs(site):
+    for file, _, path, case, *_ in used_programs(site):
         if is_url(file) and site.kind(case.client) in ("edk2", "pxe21"):
             found[path, file].append(case.client)
     for (path, file), clients in found.items():
@@ -124,7 +124,7 @@ def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
 def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
     """URLs with a host name where the scope gives no DNS server."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in _used_programs(site):
+    for file, _, path, case, *_ in used_programs(site):
         host = urlsplit(file).hostname if is_url(file) else None
         if host is None or host.replace(".", "").isdigit():
             continue
@@ -153,7 +153,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     """
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     named: set[tuple[int, str, str, str]] = set()
-    for used in _used_programs(site):
+    for used in used_programs(site):
         file, path, case = used.file, used.path, used.case
         if not site.asks_again(file):
             continue
@@ -179,7 +179,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
                      "add `ipxe: <script or URL>` to the programs: what a client gets that already runs iPXE", clients=clients)  # fmt: skip
 
 
-def _names_itself(site: AnalysedSite, used: _Used) -> bool:
+def _names_itself(site: AnalysedSite, used: Used) -> bool:
     """Whether a proxy has nothing for iPXE but this file, or a scope names it again."""
     client = used.case.client
     if used.service is not None:
@@ -192,7 +192,7 @@ def _names_itself(site: AnalysedSite, used: _Used) -> bool:
 def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     """Second stages that follow the lease where the scope names another server's file."""
     found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, name, _ in _used_programs(site):
+    for file, _, path, case, name, _ in used_programs(site):
         if name is None or name not in case.intended.servers:
             continue
         chained = site.asks_again(file)
@@ -236,7 +236,7 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
 def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     """Programs whose server serves no files; and services that serve the offer but not the file."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, server, path, case, name, _ in _used_programs(site):
+    for file, server, path, case, name, _ in used_programs(site):
         if is_url(file):
             continue
         where = server or (name and (site.site.servers[name].boot_server or name))
@@ -252,7 +252,7 @@ def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
 def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
     """URLs whose host is a name that no server of the inventory has."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, _, _ in _used_programs(site):
+    for file, _, path, case, _, _ in used_programs(site):
         host = urlsplit(file).hostname if is_url(file) else None
         if host and site.is_unknown(host) and site.topology.owner(host) is None:
             found[path, host].append(case.client)

@@ -1,0 +1,192 @@
+"""Look into the boot files that can be reached: are they there, for these machines, and what are they."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from coexist.analysis.findings import Finding
+from coexist.analysis.rules import report
+from coexist.analysis.rules.programs import Used, used_programs
+from coexist.boot.loaders.content import LARGEST, BootFile, inspect
+from coexist.boot.loaders.loader import Role, is_url
+from coexist.boot.loaders.names import loader_by_name
+from coexist.errors import CoexistError
+from coexist.inventory.documents import Path as Place
+
+if TYPE_CHECKING:
+    from coexist.analysis.site import AnalysedSite
+    from coexist.analysis.space import ClientClass
+
+EVERY_SERVER = ""
+_LOOKS_ALIKE = {"grub-core": "grub", "grub-redhat": "grub", "lpxelinux": "pxelinux"}
+"""Loaders that are forms of another: their names do not tell them apart."""
+
+
+def roots_of(site: AnalysedSite, said: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+    """The directories with the files of each server, from ``SERVER=DIRECTORY`` or ``DIRECTORY`` for all.
+
+    A directory that holds one named after a server, as a rendered tree does, has that server's files there.
+    Raises `CoexistError` for what is no directory or no server.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for text in said:
+        name, equals, rest = text.partition("=")
+        server, directory = (name, Path(rest)) if equals and name in site.site.servers else ("", Path(text))
+        if not directory.is_dir():
+            raise CoexistError(f"{text}: there is no such directory; write DIRECTORY or SERVER=DIRECTORY")
+        found[server].append(directory)
+        if not server:
+            for each in site.site.servers:
+                if (directory / each).is_dir():
+                    found[each].append(directory / each)
+    return {name: tuple(paths) for name, paths in found.items()}
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of one file: where it is used, for which classes, and what is wrong."""
+
+    classes: dict[tuple[str, Place, str, str], list[ClientClass]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def add(self, code: str, place: Place, message: str, repair: str, client: ClientClass) -> None:
+        """One class that is concerned."""
+        self.classes[code, place, message, repair].append(client)
+
+
+def file_findings(site: AnalysedSite, roots: Mapping[str, tuple[Path, ...]]) -> list[Finding]:
+    """What is wrong with the boot files that lie in these directories (CX429 to CX432)."""
+    found = _Found()
+    known: dict[Path, BootFile] = {}
+    for used in used_programs(site):
+        server = _server(site, used)
+        places = _places(roots, server)
+        if not places:
+            continue
+        path = _find(places, used.file)
+        if path is None:
+            message = f"{used.file} is not in {_shown(places)}, where {server} has its files"
+            found.add(
+                "CX429", used.path, message, "put the file there, or correct its name", used.case.client
+            )
+            continue
+        if path.stat().st_size > LARGEST:
+            continue
+        if path not in known:
+            known[path] = inspect(path.read_bytes())
+        _look_into(site, used, known[path], found)
+        _parts(site, used, roots, found)
+    return [
+        report(site, code, place, message, repair, clients=clients)
+        for (code, place, message, repair), clients in found.classes.items()
+    ]
+
+
+def _server(site: AnalysedSite, used: Used) -> str | None:
+    """The server that has the file."""
+    if is_url(used.file):
+        return site.topology.owner(urlsplit(used.file).hostname or "")
+    if used.server is not None:
+        return site.topology.owner(used.server)
+    if used.service is not None:
+        declared = site.site.servers[used.service].boot_server
+        return site.topology.owner(declared) if declared else used.service
+    handed = site.scopes.handed(used.scope or "", used.case.client)
+    return site.file_owner(handed)
+
+
+def _places(roots: Mapping[str, tuple[Path, ...]], server: str | None) -> tuple[Path, ...]:
+    if server is None:
+        return ()
+    return roots.get(server) or roots.get(EVERY_SERVER, ())
+
+
+def _find(places: Sequence[Path], file: str) -> Path | None:
+    """A file below one of the directories, never outside of it."""
+    name = unquote(urlsplit(file).path) if is_url(file) else file
+    parts = PurePosixPath(name.replace("\\", "/").lstrip("/")).parts
+    if ".." in parts:
+        return None
+    for place in places:
+        path = place.joinpath(*parts)
+        if path.is_file() and path.resolve().is_relative_to(place.resolve()):
+            return path
+    return None
+
+
+def _shown(places: Sequence[Path]) -> str:
+    return " or ".join(str(place) for place in places)
+
+
+def _look_into(site: AnalysedSite, used: Used, about: BootFile, found: _Found) -> None:
+    client = used.case.client
+    _, _, processor = client.architecture.partition("-")
+    bios = client.architecture in ("bios", "http-bios")
+    has_script = site.kind(client) == "ipxe" and about.machine is None
+    fits = (about.machine is None) if bios else (about.machine == processor or has_script)
+    if not fits:
+        what = f"is a UEFI program for {about.machine}" if about.machine else "is no UEFI program"
+        message = f"{used.file} {what}, and these are {client.architecture} machines"
+        found.add("CX430", used.path, message, "give the build for this kind of machine", client)
+        return
+    if about.machine is not None:
+        _signature(used, about, found)
+    program = site.races.world.programs.get(used.file)
+    said = (program.then if program is not None and loader_by_name(used.file) != "shim" else None) or (
+        loader_by_name(used.file)
+    )
+    if about.loader is not None and _plain(said) != _plain(about.loader):
+        named = f"its name says {said}" if said else "its name does not tell"
+        message = f"{used.file} is {about.loader}, and {named}: what it asks for next is followed by its name"
+        repair = f"write `{{file: {used.file}, then: {about.loader}}}`, or give the file the name it has"
+        found.add("CX432", used.path, message, repair, client)
+
+
+def _plain(loader: str | None) -> str | None:
+    return _LOOKS_ALIKE.get(loader or "", loader)
+
+
+def _signature(used: Used, about: BootFile, found: _Found) -> None:
+    client = used.case.client
+    if not about.signers:
+        message = f"{used.file} is not signed: machines with Secure Boot refuse it"
+        found.add("CX431", used.path, message, "boot a signed shim first, or switch Secure Boot off", client)
+    elif not about.authorities:
+        issuers = ", ".join(about.signers)
+        message = f"{used.file} is signed by {issuers}: firmware trusts it only behind a shim that does"
+        found.add("CX431", used.path, message, "boot the shim of the same vendor first", client)
+    elif about.authorities == {"2011"}:
+        message = f"{used.file} is signed by Microsoft's authority of 2011 alone: new machines trust 2023's"
+        found.add("CX431", used.path, message, "install the vendor's build that is signed by both", client)
+
+
+def _parts(site: AnalysedSite, used: Used, roots: Mapping[str, tuple[Path, ...]], found: _Found) -> None:
+    """The files without which a loader that this file leads to ends, where its server's can be reached."""
+    for missing, owner, loader, places in _missing_parts(site, used, roots):
+        message = f"{loader} needs {missing} of {owner}, which is not in {_shown(places)}"
+        found.add("CX429", used.path, message, "put the file there", used.case.client)
+
+
+def _missing_parts(
+    site: AnalysedSite, used: Used, roots: Mapping[str, tuple[Path, ...]]
+) -> Iterator[tuple[str, str, str, tuple[Path, ...]]]:
+    for chain in site.races.stages(used.case.client).last_chains:
+        if chain.outcome.file != used.file:
+            continue
+        for step in chain.steps:
+            places = _places(roots, step.asks)
+            if not places:
+                continue
+            fetches = [f for f in step.stage.fetches if f.server is None]
+            needed = [f.file for f in fetches if f.role is Role.NEEDED and not _find(places, f.file)]
+            firsts = [f.file for f in fetches if f.role is Role.FIRST]
+            if firsts and not any(_find(places, file) for file in firsts):
+                needed.append(firsts[-1])
+            for file in needed:
+                yield file, str(step.asks), step.stage.title, places

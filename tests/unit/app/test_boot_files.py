@@ -1,0 +1,137 @@
+"""``check --files``: boot files that are missing, of another machine, unsigned, or misnamed."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coexist.app.check import check
+from coexist.cli import run
+from tests.unit.boot.loaders.programs import ARM64, efi_program
+
+SBAT = b"sbat,1,SBAT Version,sbat,1,url\n"
+SHIM = (b".sbat", SBAT + b"shim,4,UEFI shim,shim,1,url\n")
+GRUB = (b".sbat", SBAT + b"grub,4,Free Software Foundation,grub,2.06,url\n")
+BOTH = ("Microsoft Corporation UEFI CA 2011", "Microsoft UEFI CA 2023")
+
+
+def site(folder: Path, programs: str, more: str = "") -> Path:
+    place = folder / "site"
+    place.mkdir()
+    (place / "site.yaml").write_text(
+        "site: s\n"
+        "vlans: {a: {id: 1, subnet: 192.0.2.0/24, gateway: 192.0.2.1}}\n"
+        "servers:\n"
+        "  dhcp: {software: isc-dhcpd, address: 192.0.2.2, vlan: a, ping_check: false}\n"
+        f"  boot: {{software: coexist, address: 192.0.2.3, vlan: a, programs: {programs}}}\n"
+        "scopes: {a: {server: dhcp, vlan: a, next_server: boot, pools: [192.0.2.100-192.0.2.200],"
+        " options: {3: 192.0.2.1, 6: 192.0.2.2}}}\n"
+        "architectures: {uefi-x64: edk2}\n"
+        "intent: [{clients: everyone, boot_from: boot}]\n" + more
+    )
+    return place
+
+
+def root(folder: Path, **files: bytes) -> Path:
+    place = folder / "tftp"
+    for name, content in files.items():
+        path = place / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    place.mkdir(exist_ok=True)
+    return place
+
+
+def found(place: Path, *files: Path | str) -> list[tuple[str, str]]:
+    report = check(place, date(2026, 1, 1), files=[str(file) for file in files])
+    return [(f.code.code, f.message) for f in report.findings]
+
+
+def codes(place: Path, *files: Path | str) -> list[str]:
+    return [code for code, _ in found(place, *files)]
+
+
+def test_a_whole_chain_has_no_finding(tmp_path: Path) -> None:
+    place = site(tmp_path, "{uefi-x64: shimx64.efi}")
+    files = root(
+        tmp_path,
+        shimx64_efi=efi_program(section=SHIM, signers=BOTH),
+        grubx64_efi=efi_program(section=GRUB, signers=("Example CA",)),
+        grub__grub_cfg=b"echo hello\n",
+    )
+    assert codes(place) == []
+    assert codes(place, files) == []
+    assert codes(place, f"boot={files}") == []
+
+
+def test_what_a_loader_needs_is_looked_for_too(tmp_path: Path) -> None:
+    place = site(tmp_path, "{uefi-x64: shimx64.efi}")
+    files = root(tmp_path, shimx64_efi=efi_program(section=SHIM, signers=BOTH))
+    messages = [message for code, message in found(place, files) if code == "CX429"]
+    assert len(messages) == 2
+    assert any("grubx64.efi" in message for message in messages)
+    assert any("/grub/grub.cfg" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (None, ["CX429"]),
+        (efi_program(ARM64, signers=BOTH), ["CX430"]),
+        (b"no program", ["CX430"]),
+        (efi_program(), ["CX431"]),
+        (efi_program(signers=("Example CA",)), ["CX431"]),
+        (efi_program(signers=BOTH[:1]), ["CX431"]),
+        (efi_program(signers=BOTH), []),
+        (efi_program(section=SHIM, signers=BOTH), ["CX432"]),
+    ],
+)
+def test_the_file_itself(tmp_path: Path, content: bytes | None, wrong: list[str]) -> None:
+    place = site(tmp_path, "{uefi-x64: menu.efi}")
+    files = root(tmp_path, **({} if content is None else {"menu_efi": content}))
+    assert codes(place, files) == wrong
+
+
+def test_then_says_what_a_name_does_not(tmp_path: Path) -> None:
+    place = site(tmp_path, "{uefi-x64: {file: menu.efi, then: grub}}")
+    files = root(tmp_path, menu_efi=efi_program(section=GRUB, signers=BOTH), grub__grub_cfg=b"x")
+    assert codes(place, files) == []
+
+
+def test_a_file_is_never_looked_for_outside_of_its_directory(tmp_path: Path) -> None:
+    place = site(tmp_path, "{uefi-x64: ../secret.efi}")
+    (tmp_path / "secret.efi").write_bytes(efi_program(signers=BOTH))
+    files = root(tmp_path)
+    assert codes(place, files) == ["CX429"]
+    (files / "link.efi").symlink_to(tmp_path / "secret.efi")
+    other = site(tmp_path / "tftp", "{uefi-x64: link.efi}")
+    assert codes(other, files) == ["CX429"]
+
+
+def test_a_rendered_tree_has_a_directory_for_each_server(tmp_path: Path) -> None:
+    place = site(tmp_path, "{uefi-x64: menu.efi}")
+    tree = tmp_path / "out"
+    (tree / "boot").mkdir(parents=True)
+    (tree / "boot" / "menu.efi").write_bytes(efi_program(signers=BOTH))
+    assert codes(place, tree) == []
+
+
+def test_a_suppression_of_a_file_is_known_with_and_without_them(tmp_path: Path) -> None:
+    accepted = "suppress: [{code: CX431, reason: no Secure Boot here}]\n"
+    place = site(tmp_path, "{uefi-x64: menu.efi}", accepted)
+    files = root(tmp_path, menu_efi=efi_program())
+    assert codes(place) == []
+    assert codes(place, files) == []
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = site(tmp_path, "{uefi-x64: menu.efi}")
+    files = root(tmp_path)
+    assert run(["check", str(place), "--files", str(files), "--format", "json"]) == 1
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert [finding["code"] for finding in document["findings"]] == ["CX429"]
+    assert run(["check", str(place), "--files", str(tmp_path / "nowhere")]) == 2
