@@ -26,6 +26,8 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX112", "server-never-boots-anyone", WARNING, "A boot service that no client of the intent boots from"),
     ("CX113", "migration-outside-its-clients", WARNING, "A migration names pilots or waves outside its clients"),
     ("CX114", "impossible-machine", WARNING, "A client's architecture and firmware exist in no machine"),
+    ("CX115", "uuid-of-no-client", WARNING, "A group names a UUID that no registered client has"),
+    ("CX116", "mac-of-several-machines", WARNING, "Several machines share one MAC address"),
     # -- CX2xx addressing ------------------------------------------------------------------------
     ("CX201", "vlan-without-dhcp", ERROR, "No DHCP server leases addresses on a VLAN with clients"),
     ("CX202", "server-unreachable", ERROR, "No broadcast and no relay reaches a server"),
@@ -124,6 +126,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX519", "option-43-of-offers-not-on-target", WARNING, "The target decides about option 43 by itself"),
     ("CX520", "version-without-renderer", WARNING, "The version is not one that files are written for"),
     ("CX521", "ping-check-not-on-target", WARNING, "The target does not ping an address before it offers it"),
+    ("CX522", "target-without-uuid", WARNING, "The target tells machines apart by MAC address only"),
     # -- CX6xx drift -----------------------------------------------------------------------------
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),

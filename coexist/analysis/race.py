@@ -76,7 +76,8 @@ def course_of(
     if before is not None:
         # Its port forwarded for the stage before.
         segment = replace(segment, forwarding_delay=0.0)
-    machine = Machine(mac=case.mac, architecture=CANONICAL_CODE.get(case.architecture, 0), uuid=world.uuid)
+    uuid = world.uuids.get(case.mac, world.uuid)
+    machine = Machine(mac=case.mac, architecture=CANONICAL_CODE.get(case.architecture, 0), uuid=uuid)
     return Course(world, segment, firmware, machine, silent, before, ahead)
 
 

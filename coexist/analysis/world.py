@@ -79,6 +79,7 @@ class Segment:
 class World:
     """Everything a race needs. ``owners``: which server has an address; ``homes``: on which VLAN it is.
 
+    ``uuids``: who a machine is, by MAC (option 97 in its octets); ``uuid``: all others.
     ``names``: which server has a host name. ``programs``: what is declared of boot programs beside their
     names, by file.
     """
@@ -91,6 +92,7 @@ class World:
     names: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Program] = field(default_factory=dict)
     uuid: bytes = bytes(16)
+    uuids: Mapping[int, bytes] = field(default_factory=dict)
 
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def explain(
     architecture: str | None = None,
     firmware: str | None = None,
 ) -> Explained:
-    """Follow the machine (a MAC, a name or a reserved address) on the site at ``path``.
+    """Follow the machine (a MAC, a UUID, a name or a reserved address) on the site at ``path``.
 
     What is None is what its record and its groups say, or each possibility the site declares. Raises
     `CoexistError` for a machine, VLAN, architecture or firmware that is not known.
@@ -48,7 +48,9 @@ def explain(
         for mac in macs
         for case in cases_of(inventory, mac, vlan=vlan, architecture=architecture, firmware=firmware)
     ]
-    world = build_world(inventory)
+    # SMBIOS 2.6 section 7.2.1: the first three fields of a UUID travel with their octets swapped.
+    uuids = {mac: uuid.bytes_le for mac, uuid in inventory.clients.uuids.items()}
+    world = replace(build_world(inventory), uuids=uuids)
     return Explained(inventory=inventory, boots=tuple(stages(world, case) for case in cases))
 
 

@@ -1,26 +1,28 @@
-"""Which machine a person means: by MAC address, by name, or by the address reserved for it."""
+"""Which machine a person means: by MAC address, UUID, name, or the address reserved for it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
-from coexist.inventory.values import closest
+from coexist.inventory.values import closest, machine_uuid
 from coexist.wire.mac import format_mac, parse_mac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A machine somebody asked for: its MAC, and by what it was found (``mac``, ``name`` or ``address``)."""
+    """A machine somebody asked for: its MAC, and by what it was found (``mac``, ``uuid``, ``name`` or
+    ``address``)."""
 
     mac: int
     by: str
 
 
 def find_machines(inventory: Inventory, text: str) -> tuple[Named, ...]:
-    """The machines that ``text`` means: all cards of a machine where a name is given.
+    """The machines that ``text`` means: all cards of a machine where a name or its UUID is given.
 
     Raises `CoexistError` if it is neither a MAC nor a name or reserved address of a registered client.
     """
@@ -29,6 +31,11 @@ def find_machines(inventory: Inventory, text: str) -> tuple[Named, ...]:
     except ValueError:
         pass
     table = inventory.clients
+    with suppress(ValueError):
+        found = list(table.cards.get(machine_uuid(text), ()))
+        if found:
+            return tuple(Named(mac=mac, by="uuid") for mac in found)
+        raise CoexistError(f"no registered client has the UUID {text}; add it to the client's `uuid`")
     names = table.columns["name"]
     found = [mac for mac, name in zip(table.macs, names, strict=True) if name.lower() == text.lower()]
     if found:

@@ -33,7 +33,7 @@ def command(
 ) -> int:
     """Tell why MACHINE does not boot as it should on the site of INVENTORY.
 
-    MACHINE is a MAC address, or the name or reserved address of a registered client. What is declared, what
+    MACHINE is a MAC address, or the UUID, name or reserved address of a client. What is declared, what
     should happen and what was seen are compared; HERE marks where they part first. Exit code 1 if they do.
     """
     from coexist.app.current import load_current

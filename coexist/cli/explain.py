@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Tell what MACHINE does when it boots on the site of INVENTORY.
 
-    MACHINE is a MAC address, or the name or reserved address of a registered client. VLAN, architecture and
+    MACHINE is a MAC address, or the UUID, name or reserved address of a client. VLAN, architecture and
     firmware are those of its record and its groups unless they are given; where neither says, each
     possibility the site declares is told.
     """

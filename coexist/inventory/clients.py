@@ -11,13 +11,15 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address
+from uuid import UUID
 
 from coexist.errors import Position, Problem
 from coexist.inventory.client_csv import CsvClients, read_clients
 from coexist.inventory.csv_text import COLUMNS
 from coexist.inventory.models import Client
+from coexist.inventory.values import machine_uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,20 @@ class ClientRecord:
     address: IPv4Address | None
     tags: tuple[str, ...]
     position: Position
+    uuid: UUID | None = None
+
+
+UUID_COLUMN = "uuid"
+"""A column that a file may have: the machine's UUID, which is the same for all its cards."""
+
+
+@lru_cache(maxsize=4096)
+def _uuid(text: str) -> UUID | None:
+    """The UUID of a cell; None for an empty one, and for one that `registrations` reports."""
+    try:
+        return machine_uuid(text) if text.strip() else None
+    except ValueError:
+        return None
 
 
 def _line_start(line: int, name: str) -> int:  # noqa: ARG001
@@ -112,7 +128,27 @@ class ClientTable:
             address=IPv4Address(text["address"]) if text["address"] else None,
             tags=tuple(text["tags"].split()),
             position=self.position(row),
+            uuid=_uuid(text.get(UUID_COLUMN, "")),
         )
+
+    @cached_property
+    def uuids(self) -> dict[int, UUID]:
+        """Who a card's machine is, by MAC; empty where no client says it. Of duplicates the first."""
+        column = self.columns.get(UUID_COLUMN)
+        if column is None:
+            return {}
+        found = zip(reversed(self.macs), map(_uuid, reversed(column)), strict=True)
+        return {mac: own for mac, own in found if own is not None}
+
+    @cached_property
+    def cards(self) -> dict[UUID, tuple[int, ...]]:
+        """Every registered card of each machine, by its UUID."""
+        found: dict[UUID, list[int]] = defaultdict(list)
+        for mac, text in zip(self.macs, self.columns.get(UUID_COLUMN, ()), strict=False):
+            own = _uuid(text)
+            if own is not None:
+                found[own].append(mac)
+        return {own: tuple(macs) for own, macs in found.items()}
 
     def find(self, mac: int) -> ClientRecord | None:
         """The registered client with this MAC."""
@@ -163,7 +199,7 @@ class ClientTable:
 
     def _forget(self) -> None:
         """Drop what was computed of the rows there were before."""
-        for name in ("index", "known", "_rows_by_address"):
+        for name in ("index", "known", "uuids", "cards", "_rows_by_address"):
             self.__dict__.pop(name, None)
         self._by_value.clear()
         self._counts.clear()
@@ -174,7 +210,10 @@ class ClientTable:
         """Add the clients written into the inventory itself; ``position`` by their list index."""
         first, places = len(self.macs), []
         for number, client in enumerate(clients):
+            if client.uuid:
+                self.columns.setdefault(UUID_COLUMN, [""] * len(self.macs))
             texts = {
+                UUID_COLUMN: client.uuid or "",
                 "name": client.name,
                 "location": client.location,
                 "hardware": client.hardware,

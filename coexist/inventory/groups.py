@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 from coexist.errors import Problem
 from coexist.inventory.clients import ClientTable
@@ -69,6 +70,8 @@ class GroupResolver:
             if len(tests) == len(group.where):
                 macs = self._clients.macs
                 result |= MacSet.of(map(macs.__getitem__, self._clients.rows(tests)))
+        for text in group.uuid:
+            result |= MacSet.of(self._clients.cards.get(UUID(text), ()))
         if group.file:
             result |= self._from_file(name, group.file)
         for text in (*group.oui, *group.prefix):

@@ -11,6 +11,8 @@ from coexist.inventory.values import (
     Address,
     Declared,
     MacAddresses,
+    MachineUuid,
+    MachineUuids,
     Name,
     Names,
     Text,
@@ -31,7 +33,10 @@ FIRMWARES: dict[str, str] = {
 
 
 class Client(Declared):
-    """A machine written into the inventory itself instead of a CSV file."""
+    """A machine written into the inventory itself instead of a CSV file.
+
+    ``mac``: every network card it has. ``uuid``: who it is, whatever card it uses (option 97).
+    """
 
     mac: Annotated[MacAddresses, Field(min_length=1)]
     name: Text = ""
@@ -41,6 +46,7 @@ class Client(Declared):
     firmware: Name | None = None
     vlan: Name | None = None
     address: Address | None = None
+    uuid: MachineUuid | None = None
     tags: Texts = ()
 
     @field_validator("mac")
@@ -55,10 +61,11 @@ class Client(Declared):
 class Group(Declared):
     """Clients by any of: registered clients that match ``where``, exact MACs, a CSV file, OUIs, prefixes,
     ranges, other groups; minus ``except``. What is said of its members' architecture and firmware holds
-    for those that do not say it themselves."""
+    for those that do not say it themselves. ``uuid``: every registered card of these machines."""
 
     where: dict[str, Texts] = {}
     macs: MacAddresses = ()
+    uuid: MachineUuids = ()
     file: Text | None = None
     oui: Texts = ()
     prefix: Texts = ()

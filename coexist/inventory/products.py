@@ -85,6 +85,9 @@ class Product:
     """The one line of its configuration that holds a delay, for everyone or for one group; empty where each
     group can have its own."""
 
+    knows_uuids: bool = False
+    """It can tell machines apart by their UUID (option 97) in a configuration written by hand."""
+
     # -- what its leases say
 
     pings: bool = False
@@ -191,6 +194,7 @@ COEXIST = Product(
 
 ISC_DHCPD = Product(
     name="isc-dhcpd",
+    knows_uuids=True,
     describe="ISC dhcpd",
     modelled="4.4",
     language="dhcpd.conf",
@@ -215,6 +219,7 @@ ISC_DHCPD = Product(
 
 KEA = Product(
     name="kea",
+    knows_uuids=True,
     describe="ISC Kea",
     modelled="2.2",
     language="JSON",
@@ -250,6 +255,7 @@ _DNSMASQ_CAN = Capabilities(
 
 DNSMASQ = Product(
     name="dnsmasq",
+    knows_uuids=True,
     describe="dnsmasq as DHCP server or as ProxyDHCP",
     modelled="2.90",
     language="dnsmasq.conf",
@@ -307,6 +313,7 @@ WINDOWS_DHCP = Product(
 
 WDS = Product(
     name="wds",
+    knows_uuids=True,
     describe="Windows Deployment Services",
     language="PowerShell",
     system="windows",
@@ -329,6 +336,7 @@ WDS = Product(
 
 CONFIGMGR = Product(
     name="configmgr",
+    knows_uuids=True,
     describe="Configuration Manager distribution point",
     language="PowerShell",
     system="windows",

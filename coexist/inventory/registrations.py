@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 from coexist.errors import Position, Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
-from coexist.inventory.clients import ClientTable
+from coexist.inventory.clients import UUID_COLUMN, ClientTable
 from coexist.inventory.complaints import Complaints
 from coexist.inventory.models import FIRMWARES, Site
-from coexist.inventory.values import closest
+from coexist.inventory.values import closest, machine_uuid
 from coexist.wire.mac import format_mac
 
 _Complaint = tuple[Position, str, str]
@@ -27,6 +27,7 @@ def check_registrations(site: Site, table: ClientTable, broken: Broken) -> list[
         _unknown_names(table, "vlan", "VLAN", vlans),
         _unknown_names(table, "firmware", "firmware", firmwares),
         _reserved_addresses(site, table),
+        _uuids(table),
         _duplicates(table),
     )
     complaints = Complaints()
@@ -90,12 +91,39 @@ def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
             yield table.position(row, "address"), message, "give each machine an address of its own"
 
 
+def _uuids(table: ClientTable) -> Iterable[_Complaint]:
+    column = table.columns.get(UUID_COLUMN, ())
+    for text in set(column):
+        try:
+            if text.strip():
+                machine_uuid(text)
+        except ValueError as error:
+            message, _, remedy = str(error).partition("; ")
+            for row in (row for row, cell in enumerate(column) if cell == text):
+                yield table.position(row, UUID_COLUMN), message, remedy
+
+
 def _duplicates(table: ClientTable) -> Iterable[_Complaint]:
+    """Rows of one MAC. Those of machines with a UUID each share an adapter or a dock."""
     macs = table.macs
     if len(table.known) == len(macs):
         return
+    uuids = table.columns.get(UUID_COLUMN) or [""] * len(macs)
     first: dict[int, int] = {}
+    owners: dict[int, set[str]] = {}
     for row, mac in enumerate(macs):
-        if first.setdefault(mac, row) != row:
+        own = uuids[row].strip().lower()
+        known = owners.setdefault(mac, set())
+        shared = bool(own) and "" not in known and own not in known
+        known.add(own)
+        if first.setdefault(mac, row) != row and not shared:
             message = f"{format_mac(mac)} is registered twice, first at {table.position(first[mac])}"
-            yield table.position(row), message, "remove one of the rows"
+            remedy = "remove one of the rows"
+            if UUID_COLUMN in table.columns:
+                remedy += ", or give each machine its `uuid` if they share the adapter"
+            yield table.position(row), message, remedy
+        elif shared and known != {own} and table.addresses[row] != table.addresses[first[mac]]:
+            message = (
+                f"machines that share {format_mac(mac)} cannot have an address each: they are one client"
+            )
+            yield table.position(row, "address"), message, "reserve one address for the adapter, or none"

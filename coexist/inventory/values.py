@@ -10,6 +10,7 @@ import math
 import re
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -97,6 +98,33 @@ Name = Annotated[str, BeforeValidator(_name)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
+
+
+_UUID_EXAMPLE = "4c4c4544-0042-3510-8052-b4c04f4e4a32"
+
+
+def machine_uuid(text: str) -> UUID:
+    """A machine's UUID as SMBIOS and inventory lists spell it. Raises ValueError with the remedy."""
+    try:
+        found = UUID(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a UUID; write it as the machine's setup does: {_UUID_EXAMPLE}"
+        ) from None
+    if found.int in (0, (1 << 128) - 1):
+        raise ValueError(f"{text} is what machines without a UUID say; leave it out")
+    return found
+
+
+def _uuid(value: Any) -> Any:
+    text = written(value)
+    if text is None:
+        raise ValueError(f"{value!r} is not a UUID; write {_UUID_EXAMPLE}")
+    return str(machine_uuid(text))
+
+
+MachineUuid = Annotated[str, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+MachineUuids = Annotated[tuple[MachineUuid, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
 
 
 def _mac(value: Any) -> Any:

@@ -41,6 +41,7 @@ def report_limits(job: Job) -> None:
     _roles(job, can)
     _delays(job, can)
     _lists(job, can)
+    report_uuids(job)
 
 
 def _roles(job: Job, can: Capabilities) -> None:
@@ -132,6 +133,23 @@ def _lists(job: Job, can: Capabilities) -> None:
                 f"{job.server.software} knows whole MAC addresses only, and {group} has ranges of "
                 f"them ({macs.size} addresses)",
                 "register these machines in the clients' CSV file and name them by `where`",
+            )
+
+
+def report_uuids(job: Job) -> None:
+    """Lists are written as MAC addresses: of a machine by its UUID, those of its registered cards."""
+    for group in job.server.answers.groups:
+        declared = job.inventory.site.groups.get(group)
+        if declared is not None and declared.uuid:
+            own = " (it could by option 97, in a configuration of your own)"
+            could = own if job.server.product.knows_uuids else ""
+            job.report(
+                "CX522",
+                ("servers", job.name, "answers"),
+                f"{job.server.software} is told MAC addresses{could}: a machine of {group} is not recognised "
+                "by another card, adapter or dock",
+                "register every card of these machines under their UUID, and name the group's members by "
+                "`where` or `macs`; or let the firmware pass the machine's own MAC through",
             )
 
 

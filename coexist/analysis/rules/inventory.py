@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from uuid import UUID
 
 from coexist.analysis.findings import Finding
 from coexist.analysis.profiles import contradict, fits, usual_firmwares
@@ -160,7 +161,11 @@ def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
 @rule("CX110")
 def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
     """Rows of one name whose addresses shall boot from different servers."""
-    names = site.inventory.clients.columns["name"]
+    table = site.inventory.clients
+    names = table.columns["name"]
+    if table.uuids:
+        # A UUID says better than a name which cards are one machine's.
+        names = [name or str(table.uuids.get(mac, "")) for mac, name in zip(table.macs, names, strict=True)]
     unnamed = names.count("")
     if len(set(names)) - (unnamed > 0) + unnamed == len(names):
         return
@@ -184,6 +189,36 @@ def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
                          "put all cards of the machine into the same groups, or give them different names",
                          clients=[next(iter(cases.values())).client], timeline=(), count=1,
                          position=site.inventory.clients.position(row))  # fmt: skip
+
+
+@rule("CX115")
+def uuid_of_no_client(site: AnalysedSite) -> Iterable[Finding]:
+    """UUIDs of groups without a registered client: no card of such a machine is known."""
+    cards = site.inventory.clients.cards
+    for name, group in site.site.groups.items():
+        for number, text in enumerate(group.uuid):
+            if UUID(text) not in cards:
+                yield report(site, "CX115", ("groups", name, "uuid", number),
+                             f"no registered client has the UUID {text}: none of its cards is in {name}",
+                             "register the machine with its `uuid` and the MAC of each card it boots from", count=0)  # fmt: skip
+
+
+@rule("CX116")
+def mac_of_several_machines(site: AnalysedSite) -> Iterable[Finding]:
+    """Adapters and docks: one MAC in the rows of several machines."""
+    table = site.inventory.clients
+    if len(table.known) == len(table.macs):
+        return
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, mac in enumerate(table.macs):
+        rows[mac].append(row)
+    for mac, own in rows.items():
+        if len(own) > 1:
+            names = " and ".join(table.columns["name"][row] or str(table.uuids.get(mac, "")) for row in own)
+            yield report(site, "CX116", ("clients",),
+                         f"{names} share {format_mac(mac)}: servers take them for one machine",
+                         "let the firmware pass the machine's own MAC through (MAC pass-through), or treat them alike",
+                         count=1, position=table.position(own[1]))  # fmt: skip
 
 
 @rule("CX111")

@@ -10,6 +10,7 @@ import yaml
 from coexist.boot.policy import BootServerConfig, ClientSelector
 from coexist.boot.servers.coexist import boot_server_config, list_members
 from coexist.render.cells import mac_lines
+from coexist.render.limits import report_uuids
 from coexist.render.rendered import RenderedFile
 from coexist.render.target import Job
 from coexist.wire.mac import format_mac
@@ -31,6 +32,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             f"{job.name} shall lease addresses, which coexist does not",
             "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host",
         )
+    report_uuids(job)
     header = _HEADER.format(name=job.name, site=job.inventory.site.site)
     text = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True, width=110)
     files = [
