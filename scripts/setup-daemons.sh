@@ -12,6 +12,7 @@ packages=(
     pxelinux syslinux-efi syslinux-common grub-efi-amd64-signed shim-signed
     openssh-server sudo
     gcc libc6-dev
+    chromium chromium-driver
 )
 
 if ! ./install-packages.sh "${packages[@]}"; then

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,3 +48,8 @@ def matrix_now(path: Path) -> tuple[Row, ...]:
     from coexist.analysis import analyse
 
     return analyse(load_current(path)).matrix
+
+
+def today() -> date:
+    """The date on this machine, where its administrator lives."""
+    return datetime.now(UTC).astimezone().date()

@@ -13,7 +13,7 @@ from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
-    from coexist.analysis.race import ClientCase
+    from coexist.analysis.race import ClientCase, RaceResult
     from coexist.inventory import Inventory
 
 
@@ -23,6 +23,11 @@ class Explained:
 
     inventory: Inventory
     boots: tuple[Stages, ...]
+
+    @property
+    def races(self) -> tuple[RaceResult, ...]:
+        """The race of the firmware in each of them."""
+        return tuple(boot.first for boot in self.boots)
 
 
 def explain(

@@ -74,6 +74,8 @@ COMMANDS: dict[str, Entry] = {
     "migrate": Entry("coexist.cli.migrate:command", "Move clients to a new boot server, wave by wave."),
     "checklist": Entry("coexist.cli.checklist:command", "Record what was tried on the pilot machines."),
     "schema": Entry("coexist.cli.schema:command", "Print the JSON Schema of an inventory, for editors."),
+    "console": Entry("coexist.cli.console:command", "Look at the site in a browser; register machines."),
+    "users": Entry("coexist.cli.users:command", "Say who may use the console."),
     "serve": Entry("coexist.cli.serve:command", "Be a boot server: ProxyDHCP, TFTP and HTTP."),
     "clients": Entry("coexist.cli.clients:command", "List, register and ignore the clients a server saw."),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -73,6 +72,7 @@ def command(
     names a line of the inventory, a client that shows it with its time line, and a repair.
     """
     from coexist.app.check import check, fails
+    from coexist.app.current import today
     from coexist.report.findings import FORMATS, as_text
 
     report = check(inventory, today(), select=select, ignore=ignore, about=about, files=files)
@@ -84,8 +84,3 @@ def command(
     else:
         click.echo(FORMATS[form](report))
     return 1 if fails(report.findings, fail_on) else 0
-
-
-def today() -> date:
-    """The date on this machine, where its administrator lives."""
-    return datetime.now(UTC).astimezone().date()

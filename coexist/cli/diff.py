@@ -32,8 +32,8 @@ def command(old: str, new: str, path: Path, form: str) -> int:
     OLD and NEW are directories, revisions of a git checkout (main, HEAD~1, a tag), or REVISION:PATH. Exit
     code 3 if any client boots otherwise, or a finding comes or goes.
     """
+    from coexist.app.current import today
     from coexist.app.diff import compare
-    from coexist.cli.check import today
     from coexist.report.diff import FORMATS
     from coexist.report.page import difference_page
     from coexist.workspace.revisions import inventory_at_revision

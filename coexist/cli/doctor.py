@@ -36,10 +36,9 @@ def command(
     MACHINE is a MAC address, or the UUID, name or reserved address of a client. What is declared, what
     should happen and what was seen are compared; HERE marks where they part first. Exit code 1 if they do.
     """
-    from coexist.app.current import load_current
+    from coexist.app.current import load_current, today
     from coexist.app.doctor import diagnose
     from coexist.app.sights import sights_of_captures, sights_of_registries
-    from coexist.cli.check import today
     from coexist.report.doctor import as_json, as_text
 
     sights = None

@@ -84,8 +84,7 @@ def _planned(
     given: Mapping[str, Any],
 ) -> tuple[Plan, tuple[Finding, ...], tuple[Finding, ...]]:
     from coexist.analysis import Severity
-    from coexist.app.current import analyse_now
-    from coexist.cli.check import today
+    from coexist.app.current import analyse_now, today
     from coexist.cli.wire_checks import with_checks
     from coexist.rollout.drift import drift
     from coexist.rollout.impact import read_manifest

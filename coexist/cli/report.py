@@ -24,8 +24,8 @@ def command(inventory: Path, out: Path) -> None:
     It shows the network, who answers whom, every finding with its race as a picture, what each server
     answers, and what is assumed. It needs no network and no other file, and can be printed.
     """
+    from coexist.app.current import today
     from coexist.app.site_report import site_report
-    from coexist.cli.check import today
     from coexist.report.page import site_page
 
     report = site_report(inventory, today())

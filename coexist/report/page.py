@@ -48,7 +48,7 @@ def environment() -> Environment:
 
 
 def _filled(template: str, **values: Any) -> str:
-    style = (_TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
+    style = (_TEMPLATES / "console" / "static" / "report.css").read_text(encoding="utf-8")
     return environment().get_template(template).render(version=__version__, style=style, **values)
 
 
@@ -64,7 +64,7 @@ def site_page(report: SiteReport, made: str = "") -> str:
         topology=topology_picture(report.inventory.site),
         rows=[row_values(row) for row in report.rows],
         findings=[
-            _finding(finding, number, report.races.get(number))
+            finding_values(finding, number, report.races.get(number))
             for number, finding in enumerate(report.findings)
         ],
         suppressed=[
@@ -95,8 +95,8 @@ def difference_page(difference: Difference, made: str = "") -> str:
             }
             for change in difference.changes
         ],
-        appeared=[_finding(finding, number, None) for number, finding in enumerate(difference.appeared)],
-        gone=[_finding(finding, number, None) for number, finding in enumerate(difference.gone)],
+        appeared=[finding_values(one, number, None) for number, one in enumerate(difference.appeared)],
+        gone=[finding_values(one, number, None) for number, one in enumerate(difference.gone)],
     )
 
 
@@ -126,7 +126,8 @@ def state_of(row: Row) -> str:
     return "raced" if len(row.winners) > 1 else "broken"
 
 
-def _finding(finding: Finding, number: int, race: RaceResult | None) -> dict[str, Any]:
+def finding_values(finding: Finding, number: int, race: RaceResult | None) -> dict[str, Any]:
+    """A finding as texts, with the picture of its race."""
     title = f"{finding.code.code}: {finding.message}"
     return {
         "anchor": f"{finding.code.code}-{number + 1}",

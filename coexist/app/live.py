@@ -1,0 +1,193 @@
+"""The machines that ask to boot, by the boot servers' registries, beside what the inventory says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from coexist.server.registry import ClientRow, open_registry
+from coexist.wire.architecture import architecture_name
+from coexist.wire.mac import format_mac
+
+if TYPE_CHECKING:
+    from coexist.inventory import Inventory
+
+Which = Literal["all", "unregistered", "registered", "ignored"]
+PAGE = 200
+"""Machines on a page."""
+SORTS = ("last_seen", "first_seen", "mac", "name", "vlan", "requests", "decision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A machine that asked to boot. Times are seconds since the epoch.
+
+    ``registered``: by the inventory or on a server. ``servers``: who saw it; ``decision`` and ``rule``: of
+    the one that saw it last.
+    """
+
+    mac: int
+    vendor: str
+    name: str
+    registered: bool
+    ignored: bool
+    wants_registration: bool
+    address: str
+    vlan: str
+    architecture: str
+    firmware: str
+    decision: str
+    rule: str
+    answered_by: str
+    servers: tuple[str, ...]
+    first_seen: float
+    last_seen: float
+    requests: int
+
+
+class Live:
+    """The registries of some boot servers, read again when they changed."""
+
+    def __init__(self, registries: Mapping[str, Path]) -> None:
+        self.registries = dict(registries)
+        self._read: tuple[tuple[object, ...], dict[str, list[ClientRow]]] = ((), {})
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """Equal as long as no registry was written to."""
+        return tuple(
+            (name, *_state(file))
+            for name, path in self.registries.items()
+            for file in (path, path.with_name(path.name + "-wal"))
+        )
+
+    def machines(self, inventory: Inventory) -> list[Asking]:
+        """Every machine that was seen, the last first. Raises `CoexistError` for a registry that is gone."""
+        found: dict[int, list[tuple[str, ClientRow]]] = {}
+        for server, rows in self._rows().items():
+            for row in rows:
+                if row.last_seen is not None:
+                    found.setdefault(row.mac, []).append((server, row))
+        machines = [_asking(inventory, mac, rows) for mac, rows in found.items()]
+        return sorted(machines, key=lambda machine: -machine.last_seen)
+
+    def _rows(self) -> dict[str, list[ClientRow]]:
+        version = self.version
+        if self._read[0] != version or not version:
+            rows = {}
+            for server, path in self.registries.items():
+                registry = open_registry(path)
+                try:
+                    rows[server] = registry.rows()
+                finally:
+                    registry.close()
+            self._read = version, rows
+        return self._read[1]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when a file is written to: its time and size; zeros where it is not."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _asking(inventory: Inventory, mac: int, rows: Sequence[tuple[str, ClientRow]]) -> Asking:
+    server, last = max(rows, key=lambda each: each[1].last_seen or 0.0)
+    record = inventory.clients.find(mac)
+    states = {row.state for _, row in rows}
+    return Asking(
+        mac=mac,
+        vendor=vendor_of(mac),
+        name=(record.name if record else "") or next((row.name for _, row in rows if row.name), ""),
+        registered=record is not None or "registered" in states,
+        ignored="ignored" in states,
+        wants_registration="asking" in states,
+        address=last.address,
+        vlan=last.vlan,
+        architecture="" if last.architecture is None else architecture_name(last.architecture),
+        firmware=firmware_guess(last),
+        decision=last.decision,
+        rule=last.rule,
+        answered_by=last.answered_by,
+        servers=tuple(name for name, _ in sorted(rows, key=lambda each: each[0] != server)),
+        first_seen=min(row.first_seen or row.last_seen or 0.0 for _, row in rows),
+        last_seen=last.last_seen or 0.0,
+        requests=sum(row.requests for _, row in rows),
+    )
+
+
+def mistyped(inventory: Inventory, mac: int) -> int | None:
+    """The registered MAC that differs from this one in a single digit; None if there is none."""
+    known = inventory.clients.known
+    for shift in range(0, 48, 4):
+        digit = mac >> shift & 15
+        for other in range(16):
+            candidate = mac + ((other - digit) << shift)
+            if other != digit and candidate in known:
+                return candidate
+    return None
+
+
+def firmware_guess(row: ClientRow) -> str:
+    """The firmware a machine runs, by what it says in option 60; a guess."""
+    text = row.vendor_class
+    if text.startswith("HTTPClient"):
+        return "UEFI HTTP boot"
+    if not text.startswith("PXEClient"):
+        return text[:32]
+    return "BIOS PXE ROM or iPXE" if (row.architecture or 0) == 0 else "UEFI PXE"
+
+
+@lru_cache(maxsize=4096)
+def _vendor(oui: int) -> str:
+    import netaddr
+
+    try:
+        found: Any = netaddr.OUI(oui).registration()
+    except netaddr.NotRegisteredError:
+        return ""
+    return str(found.org)
+
+
+def vendor_of(mac: int) -> str:
+    """Who made the card, by the IEEE's list of OUIs; empty where nobody did or the address is made up."""
+    if mac >> 41 & 1:
+        return "locally administered"
+    return _vendor(mac >> 24)
+
+
+def chosen(
+    machines: Sequence[Asking], *, which: Which = "all", text: str = "", sort: str = "last_seen"
+) -> list[Asking]:
+    """The machines of one kind that ``text`` is found in, sorted."""
+    words = text.lower().split()
+    found = [m for m in machines if _is(m, which) and all(word in _haystack(m) for word in words)]
+    if sort in SORTS and sort != "last_seen":
+        found.sort(key=lambda machine: getattr(machine, sort), reverse=sort in ("first_seen", "requests"))
+    return found
+
+
+def _is(machine: Asking, which: Which) -> bool:
+    match which:
+        case "unregistered":
+            return not machine.registered and not machine.ignored
+        case "registered":
+            return machine.registered
+        case "ignored":
+            return machine.ignored
+        case "all":
+            return True
+
+
+def _haystack(machine: Asking) -> str:
+    parts = (
+        format_mac(machine.mac), machine.vendor, machine.name, machine.address, machine.vlan,
+        machine.architecture, machine.firmware, machine.decision, machine.rule, *machine.servers,
+    )  # fmt: skip
+    return " ".join(parts).lower()

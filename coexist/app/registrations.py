@@ -1,0 +1,335 @@
+"""Registering machines: a change of the inventory's files with who, when and why, and how it is undone.
+
+Registered machines stand in a file of their own, one a line, so that a file that somebody wrote stays as it
+is and a change is one line of a diff. Boot servers whose registry is at hand are told at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from coexist.errors import CoexistError, InputError
+from coexist.inventory import load_inventory
+from coexist.inventory.values import closest
+from coexist.planning.yaml_edit import flow
+from coexist.server.registry import open_registry
+from coexist.wire.mac import format_mac, parse_mac
+
+FILE = Path("inventory.d") / "registered.yaml"
+ACCEPTED = Path("inventory.d") / "accepted.yaml"
+JOURNAL = Path("history") / "changes.jsonl"
+_HEAD = f"# Machines that were registered one by one. Who, when and why: {JOURNAL}\nclients:\n"
+_ACCEPTED_HEAD = f"# Findings that were accepted one by one. Who and when: {JOURNAL}\nsuppress:\n"
+_COLUMNS = ("name", "location", "hardware", "vlan")
+_GIT_SECONDS = 30
+
+Action = Literal["register", "ignore", "accept", "undo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Whoever changes something, and why. ``via``: console, api or command."""
+
+    name: str
+    why: str
+    via: str = "console"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine to be registered: its card, and what is said of it."""
+
+    mac: int
+    name: str = ""
+    location: str = ""
+    hardware: str = ""
+    vlan: str = ""
+
+    @property
+    def line(self) -> str:
+        """The machine as a line of the file."""
+        said = {column: value for column in _COLUMNS if (value := getattr(self, column))}
+        return f"  - {flow({'mac': format_mac(self.mac), **said})}\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A change that was made. ``lines``: what was added to ``file``; ``undoes``: the change it takes back."""
+
+    id: str
+    at: str
+    who: str
+    via: str
+    action: Action
+    why: str
+    macs: tuple[str, ...] = ()
+    file: str = ""
+    lines: tuple[str, ...] = ()
+    undoes: str = ""
+    undone: bool = field(default=False, compare=False)
+
+
+class Registrations:
+    """The changes of one inventory. ``registries``: by server, the registry file that is told at once."""
+
+    def __init__(
+        self, path: Path, *, registries: Mapping[str, Path] | None = None, commit: bool = False
+    ) -> None:
+        self.path = path
+        self.root = path if path.is_dir() else path.parent
+        self.registries = dict(registries or {})
+        self.commit = commit
+
+    # -- the changes -----------------------------------------------------------------------------
+
+    def register(self, machines: Sequence[Machine], who: Who) -> Entry:
+        """Add machines to the inventory, all or none. Raises `CoexistError` with what to correct."""
+        if not machines:
+            raise CoexistError("there is no machine to register; write a MAC a line")
+        with self._locked():
+            self._refuse_known(machines)
+            lines = tuple(machine.line for machine in machines)
+            self._write(FILE, _HEAD, lines)
+            entry = self._note("register", who, machines, file=FILE, lines=lines)
+        for machine in machines:
+            self._tell(machine.mac, "registered", machine)
+        return entry
+
+    def ignore(self, macs: Sequence[int], who: Who) -> Entry:
+        """Have the boot servers answer these machines no more. Raises `CoexistError` without a reason."""
+        if not who.why.strip():
+            raise CoexistError("say why these machines are ignored")
+        if not self.registries:
+            raise CoexistError("no boot server's registry is at hand; start the console with --registry")
+        with self._locked():
+            entry = self._note("ignore", who, [Machine(mac=mac) for mac in macs])
+        for mac in macs:
+            self._tell(mac, "ignored", None)
+        return entry
+
+    def accept(self, code: str, where: str, who: Who) -> Entry:
+        """Suppress a finding, with the reason. Raises `CoexistError` without one."""
+        if len(who.why.strip()) < 3:
+            raise CoexistError(f"say why {code} is accepted")
+        with self._locked():
+            said = {"code": code, **({"where": where} if where else {}), "reason": who.why}
+            lines = (f"  - {flow(said)}\n",)
+            self._write(ACCEPTED, _ACCEPTED_HEAD, lines)
+            return self._note("accept", who, [], file=ACCEPTED, lines=lines)
+
+    def undo(self, identity: str, who: Who) -> Entry:
+        """Take a change back. Raises `CoexistError` if its lines were changed since, or it is undone."""
+        with self._locked():
+            entry = next((e for e in self.entries() if e.id == identity), None)
+            if entry is None or entry.action == "undo":
+                raise CoexistError(f"there is no change {identity!r} to undo")
+            if entry.undone:
+                raise CoexistError(f"the change {identity} is undone already")
+            if entry.file:
+                self._remove(self.root / entry.file, entry.lines)
+            machines = [Machine(mac=parse_mac(mac)) for mac in entry.macs]
+            file = Path(entry.file) if entry.file else None
+            made = self._note("undo", who, machines, file=file, undoes=identity)
+        for machine in machines:
+            self._tell(machine.mac, "seen", None)
+        return made
+
+    def entries(self) -> list[Entry]:
+        """Every change, oldest first. A line that cannot be read is passed over."""
+        path = self.root / JOURNAL
+        if not path.is_file():
+            return []
+        found = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                said = json.loads(line)
+                found.append(Entry(**{**said, "macs": tuple(said["macs"]), "lines": tuple(said["lines"])}))
+            except (ValueError, TypeError, KeyError):
+                continue
+        gone = {entry.undoes for entry in found if entry.undoes}
+        return [replace(entry, undone=entry.id in gone) for entry in found]
+
+    # -- the files -------------------------------------------------------------------------------
+
+    def _refuse_known(self, machines: Sequence[Machine]) -> None:
+        inventory = load_inventory(self.path)
+        for machine in machines:
+            record = inventory.clients.find(machine.mac)
+            if record is not None:
+                name = f" as {record.name}" if record.name else ""
+                raise CoexistError(
+                    f"{format_mac(machine.mac)} is registered{name} at {record.position}; change that line"
+                )
+            if machine.vlan and machine.vlan not in inventory.site.vlans:
+                known = closest(machine.vlan, inventory.site.vlans)
+                raise CoexistError(f"there is no VLAN {machine.vlan!r}; {known}")
+
+    def _write(self, file: Path, head: str, lines: Sequence[str]) -> None:
+        """Append lines; the file is as it was if the inventory cannot be read with them."""
+        if not self.path.is_dir():
+            raise CoexistError(
+                f"{self.path} is one file; the console adds files beside it: name its directory"
+            )
+        path = self.root / file
+        before = path.read_bytes() if path.exists() else None
+        text = (before or head.encode()).decode("utf-8")
+        if not text.endswith("\n"):
+            text += "\n"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, (text + "".join(lines)).encode())
+        try:
+            load_inventory(self.path)
+        except InputError as error:
+            self._put_back(path, before)
+            raise CoexistError(f"nothing was changed: {error}") from None
+
+    def _remove(self, path: Path, lines: Sequence[str]) -> None:
+        before = path.read_bytes() if path.exists() else b""
+        left = before.decode("utf-8").splitlines(keepends=True)
+        for line in lines:
+            if line not in left:
+                raise CoexistError(f"{path}: the line {line.strip()} was changed since; undo it by hand")
+            left.remove(line)
+        if all(line.startswith(("#", "clients:", "suppress:")) or not line.strip() for line in left):
+            path.unlink()
+        else:
+            _replace(path, "".join(left).encode())
+        try:
+            load_inventory(self.path)
+        except InputError as error:
+            self._put_back(path, before)
+            raise CoexistError(f"nothing was changed: something needs this machine: {error}") from None
+
+    @staticmethod
+    def _put_back(path: Path, before: bytes | None) -> None:
+        if before is None:
+            path.unlink()
+        else:
+            _replace(path, before)
+
+    # -- the journal -----------------------------------------------------------------------------
+
+    def _note(
+        self,
+        action: Action,
+        who: Who,
+        machines: Sequence[Machine],
+        *,
+        file: Path | None = None,
+        lines: tuple[str, ...] = (),
+        undoes: str = "",
+    ) -> Entry:
+        entry = Entry(
+            id=secrets.token_hex(6),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            who=who.name,
+            via=who.via,
+            action=action,
+            why=who.why,
+            macs=tuple(format_mac(machine.mac) for machine in machines),
+            file=str(file) if file else "",
+            lines=lines,
+            undoes=undoes,
+        )
+        path = self.root / JOURNAL
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        said = {key: value for key, value in _fields(entry).items() if key != "undone"}
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as journal:
+            journal.write(json.dumps(said, ensure_ascii=False) + "\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+        if self.commit and file is not None:
+            self._commit(file, entry)
+        return entry
+
+    def _commit(self, file: Path, entry: Entry) -> None:
+        """Record the file in git, and that file alone. Raises `CoexistError` with git's words."""
+        more = f" and {len(entry.macs) - 3} more" if len(entry.macs) > 3 else ""
+        about = (", ".join(entry.macs[:3]) or entry.undoes) + more
+        message = f"{entry.action} {about}\n\n{entry.why or 'no reason given'}\nby {entry.who}"
+        for words in (["add", "--", str(file)], ["commit", "-q", "-m", message, "--", str(file)]):
+            done = subprocess.run(
+                ["git", "-C", str(self.root), *words],
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                timeout=_GIT_SECONDS,
+                check=False,
+            )
+            if done.returncode != 0:
+                said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+                raise CoexistError(
+                    f"{file} is changed, and git did not record it: {said[-1] if said else 'no reason given'}"
+                )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One change at a time, also of several processes."""
+        folder = (self.root / JOURNAL).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (folder / ".changes.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    # -- running servers -------------------------------------------------------------------------
+
+    def _tell(
+        self, mac: int, state: Literal["registered", "ignored", "seen"], machine: Machine | None
+    ) -> None:
+        """Let the running boot servers know; they look every second."""
+        for path in self.registries.values():
+            registry = open_registry(path)
+            try:
+                registry.decide(
+                    mac,
+                    state,
+                    name=machine.name if machine else None,
+                    location=machine.location if machine else None,
+                    hardware=machine.hardware if machine else None,
+                )
+            finally:
+                registry.close()
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; what others may do with it stays as it is."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.chmod(mode)
+    temporary.replace(path)
+
+
+def pasted_machines(text: str) -> list[Machine]:
+    """Machines from pasted lines or CSV: a MAC, then name, location and hardware type, if they are given.
+
+    Raises `CoexistError` with every line that holds no MAC.
+    """
+    machines, wrong = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        cells = [cell.strip().strip('"') for cell in line.replace("\t", ",").replace(";", ",").split(",")]
+        if not any(cells) or cells[0].lower() == "mac":
+            continue
+        try:
+            mac = parse_mac(cells[0])
+        except ValueError as error:
+            wrong.append(f"line {number}: {error}")
+            continue
+        name, location, hardware = [*cells[1:4], "", "", ""][:3]
+        machines.append(Machine(mac=mac, name=name, location=location, hardware=hardware))
+    if wrong:
+        raise CoexistError("\n".join(wrong))
+    return machines

@@ -1,0 +1,236 @@
+"""The interface for programs: the use cases of the pages as JSON, with a token; described by OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coexist import __version__
+from coexist.app.doctor import diagnose
+from coexist.app.live import Asking, chosen
+from coexist.app.registrations import Entry, Machine, Who
+from coexist.app.sights import sights_of_registries
+from coexist.console.users import Role
+from coexist.console.web import SITE, in_thread, must
+from coexist.errors import CoexistError
+from coexist.report.doctor import as_dict as diagnosis_as_dict
+from coexist.report.findings import as_dict as finding_as_dict
+from coexist.report.matrix import as_dict as row_as_dict
+from coexist.wire.mac import format_mac, parse_mac
+
+routes = web.RouteTableDef()
+VERSION = 1
+MOST_ROWS = 20_000
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewMachine(_Body):
+    """A machine to be registered."""
+
+    mac: str
+    name: str = ""
+    location: str = ""
+    hardware: str = ""
+    vlan: str = ""
+
+
+class NewRegistration(_Body):
+    """Machines to be registered together, and why."""
+
+    machines: Annotated[tuple[NewMachine, ...], Field(min_length=1, max_length=MOST_ROWS)]
+    why: str = ""
+
+
+class NewIgnore(_Body):
+    """Machines the boot servers shall answer no more, and why."""
+
+    macs: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_ROWS)]
+    why: Annotated[str, Field(min_length=1)]
+
+
+class NewUndo(_Body):
+    """The change to take back, and why."""
+
+    id: str
+    why: str = ""
+
+
+@routes.get("/api/v1/clients")
+async def clients(request: web.Request) -> web.Response:
+    """The machines that asked to boot, the last first."""
+    site, query = request.app[SITE], request.query
+    which = query.get("which", "all")
+    if which not in ("all", "unregistered", "registered", "ignored"):
+        raise CoexistError("which is all, unregistered, registered or ignored")
+    machines = await in_thread(site.machines)
+    found = chosen(machines, which=which, text=query.get("q", ""))  # type: ignore[arg-type]
+    return _answer({"clients": [_asking(machine) for machine in found[:MOST_ROWS]], "found": len(found)})
+
+
+@routes.post("/api/v1/registrations")
+async def register(request: web.Request) -> web.Response:
+    """Register machines, all or none."""
+    user = must(request, Role.REGISTER)
+    body = await _read(request, NewRegistration)
+    machines = [
+        Machine(mac=_mac(m.mac), name=m.name, location=m.location, hardware=m.hardware, vlan=m.vlan)
+        for m in body.machines
+    ]
+    who = Who(name=user.name, why=body.why, via="api")
+    entry = await in_thread(request.app[SITE].registrations.register, machines, who)
+    return _answer({"change": _entry(entry)}, status=201)
+
+
+@routes.post("/api/v1/ignored")
+async def ignore(request: web.Request) -> web.Response:
+    """Have the boot servers answer machines no more."""
+    user = must(request, Role.REGISTER)
+    body = await _read(request, NewIgnore)
+    who = Who(name=user.name, why=body.why, via="api")
+    entry = await in_thread(request.app[SITE].registrations.ignore, [_mac(mac) for mac in body.macs], who)
+    return _answer({"change": _entry(entry)}, status=201)
+
+
+@routes.post("/api/v1/undo")
+async def undo(request: web.Request) -> web.Response:
+    """Take a change back."""
+    user = must(request, Role.REGISTER)
+    body = await _read(request, NewUndo)
+    who = Who(name=user.name, why=body.why, via="api")
+    entry = await in_thread(request.app[SITE].registrations.undo, body.id, who)
+    return _answer({"change": _entry(entry)}, status=201)
+
+
+@routes.get("/api/v1/matrix")
+async def matrix(request: web.Request) -> web.Response:
+    """Who answers whom, class by class."""
+    report = await in_thread(request.app[SITE].report)
+    return _answer({"rows": [row_as_dict(row) for row in report.rows]})
+
+
+@routes.get("/api/v1/findings")
+async def findings(request: web.Request) -> web.Response:
+    """Every finding."""
+    report = await in_thread(request.app[SITE].report)
+    return _answer({"findings": [finding_as_dict(finding) for finding in report.findings]})
+
+
+@routes.get("/api/v1/doctor")
+async def doctor(request: web.Request) -> web.Response:
+    """Why a machine does not boot as it should: ``?of=MAC``, a name or a reserved address."""
+    site = request.app[SITE]
+
+    def examine() -> dict[str, Any]:
+        registries = [f"{server}={file}" for server, file in site.live.registries.items()]
+        sights = list(sights_of_registries(site.inventory, registries)) if registries else None
+        return diagnosis_as_dict(diagnose(site.path, request.query.get("of", ""), site.today, sights))
+
+    return _answer(await in_thread(examine))
+
+
+@routes.get("/api/v1/history")
+async def history(request: web.Request) -> web.Response:
+    """Every change that was made one by one, the last first."""
+    entries = await in_thread(request.app[SITE].registrations.entries)
+    return _answer({"changes": [_entry(entry) for entry in entries[::-1]]})
+
+
+@routes.get("/api/v1/openapi.json")
+async def openapi(_: web.Request) -> web.Response:
+    """This interface, described (OpenAPI 3.1)."""
+    return web.json_response(description())
+
+
+def description() -> dict[str, Any]:
+    """The OpenAPI document: made of the routes and the models above."""
+    paths: dict[str, Any] = {}
+    bodies: dict[str, type[_Body]] = {
+        "/api/v1/registrations": NewRegistration,
+        "/api/v1/ignored": NewIgnore,
+        "/api/v1/undo": NewUndo,
+    }
+    schemas: dict[str, Any] = {}
+    for route in routes:
+        if not isinstance(route, web.RouteDef):
+            continue
+        said: dict[str, Any] = {
+            "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
+            "operationId": route.handler.__name__,
+            "responses": {
+                "201" if route.method == "POST" else "200": {
+                    "description": "done",
+                    "content": {"application/json": {"schema": {"type": "object"}}},
+                },
+                "401": {"description": "no token, or an unknown one"},
+                "403": {"description": "the token's user has not the role"},
+                "422": {"description": "it could not be done; `error` says why"},
+            },
+        }
+        body = bodies.get(route.path)
+        if body is not None:
+            model = body.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(model.pop("$defs", {}))
+            schemas[body.__name__] = model
+            reference = {"$ref": f"#/components/schemas/{body.__name__}"}
+            said["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+        query = {"/api/v1/clients": ("which", "q"), "/api/v1/doctor": ("of",)}.get(route.path, ())
+        said["parameters"] = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in query]
+        paths.setdefault(route.path, {})[route.method.lower()] = said
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "coexist console", "version": __version__},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+async def _read(request: web.Request, model: type[Any]) -> Any:
+    """The body as a model. Raises `CoexistError` with every field that is wrong."""
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(map(str, each['loc'])) or 'the body'}: {each['msg']}"
+            for each in error.errors(include_url=False, include_input=False)[:20]
+        ]
+        raise CoexistError("\n".join(wrong)) from None
+
+
+def _mac(text: str) -> int:
+    try:
+        return parse_mac(text)
+    except ValueError as error:
+        raise CoexistError(str(error)) from None
+
+
+def _answer(document: dict[str, Any], status: int = 200) -> web.Response:
+    return web.json_response({"version": VERSION, **document}, status=status)
+
+
+def _asking(machine: Asking) -> dict[str, Any]:
+    fields: Sequence[str] = tuple(machine.__dataclass_fields__)
+    return {**{name: getattr(machine, name) for name in fields}, "mac": format_mac(machine.mac)}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "who": entry.who,
+        "via": entry.via,
+        "action": entry.action,
+        "why": entry.why,
+        "macs": list(entry.macs),
+        "undoes": entry.undoes or None,
+        "undone": entry.undone,
+    }

@@ -1,0 +1,98 @@
+"""The site a console shows: its inventory, analysed again when one of its files changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coexist.app.current import analyse_now, today
+from coexist.app.live import Asking, Live
+from coexist.app.registrations import Registrations
+from coexist.app.site_report import SiteReport, report_of_site
+
+if TYPE_CHECKING:
+    from coexist.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """What a console is told. ``registries``: by server, the file of its registry.
+
+    ``link``: the secret of a link that lets in whoever started the console, where it has no users;
+    ``behind_proxy``: whether a proxy in front says who asks and by which scheme; ``hosts``: the names the
+    console may be asked by, empty for any.
+    """
+
+    path: Path
+    registries: Mapping[str, Path]
+    users: Path
+    commit: bool = False
+    link: str = ""
+    behind_proxy: bool = False
+    tls: bool = False
+    hosts: frozenset[str] = frozenset()
+
+
+class ConsoleSite:
+    """One inventory with everything the pages show of it. Its methods run in worker threads."""
+
+    def __init__(self, settings: ConsoleSettings, today: date | None = None) -> None:
+        self.path = settings.path
+        self.live = Live(settings.registries)
+        self.registrations = Registrations(
+            settings.path, registries=settings.registries, commit=settings.commit
+        )
+        self._today = today
+        self._lock = threading.Lock()
+        self._report: tuple[object, SiteReport] | None = None
+        self._machines: tuple[object, list[Asking]] | None = None
+
+    @property
+    def today(self) -> date:
+        """The date dates of the inventory are held against."""
+        return self._today or today()
+
+    def report(self) -> SiteReport:
+        """The analysis of the inventory as it is now. Raises `InputError` if it cannot be read."""
+        with self._lock:
+            version = (self.today, _version(self.path))
+            if self._report is None or self._report[0] != version:
+                self._report = version, report_of_site(analyse_now(self.path, self.today))
+            return self._report[1]
+
+    @property
+    def inventory(self) -> Inventory:
+        """The inventory as it is now."""
+        return self.report().inventory
+
+    def machines(self) -> list[Asking]:
+        """The machines that asked to boot, the last first."""
+        inventory = self.inventory
+        with self._lock:
+            version = (self.live.version, id(inventory))
+            if self._machines is None or self._machines[0] != version:
+                self._machines = version, self.live.machines(inventory)
+            return self._machines[1]
+
+    def version(self) -> str:
+        """Equal as long as nothing changed that a page shows."""
+        return f"{hash((self.live.version, _version(self.path))) & 0xFFFFFFFF:08x}"
+
+
+def _version(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of an inventory's files."""
+    root = path if path.is_dir() else path.parent
+    files = [*root.glob("*"), *root.glob("inventory.d/*"), *root.glob("migrations/*")]
+    found = []
+    for file in sorted(files):
+        try:
+            stat = file.stat()
+        except OSError:
+            continue
+        if file.is_file():
+            found.append((str(file), stat.st_mtime_ns, stat.st_size))
+    return tuple(found)

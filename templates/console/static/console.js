@@ -1,0 +1,62 @@
+// What changes in the registries or the inventory is fetched and put in place; keys move through the list.
+"use strict";
+
+const list = document.querySelector("[data-live]");
+
+if (list) {
+  let known = null;
+  let busy = false;
+
+  const refresh = async () => {
+    if (busy || document.hidden) return;
+    busy = true;
+    try {
+      const answer = await fetch(list.dataset.live + location.search, { credentials: "same-origin" });
+      if (answer.redirected) location.reload();
+      if (!answer.ok) return;
+      const current = [...list.querySelectorAll("tbody tr")].findIndex((row) => row.classList.contains("current"));
+      list.innerHTML = await answer.text();
+      if (current >= 0) mark(current);
+    } finally {
+      busy = false;
+    }
+  };
+
+  const events = new EventSource("/events");
+  events.onmessage = (event) => {
+    if (known !== null && known !== event.data) refresh();
+    known = event.data;
+  };
+  document.addEventListener("visibilitychange", refresh);
+  document.querySelectorAll("#filter select").forEach((select) => {
+    select.addEventListener("change", () => select.form.requestSubmit());
+  });
+}
+
+function mark(number) {
+  const rows = [...list.querySelectorAll("tbody tr")];
+  rows.forEach((row, place) => row.classList.toggle("current", place === number));
+  rows[number]?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!list || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.closest("input, select, textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const rows = [...list.querySelectorAll("tbody tr")];
+  const current = rows.findIndex((row) => row.classList.contains("current"));
+  if (event.key === "/") {
+    event.preventDefault();
+    document.querySelector("#filter input")?.focus();
+  } else if (event.key === "j") {
+    mark(Math.min(current + 1, rows.length - 1));
+  } else if (event.key === "k") {
+    mark(Math.max(current - 1, 0));
+  } else if (event.key === "Enter" && current >= 0 && event.target === document.body) {
+    rows[current].querySelector("a")?.click();
+  } else if (event.key === "r" && current >= 0) {
+    rows[current].querySelector(".button")?.click();
+  }
+});

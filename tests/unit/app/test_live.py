@@ -1,0 +1,82 @@
+"""The machines that ask, as registries have them, beside the inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coexist.app.live import Live, chosen, mistyped, vendor_of
+from coexist.inventory import Inventory, inventory_from_tree
+from coexist.server.registry import Registry
+from coexist.wire.mac import parse_mac
+
+KNOWN, TYPO, STRANGER = map(parse_mac, ("00:80:64:10:00:01", "00:80:64:10:00:02", "52:54:00:12:34:56"))
+
+
+@pytest.fixture
+def inventory() -> Inventory:
+    tree: dict[str, Any] = {
+        "site": "ward",
+        "vlans": {"lan": {"id": 1, "subnet": "10.9.0.0/24", "gateway": "10.9.0.1"}},
+        "clients": [{"mac": "00:80:64:10:00:01", "name": "desk-1"}],
+    }
+    return inventory_from_tree(tree)
+
+
+def note(registry: Registry, mac: int, at: float, decision: str = "answered", asks: bool = False) -> None:
+    vendor = "PXEClient:Arch:00007:UNDI:003000"
+    registry.note([(mac, "10.9.0.9", "lan", 7, vendor, decision, "thin", "", at - 5, at, 2, asks)])
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Live:
+    paths = {name: tmp_path / f"{name}.sqlite" for name in ("otc", "sccm")}
+    for name, path in paths.items():
+        registry = Registry(path)
+        note(registry, KNOWN, 1000.0 if name == "otc" else 2000.0, "answered" if name == "otc" else "no rule")
+        if name == "otc":
+            note(registry, TYPO, 3000.0, asks=True)
+        registry.close()
+    return Live(paths)
+
+
+def test_machines_of_several_servers_are_one_row_each(live: Live, inventory: Inventory) -> None:
+    typo, known = live.machines(inventory)
+    assert (typo.mac, known.mac) == (TYPO, KNOWN)
+    assert known.servers == ("sccm", "otc")
+    assert (known.decision, known.requests, known.registered, known.name) == ("no rule", 4, True, "desk-1")
+    assert (known.first_seen, known.last_seen) == (995.0, 2000.0)
+    assert (typo.registered, typo.wants_registration, typo.architecture) == (False, True, "uefi-x64")
+    assert "Wyse" in typo.vendor or "WYSE" in typo.vendor
+
+
+def test_what_is_written_meanwhile_is_seen(live: Live, inventory: Inventory) -> None:
+    before = live.version
+    assert len(live.machines(inventory)) == 2
+    registry = Registry(live.registries["otc"])
+    note(registry, STRANGER, 4000.0)
+    assert live.version != before
+    assert live.machines(inventory)[0].mac == STRANGER
+    registry.close()
+
+
+def test_choosing_and_sorting(live: Live, inventory: Inventory) -> None:
+    machines = live.machines(inventory)
+    assert [m.mac for m in chosen(machines, which="unregistered")] == [TYPO]
+    assert [m.mac for m in chosen(machines, which="registered")] == [KNOWN]
+    assert chosen(machines, which="ignored") == []
+    assert [m.mac for m in chosen(machines, text="DESK no rule")] == [KNOWN]
+    assert [m.mac for m in chosen(machines, sort="mac")] == [KNOWN, TYPO]
+
+
+def test_a_single_mistyped_digit_is_found(inventory: Inventory) -> None:
+    assert mistyped(inventory, TYPO) == KNOWN
+    assert mistyped(inventory, parse_mac("00:80:64:10:10:02")) is None
+    assert mistyped(inventory, KNOWN) is None
+
+
+def test_vendors() -> None:
+    assert vendor_of(STRANGER) == "locally administered"
+    assert vendor_of(parse_mac("00:00:0c:00:00:01")).startswith("C")

@@ -1,0 +1,175 @@
+"""Changes one by one: a line each, with who and why, undone by its own line, and told to running servers."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from coexist.app.registrations import ACCEPTED, FILE, Machine, Registrations, Who, pasted_machines
+from coexist.errors import CoexistError
+from coexist.inventory import load_inventory
+from coexist.server.registry import Registry
+from coexist.wire.mac import parse_mac
+
+NEW, OTHER, KNOWN = (parse_mac(f"52:54:00:00:00:0{n}") for n in (1, 2, 9))
+WHO = Who(name="ada", why="new desk")
+SITE = """
+site: ward
+vlans:
+  lan: {id: 1, subnet: 10.9.0.0/24, gateway: 10.9.0.1}
+servers:
+  otc: {software: coexist, address: 10.9.0.3, vlan: lan, answers: {only: thin}, programs: {bios: thin.0}}
+clients: clients.csv
+groups:
+  thin: {where: {hardware: igel}}
+intent:
+  - {clients: thin, boot_from: otc}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "site.yaml").write_text(SITE, encoding="utf-8")
+    (tmp_path / "clients.csv").write_text(
+        "mac,name,hardware\n52:54:00:00:00:09,old-1,igel\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def test_a_machine_is_a_line_of_its_own_and_counts_at_once(site: Path) -> None:
+    before = (site / "clients.csv").read_bytes(), (site / "site.yaml").read_bytes()
+    changes = Registrations(site)
+    entry = changes.register([Machine(mac=NEW, name='a "b": #c', hardware="igel", vlan="lan")], WHO)
+    inventory = load_inventory(site)
+    record = inventory.clients.find(NEW)
+    assert record is not None
+    assert (record.name, record.hardware, record.vlan) == ('a "b": #c', "igel", "lan")
+    assert NEW in inventory.group("thin")
+    assert ((site / "clients.csv").read_bytes(), (site / "site.yaml").read_bytes()) == before
+    assert (site / FILE).read_text(encoding="utf-8").count("\n  - ") == 1
+    (noted,) = changes.entries()
+    assert (noted.id, noted.who, noted.why, noted.macs) == (
+        entry.id,
+        "ada",
+        "new desk",
+        ("52:54:00:00:00:01",),
+    )
+
+
+def test_undoing_takes_its_line_and_no_other(site: Path) -> None:
+    changes = Registrations(site)
+    first = changes.register([Machine(mac=NEW)], WHO)
+    second = changes.register([Machine(mac=OTHER)], WHO)
+    changes.undo(first.id, WHO)
+    clients = load_inventory(site).clients
+    assert clients.find(NEW) is None
+    assert clients.find(OTHER) is not None
+    assert [entry.undone for entry in changes.entries()] == [True, False, False]
+    with pytest.raises(CoexistError, match="undone already"):
+        changes.undo(first.id, WHO)
+    changes.undo(second.id, WHO)
+    assert not (site / FILE).exists()
+    with pytest.raises(CoexistError, match="no change"):
+        changes.undo("not-one", WHO)
+
+
+def test_a_line_that_somebody_changed_is_not_undone(site: Path) -> None:
+    changes = Registrations(site)
+    entry = changes.register([Machine(mac=NEW, name="desk")], WHO)
+    text = (site / FILE).read_text(encoding="utf-8")
+    (site / FILE).write_text(text.replace("desk", "bench"), encoding="utf-8")
+    with pytest.raises(CoexistError, match="changed since"):
+        changes.undo(entry.id, WHO)
+    assert load_inventory(site).clients.find(NEW) is not None
+
+
+@pytest.mark.parametrize(
+    ("machines", "words"),
+    [
+        ([Machine(mac=KNOWN)], "clients.csv:2"),
+        ([Machine(mac=NEW, vlan="lann")], "lan"),
+        ([Machine(mac=NEW), Machine(mac=KNOWN)], "old-1"),
+        ([], "no machine"),
+    ],
+)
+def test_what_cannot_be_registered_changes_nothing(site: Path, machines: list[Machine], words: str) -> None:
+    with pytest.raises(CoexistError, match=words):
+        Registrations(site).register(machines, WHO)
+    assert not (site / FILE).exists()
+    assert Registrations(site).entries() == []
+
+
+def test_a_running_server_is_told(site: Path) -> None:
+    path = site / "otc.sqlite"
+    Registry(path).close()
+    changes = Registrations(site, registries={"otc": path})
+    entry = changes.register([Machine(mac=NEW, name="desk-1")], WHO)
+    registry = Registry(path)
+    row = registry.find(NEW)
+    assert row is not None
+    assert (row.state, row.name) == ("registered", "desk-1")
+    changes.undo(entry.id, WHO)
+    assert [r.state for r in registry.rows()] == ["seen"]
+    changes.ignore([NEW], Who(name="ada", why="a printer"))
+    assert [r.state for r in registry.rows()] == ["ignored"]
+    registry.close()
+
+
+def test_a_reason_is_owed_for_what_takes_something_away(site: Path) -> None:
+    with pytest.raises(CoexistError, match="why"):
+        Registrations(site).ignore([NEW], Who(name="ada", why=" "))
+    with pytest.raises(CoexistError, match="why"):
+        Registrations(site).accept("CX301", "", Who(name="ada", why=""))
+
+
+def test_a_finding_is_accepted_in_the_inventory(site: Path) -> None:
+    changes = Registrations(site)
+    entry = changes.accept("CX201", "vlans.lan", Who(name="ada", why="the router leases"))
+    (suppression,) = load_inventory(site).site.suppress
+    assert (suppression.code, suppression.where, suppression.reason) == (
+        "CX201",
+        "vlans.lan",
+        "the router leases",
+    )
+    with pytest.raises(CoexistError, match="nothing was changed"):
+        changes.accept("CX9", "", Who(name="ada", why="not a code"))
+    assert len(load_inventory(site).site.suppress) == 1
+    changes.undo(entry.id, WHO)
+    assert not (site / ACCEPTED).exists()
+
+
+def test_git_records_the_one_file(site: Path) -> None:
+    def git(*words: str) -> str:
+        known = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        return subprocess.run(
+            ["git", "-C", site, *known, *words], capture_output=True, text=True, check=True
+        ).stdout
+
+    git("init", "-q")
+    git("config", "user.name", "t")
+    git("config", "user.email", "t@example.org")
+    (site / "elsewhere.txt").write_text("not ours", encoding="utf-8")
+    Registrations(site, commit=True).register([Machine(mac=NEW)], WHO)
+    assert git("show", "--name-only", "--format=%s %b").split("\n\n")[-1].strip() == str(FILE)
+    assert "new desk" in git("log", "-1", "--format=%B")
+    assert "elsewhere.txt" in git("status", "--short")
+
+
+def test_pasted_lines() -> None:
+    text = "mac;name\n52:54:00:00:00:01;desk-1;ward 3;igel\n\n5254.0000.0002\tdesk-2\n"
+    first, second = pasted_machines(text)
+    assert (first.mac, first.name, first.location, first.hardware) == (NEW, "desk-1", "ward 3", "igel")
+    assert (second.mac, second.name) == (OTHER, "desk-2")
+    with pytest.raises(CoexistError, match="line 2"):
+        pasted_machines("52:54:00:00:00:01\nnonsense")
+
+
+def test_a_damaged_line_of_the_journal_hides_no_other(site: Path) -> None:
+    changes = Registrations(site)
+    changes.register([Machine(mac=NEW)], WHO)
+    with (site / "history" / "changes.jsonl").open("a", encoding="utf-8") as journal:
+        journal.write("{\n")
+    changes.register([Machine(mac=OTHER)], WHO)
+    assert len(changes.entries()) == 2

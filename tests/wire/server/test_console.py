@@ -1,0 +1,233 @@
+"""The console in a real browser, beside a running boot server and machines that ask it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from coexist.inventory import load_inventory
+from coexist.server.registry import Registry
+from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.options import Option
+from tests.harness.processes import PATIENCE, wait_until
+
+pytestmark = pytest.mark.needs("chromium", "chromedriver")
+
+NEW = "00:80:64:10:00:02"
+KNOWN = "00:80:64:10:00:01"
+HOSTILE = "<img src=x onerror=document.title='owned'>"
+INVENTORY = f"""
+site: ward
+vlans:
+  office: {{id: 10, subnet: 10.10.0.0/16, gateway: 10.10.0.1}}
+servers:
+  dhcp: {{software: isc-dhcpd 4.4, address: 10.10.0.5, vlan: office}}
+  otc:
+    software: coexist
+    address: 10.10.0.6
+    vlan: office
+    answers: {{only: thin}}
+    programs: {{bios: lpxelinux.0}}
+scopes:
+  office: {{server: dhcp, vlan: office, pools: [10.10.1.1-10.10.1.99], options: {{3: 10.10.0.1}}}}
+architectures: {{bios: ipxe}}
+clients:
+  - {{mac: "{KNOWN}", name: "{HOSTILE}", hardware: igel}}
+groups:
+  thin: {{where: {{hardware: igel}}}}
+intent:
+  - {{clients: thin, boot_from: otc}}
+  - {{clients: everyone, boot_from: nobody}}
+"""
+BOOTS = {"clients": {"registered": True}, "programs": {"bios": "lpxelinux.0"}, "name": "registered"}
+
+
+class Console:
+    """A running console, and browsers that are let in."""
+
+    def __init__(self, root: Path, *arguments: str) -> None:
+        self.root = root
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "coexist", "console", str(root), "--listen", "127.0.0.1:0", *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+        assert found is not None, line
+        self.base, self.link = found[0].rstrip("/"), line.partition("console: ")[2].strip()
+        self.browsers: list[webdriver.Chrome] = []
+
+    def browser(self, width: int = 1200) -> webdriver.Chrome:
+        options = webdriver.ChromeOptions()
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"):
+            options.add_argument(argument)
+        options.binary_location = "/usr/bin/chromium"
+        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+        self.browsers.append(browser)
+        browser.get(self.link)
+        return browser
+
+    def close(self) -> None:
+        for browser in self.browsers:
+            browser.quit()
+        self.process.send_signal(signal.SIGTERM)
+        _, told = self.process.communicate(timeout=PATIENCE)
+        assert self.process.returncode == 0, told
+
+
+@pytest.fixture
+def console(site: Any, tmp_path: Path) -> Iterator[Console]:
+    (tmp_path / "site.yaml").write_text(INVENTORY, encoding="utf-8")
+    site.serve(rules=[BOOTS])
+    registry = site.otc.directory / "registry.sqlite"
+    wait_until(registry.exists, "the boot server makes its registry")
+    running = Console(tmp_path, "--registry", f"otc={registry}")
+    yield running
+    running.close()
+
+
+def until(browser: webdriver.Chrome, condition: Any) -> Any:
+    return WebDriverWait(browser, PATIENCE).until(lambda _: condition())
+
+
+def rows(browser: webdriver.Chrome) -> list[str]:
+    return [row.text for row in browser.find_elements(By.CSS_SELECTOR, ".machines tbody tr")]
+
+
+def violations(browser: webdriver.Chrome) -> list[str]:
+    """What axe-core finds wrong with the page (https://github.com/dequelabs/axe-core)."""
+    browser.execute_cdp_cmd(
+        "Runtime.evaluate", {"expression": files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")}
+    )
+    found = browser.execute_cdp_cmd(
+        "Runtime.evaluate",
+        {"expression": "axe.run().then(r => r.violations)", "awaitPromise": True, "returnByValue": True},
+    )
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["result"]["value"]]
+
+
+def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: Console) -> None:
+    browser = console.browser()
+    with site.client(site.desk, mac=NEW, architecture=0) as client:
+        client.discover()
+        until(browser, lambda: any(NEW in row for row in rows(browser)))
+        (row,) = [row for row in rows(browser) if NEW in row]
+        assert "unregistered" in row
+        assert "one digit" in row
+        assert KNOWN in row
+        browser.find_element(By.LINK_TEXT, "Register").click()
+        browser.find_element(By.NAME, "name").send_keys("desk-2")
+        browser.find_element(By.NAME, "hardware").send_keys("igel" + Keys.ENTER)
+        until(browser, lambda: load_inventory(console.root).clients.find(parse_mac(NEW)) is not None)
+        registry = Registry(site.otc.directory / "registry.sqlite")
+        assert [format_mac(each.mac) for each in registry.decided()] == [NEW]
+        registry.close()
+
+        def boots() -> bool:
+            client.discover()
+            heard = next(client.replies(timeout=0.5), None)
+            return heard is not None and heard.packet.options.get(Option.BOOTFILE_NAME) == b"lpxelinux.0\0"
+
+        wait_until(boots, "the machine is served")
+    browser.get(console.base + "/history")
+    browser.find_element(By.CSS_SELECTOR, "form[action='/undo'] button").click()
+    until(browser, lambda: load_inventory(console.root).clients.find(parse_mac(NEW)) is None)
+
+
+def test_two_browsers_see_the_same_change(site: Any, console: Console) -> None:
+    one, other = console.browser(), console.browser()
+    with site.client(site.desk, mac=NEW, architecture=0) as client:
+        client.discover()
+        for browser in (one, other):
+            until(browser, lambda browser=browser: any(NEW in row for row in rows(browser)))
+    one.get(f"{console.base}/machine?of={NEW}")
+    one.find_element(By.CSS_SELECTOR, "form[action='/register'] button").click()
+    until(other, lambda: any(NEW in row and "unregistered" not in row for row in rows(other)))
+    other.get(f"{console.base}/paste")
+    other.find_element(By.NAME, "list").send_keys(NEW)
+    other.find_element(By.CSS_SELECTOR, "form[action='/register'] button").click()
+    alert = until(other, lambda: other.find_element(By.CSS_SELECTOR, "[role=alert]"))
+    assert NEW in alert.text
+
+
+def test_hostile_words_are_words(site: Any, console: Console) -> None:
+    browser = console.browser()
+    options = {Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00000:" + HOSTILE.encode()}
+    with site.client(site.desk, mac=KNOWN, architecture=0) as client:
+        client.discover(options=options)
+        until(browser, lambda: any(KNOWN in row for row in rows(browser)))
+    assert any(HOSTILE in row for row in rows(browser))
+    for path in ("/", f"/machine?of={KNOWN}", "/matrix", "/findings"):
+        browser.get(console.base + path)
+        assert browser.title != "owned"
+        assert browser.find_elements(By.CSS_SELECTOR, "img") == []
+
+
+def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: Console) -> None:
+    browser = console.browser()
+    with site.client(site.desk, mac=NEW, architecture=0) as client:
+        client.discover()
+        until(browser, lambda: any(NEW in row for row in rows(browser)))
+    for path in (
+        "/",
+        f"/machine?of={NEW}",
+        "/matrix",
+        "/findings",
+        "/servers",
+        "/history",
+        "/paste",
+        "/machine",
+    ):
+        browser.set_window_size(1200, 900)
+        browser.get(console.base + path)
+        assert violations(browser) == [], path
+        browser.set_window_size(360, 800)
+        wide = browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, path
+        assert browser.get_log("browser") == [], path
+
+
+def test_the_keyboard_alone_will_do(site: Any, console: Console) -> None:
+    browser = console.browser()
+    with site.client(site.desk, mac=NEW, architecture=0) as client:
+        client.discover()
+        until(browser, lambda: any(NEW in row for row in rows(browser)))
+    keys = webdriver.ActionChains(browser)
+    keys.send_keys("j", "r").perform()
+    until(browser, lambda: f"of={NEW}" in browser.current_url)
+    browser.get(console.base + "/")
+    webdriver.ActionChains(browser).send_keys("/").perform()
+    assert browser.switch_to.active_element.get_attribute("name") == "q"
+    browser.switch_to.active_element.send_keys("nothing-like-it" + Keys.ENTER)
+    until(browser, lambda: "No machine" in rows(browser)[0])
+
+
+def test_twenty_thousand_machines_are_a_page(console: Console, site: Any) -> None:
+    registry = Registry(site.otc.directory / "registry.sqlite")
+    first = parse_mac("02:00:00:00:00:01")
+    vendor = "PXEClient:Arch:00007:UNDI:003000"
+    registry.note(
+        (first + n, "10.10.3.7", "office", 7, vendor, "no rule", "", "", 1.7e9, 1.7e9 + n, 1, False)
+        for n in range(20_000)
+    )
+    registry.close()
+    browser = console.browser()
+    assert len(rows(browser)) == 200
+    assert "20000 of 20000" in browser.find_element(By.CSS_SELECTOR, "[role=status]").text
+    assert len(browser.page_source.encode()) < 300_000
+    browser.find_element(By.LINK_TEXT, "Next page").click()
+    assert format_mac(first + 19_799) in rows(browser)[0]
