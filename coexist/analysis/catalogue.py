@@ -71,6 +71,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX319", "delay-skips-known-clients", WARNING, "The product does not delay clients it knows"),
     ("CX320", "intended-server-refuses", ERROR, "The intended server does not answer the client"),
     ("CX321", "boots-against-intent", ERROR, "A client boots that shall boot from nobody"),
+    ("CX322", "winner-by-firmware", ERROR, "Which server a client boots from depends on its make of firmware"),
     # -- CX4xx boot path -------------------------------------------------------------------------
     ("CX401", "scope-file-beside-proxy", ERROR, "A scope names a boot file for clients that also have a ProxyDHCP"),
     ("CX402", "option-60-without-service", ERROR, "A DHCP server says PXEClient and no boot service is there"),

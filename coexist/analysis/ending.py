@@ -16,7 +16,8 @@ class Outcome:
     ``winner``: the server that is asked for the file, None for nobody. ``boot_server``: that server, or its
     address if the inventory knows none there. ``decided_by``: the server whose packet decided. ``seconds``
     and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of
-    giving up (``error``). ``discovers``: how many DISCOVERs it sent.
+    giving up (``error``). ``discovers``: how many DISCOVERs it sent. ``by_firmware``: it can end otherwise
+    only because firmware of this kind reads the specification in more than one way.
     """
 
     winner: str | None
@@ -29,6 +30,7 @@ class Outcome:
     error: str | None = None
     ended: float | None = None
     discovers: int = 0
+    by_firmware: bool = False
 
 
 @dataclass(frozen=True, slots=True)

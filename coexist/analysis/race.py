@@ -97,8 +97,12 @@ def leaves_of(course: Course) -> list[Leaf]:
 
 def result_of(world: World, case: ClientCase, courses: list[Course], leaves: list[Leaf]) -> RaceResult:
     """What the leaves of a client's courses come to."""
-    outcomes = tuple(replace(found, why=with_names(found.why, world.owners)) for found in _merge(leaves))
-    keys = {(o.winner, o.boot_server, o.file) for o in outcomes}
+    merged = _merge(leaves)
+    keys = {(o.winner, o.boot_server, o.file) for o in merged}
+    by_firmware = len(keys) > 1 and all(map(_differs_by_reading, courses))
+    outcomes = tuple(
+        replace(found, why=with_names(found.why, world.owners), by_firmware=by_firmware) for found in merged
+    )
     notes: dict[str, None] = {}
     for course in courses:
         notes.update(dict.fromkeys((*course.firmware.assumptions, *course.segment.assumptions)))
@@ -112,6 +116,17 @@ def result_of(world: World, case: ClientCase, courses: list[Course], leaves: lis
         deterministic=len(keys) == 1,
         events=read_trace(leaves[0].trace, world.owners),
         assumptions=tuple(notes),
+    )
+
+
+def _differs_by_reading(course: Course) -> bool:
+    """Whether each reading of the specification that firmware of this kind may have ends in one way."""
+    firmware = course.firmware
+    if firmware.continuous or len(firmware.phases) < 2:
+        return False
+    clock = course.before.get("", 0.0)
+    return all(
+        len({leaf.signature[0] for leaf in course.follow(phase, clock)}) == 1 for phase in firmware.phases
     )
 
 
@@ -197,6 +212,7 @@ def _joined(one: Outcome, other: Outcome) -> Outcome:
         error=one.error,
         ended=one.ended,
         discovers=one.discovers,
+        by_firmware=one.by_firmware,
     )
 
 

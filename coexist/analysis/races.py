@@ -34,13 +34,14 @@ class Finish:
     """One possible end of a race. ``seconds``: when the client asks for its file, at the latest.
 
     ``winner`` is the server that is asked for the file, ``decided_by`` the one whose packet decided: names
-    of servers, an address where it is nobody's, None for nobody.
+    of servers, an address where it is nobody's, None for nobody. ``by_firmware``: as an `Outcome` has it.
     """
 
     winner: str | None
     decided_by: str | None
     file: str | None
     seconds: float | None
+    by_firmware: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,14 @@ class Races:
         found = known.get(key)
         if found is None:
             finishes = tuple(
-                Finish(winner=o.winner, decided_by=o.decided_by, file=o.file, seconds=o.latest) for o in run()
+                Finish(
+                    winner=o.winner,
+                    decided_by=o.decided_by,
+                    file=o.file,
+                    seconds=o.latest,
+                    by_firmware=o.by_firmware,
+                )
+                for o in run()
             )
             known[key] = (finishes, names)
             return finishes
@@ -217,4 +225,5 @@ def _renamed(finish: Finish, names: dict[str, str]) -> Finish:
         decided_by=names.get(finish.decided_by, finish.decided_by) if finish.decided_by else None,
         file=finish.file,
         seconds=finish.seconds,
+        by_firmware=finish.by_firmware,
     )

@@ -197,7 +197,9 @@ def _told(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     case = result.case
     if not result.deterministic:
         winners = " or ".join(winner or "nobody" for winner in result.winners)
-        yield from folded(f"NOT DETERMINISTIC: {winners}, whichever packet is first", "  ")
+        by_firmware = all(outcome.by_firmware for outcome in result.outcomes)
+        why = "by how its firmware reads the specification" if by_firmware else "whichever packet is first"
+        yield from folded(f"NOT DETERMINISTIC: {winners}, {why}", "  ")
     for outcome in result.outcomes:
         yield from folded(_sentence(outcome), "  ")
         yield from folded(f"because {outcome.why}", "    ")

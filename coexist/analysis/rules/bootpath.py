@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 
 from coexist.analysis.findings import Finding, Severity
 from coexist.analysis.leases import Handed
@@ -13,7 +14,9 @@ from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.loader import is_url
 from coexist.inventory.documents import Path
 from coexist.inventory.references import server_address
+from coexist.wire.malformed import Malformed
 from coexist.wire.options import Option, decode_option_value
+from coexist.wire.pxe import decode_vendor_options
 
 FILE_ROLES = frozenset({"tftp", "http"})
 """Roles of a server that has files to load."""
@@ -54,10 +57,26 @@ def option_60_without_service(site: AnalysedSite) -> Iterable[Finding]:
 
 
 def _asked_on_4011(site: AnalysedSite, handed: Handed) -> str | None:
-    """The server a client asks after option 60: the next server, else the DHCP server itself."""
+    """The server a client asks after option 60: the boot server of its menu's first item, the next server,
+    else the DHCP server itself."""
+    listed = _listed_boot_server(handed)
+    if listed is not None:
+        return site.topology.owner(str(listed))
     if handed.next_server:
         return site.topology.owner(handed.next_server[0])
     return site.site.scopes[handed.scope].servers[0]
+
+
+def _listed_boot_server(handed: Handed) -> IPv4Address | None:
+    """The first server that 43.8 lists for the first item of the menu (43.9)."""
+    said = handed.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
+    if said is None:
+        return None
+    vendor = decode_vendor_options(said[0])
+    if isinstance(vendor, Malformed) or not vendor.menu:
+        return None
+    entries = (entry for entry in vendor.boot_servers if entry.type == vendor.menu[0].type)
+    return next((address for entry in entries for address in entry.addresses), None)
 
 
 def _one_host(site: AnalysedSite, name: str, other: str) -> bool:

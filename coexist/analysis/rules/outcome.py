@@ -241,6 +241,11 @@ def _why_chance(site: AnalysedSite, case: Case, winners: frozenset[str | None]) 
     client = case.client
     names = [name for name in case.responders if name in winners]
     shown = " or ".join(sorted(str(w) if w else "nobody" for w in winners))
+    if all(finish.by_firmware for finish in site.races.of(client)):
+        name = str(case.intended.server)
+        return Verdict(code="CX322", path=("servers", name), client=client,
+                       message=f"{client.firmware} machines boot from {shown}: it depends on how their firmware reads the PXE specification",
+                       repair=f"let {name} alone name a boot file to them; or declare how your machines behave (`firmwares:`, parameter `reading`)")  # fmt: skip
     if len(names) > 1:
         first, second = names[0], names[1]
         (one, _), (other, path) = delay_of(site, first, client), delay_of(site, second, client)
@@ -314,6 +319,6 @@ def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
 
 
 OUTCOME_CODES = ("CX301", "CX302", "CX303", "CX304", "CX305", "CX306", "CX308", "CX312", "CX313", "CX316",
-                 "CX320", "CX321", "CX425")  # fmt: skip
+                 "CX320", "CX321", "CX322", "CX425")  # fmt: skip
 for _code in OUTCOME_CODES:
     rule(_code)(_rule_of(_code))

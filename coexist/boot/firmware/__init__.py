@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import Field, fields, replace
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.edk2_http import Edk2Http
@@ -139,6 +139,10 @@ def _shaped(value: Any, hint: Any) -> Any:
         return (
             None if value is None else _shaped(value, next(a for a in get_args(hint) if a is not type(None)))
         )
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise ValueError("not one of its words")
+        return value
     if origin is tuple:
         items = value if isinstance(value, (list, tuple)) else [value]
         kinds = get_args(hint)

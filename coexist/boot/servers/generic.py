@@ -17,7 +17,8 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
-from coexist.wire.options import MessageType, Option
+from coexist.wire.options import MessageType, Option, encode_options
+from coexist.wire.pxe import SubOption, decode_suboptions
 
 Where = Literal["header", "option", "both"]
 
@@ -39,7 +40,9 @@ class GenericModel(Stateless):
     unset. ``min_secs``: a threshold on ``secs`` beside its delay. ``delay_4011``: its delay on port
     4011. ``answers_request``: it also acknowledges broadcast REQUESTs on port 67. ``heeds_giaddr``: it
     answers a relay agent's packet to that agent; else it broadcasts on its own network, where the client
-    does not hear it. ``options``: further options. ``latency``: what it needs at most to answer.
+    does not hear it. ``acknowledges_items``: it is the boot server of any item a client chose (43.71), also
+    where it is looked for by broadcast. ``options``: further options. ``latency``: what it needs at most to
+    answer.
     """
 
     name: str
@@ -61,6 +64,7 @@ class GenericModel(Stateless):
     answers_4011: bool = True
     answers_request: bool = False
     heeds_giaddr: bool = True
+    acknowledges_items: bool = False
     broadcasts: bool = False
     options: Mapping[int, bytes] = field(default_factory=dict)
     latency: float = 0.0
@@ -77,7 +81,7 @@ class GenericModel(Stateless):
         if silence is not None:
             return Reaction(state=state, unanswered=Unanswered(why=silence))
         kind = packet.message_type
-        if arrival.port == BOOT_SERVER_PORT:
+        if arrival.port == BOOT_SERVER_PORT or self._is_discovery(arrival):
             if kind not in (MessageType.REQUEST, MessageType.INFORM, MessageType.DISCOVER):
                 return Reaction(state=state, unanswered=Unanswered(why="not for a boot server"))
             return self._answer(state, arrival, MessageType.ACK, self.delay_4011)
@@ -96,6 +100,13 @@ class GenericModel(Stateless):
             return Reaction(state=state, unanswered=Unanswered(why=why))
         return self._answer(state, arrival, MessageType.OFFER, self.delay.after)
 
+    def _is_discovery(self, arrival: Arrival) -> bool:
+        """Whether a client looks for its boot server (PXE 2.1 section 2.2.1)."""
+        packet = arrival.packet
+        if not self.acknowledges_items or packet.message_type is not MessageType.REQUEST:
+            return False
+        return _boot_item(packet) is not None
+
     def _silence(self, arrival: Arrival) -> str | None:
         packet = arrival.packet
         if not packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(self.vendor_prefix):
@@ -107,7 +118,7 @@ class GenericModel(Stateless):
             return "not one of its architectures"
         if self._file(architecture) is None:
             return "it has no boot program for this architecture"
-        if arrival.port == BOOT_SERVER_PORT:
+        if arrival.port == BOOT_SERVER_PORT or self._is_discovery(arrival):
             return None if self.answers_4011 else "it does not answer on port 4011"
         return None if self.answers_67 else "it does not answer on port 67"
 
@@ -117,7 +128,9 @@ class GenericModel(Stateless):
     def _answer(self, state: GenericState, arrival: Arrival, kind: MessageType, delay: float) -> Reaction:
         reply = self._reply(arrival, kind)
         on_4011 = arrival.port == BOOT_SERVER_PORT
-        address, port = arrival.source if on_4011 else (LIMITED_BROADCAST, CLIENT_PORT)
+        # PXE 2.1 section 2.2.1: a boot server answers to the port it was asked from.
+        to_sender = on_4011 or self._is_discovery(arrival)
+        address, port = arrival.source if to_sender else (LIMITED_BROADCAST, CLIENT_PORT)
         if self.heeds_giaddr and not on_4011:
             address, port = relay_or(arrival.packet, (address, port))
         sent = arrival.at + delay
@@ -154,6 +167,12 @@ class GenericModel(Stateless):
             options[Option.BOOTFILE_NAME] = file + (b"\0" if self.terminated else b"")
         if self.vendor_options is not None:
             options[Option.VENDOR_SPECIFIC_INFORMATION] = self.vendor_options
+        item = _boot_item(asked)
+        if self.acknowledges_items and item is not None:
+            own = decode_suboptions(self.vendor_options or b"")
+            options[Option.VENDOR_SPECIFIC_INFORMATION] = (
+                encode_options({**own, SubOption.BOOT_ITEM: item}) + b"\xff"
+            )
         options.update(self.options)
         return Packet(
             op=BOOTREPLY,
@@ -166,6 +185,12 @@ class GenericModel(Stateless):
             file=file if self.file_in in ("header", "both") else b"",
             options=options,
         )
+
+
+def _boot_item(packet: Packet) -> bytes | None:
+    """The boot server type and layer a client asks for (43.71)."""
+    found = decode_suboptions(packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b""))
+    return found.get(SubOption.BOOT_ITEM)
 
 
 def architecture_of(packet: Packet) -> int:

@@ -44,6 +44,7 @@ def declared_responder(inventory: Inventory, name: str, *, file_in: Where = "bot
         answers_67="proxydhcp" in server.effective_roles,
         answers_4011=server.answers_4011 is not False,
         broadcasts=True,
+        acknowledges_items=True,
         options=options,
     )
 
