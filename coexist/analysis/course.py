@@ -211,6 +211,7 @@ class Course:
             decided_by=decided,
             ended=now + end.after[0],
             discovers=discovers,
+            asks_dns=end.asks_dns,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.analysis.timeline import Link
@@ -17,7 +18,8 @@ class Outcome:
     address if the inventory knows none there. ``decided_by``: the server whose packet decided. ``seconds``
     and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of
     giving up (``error``). ``discovers``: how many DISCOVERs it sent. ``by_firmware``: it can end otherwise
-    only because firmware of this kind reads the specification in more than one way.
+    only because firmware of this kind reads the specification in more than one way. ``asks_dns``: the name
+    servers it has to ask for the host of its URL.
     """
 
     winner: str | None
@@ -31,6 +33,7 @@ class Outcome:
     ended: float | None = None
     discovers: int = 0
     by_firmware: bool = False
+    asks_dns: tuple[IPv4Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from coexist.inventory.models import Group, Site
+from coexist.inventory.population import FAMILIES
 
 NO_ARCHITECTURE = ""
 """The architecture of a client that is no PXE machine (an IP phone)."""
 
-PHONES = frozenset({"phone-66", "phone-150"})
+PHONES = frozenset({"phone"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,9 +27,12 @@ class Profile:
 
 
 def firmware_kind(site: Site, name: str) -> str:
-    """The built-in firmware a name means: itself, or what the declared variant is like."""
-    variant = site.firmwares.get(name)
-    return variant.like if variant else name
+    """The family of a firmware: of itself, or of what the declared variant is like."""
+    seen: set[str] = set()
+    while name in site.firmwares and name not in seen:
+        seen.add(name)
+        name = site.firmwares[name].like
+    return FAMILIES.get(name, name)
 
 
 def usual_firmwares(architecture: str) -> tuple[str, ...]:
@@ -47,6 +51,7 @@ def _usual_architectures(kind: str) -> tuple[str, ...]:
         "edk2": ("uefi-x64",),
         "edk2-http": ("http-x64",),
         "pxe21": ("bios",),
+        "raspberry-pi": ("bios",),
         "ipxe": ("bios", "uefi-x64"),
     }.get(kind, ("uboot-arm64",))
 
@@ -54,7 +59,7 @@ def _usual_architectures(kind: str) -> tuple[str, ...]:
 def fits(architecture: str, kind: str) -> bool:
     """Whether such a machine exists: no UEFI runs a BIOS ROM, and HTTP boot is a UEFI's.
 
-    ``kind`` is a built-in firmware.
+    ``kind`` is a family of firmware.
     """
     if kind in PHONES:
         return architecture == NO_ARCHITECTURE
@@ -62,6 +67,9 @@ def fits(architecture: str, kind: str) -> bool:
         return architecture.startswith("http-") and kind == "edk2-http"
     if kind == "edk2":
         return architecture.startswith("uefi-")
+    if kind == "raspberry-pi":
+        # It announces the number of a BIOS (raspberrypi/firmware issue 764).
+        return architecture in ("bios", "rpiboot")
     return not (kind == "pxe21" and architecture.startswith(("uefi-", "uboot-")))
 
 

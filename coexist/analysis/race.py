@@ -213,6 +213,7 @@ def _joined(one: Outcome, other: Outcome) -> Outcome:
         ended=one.ended,
         discovers=one.discovers,
         by_firmware=one.by_firmware,
+        asks_dns=one.asks_dns,
     )
 
 

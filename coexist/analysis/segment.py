@@ -280,7 +280,7 @@ class Traffic:
         if self.reads_from > item.lo:
             item.lo, item.hi = self.reads_from, max(self.reads_from, item.hi)
         air.items = (*air.items, item)
-        if heard.broadcast and self.overhearing:
+        if heard.broadcast and not reply.to_one and self.overhearing:
             self._overhear(air, reply, heard, name, at[0])
 
     def _overhear(self, air: Air, reply: Reply, heard: Heard, name: str, at: float) -> None:
@@ -429,7 +429,9 @@ def lease_of(trace: Link) -> Packet | None:
     while link is not None:
         if link.kind == "heard":
             packet: Packet = link.detail[0]
-            if packet.message_type is MessageType.ACK and packet.yiaddr != UNSPECIFIED:
+            # A boot server's DHCPACK may name the address too (dnsmasq does), but leases nothing.
+            leases = Option.IP_ADDRESS_LEASE_TIME in packet.options and packet.yiaddr != UNSPECIFIED
+            if packet.message_type is MessageType.ACK and leases:
                 return packet
         link = link.before
     return None

@@ -31,7 +31,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A packet a server sends: when (seconds, earliest and latest), from which port, where to."""
+    """A packet a server sends: when (seconds, earliest and latest), from which port, where to.
+
+    ``to_one``: its frame is for the client alone, also where its address is the broadcast address.
+    """
 
     packet: Packet
     earliest: float
@@ -40,6 +43,7 @@ class Reply:
     address: IPv4Address
     port: int
     why: str
+    to_one: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

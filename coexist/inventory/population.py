@@ -22,14 +22,46 @@ from coexist.wire.mac import format_mac, is_multicast, parse_mac, parse_mac_pref
 
 FIRMWARES: dict[str, str] = {
     "edk2": "UEFI PXE as in EDK2 (UefiPxeBcDxe), practically every UEFI vendor",
+    "uefi-needs-43": "UEFI PXE that ignores a ProxyDHCP without option 43",
+    "uefi-no-proxy": "UEFI PXE of before April 2017 that keeps no ProxyDHCP offer",
     "edk2-http": "UEFI HTTP boot as in EDK2 (HttpBootDxe)",
+    "uefi-boot-order": "a UEFI machine that goes through its boot entries: PXE over IPv4 and IPv6, then HTTP",
     "ipxe": "iPXE as a ROM or chain-loaded",
+    "ipxe-2.0": "iPXE from 2.0 on, which waits for no IPv6 router",
     "pxe21": "a legacy BIOS ROM by the PXE 2.1 specification",
+    "intel-boot-agent": "Intel Boot Agent, a PXE 2.1 ROM",
+    "realtek-pxe": "Realtek's PXE 2.1 ROM",
+    "broadcom-pxe": "Broadcom's PXE 2.1 ROM",
+    "raspberry-pi-3": "the boot ROM of a Raspberry Pi 3",
+    "raspberry-pi-4": "the bootloader of a Raspberry Pi 4 or 5",
     "phone-66": "an IP phone that takes option 66 from its lease",
-    "phone-150": "an IP phone that takes option 150, then 66, from its lease",
+    "phone-150": "an IP phone that takes option 150, then 66, from its lease (Cisco)",
+    "phone-avaya": "an Avaya phone: collects offers, takes the longest lease",
+    "phone-polycom": "a Polycom phone: option 160, then 66, then INFORM",
+    "phone-yealink": "a Yealink phone: option 66, then 43, then INFORM",
+    "phone-snom": "a Snom phone: option 66 inside option 43, then option 66",
     "first-offer": "a client that takes the first address offer and knows no ProxyDHCP (U-Boot)",
 }
 """The firmware kinds whose behaviour is modelled in ``coexist.boot``; own ones are declared as variants."""
+
+FAMILIES: dict[str, str] = {
+    "uefi-needs-43": "edk2",
+    "uefi-no-proxy": "edk2",
+    "uefi-boot-order": "edk2",
+    "ipxe-2.0": "ipxe",
+    "intel-boot-agent": "pxe21",
+    "realtek-pxe": "pxe21",
+    "broadcom-pxe": "pxe21",
+    "raspberry-pi-3": "raspberry-pi",
+    "raspberry-pi-4": "raspberry-pi",
+    "phone-66": "phone",
+    "phone-150": "phone",
+    "phone-avaya": "phone",
+    "phone-polycom": "phone",
+    "phone-yealink": "phone",
+    "phone-snom": "phone",
+}
+"""The family of each of these that is not one by itself: what rules about firmware speak of."""
 
 
 class Client(Declared):

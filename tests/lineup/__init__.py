@@ -14,7 +14,7 @@ from coexist.analysis.race import ClientCase
 from coexist.analysis.world import World
 from coexist.wire.mac import parse_mac
 from tests.lineup.clients import UUID, client_of
-from tests.lineup.files import Files, files_of
+from tests.lineup.files import Files, files_of, host_names
 from tests.lineup.inexpressible import InexpressibleError
 from tests.lineup.models import model_of
 from tests.lineup.network import segment_of
@@ -24,12 +24,14 @@ RECORDED_FOR = 70.0
 """Seconds after power on at which a recording ends unless its scenario says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineUp:
     """A world and the client in it.
 
     ``has_driver`` is False where its firmware has no driver for its card. ``recorded``: seconds after the
     first DISCOVER at which the recording ends, earliest and latest. ``files``: what each server has.
+    ``host_names``: by name server. ``names_winner``: the ways of asking for a file by which a recording names
+    its winner.
     """
 
     world: World
@@ -37,6 +39,8 @@ class LineUp:
     has_driver: bool
     recorded: tuple[float, float]
     files: Mapping[str, Files]
+    host_names: Mapping[IPv4Address, Mapping[str, IPv4Address]]
+    names_winner: frozenset[str]
 
 
 def line_up(scenario: Mapping[str, Any]) -> LineUp:
@@ -61,7 +65,16 @@ def line_up(scenario: Mapping[str, Any]) -> LineUp:
     until = scenario.get("timeout", RECORDED_FOR)
     recorded = (until - client.power_on[1], until - client.power_on[0])
     files = {server["name"]: files_of(server) for server in servers}
-    return LineUp(world, case, client.has_driver, recorded, files)
+    return LineUp(
+        world=world,
+        case=case,
+        has_driver=client.has_driver,
+        recorded=recorded,
+        files=files,
+        host_names=host_names(scenario["servers"]),
+        # A machine that goes through its boot entries was watched for TFTP alone.
+        names_winner=frozenset({"tftp"} if client.name == "uefi-default" else {"tftp", "http"}),
+    )
 
 
 __all__ = [

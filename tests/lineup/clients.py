@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from coexist.boot.firmware.boot_order import BootOrder
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.edk2_http import Edk2Http
-from coexist.boot.firmware.ipxe import Ipxe
+from coexist.boot.firmware.ipxe import Ipxe, Version
 from coexist.boot.firmware.machine import Firmware
 from tests.lineup.inexpressible import InexpressibleError
 
@@ -20,9 +21,10 @@ UUID = bytes.fromhex("443322116655887799aabbccddeeff00")
 # OVMF: its first window lasted 3.26 to 3.93 s, on a quiet machine from 3.57 s on; stalls add up to 0.9 s.
 OVMF = Edk2(first_window=(3.1, 4.9), late=0.01)
 OVMF_HTTP = Edk2Http(first_window=(3.1, 4.9), late=0.01)
+OVMF_DEFAULT = BootOrder(first_window=(3.1, 4.9), late=0.01)
 # SeaBIOS and iPXE's ROM count BIOS ticks (1.6 % slow, granularity 55 ms); iPXE on OVMF a TSC (0.8 % fast).
-IPXE_BIOS = Ipxe(pace=(0.97, 1.03), late=0.25)
-IPXE_EFI = Ipxe(pace=(0.985, 1.02), late=0.25)
+IPXE_BIOS = Ipxe(version="1.0", pace=(0.97, 1.03), late=0.25)
+IPXE_EFI = Ipxe(version="1.0", pace=(0.985, 1.02), late=0.25)
 # QEMU's e1000 hands over nothing for a second after its receiver was turned on (e1000.c flush_queue_timer).
 E1000_HOLDS = 0.97
 NO_ROUTER_WAIT = 15.9
@@ -84,14 +86,18 @@ def _firmware(said: Mapping[str, Any], *, ra: bool) -> Firmware:
             return OVMF
         case "uefi-http":
             return OVMF_HTTP
+        case "uefi-default":
+            return OVMF_DEFAULT
         case "ipxe":
             model = IPXE_BIOS
         case "uefi-ipxe":
             model = IPXE_EFI
         case other:
             raise InexpressibleError(f"firmware {other}")
+    versions: dict[str, Version] = {"20": "2.0", "22": "2.2"}
     return replace(
         model,
+        version=versions.get(said.get("build", ""), "1.0"),
         reads_from=E1000_HOLDS if said["nic"].startswith("e1000") else 0.0,
-        ipv6_wait=0.0 if ra or said.get("build") else NO_ROUTER_WAIT,
+        ipv6_wait=0.0 if ra else NO_ROUTER_WAIT,
     )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The files of one server. ``texts``: content by name, where the scenario says it; ``names``: all."""
+    """The files of one server. ``texts``: content by name, where the scenario says it; ``names``: all.
+
+    ``http``: the ports on which it serves them over HTTP.
+    """
 
     tftp: bool
-    http: bool
+    http: frozenset[int]
     names: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -24,10 +29,34 @@ def files_of(server: Mapping[str, Any]) -> Files:
     if not server.get("nofiles"):
         own = server["name"].lower()
         names |= {f"{own}.0", f"{own}.efi"}
-    config = str(server.get("conf", "")) if server["type"] == "coexist" else ""
     return Files(
         tftp=server.get("tftp", True) and server["type"] not in ("relay", "host"),
-        http=bool(server.get("http")) or '"http"' in config,
+        http=_http_ports(server),
         names=frozenset(names),
         texts={name: content["text"] for name, content in said.items() if "text" in content},
     )
+
+
+def _http_ports(server: Mapping[str, Any]) -> frozenset[int]:
+    ports = {80} if server.get("http") is True else {int(server["http"])} if server.get("http") else set()
+    if server["type"] == "coexist":
+        config = json.loads(server["conf"])
+        if "http" in config:
+            ports.add(config["http"].get("port", 80))
+    return frozenset(ports)
+
+
+def host_names(servers: Sequence[Mapping[str, Any]]) -> dict[IPv4Address, dict[str, IPv4Address]]:
+    """The host names that each name server of a line-up knows (dnsmasq's ``address`` lines)."""
+    found: dict[IPv4Address, dict[str, IPv4Address]] = {}
+    for server in servers:
+        if server["type"] != "raw-dnsmasq":
+            continue
+        names: dict[str, IPv4Address] = {}
+        for line in server["conf"]:
+            key, _, value = line.partition("=")
+            _, name, address = value.split("/") if key == "address" else ("", "", "")
+            if name:
+                names[name] = IPv4Address(address)
+        found[IPv4Address(server["ip"])] = names
+    return found

@@ -20,7 +20,12 @@ def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, Server
     relays = [server for server in servers if server["type"] == "relay"]
     listeners = [Listener(model=models[s["name"]], address=IPv4Address(s["ip"])) for s in here]
     listeners += [
-        Listener(model=models[s["name"]], address=IPv4Address(s["ip"]), relay=_agent(relay))
+        Listener(
+            model=models[s["name"]],
+            address=IPv4Address(s["ip"]),
+            relay=_agent(relay),
+            relayed="broadcast" if s.get("ignore_giaddr") else None,
+        )
         for relay in relays
         for s in servers
         if s["ip"] in relay["targets"] and s["name"] in models and _has_way_back(s, relay)

@@ -204,5 +204,4 @@ def pyproxy(server: Mapping[str, Any], file: str) -> GenericModel:
         siaddr=None if siaddr is None else IPv4Address(siaddr),
         answers_4011=server.get("reply_4011", True),
         answers_request=bool(server.get("reply_request_67")),
-        heeds_giaddr=not server.get("ignore_giaddr"),
     )

@@ -12,14 +12,15 @@ recording goes on after the first file, what the client asks for next must be pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from coexist.analysis.chain import stages
 from coexist.analysis.race import Outcome, RaceResult
 from coexist.errors import CoexistError
-from tests.lineup import InexpressibleError, line_up
+from tests.lineup import InexpressibleError, LineUp, line_up
 from tests.truth import after
 
 TOLERANCE = 0.9
@@ -54,18 +55,39 @@ def predict(scenario: Mapping[str, Any]) -> Prediction:
     outcomes = tuple(
         seen
         for outcome in result.outcomes
-        for seen in _recorded(_asked(outcome, lined_up.world.owners.values()), lined_up.recorded)
+        for seen in _recorded(_asked(outcome, lined_up), lined_up.recorded)
     )
     winners = tuple(dict.fromkeys(outcome.winner for outcome in outcomes))
     ways = after.expected(boot, lined_up.files, lined_up.world.owners)
     return Prediction(outcomes, winners, _why(result), ways=tuple(ways))
 
 
-def _asked(outcome: Outcome, servers: Iterable[str]) -> Outcome:
-    """A recorded winner is who was asked for the file; an address nobody has is never asked (ARP)."""
-    if outcome.boot_server is None or outcome.boot_server in servers:
+def _asked(outcome: Outcome, lined_up: LineUp) -> Outcome:
+    """What a recording shows of an outcome: its winner is the server that was asked for the file.
+
+    An address that nobody has is never asked (ARP), nor is a host without the address of its name, nor one
+    that does not listen.
+    """
+    if outcome.boot_server is None:
         return outcome
-    why = f"nobody has the address {outcome.boot_server}"
+    known = lined_up.world.owners
+    url = urlsplit(outcome.file or "")
+    over = "http" if url.scheme in ("http", "https") else "tftp"
+    server: str | None = outcome.boot_server
+    if server not in known.values() and over == "http":
+        names = (lined_up.host_names.get(address, {}) for address in outcome.asks_dns)
+        address = next((found[url.hostname or ""] for found in names if url.hostname in found), None)
+        server = known.get(address) if address is not None else None
+    if server is None or server not in known.values():
+        return _unseen(outcome, f"nobody has the address {outcome.boot_server}")
+    if over == "http" and (url.port or 80) not in lined_up.files[server].http:
+        return _unseen(outcome, f"{server} serves no HTTP on port {url.port or 80}")
+    if over not in lined_up.names_winner:
+        return _unseen(outcome, f"the recording does not name a winner by {over}")
+    return replace(outcome, winner=server, boot_server=server) if over == "http" else outcome
+
+
+def _unseen(outcome: Outcome, why: str) -> Outcome:
     return Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why, ended=outcome.ended)
 
 
@@ -74,7 +96,7 @@ def _recorded(outcome: Outcome, until: tuple[float, float]) -> tuple[Outcome, ..
     if outcome.seconds is None or (outcome.latest or outcome.seconds) < until[0]:
         return (outcome,)
     why = "the recording ends before it asks for the file"
-    unseen = Outcome(winner=None, boot_server=None, file=None, seconds=None, why=why)
+    unseen = _unseen(replace(outcome, ended=None), why)
     return (unseen,) if outcome.seconds > until[1] else (outcome, unseen)
 
 
@@ -84,6 +106,17 @@ def _why(result: RaceResult) -> str:
 
 def judge(row: Mapping[str, Any]) -> dict[str, Any]:
     """The report of one row."""
+    if "discovers" not in row and str(row.get("why", "")).startswith("LAB ERROR"):
+        # A daemon did not start, so no machine was switched on: there is nothing to hold against it.
+        why = "no boot took place: a server of the line-up did not start"
+        return {
+            "id": row.get("id"),
+            "predicted": [None],
+            "file": None,
+            "seconds": None,
+            "agrees": True,
+            "why": why,
+        }
     prediction = predict(row["scenario"])
     agrees, why = _agrees(row, prediction)
     if agrees and row.get("winner") is not None and after.goes_on(row):

@@ -220,6 +220,8 @@ def option_43_is_not_pxe(site: AnalysedSite) -> Iterable[Finding]:
     """Option 43 of another vendor beside option 60 PXEClient (PXE 2.1: then 43 is read as PXE options)."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
+        if site.kind(case.client) == "raspberry-pi":
+            continue  # it looks for words in option 43, not for PXE's sub-options
         for handed in handed_to(site, case):
             said, vendor = handed.vendor_class, handed.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
             if said and said[0].startswith("PXEClient") and vendor and not _is_pxe(vendor[0]):

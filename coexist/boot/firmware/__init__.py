@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import Field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from coexist.boot.firmware.boot_order import BootOrder
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.edk2_http import Edk2Http
 from coexist.boot.firmware.first_offer import FirstOffer
@@ -18,19 +19,77 @@ from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Firmware
 from coexist.boot.firmware.phone import Phone
 from coexist.boot.firmware.pxe21 import Pxe21
+from coexist.boot.firmware.raspberry_pi import RaspberryPi
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.models import FirmwareVariant
 from coexist.inventory.values import closest
 
-BUILT_IN: dict[str, Any] = {
-    "edk2": Edk2(),
-    "edk2-http": Edk2Http(),
-    "ipxe": Ipxe(),
-    "pxe21": Pxe21(),
-    "phone-66": Phone(),
-    "phone-150": Phone(name="phone-150", reads=(150, 66)),
-    "first-offer": FirstOffer(),
-}
+_MODELS: tuple[Any, ...] = (
+    Edk2(),
+    Edk2(
+        name="uefi-needs-43",
+        needs_43=True,
+        assumptions=("as a public report describes one HP laptop (garybowers/bootimus issue 77)",),
+    ),
+    Edk2(
+        name="uefi-no-proxy",
+        proxies=False,
+        assumptions=("as builds from before April 2017 that cache no ProxyDHCP offer (edk2 issue 6944)",),
+    ),
+    Edk2Http(),
+    BootOrder(),
+    Ipxe(),
+    Ipxe(name="ipxe-2.0", version="2.0"),
+    Pxe21(),
+    Pxe21(
+        name="intel-boot-agent",
+        assumptions=(
+            "Intel Boot Agent: its guide says it follows PXE 2.1; timing and order are the specification's",
+        ),
+    ),
+    Pxe21(
+        name="realtek-pxe",
+        windows=(2.0, 4.0, 8.0, 16.0),
+        assumptions=(
+            "Realtek's ROM: DISCOVERs at 0, 2, 6 and 14 s as in a public log (gpxe list, October 2011, 1755)",
+            "everything else of Realtek's ROM is the specification's",
+        ),
+    ),
+    Pxe21(
+        name="broadcom-pxe",
+        assumptions=("Broadcom's ROM: nothing is published; all of it is the specification's",),
+    ),
+    RaspberryPi(
+        name="raspberry-pi-3",
+        discover_at=(0.0, 6.0, 12.0, 18.0, 24.0),
+        gives_up_at=30.0,
+        requests=False,
+        reads_siaddr=False,
+        first_file="bootcode.bin",
+        requested=(43, 60, 67, 128, 129, 130, 131, 132, 133, 134, 135, 66),
+        assumptions=(
+            "the ROM of a Pi 3 sends five DISCOVERs (openSUSE/netboot-rpi3b); how far apart is assumed",
+            *RaspberryPi().assumptions,
+        ),
+    ),
+    RaspberryPi(),
+    Phone(),
+    Phone(name="phone-150", reads=(150, 66)),
+    Phone(
+        name="phone-avaya",
+        collects=1.0,
+        takes="longest-lease",
+        reads=(242, 66),
+        reads_siaddr=True,
+        requested=(1, 3, 6, 7, 15, 42, 43, 66, 242),
+        assumptions=(),
+    ),
+    Phone(name="phone-polycom", reads=(160, 66), informs=True),
+    Phone(name="phone-yealink", reads=(66, 43), informs=True),
+    Phone(name="phone-snom", tunnelled=True),
+    FirstOffer(),
+)
+BUILT_IN: dict[str, Any] = {model.name: model for model in _MODELS}
 """The firmware models by name."""
 
 _NOT_PARAMETERS = ("name", "assumptions")

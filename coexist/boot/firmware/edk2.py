@@ -55,10 +55,14 @@ class Edk2(Windows):
     """The parameters of UEFI PXE beside its windows, in seconds.
 
     ``binl_windows``: how long each try on port 4011 listens (PXEBC_BOOT_REQUEST_TIMEOUT times the try).
+    ``proxies``: it keeps the offers of ProxyDHCP servers (builds before April 2017 did not, edk2 issue 6944).
+    ``needs_43``: of these only those with option 43.
     """
 
     name: str = "edk2"
     binl_windows: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0)
+    proxies: bool = True
+    needs_43: bool = False
     assumptions: tuple[str, ...] = ()
 
     def begin(self, machine: Machine, phase: float) -> Step:
@@ -96,11 +100,16 @@ class Edk2(Windows):
             last=cached if state.last is not None or cached.damaged else None,
         )
         note = ""
-        if state.cached >= self.cache:
+        if heard.packet.yiaddr == UNSPECIFIED and not self._follows(heard.packet):
+            note = "a ProxyDHCP offer of a kind that this firmware discards"
+        elif state.cached >= self.cache:
             note = f"the cache of {self.cache} offers is full: not looked at"
         else:
             state, note = keep(state, cached)
         return (Step(state=state, timer=self.end_of(state.ends, state.window), note=note),)
+
+    def _follows(self, packet: Packet) -> bool:
+        return self.proxies and (not self.needs_43 or Option.VENDOR_SPECIFIC_INFORMATION in packet.options)
 
     # -- time ------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from coexist.wire.options import MessageType, Option
 XID = 0x0EDCB007
 REQUESTED = bytes((1, 3, 6, 12, 15, 43, 50, 51, 54, 60, 67, 97))
 TIMEOUT = "no answer to HTTP boot"
+NO_SIZE = "Error: Could not retrieve NBP file size from HTTP server."
 
 
 class State(NamedTuple):
@@ -53,10 +54,13 @@ class Edk2Http(Windows):
     """The parameters of UEFI HTTP boot beside its windows.
 
     ``plain_http``: whether http:// is allowed (PcdAllowHttpConnections; vendors often turn it on).
+    ``trusts_https``: whether the certificate authority of the server is enrolled (TlsCaCertificate); without
+    one every https:// URL fails (TlsConfigCertificate of HttpDxe; capture of OVMF).
     """
 
     name: str = "edk2-http"
     plain_http: bool = True
+    trusts_https: bool = False
     assumptions: tuple[str, ...] = (
         "the firmware allows http:// URLs (EDK2's own default allows only https://)",
     )
@@ -139,20 +143,26 @@ class Edk2Http(Windows):
     def _load(self, state: State, source: Cached) -> Step:
         url = source.file or ""
         scheme, found, rest = url.partition("://")
-        if not found or scheme.lower() not in ("http", "https"):
+        # HttpBootCheckUriScheme writes the scheme in lower case into the URL it then asks for.
+        scheme = scheme.lower()
+        if not found or scheme not in ("http", "https"):
             why = f"{url!r} is no URL"
             return Step(state=state, end=GiveUp(error="Error: the URI of HTTP boot is invalid", why=why))
-        if scheme.lower() == "http" and not self.plain_http:
+        if scheme == "http" and not self.plain_http:
             return Step(state=state, end=GiveUp(error="Error: http:// is refused", why=url))
+        if scheme == "https" and not self.trusts_https:
+            why = f"{url}: no certificate authority is enrolled in the firmware"
+            return Step(state=state, end=GiveUp(error=NO_SIZE, why=why))
         host = _host(rest)
         return Step(
             state=state,
             end=Boot(
                 server=host,
-                file=url,
+                file=f"{scheme}://{rest}",
                 by=source.source,
                 why=f"the packet of {source.source} names the URL",
                 after=(0.0, 1.0),
+                asks_dns=() if isinstance(host, IPv4Address) else _name_servers(state),
             ),
         )
 
@@ -177,6 +187,13 @@ def _is_literal(cached: Cached) -> bool:
 
 def _has_dns(cached: Cached) -> bool:
     return Option.DOMAIN_NAME_SERVER in cached.packet.options
+
+
+def _name_servers(state: State) -> tuple[IPv4Address, ...]:
+    """HttpBootDhcp4ExtractUriInfo: option 6 of the offer that gave the address."""
+    assert state.lease is not None
+    value = state.lease.packet.options.get(Option.DOMAIN_NAME_SERVER, b"")
+    return tuple(IPv4Address(value[at : at + 4]) for at in range(0, len(value) - len(value) % 4, 4))
 
 
 def _select(state: State) -> tuple[Cached | None, Cached | None]:

@@ -1,12 +1,12 @@
-"""A client that takes the first address offer and knows no ProxyDHCP: U-Boot (``net/bootp.c``).
+"""A client that takes one address offer and knows no ProxyDHCP: U-Boot (``net/bootp.c``) takes the first.
 
-The same engine serves IP phones (`phone`): they differ in what they read from the ACK.
+The same engine serves IP phones (`phone`): they differ in the offer they take and in what they read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from coexist.boot.firmware.machine import (
     KEEP,
@@ -22,7 +22,7 @@ from coexist.boot.firmware.machine import (
     text_of,
 )
 from coexist.boot.request import DHCP_PORT
-from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
 
@@ -34,8 +34,13 @@ class State(NamedTuple):
 
     machine: Machine
     sent: int = 0
+    offers: tuple[Heard, ...] = ()
     lease: Heard | None = None
+    ack: Heard | None = None
     attempt: int = 0
+
+
+Which = Literal["first", "last", "longest-lease"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,10 @@ class FirstOffer:
     """The parameters of such a client, in seconds.
 
     ``discover_at``: when DISCOVERs are sent; ``gives_up_at``: the end. Its ``secs`` are seconds.
-    ``vendor_class``: option 60, none if empty.
+    ``vendor_class``: option 60, none if empty. ``collects``: how long it goes on listening after the first
+    offer. ``takes``: which of those it takes; of leases equally long the first. ``prefers``: an offer with
+    one of these options comes before those without. ``informs``: it asks everybody by INFORM where its lease
+    says nothing of use.
     """
 
     name: str = "first-offer"
@@ -52,6 +60,10 @@ class FirstOffer:
     late: float = 0.05
     requested: tuple[int, ...] = (1, 3, 6, 12, 15, 17, 66, 67)
     vendor_class: str = "U-Boot.armv8"
+    collects: float = 0.0
+    takes: Which = "first"
+    prefers: tuple[int, ...] = ()
+    informs: bool = False
     assumptions: tuple[str, ...] = ()
 
     @property
@@ -94,20 +106,75 @@ class FirstOffer:
         return Step(state=state, sends=(Send(packet),), timer=(until, until + self.late))
 
     def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
-        """The first offer with an address is taken at once; then its ACK counts."""
+        """Of the offers with an address one is taken; then its ACK counts."""
         packet = heard.packet
-        if packet.xid != XID or heard.source_port != DHCP_PORT or packet.yiaddr == UNSPECIFIED:
+        if packet.xid != XID or heard.source_port != DHCP_PORT:
+            return ()
+        if state.ack is not None:
+            return self._hear_inform(state, heard)
+        if packet.yiaddr == UNSPECIFIED:
             return ()
         if state.lease is None:
             if packet.message_type is not MessageType.OFFER:
                 return ()
-            return (self._request(state._replace(lease=heard), at, "the first offer: takes it"),)
+            return (self._hear_offer(state, heard, at),)
         same = packet.options.get(Option.SERVER_IDENTIFIER) == state.lease.packet.options.get(
             Option.SERVER_IDENTIFIER
         )
         if packet.message_type is not MessageType.ACK or not same:
             return (Step(state=state, timer=KEEP, note="it has taken another offer"),)
-        return (Step(state=state, end=self.read(heard)),)
+        return (self._read_lease(state, heard, at),)
+
+    def _hear_offer(self, state: State, heard: Heard, at: Span) -> Step:
+        state = state._replace(offers=(*state.offers, heard))
+        if not self.collects:
+            return self._request(state._replace(lease=heard), at, "the first offer: takes it")
+        if len(state.offers) > 1:
+            return Step(state=state, timer=KEEP, note="one more offer")
+        timer = later(at, self.collects, self.late)
+        return Step(state=state, timer=timer, note=f"collects offers for {self.collects:g} s")
+
+    def _pick(self, offers: tuple[Heard, ...]) -> Heard:
+        preferred = [o for o in offers if any(code in o.packet.options for code in self.prefers)]
+        among = preferred or list(offers)
+        match self.takes:
+            case "last":
+                return among[-1]
+            case "longest-lease":
+                return max(among, key=lambda offer: _lease_seconds(offer.packet))
+        return among[0]
+
+    def _read_lease(self, state: State, ack: Heard, at: Span) -> Step:
+        end = self.read(ack)
+        if isinstance(end, GiveUp) and self.informs:
+            return self._inform(
+                state._replace(ack=ack, attempt=0), at, f"{end.why}: asks everybody by INFORM"
+            )
+        return Step(state=state, end=end)
+
+    def _inform(self, state: State, at: Span, note: str) -> Step:
+        """RFC 2131 section 4.4.3: the parameters alone, from whoever knows them."""
+        assert state.ack is not None
+        own = state.ack.packet.yiaddr
+        packet = request(
+            state.machine,
+            MessageType.INFORM,
+            self._options(state.machine),
+            xid=XID,
+            secs=int(at[0]),
+            broadcast=True,
+            ciaddr=own,
+        )
+        sends = (Send(packet, source=own),)
+        return Step(state=state, sends=sends, timer=later(at, 4.0, self.late), note=note)
+
+    def _hear_inform(self, state: State, heard: Heard) -> tuple[Step, ...]:
+        if heard.packet.message_type is not MessageType.ACK:
+            return ()
+        end = self.read(heard)
+        if isinstance(end, GiveUp):
+            return (Step(state=state, timer=KEEP, note=end.why),)
+        return (Step(state=state, end=end),)
 
     def _request(self, state: State, at: Span, note: str) -> Step:
         assert state.lease is not None
@@ -121,7 +188,19 @@ class FirstOffer:
         return Step(state=state, sends=(Send(packet),), timer=later(at, 2.0, self.late), note=note)
 
     def expire(self, state: State, at: Span) -> Step:
-        """DISCOVER or REQUEST again, up to the end."""
+        """The end of collecting; DISCOVER, REQUEST or INFORM again, up to the end."""
+        if state.ack is not None:
+            if state.attempt == 3:
+                end = self.read(state.ack)
+                assert isinstance(end, GiveUp)
+                return Step(
+                    state=state, end=GiveUp(error=end.error, why=f"{end.why}, and no INFORM was answered")
+                )
+            return self._inform(state._replace(attempt=state.attempt + 1), at, "asks again by INFORM")
+        if state.lease is None and state.offers:
+            lease = self._pick(state.offers)
+            note = f"of {len(state.offers)} offers takes that of {lease.source}"
+            return self._request(state._replace(lease=lease), at, note)
         if at[0] >= self.gives_up_at or (state.lease is not None and state.attempt == 3):
             why = "no address was offered" if state.lease is None else "the address was never acknowledged"
             return Step(state=state, end=GiveUp(error="no address", why=why))
@@ -144,3 +223,7 @@ class FirstOffer:
             by=ack.source,
             why=f"the lease of {ack.source} names file and server",
         )
+
+
+def _lease_seconds(packet: Packet) -> int:
+    return int.from_bytes(packet.options.get(Option.IP_ADDRESS_LEASE_TIME, b""), "big")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from coexist.boot.firmware.machine import (
     KEEP,
@@ -46,6 +46,9 @@ FEATURES = bytes.fromhex(
 NOTHING = "Nothing to boot"
 PRIORITY, NO_PXEDHCP = 1, 176
 """Sub-options of option 175: DHCP_EB_PRIORITY, DHCP_EB_NO_PXEDHCP (include/ipxe/dhcp.h)."""
+
+
+Version = Literal["1.0", "2.0", "2.2"]
 
 
 class Stage(Enum):
@@ -92,10 +95,12 @@ class Ipxe:
     slowest and fastest clock (BIOS ticks of 1/18.2 s). ``late``: how much later its own steps may come.
     ``has_address``: it begins with an address its loader left it, and then asks for broadcast answers
     (dhcp_create_packet: ipv4_has_any_addr). ``reads_from``: a network card that hands over nothing before.
-    ``ipv6_wait``: the wait for a router's advertisement between lease and file, where it has IPv6.
+    ``version``: 1.0 waits for a router's advertisement between lease and file, ``ipv6_wait`` long where none
+    comes; 2.0 and 2.2 do not (captures of all three).
     """
 
     name: str = "ipxe"
+    version: Version = "1.0"
     discover_timeout: tuple[float, float] = (1.0, 10.0)
     proxy_wait: float = 2.0
     request_timeout: tuple[float, float] = (0.25, 10.0)
@@ -322,11 +327,16 @@ class Ipxe:
         state = state._replace(servers=state.servers[1:], began=at, tries=0)
         return self._transmit(state, at, "asks the next boot server")
 
+    @property
+    def _waits(self) -> float:
+        """How long it waits for an IPv6 router (net/ndp.c: a netdev configurator of old versions)."""
+        return self.ipv6_wait if self.version == "1.0" else 0.0
+
     # -- what to boot (usr/autoboot.c netboot) -----------------------------------------------------
 
     def _boot(self, state: State, at: Span, note: str = "") -> Step:
-        if self.ipv6_wait:
-            at = later(at, self.ipv6_wait)
+        if self._waits:
+            at = later(at, self._waits)
         menu = _have_menu(state.settings)
         if menu is not None:
             return self._show_menu(state._replace(stage=Stage.MENU), at)
@@ -395,7 +405,7 @@ class Ipxe:
                     by=block.source,
                     why=f"the packet of {block.source} is the first that names a file; "
                     "the server is its siaddr",
-                    after=(self.ipv6_wait, self.ipv6_wait + self.late),
+                    after=(self._waits, self._waits + self.late),
                 ),
                 note=note,
             )

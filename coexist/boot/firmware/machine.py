@@ -63,7 +63,8 @@ class Boot:
 
     ``server``: the address it asks, or a name or URL as its options said it. ``file`` is None where only
     a server is named (phones). ``by``: address of the server whose packet decided. ``after``: seconds
-    until the first request for the file.
+    until the first request for the file. ``asks_dns``: the name servers that it asks first, where the server
+    is a host name.
     """
 
     server: IPv4Address | str
@@ -71,6 +72,7 @@ class Boot:
     by: IPv4Address
     why: str
     after: Span = (0.0, 0.0)
+    asks_dns: tuple[IPv4Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

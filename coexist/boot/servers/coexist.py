@@ -203,11 +203,16 @@ def _program_server(inventory: Inventory, server: Server, text: str | None) -> d
 
 
 class CoexistState(NamedTuple):
-    """When the client was first heard, and an offer to it overheard (seconds); whether it took another."""
+    """When the client was first heard, and an offer to it overheard (seconds); whether it took another.
+
+    ``due`` and ``xid``: until when an answer to its exchange waits, and which exchange that is.
+    """
 
     first: float | None = None
     offer_at: float | None = None
     took_other: bool = False
+    due: float | None = None
+    xid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +250,7 @@ class CoexistModel(Stateless):
             since_first=arrival.at - first,
             offer_heard=state.offer_at is not None and state.offer_at <= arrival.at,
             took_other=state.took_other,
+            waiting=state.due is not None and arrival.at < state.due and arrival.packet.xid == state.xid,
         )
         answer = respond(self.policy, request, server=arrival.address, source=arrival.source, seen=seen)
         state = state._replace(first=first)
@@ -252,6 +258,8 @@ class CoexistModel(Stateless):
             why = answer.reason.value + (f" (rule {answer.rule})" if answer.rule else "")
             return Reaction(state=state, unanswered=Unanswered(why=why))
         sent = arrival.at + answer.after
+        if answer.after:
+            state = state._replace(due=sent, xid=arrival.packet.xid)
         return Reaction(
             state=state,
             replies=(

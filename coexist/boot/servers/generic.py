@@ -38,11 +38,9 @@ class GenericModel(Stateless):
     ``file_in``: the header field, option 67, or both; ``terminated``: option 67 with a NUL. ``vendor_class``:
     option 60 of its replies, None to leave it out. ``siaddr`` None means its own address, 0.0.0.0 leaves it
     unset. ``min_secs``: a threshold on ``secs`` beside its delay. ``delay_4011``: its delay on port
-    4011. ``answers_request``: it also acknowledges broadcast REQUESTs on port 67. ``heeds_giaddr``: it
-    answers a relay agent's packet to that agent; else it broadcasts on its own network, where the client
-    does not hear it. ``acknowledges_items``: it is the boot server of any item a client chose (43.71), also
-    where it is looked for by broadcast. ``options``: further options. ``latency``: what it needs at most to
-    answer.
+    4011. ``answers_request``: it also acknowledges broadcast REQUESTs on port 67. ``acknowledges_items``: it
+    is the boot server of any item a client chose (43.71), also where it is looked for by broadcast.
+    ``options``: further options. ``latency``: what it needs at most to answer.
     """
 
     name: str
@@ -63,7 +61,6 @@ class GenericModel(Stateless):
     answers_67: bool = True
     answers_4011: bool = True
     answers_request: bool = False
-    heeds_giaddr: bool = True
     acknowledges_items: bool = False
     broadcasts: bool = False
     options: Mapping[int, bytes] = field(default_factory=dict)
@@ -131,7 +128,7 @@ class GenericModel(Stateless):
         # PXE 2.1 section 2.2.1: a boot server answers to the port it was asked from.
         to_sender = on_4011 or self._is_discovery(arrival)
         address, port = arrival.source if to_sender else (LIMITED_BROADCAST, CLIENT_PORT)
-        if self.heeds_giaddr and not on_4011:
+        if not on_4011:
             address, port = relay_or(arrival.packet, (address, port))
         sent = arrival.at + delay
         return Reaction(

@@ -16,7 +16,7 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
-from coexist.wire.bootp import BOOTREPLY, Packet
+from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import decode_suboptions
 
@@ -86,6 +86,9 @@ class KeaModel(Stateless):
             address=address,
             port=port,
             why=f"rule {lease.rule}" if lease.rule else "",
+            # Its raw sockets write the client's hardware address into every frame
+            # (src/lib/dhcp/protocol_util.cc writeEthernetHeader; capture of 2.2.0).
+            to_one=asked.giaddr == UNSPECIFIED,
         )
 
     def _options(self, arrival: Arrival, lease: Lease, kind: MessageType) -> dict[int, bytes]:

@@ -13,9 +13,7 @@ from tests.truth import judge, predict
 
 HERE = Path(__file__).parents[2]
 OWN = HERE / "data" / "recorded-boots.json"
-SHARED = (
-    Path(os.environ.get("COEXIST_SHARED", HERE.parent.parent / "shared")) / "data" / "firmware-truth.json"
-)
+SHARED = Path(os.environ.get("COEXIST_SHARED", HERE.parent.parent / "shared")) / "data"
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -24,7 +22,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 ROWS = _rows(OWN)
-ALL = _rows(SHARED) if SHARED.exists() else []
+ALL = [row for path in sorted(SHARED.glob("firmware-truth*.json")) for row in _rows(path)]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])

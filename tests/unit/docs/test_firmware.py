@@ -21,11 +21,29 @@ def _shown(value: Any) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
+def _section(name: str) -> str:
+    _, _, section = PAGE.partition(f"\n## {name}\n")
+    return section.partition("\n## ")[0]
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_firmwares_parameters_are_documented(name: str) -> None:
-    _, _, section = PAGE.partition(f"\n## {name}\n")
-    section = section.partition("\n## ")[0]
-    rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", section, re.MULTILINE))
-    rows.update(dict(re.findall(r"^\| `(\w+)` \| (``) \|", section, re.MULTILINE)))
-    documented = {key: value.strip("`") for key, value in rows.items()}
-    assert documented == {key: _shown(value) for key, value in parameters(BUILT_IN[name]).items()}
+    section = _section(name)
+    rows = re.findall(r"^\| `(\w+)` \| (`[^`]*`) \|", section, re.MULTILINE)
+    documented = {key: value.strip("`") for key, value in rows}
+    expected = {key: _shown(value) for key, value in parameters(BUILT_IN[name]).items()}
+    like = re.search(r"Like ([\w.-]+)(?:, but for| in every parameter)", section)
+    if like is not None:
+        base = {key: _shown(value) for key, value in parameters(BUILT_IN[like[1]]).items()}
+        expected = {key: value for key, value in expected.items() if base[key] != value}
+    assert documented == expected
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_value_has_a_source_or_is_called_assumed(name: str) -> None:
+    section = _section(name)
+    if "\nSource: " in section:
+        return
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows
+    assert all(line.rstrip(" |").rpartition("| ")[2] for line in rows)

@@ -223,3 +223,15 @@ class TestDelay:
         )
         reaction = ask(lines, packet, port=4011, source=(IPv4Address("10.77.0.111"), 68))
         assert reaction.replies[0].earliest == 0.0
+
+
+def test_a_client_of_another_subnet_is_known_by_its_own_address_on_port_4011() -> None:
+    """dhcp_reply takes the range of ciaddr where the interface's own has none."""
+    lines = 'dhcp-range=10.99.0.0,proxy,255.255.255.0\npxe-service=X86-64_EFI,"a",a.efi\n'
+    client = IPv4Address("10.99.0.40")
+    request = UEFI.with_options({53: bytes((MessageType.REQUEST,))})
+    far = Packet(op=request.op, ciaddr=client, chaddr=request.chaddr, options=request.options)
+    assert answer(lines, far, port=4011, source=(client, 4011)).file == b"a.efi"  # type: ignore[arg-type]
+    elsewhere = IPv4Address("10.98.0.40")
+    lost = Packet(op=request.op, ciaddr=elsewhere, chaddr=request.chaddr, options=request.options)
+    assert ask(lines, lost, port=4011, source=(elsewhere, 4011)).unanswered is not None

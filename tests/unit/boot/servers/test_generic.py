@@ -34,11 +34,6 @@ def test_a_relayed_packet_is_answered_to_its_agent() -> None:
     assert (reply.address, reply.port) == (RELAY, 67)
 
 
-def test_who_does_not_heed_giaddr_broadcasts() -> None:
-    (reply,) = replies(GenericModel(name="a", default_file="a.efi", heeds_giaddr=False), relayed())
-    assert (reply.address, reply.port) == (IPv4Address("255.255.255.255"), 68)
-
-
 def discovery(port: int, item: bytes = bytes.fromhex("8005 0000")) -> Arrival:
     options = {**DISCOVER.options, 53: b"\3", 43: bytes((71, len(item))) + item + b"\xff"}
     packet = Packet(op=DISCOVER.op, xid=7, ciaddr=CLIENT, chaddr=DISCOVER.chaddr, options=options)

@@ -226,6 +226,23 @@ class TestConfiguration:
         assert list_members(inventory, "mine.macs").points == {MAC}
 
 
+class TestWaiting:
+    def test_an_exchange_is_answered_once_while_its_answer_waits(self) -> None:
+        model = models_for(site(one={**BOOT, "delay": 1.2}, two=OTHER))["one"]
+        first = model.receive(model.initial(), arrival(UEFI))
+        assert first.replies[0].earliest == 1.2
+        again = model.receive(first.state, arrival(UEFI, at=1.0))
+        assert again.unanswered is not None
+        late = model.receive(again.state, arrival(UEFI, at=1.3))
+        assert late.replies[0].earliest == 2.5
+
+    def test_kea_sends_to_the_client_alone_even_by_broadcast(self) -> None:
+        (reply,) = receive(KeaModel(name="k", leases=lambda _: LEASE), UEFI).replies
+        assert (str(reply.address), reply.to_one) == ("255.255.255.255", True)
+        (reply,) = receive(DhcpdModel(name="d", leases=lambda _: LEASE, ping_check=False), UEFI).replies
+        assert not reply.to_one
+
+
 PRODUCTS = ["coexist", "dnsmasq", "wds", "configmgr", "openthinclient", "generic"]
 
 
