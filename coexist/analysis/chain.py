@@ -14,7 +14,7 @@ from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture
 from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
 from coexist.analysis.loading import NETBOOT_XYZ, Chain, chains, loaded_of, loader_of, step_of
-from coexist.analysis.race import ClientCase, RaceResult, course_of, leaves_of, result_of
+from coexist.analysis.race import ClientCase, RaceResult, course_of, courses_of, leaves_of, result_of
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.loaders import LOADERS
@@ -69,13 +69,14 @@ class Stages:
 
 def stages(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> Stages:
     """Follow one client through both stages; servers in ``silent`` are switched off."""
-    course = course_of(world, case, silent)
-    leaves = leaves_of(course)
-    first = result_of(world, case, [course], leaves)
+    runs = [(course, leaves_of(course)) for course in courses_of(world, case, silent)]
+    leaves = [leaf for _, own in runs for leaf in own]
+    first = result_of(world, case, [course for course, _ in runs], leaves)
+    followed = (chain for course, own in runs for chain in _with_scripts(world, case, silent, course, own))
     return Stages(
         first=first,
         next=_next_stage(world, case, silent, first, leaves),
-        chains=tuple(_with_scripts(world, case, silent, course, leaves)),
+        chains=tuple({chain.key: chain for chain in followed}.values()),
     )
 
 

@@ -68,8 +68,8 @@ class LeaseReader:
         self.space = space
         self.site = space.inventory.site
         self._plans: dict[str, PlanLeases] = {}
-        self._sent: dict[tuple[str, str], Packet] = {}
-        self._handed: dict[tuple[str, int, str, str, bool], Handed] = {}
+        self._sent: dict[tuple[str, int], Packet] = {}
+        self._handed: dict[tuple[str, int, int, str, bool], Handed] = {}
 
     def plan(self, server: str) -> PlanLeases:
         """The leases of a DHCP server."""
@@ -80,19 +80,26 @@ class LeaseReader:
             found = self._plans[server] = plan_leases(self.space.inventory, server)
         return found
 
-    def handed(self, name: str, client: ClientClass, *, chained: bool = False) -> Handed:
-        """What the scope gives a client of the class; ``chained``: to its second stage, which runs iPXE."""
-        key = (name, client.macs.number, client.architecture, client.firmware, chained)
+    def handed(
+        self, name: str, client: ClientClass, *, chained: bool = False, number: int | None = None
+    ) -> Handed:
+        """What the scope gives a client of the class.
+
+        ``chained``: to its second stage, which runs iPXE. ``number``: if it announces this one in option 93,
+        and not the usual one of its architecture.
+        """
+        code = CANONICAL_CODE.get(client.architecture, 0) if number is None else number
+        key = (name, client.macs.number, code, client.firmware, chained)
         found = self._handed.get(key)
         if found is None:
-            found = self._handed[key] = self._read(name, client, chained)
+            found = self._handed[key] = self._read(name, client, code, chained)
         return found
 
-    def _read(self, name: str, client: ClientClass, chained: bool) -> Handed:
+    def _read(self, name: str, client: ClientClass, number: int, chained: bool) -> Handed:
         # Servers that share a scope hand out the same.
         server = self.site.scopes[name].servers[0]
         packet = replace(
-            self._discover("ipxe" if chained else client.firmware, client.architecture),
+            self._discover("ipxe" if chained else client.firmware, number),
             chaddr=mac_bytes(client.macs.witness),
         )
         own = next(iter(self.site.servers[server].stands_on.values()))
@@ -113,15 +120,15 @@ class LeaseReader:
             options={code: (octets, origins[code]) for code, octets in lease.options.items()},
         )
 
-    def _discover(self, firmware: str, architecture: str) -> Packet:
+    def _discover(self, firmware: str, number: int) -> Packet:
         """The first packet of a firmware, from its model."""
         from coexist.boot.firmware import firmware_models
         from coexist.boot.firmware.machine import Machine
 
-        key = (firmware, architecture)
+        key = (firmware, number)
         found = self._sent.get(key)
         if found is None:
-            machine = Machine(mac=0, architecture=CANONICAL_CODE.get(architecture, 0))
+            machine = Machine(mac=0, architecture=number)
             model = firmware_models(self.site.firmwares)[firmware]
             found = self._sent[key] = model.begin(machine, model.phases[0]).sends[0].packet
         return found

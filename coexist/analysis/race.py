@@ -15,6 +15,7 @@ from typing import Any
 
 from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
+from coexist.analysis.numbers import numbers_of
 from coexist.analysis.segment import CLOCK
 from coexist.analysis.timeline import Event, read_trace, with_names
 from coexist.analysis.world import World
@@ -31,12 +32,16 @@ SAME_TIME = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCase:
-    """One client: MAC, and VLAN, architecture and firmware by name."""
+    """One client: MAC, and VLAN, architecture and firmware by name.
+
+    ``number``: what it announces in option 93, where that is known of it.
+    """
 
     mac: int
     vlan: str
     architecture: str
     firmware: str
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +62,17 @@ class RaceResult:
 
 def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> RaceResult:
     """Follow one client; servers in ``silent`` are switched off."""
-    course = course_of(world, case, silent)
-    return result_of(world, case, [course], leaves_of(course))
+    courses = courses_of(world, case, silent)
+    return result_of(world, case, courses, [leaf for course in courses for leaf in leaves_of(course)])
+
+
+def courses_of(world: World, case: ClientCase, silent: frozenset[str]) -> list[Course]:
+    """The courses of one client, one for each number that its machine may announce and servers tell apart."""
+    if case.number is not None:
+        return [course_of(world, case, silent, number=case.number)]
+    firmware, segment = world.firmwares[case.firmware], world.segments[case.vlan]
+    numbers = numbers_of(case.architecture, segment, firmware, case.mac, silent)
+    return [course_of(world, case, silent, number=number) for number in numbers]
 
 
 def course_of(
@@ -69,15 +83,20 @@ def course_of(
     firmware: Firmware | None = None,
     before: Mapping[str, Any] | None = None,
     ahead: float = 0.0,
+    number: int | None = None,
 ) -> Course:
-    """The course of one client through the world; ``before`` and ``ahead`` as `Course` has them."""
+    """The course of one client through the world; ``before`` and ``ahead`` as `Course` has them.
+
+    ``number``: what the machine announces in option 93, the usual number of its architecture if not given.
+    """
     firmware = firmware or world.firmwares[case.firmware]
     segment = world.segments[case.vlan]
     if before is not None:
         # Its port forwarded for the stage before.
         segment = replace(segment, forwarding_delay=0.0)
+    usual = CANONICAL_CODE.get(case.architecture, 0)
     uuid = world.uuids.get(case.mac, world.uuid)
-    machine = Machine(mac=case.mac, architecture=CANONICAL_CODE.get(case.architecture, 0), uuid=uuid)
+    machine = Machine(mac=case.mac, architecture=usual if number is None else number, uuid=uuid)
     return Course(world, segment, firmware, machine, silent, before, ahead)
 
 
@@ -99,11 +118,16 @@ def result_of(world: World, case: ClientCase, courses: list[Course], leaves: lis
     """What the leaves of a client's courses come to."""
     merged = _merge(leaves)
     keys = {(o.winner, o.boot_server, o.file) for o in merged}
-    by_firmware = len(keys) > 1 and all(map(_differs_by_reading, courses))
+    numbers = dict.fromkeys(course.machine.architecture for course in courses)
+    readings = not courses[0].firmware.continuous and len(courses[0].firmware.phases) > 1
+    by_firmware = len(keys) > 1 and (len(numbers) > 1 or readings) and all(map(_ends_in_one_way, courses))
     outcomes = tuple(
         replace(found, why=with_names(found.why, world.owners), by_firmware=by_firmware) for found in merged
     )
     notes: dict[str, None] = {}
+    if len(numbers) > 1:
+        said = " or ".join(map(str, numbers))
+        notes[f"{case.architecture} machines announce {said} in option 93: each is followed"] = None
     for course in courses:
         notes.update(dict.fromkeys((*course.firmware.assumptions, *course.segment.assumptions)))
         for name in course.traffic.involved:
@@ -119,12 +143,13 @@ def result_of(world: World, case: ClientCase, courses: list[Course], leaves: lis
     )
 
 
-def _differs_by_reading(course: Course) -> bool:
-    """Whether each reading of the specification that firmware of this kind may have ends in one way."""
+def _ends_in_one_way(course: Course) -> bool:
+    """Whether firmware of one make, which announces one number and reads the specification in one way, always
+    ends in the same way."""
     firmware = course.firmware
     if firmware.continuous or len(firmware.phases) < 2:
-        return False
-    clock = course.before.get("", 0.0)
+        return len({leaf.signature[0] for leaf in leaves_of(course)}) == 1
+    clock = course.before.get(CLOCK, 0.0)
     return all(
         len({leaf.signature[0] for leaf in course.follow(phase, clock)}) == 1 for phase in firmware.phases
     )

@@ -6,6 +6,7 @@ from coexist.analysis.findings import Finding
 from coexist.analysis.rules import (
     RULES,
     addressing,
+    architectures,
     bootpath,
     hearing,
     inventory,
@@ -17,7 +18,7 @@ from coexist.analysis.rules import (
 from coexist.analysis.site import AnalysedSite
 
 # Importing a module of rules registers them; naming the modules keeps that from looking unused.
-MODULES = (inventory, hearing, addressing, ordering, bootpath, programs, loaders, outcome)
+MODULES = (inventory, hearing, addressing, ordering, bootpath, programs, architectures, loaders, outcome)
 
 
 def run_rules(site: AnalysedSite) -> list[Finding]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from coexist.analysis.race import ClientCase
 from coexist.analysis.world import World
+from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.mac import parse_mac
 from tests.lineup.clients import UUID, client_of
 from tests.lineup.files import Files, files_of, host_names
@@ -61,6 +62,7 @@ def line_up(scenario: Mapping[str, Any]) -> LineUp:
         vlan="lab",
         architecture=client.architecture,
         firmware=client.name,
+        number=CANONICAL_CODE[client.architecture],
     )
     until = scenario.get("timeout", RECORDED_FOR)
     recorded = (until - client.power_on[1], until - client.power_on[0])

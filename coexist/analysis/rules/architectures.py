@@ -1,0 +1,83 @@
+"""CX433: rules that know one of the numbers that machines of an architecture announce in option 93."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from coexist.analysis.findings import Finding
+from coexist.analysis.leases import Handed
+from coexist.analysis.numbers import other_numbers, tells_apart
+from coexist.analysis.rules import report, rule
+from coexist.analysis.rules.bootpath import handed_to, pxe_cases
+from coexist.analysis.site import AnalysedSite, Case
+from coexist.analysis.space import ClientClass
+from coexist.analysis.world import Listener
+from coexist.inventory.documents import Path
+from coexist.wire.architecture import CANONICAL_CODE
+from coexist.wire.options import Option
+
+_BOOTING = (
+    Option.VENDOR_SPECIFIC_INFORMATION,
+    Option.VENDOR_CLASS_IDENTIFIER,
+    Option.TFTP_SERVER_NAME,
+    Option.BOOTFILE_NAME,
+)
+
+
+@rule("CX433")
+def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
+    """Scopes and boot services that answer x64 machines by the number they announce, 7 or 9."""
+    found: dict[tuple[Path, str, int, int], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        usual = CANONICAL_CODE.get(case.client.architecture, 0)
+        for path, number in (*_by_scopes(site, case), *_by_services(site, case)):
+            found[path, case.client.architecture, usual, number].append(case.client)
+    for (path, architecture, usual, number), clients in found.items():
+        yield report(site, "CX433", path, f"{architecture} machines announce {usual} or {number} in option 93, and only one of them is answered so",
+                     f"let both be answered alike: `architectures: {architecture}` stands for both", clients=clients)  # fmt: skip
+
+
+def _by_scopes(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
+    """The lines of scopes that one number finds and another does not."""
+    for number in other_numbers(case.client.architecture):
+        for usual in handed_to(site, case):
+            other = site.scopes.handed(usual.scope, case.client, number=number)
+            path = _first_difference(usual, other)
+            if path is not None:
+                yield path, number
+
+
+def _first_difference(one: Handed, other: Handed) -> Path | None:
+    """The place of the first value by which two machines would boot otherwise; None where there is none."""
+    if one.ignored != other.ignored:
+        return ("scopes", one.scope)
+    for mine, theirs in (
+        (one.header_file, other.header_file),
+        (one.siaddr, other.siaddr),
+        *((one.options.get(code), other.options.get(code)) for code in _BOOTING),
+    ):
+        if (mine and mine[0]) != (theirs and theirs[0]):
+            said = [value[1] for value in (mine, theirs) if value is not None]
+            # A rule of the scope, which is about one number, before the scope itself.
+            return max(said, key=len)
+    return None
+
+
+def _by_services(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
+    """The boot services that answer one number otherwise than another."""
+    client = case.client
+    if not other_numbers(client.architecture):
+        return
+    world = site.races.world
+    firmware = world.firmwares[client.firmware]
+    scopes = (site.site.scopes[name] for name in site.heard_scopes(client.vlan))
+    leasing = {server for scope in scopes for server in scope.servers}
+    for name, how in site.topology.hearing[client.vlan].items():
+        # What leases is told at its scope.
+        if name not in site.boot_services or name in leasing or not how.heard:
+            continue
+        address = next(iter(site.site.servers[name].stands_on.values()))
+        listener = Listener(model=world.models[name], address=address)
+        for number in tells_apart(listener, client.architecture, firmware, client.macs.witness):
+            yield ("servers", name), number
