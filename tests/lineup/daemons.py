@@ -144,7 +144,7 @@ def networkd(server: Mapping[str, Any], extension: str) -> KeaModel:
         forced=frozenset(options),
         lease_time=3600,
     )
-    return KeaModel(name=server["name"], leases=lambda _: lease)
+    return KeaModel(name=server["name"], leases=lambda _: lease, raw_sockets=False)
 
 
 def plain_dhcp(server: Mapping[str, Any]) -> DelayedModel:
@@ -156,7 +156,7 @@ def plain_dhcp(server: Mapping[str, Any]) -> DelayedModel:
         file=server.get("file", "").encode() if server.get("boot") else b"",
         lease_time=600,
     )
-    inner = KeaModel(name=server["name"], leases=lambda _: lease)
+    inner = KeaModel(name=server["name"], leases=lambda _: lease, raw_sockets=False)
     return DelayedModel(name=server["name"], inner=inner, delay=server.get("delay", 0.0))
 
 
@@ -199,7 +199,7 @@ class UdhcpdModel(Stateless):
 
     def receive(self, state: float | None, arrival: Arrival) -> Reaction:
         """DISCOVER and REQUEST on port 67."""
-        reaction = KeaModel(name=self.name, leases=self._lease_for).receive(None, arrival)
+        reaction = KeaModel(name=self.name, leases=self._lease_for, raw_sockets=False).receive(None, arrival)
         if not reaction.replies:
             return replace(reaction, state=state)
         free = arrival.at + self.ARP_TIMEOUT if state is None else state

@@ -32,12 +32,17 @@ _BASIC = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeaModel(Stateless):
-    """Kea, and with its own name another server that leases likewise. ``latency``: seconds."""
+    """Kea, and with its own name another server that leases likewise. ``latency``: seconds.
+
+    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``keeps_nuls``: the NULs behind a text go out.
+    """
 
     name: str
     leases: Leases
     latency: float = 0.0
     echoes_client_id: bool = True
+    raw_sockets: bool = True
+    keeps_nuls: bool = False
     assumptions: tuple[str, ...] = ()
 
     def initial(self, phase: float = 0.0) -> None:
@@ -88,7 +93,7 @@ class KeaModel(Stateless):
             why=f"rule {lease.rule}" if lease.rule else "",
             # Its raw sockets write the client's hardware address into every frame
             # (src/lib/dhcp/protocol_util.cc writeEthernetHeader; capture of 2.2.0).
-            to_one=asked.giaddr == UNSPECIFIED,
+            to_one=self.raw_sockets and asked.giaddr == UNSPECIFIED,
         )
 
     def _options(self, arrival: Arrival, lease: Lease, kind: MessageType) -> dict[int, bytes]:
@@ -99,7 +104,7 @@ class KeaModel(Stateless):
             # Kea takes option 43 apart and puts it together again by code, without an END (2.2.0, packets).
             parts = decode_suboptions(found[Option.VENDOR_SPECIFIC_INFORMATION])
             found[Option.VENDOR_SPECIFIC_INFORMATION] = encode_options(dict(sorted(parts.items())))
-        if Option.BOOTFILE_NAME in found:
+        if Option.BOOTFILE_NAME in found and not self.keeps_nuls:
             # A text option loses its trailing NULs when it is read (2.2.0, packets).
             found[Option.BOOTFILE_NAME] = found[Option.BOOTFILE_NAME].rstrip(b"\0")
         found.setdefault(Option.SUBNET_MASK, lease.netmask.packed)

@@ -34,7 +34,13 @@ CONFIGMGR_ASSUMPTIONS = (
 def windows_dhcp(name: str, leases: Leases, latency: float = 0.0) -> KeaModel:
     """Windows DHCP Server: options as Kea sends them, of leases as `windows_lease` makes them."""
     return KeaModel(
-        name=name, leases=leases, latency=latency, echoes_client_id=False, assumptions=DHCP_ASSUMPTIONS
+        name=name,
+        leases=leases,
+        latency=latency,
+        echoes_client_id=False,
+        raw_sockets=False,
+        keeps_nuls=True,
+        assumptions=DHCP_ASSUMPTIONS,
     )
 
 

@@ -328,3 +328,17 @@ MODELS = {
     ]
     for product in PRODUCTS
 }
+
+
+def test_windows_ends_a_boot_file_with_a_nul_and_speaks_to_everyone() -> None:
+    server = {"software": "windows-dhcp", "address": "10.0.0.2", "vlan": "a"}
+    scope = {"server": "one", "vlan": "a", "pools": ["10.0.0.50-10.0.0.60"], "options": {"66": "10.0.0.3"}}
+    declared = {
+        "site": "s",
+        "vlans": {"a": {"id": 1, "subnet": "10.0.0.0/24"}},
+        "servers": {"one": server},
+        "scopes": {"a": {**scope, "options": {**scope["options"], "67": "x.efi"}}},  # type: ignore[dict-item]
+    }
+    (reply,) = receive(models_for(inventory_from_tree(declared))["one"], UEFI).replies
+    assert reply.packet.options[67] == b"x.efi\0"
+    assert (str(reply.packet.siaddr), reply.to_one) == ("10.0.0.3", False)
