@@ -119,7 +119,8 @@ class Course:
         """The node after one event; two where the firmware's own step can go two ways."""
         item, at = choice
         if item is None:
-            yield self._expire(node, at)
+            for part in self._parts(node, at):
+                yield self._expire(node, part)
             return
         left = tuple(other for other in node.items if other is not item)
         if item.heard is None:
@@ -139,6 +140,14 @@ class Course:
             after = _Node(node.servers, left, trace, step, node.timer, at[0], order, calm)
             self._apply(after, step, at, keep=node.timer)
             yield after
+
+    def _parts(self, node: _Node, at: Span) -> list[Span]:
+        """The parts of a timer's span in each of which every server does the same about what is sent."""
+        step = self.firmware.expire(node.step.state, at)
+        sends = [send for send in step.sends if send.address == LIMITED_BROADCAST]
+        if not sends or at[0] == at[1]:
+            return [at]
+        return self.traffic.parts(node, sends, at)
 
     def _expire(self, node: _Node, at: Span) -> _Node:
         """The node after the client's timer."""

@@ -8,7 +8,7 @@ of their order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
@@ -23,6 +23,8 @@ from coexist.boot.responder import Arrival, Reaction, Reply
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
+_PRECISE = 0.001
+"""Seconds: how closely the moment is found at which a server begins to answer."""
 CLOCK = ""
 """The key of `Air.servers` under which the phase of the servers' common clock stands."""
 
@@ -115,6 +117,37 @@ class Traffic:
             self._unicast(air, send, at, lease)
         else:
             self._broadcast(air, send, at)
+
+    def parts(self, air: Air, sends: Sequence[Send], at: Span) -> list[Span]:
+        """A span of broadcasts, parted where a server begins or ceases to answer: at a threshold on its own
+        clock, or while an earlier answer of it waits."""
+        first, last = self._answered(air, sends, at[0]), self._answered(air, sends, at[1])
+        if first == last:
+            return [at]
+        low, high = at
+        while high - low > _PRECISE:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._answered(air, sends, middle) == first else (low, middle)
+        return [(at[0], low), *self.parts(air, sends, (high, at[1]))]
+
+    def _answered(self, air: Air, sends: Sequence[Send], at: float) -> tuple[int, ...]:
+        """How many answers each server would give to broadcasts at one moment."""
+        found = []
+        for send in sends:
+            for listener in self.listeners:
+                agent = listener.relay
+                if agent is not None and self._drops(listener, agent, send.packet):
+                    continue
+                packet, source = send.packet, (send.source, send.source_port)
+                if agent is not None:
+                    packet = relayed(packet, agent.address, agent.option_82)
+                    source = (agent.address, DHCP_PORT)
+                arrival = Arrival(
+                    packet=packet, at=at + self.ahead, port=send.port, address=listener.address, source=source
+                )
+                model = listener.model
+                found.append(len(model.receive(self._state(air, model.name), arrival).replies))
+        return tuple(found)
 
     def no_way_to(self, address: IPv4Address, lease: Packet | None) -> str | None:
         """Why a client with this lease cannot send to an address off its VLAN; None if it can."""

@@ -97,6 +97,19 @@ class TestOrder:
         assert not result.deterministic
         assert set(result.winners) == {"one", "dhcp"}
 
+    @pytest.mark.parametrize(
+        ("delay", "winners"),
+        [
+            ({"since_first": 0.9}, {"one"}),
+            ({"since_first": 1}, {"one", None}),
+            ({"since_first": 1.2}, {None}),
+        ],
+    )
+    def test_a_wall_clock_that_ends_with_the_second_discover_is_in_doubt(
+        self, delay: dict[str, float], winners: set[str | None]
+    ) -> None:
+        assert set(run(tree({"one": proxy(3, delay=delay)})).winners) == winners
+
     def test_times_that_differ_are_two_outcomes_of_one_winner(self) -> None:
         result = run(tree({"one": proxy(3, delay=3.5)}), "edk2")
         assert result.deterministic
