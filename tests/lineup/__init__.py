@@ -49,7 +49,7 @@ def line_up(scenario: Mapping[str, Any]) -> LineUp:
     client = client_of(scenario)
     servers = [server for server in scenario["servers"] if server["type"] != "relay"]
     machine = {"mac": client.mac}
-    models = {server["name"]: model_of(server, machine, client.extension) for server in servers}
+    models = {server["name"]: model_of(server, machine, client.extension, servers) for server in servers}
     world = World(
         segments={"lab": segment_of(scenario["servers"], models)},
         models=models,

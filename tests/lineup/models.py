@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,23 @@ from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from tests.lineup import daemons, servers
 from tests.lineup.inexpressible import InexpressibleError
+from tests.lineup.pairs import leases_of_pair
 
 
-def model_of(server: Mapping[str, Any], client: Mapping[str, Any], extension: str) -> ServerModel:
-    """What behaves as this server. Raises InexpressibleError."""
+def model_of(
+    server: Mapping[str, Any],
+    client: Mapping[str, Any],
+    extension: str,
+    others: Sequence[Mapping[str, Any]] = (),
+) -> ServerModel:
+    """What behaves as this server beside the ``others`` of its line-up. Raises InexpressibleError."""
     kind, name = server["type"], server["name"]
     file = server.get("file", name.lower() + ".{ext}").replace("{ext}", extension)
     if kind in _WITH_A_FILE:
         return _WITH_A_FILE[kind](server, file, extension)
+    if kind == "raw-dhcpd":
+        model = daemons.whole_dhcpd(server, extension)
+        return replace(model, leases=leases_of_pair(model.leases, server, others))
     if kind in _BY_CONFIGURATION:
         return _BY_CONFIGURATION[kind](server, extension)
     match kind:
@@ -43,7 +52,6 @@ _BY_CONFIGURATION: Mapping[str, Callable[[Mapping[str, Any], str], ServerModel]]
     "pydhcp": lambda server, _: daemons.plain_dhcp(server),
     "udhcpd": daemons.udhcpd,
     "networkd": daemons.networkd,
-    "raw-dhcpd": daemons.whole_dhcpd,
     "raw-dnsmasq": daemons.whole_dnsmasq,
     "raw-kea": daemons.whole_kea,
 }
