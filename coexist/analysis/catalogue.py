@@ -106,6 +106,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX431", "boot-file-and-secure-boot", INFO, "Secure Boot refuses a boot file, or will"),
     ("CX432", "boot-file-is-another-loader", WARNING, "A boot file is another loader than its name says"),
     ("CX433", "one-architecture-number", WARNING, "A rule knows one of the numbers that x64 machines announce"),
+    ("CX434", "faulty-version", ERROR, "A server runs a version that answers boot requests wrongly"),
     # -- CX5xx not expressible on that target ------------------------------------------------------
     ("CX501", "target-without-delay", ERROR, "The target has no delay, and one is declared"),
     ("CX502", "target-without-secs-threshold", ERROR, "The target cannot compare the client's secs"),

@@ -58,6 +58,18 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What one version does wrong: in words, the version it is gone in, and what of it a boot meets.
+
+    ``misroutes_4011``: its answers to requests on port 4011 go elsewhere.
+    """
+
+    what: str
+    fixed_in: str
+    misroutes_4011: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """One server software. Each False or empty field is what most products do."""
 
@@ -67,6 +79,8 @@ class Product:
     """One line for people."""
     modelled: str = ""
     """The version whose behaviour the model has; empty where no version matters."""
+    faults: Mapping[str, Fault] = field(default_factory=dict)
+    """What versions that are in use do wrong, by version."""
     language: str = ""
     """What its configuration is written in."""
     system: System = "linux"
@@ -150,6 +164,11 @@ class Product:
     def software(self) -> str:
         """How an inventory names the version that is modelled."""
         return f"{self.name} {self.modelled}".strip()
+
+    def fault_of(self, version: str) -> Fault | None:
+        """What a version does wrong; ``2.92-1`` is 2.92."""
+        own = version.partition("-")[0].partition("+")[0].strip()
+        return self.faults.get(own)
 
     def can(self, roles: frozenset[Role]) -> Capabilities:
         """What a server of these roles can be told."""
@@ -258,6 +277,14 @@ DNSMASQ = Product(
     knows_uuids=True,
     describe="dnsmasq as DHCP server or as ProxyDHCP",
     modelled="2.90",
+    faults={
+        # dhcp.c dhcp_packet lost an `else` with the leasequery code (dnsmasq-discuss 2026q1, 018404).
+        "2.92": Fault(
+            what="it sends its answers to requests on port 4011 to 255.255.255.255, where no client listens",
+            fixed_in="2.93",
+            misroutes_4011=True,
+        )
+    },
     language="dnsmasq.conf",
     capabilities=_DNSMASQ_CAN,
     as_proxy=Capabilities(

@@ -22,7 +22,7 @@ _PATIENCE = 10.0
 # Errors that say why a class does not boot as intended.
 _EXPLAINS = frozenset({
     "CX201", "CX202", "CX203", "CX206", "CX207", "CX209", "CX212", "CX214", "CX216", "CX310", "CX401", "CX402", "CX403",
-    "CX405", "CX406", "CX407", "CX409", "CX412", "CX416", "CX419", "CX420", "CX423", "CX424",
+    "CX405", "CX406", "CX407", "CX409", "CX412", "CX416", "CX419", "CX420", "CX423", "CX424", "CX434",
 })  # fmt: skip
 
 

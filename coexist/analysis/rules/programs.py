@@ -261,6 +261,18 @@ def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
                      f"write `names: [{host}]` in the server that it means", clients=clients)  # fmt: skip
 
 
+@rule("CX434")
+def faulty_version(site: AnalysedSite) -> Iterable[Finding]:
+    """Boot services in a version whose answers go wrong."""
+    for name, server in site.boot_services.items():
+        fault = server.product.fault_of(server.software.version)
+        if fault is None:
+            continue
+        clients = [case.client for case in pxe_cases(site) if name in case.responders]
+        yield report(site, "CX434", ("servers", name, "software"), f"{server.software} is faulty: {fault.what}",
+                     f"run {server.software.product} {fault.fixed_in} or later there", clients=clients)  # fmt: skip
+
+
 @rule("CX423")
 def no_boot_program(site: AnalysedSite) -> Iterable[Finding]:
     """Intended boot services without any program."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from coexist.boot.responder import ServerModel
+from coexist.boot.servers.faulty import FaultyModel
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from coexist.inventory import Inventory
@@ -31,7 +32,9 @@ def model_for(inventory: Inventory, name: str) -> ServerModel:
         parts.append(leases(inventory, name))
     if server.effective_roles & SERVICES:
         boots = part(server.product, "boots") or part(GENERIC, "boots")
-        parts.append(boots(inventory, name))
+        model = boots(inventory, name)
+        fault = server.product.fault_of(server.software.version)
+        parts.append(FaultyModel(inner=model, fault=fault) if fault and fault.misroutes_4011 else model)
     if not parts:
         return FileServerModel(name=name)
     return parts[0] if len(parts) == 1 else TogetherModel(name=name, parts=tuple(parts))
