@@ -15,6 +15,7 @@ __all__ = [
     "follows_lease",
     "ipxe_architecture",
     "is_ipxe_program",
+    "resets_link",
     "runs_on_bios",
 ]
 
@@ -53,6 +54,15 @@ def asks_again(file: str, program: Program | None = None) -> bool:
         return False
     loader = (program.then if program is not None else None) or loader_by_name(file)
     return loader == IPXE
+
+
+def resets_link(file: str) -> bool:
+    """Whether an iPXE brings the network card up by a driver of its own, so that the link goes down.
+
+    undionly and snponly go on with the driver that loaded them; the ROM files and ipxe.* have all drivers
+    (iPXE's Makefile.housekeeping, DRIVERS_ipxe).
+    """
+    return file_name(file).startswith("ipxe")
 
 
 def chained_architecture(architecture: str, file: str, program: Program | None = None) -> str | None:

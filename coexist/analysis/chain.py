@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture
+from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture, resets_link
 from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
 from coexist.analysis.loading import NETBOOT_XYZ, Chain, chains, loaded_of, loader_of, step_of
@@ -26,6 +26,10 @@ LOADING = (1.0, 20.0)
 
 NO_SCRIPT = "the iPXE that is loaded holds no script of its own, which would decide instead of DHCP"
 PORT_FORWARDS = "iPXE's driver does not take the link down: the switch port still forwards"
+PORT_STARTS_AGAIN = (
+    "iPXE with drivers of its own takes the link down, and spanning tree begins again: it waits for the port "
+    "where the switch speaks rapid spanning tree (net/stp.c), else it asks in vain"
+)
 KEEPS_PROXY = (
     "UEFI builds of iPXE from July 2021 to March 2023 keep the first stage's ProxyDHCP offer: where nothing "
     "names a file they load iPXE again (ipxe issue 913)"
@@ -123,15 +127,26 @@ def _next_stage(
     )
     courses: list[Course] = []
     ends: list[Leaf] = []
+    opens_late = world.segments[case.vlan].forwarding_delay
+    restarts = bool(opens_late) and any(resets_link(outcome.file or "") for outcome in loaded)
     for leaf, ahead in _starts(world, case, leaves):
         for firmware in _builds(world, again):
-            course = course_of(world, again, silent, firmware=firmware, before=leaf.servers, ahead=ahead)
-            courses.append(course)
-            ends += leaves_of(course)
+            for waits, down in _port_ways(opens_late, leaf):
+                course = course_of(
+                    world,
+                    again,
+                    silent,
+                    firmware=firmware,
+                    before=leaf.servers,
+                    ahead=ahead + waits,
+                    link_was_down=down,
+                )
+                courses.append(course)
+                ends += leaves_of(course)
     result = result_of(world, again, courses, ends)
     notes = [*result.assumptions, NO_SCRIPT]
-    if world.segments[case.vlan].forwarding_delay:
-        notes.append(PORT_FORWARDS)
+    if opens_late:
+        notes.append(PORT_STARTS_AGAIN if restarts else PORT_FORWARDS)
     if again.architecture != "bios" and None in result.winners:
         notes.append(KEEPS_PROXY)
     names = {(str(outcome.winner), str(outcome.file)): None for outcome in loaded}
@@ -141,6 +156,17 @@ def _next_stage(
         certain=len(loaded) == len(first.outcomes),
         chains=chains(world, courses[0].machine, ends),
     )
+
+
+def _port_ways(opens_late: float, leaf: Leaf) -> tuple[tuple[float, bool], ...]:
+    """How the switch port treats an iPXE: the seconds it waits before it asks, and whether the port is shut.
+
+    Where its driver takes the link down it either sees that the port does not forward and waits, or does not
+    see it and loses what it sends.
+    """
+    if not opens_late or not resets_link(leaf.outcome.file or ""):
+        return ((0.0, False),)
+    return ((opens_late, False), (0.0, True))
 
 
 def _builds(world: World, case: ClientCase) -> tuple[Ipxe, ...]:

@@ -84,14 +84,16 @@ def course_of(
     before: Mapping[str, Any] | None = None,
     ahead: float = 0.0,
     number: int | None = None,
+    link_was_down: bool = False,
 ) -> Course:
     """The course of one client through the world; ``before`` and ``ahead`` as `Course` has them.
 
     ``number``: what the machine announces in option 93, the usual number of its architecture if not given.
+    ``link_was_down``: the stage before left the switch port forwarding, and this one took its link down.
     """
     firmware = firmware or world.firmwares[case.firmware]
     segment = world.segments[case.vlan]
-    if before is not None:
+    if before is not None and not link_was_down:
         # Its port forwarded for the stage before.
         segment = replace(segment, forwarding_delay=0.0)
     usual = CANONICAL_CODE.get(case.architecture, 0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from coexist.analysis import analyse
-from coexist.analysis.chain import KEEPS_PROXY, NO_SCRIPT, Stages, stages
+from coexist.analysis.chain import KEEPS_PROXY, NO_SCRIPT, PORT_STARTS_AGAIN, Stages, stages
 from coexist.analysis.race import ClientCase, RaceResult, race
 from coexist.analysis.world import build_world
 from coexist.inventory import inventory_from_tree
@@ -216,3 +216,20 @@ class TestCheck:
         assert "one or two does" in finding.message
         assert finding.witness is not None
         assert any("second stage" in line for line in finding.witness.timeline)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("snponly.efi", {("one", "boot.ipxe")}),
+        ("ipxe.efi", {("one", "boot.ipxe"), (None, None)}),
+    ],
+)
+def test_a_driver_that_takes_the_link_down_may_meet_a_port_that_does_not_forward(
+    file: str, expected: set[tuple[str | None, str | None]]
+) -> None:
+    declared = tree({"one": proxy(3, programs={"uefi-x64": file, "ipxe": "boot.ipxe"})})
+    declared["vlans"]["a"]["forwarding_delay"] = 20
+    result = second(run(declared))
+    assert ends(result) == expected
+    assert (PORT_STARTS_AGAIN in result.assumptions) == (len(expected) > 1)
