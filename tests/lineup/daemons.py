@@ -51,12 +51,7 @@ def whole_dnsmasq(server: Mapping[str, Any], extension: str) -> DnsmasqModel:
 
 
 def whole_kea(server: Mapping[str, Any], extension: str) -> KeaModel:
-    """A Kea by a whole configuration of one subnet.
-
-    Its peers of high availability talk through control agents, or, from 2.3.5 on or where it is asked for,
-    by themselves (kea/src/hooks/dhcp/high_availability, ``http-dedicated-listener``). Where neither runs each
-    one holds the other for down (``max-unacked-clients`` 0) and answers every client from every pool.
-    """
+    """A Kea by a whole configuration of one subnet."""
     dhcp4 = json.loads(_filled(json.dumps(server["conf"]), server, extension))["Dhcp4"]
     subnets = dhcp4["subnet4"]
     if len(subnets) != 1:

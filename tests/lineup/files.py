@@ -38,7 +38,9 @@ def files_of(server: Mapping[str, Any]) -> Files:
 
 
 def _http_ports(server: Mapping[str, Any]) -> frozenset[int]:
-    ports = {80} if server.get("http") is True else {int(server["http"])} if server.get("http") else set()
+    said = server.get("http")
+    said = said.get("port", 80) if isinstance(said, Mapping) else 80 if said is True else said
+    ports = {int(said)} if said else set()
     if server["type"] == "coexist":
         config = json.loads(server["conf"])
         if "http" in config:

@@ -11,7 +11,7 @@ from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from tests.lineup import daemons, servers
 from tests.lineup.inexpressible import InexpressibleError
-from tests.lineup.pairs import leases_of_pair
+from tests.lineup.pairs import leases_of_kea_pair, leases_of_pair
 
 
 def model_of(
@@ -28,6 +28,9 @@ def model_of(
     if kind == "raw-dhcpd":
         model = daemons.whole_dhcpd(server, extension)
         return replace(model, leases=leases_of_pair(model.leases, server, others))
+    if kind == "raw-kea":
+        kea = daemons.whole_kea(server, extension)
+        return replace(kea, leases=leases_of_kea_pair(kea.leases, server, others))
     if kind in _BY_CONFIGURATION:
         return _BY_CONFIGURATION[kind](server, extension)
     match kind:
@@ -53,5 +56,4 @@ _BY_CONFIGURATION: Mapping[str, Callable[[Mapping[str, Any], str], ServerModel]]
     "udhcpd": daemons.udhcpd,
     "networkd": daemons.networkd,
     "raw-dnsmasq": daemons.whole_dnsmasq,
-    "raw-kea": daemons.whole_kea,
 }
