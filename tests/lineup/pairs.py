@@ -43,8 +43,8 @@ def leases_of_kea_pair(
 
     Partners hear each other through control agents, which no line-up starts, or by themselves
     (``http-dedicated-listener``, off in 2.2 unless said). Who hears nothing holds the other for down and
-    answers everybody (``max-unacked-clients`` 0). While both run, load balancing goes by the hash of the client
-    (query_filter.cc), and of hot standby the primary answers.
+    answers everybody (``max-unacked-clients`` 0). While both run, load balancing goes by the hash of the
+    client (query_filter.cc), and of hot standby the primary answers.
     """
     found = _high_availability(server)
     if found is None:

@@ -45,7 +45,7 @@ from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
-from coexist.wire.pxe import DiscoveryControl, PxeVendorOptions
+from coexist.wire.pxe import DiscoveryControl, PxeVendorOptions, SubOption
 
 BOOT_IN_OFFER_FIRST, PROXY_FIRST = 0.0, 1.0
 """The readings. The first: the DHCP server's own boot file comes first (Microsoft KB 259670), the ways of
@@ -53,6 +53,9 @@ discovery are tried one after the other, a menu without a prompt waits, and the 
 port 4011 is silent. The second, as EDK2 whose tables descend from the same code: a proxy first, one way of
 discovery, the first item of a menu without a prompt, and no file but the boot server's."""
 
+# Sub-options 43.1 to 43.5 say how the file of this very packet is loaded (PXE 2.1 table 2-1); a zero
+# multicast address is the usual way to make ROMs boot by DHCP alone, EDK2 wants all five.
+_MTFTP = frozenset(range(SubOption.MTFTP_IP_ADDR, SubOption.MTFTP_DELAY + 1))
 # PXE 2.1 table 2-3: what a DISCOVER asks for.
 REQUESTED = bytes((1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 67, *range(128, 136)))
 XID = 0x21
@@ -222,7 +225,10 @@ class Pxe21:
         state = state._replace(source=source)
         vendor = vendor_options(packet)
         control = vendor.discovery_control if vendor is not None else None
-        if control is not None and control & DiscoveryControl.USE_BOOT_FILE and _file(packet):
+        uses_own = control is not None and bool(control & DiscoveryControl.USE_BOOT_FILE)
+        if state.reading == BOOT_IN_OFFER_FIRST and vendor is not None and control is None:
+            uses_own = not _MTFTP.isdisjoint(vendor.other)
+        if uses_own and _file(packet):
             return self._load(state, source)
         if vendor is not None and vendor.menu and self.menus:
             return self._prompt(state, vendor, at)

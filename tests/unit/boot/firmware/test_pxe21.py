@@ -177,6 +177,14 @@ def test_bit_3_with_a_file_needs_no_menu() -> None:
     assert follow_offer(use, PROXY_FIRST).sends[0].address == BOOT
 
 
+def test_a_multicast_address_means_the_file_of_the_same_packet_in_one_reading() -> None:
+    alone = PxeVendorOptions(other={1: bytes(4)})
+    step = follow_offer(alone, BOOT_IN_OFFER_FIRST, file=b"a.0", siaddr=OTHER)
+    assert isinstance(step.end, Boot)
+    step = follow_offer(alone, PROXY_FIRST, file=b"a.0", siaddr=OTHER)
+    assert (step.sends[0].address, step.sends[0].port) == (PROXY, 4011)
+
+
 def test_a_rom_without_menus_loads_the_file_of_the_offer() -> None:
     plain = replace(ROM, menus=False)
     step = follow_offer(MENU, BOOT_IN_OFFER_FIRST, plain, file=b"a.0")
