@@ -127,6 +127,7 @@ class LineUps:
                 server.discovery_control,
                 server.offers_file,
                 server.answers_4011,
+                str(server.discovery_group),
                 server.authoritative,
                 server.ping_check,
                 server.relayed,

@@ -113,6 +113,8 @@ class Traffic:
         air.trace = Link(air.trace, "send", at[0], "", send)
         if at[0] < self.segment.forwarding_delay:
             air.trace = Link(air.trace, "lost", at[0], "", "the switch port does not forward yet")
+        elif send.address.is_multicast:
+            self._multicast(air, send, at)
         elif send.address != LIMITED_BROADCAST:
             self._unicast(air, send, at, lease)
         else:
@@ -196,6 +198,15 @@ class Traffic:
         wanted = IPv4Address(packet.options.get(Option.REQUESTED_IP_ADDRESS, bytes(4)))
         lender = next((server for address, server in known.lenders if address == wanted), None)
         return packet if lender is None else packet.with_options({Option.SERVER_IDENTIFIER: lender})
+
+    def _multicast(self, air: Air, send: Send, at: Span) -> None:
+        """Routers and relay agents pass no multicast on: it stays on the VLAN."""
+        members = [x for x in self.listeners if x.relay is None and x.group == send.address]
+        if not members:
+            why = f"no boot server here listens at {send.address}"
+            air.trace = Link(air.trace, "lost", at[0], "", why)
+        for listener in members:
+            self._ask(air, listener, send.packet, at, send.port, (send.source, send.source_port))
 
     def _unicast(self, air: Air, send: Send, at: Span, lease: Packet | None) -> None:
         owner = self.world.owners.get(send.address)

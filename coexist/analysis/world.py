@@ -43,7 +43,8 @@ class Listener:
 
     ``trusted``: whether DHCP snooping lets its answers pass. ``relayed``: what it does with a relayed packet
     where that is not an answer to giaddr (``broadcast``: it answers on its own VLAN). ``echoes_option_82``:
-    whether its answers repeat the relay agent's information.
+    whether its answers repeat the relay agent's information. ``group``: the multicast address at which it
+    listens too.
     """
 
     model: ServerModel
@@ -52,6 +53,7 @@ class Listener:
     trusted: bool = True
     relayed: Literal["broadcast", "silent"] | None = None
     echoes_option_82: bool = True
+    group: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ def _segment(inventory: Inventory, name: str, models: Mapping[str, ServerModel])
             model=models[server],
             address=declared.stands_on[name],
             trusted=trusted is None or server in trusted,
+            group=declared.discovery_group,
         )
         for server, declared in site.servers.items()
         if name in declared.stands_on

@@ -209,6 +209,9 @@ class _Checker:
                 if not server.product.capabilities.programs_for_groups:
                     message = f"{server.software.product} cannot give some of its clients other programs"
                     self.complain((*path, "programs_for"), message, "remove the line", key=True)
+            if server.discovery_group is not None and server.product.language:
+                message = f"coexist writes the configuration of {name}, which joins no multicast group"
+                self.complain((*path, "discovery_group"), message, "remove the line", key=True)
             self._programs((*path, "programs"), server)
             if server.boot_server:
                 self.need_servers((*path, "boot_server"), [server.boot_server], address_too=True)

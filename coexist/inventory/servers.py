@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from coexist.inventory.boot_programs import ArchitectureNames, Programs
 from coexist.inventory.products import Capabilities, Product, Role, products
@@ -127,6 +127,8 @@ class Server(Declared):
     ``relayed``: what becomes of packets that a relay agent brings, where that is not the answer to giaddr
     of RFC 2131 section 4.1: ``broadcast`` (it overlooks giaddr and answers on its own VLAN) or ``silent``.
     ``echoes_option_82``: whether it repeats the relay agent's information (RFC 3046 section 2.2).
+    ``discovery_group``: the multicast address at which a boot server of another product listens for clients
+    that look for it (43.7).
     ``names``: its host names as DNS has them, by which a URL may mean it.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
@@ -147,6 +149,7 @@ class Server(Declared):
     discovery_control: Annotated[int, Field(ge=0, le=255)] | None = None
     offers_file: bool | None = None
     answers_4011: bool | None = None
+    discovery_group: Address | None = None
     authoritative: bool = True
     ping_check: bool | None = None
     relayed: Literal["broadcast", "silent"] | None = None
@@ -157,6 +160,13 @@ class Server(Declared):
     settings: dict[str, Any] = {}
     deploy: Deployment | None = None
     owner: Text | None = None
+
+    @field_validator("discovery_group")
+    @classmethod
+    def _is_group(cls, value: IPv4Address | None) -> IPv4Address | None:
+        if value is not None and not value.is_multicast:
+            raise ValueError(f"{value} is no multicast address; write one of 224.0.0.0 to 239.255.255.255")
+        return value
 
     @model_validator(mode="after")
     def _stands_somewhere(self) -> Self:

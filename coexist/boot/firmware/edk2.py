@@ -350,7 +350,6 @@ class Edk2(Windows):
             return Step(state=state, end=GiveUp(error=UNKNOWN, why=why))
         named: IPv4Address | None = None
         if not source.control & 2:
-            # No server modelled here joins a multicast group.
             targets = (
                 IPv4Address(source.vendor.get(SubOption.DISCOVERY_MCAST_ADDR, b"")[:4].ljust(4, b"\0")),
             )
