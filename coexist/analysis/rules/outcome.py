@@ -242,10 +242,7 @@ def _why_chance(site: AnalysedSite, case: Case, winners: frozenset[str | None]) 
     names = [name for name in case.responders if name in winners]
     shown = " or ".join(sorted(str(w) if w else "nobody" for w in winners))
     if all(finish.by_firmware for finish in site.races.of(client)):
-        name = str(case.intended.server)
-        return Verdict(code="CX322", path=("servers", name), client=client,
-                       message=f"{client.firmware} machines boot from {shown}: it depends on how their firmware reads the PXE specification",
-                       repair=f"let {name} alone name a boot file to them; or declare how your machines behave (`firmwares:`, parameter `reading`)")  # fmt: skip
+        return _why_firmware(site, case, shown)
     if len(names) > 1:
         first, second = names[0], names[1]
         (one, _), (other, path) = delay_of(site, first, client), delay_of(site, second, client)
@@ -263,6 +260,17 @@ def _why_chance(site: AnalysedSite, case: Case, winners: frozenset[str | None]) 
     return Verdict(code="CX304", path=("servers", names[0] if names else str(case.intended.server)), client=client,
                    message=f"chance decides who boots these clients: {shown}",
                    repair="see the time line; disjoint whitelists make it certain")  # fmt: skip
+
+
+def _why_firmware(site: AnalysedSite, case: Case, shown: str) -> Verdict:
+    """No chance is in it: machines of one make do this, of another that."""
+    client, name = case.client, str(case.intended.server)
+    what, repair = "the number that their firmware announces in option 93", "answer both numbers alike"
+    if site.kind(client) == "pxe21":
+        what = "how their firmware reads the PXE specification"
+        repair = f"let {name} alone name a boot file to them; or declare how your machines behave (`firmwares:`, parameter `reading`)"
+    return Verdict(code="CX322", path=("servers", name), client=client, repair=repair,
+                   message=f"{client.firmware} machines boot from {shown}: it depends on {what}")  # fmt: skip
 
 
 def _why_order(site: AnalysedSite, case: Case, winner: str) -> Verdict:
