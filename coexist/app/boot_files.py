@@ -185,8 +185,14 @@ def _missing_parts(
                 continue
             fetches = [f for f in step.stage.fetches if f.server is None]
             needed = [f.file for f in fetches if f.role is Role.NEEDED and not _find(places, f.file)]
-            firsts = [f.file for f in fetches if f.role is Role.FIRST]
-            if firsts and not any(_find(places, file) for file in firsts):
-                needed.append(firsts[-1])
+            for group in dict.fromkeys(f.group for f in fetches if f.role is Role.FIRST):
+                choices = [f.file for f in fetches if f.role is Role.FIRST and f.group == group]
+                if not any(_find(places, file) for file in choices):
+                    needed.append(_usual(choices))
             for file in needed:
                 yield file, str(step.asks), step.stage.title, places
+
+
+def _usual(choices: Sequence[str]) -> str:
+    """Of several places for a file the one to put it in: for everyone, else the first."""
+    return next((file for file in choices if file.endswith("/default")), choices[0])

@@ -172,7 +172,7 @@ def _step_text(step: ChainStep) -> Iterator[str]:
         return
     if stage.fetches:
         yield from folded(f"{stage.title} asks {step.asks} ({stage.why}) for", "  ", hang=2)
-    for role, files in groupby(stage.fetches, key=lambda fetch: fetch.role):
+    for (role, _), files in groupby(stage.fetches, key=lambda fetch: (fetch.role, fetch.group)):
         names = ", ".join(fetch.file for fetch in files)
         said = "" if role is Role.NEEDED else f" ({role.value})"
         yield from folded(f"{names}{said}", "    ", hang=2)

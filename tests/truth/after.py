@@ -70,7 +70,10 @@ def _of_chain(
     made: list[Request] = [*(before.requests if before else ()), _first(chain)]
     optional: set[int] = set(before.optional if before else ())
     ended, server = "file" if not chain.steps else "configuration", chain.outcome.boot_server
-    for step in chain.steps:
+    steps = chain.steps
+    if not _is_there(chain, files):
+        steps, ended = (), "missing" if files[str(server)].tftp else "silent"
+    for step in steps:
         for asked, file, role in requests(step.stage, has):
             if role is Role.MAYBE:
                 optional.add(len(made))
@@ -80,6 +83,15 @@ def _of_chain(
         if ended == "missing":
             break
     return Expected(tuple(made), frozenset(optional), ended, server)
+
+
+def _is_there(chain: Chain, files: Mapping[str, Files]) -> bool:
+    """Whether the first file can be had; taken for granted of a server that is not of the line-up."""
+    server = files.get(str(chain.outcome.boot_server))
+    file = str(chain.outcome.file)
+    if server is None or file.startswith("http"):
+        return True
+    return server.tftp and _name(file) in server.names
 
 
 def _ended(ending: Ending, whole: bool, before: str) -> str:

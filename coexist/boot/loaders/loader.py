@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address
+from itertools import groupby
 from typing import Literal, Protocol
 
 from coexist.boot.firmware.machine import Machine, text_of
@@ -66,10 +67,14 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """One file a loader asks for. ``server``: whom, if not the server of its stage."""
+    """One file a loader asks for. ``server``: whom, if not the server of its stage.
+
+    ``group``: which of several choices a file of the role FIRST belongs to; each must be met.
+    """
 
     file: str
     role: Role = Role.NEEDED
+    group: int = 0
     protocol: Protocol_ = "tftp"
     server: IPv4Address | str | None = None
 
@@ -138,35 +143,40 @@ Has = Callable[["IPv4Address | str", str], bool]
 
 def requests(stage: Stage, has: Has) -> Iterator[tuple[IPv4Address | str, str, Role]]:
     """What a stage asks for where it is known which files exist: server, file, role, in order."""
-    found = False
-    for fetch in stage.fetches:
-        server = fetch.server or stage.server
-        if server is None or (fetch.role is Role.FIRST and found):
-            continue
-        if fetch.role is not Role.FIRST:
-            found = False
-        yield server, fetch.file, fetch.role
-        exists = has(server, fetch.file)
-        if fetch.role is Role.NEEDED and not exists:
+    for role, fetches in _steps(stage):
+        met = False
+        for fetch in fetches:
+            server = fetch.server or stage.server
+            if server is not None:
+                yield server, fetch.file, role
+                met = has(server, fetch.file)
+                if met and role is Role.FIRST:
+                    break
+        if not met and role in (Role.NEEDED, Role.FIRST):
             return
-        found = fetch.role is Role.FIRST and exists
 
 
 def complete(stage: Stage, has: Has) -> bool:
     """Whether a stage finds every file without which it ends."""
-    groups: list[bool] = []
-    inside = False
-    for fetch in stage.fetches:
-        server = fetch.server or stage.server
-        exists = server is not None and has(server, fetch.file)
-        if fetch.role is Role.NEEDED and not exists:
+    for role, fetches in _steps(stage):
+        there = [
+            (server := fetch.server or stage.server) is not None and has(server, fetch.file)
+            for fetch in fetches
+        ]
+        if (role is Role.NEEDED and not all(there)) or (role is Role.FIRST and not any(there)):
             return False
-        if fetch.role is Role.FIRST:
-            if not inside:
-                groups.append(False)
-            groups[-1] |= exists
-        inside = fetch.role is Role.FIRST
-    return all(groups)
+    return True
+
+
+def _steps(stage: Stage) -> Iterator[tuple[Role, tuple[Fetch, ...]]]:
+    """Its files one by one, and each choice as a whole."""
+    for (role, _, _), fetches in groupby(enumerate(stage.fetches), key=_step):
+        yield role, tuple(fetch for _, fetch in fetches)
+
+
+def _step(numbered: tuple[int, Fetch]) -> tuple[Role, int, int]:
+    number, fetch = numbered
+    return fetch.role, fetch.group, 0 if fetch.role is Role.FIRST else number
 
 
 def named_server(packet: Packet | None) -> IPv4Address | None:

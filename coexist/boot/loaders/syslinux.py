@@ -37,6 +37,8 @@ ASKS_AGAIN = (
 )
 _CORE = {0: "ldlinux.c32", 6: "ldlinux.e32", 15: "ldlinux.e32"}
 _CORE_X64 = "ldlinux.e64"
+_FOLDERS = ("/boot/isolinux/", "/isolinux/", "/boot/syslinux/", "/syslinux/", "/")
+"""Where it looks for its core module after its own folder (recorded boots)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +66,12 @@ class Syslinux:
         ending, remedy = Ending.CONFIGURATION, None
         if server is None:
             ending, remedy = Ending.NOBODY, "name the server in the packet that names the file"
-        files = [Fetch(file=prefix + core, protocol=protocol)]
+        files = [
+            Fetch(file=folder + core, role=Role.FIRST, protocol=protocol) for folder in (prefix, *_FOLDERS)
+        ]
         files += [
-            Fetch(file=prefix + name, role=Role.FIRST, protocol=protocol) for name in _configurations(loaded)
+            Fetch(file=prefix + name, role=Role.FIRST, group=1, protocol=protocol)
+            for name in _configurations(loaded)
         ]
         return Stage(
             loader=self.name,

@@ -121,14 +121,15 @@ def test_pxelinux_follows_the_packet_that_named_the_file() -> None:
     offered = packet(PROXY, siaddr=PROXY, file=b"boot/pxelinux.0")
     stage = LOADERS["pxelinux"].follow(loaded(ack=ack(siaddr=FILES), proxy=offered))
     assert stage.server == PROXY
-    assert asked(stage)[:4] == [
-        "boot/ldlinux.c32",
+    assert asked(stage)[0] == "boot/ldlinux.c32"
+    assert "/boot/isolinux/ldlinux.c32" in asked(stage)
+    assert asked(stage)[6:9] == [
         "boot/pxelinux.cfg/00112233-4455-6677-8899-aabbccddeeff",
         "boot/pxelinux.cfg/01-52-54-00-ab-cd-ef",
         "boot/pxelinux.cfg/C000024D",
     ]
     assert asked(stage)[-1] == "boot/pxelinux.cfg/default"
-    assert len(stage.fetches) == 1 + 2 + 8 + 1
+    assert len(stage.fetches) == 6 + 2 + 8 + 1
 
 
 def test_pxelinux_uses_option_54_only_while_no_siaddr_is_known() -> None:
@@ -142,7 +143,8 @@ def test_options_209_and_210_come_first_and_a_prefix_may_be_a_url() -> None:
     options = {209: b"own.cfg", 210: b"http://192.0.2.4/net/"}
     stage = LOADERS["lpxelinux"].follow(loaded(ack=ack(siaddr=FILES, file=b"lpxelinux.0", options=options)))
     assert stage.server == "192.0.2.4"
-    assert asked(stage)[:2] == ["http://192.0.2.4/net/ldlinux.c32", "http://192.0.2.4/net/own.cfg"]
+    assert asked(stage)[0] == "http://192.0.2.4/net/ldlinux.c32"
+    assert "http://192.0.2.4/net/own.cfg" in asked(stage)
     assert {fetch.protocol for fetch in stage.fetches} == {"http"}
 
 
@@ -192,7 +194,8 @@ def test_what_is_asked_depends_on_which_files_exist() -> None:
     assert complete(stage, lambda _, file: file in there)
     assert not complete(stage, lambda _, file: file == "ldlinux.c32")
     nothing = [file for _, file, _ in requests(stage, lambda *_: False)]
-    assert nothing == ["ldlinux.c32"]
+    assert nothing[0] == "ldlinux.c32"
+    assert nothing[-1] == "/ldlinux.c32"
     assert not complete(stage, lambda *_: False)
 
 
@@ -219,5 +222,5 @@ def test_a_stage_asks_somebody_or_ends(
     assert not stage.fails or stage.remedy
     assert (stage.ending is Ending.PROGRAM) == (stage.loads is not None)
     assert all(fetch.file for fetch in stage.fetches)
-    firsts = [number for number, fetch in enumerate(stage.fetches) if fetch.role is Role.FIRST]
-    assert firsts == list(range(firsts[0], firsts[-1] + 1)) if firsts else True
+    firsts = [fetch.group for fetch in stage.fetches if fetch.role is Role.FIRST]
+    assert firsts == sorted(firsts)
