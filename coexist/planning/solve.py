@@ -5,8 +5,8 @@ must not say otherwise; then whitelists make each server answer its own clients 
 every firmware; and delays last, for fallbacks that answer the same clients as the server they stand in
 for. Delays are solved along the order of the servers (a directed graph, each before its fallbacks): for
 each server the smallest one, in its product's own kind, with which every race ends as intended, that of
-the iPXE which is loaded too. Where none holds that back, the scope names its script. What is fixed is
-planned around.
+the iPXE which is loaded too. Where none holds that back, the scope names its script. A loader that reads
+the lease finds its next server there. What is fixed is planned around.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from coexist.planning.draft import Draft, Edit
 from coexist.planning.solve_delays import set_delays
 from coexist.planning.solve_ends import in_the_way, turns
 from coexist.planning.solve_lists import whitelists
+from coexist.planning.solve_loaders import loader_servers
 from coexist.planning.solve_report import Impossible, proof, unsolved
 from coexist.planning.solve_scopes import lease_options, scope_entries, script_entries
 
@@ -77,6 +78,7 @@ def _round(draft: Draft) -> list[Impossible]:
     whitelists(draft)
     set_delays(draft, impossible)
     script_entries(draft)
+    loader_servers(draft, impossible)
     return impossible
 
 

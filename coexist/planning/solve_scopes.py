@@ -8,6 +8,7 @@ from typing import Any
 from coexist.analysis.leases import Handed
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.inventory.documents import Path
+from coexist.inventory.models import IntentRule
 from coexist.planning.draft import Draft
 from coexist.planning.solve_ends import Flaw, flaws, holds, spares, stays, turns, weight
 from coexist.planning.solve_report import Impossible
@@ -137,6 +138,11 @@ def _fixed_scope(name: str, path: Path) -> Impossible:
     )
 
 
+def clients_of(intent: IntentRule) -> Any:
+    """The groups of an intent as an administrator writes them: one as a text, several as a list."""
+    return intent.clients[0] if len(intent.clients) == 1 else list(intent.clients)
+
+
 def lease_options(draft: Draft) -> None:
     """Options that an intent promises and no scope gives."""
     site = draft.site
@@ -147,7 +153,7 @@ def lease_options(draft: Draft) -> None:
         intent = site.site.intent[number]
         if any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
             continue
-        clients = intent.clients[0] if len(intent.clients) == 1 else list(intent.clients)
+        clients = clients_of(intent)
         options = {code: list(v) if isinstance(v, tuple) else v for code, v in intent.options.items()}
         draft.rule(
             name, {"clients": clients, "options": options}, f"intent {number + 1} promises these options"
@@ -192,7 +198,7 @@ def _script_rule(site: AnalysedSite, scope: str, number: int, server: str) -> di
         return None
     rule: dict[str, Any] = {}
     if intent.clients != ("everyone",):
-        rule["clients"] = intent.clients[0] if len(intent.clients) == 1 else list(intent.clients)
+        rule["clients"] = clients_of(intent)
     if intent.architectures is not None:
         rule["architectures"] = list(intent.architectures)
     where = script.server or site.site.servers[server].boot_server or server

@@ -112,6 +112,23 @@ def test_netboot_xyz_reads_the_lease_of_its_own_dhcp() -> None:
     assert (step.stage.loader, step.asks) == ("netboot.xyz", "boot")
 
 
+def test_solve_gives_the_lease_the_next_server_that_grub_needs() -> None:
+    solution = solve(inventory_from_tree(tree({"uefi-x64": "grubnetx64.efi"})))
+    assert [(edit.path, edit.value) for edit in solution.edits] == [
+        (("scopes", "a", "rules"), {"clients": "everyone", "next_server": "boot"})
+    ]
+    assert solution.impossible == ()
+    assert [finding.code.code for finding in solution.after.findings] == []
+
+
+def test_solve_says_what_a_fixed_dhcp_server_lacks() -> None:
+    declared = tree({"uefi-x64": "shimx64.efi"})
+    declared["servers"]["dhcp"]["fixed"] = True
+    solution = solve(inventory_from_tree(declared))
+    assert solution.edits == ()
+    assert len(solution.impossible) == 1
+
+
 HOSTED = {"uefi-x64": "syslinux.efi", "http-x64": "http://files.example/boot.efi"}
 BY_HTTP = {"architectures": {"http-x64": "edk2-http"}}
 
