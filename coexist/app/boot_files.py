@@ -19,15 +19,21 @@ from coexist.errors import CoexistError
 from coexist.inventory.documents import Path as Place
 
 if TYPE_CHECKING:
+    from coexist.analysis.loading import Chain
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.space import ClientClass
+    from coexist.inventory.models import Site
 
 EVERY_SERVER = ""
 _LOOKS_ALIKE = {"grub-core": "grub", "grub-redhat": "grub", "lpxelinux": "pxelinux"}
 """Loaders that are forms of another: their names do not tell them apart."""
 
 
-def roots_of(site: AnalysedSite, said: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+Roots = Mapping[str, tuple[Path, ...]]
+"""Where the files of each server lie, those of all under the name `EVERY_SERVER`."""
+
+
+def roots_of(site: Site, said: Sequence[str]) -> dict[str, tuple[Path, ...]]:
     """The directories with the files of each server, from ``SERVER=DIRECTORY`` or ``DIRECTORY`` for all.
 
     A directory that holds one named after a server, as a rendered tree does, has that server's files there.
@@ -36,12 +42,12 @@ def roots_of(site: AnalysedSite, said: Sequence[str]) -> dict[str, tuple[Path, .
     found: dict[str, list[Path]] = defaultdict(list)
     for text in said:
         name, equals, rest = text.partition("=")
-        server, directory = (name, Path(rest)) if equals and name in site.site.servers else ("", Path(text))
+        server, directory = (name, Path(rest)) if equals and name in site.servers else ("", Path(text))
         if not directory.is_dir():
             raise CoexistError(f"{text}: there is no such directory; write DIRECTORY or SERVER=DIRECTORY")
         found[server].append(directory)
         if not server:
-            for each in site.site.servers:
+            for each in site.servers:
                 if (directory / each).is_dir():
                     found[each].append(directory / each)
     return {name: tuple(paths) for name, paths in found.items()}
@@ -60,7 +66,7 @@ class _Found:
         self.classes[code, place, message, repair].append(client)
 
 
-def file_findings(site: AnalysedSite, roots: Mapping[str, tuple[Path, ...]]) -> list[Finding]:
+def file_findings(site: AnalysedSite, roots: Roots) -> list[Finding]:
     """What is wrong with the boot files that lie in these directories (CX429 to CX432)."""
     found = _Found()
     known: dict[Path, BootFile] = {}
@@ -101,7 +107,7 @@ def _server(site: AnalysedSite, used: Used) -> str | None:
     return site.file_owner(handed)
 
 
-def _places(roots: Mapping[str, tuple[Path, ...]], server: str | None) -> tuple[Path, ...]:
+def _places(roots: Roots, server: str | None) -> tuple[Path, ...]:
     if server is None:
         return ()
     return roots.get(server) or roots.get(EVERY_SERVER, ())
@@ -166,7 +172,7 @@ def _signature(used: Used, about: BootFile, found: _Found) -> None:
         found.add("CX431", used.path, message, "install the vendor's build that is signed by both", client)
 
 
-def _parts(site: AnalysedSite, used: Used, roots: Mapping[str, tuple[Path, ...]], found: _Found) -> None:
+def _parts(site: AnalysedSite, used: Used, roots: Roots, found: _Found) -> None:
     """The files without which a loader that this file leads to ends, where its server's can be reached."""
     for missing, owner, loader, places in _missing_parts(site, used, roots):
         message = f"{loader} needs {missing} of {owner}, which is not in {_shown(places)}"
@@ -174,23 +180,38 @@ def _parts(site: AnalysedSite, used: Used, roots: Mapping[str, tuple[Path, ...]]
 
 
 def _missing_parts(
-    site: AnalysedSite, used: Used, roots: Mapping[str, tuple[Path, ...]]
+    site: AnalysedSite, used: Used, roots: Roots
 ) -> Iterator[tuple[str, str, str, tuple[Path, ...]]]:
     for chain in site.races.stages(used.case.client).last_chains:
-        if chain.outcome.file != used.file:
+        if chain.outcome.file == used.file:
+            yield from _lost_parts(chain, roots)
+
+
+def _lost_parts(chain: Chain, roots: Roots) -> Iterator[tuple[str, str, str, tuple[Path, ...]]]:
+    """The files a chain's loaders lack: each with its server, the loader, and where it was looked for."""
+    for step in chain.steps:
+        places = _places(roots, step.asks)
+        if not places:
             continue
-        for step in chain.steps:
-            places = _places(roots, step.asks)
-            if not places:
-                continue
-            fetches = [f for f in step.stage.fetches if f.server is None]
-            needed = [f.file for f in fetches if f.role is Role.NEEDED and not _find(places, f.file)]
-            for group in dict.fromkeys(f.group for f in fetches if f.role is Role.FIRST):
-                choices = [f.file for f in fetches if f.role is Role.FIRST and f.group == group]
-                if not any(_find(places, file) for file in choices):
-                    needed.append(_usual(choices))
-            for file in needed:
-                yield file, str(step.asks), step.stage.title, places
+        fetches = [f for f in step.stage.fetches if f.server is None]
+        needed = [f.file for f in fetches if f.role is Role.NEEDED and not _find(places, f.file)]
+        for group in dict.fromkeys(f.group for f in fetches if f.role is Role.FIRST):
+            choices = [f.file for f in fetches if f.role is Role.FIRST and f.group == group]
+            if not any(_find(places, file) for file in choices):
+                needed.append(_usual(choices))
+        for file in needed:
+            yield file, str(step.asks), step.stage.title, places
+
+
+def lost(chain: Chain, roots: Roots) -> str | None:
+    """The first file that a boot asks for in vain, as a sentence; None where nothing shows that it does."""
+    server, file = chain.outcome.boot_server, str(chain.outcome.file)
+    places = _places(roots, server)
+    if places and not _find(places, file):
+        return f"file not found: {file} of {server} is not in {_shown(places)}"
+    for missing, owner, loader, where in _lost_parts(chain, roots):
+        return f"file not found: {loader} needs {missing} of {owner}, which is not in {_shown(where)}"
+    return None
 
 
 def _usual(choices: Sequence[str]) -> str:

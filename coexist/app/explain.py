@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,27 @@ from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
+    from coexist.analysis.loading import Chain
     from coexist.analysis.race import ClientCase, RaceResult
     from coexist.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """The boots of one machine: one for each VLAN, architecture and firmware it may have."""
+    """The boots of one machine: one for each VLAN, architecture and firmware it may have.
+
+    ``roots``: where boot files lie, for `lost`.
+    """
 
     inventory: Inventory
     boots: tuple[Stages, ...]
+    roots: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+
+    def lost(self, chain: Chain) -> str | None:
+        """The first file that a boot asks for in vain; None where nothing shows that it does."""
+        from coexist.app.boot_files import lost
+
+        return lost(chain, self.roots) if self.roots else None
 
     @property
     def races(self) -> tuple[RaceResult, ...]:
@@ -37,16 +48,20 @@ def explain(
     vlan: str | None = None,
     architecture: str | None = None,
     firmware: str | None = None,
+    files: Sequence[str] = (),
 ) -> Explained:
     """Follow the machine (a MAC, a UUID, a name or a reserved address) on the site at ``path``.
 
-    What is None is what its record and its groups say, or each possibility the site declares. Raises
-    `CoexistError` for a machine, VLAN, architecture or firmware that is not known.
+    What is None is what its record and its groups say, or each possibility the site declares. ``files``:
+    where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``). Raises `CoexistError` for a machine, VLAN,
+    architecture or firmware that is not known.
     """
     from coexist.analysis.chain import stages
     from coexist.analysis.world import build_world
+    from coexist.app.boot_files import roots_of
 
     inventory = load_current(path)
+    roots = roots_of(inventory.site, files) if files else {}
     macs = [found.mac for found in find_machines(inventory, machine)]
     cases = [
         case
@@ -56,7 +71,7 @@ def explain(
     # SMBIOS 2.6 section 7.2.1: the first three fields of a UUID travel with their octets swapped.
     uuids = {mac: uuid.bytes_le for mac, uuid in inventory.clients.uuids.items()}
     world = replace(build_world(inventory), uuids=uuids)
-    return Explained(inventory=inventory, boots=tuple(stages(world, case) for case in cases))
+    return Explained(inventory=inventory, boots=tuple(stages(world, case) for case in cases), roots=roots)
 
 
 def cases_of(

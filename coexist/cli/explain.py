@@ -17,8 +17,20 @@ import click
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
 )
+@click.option(
+    "--files",
+    multiple=True,
+    metavar="[SERVER=]DIRECTORY",
+    help="Say which boot files are missing there: a TFTP root, or a rendered tree.",
+)
 def command(
-    inventory: Path, machine: str, vlan: str | None, arch: str | None, firmware: str | None, form: str
+    inventory: Path,
+    machine: str,
+    vlan: str | None,
+    arch: str | None,
+    firmware: str | None,
+    form: str,
+    files: tuple[str, ...],
 ) -> None:
     """Tell what MACHINE does when it boots on the site of INVENTORY.
 
@@ -29,14 +41,14 @@ def command(
     from coexist.app.explain import explain
     from coexist.report.explain import boot_text, stages_as_dict
 
-    explained = explain(inventory, machine, vlan=vlan, architecture=arch, firmware=firmware)
+    explained = explain(inventory, machine, vlan=vlan, architecture=arch, firmware=firmware, files=files)
     site = explained.inventory
     if form == "json":
-        found = [stages_as_dict(site, boot) for boot in explained.boots]
+        found = [stages_as_dict(site, boot, explained.lost) for boot in explained.boots]
         click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
         return
     for index, boot in enumerate(explained.boots):
         if index:
             click.echo()
-        for line in boot_text(site, boot):
+        for line in boot_text(site, boot, explained.lost):
             click.echo(line)

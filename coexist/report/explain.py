@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,26 @@ if TYPE_CHECKING:
 # -- for programs ---------------------------------------------------------------------------------
 
 
-def stages_as_dict(inventory: Inventory, result: Stages) -> dict[str, Any]:
+Lost = Callable[["Chain"], "str | None"]
+"""What tells the file that a chain asks for in vain, where that is known."""
+
+
+def unknown(_: Chain) -> str | None:
+    """Of no file it is known whether it is there."""
+    return None
+
+
+def stages_as_dict(inventory: Inventory, result: Stages, lost: Lost = unknown) -> dict[str, Any]:
     """Both stages as JSON: the first as ``as_dict`` has it, the second in ``next_stage``.
 
     ``chain`` are the boot loaders that the files of a stage lead to. ``next_stage`` is null where no iPXE
     is loaded. ``loaded``: the files that lead there; ``certain``: whether every outcome of the first stage
-    does; ``loop``: whether iPXE can be given iPXE again.
+    does; ``loop``: whether iPXE can be given iPXE again. ``lost`` tells which file a chain asks in vain for.
     """
-    first = {**as_dict(inventory, result.first), "chain": [_chain_as_dict(chain) for chain in result.chains]}
+    first = {
+        **as_dict(inventory, result.first),
+        "chain": [_chain_as_dict(chain, lost) for chain in result.chains],
+    }
     if result.next is None:
         return {**first, "next_stage": None}
     second = {
@@ -34,17 +46,18 @@ def stages_as_dict(inventory: Inventory, result: Stages) -> dict[str, Any]:
         "certain": result.next.certain,
         "loop": result.next.loops,
         **as_dict(inventory, result.next.result),
-        "chain": [_chain_as_dict(chain) for chain in result.next.chains],
+        "chain": [_chain_as_dict(chain, lost) for chain in result.next.chains],
     }
     return {**first, "next_stage": second}
 
 
-def _chain_as_dict(chain: Chain) -> dict[str, Any]:
+def _chain_as_dict(chain: Chain, lost: Lost) -> dict[str, Any]:
     return {
         "winner": chain.outcome.winner,
         "file": chain.outcome.file,
         "asks_dhcp_again": chain.ask_again,
         "loaders": [_step_as_dict(step) for step in chain.steps],
+        "missing": lost(chain),
     }
 
 
@@ -119,18 +132,18 @@ def _place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> str:
 # -- for people -----------------------------------------------------------------------------------
 
 
-def boot_text(inventory: Inventory, boot: Stages) -> Iterator[str]:
+def boot_text(inventory: Inventory, boot: Stages, lost: Lost = unknown) -> Iterator[str]:
     """A whole boot in lines: the race, the loaders its files lead to, and the race of the iPXE it loads."""
     yield from text(inventory, boot.first)
-    yield from _after(boot.chains)
+    yield from _after(boot.chains, lost)
     if boot.next is not None:
         yield ""
         yield from next_stage_text(inventory, boot.next)
-        yield from _after(boot.next.chains)
+        yield from _after(boot.next.chains, lost)
 
 
-def _after(chains: Iterable[Chain]) -> Iterator[str]:
-    lines = list(chain_text(chains))
+def _after(chains: Iterable[Chain], lost: Lost) -> Iterator[str]:
+    lines = list(chain_text(chains, lost))
     if lines:
         yield ""
         yield from lines
@@ -148,15 +161,18 @@ def text(inventory: Inventory, result: RaceResult) -> Iterator[str]:
     yield from _told(inventory, result)
 
 
-def chain_text(chains: Iterable[Chain]) -> Iterator[str]:
+def chain_text(chains: Iterable[Chain], lost: Lost = unknown) -> Iterator[str]:
     """The boot loaders after the first file in such lines; nothing where there are none."""
     notes: dict[str, None] = {}
     for chain in chains:
-        for number, step in enumerate(chain.steps):
-            if not number:
-                yield from folded(f"after {chain.outcome.file} of {chain.outcome.winner}:", "", hang=2)
+        missing = lost(chain)
+        if chain.steps or missing:
+            yield from folded(f"after {chain.outcome.file} of {chain.outcome.winner}:", "", hang=2)
+        for step in chain.steps:
             yield from _step_text(step)
             notes.update(dict.fromkeys(step.stage.assumptions))
+        if missing:
+            yield from folded(f"ENDS: {missing}", "  ", hang=2)
     if notes:
         yield "  assumed:"
         for note in notes:

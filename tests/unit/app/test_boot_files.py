@@ -135,3 +135,24 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert [finding["code"] for finding in document["findings"]] == ["CX429"]
     assert run(["check", str(place), "--files", str(tmp_path / "nowhere")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "missing"),
+    [
+        ({}, "shimx64.efi"),
+        ({"shimx64_efi": b"x"}, "grubx64.efi"),
+        ({"shimx64_efi": b"x", "grubx64_efi": b"x"}, "grub.cfg"),
+        ({"shimx64_efi": b"x", "grubx64_efi": b"x", "grub__grub_cfg": b"x"}, None),
+    ],
+)
+def test_explain_says_where_a_boot_ends_for_want_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, bytes], missing: str | None
+) -> None:
+    place, there = site(tmp_path, "{uefi-x64: shimx64.efi}"), root(tmp_path, **files)
+    arguments = ["explain", str(place), "52:54:00:00:00:01", "--files", str(there)]
+    assert run([*arguments, "--format", "json"]) == 0
+    (chain,) = json.loads(capsys.readouterr().out)["chain"]
+    assert (missing or "nothing") in (chain["missing"] or "nothing")
+    assert run(arguments) == 0
+    assert ("ENDS: file not found" in capsys.readouterr().out) == (missing is not None)
