@@ -17,8 +17,8 @@ from coexist.analysis.loading import NETBOOT_XYZ, Chain, chains, loaded_of, load
 from coexist.analysis.race import ClientCase, RaceResult, course_of, courses_of, leaves_of, result_of
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
-from coexist.boot.loaders import LOADERS
 from coexist.boot.loaders.ipxe import embedded_stage
+from coexist.boot.loaders.registry import LOADERS
 
 CHAINED_FIRMWARE = "ipxe"
 LOADING = (1.0, 20.0)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from coexist.analysis.space import RESERVED, ClientClass
+from coexist.boot.loaders.names import is_url
 from coexist.inventory.models import Program, Scope, Server
 from coexist.inventory.references import server_address
 from coexist.wire.options import Option
@@ -116,7 +118,15 @@ class LineUps:
         return tuple(sorted(server.effective_roles)), server.host is not None
 
     def _program(self, program: Program | None, names: dict[str, int], vlan: str) -> Any:
-        return None if program is None else (program.file, self._place(program.server, names, vlan))
+        if program is None:
+            return None
+        return self._file(program.file, names, vlan), self._place(program.server, names, vlan)
+
+    def _file(self, file: str | None, names: dict[str, int], vlan: str) -> Any:
+        """A boot file; of a URL the place of its host too, which another class may know by another place."""
+        if file is None or not is_url(file):
+            return file
+        return file, self._place(urlsplit(file).hostname, names, vlan)
 
     def _server(self, name: str, server: Server, client: ClientClass, names: dict[str, int]) -> Any:
         fixed = self._fixed.get(name)
@@ -167,7 +177,9 @@ class LineUps:
     def _option(self, code: int, value: Any, names: dict[str, int], vlan: str) -> Any:
         if code == Option.ROUTER:
             return self._is_router(value, vlan)
-        return self._place(value, names, vlan) if isinstance(value, str) and _is_address(value) else value
+        if not isinstance(value, str):
+            return value
+        return self._place(value, names, vlan) if _is_address(value) else self._file(value, names, vlan)
 
     def _reach(self, name: str, scope: Scope) -> tuple[bool, ...]:
         """Whether the scope's subnet holds the relay agent, and each of its servers where it stands here."""
@@ -192,7 +204,7 @@ class LineUps:
                 tuple(map(repr, rule.when)),
                 rule.ignore,
                 self._place(rule.next_server, names, vlan),
-                rule.filename,
+                self._file(rule.filename, names, vlan),
                 tuple((k, self._program(p, names, vlan)) for k, p in sorted(rule.programs.items())),
                 self._options(rule.options, names, vlan),
             )
@@ -205,7 +217,7 @@ class LineUps:
             reader.leases(scope, client),
             self._reach(name, scope),
             self._place(scope.next_server, names, vlan),
-            scope.filename,
+            self._file(scope.filename, names, vlan),
             tuple((k, self._program(p, names, vlan)) for k, p in sorted(scope.programs.items())),
             self._options(scope.options, names, vlan),
             rules,

@@ -12,8 +12,9 @@ from coexist.analysis.ending import Leaf, Outcome
 from coexist.analysis.timeline import Link
 from coexist.analysis.world import World
 from coexist.boot.firmware.machine import Boot, Machine
-from coexist.boot.loaders import LOADERS, MOST_STAGES, loader_by_name
 from coexist.boot.loaders.loader import Ending, Loaded, Stage
+from coexist.boot.loaders.names import loader_by_name
+from coexist.boot.loaders.registry import LOADERS, MOST_STAGES
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType
 

@@ -70,6 +70,8 @@ class Races:
         self.site = site
         self.run = 0
         self._lineups = LineUps(site)
+        self._numbers: dict[Any, int] = {}
+        self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, tuple[str, ...]]] = {}
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
         self._finishes: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
         self._second: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
@@ -111,6 +113,15 @@ class Races:
         """The ends of the race of an equal line-up, in the class's own names."""
         return self._told(self._finishes, client, silent, lambda: self.result(client, silent).outcomes)
 
+    def _line_up(self, client: ClientClass, silent: frozenset[str]) -> tuple[int, tuple[str, ...]]:
+        """The line-up of a class, equal ones by one number, and its servers; keys are long to compare."""
+        own = (client.macs.number, client.vlan, client.architecture, client.firmware, silent)
+        known = self._lined_up.get(own)
+        if known is None:
+            key, names = self._lineups.of(client, silent)
+            known = self._lined_up[own] = (self._numbers.setdefault(key, len(self._numbers)), names)
+        return known
+
     def _told(
         self,
         known: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]],
@@ -118,7 +129,7 @@ class Races:
         silent: frozenset[str],
         run: Callable[[], Iterable[Outcome]],
     ) -> tuple[Finish, ...]:
-        key, names = self._lineups.of(client, silent)
+        key, names = self._line_up(client, silent)
         found = known.get(key)
         if found is None:
             finishes = tuple(
@@ -141,16 +152,13 @@ class Races:
 
     def loaders(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[LoaderEnd, ...]:
         """Every boot loader that a boot of the class can lead to, after all its races."""
-        files = {f.file for f in (*self.of(client, silent), *self.second(client, silent)) if f.file}
-        programs = self.world.programs
-        if not any(loader_by_name(file) or file in programs for file in files):
+        if not any(self._leads_on(f) for f in self.of(client, silent)):
             return ()
-        key, names = self._lineups.of(client, silent)
+        key, names = self._line_up(client, silent)
         if key not in self._loaders:
-            chains = self.stages(client, silent).last_chains
-            self._loaders[key] = (tuple(end for chain in chains for end in _loader_ends(chain)), names)
+            self._loaders[key] = (self._loader_ends(client, silent), names)
         ends, theirs = self._loaders[key]
-        if theirs == names:
+        if theirs == names or not ends:
             return ends
         ours = dict(zip(theirs, names, strict=True))
         return tuple(
@@ -162,6 +170,15 @@ class Races:
             )
             for end in ends
         )
+
+    def _leads_on(self, finish: Finish) -> bool:
+        return bool(finish.file) and (
+            loader_by_name(str(finish.file)) is not None or finish.file in self.world.programs
+        )
+
+    def _loader_ends(self, client: ClientClass, silent: frozenset[str]) -> tuple[LoaderEnd, ...]:
+        chains = self.stages(client, silent).last_chains
+        return tuple(end for chain in chains for end in _ends_of(chain))
 
     def stages(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> Stages:
         """Both stages of the class's witness with everything that happens in them."""
@@ -199,7 +216,7 @@ def case_of(client: ClientClass) -> ClientCase:
     )
 
 
-def _loader_ends(chain: Chain) -> Iterable[LoaderEnd]:
+def _ends_of(chain: Chain) -> Iterable[LoaderEnd]:
     file = chain.outcome.file or ""
     for step in chain.steps:
         stage = step.stage

@@ -21,7 +21,7 @@ from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.races import Finish, Races
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
-from coexist.boot.loaders.loader import is_url
+from coexist.boot.loaders.names import is_url
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program, Server
@@ -68,6 +68,7 @@ class AnalysedSite:
         self.site = inventory.site
         self.topology = Topology(inventory.site)
         self.verdicts: dict[str, list[Any]] | None = None
+        self.loader_ends: list[Any] | None = None
         self._anywhere: dict[tuple[int, str], frozenset[str]] = {}
         self._schedules: dict[str, Schedule | None] = {}
         self._heard_scopes: dict[str, tuple[str, ...]] = {}

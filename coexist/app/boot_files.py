@@ -13,8 +13,8 @@ from coexist.analysis.findings import Finding
 from coexist.analysis.rules import report
 from coexist.analysis.rules.programs import Used, used_programs
 from coexist.boot.loaders.content import LARGEST, BootFile, inspect
-from coexist.boot.loaders.loader import Role, is_url
-from coexist.boot.loaders.names import loader_by_name
+from coexist.boot.loaders.loader import Role
+from coexist.boot.loaders.names import is_url, loader_by_name
 from coexist.errors import CoexistError
 from coexist.inventory.documents import Path as Place
 

@@ -23,7 +23,7 @@ from tests.lineup.files import Files
 Request = tuple[str, str]
 """The server that is asked, and the file without leading slashes."""
 
-_OWN_ADDRESS = re.compile(r"(pxelinux\.cfg/)([0-9A-F]{1,8})$")
+_OWN_ADDRESS = re.compile(r"(pxelinux\.cfg/|grub\.cfg-)([0-9A-F]{1,8})$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from coexist.analysis.leases import Handed
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
-from coexist.boot.loaders.loader import is_url
+from coexist.boot.loaders.names import is_url
 from coexist.inventory.documents import Path
 from coexist.inventory.references import server_address
 from coexist.wire.malformed import Malformed

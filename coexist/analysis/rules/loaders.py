@@ -14,8 +14,17 @@ from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 
 
-def _ends(site: AnalysedSite) -> Iterator[tuple[Case, LoaderEnd]]:
-    """Every loader of every class that boots as intended and that no error before this one explains."""
+def _ends(site: AnalysedSite) -> list[tuple[Case, LoaderEnd]]:
+    """Every loader that goes astray, of every class that boots as intended; made once for a site."""
+    if site.loader_ends is None:
+        site.loader_ends = [
+            (case, end) for case, end in _all_ends(site) if end.fails or _astray(site, case, end)
+        ]
+    return site.loader_ends
+
+
+def _all_ends(site: AnalysedSite) -> Iterator[tuple[Case, LoaderEnd]]:
+    """Those of classes that no error before this one explains."""
     for case in pxe_cases(site):
         if not case.intended.boots or site.explained(case.client) & {"CX401", "CX416"}:
             continue
@@ -23,6 +32,15 @@ def _ends(site: AnalysedSite) -> Iterator[tuple[Case, LoaderEnd]]:
         if ends and site.as_intended(case):
             for end in ends:
                 yield case, end
+
+
+def _astray(site: AnalysedSite, case: Case, end: LoaderEnd) -> bool:
+    """Whether a loader asks somebody else than the server that boots the class, or one without files."""
+    if end.asks is None or site.is_unknown(end.asks):
+        return False
+    server = site.site.servers.get(end.asks)
+    mine = end.asks in (end.booted, case.intended.server)
+    return not (mine and server is not None and server.effective_roles & FILE_ROLES)
 
 
 def _place(site: AnalysedSite, case: Case, end: LoaderEnd) -> tuple[Path, str]:
@@ -63,11 +81,9 @@ def loader_asks_elsewhere(site: AnalysedSite) -> Iterable[Finding]:
     """Boot loaders that ask a server for files which is neither the intended one nor has theirs."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
     for case, end in _ends(site):
-        if end.fails or end.asks is None or site.is_unknown(end.asks):
+        if end.fails:
             continue
-        server = site.site.servers.get(end.asks)
-        if end.asks in (end.booted, case.intended.server) and server and server.effective_roles & FILE_ROLES:
-            continue
+        server = site.site.servers.get(str(end.asks))
         what = "which is no declared server" if server is None else "which did not boot these clients"
         if server is not None and not server.effective_roles & FILE_ROLES:
             what = "and no TFTP service is declared there"

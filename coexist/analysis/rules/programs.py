@@ -13,7 +13,7 @@ from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
-from coexist.boot.loaders.loader import is_url
+from coexist.boot.loaders.names import is_url
 from coexist.inventory.documents import Path
 from coexist.wire.options import Option
 

@@ -2,8 +2,8 @@
 
 Sources: GRUB 2.06 grub-core/net/bootp.c (grub_net_configure_by_dhcp_ack: siaddr, else sname),
 grub-core/net/drivers/efi/efinet.c and i386/pc/pxe.c (both hand it the DHCPACK), grub-core/normal/main.c;
-recorded boots of Debian 12's grubnetx64.efi.signed on OVMF. Red Hat's GRUB: rhboot/grub2, patch
-"efinet: Add DHCP proxy support" of June 2021.
+recorded boots of Debian 12's grubnetx64.efi.signed on OVMF, and of grub-mknetdir's core.0 and core.efi.
+Red Hat's GRUB: rhboot/grub2, patch "efinet: Add DHCP proxy support" of June 2021.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from urllib.parse import urlsplit
 
 from coexist.boot.firmware.machine import text_of
 from coexist.boot.loaders.loader import Ending, Fetch, Loaded, Role, Stage, named_server
-from coexist.wire.bootp import Packet
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.mac import format_mac
 
 _PLATFORMS = {0: "i386-pc", 6: "i386-efi", 10: "arm-efi", 11: "arm64-efi", 15: "i386-efi", 19: "arm64-efi"}
+_NORMAL = ("normal", "extcmd", "crypto", "gettext", "terminal", "gzio", "gcry_crc")
+_NORMAL_ON_BIOS = ("normal", "extcmd", "verifiers", "crypto", "gettext", "terminal", "gzio", "gcry_crc")
+"""The module of its command line and what that needs, in the order of recorded boots (Debian 12's 2.06)."""
 _LISTS = ("command.lst", "fs.lst", "crypto.lst", "terminal.lst")
 
 REMEDY = "give the lease a next server without a boot file: `next_server:` of the server that booted it"
@@ -76,7 +80,11 @@ class Grub:
         platform = _PLATFORMS.get(loaded.machine.architecture, "x86_64-efi")
         path = urlsplit(loaded.directory).path if loaded.by_http else loaded.directory
         prefix = (self.prefix or "/" + path.strip("/")).rstrip("/")
-        files = [Fetch(file=f"{prefix}/{platform}/normal.mod")] if self.modules else []
+        files = []
+        if self.modules:
+            names = _NORMAL_ON_BIOS if platform == "i386-pc" else _NORMAL
+            files += [Fetch(file=f"{prefix}/{platform}/{name}.mod") for name in names]
+            files += [Fetch(file=f"{prefix}/grub.cfg-{name}", role=Role.OPTIONAL) for name in _own(loaded)]
         files += [Fetch(file=f"{prefix}/{platform}/{name}", role=Role.OPTIONAL) for name in _LISTS]
         files.append(Fetch(file=f"{prefix}/grub.cfg", role=Role.FIRST))
         return Stage(
@@ -89,6 +97,13 @@ class Grub:
             remedy=None if self.reads_proxy else REMEDY,
             assumptions=self.assumptions,
         )
+
+
+def _own(loaded: Loaded) -> list[str]:
+    """Whose configuration it looks for before everybody's (grub_net_search_config_file): card, address."""
+    digits = f"{int(loaded.ack.yiaddr if loaded.ack is not None else UNSPECIFIED):08X}"
+    card = format_mac(loaded.machine.mac).replace(":", "-")
+    return [f"01-{card}", *(digits[:length] for length in range(8, 0, -1))]
 
 
 def _server(packet: Packet | None) -> IPv4Address | str | None:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Literal, Protocol
 
 from coexist.boot.firmware.machine import Machine, text_of
+from coexist.boot.loaders.names import is_url
 from coexist.wire.architecture import is_http
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option
@@ -199,8 +200,3 @@ def directory_of(file: str) -> str:
     """The directory part of a path or URL with its last slash or backslash; empty for none."""
     cut = max(file.rfind("/"), file.rfind("\\")) + 1
     return file[:cut]
-
-
-def is_url(file: str) -> bool:
-    """Whether a file is named by an HTTP URL."""
-    return file.lower().startswith(("http://", "https://"))

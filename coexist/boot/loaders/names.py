@@ -41,6 +41,11 @@ def file_name(file: str) -> str:
     return file.partition("?")[0].replace("\\", "/").rpartition("/")[2].lower()
 
 
+def is_url(file: str) -> bool:
+    """Whether a file is named by an HTTP URL."""
+    return file.lower().startswith(("http://", "https://"))
+
+
 def is_ipxe_program(file: str) -> bool:
     """Whether a program is iPXE, which asks DHCP again."""
     name = file_name(file)

@@ -20,10 +20,10 @@ from coexist.boot.loaders.loader import (
     Role,
     Stage,
     directory_of,
-    is_url,
     named_server,
     server_identifier,
 )
+from coexist.boot.loaders.names import is_url
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
 from coexist.wire.options import Option

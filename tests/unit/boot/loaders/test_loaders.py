@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coexist.boot.firmware.machine import Machine
-from coexist.boot.loaders import LOADERS, loader_by_name
 from coexist.boot.loaders.ipxe import embedded_stage
 from coexist.boot.loaders.loader import Ending, Loaded, Role, Stage, complete, requests
+from coexist.boot.loaders.names import loader_by_name
+from coexist.boot.loaders.registry import LOADERS
 from coexist.inventory import boot_programs
 from coexist.wire.bootp import BOOTREPLY, Packet
 from coexist.wire.mac import parse_mac
@@ -74,6 +75,16 @@ def test_grub_takes_the_siaddr_of_the_lease_and_no_other() -> None:
     assert alone.remedy
     named = LOADERS["grub"].follow(loaded(ack=ack(sname=b"boot.example")))
     assert named.server == "boot.example"
+
+
+def test_grubs_core_image_loads_modules_and_looks_for_its_own_configuration() -> None:
+    stage = LOADERS["grub-core"].follow(loaded(ack=ack(siaddr=FILES)))
+    assert asked(stage)[0] == "/boot/grub/x86_64-efi/normal.mod"
+    assert "/boot/grub/grub.cfg-01-52-54-00-ab-cd-ef" in asked(stage)
+    assert "/boot/grub/grub.cfg-C000024D" in asked(stage)
+    assert asked(stage)[-1] == "/boot/grub/grub.cfg"
+    bios = LOADERS["grub-core"].follow(loaded(ack=ack(siaddr=FILES), machine=Machine(mac=1, architecture=0)))
+    assert "/boot/grub/i386-pc/verifiers.mod" in asked(bios)
 
 
 def test_red_hats_grub_takes_the_proxys_offer() -> None:
