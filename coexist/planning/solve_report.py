@@ -155,7 +155,9 @@ def _ends(site: AnalysedSite, client: ClientClass, name: str, silent: frozenset[
     """From whom and when a class boots while some servers are silent, and the iPXE that it may load."""
     order = [n for n in site.intent_of(client).servers if n in silent]
     without = f"{' and '.join(order)} silent: " if order else ""
-    line = f"{without}{name} after {site.seconds(client, silent) or 0:.1f} s"
+    hosts = sorted(str(w) for w in site.winners(client, silent) if site.is_unknown(w))
+    whom = f"{' or '.join(hosts)}, which is no server of the inventory," if hosts else name
+    line = f"{without}{whom} after {site.seconds(client, silent) or 0:.1f} s"
     again = [f.seconds for f in site.races.second(client, silent) if f.seconds is not None]
     return f"{line}, and its iPXE again after {max(again):.1f} s" if again else line
 

@@ -116,10 +116,9 @@ def recorded(row: Mapping[str, Any]) -> list[Request]:
     asked += [(at, server, file) for at, server, _, file in row.get("gets", ())]
     found: list[Request] = []
     for _, server, file in sorted(asked, key=lambda entry: entry[0]):
-        request = (server, _name(file))
-        if not found or found[-1] != request:
-            found.append(request)
-    return found
+        if not found or found[-1] != (server, file):
+            found.append((server, file))
+    return [(server, _name(file)) for server, file in found]
 
 
 def goes_on(row: Mapping[str, Any]) -> bool:

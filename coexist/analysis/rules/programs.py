@@ -206,7 +206,8 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
             if handed.file and owner != name and not site.is_unknown(owner):
                 found[path, file, handed.file[1]].append(case.client)
     for (path, file, _), clients in found.items():
-        yield report(site, "CX416", path, f"{file} asks DHCP again and follows the scope's boot file, which is another server's",
+        how = "asks DHCP again" if site.asks_again(file) else "reads the lease"
+        yield report(site, "CX416", path, f"{file} {how} and follows the scope's boot file, which is another server's",
                      "remove the boot file from the scope, or point its next server to the same server", clients=clients)  # fmt: skip
 
 

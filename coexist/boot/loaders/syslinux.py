@@ -38,7 +38,7 @@ ASKS_AGAIN = (
 _CORE = {0: "ldlinux.c32", 6: "ldlinux.e32", 15: "ldlinux.e32"}
 _CORE_X64 = "ldlinux.e64"
 _FOLDERS = ("/boot/isolinux/", "/isolinux/", "/boot/syslinux/", "/syslinux/", "/")
-"""Where it looks for its core module after its own folder (recorded boots)."""
+"""Where it looks for its core module after its own folder, on EFI the root first (recorded boots)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,8 @@ class Syslinux:
         if server is None:
             ending, remedy = Ending.NOBODY, "name the server in the packet that names the file"
         files = [
-            Fetch(file=folder + core, role=Role.FIRST, protocol=protocol) for folder in (prefix, *_FOLDERS)
+            Fetch(file=folder + core, role=Role.FIRST, protocol=protocol)
+            for folder in (prefix, *(("/",) if self.on_efi else ()), *_FOLDERS)
         ]
         files += [
             Fetch(file=prefix + name, role=Role.FIRST, group=1, protocol=protocol)

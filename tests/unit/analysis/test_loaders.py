@@ -169,3 +169,4 @@ def test_solve_leaves_a_url_of_an_unknown_host_alone() -> None:
     solution = solve(inventory_from_tree(scoped()))
     assert solution.edits == ()
     assert solution.impossible == ()
+    assert any("files.example" in line for line in solution.proof)
