@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,10 +23,17 @@ _LARGEST_PACKET = 262_144  # libpcap's MAXIMUM_SNAPLEN
 _VLAN_TAGS = (b"\x81\x00", b"\x88\xa8")
 
 
+NOTHING = Datagram(
+    source=IPv4Address(0), source_port=0, destination=IPv4Address(0), destination_port=0, payload=b""
+)
+"""Stands for a packet that is no datagram and no segment."""
+
+
 def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
     """Every UDP datagram and TCP segment of a capture with its time (seconds since the epoch).
 
-    Ends where a capture was cut off: see ``damage``. Raises ``InputError`` for a file that is no capture, or
+    A last packet that is something else is `NOTHING`: until then the capture goes on. Ends where a capture
+    was cut off: see ``damage``. Raises ``InputError`` for a file that is no capture, or
     one of a medium that is not understood.
     """
     from scapy.error import Scapy_Exception
@@ -35,6 +43,7 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
     logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
     strange: set[int] = set()
     understood = False
+    other: float | None = None
     with path.open("rb") as file:
         try:
             reader: Any = RawPcapReader(file)  # type: ignore[arg-type]  # a file will do
@@ -51,12 +60,15 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
                     continue
                 understood = True
                 datagram = _decode(octets, linktype)
+                at = _time(about, nanoseconds=getattr(reader, "nano", False))
+                other = at if datagram is None else None
                 if datagram is not None:
-                    at = _time(about, nanoseconds=getattr(reader, "nano", False))
                     for single in cut_apart(datagram):
                         yield at, single
         except (Scapy_Exception, EOFError):
             pass  # a capture that was cut off ends where it ends
+        if other is not None:
+            yield other, NOTHING
     if strange and not understood:
         numbers = ", ".join(map(str, sorted(strange)))
         problem = Problem(

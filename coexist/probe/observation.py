@@ -276,8 +276,9 @@ def _end(boot: _Open, closed: Boot, until: float) -> End:
     """What the last that happened says; later packets outdo earlier ones."""
     request = closed.file_request
     if request is not None:
-        # A client that asks DHCP again at once has its file: the capture misses the server's packets.
-        if boot.followed and request.end is Transfer.SILENT and request.tries == 1:
+        # A client that goes on has its file: the capture misses the server's packets.
+        goes_on = boot.followed or closed.requests[-1].file != request.file
+        if goes_on and request.end is Transfer.SILENT and request.tries == 1:
             return End.UNKNOWN
         if request.end in FAILURES:
             return End.FAILED

@@ -12,7 +12,7 @@ from coexist.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck, ReadReques
 TFTP_PORT = 69
 DEFAULT_BLKSIZE = 512
 QUIET = 5.0
-"""Seconds without an answer after which a server counts as silent: every client has asked again by then."""
+"""Seconds of silence after which a transfer is not going on: every client has asked again by then."""
 
 
 class Transfer(Enum):
@@ -20,13 +20,13 @@ class Transfer(Enum):
 
     LOADED = "loaded"
     LOADING = "on its way when the capture ends"
-    ASKED = "asked for; the capture ends before an answer"
+    ASKED = "asked for; the capture ends before its content"
     SIZED = "asked for its size"
     MISSING = "file not found"
     DENIED = "access violation"
     REFUSED = "refused by the server"
     ABORTED = "broken off by the client"
-    SILENT = "no answer"
+    SILENT = "no answer in the capture"
 
 
 FAILURES = frozenset({Transfer.MISSING, Transfer.DENIED, Transfer.REFUSED, Transfer.ABORTED, Transfer.SILENT})
@@ -89,11 +89,14 @@ class OpenTransfer:
     def told(self, began: float, until: float) -> FileRequest:
         """The request as it ended, ``until`` being the end of the capture."""
         end = self.end
+        waited = until - self.last >= QUIET
         if end is None and self.data:
             end = Transfer.LOADING
         elif end is None:
-            waited = self.protocol == "tftp" and (self.tries > 1 or until - self.last >= QUIET)
-            end = Transfer.SILENT if waited and not self.options else Transfer.ASKED
+            # A server that agreed to options and sent nothing may have been cut off by the capture's end.
+            end = Transfer.ASKED if self.options and not waited else Transfer.SILENT
+        elif end is Transfer.SIZED and waited and self.protocol == "tftp":
+            end = Transfer.ABORTED
         return FileRequest(
             at=self.began - began,
             server=self.server,

@@ -232,7 +232,10 @@ FULL, SHORT = Data(block=1, payload=bytes(512)), Data(block=2, payload=b"end")
     [
         ([asks(4.0), answers(4.1, FULL), answers(4.2, SHORT)], End.LOADED, Transfer.LOADED),
         ([asks(4.0), answers(4.1, FULL)], End.UNKNOWN, Transfer.LOADING),
-        ([asks(4.0)], End.UNKNOWN, Transfer.ASKED),
+        ([asks(4.0)], End.FAILED, Transfer.SILENT),
+        ([asks(4.0), answers(4.1, OptionAck(options={"tsize": "515"}))], End.UNKNOWN, Transfer.ASKED),
+        ([asks(4.0), answers(4.1, OptionAck(options={"tsize": "515"})), LATER], End.FAILED, Transfer.SILENT),
+        ([asks(4.0), asks(5.0, "grub/fs.lst", 1300)], End.UNKNOWN, Transfer.SILENT),
         ([asks(4.0), LATER], End.FAILED, Transfer.SILENT),
         ([asks(4.0), asks(5.0)], End.FAILED, Transfer.SILENT),
         ([asks(4.0), answers(4.1, Error(code=1, message="no"))], End.FAILED, Transfer.MISSING),
@@ -245,6 +248,8 @@ FULL, SHORT = Data(block=1, payload=bytes(512)), Data(block=2, payload=b"end")
          End.LOADED, Transfer.LOADED),
         ([asks(4.0), answers(4.1, OptionAck(options={"tsize": "515"})),
           tells(4.2, Error(code=8, message="stop"))], End.UNKNOWN, Transfer.SIZED),
+        ([asks(4.0), answers(4.1, OptionAck(options={"blksize": "9000"})),
+          tells(4.2, Error(code=8, message="stop")), LATER], End.FAILED, Transfer.ABORTED),
     ],
 )  # fmt: skip
 def test_a_boot_is_judged_by_the_end_of_its_file(then, end, of_file):
@@ -341,3 +346,16 @@ def test_a_failed_boot_is_a_finding_and_exit_code_1(tmp_path, capsys):
     assert boot["requests"][0]["end"] == "missing"
     assert [finding["code"] for finding in boot["findings"]] == ["CX708"]
     assert run(["observe", str(path)]) == 1
+
+
+def test_a_capture_goes_on_until_its_last_packet_whatever_that_is(tmp_path):
+    import struct
+
+    asked = encode_frame(datagram(encode(real())), from_mac=1)
+    arp = bytes(12) + b"\x08\x06" + bytes(28)
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    packets = [(10, asked), (10, arp), (60, arp)]
+    path = tmp_path / "x.pcap"
+    path.write_bytes(head + b"".join(struct.pack("<IIII", at, 0, len(p), len(p)) + p for at, p in packets))
+    (boot,) = observe(read_capture(path))
+    assert boot.end is End.GAVE_UP
