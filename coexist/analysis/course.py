@@ -17,6 +17,7 @@ from coexist.analysis.segment import CLOCK, Air, Pending, Traffic, lease_of
 from coexist.analysis.timeline import Link
 from coexist.analysis.world import Segment, World
 from coexist.boot.firmware.machine import KEEP, Boot, Firmware, GiveUp, Machine, Span, Step
+from coexist.boot.loaders.names import url_host
 from coexist.boot.request import DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.wire.options import MessageType
@@ -209,7 +210,7 @@ class Course:
             owner, stranger = self.world.owners.get(end.server), None
         else:
             # A name that no server has is nobody's: only DNS knows whom it means.
-            owner, stranger = self.world.names.get(end.server.lower()), end.file and end.server
+            owner, stranger = self.world.names.get(end.server.lower()), end.file and url_host(end.file)
         return Outcome(
             winner=owner or stranger or decided or str(end.by),
             boot_server=owner or str(end.server),

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from coexist.analysis.space import RESERVED, ClientClass
-from coexist.boot.loaders.names import is_url
+from coexist.boot.loaders.names import url_host
 from coexist.inventory.models import Program, Scope, Server
 from coexist.inventory.references import server_address
 from coexist.wire.options import Option
@@ -124,9 +123,8 @@ class LineUps:
 
     def _file(self, file: str | None, names: dict[str, int], vlan: str) -> Any:
         """A boot file; of a URL the place of its host too, which another class may know by another place."""
-        if file is None or not is_url(file):
-            return file
-        return file, self._place(urlsplit(file).hostname, names, vlan)
+        host = None if file is None else url_host(file)
+        return file if host is None else (file, self._place(host, names, vlan))
 
     def _server(self, name: str, server: Server, client: ClientClass, names: dict[str, int]) -> Any:
         fixed = self._fixed.get(name)

@@ -12,7 +12,6 @@ from enum import Enum
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from coexist.analysis.bootfiles import asks_again
 from coexist.analysis.intent import Intended, IntentReader
@@ -21,7 +20,7 @@ from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.races import Finish, Races
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
-from coexist.boot.loaders.names import is_url
+from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program, Server
@@ -255,7 +254,7 @@ class AnalysedSite:
     def file_owner(self, handed: Handed) -> str | None:
         """Who is asked for the boot file of a lease: the host of a URL, as it stands where it is nobody's;
         else the next server."""
-        host = urlsplit(handed.file[0]).hostname if handed.file and is_url(handed.file[0]) else None
+        host = url_host(handed.file[0]) if handed.file else None
         if host is not None:
             return self.topology.owner(host) or host
         return self.topology.owner(handed.next_server[0]) if handed.next_server else None

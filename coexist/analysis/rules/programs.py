@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from coexist.analysis.bootfiles import follows_lease, runs_on_bios
 from coexist.analysis.findings import Finding
@@ -13,7 +12,7 @@ from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
-from coexist.boot.loaders.names import is_url
+from coexist.boot.loaders.names import is_url, url_host
 from coexist.inventory.documents import Path
 from coexist.wire.options import Option
 
@@ -125,7 +124,7 @@ def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
     """URLs with a host name where the scope gives no DNS server."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
     for file, _, path, case, *_ in used_programs(site):
-        host = urlsplit(file).hostname if is_url(file) else None
+        host = url_host(file)
         if host is None or host.replace(".", "").isdigit():
             continue
         for handed in handed_to(site, case):
@@ -254,7 +253,7 @@ def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
     """URLs whose host is a name that no server of the inventory has."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     for file, _, path, case, _, _ in used_programs(site):
-        host = urlsplit(file).hostname if is_url(file) else None
+        host = url_host(file)
         if host and site.is_unknown(host) and site.topology.owner(host) is None:
             found[path, host].append(case.client)
     for (path, host), clients in found.items():

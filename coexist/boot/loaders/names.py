@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 EFI_ENDINGS = (".efi", ".efi.signed")
 # iPXE's own build names, and what it is built as: ipxe.php and ipxe.cfg are scripts for it.
@@ -44,6 +45,15 @@ def file_name(file: str) -> str:
 def is_url(file: str) -> bool:
     """Whether a file is named by an HTTP URL."""
     return file.lower().startswith(("http://", "https://"))
+
+
+def url_host(file: str) -> str | None:
+    """The host of a URL; None for what is no URL, and where iPXE fills it in (``${next-server}``)."""
+    try:
+        host = urlsplit(file).hostname if "://" in file else None
+    except ValueError:  # an address in brackets that is none
+        host = None
+    return None if host is None or "$" in host else host
 
 
 def is_ipxe_program(file: str) -> bool:

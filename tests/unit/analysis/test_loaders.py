@@ -165,6 +165,14 @@ def test_a_url_with_a_servers_name_is_that_servers() -> None:
         assert codes(declared) == set()
 
 
+def test_a_host_that_ipxe_fills_in_is_the_server_that_says_so() -> None:
+    programs = {"uefi-x64": "snponly.efi", "ipxe": "http://${next-server}/boot.ipxe"}
+    result = run(tree(programs))
+    assert result.next is not None
+    assert result.next.result.winners == ("boot",)
+    assert "CX428" not in codes(tree(programs))
+
+
 def test_solve_leaves_a_url_of_an_unknown_host_alone() -> None:
     solution = solve(inventory_from_tree(scoped()))
     assert solution.edits == ()
