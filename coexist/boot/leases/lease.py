@@ -57,10 +57,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoLease:
-    """Why a client is leased nothing, and the line that says so, if a line does."""
+    """Why a client is leased nothing, and the line that says so, if a line does. ``nak``: what a DHCPNAK
+    tells the client; without one the server is silent."""
 
     why: str
     origin: Origin | None = None
+    nak: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

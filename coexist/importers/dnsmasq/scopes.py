@@ -6,7 +6,7 @@ the last one without tags (src/rfc2131.c of 2.90).
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from coexist.errors import InputError, Position, Problem
@@ -18,18 +18,25 @@ from coexist.importers.groups import GroupBook
 from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effective, scope_fields
 from coexist.importers.site_builder import SiteBuilder
 from coexist.languages.dnsmasq.config import BootLine, Range, Tags
+from coexist.languages.dnsmasq.options import Kind, OptionLine
 from coexist.wire.option_codes import Option
 
 _SHORTEST_LEASE = 60
-_OF_ADDRESSES = frozenset({3, 6, 42, 66})
 
 
 class Scopes:
     """Makes the scopes, and tells ``build`` which addresses their pools give away."""
 
     def __init__(
-        self, source: Source, groups: GroupBook, tags: TagBook, build: SiteBuilder, server: str
+        self,
+        source: Source,
+        groups: GroupBook,
+        tags: TagBook,
+        build: SiteBuilder,
+        server: str,
+        own: IPv4Address | None,
     ) -> None:
+        self.own = own
         self.source, self.groups, self.tags = source, groups, tags
         self.build, self.server = build, server
         self._steps_of: dict[Position, str] = {}
@@ -117,16 +124,28 @@ class Scopes:
         leave = self.source.leave
         result: list[Step] = []
         for option in sorted(self.source.config.options, key=lambda option: bool(option.tags)):
-            code, value = option.code, option.value
-            if option.vendor is not None or option.encapsulated is not None:
+            code, value = option.code, self._with_own(option)
+            if option.force and not option.is_inside:
+                leave(option.line, "sent to clients that do not ask for it, which an inventory cannot say")
+            if option.is_inside:
                 leave(option.line, "an option inside another one, for the clients of a vendor")
             elif not 0 < code < 255 or not value:
                 leave(option.line, "an option without a value switches off what dnsmasq sends by itself")
-            elif code in _OF_ADDRESSES and bytes(4) in (value[i : i + 4] for i in range(0, len(value), 4)):
+            elif option.kind is Kind.ADDRESSES and bytes(4) in (
+                value[i : i + 4] for i in range(0, len(value), 4)
+            ):
                 leave(option.line, "0.0.0.0 stands for the server's own address")
             else:
                 result += self._steps(option.line, option.tags, here, {code: _option_text(code, value)})
         return result
+
+    def _with_own(self, option: OptionLine) -> bytes:
+        """The value with the server's own address in the place of 0.0.0.0, if that is known."""
+        value = option.value
+        if option.kind is not Kind.ADDRESSES or self.own is None or option.is_inside:
+            return value
+        parts = [value[at : at + 4] for at in range(0, len(value), 4)]
+        return b"".join(self.own.packed if part == bytes(4) else part for part in parts)
 
     def _boot_steps(self, here: frozenset[str]) -> list[Step]:
         result: list[Step] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coexist.importers.conditions import ALWAYS, Inexpressible, Member
+from coexist.importers.dnsmasq.defaults import say_defaults
 from coexist.importers.dnsmasq.hosts import Machines
 from coexist.importers.dnsmasq.proxy import boot_service
 from coexist.importers.dnsmasq.scopes import Scopes
@@ -50,7 +51,7 @@ class _Site:
         self.build = SiteBuilder()
         self.tags = TagBook()
         self.machines = Machines(self.source, self.groups, self.tags)
-        self.scopes = Scopes(self.source, self.groups, self.tags, self.build, server)
+        self.scopes = Scopes(self.source, self.groups, self.tags, self.build, server, self.address)
 
     def imported(self) -> Imported:
         read_matches(self.source, self.groups, self.tags)
@@ -62,6 +63,7 @@ class _Site:
             if any(r.mode != "proxy" for r in ranges):
                 self.build.add_scope(vlan, vlan, self.scopes.scope(vlan, ranges))
         servers = self.build.servers(self.server, self._said(), own, self.machines.addresses())
+        self._say_defaults(servers[self.server], vlans)
         proxied = [vlan for vlan, ranges in vlans if any(r.mode == "proxy" for r in ranges)]
         if self._does_both:
             self._add_proxy(servers, proxied)
@@ -81,6 +83,14 @@ class _Site:
             sources=(self.file,),
             assumed=frozenset({self.server} if own is None else ()),
         )
+
+    def _say_defaults(self, server: dict[str, Any], vlans: list[tuple[str, list[Range]]]) -> None:
+        stands = stands_on(server)
+        for vlan, ranges in vlans:
+            leasing = [item for item in ranges if item.mode != "proxy"]
+            if leasing:
+                own = IPv4Address(stands[vlan]) if vlan in stands else None
+                say_defaults(self.source, self.build.scopes[vlan], leasing, own)
 
     # -- where it stands -------------------------------------------------------------------------
 

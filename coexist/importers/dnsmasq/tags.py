@@ -19,6 +19,7 @@ from coexist.importers.conditions import (
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.groups import GroupBook
 from coexist.languages.dnsmasq.config import MatchLine, Tags
+from coexist.languages.dnsmasq.options import Kind, OptionLine
 
 
 @dataclass(slots=True)
@@ -81,9 +82,37 @@ def _matched(match: MatchLine, groups: GroupBook) -> Condition:
     if match.kind == "vendorclass" and match.value.startswith((b"PXEClient", b"HTTPClient")):
         # A vendor class begins with these words or does not have them.
         return test(Test(code, "starts_with", match.value))
-    if match.kind == "match" and not match.text:
-        return test(Test(code, "equals", match.value))
+    if match.option is not None and not match.text:
+        return _element(match.option)
+    if match.kind in _NOT_OPTIONS:
+        raise Inexpressible(_NOT_OPTIONS[match.kind])
     return test(Test(code, "contains", match.value))
+
+
+_NOT_OPTIONS = {
+    "name": "the name a client says",
+    "circuit": "what a relay agent says of its port",
+    "remote": "what a relay agent says of the client",
+    "subscriber": "what a relay agent says of the subscriber",
+}
+_ARCHITECTURES = 93
+
+
+def _element(option: OptionLine) -> Condition:
+    """A match that is no text (match_bytes): octets with colons are the beginning, a number any element."""
+    code = option.code
+    if option.enterprise is not None:
+        raise Inexpressible("the vendor class of an enterprise")
+    if option.mask:
+        raise Inexpressible("a pattern of octets with stars")
+    if option.kind is Kind.HEX:
+        return test(Test(code, "starts_with", option.value))
+    if len(option.value) > 1:
+        # A client announces one architecture; of other options an element may stand anywhere.
+        if code != _ARCHITECTURES:
+            raise Inexpressible("a number of several octets anywhere in an option")
+        return test(Test(code, "equals", option.value))
+    return test(Test(code, "contains", option.value))
 
 
 def mac_group(pattern: str, groups: GroupBook) -> str:

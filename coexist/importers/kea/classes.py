@@ -24,8 +24,8 @@ from coexist.importers.conditions import (
 )
 from coexist.importers.groups import GroupBook
 from coexist.importers.kea.expressions import ExpressionReader
-from coexist.importers.kea.json_nodes import Node
 from coexist.importers.kea.options import Definitions
+from coexist.languages.kea.json_nodes import Node
 from coexist.wire.option_codes import Option
 
 _BY_VENDOR = "VENDOR_CLASS_"

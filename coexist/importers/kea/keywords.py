@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coexist.errors import InputError, Problem
-from coexist.importers.kea.json_nodes import Node
 from coexist.inventory.values import closest
+from coexist.languages.kea.json_nodes import Node
 from coexist.text.redaction import HIDDEN, names_secret
 
 _EXPECTED: dict[str, tuple[str, tuple[type, ...]]] = {

@@ -28,7 +28,6 @@ from coexist.importers.conditions import (
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.kea.classes import ClassBook, Memberships
-from coexist.importers.kea.json_nodes import Node, read_json
 from coexist.importers.kea.keywords import refuse_unknown_keys
 from coexist.importers.kea.options import Definition, Definitions
 from coexist.importers.program import (
@@ -42,6 +41,7 @@ from coexist.importers.program import (
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
 from coexist.inventory.values import AddressRange
+from coexist.languages.kea.json_nodes import Node, read_json
 from coexist.languages.source_files import ReadFile
 from coexist.wire.mac import format_mac, parse_mac
 

@@ -18,6 +18,7 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
+from coexist.languages.dnsmasq.options import read_option
 from coexist.languages.dnsmasq.reader import setting_lines
 from coexist.render.cells import NO_CELLS
 from coexist.render.limits import report_dhcp_limits, report_limits
@@ -295,7 +296,8 @@ _ADDRESSES_ONLY = frozenset(
     {1, 3, 6, 7, 9, 16, 21, 28, 32, 33, 41, 42, 44, 45, 48, 49, 50, 54, 65, 68, 69, 70, 71, 74, 150}
 )
 _TIMES = frozenset({Option.RENEWAL_TIME, Option.REBINDING_TIME})
-_OTHERWISE = frozenset({Option.TIME_OFFSET, Option.DOMAIN_SEARCH})
+_OTHERWISE = frozenset({Option.TIME_OFFSET})
+_POINTER = 0xC0
 
 
 def option_value(code: int, octets: bytes) -> str:
@@ -315,5 +317,32 @@ def option_value(code: int, octets: bytes) -> str:
         return f",{int.from_bytes(octets, 'big')}"
     if code in _OTHERWISE:
         raise ValueError("dnsmasq builds this option by itself")
+    if code == Option.DOMAIN_SEARCH:
+        return f",{_names(octets)}"
     # One pair of digits alone would be a decimal number.
     return f",{octets[0]}" if len(octets) == 1 else f",{octets.hex(':')}"
+
+
+def _names(octets: bytes) -> str:
+    """Domain names as dnsmasq is told them. ``ValueError`` for octets it would write in another way."""
+    names: list[str] = []
+    at = 0
+    while at < len(octets):
+        labels: list[str] = []
+        jumped, here = False, at
+        while octets[here]:
+            length = octets[here]
+            if length >= _POINTER:
+                at = at if jumped else here + 2
+                here, jumped = int.from_bytes(octets[here : here + 2], "big") & 0x3FFF, True
+                if len(labels) > len(octets):
+                    raise ValueError("the names point to each other")
+                continue
+            labels.append(octets[here + 1 : here + 1 + length].decode())
+            here += length + 1
+        at = at if jumped else here + 1
+        names.append(".".join(labels) or ".")
+    text = ",".join(names)
+    if read_option(f"{int(Option.DOMAIN_SEARCH)},{text}").value != octets:
+        raise ValueError("dnsmasq writes these names in another way")
+    return text

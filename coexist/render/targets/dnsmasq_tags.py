@@ -186,8 +186,11 @@ def cannot_test(test: OptionTest) -> bool:
     """Whether dnsmasq has no way to make this test; a pattern of one octet would be read as a number."""
     if test.exists is not None:
         return test.suboption is not None
-    if test.suboption is not None or test.ends_with is not None or len(test.octets) + test.at < 2:
+    if test.suboption is not None or test.ends_with is not None:
         return True
+    if len(test.octets) + test.at < 2:
+        # A number is looked for among all octets of an option (match_bytes).
+        return test.contains is None or not test.octets
     return test.contains is not None and (
         not test.contains.isprintable() or test.contains.lower().startswith("hex:")
     )
@@ -202,7 +205,8 @@ def _tested(tags: Tags, test: OptionTest) -> list[str]:
         return [_negated(literal) if test.exists == test.negated else literal]
     if test.contains is not None:
         key = ("contains", test.option, test.contains)
-        pattern = f"{test.option},{dnsmasq_string(test.contains)}"
+        one = len(test.octets) == 1
+        pattern = f"{test.option},{test.octets[0] if one else dnsmasq_string(test.contains)}"
         terms = [has(tags.match(key, f"o{test.option}-{tags.number()}", [pattern]))]
     elif test.equals is not None:
         terms = tags.equals(test.option, test.octets)

@@ -200,7 +200,7 @@ def test_a_line_that_never_counts_is_told(read):
         "dhcp-boot=tag:nowhere,a.0,,10.0.0.9",
         "dhcp-option=6,10.0.0.1",
     }
-    assert scope(imported)["options"] == {6: "10.0.0.3"}
+    assert scope(imported)["options"] == {3: "10.0.0.2", 6: "10.0.0.3"}
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,24 @@ def test_a_line_that_never_counts_is_told(read):
 )
 def test_a_tag_nobody_asks_for_is_told(read, line):
     assert told(read(f"{line}\n"))[line] == "sets the tag idle, which nothing here asks for"
+
+
+def test_what_dnsmasq_tells_by_itself_is_in_the_inventory(read):
+    imported = read("dhcp-boot=loader.0\ndomain=lab.example\n")
+    own = imported.tree["servers"]["dnsmasq"]["address"]
+    assert scope(imported)["options"] == {3: own, 6: own, 15: "lab.example"}
+    imported = read("port=0\ndhcp-option=3\ndhcp-option=15,other.example\ndomain=lab.example\n")
+    assert scope(imported)["options"] == {15: "other.example"}
+    assert scope(imported)["next_server"] == imported.tree["servers"]["dnsmasq"]["address"]
+
+
+def test_a_match_by_number_looks_among_all_octets(read):
+    imported = read("dhcp-match=set:menu,175,39\ndhcp-boot=tag:menu,menu.ipxe\ndhcp-boot=loader.0\n")
+    (rule,) = scope(imported)["rules"]
+    assert rule["when"] == [{"option": 175, "contains": "hex:27"}]
+
+
+def test_a_forced_option_is_told(read):
+    imported = read("dhcp-option-force=209,configs/common\n")
+    assert scope(imported)["options"][209] == "configs/common"
+    assert "dhcp-option-force=209,configs/common" in told(imported)

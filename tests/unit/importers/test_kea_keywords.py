@@ -10,9 +10,9 @@ import pytest
 
 from coexist.errors import InputError
 from coexist.importers import Imported
-from coexist.importers.kea.json_nodes import Node, read_json
 from coexist.importers.kea.keywords import MAPS, refuse_unknown_keys
 from coexist.importers.kea.site import import_kea
+from coexist.languages.kea.json_nodes import Node, read_json
 
 BESIDE = '{"Dhcp4": {"valid-lifetime": 600},\n "%s": {}}'
 

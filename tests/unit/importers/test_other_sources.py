@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from coexist.errors import InputError
 from coexist.importers import Imported, import_files
-from coexist.importers.kea.json_nodes import read_json
 from coexist.importers.kea.site import import_kea
 from coexist.importers.ldif import read_ldif
 from coexist.importers.lists import import_macs
 from coexist.importers.windows import import_windows
 from coexist.importers.written import clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
+from coexist.languages.kea.json_nodes import read_json
 
 SHARED = Path(os.environ.get("COEXIST_SHARED", Path(__file__).parents[4] / "shared"))
 CORPUS = [(kind, path) for kind in ("kea", "dnsmasq") for path in sorted(SHARED.glob(f"corpus/{kind}*"))]

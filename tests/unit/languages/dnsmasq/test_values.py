@@ -7,6 +7,7 @@ import pytest
 from coexist.languages.dnsmasq.lexer import assignment, octets_of, plain_line
 from coexist.languages.dnsmasq.options import NAMES, Kind, RefusedError, read_option
 from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.render.targets.dnsmasq import option_value
 
 
 @pytest.mark.parametrize(
@@ -127,3 +128,9 @@ def test_hosts() -> None:
 def test_the_domain_of_an_address() -> None:
     lines = "domain=a.example\ndomain=b.example,10.0.0.0/24\ndomain=c.example,10.0.1.1,10.0.1.9"
     assert [d.name for d in read_dnsmasq(lines).domains] == ["a.example", "b.example", "c.example"]
+
+
+@pytest.mark.parametrize("names", ["a.example", "a.example,b.a.example,b.a.example", "x.y,.,y"])
+def test_names_are_told_as_they_were_read(names: str) -> None:
+    octets = read_option(f"119,{names}").value
+    assert option_value(119, octets) == f",{names}"

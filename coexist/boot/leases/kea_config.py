@@ -1,0 +1,435 @@
+"""A Kea configuration as its DHCPv4 server keeps it: levels with what each of them says.
+
+Source: ``src/lib/dhcpsrv`` of Kea (``cfg_option.cc``, ``subnet.cc``, ``client_class_def.cc``) and the ARM.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from typing import Any
+
+from coexist.errors import InputError, Position, Problem
+from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
+from coexist.languages.kea.json_nodes import Node
+from coexist.languages.kea.option_data import (
+    DHCP4,
+    BadDataError,
+    OptionType,
+    OptionTypes,
+)
+from coexist.wire.options import encode_options
+from coexist.wire.pxe import decode_suboptions
+
+_VENDOR_OPTIONS, _ENTERPRISE_OPTIONS = 43, 125
+KNOWING = frozenset({"KNOWN", "UNKNOWN"})
+"""Built-in classes that tell whether a client has a reservation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Datum:
+    """One option of a level: octets, and whether it is sent always or never."""
+
+    code: int
+    octets: bytes
+    always: bool
+    never: bool
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What a place of the configuration says: options by code, parameters by keyword, and their places."""
+
+    options: Mapping[int, Datum]
+    enterprises: Mapping[int, tuple[Datum, ...]]
+    values: Mapping[str, Any]
+    places: Mapping[str, Position]
+    at: Position
+
+    def value(self, key: str, kind: type = str) -> Any:
+        """A parameter of its kind, or None."""
+        found = self.values.get(key)
+        return found if isinstance(found, kind) and not (kind is int and isinstance(found, bool)) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassDef:
+    """A client class. ``listed``: evaluated only where a level asks for it; ``knowing``: after it is known
+    whether the client has a reservation."""
+
+    name: str
+    level: Level
+    test: Truth | None
+    listed: bool
+    knowing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDef:
+    """A reservation. ``identifiers``: by kind, as ``hw-address``."""
+
+    level: Level
+    identifiers: Mapping[str, bytes]
+    address: IPv4Address | None
+    hostname: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolDef:
+    """A pool, with the classes it is for (one of them is enough) and those it asks for."""
+
+    level: Level
+    first: IPv4Address
+    last: IPv4Address
+    classes: tuple[str, ...]
+    asks: tuple[str, ...]
+
+    def holds(self, address: IPv4Address) -> bool:
+        """Whether an address is of the pool."""
+        return self.first <= address <= self.last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDef:
+    """A shared network."""
+
+    name: str
+    level: Level
+    classes: tuple[str, ...]
+    asks: tuple[str, ...]
+    relays: frozenset[IPv4Address]
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubnetDef:
+    """A subnet. ``levels``: from its own to the global one; parameters are inherited along them."""
+
+    network: IPv4Network
+    level: Level
+    shared: NetworkDef | None
+    levels: tuple[Level, ...]
+    pools: tuple[PoolDef, ...]
+    hosts: tuple[HostDef, ...]
+    classes: tuple[str, ...]
+    asks: tuple[str, ...]
+    relays: frozenset[IPv4Address]
+    interface: str
+
+    def value(self, key: str, kind: type = str) -> Any:
+        """A parameter as it is inherited."""
+        return next((v for level in self.levels if (v := level.value(key, kind)) is not None), None)
+
+    def place(self, key: str) -> Position:
+        """Where a parameter stands; the subnet's own place if nowhere."""
+        return next((level.places[key] for level in self.levels if key in level.values), self.level.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeaConfig:
+    """A whole configuration. ``identifiers``: in the order reservations are looked for."""
+
+    level: Level
+    classes: Mapping[str, ClassDef]
+    subnets: tuple[SubnetDef, ...]
+    hosts: tuple[HostDef, ...]
+    types: OptionTypes
+    identifiers: tuple[str, ...]
+    open_places: tuple[tuple[Position, str], ...] = field(default=())
+
+    def siblings(self, subnet: SubnetDef) -> tuple[SubnetDef, ...]:
+        """The subnets of its shared network, itself first; itself alone without one."""
+        if subnet.shared is None:
+            return (subnet,)
+        others = [s for s in self.subnets if s.shared is subnet.shared and s is not subnet]
+        return (subnet, *others)
+
+
+def compile_kea(tree: Node) -> KeaConfig:
+    """The configuration of a whole file. Raises InputError for what the server refuses."""
+    dhcp4 = tree.get("Dhcp4") or tree
+    return _Compiler(dhcp4).config()
+
+
+_IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
+# Hooks that add commands, logs or databases to a server and change no answer.
+_COMMANDS = frozenset(
+    {
+        "libdhcp_class_cmds.so",
+        "libdhcp_lease_cmds.so",
+        "libdhcp_lease_query.so",
+        "libdhcp_legal_log.so",
+        "libdhcp_mysql.so",
+        "libdhcp_perfmon.so",
+        "libdhcp_pgsql.so",
+        "libdhcp_stat_cmds.so",
+    }
+)
+_REMOTE = ("hosts-database", "hosts-databases", "config-control")
+
+
+class _Compiler:
+    def __init__(self, dhcp4: Node) -> None:
+        self.dhcp4 = dhcp4
+        self.own = tuple(self._definitions(dhcp4))
+        self.types = OptionTypes(self.own)
+
+    def config(self) -> KeaConfig:
+        level = self._level(self.dhcp4)
+        classes = self._classes()
+        shared: list[SubnetDef] = []
+        for node in self.dhcp4.items("shared-networks"):
+            own = self._network(node)
+            shared += [self._subnet(part, level, own) for part in node.items("subnet4")]
+        plain = [self._subnet(node, level, None) for node in self.dhcp4.items("subnet4")]
+        named = [node.value for node in self.dhcp4.items("host-reservation-identifiers")]
+        opens = [
+            (found.at, "a host database")
+            for key in _REMOTE
+            if (found := self.dhcp4.get(key)) is not None and found.value
+        ]
+        for node in self.dhcp4.items("hooks-libraries"):
+            library = str(node.plain("library") or "").rsplit("/", 1)[-1]
+            if library not in _COMMANDS:
+                opens.append((node.at, f"the hook {library}"))
+        return KeaConfig(
+            level=level,
+            classes=classes,
+            subnets=(*shared, *plain),
+            hosts=tuple(self._host(node) for node in self.dhcp4.items("reservations")),
+            types=self.types,
+            identifiers=tuple(named) or _IDENTIFIERS,
+            open_places=tuple(opens),
+        )
+
+    # -- options ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def _definitions(dhcp4: Node) -> Iterator[tuple[str, OptionType]]:
+        for node in dhcp4.items("option-def"):
+            record = node.plain("record-types") or ""
+            yield (
+                node.plain("space") or DHCP4,
+                OptionType(
+                    name=node.plain("name") or "",
+                    code=node.plain("code", int) or 0,
+                    kind=node.plain("type") or "binary",
+                    array=bool(node.plain("array", bool)),
+                    encapsulates=node.plain("encapsulate") or "",
+                    record=tuple(part.strip() for part in record.split(",")) if record else (),
+                ),
+            )
+
+    def _level(self, node: Node) -> Level:
+        """``node`` may define options of its own, as a class does for 43."""
+        own = tuple(self._definitions(node)) if node is not self.dhcp4 else ()
+        types = OptionTypes((*self.own, *own)) if own else self.types
+        spaces: dict[str, dict[int, Datum]] = defaultdict(dict)
+        several: dict[int, list[Datum]] = defaultdict(list)
+        for part in node.items("option-data"):
+            space = part.plain("space") or DHCP4
+            datum = self._datum(part, space, types)
+            if space == DHCP4 and datum.code == _ENTERPRISE_OPTIONS:
+                several[int.from_bytes(datum.octets[:4], "big")].append(datum)
+            # Of two the last counts (2.2.0, packets).
+            spaces[space][datum.code] = datum
+        options = {code: self._whole(datum, spaces, types) for code, datum in spaces[DHCP4].items()}
+        enterprises = {
+            int(name[7:]): tuple(found.values())
+            for name, found in spaces.items()
+            if re.fullmatch("vendor-[0-9]+", name)
+        }
+        return Level(
+            options=options,
+            enterprises=enterprises,
+            values={key: item.value for key, item in node.members()},
+            places={key: item.at for key, item in node.members()},
+            at=node.at,
+        )
+
+    def _datum(self, node: Node, space: str, types: OptionTypes) -> Datum:
+        code, name = node.plain("code", int), node.plain("name")
+        option = types.find(space, code if code is not None else name or "")
+        if code is None:
+            if option is None:
+                what = f"the option {name!r} is not defined in the space {space!r}"
+                raise InputError([Problem(node.at, what, "write its code, or define it in option-def")])
+            code = option.code
+        csv = node.plain("csv-format", bool)
+        if option is None and csv is not False:
+            what = f"definition for the option '{space}.' having code '{code}' does not exist"
+            raise InputError(
+                [Problem(node.at, what, 'define it in option-def, or write "csv-format": false')]
+            )
+        data = node.plain("data")
+        try:
+            octets = types.octets(option, data or "", csv=csv is not False)
+        except BadDataError as error:
+            raise InputError([Problem(node.at, f"option {code}: {error}", "correct its data")]) from None
+        if csv is False and option is not None and option.encapsulates and octets:
+            # What is inside is taken apart, and put together again by code.
+            octets = encode_options(dict(sorted(decode_suboptions(octets).items())))
+        return Datum(
+            code=code,
+            octets=octets,
+            always=bool(node.plain("always-send", bool)),
+            never=bool(node.plain("never-send", bool)),
+            at=node.at,
+        )
+
+    def _whole(self, datum: Datum, spaces: Mapping[str, Mapping[int, Datum]], types: OptionTypes) -> Datum:
+        """An option with what stands inside it on the same level (CfgOption::encapsulate)."""
+        option = types.find(DHCP4, datum.code)
+        octets = datum.octets + self._inner(option, spaces, types, frozenset())
+        return Datum(code=datum.code, octets=octets, always=datum.always, never=datum.never, at=datum.at)
+
+    def _inner(
+        self,
+        option: OptionType | None,
+        spaces: Mapping[str, Mapping[int, Datum]],
+        types: OptionTypes,
+        seen: frozenset[str],
+    ) -> bytes:
+        space = option.encapsulates if option is not None else ""
+        if not space or space in seen or space not in spaces:
+            return b""
+        result = b""
+        for code, inner in sorted(spaces[space].items()):
+            octets = inner.octets + self._inner(types.find(space, code), spaces, types, seen | {space})
+            result += encode_options({code: octets})
+        return result
+
+    # -- classes ---------------------------------------------------------------------------------
+
+    def _classes(self) -> dict[str, ClassDef]:
+        result: dict[str, ClassDef] = {}
+        for node in self.dhcp4.items("client-classes"):
+            name, text = node.plain("name") or "", node.plain("test")
+            try:
+                test = parse_expression(text) if text else None
+            except BadExpressionError as error:
+                at = (node.get("test") or node).at
+                raise InputError([Problem(at, str(error), "correct the test of the class")]) from None
+            asked = members_of(test) if test is not None else frozenset()
+            unknown = sorted(other for other in asked if other not in result and not _is_built_in(other))
+            if unknown:
+                at = (node.get("test") or node).at
+                what = f"Not defined client class '{unknown[0]}'"
+                raise InputError([Problem(at, what, "define it before the class that asks for it")])
+            knowing = bool(asked & KNOWING) or any(
+                result[other].knowing for other in asked if other in result
+            )
+            listed = any(node.plain(key, bool) for key in ("only-if-required", "only-in-additional-list"))
+            result[name] = ClassDef(
+                name=name, level=self._level(node), test=test, listed=listed, knowing=knowing
+            )
+        return result
+
+    # -- subnets ---------------------------------------------------------------------------------
+
+    def _network(self, node: Node) -> NetworkDef:
+        return NetworkDef(
+            name=node.plain("name") or "",
+            level=self._level(node),
+            classes=_guards(node),
+            asks=_asks(node),
+            relays=_relays(node),
+            interface=node.plain("interface") or "",
+        )
+
+    def _subnet(self, node: Node, top: Level, shared: NetworkDef | None) -> SubnetDef:
+        text = node.plain("subnet") or ""
+        try:
+            network = IPv4Network(text, strict=False)
+        except ValueError:
+            at = (node.get("subnet") or node).at
+            raise InputError([Problem(at, f"{text!r} is no subnet", "write 192.0.2.0/24")]) from None
+        level = self._level(node)
+        levels = (level, shared.level, top) if shared is not None else (level, top)
+        return SubnetDef(
+            network=network,
+            level=level,
+            shared=shared,
+            levels=levels,
+            pools=tuple(self._pool(part) for part in node.items("pools")),
+            hosts=tuple(self._host(part) for part in node.items("reservations")),
+            classes=_guards(node),
+            asks=_asks(node),
+            relays=_relays(node),
+            interface=node.plain("interface") or "",
+        )
+
+    def _pool(self, node: Node) -> PoolDef:
+        text = node.plain("pool") or ""
+        try:
+            if "/" in text:
+                network = IPv4Network(text.strip(), strict=False)
+                first, last = network.network_address, network.broadcast_address
+            else:
+                first, last = (IPv4Address(part.strip()) for part in text.split("-", 1))
+                next(summarize_address_range(first, last))
+        except ValueError:
+            at = (node.get("pool") or node).at
+            raise InputError([Problem(at, f"{text!r} is no pool", "write 192.0.2.10 - 192.0.2.99")]) from None
+        return PoolDef(
+            level=self._level(node), first=first, last=last, classes=_guards(node), asks=_asks(node)
+        )
+
+    def _host(self, node: Node) -> HostDef:
+        identifiers: dict[str, bytes] = {}
+        for kind in ("hw-address", "duid", "circuit-id", "client-id", "flex-id"):
+            text = node.plain(kind)
+            if text is not None:
+                identifiers[kind] = _identifier(node, kind, text)
+        address = node.plain("ip-address")
+        return HostDef(
+            level=self._level(node),
+            identifiers=identifiers,
+            address=IPv4Address(address) if address and address != "0.0.0.0" else None,
+            hostname=node.plain("hostname") or "",
+            classes=tuple(str(item.value) for item in node.items("client-classes")),
+        )
+
+
+def _is_built_in(name: str) -> bool:
+    """IsClientClassBuiltIn."""
+    prefixes = ("VENDOR_CLASS_", "HA_", "AFTER_", "EXTERNAL_", "SKIP_DDNS", "SPAWN_")
+    return name in KNOWING or name in ("ALL", "BOOTP") or name.startswith(prefixes)
+
+
+def _identifier(node: Node, kind: str, text: str) -> bytes:
+    """Hexadecimal, or a text in single quotes."""
+    if len(text) > 1 and text.startswith("'") and text.endswith("'"):
+        return text[1:-1].encode("utf-8", "surrogateescape")
+    parts = re.split("[:-]", text.removeprefix("0x"))
+    try:
+        return b"".join(bytes.fromhex(part.rjust(2, "0") if len(part) < 2 else part) for part in parts)
+    except ValueError:
+        at = (node.get(kind) or node).at
+        raise InputError([Problem(at, f"{text!r} is no {kind}", "write its octets in hexadecimal")]) from None
+
+
+def _guards(node: Node) -> tuple[str, ...]:
+    """The classes a level is for: ``client-class``, since 3.0 ``client-classes``."""
+    one = node.plain("client-class")
+    several = [str(item.value) for item in node.items("client-classes") if isinstance(item.value, str)]
+    return tuple([one, *several] if one else several)
+
+
+def _asks(node: Node) -> tuple[str, ...]:
+    keys = ("require-client-classes", "evaluate-additional-classes")
+    return tuple(str(item.value) for key in keys for item in node.items(key))
+
+
+def _relays(node: Node) -> frozenset[IPv4Address]:
+    relay = node.get("relay")
+    if relay is None:
+        return frozenset()
+    texts = [item.value for item in relay.items("ip-addresses")]
+    one = relay.plain("ip-address")
+    return frozenset(IPv4Address(text) for text in ([*texts, one] if one else texts))

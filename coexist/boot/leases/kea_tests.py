@@ -1,0 +1,148 @@
+"""The test of a Kea client class, asked about a packet (``src/lib/eval/token.cc``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+
+from coexist.boot.responder import Arrival
+from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Member, Option, Truth, Value
+from coexist.languages.kea.option_data import DHCP4, OptionTypes, trimmed
+from coexist.wire.options import decode_options
+
+IsMember = Callable[[str], bool]
+"""Whether the packet is in a class by now."""
+
+
+class Tests:
+    """The tests of one configuration. ``interface``: the network card packets arrive on."""
+
+    def __init__(self, types: OptionTypes, interface: str) -> None:
+        self.types, self.interface = types, interface
+
+    def holds(self, truth: Truth, arrival: Arrival, is_member: IsMember) -> bool:
+        """Whether a test holds for a packet."""
+        match truth:
+            case Member(name):
+                return is_member(name)
+            case Logic("not", (part,)):
+                return not self.holds(part, arrival, is_member)
+            case Logic("and", parts):
+                return all(self.holds(part, arrival, is_member) for part in parts)
+            case Logic(_, parts):
+                return any(self.holds(part, arrival, is_member) for part in parts)
+            case Equal(left, right):
+                return self.value(left, arrival, is_member) == self.value(right, arrival, is_member)
+            case _:
+                return self._option(truth, arrival) is not None
+
+    def value(self, value: Value, arrival: Arrival, is_member: IsMember) -> bytes:
+        """The octets of a value; nothing for an option that was not sent."""
+        match value:
+            case Fixed(octets):
+                return octets
+            case Option():
+                return self._option(value, arrival) or b""
+            case Field(name):
+                return self._field(name, arrival)
+            case Call():
+                return self._call(value, arrival, is_member)
+
+    def _option(self, option: Option, arrival: Arrival) -> bytes | None:
+        """An option's octets as Kea keeps them; of one inside another only if that is known to hold some."""
+        space: str | None = DHCP4
+        options = dict(arrival.packet.options)
+        found: bytes | None = None
+        for name in option.names:
+            if space is None:
+                return None
+            known = self.types.find(space, int(name) if name.isdigit() else name)
+            code = int(name) if name.isdigit() else known.code if known is not None else None
+            found = options.get(code) if code is not None else None
+            if found is None:
+                return None
+            found = trimmed(known, found)
+            space = known.encapsulates if known is not None and known.encapsulates else None
+            inner = decode_options(found)
+            options = inner[0] if isinstance(inner, tuple) else {}
+        return found
+
+    def _field(self, name: str, arrival: Arrival) -> bytes:
+        packet = arrival.packet
+        fields = {
+            "mac": packet.chaddr[: packet.hlen],
+            "hlen": packet.hlen.to_bytes(4, "big"),
+            "htype": packet.htype.to_bytes(4, "big"),
+            "ciaddr": packet.ciaddr.packed,
+            "giaddr": packet.giaddr.packed,
+            "yiaddr": packet.yiaddr.packed,
+            "siaddr": packet.siaddr.packed,
+            "transid": packet.xid.to_bytes(4, "big"),
+            "msgtype": int(packet.message_type or 0).to_bytes(4, "big"),
+            "iface": self.interface.encode(),
+            "src": arrival.source[0].packed,
+            "dst": arrival.address.packed,
+        }
+        return fields.get(name, b"")
+
+    def _call(self, call: Call, arrival: Arrival, is_member: IsMember) -> bytes:
+        if call.name == "ifelse":
+            test, yes, no = call.arguments
+            chosen = yes if self.holds(test, arrival, is_member) else no  # type: ignore[arg-type]
+            return self.value(chosen, arrival, is_member)  # type: ignore[arg-type]
+        octets = [
+            b"" if isinstance(part, int) or part is None else self.value(part, arrival, is_member)  # type: ignore[arg-type]
+            for part in call.arguments
+        ]
+        numbers = [part for part in call.arguments if isinstance(part, int)]
+        return _function(call.name, octets, numbers, whole=None in call.arguments)
+
+
+def _function(name: str, octets: list[bytes], numbers: list[int], *, whole: bool) -> bytes:
+    first = octets[0] if octets else b""
+    match name:
+        case "concat":
+            return b"".join(octets)
+        case "substring":
+            return _substring(first, numbers[0], None if whole else numbers[1])
+        case "hexstring":
+            separator = octets[1].decode("latin-1")
+            return separator.join(f"{octet:02x}" for octet in first).encode()
+        case "lcase":
+            return first.lower()
+        case "ucase":
+            return first.upper()
+        case "split":
+            return _split(first, octets[1], numbers[0])
+        case "addrtotext":
+            kinds = {4: IPv4Address, 16: IPv6Address}
+            return str(kinds[len(first)](first)).encode() if len(first) in kinds else b""
+        case _:
+            signed = name.startswith("int")
+            return str(int.from_bytes(first, "big", signed=signed)).encode() if first else b""
+
+
+def _substring(value: bytes, start: int, length: int | None) -> bytes:
+    """TokenSubstring: a negative start counts from the end, a negative length goes back from the start."""
+    size = len(value)
+    if not size or start < -size or start >= size:
+        return b""
+    start = start + size if start < 0 else start
+    if length is None:
+        return value[start:]
+    if length < 0:
+        begin = max(start + length, 0)
+        return value[begin:start]
+    return value[start : start + length]
+
+
+def _split(value: bytes, signs: bytes, number: int) -> bytes:
+    parts, part = [], bytearray()
+    for octet in value:
+        if octet in signs:
+            parts.append(bytes(part))
+            part.clear()
+        else:
+            part.append(octet)
+    parts.append(bytes(part))
+    return parts[number - 1] if 0 < number <= len(parts) else b""

@@ -1,0 +1,247 @@
+"""The test expressions of Kea's client classes, as trees (Kea ARM, "Using Expressions in Classification")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import NoReturn, TypeAlias
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<string>'[^']*')|(?P<hex>0[xX][0-9A-Fa-f]*)|(?P<sign>==|[()\[\],.+*-])"
+    r"|(?P<address>[0-9]+(?:\.[0-9]+){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)"
+    r"|(?P<number>[0-9]+(?![A-Za-z0-9]))|(?P<word>[A-Za-z][A-Za-z0-9_-]*))"
+)
+_FUNCTIONS = frozenset({"concat", "hexstring", "ifelse", "lcase", "ucase", "split", "substring", "addrtotext",
+                        "int8totext", "int16totext", "int32totext", "uint8totext", "uint16totext",
+                        "uint32totext"})  # fmt: skip
+
+
+class BadExpressionError(ValueError):
+    """An expression that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Octets."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the packet. ``names``: code or name, outermost first; ``form``: hex, text or exists."""
+
+    names: tuple[str, ...]
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the packet, as ``pkt4.mac`` or ``pkt.iface``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of values; numbers among them as they are."""
+
+    name: str
+    arguments: tuple[Value | Truth | int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """Whether two values are the same octets."""
+
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Whether the packet is in a class."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """``and``, ``or``, ``not``."""
+
+    name: str
+    parts: tuple[Truth, ...]
+
+
+Value: TypeAlias = Fixed | Option | Field | Call
+Truth: TypeAlias = Equal | Member | Logic | Option
+
+
+def parse_expression(text: str) -> Truth:
+    """The tree of a test. Raises BadExpressionError."""
+    return _Parser(text).whole()
+
+
+def members_of(truth: Truth) -> frozenset[str]:
+    """The classes a test asks for."""
+    match truth:
+        case Member(name):
+            return frozenset({name})
+        case Logic(_, parts):
+            return frozenset().union(*map(members_of, parts))
+        case _:
+            return frozenset()
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.tokens: list[tuple[str, str]] = []
+        self.at = 0
+        text = text.rstrip()
+        at = 0
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if found is None or found.lastgroup is None:
+                raise BadExpressionError(f"the expression is not understood at {text[at : at + 20]!r}")
+            self.tokens.append((found.lastgroup, found[found.lastgroup]))
+            at = found.end()
+
+    def whole(self) -> Truth:
+        result = self._or()
+        if self.at < len(self.tokens):
+            self._fail()
+        return result
+
+    # -- words -----------------------------------------------------------------------------------
+
+    def _peek(self) -> str:
+        kind, text = self.tokens[self.at] if self.at < len(self.tokens) else ("", "")
+        return "" if kind == "string" else text
+
+    def _next(self) -> tuple[str, str]:
+        if self.at >= len(self.tokens):
+            raise BadExpressionError("the expression ends too early")
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def _take(self, wanted: str) -> bool:
+        if self._peek() != wanted:
+            return False
+        self.at += 1
+        return True
+
+    def _sign(self, wanted: str) -> None:
+        if not self._take(wanted):
+            self._fail()
+
+    def _fail(self) -> NoReturn:
+        found = self.tokens[self.at][1] if self.at < len(self.tokens) else "its end"
+        raise BadExpressionError(f"the expression is not understood at {found!r}")
+
+    def _string(self) -> str:
+        kind, text = self._next()
+        if kind != "string":
+            self.at -= 1
+            self._fail()
+        return text[1:-1]
+
+    # -- truths ----------------------------------------------------------------------------------
+
+    def _or(self) -> Truth:
+        parts = [self._and()]
+        while self._take("or"):
+            parts.append(self._and())
+        return parts[0] if len(parts) == 1 else Logic("or", tuple(parts))
+
+    def _and(self) -> Truth:
+        parts = [self._not()]
+        while self._take("and"):
+            parts.append(self._not())
+        return parts[0] if len(parts) == 1 else Logic("and", tuple(parts))
+
+    def _not(self) -> Truth:
+        if self._take("not"):
+            return Logic("not", (self._not(),))
+        if self._take("("):
+            inner = self._or()
+            self._sign(")")
+            return inner
+        if self._take("member"):
+            self._sign("(")
+            name = self._string()
+            self._sign(")")
+            return Member(name)
+        left = self._value(truths=True)
+        if isinstance(left, Option) and left.form == "exists":
+            return left
+        self._sign("==")
+        return Equal(left, self._value())
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def _value(self, *, truths: bool = False) -> Value:
+        result = self._single(truths=truths)
+        while self._take("+"):
+            result = Call("concat", (result, self._single()))
+        return result
+
+    def _single(self, *, truths: bool = False) -> Value:
+        kind, text = self._next()
+        if kind == "string":
+            return Fixed(text[1:-1].encode("utf-8", "surrogateescape"))
+        if kind == "hex":
+            digits = text[2:]
+            return Fixed(bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits))
+        if kind == "number":
+            return Fixed(int(text).to_bytes(4, "big"))
+        if kind == "address":
+            return Fixed((IPv6Address if ":" in text else IPv4Address)(text).packed)
+        if text in ("option", "relay4"):
+            return self._option(text, truths=truths)
+        if text in ("pkt", "pkt4"):
+            self._sign(".")
+            return Field(self._next()[1])
+        if text not in _FUNCTIONS:
+            self.at -= 1
+            self._fail()
+        return self._call(text)
+
+    def _option(self, word: str, *, truths: bool) -> Option:
+        names = ["82"] if word == "relay4" else []
+        names.append(self._bracket())
+        self._sign(".")
+        while self._take("option"):
+            names.append(self._bracket())
+            self._sign(".")
+        form = self._next()[1]
+        if form not in ("hex", "text") and not (form == "exists" and truths):
+            self.at -= 1
+            self._fail()
+        return Option(tuple(names), form)
+
+    def _bracket(self) -> str:
+        self._sign("[")
+        _, text = self._next()
+        self._sign("]")
+        return text
+
+    def _call(self, name: str) -> Call:
+        self._sign("(")
+        arguments: list[Value | Truth | int | None] = []
+        while True:
+            first = name == "ifelse" and not arguments
+            arguments.append(self._or() if first else self._argument())
+            if not self._take(","):
+                break
+        self._sign(")")
+        return Call(name, tuple(arguments))
+
+    def _argument(self) -> Value | int | None:
+        if self._take("all"):
+            return None
+        negative = self._take("-")
+        if self.at < len(self.tokens) and self.tokens[self.at][0] == "number":
+            number = int(self._next()[1])
+            return -number if negative else number
+        return self._value()

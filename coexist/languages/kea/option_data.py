@@ -1,0 +1,221 @@
+"""The types of Kea's DHCPv4 options, and the octets it makes of option data.
+
+Source: ``src/lib/dhcp/std_option_defs.h`` and ``option_definition.cc`` of Kea, and its ARM, "Standard DHCPv4
+Options" and "Custom DHCPv4 Options".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+DHCP4 = "dhcp4"
+VENDOR_SPACE = "vendor-encapsulated-options-space"
+_VENDOR_OPTIONS = 43
+_AGENT_OPTIONS = 82
+
+
+class BadDataError(ValueError):
+    """Option data that are not of the option's type."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionType:
+    """What an option holds. ``encapsulates``: the space whose options stand inside it."""
+
+    name: str
+    code: int
+    kind: str
+    array: bool = False
+    encapsulates: str = ""
+    record: tuple[str, ...] = ()
+
+
+_KINDS = {
+    "a": "ipv4-address",
+    "s": "string",
+    "b": "boolean",
+    "1": "uint8",
+    "2": "uint16",
+    "4": "uint32",
+    "i": "int32",
+    "x": "binary",
+    "n": "fqdn",
+    "r": "record",
+    "e": "empty",
+}
+# Code, name, type; a star behind the type is an array.
+_STANDARD = """
+1 subnet-mask a|2 time-offset i|3 routers a*|4 time-servers a*|5 name-servers a*|6 domain-name-servers a*
+7 log-servers a*|8 cookie-servers a*|9 lpr-servers a*|10 impress-servers a*|11 resource-location-servers a*
+12 host-name s|13 boot-size 2|14 merit-dump s|15 domain-name s|16 swap-server a|17 root-path s
+18 extensions-path s|19 ip-forwarding b|20 non-local-source-routing b|21 policy-filter a*
+22 max-dgram-reassembly 2|23 default-ip-ttl 1|24 path-mtu-aging-timeout 4|25 path-mtu-plateau-table 2*
+26 interface-mtu 2|27 all-subnets-local b|28 broadcast-address a|29 perform-mask-discovery b
+30 mask-supplier b|31 router-discovery b|32 router-solicitation-address a|33 static-routes a*
+34 trailer-encapsulation b|35 arp-cache-timeout 4|36 ieee802-3-encapsulation b|37 default-tcp-ttl 1
+38 tcp-keepalive-interval 4|39 tcp-keepalive-garbage b|40 nis-domain s|41 nis-servers a*|42 ntp-servers a*
+43 vendor-encapsulated-options e|44 netbios-name-servers a*|45 netbios-dd-server a*|46 netbios-node-type 1
+47 netbios-scope s|48 font-servers a*|49 x-display-manager a*|50 dhcp-requested-address a
+51 dhcp-lease-time 4|52 dhcp-option-overload 1|53 dhcp-message-type 1|54 dhcp-server-identifier a
+55 dhcp-parameter-request-list 1*|56 dhcp-message s|57 dhcp-max-message-size 2|58 dhcp-renewal-time 4
+59 dhcp-rebinding-time 4|60 vendor-class-identifier s|61 dhcp-client-identifier x|62 nwip-domain-name s
+63 nwip-suboptions x|64 nisplus-domain-name s|65 nisplus-servers a*|66 tftp-server-name s
+67 boot-file-name s|68 mobile-ip-home-agent a*|69 smtp-server a*|70 pop-server a*|71 nntp-server a*
+72 www-server a*|73 finger-server a*|74 irc-server a*|75 streettalk-server a*
+76 streettalk-directory-assistance-server a*|77 user-class x|78 slp-directory-agent r*
+79 slp-service-scope r|81 fqdn r|82 dhcp-agent-options e|85 nds-servers a*|86 nds-tree-name s
+87 nds-context s|88 bcms-controller-names n*|89 bcms-controller-address a*|90 authenticate x
+91 client-last-transaction-time 4|92 associated-ip a*|93 client-system 2*|94 client-ndi r|97 uuid-guid r
+98 uap-servers s|99 geoconf-civic x|100 pcode s|101 tcode s|108 v6-only-preferred 4
+112 netinfo-server-address a*|113 netinfo-server-tag s|114 v4-captive-portal s|116 auto-config 1
+117 name-service-search 2*|118 subnet-selection a|119 domain-search n*|124 vivco-suboptions r
+125 vivso-suboptions 4|136 pana-agent a*|137 v4-lost n|138 capwap-ac-v4 a*|141 sip-ua-cs-domains n*
+146 rdnss-selection r*|159 v4-portparams r|212 option-6rd r*|213 v4-access-domain n
+"""
+_RECORDS = {
+    78: ("boolean", "ipv4-address"),
+    79: ("boolean", "string"),
+    81: ("uint8", "uint8", "uint8", "fqdn"),
+    94: ("uint8", "uint8", "uint8"),
+    97: ("uint8", "binary"),
+    124: ("uint32", "binary"),
+    146: ("uint8", "ipv4-address", "ipv4-address", "fqdn"),
+    159: ("uint8", "uint8", "uint16"),
+    212: ("uint8", "uint8", "ipv6-address", "ipv4-address"),
+}
+_SPACES = {_VENDOR_OPTIONS: VENDOR_SPACE, _AGENT_OPTIONS: "dhcp-agent-options-space"}
+
+
+def _standard() -> dict[int, OptionType]:
+    found: dict[int, OptionType] = {}
+    for entry in _STANDARD.strip().replace("\n", "|").split("|"):
+        code, name, kind = entry.split(" ")
+        number = int(code)
+        found[number] = OptionType(
+            name,
+            number,
+            _KINDS[kind[0]],
+            kind.endswith("*"),
+            _SPACES.get(number, ""),
+            _RECORDS.get(number, ()),
+        )
+    return found
+
+
+STANDARD: dict[int, OptionType] = _standard()
+"""The options Kea knows by itself, by code."""
+
+_BY_NAME = {option.name: option for option in STANDARD.values()}
+_SIZES = {"uint8": (1, False), "uint16": (2, False), "uint32": (4, False), "int8": (1, True),
+          "int16": (2, True), "int32": (4, True)}  # fmt: skip
+_HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]*)\Z")
+
+
+class OptionTypes:
+    """The types of a configuration: Kea's own, and those it defines."""
+
+    def __init__(self, own: tuple[tuple[str, OptionType], ...] = ()) -> None:
+        self._own: dict[tuple[str, str | int], OptionType] = {}
+        for space, option in own:
+            self._own[space, option.name] = self._own[space, option.code] = option
+
+    def find(self, space: str, key: str | int) -> OptionType | None:
+        """The type of an option by name or code."""
+        found = self._own.get((space, key))
+        if found is not None or space != DHCP4:
+            return found
+        return STANDARD.get(key) if isinstance(key, int) else _BY_NAME.get(key)
+
+    def is_own(self, space: str, code: int) -> bool:
+        """Whether the configuration defines it."""
+        return (space, code) in self._own
+
+    def octets(self, option: OptionType | None, data: str, *, csv: bool) -> bytes:
+        """The octets of option data. Raises BadDataError."""
+        if option is None or not csv:
+            octets = raw_octets(data)
+            return trimmed(option, octets)
+        if option.kind == "empty":
+            if data.strip():
+                raise BadDataError("the option holds no data of its own")
+            return b""
+        if option.kind == "record":
+            return _record(option, data)
+        if option.array:
+            return b"".join(_one(option.kind, part.strip()) for part in _fields(data))
+        # What stands behind a comma is not looked at.
+        return _one(option.kind, _fields(data)[0].strip())
+
+
+def trimmed(option: OptionType | None, octets: bytes) -> bytes:
+    """A text option as Kea keeps it: without NULs at its end (``option_string.cc``)."""
+    return octets.rstrip(b"\0") if option is not None and option.kind == "string" else octets
+
+
+def raw_octets(data: str) -> bytes:
+    """Data that are hexadecimal, with or without colons or spaces, or a text in single quotes."""
+    text = data.strip()
+    if len(text) > 1 and text.startswith("'") and text.endswith("'"):
+        return text[1:-1].encode("utf-8", "surrogateescape")
+    parts = re.split("[: ]", text)
+    if len(parts) > 1:
+        parts = [part.rjust(2, "0") for part in parts]
+    found = _HEX.match("".join(parts))
+    if found is None:
+        raise BadDataError("the data are not hexadecimal")
+    digits = found[1]
+    return bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits)
+
+
+def _fields(data: str) -> list[str]:
+    """Parts between commas; a backslash keeps one."""
+    return [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", data)]
+
+
+def _record(option: OptionType, data: str) -> bytes:
+    parts = [part.strip() for part in _fields(data)]
+    kinds = list(option.record)
+    if option.array:
+        kinds += kinds[-1:] * (len(parts) - len(kinds))
+    if len(parts) != len(kinds):
+        raise BadDataError("the data have another number of fields than the option")
+    return b"".join(_one(kind, part) for kind, part in zip(kinds, parts, strict=True))
+
+
+def _one(kind: str, text: str) -> bytes:
+    try:
+        if kind in _SIZES:
+            size, signed = _SIZES[kind]
+            return int(text, 0).to_bytes(size, "big", signed=signed)
+        if kind == "ipv4-address":
+            return IPv4Address(text).packed
+        if kind == "ipv6-address":
+            return IPv6Address(text).packed
+        if kind == "boolean":
+            return bytes([{"true": 1, "1": 1, "false": 0, "0": 0}[text]])
+    except (ValueError, KeyError, OverflowError, AddressValueError):
+        raise BadDataError(f"{text!r} is no {kind}") from None
+    if kind == "fqdn":
+        return _name(text)
+    if kind == "string":
+        return text.encode("utf-8", "surrogateescape").rstrip(b"\0")
+    if kind == "tuple":
+        octets = text.encode("utf-8", "surrogateescape")
+        return bytes((len(octets),)) + octets
+    if kind == "binary":
+        if re.search("[: ]", text):
+            raise BadDataError(f"{text!r} is not hexadecimal without signs between its octets")
+        return raw_octets(text)
+    if kind == "empty":
+        return b""
+    raise BadDataError(f"data of the type {kind} are not understood")
+
+
+def _name(text: str) -> bytes:
+    """A domain name as RFC 1035 has it (``OptionDataTypeUtil::writeFqdn``)."""
+    labels = [label for label in text.removesuffix(".").split(".") if label]
+    if any(len(label) > 63 for label in labels):
+        raise BadDataError(f"{text!r} is no domain name")
+    return b"".join(bytes((len(label),)) + label.encode() for label in labels) + b"\0"

@@ -1,0 +1,155 @@
+"""A Kea configuration as a source of leases: what it leases, from which place, and what it tells apart."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from coexist.boot.leases.kea_config import compile_kea
+from coexist.boot.leases.kea_file import KeaLeases
+from coexist.boot.leases.lease import Lease, NoLease
+from coexist.boot.responder import Arrival
+from coexist.errors import InputError, Position
+from coexist.languages.kea.json_nodes import read_json
+from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
+from coexist.wire.mac import mac_bytes, parse_mac
+
+MAC = "02:00:5e:00:00:01"
+SUBNET = {"subnet": "10.9.0.0/24", "pools": [{"pool": "10.9.0.10-10.9.0.20"}]}
+
+
+def no_file(name: str) -> str:
+    raise FileNotFoundError(name)
+
+
+def source(dhcp4: dict[str, Any], **more: Any) -> KeaLeases:
+    text = json.dumps({"Dhcp4": dhcp4}, indent=1)
+    return KeaLeases(config=compile_kea(read_json(text, "kea.conf", no_file)), **more)
+
+
+def leased(leases: KeaLeases, *, kind: int = 1, **options: Any) -> Lease | NoLease:
+    sent = {int(name[1:]): value for name, value in options.items()}
+    packet = Packet(op=BOOTREQUEST, chaddr=mac_bytes(parse_mac(MAC)), options={53: bytes((kind,)), **sent})
+    own = IPv4Address("10.9.0.2")
+    return leases(Arrival(packet=packet, at=0.0, port=67, address=own, source=(UNSPECIFIED, 68)))
+
+
+def one(leases: KeaLeases, **options: Any) -> Lease:
+    lease = leased(leases, **options)
+    assert isinstance(lease, Lease)
+    return lease
+
+
+def test_who_is_heard_before_whom() -> None:
+    def data(text: str) -> list[dict[str, Any]]:
+        return [{"name": "root-path", "data": text}]
+
+    dhcp4: dict[str, Any] = {
+        "option-data": data("global"),
+        "next-server": "10.9.0.1",
+        "client-classes": [
+            {
+                "name": "c",
+                "test": "option[93].exists",
+                "next-server": "10.9.0.3",
+                "option-data": data("class"),
+            }
+        ],
+        "subnet4": [SUBNET],
+    }
+    lease = one(source(dhcp4), _93=b"\0\7")
+    assert (lease.options[17], str(lease.siaddr)) == (b"class", "10.9.0.3")
+    pool = {"pool": "10.9.0.10-10.9.0.20", "option-data": data("pool")}
+    subnet = {**SUBNET, "option-data": data("subnet"), "next-server": "10.9.0.2"}
+    lease = one(source({**dhcp4, "subnet4": [subnet]}), _93=b"\0\7")
+    assert (lease.options[17], str(lease.siaddr)) == (b"subnet", "10.9.0.3")
+    lease = one(source({**dhcp4, "subnet4": [{**subnet, "pools": [pool]}]}))
+    assert (lease.options[17], str(lease.siaddr)) == (b"pool", "10.9.0.2")
+    host = {"hw-address": MAC, "next-server": "10.9.0.4", "option-data": data("host")}
+    lease = one(source({**dhcp4, "subnet4": [{**subnet, "pools": [pool], "reservations": [host]}]}))
+    assert (lease.options[17], str(lease.siaddr)) == (b"host", "10.9.0.4")
+
+
+def test_every_value_names_its_place() -> None:
+    lease = one(source({"subnet4": [{**SUBNET, "boot-file-name": "x.0", "valid-lifetime": 60}]}))
+    assert lease.lease_time == 60
+    lines = {key: place.line for key, place in lease.origins.items() if isinstance(place, Position)}
+    assert lines == {"yiaddr": 7, "file": 11, "lease_time": 12}
+
+
+def test_a_class_that_is_asked_for_is_looked_at_later() -> None:
+    part = {"name": "c", "test": "option[93].exists", "only-if-required": True, "boot-file-name": "c.0"}
+    dhcp4 = {"client-classes": [part], "subnet4": [SUBNET]}
+    assert one(source(dhcp4), _93=b"\0\7").file == b""
+    asking = {**SUBNET, "require-client-classes": ["c"]}
+    assert one(source({**dhcp4, "subnet4": [asking]}), _93=b"\0\7").file == b"c.0"
+
+
+def test_a_class_without_test_is_added_where_it_is_asked_for_since_2_7() -> None:
+    part = {"name": "c", "only-in-additional-list": True, "boot-file-name": "c.0"}
+    dhcp4 = {"client-classes": [part], "subnet4": [{**SUBNET, "evaluate-additional-classes": ["c"]}]}
+    assert one(source(dhcp4)).file == b""
+    assert one(source(dhcp4, version=(3, 0))).file == b"c.0"
+
+
+def test_never_send() -> None:
+    data = [{"name": "root-path", "data": "x", "always-send": True}]
+    never = [{"name": "root-path", "data": "y", "never-send": True}]
+    lease = one(source({"option-data": never, "subnet4": [{**SUBNET, "option-data": data}]}))
+    assert 17 not in lease.options
+
+
+def test_who_is_refused() -> None:
+    drop = {"name": "DROP", "test": "member('UNKNOWN')"}
+    refusal = leased(source({"client-classes": [drop], "subnet4": [SUBNET]}))
+    assert isinstance(refusal, NoLease)
+    assert isinstance(refusal.origin, Position)
+    guarded = {"subnet": "10.9.0.0/24", "pools": [{"pool": "10.9.0.10-10.9.0.20", "client-class": "KNOWN"}]}
+    refusal = leased(source({"subnet4": [guarded]}))
+    assert isinstance(refusal, NoLease)
+    assert not refusal.nak
+    asked = {"_50": bytes((10, 9, 0, 11)), "_54": bytes((10, 9, 0, 2))}
+    refusal = leased(source({"subnet4": [guarded]}), kind=3, **asked)
+    assert isinstance(refusal, NoLease)
+    assert refusal.nak
+
+
+def test_what_it_tells_apart() -> None:
+    found = source(
+        {
+            "client-classes": [
+                {"name": "a", "test": "substring(option[60].hex,0,9) == 'PXEClient' or option[61].exists"},
+                {"name": "b", "test": "substring(pkt4.mac,0,3) == 0x02005e"},
+            ],
+            "subnet4": [{**SUBNET, "reservations": [{"hw-address": MAC, "ip-address": "10.9.0.5"}]}],
+        }
+    ).distinctions
+    assert [(test.option, test.octets) for test in found.tests] == [(60, b"PXEClient"), (61, b"")]
+    assert sorted(len(macs) for macs, _ in found.clients) == [1, 1 << 24]
+    assert found.reserved is not None
+    assert parse_mac(MAC) in found.reserved
+
+
+def test_what_only_the_server_knows_is_open() -> None:
+    leases = source(
+        {"hooks-libraries": [{"library": "/x/libdhcp_ha.so"}], "hosts-database": {"type": "mysql"}}
+    )
+    assert [found.what for found in leases.opens] == ["a host database", "the hook libdhcp_ha.so"]
+
+
+@pytest.mark.parametrize(
+    ("dhcp4", "message"),
+    [
+        ({"option-data": [{"code": 230, "data": "a"}]}, "does not exist"),
+        ({"option-data": [{"name": "routers", "data": "a"}]}, "option 3"),
+        ({"client-classes": [{"name": "c", "test": "option[60].hex"}]}, "not understood"),
+        ({"subnet4": [{"subnet": "10.9.0.0/33"}]}, "no subnet"),
+        ({"subnet4": [{"subnet": "10.9.0.0/24", "pools": [{"pool": "10.9.0.9"}]}]}, "no pool"),
+    ],
+)
+def test_what_the_server_refuses(dhcp4: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        source(dhcp4)

@@ -1,0 +1,98 @@
+"""Kea's option data as octets, and its test expressions as trees."""
+
+from __future__ import annotations
+
+import pytest
+
+from coexist.languages.kea.expressions import (
+    BadExpressionError,
+    Call,
+    Equal,
+    Field,
+    Fixed,
+    Logic,
+    Member,
+    Option,
+    members_of,
+    parse_expression,
+)
+from coexist.languages.kea.option_data import BadDataError, OptionType, OptionTypes, raw_octets
+
+TYPES = OptionTypes(
+    (
+        ("dhcp4", OptionType("numbers", 224, "uint16", array=True)),
+        ("dhcp4", OptionType("pair", 225, "record", record=("uint8", "ipv4-address"))),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "octets"),
+    [
+        (6, "10.0.0.1, 10.0.0.2", bytes.fromhex("0a0000010a000002")),
+        ("domain-name", "a\\,b", b"a,b"),
+        ("domain-name", "a,b", b"a"),
+        ("domain-search", "Lab.example, b", b"\3Lab\7example\0\1b\0"),
+        ("default-ip-ttl", "0xf0", b"\xf0"),
+        ("time-offset", "-1", b"\xff\xff\xff\xff"),
+        ("ip-forwarding", "true", b"\1"),
+        ("boot-file-name", "x\0", b"x"),
+        ("numbers", "1,0xffff", b"\0\1\xff\xff"),
+        ("pair", "8, 10.0.0.1", b"\x08\x0a\0\0\1"),
+        (
+            "option-6rd",
+            "8,32,2001:db8::,10.0.0.1",
+            b"\x08\x20\x20\x01\x0d\xb8" + bytes(12) + b"\x0a\0\0\1",
+        ),
+    ],
+)
+def test_octets(key: str | int, data: str, octets: bytes) -> None:
+    option = TYPES.find("dhcp4", key)
+    assert option is not None
+    assert TYPES.octets(option, data, csv=True) == octets
+
+
+@pytest.mark.parametrize(
+    ("data", "octets"),
+    [("1", b"\1"), ("0x0102", b"\1\2"), ("1:2:f", b"\1\2\x0f"), ("'a b'", b"a b"), ("", b"")],
+)
+def test_data_that_are_not_of_a_type(data: str, octets: bytes) -> None:
+    assert raw_octets(data) == octets
+
+
+@pytest.mark.parametrize(
+    ("key", "data"), [(6, "router"), (19, "perhaps"), (43, "x"), ("pair", "1"), (23, "256")]
+)
+def test_data_that_do_not_fit(key: str | int, data: str) -> None:
+    with pytest.raises(BadDataError):
+        TYPES.octets(TYPES.find("dhcp4", key), data, csv=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("option[93].hex == 0x0007", Equal(Option(("93",), "hex"), Fixed(b"\0\7"))),
+        ("not option[61].exists", Logic("not", (Option(("61",), "exists"),))),
+        (
+            "substring(pkt4.mac, -3, all) == 'abc'",
+            Equal(Call("substring", (Field("mac"), -3, None)), Fixed(b"abc")),
+        ),
+        ("relay4[2].hex == 10.0.0.1", Equal(Option(("82", "2"), "hex"), Fixed(b"\x0a\0\0\1"))),
+        (
+            "member('a') or member('b') and (member('c'))",
+            Logic("or", (Member("a"), Logic("and", (Member("b"), Member("c"))))),
+        ),
+    ],
+)
+def test_trees(text: str, tree: object) -> None:
+    assert parse_expression(text) == tree
+
+
+def test_the_classes_a_test_asks_for() -> None:
+    assert members_of(parse_expression("member('a') or not (member('b') and option[1].exists)")) == {"a", "b"}
+
+
+@pytest.mark.parametrize("text", ["", "option[60].hex", "1 == 2 ==", "option[60].hex != 'a'", "member(a)"])
+def test_expressions_that_are_none(text: str) -> None:
+    with pytest.raises(BadExpressionError):
+        parse_expression(text)
