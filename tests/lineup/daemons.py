@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
+from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.policy import BootServerConfig, compile_policy
 from coexist.boot.responder import Arrival, Reaction, Stateless
@@ -15,7 +16,6 @@ from coexist.boot.servers.coexist import CoexistModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.kea import KeaModel
-from coexist.importers.dhcpd.answers import DhcpdAnswers
 from coexist.inventory.macset import MacSet
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dnsmasq.reader import read_dnsmasq
@@ -39,7 +39,7 @@ def whole_dhcpd(server: Mapping[str, Any], extension: str) -> DhcpdModel:
     """An ISC dhcpd by a whole dhcpd.conf."""
     text = _filled(server["conf"], server, extension)
     configuration = parse_dhcpd(text, f"{server['name']}/dhcpd.conf")
-    return DhcpdModel(name=server["name"], leases=DhcpdAnswers(configuration))
+    return DhcpdModel(name=server["name"], leases=DhcpdLeases(configuration))
 
 
 def whole_dnsmasq(server: Mapping[str, Any], extension: str) -> DnsmasqModel:

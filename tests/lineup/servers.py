@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
+from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.kea import KeaModel
-from coexist.importers.dhcpd.answers import DhcpdAnswers
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
 from coexist.languages.dhcpd.parser import parse_dhcpd
@@ -78,7 +78,7 @@ def dhcpd(server: Mapping[str, Any], client: Mapping[str, Any], file: str, exten
     """An ISC dhcpd by a few fields and statements of its own."""
     text = dhcpd_text(server, client, file, extension)
     configuration = parse_dhcpd(text, f"{server['name']}/dhcpd.conf")
-    return DhcpdModel(name=server["name"], leases=DhcpdAnswers(configuration))
+    return DhcpdModel(name=server["name"], leases=DhcpdLeases(configuration))
 
 
 def dhcpd_text(server: Mapping[str, Any], client: Mapping[str, Any], file: str, extension: str) -> str:

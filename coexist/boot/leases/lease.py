@@ -33,8 +33,9 @@ class Lease:
 
     ``options``: everything configured for this client, in the order of configuration, whether the client
     asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
-    its own. ``reserved``: the address is the client's own (never pinged). ``min_secs``: the threshold on
-    its ``secs``. ``origins``: where each option (by code) and field (by name) comes from.
+    its own. ``reserved``: the address is the client's own (never pinged). ``pinged_always``: not before its
+    first offer only. ``min_secs``: the threshold on its ``secs``. ``origins``: where each option (by code)
+    and field (by name) comes from.
     """
 
     yiaddr: IPv4Address
@@ -50,6 +51,7 @@ class Lease:
     min_secs: int = 0
     always_broadcast: bool = False
     ping: bool | None = None
+    pinged_always: bool = False
     server_id: IPv4Address | None = None
     rule: str = ""
     origins: Mapping[int | FieldName, Origin] = field(default_factory=dict, compare=False)

@@ -1,8 +1,8 @@
 """ISC dhcpd 4.4: ``server/dhcp.c`` and ``common/options.c``; packets looked at with 4.4.3-P1.
 
-It answers with what the client asked for in option 55, in that order, after 53, 54 and 51; it leaves
-siaddr 0 unless next-server is set, adds no NUL to texts, and pings a dynamic address before the first
-offer of it.
+It answers with what the client asked for in option 55, in that order, after 53, 54 and 51 (`dhcpd_options`);
+it leaves siaddr 0 unless next-server is set, adds no NUL to texts, and pings a dynamic address before the
+first offer of it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,16 @@ from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.boot.servers.declared import plan_leases
+from coexist.boot.servers.dhcpd_options import laid_out, order_of, room_for
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
-from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, Packet
+from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
 PING_TIMEOUT = 1.0
 """DEFAULT_PING_TIMEOUT (server/dhcpd.h), seconds."""
 PING_LATENESS = 0.02
 """How much later than the second the offer was seen to leave."""
-
-# What cons_options sends without option 55 (common/options.c).
-_WITHOUT_REQUEST = (
-    Option.SUBNET_MASK,
-    Option.ROUTER,
-    Option.DOMAIN_NAME_SERVER,
-    Option.HOST_NAME,
-    Option.DOMAIN_NAME,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +50,7 @@ class DhcpdModel(Stateless):
         return DhcpdState()
 
     def receive(self, state: DhcpdState, arrival: Arrival) -> Reaction:
-        """DISCOVER and REQUEST on port 67; port 4011 is nobody's here."""
+        """DISCOVER, REQUEST and INFORM on port 67; port 4011 is nobody's here."""
         if arrival.port != DHCP_PORT:
             return _silent(state, "nothing listens on that port there")
         kind = arrival.packet.message_type
@@ -66,6 +58,8 @@ class DhcpdModel(Stateless):
             return self._offer(state, arrival)
         if kind is MessageType.REQUEST:
             return self._acknowledge(state, arrival)
+        if kind is MessageType.INFORM:
+            return self._informed(state, arrival)
         return _silent(state, "not a message it answers")
 
     def _offer(self, state: DhcpdState, arrival: Arrival) -> Reaction:
@@ -77,7 +71,8 @@ class DhcpdModel(Stateless):
         if state.pinging is not None and arrival.at < state.pinging:
             return _silent(state, "it is still pinging the address of the first DISCOVER")
         pings = self.ping_check if lease.ping is None else lease.ping
-        if not pings or lease.reserved or state.pinged or state.pinging is not None:
+        done = state.pinged or state.pinging is not None
+        if not pings or lease.reserved or (done and not lease.pinged_always):
             return self._reply(state, arrival, lease, MessageType.OFFER, 0.0, self.latency, "")
         state = replace(state, pinging=arrival.at + PING_TIMEOUT, pinged=True)
         why = f"after pinging {lease.yiaddr} for a second"
@@ -88,11 +83,53 @@ class DhcpdModel(Stateless):
     def _acknowledge(self, state: DhcpdState, arrival: Arrival) -> Reaction:
         lease = self.leases(arrival)
         if isinstance(lease, NoLease):
-            return _silent(state, lease.why)
+            return self._refused(state, arrival, lease) if lease.nak else _silent(state, lease.why)
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
         own = lease.server_id or arrival.address
         if chosen is not None and chosen != own.packed:
             return _silent(state, "the client chose another server")
+        return self._reply(state, arrival, lease, MessageType.ACK, 0.0, self.latency, "")
+
+    def _refused(self, state: DhcpdState, arrival: Arrival, lease: NoLease) -> Reaction:
+        """nak_lease: nothing but who says no, and why."""
+        asked = arrival.packet
+        options: dict[int, bytes] = {
+            Option.DHCP_MESSAGE_TYPE: bytes((MessageType.NAK,)),
+            Option.SERVER_IDENTIFIER: arrival.address.packed,
+            Option.MESSAGE: lease.nak,
+        }
+        agent = asked.options.get(Option.RELAY_AGENT_INFORMATION)
+        if agent is not None:
+            options[Option.RELAY_AGENT_INFORMATION] = agent
+        packet = Packet(
+            op=BOOTREPLY,
+            htype=asked.htype,
+            hlen=asked.hlen,
+            hops=asked.hops,
+            xid=asked.xid,
+            secs=asked.secs,
+            flags=asked.flags | BROADCAST_FLAG,
+            giaddr=asked.giaddr,
+            chaddr=asked.chaddr,
+            options=options,
+        )
+        address, port = relay_or(asked, (LIMITED_BROADCAST, CLIENT_PORT))
+        reply = Reply(
+            packet=packet,
+            earliest=arrival.at,
+            latest=arrival.at + self.latency,
+            source_port=DHCP_PORT,
+            address=address,
+            port=port,
+            why=lease.why,
+        )
+        return Reaction(state=state, replies=(reply,))
+
+    def _informed(self, state: DhcpdState, arrival: Arrival) -> Reaction:
+        lease = self.leases(arrival)
+        if isinstance(lease, NoLease):
+            return _silent(state, lease.why)
+        lease = replace(lease, yiaddr=UNSPECIFIED, always_broadcast=False)
         return self._reply(state, arrival, lease, MessageType.ACK, 0.0, self.latency, "")
 
     def _reply(
@@ -106,9 +143,16 @@ class DhcpdModel(Stateless):
         why: str,
     ) -> Reaction:
         asked = arrival.packet
+        is_inform = asked.message_type is MessageType.INFORM
         flags = asked.flags | (BROADCAST_FLAG if lease.always_broadcast else 0)
+        if is_inform and asked.ciaddr == UNSPECIFIED and asked.giaddr != UNSPECIFIED:
+            flags |= BROADCAST_FLAG
+        options, overload = _options(asked, lease, kind, lease.server_id or arrival.address)
         packet = Packet(
             op=BOOTREPLY,
+            htype=asked.htype,
+            hlen=asked.hlen,
+            hops=asked.hops,
             xid=asked.xid,
             secs=asked.secs,
             flags=flags,
@@ -119,9 +163,13 @@ class DhcpdModel(Stateless):
             chaddr=asked.chaddr,
             sname=lease.sname,
             file=lease.file,
-            options=_options(asked, lease, kind, lease.server_id or arrival.address),
+            options=options,
+            overload=overload,
         )
-        to = LIMITED_BROADCAST if flags & BROADCAST_FLAG else lease.yiaddr
+        if is_inform:
+            to = asked.ciaddr if asked.ciaddr != UNSPECIFIED else arrival.source[0]
+        else:
+            to = LIMITED_BROADCAST if flags & BROADCAST_FLAG else lease.yiaddr
         address, port = relay_or(asked, (to, CLIENT_PORT))
         sent = arrival.at + after
         reply = Reply(
@@ -136,27 +184,25 @@ class DhcpdModel(Stateless):
         return Reaction(state=state, replies=(reply,))
 
 
-def _options(asked: Packet, lease: Lease, kind: MessageType, server: IPv4Address) -> dict[int, bytes]:
-    """cons_options: 53, 54 and 51, then what option 55 asks for in its order, then what is forced."""
+def _options(
+    asked: Packet, lease: Lease, kind: MessageType, server: IPv4Address
+) -> tuple[dict[int, bytes], int]:
+    """The options and option 52."""
+    is_inform = asked.message_type is MessageType.INFORM
     configured = {Option.SUBNET_MASK: lease.netmask.packed, **lease.options}
-    result: dict[int, bytes] = {
-        Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
-        Option.SERVER_IDENTIFIER: configured.pop(Option.SERVER_IDENTIFIER, server.packed),
-        Option.IP_ADDRESS_LEASE_TIME: lease.lease_time.to_bytes(4, "big"),
-    }
-    wanted = asked.options.get(Option.PARAMETER_REQUEST_LIST)
-    codes = tuple(wanted) if wanted is not None else _WITHOUT_REQUEST
-    if lease.requested is not None:
-        codes = lease.requested
-    for code in (*codes, *sorted(lease.forced), Option.SUBNET_MASK):
-        if code == Option.ROUTER and code in configured:
-            # RFC 2132 section 3.3: the mask precedes the router.
-            result.setdefault(Option.SUBNET_MASK, configured[Option.SUBNET_MASK])
-        if code in configured:
-            result.setdefault(code, configured[code])
-    if Option.RELAY_AGENT_INFORMATION in asked.options:
-        result[Option.RELAY_AGENT_INFORMATION] = asked.options[Option.RELAY_AGENT_INFORMATION]
-    return result
+    configured[Option.DHCP_MESSAGE_TYPE] = bytes((kind,))
+    configured.setdefault(Option.SERVER_IDENTIFIER, server.packed)
+    if not is_inform:
+        configured[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
+    order = order_of(asked, lease, configured)
+    options, overload = laid_out(
+        ((code, configured[code]) for code in order if code in configured),
+        room_for(asked, lease),
+        file_is_free=not is_inform and not lease.file,
+        sname_is_free=not is_inform and not lease.sname,
+        agent=asked.options.get(Option.RELAY_AGENT_INFORMATION),
+    )
+    return options, overload
 
 
 def _silent(state: DhcpdState, why: str) -> Reaction:

@@ -24,6 +24,7 @@ from coexist.languages.dhcpd.syntax import (
     Binary,
     Case,
     Expression,
+    Function,
     If,
     Other,
     SetVariable,
@@ -377,7 +378,9 @@ def variables_of(statements: Iterable[Statement]) -> dict[str, Expression | None
         for statement in body:
             if isinstance(statement, SetVariable):
                 again = statement.name in result
-                result[statement.name] = statement.value if plain and not again else None
+                is_known = plain and not again
+                value = statement.value
+                result[statement.name] = value if is_known and not isinstance(value, Function) else None
             elif isinstance(statement, If):
                 visit((*statement.then, *statement.otherwise), plain=False)
             elif not isinstance(statement, Other):

@@ -32,7 +32,7 @@ def parse_failover(parser: StatementParser, start: int, *, in_shared: bool) -> S
         if name not in parser.names.peers:
             lexer.fail(f"reference to unknown failover peer {name}")
         parser.names.referred_peers.add(name)
-        return parser.other(start, "failover")
+        return parser.other(start, "failover", names=(name,))
     if token.kind != "{":
         lexer.fail("expecting left brace")
     if name in parser.names.peers:
@@ -46,7 +46,9 @@ class _Peer:
         self.lexer: Lexer = parser.lexer
         self.name = name
         self.seen: set[str] = set()
-        self.address: IPv4Address | None = None
+        self.addresses: dict[str, IPv4Address] = {}
+        self.numbers: dict[str, int] = {}
+        self.hba: bytes | None = None
 
     def parse(self, start: int) -> Statement:
         lexer = self.lexer
@@ -60,8 +62,18 @@ class _Peer:
             self.seen.add(whose + token.kind)
         self._complete()
         self.parser.names.peers[self.name] = self.lexer.position(start)
-        text = f"failover peer {self.name}"
-        return FailoverPeer(lexer.position(start), text, self.name, self.address, "primary" in self.seen)
+        return FailoverPeer(
+            lexer.position(start),
+            f"failover peer {self.name}",
+            self.name,
+            self.addresses.get(""),
+            "primary" in self.seen,
+            self.addresses.get("peer "),
+            self.numbers.get("split"),
+            self.hba,
+            self.numbers.get("load"),
+            self.numbers.get("mclt"),
+        )
 
     def _setting(self, kind: str, whose: str) -> None:
         lexer = self.lexer
@@ -71,18 +83,19 @@ class _Peer:
             lexer.fail("secondary may not define load balance settings.")
         if kind == "address":
             value = address_or_name(lexer)
-            if not whose and isinstance(value, Data):
-                self.address = IPv4Address(value.octets)
+            if isinstance(value, Data):
+                self.addresses[whose] = IPv4Address(value.octets)
         elif kind == "hba":
-            if len(parse_aggregate(lexer, 0, ":", 16)) != 32:
+            self.hba = bytes(parse_aggregate(lexer, 0, ":", 16))
+            if len(self.hba) != 32:
                 lexer.fail("HBA must be exactly 32 bytes.")
         elif kind == "load":
             for word, complaint in (("balance", "'balance'"), ("max", "'max'"), ("seconds", "'secs'")):
                 if lexer.next().kind != word:
                     lexer.fail(f"expecting {complaint}")
-            self._number()
+            self.numbers[kind] = self._number()
         elif kind in _NUMBERS:
-            number = self._number()
+            number = self.numbers[kind] = self._number()
             if kind == "split" and number > 256:
                 lexer.fail("split must be between 0 and 256, inclusive")
         else:

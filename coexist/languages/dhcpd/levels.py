@@ -44,10 +44,16 @@ from coexist.languages.dhcpd.syntax import (
 
 @dataclass(slots=True, eq=False)
 class Level:
-    """Statements to execute and the scope around them."""
+    """Statements to execute and the scope around them. ``authoritative`` is taken over from the scope
+    around it as that stands where this one begins."""
 
     parent: Level | None
     statements: list[Statement] = field(default_factory=list)
+    authoritative: bool = False
+
+    def __post_init__(self) -> None:
+        if self.parent is not None:
+            self.authoritative = self.parent.authoritative
 
     def outwards(self) -> Iterator[Level]:
         """This scope and those around it."""
@@ -59,11 +65,12 @@ class Level:
 
 @dataclass(slots=True, eq=False)
 class PoolPart:
-    """A pool: its ranges and permissions."""
+    """A pool: its ranges and permissions. ``peer``: the failover relation it belongs to, if any."""
 
     level: Level
     at: Position
     text: str
+    peer: str = ""
     ranges: list[Range] = field(default_factory=list)
     permits: list[Permit] = field(default_factory=list)
 
@@ -82,10 +89,11 @@ class SubnetPart:
 
 @dataclass(slots=True, eq=False)
 class Wire:
-    """A shared network, or a subnet that stands alone."""
+    """A shared network, or a subnet that stands alone. ``peer``: of the pools that follow."""
 
     name: str
     level: Level
+    peer: str = ""
     subnets: list[SubnetPart] = field(default_factory=list)
     pools: list[PoolPart] = field(default_factory=list)
 
@@ -125,7 +133,7 @@ class HostPart:
 
 @dataclass(slots=True)
 class Outline:
-    """A configuration by its scopes."""
+    """A configuration by its scopes. ``machines``: all hosts in the order in which they are read."""
 
     configuration: Configuration
     root: Level = field(default_factory=lambda: Level(None))
@@ -133,6 +141,7 @@ class Outline:
     classes: dict[str, ClassPart] = field(default_factory=dict)
     hosts: list[HostPart] = field(default_factory=list)
     plain: list[tuple[Level, PlainHosts]] = field(default_factory=list)
+    machines: list[HostPart | tuple[Level, PlainHosts]] = field(default_factory=list)
     named_groups: dict[str, Level] = field(default_factory=dict)
     definitions: list[OptionDefinition] = field(default_factory=list)
     authoritative: list[tuple[Level, Authoritative]] = field(default_factory=list)
@@ -183,10 +192,14 @@ class _Walk:
                 pool.permits.append(statement)
             case PlainHosts():
                 self.result.plain.append((level, statement))
+                self.result.machines.append((level, statement))
             case Host():
                 self.host(statement, level)
             case ClassDeclaration() | Subclass():
                 self.classes(statement, level)
+            case Other(kind="failover", names=names) if wire is not None:
+                (pool or wire).peer = "".join(names)
+                return False
             case _:
                 return self.definition(statement, level)
         return True
@@ -200,7 +213,7 @@ class _Walk:
     ) -> None:
         if isinstance(statement, Pool):
             if wire is not None:
-                part = PoolPart(Level(wire.level), statement.at, statement.text)
+                part = PoolPart(Level(wire.level), statement.at, statement.text, wire.peer)
                 wire.pools.append(part)
                 self.body(statement.body, part.level, wire, part)
             return
@@ -223,6 +236,7 @@ class _Walk:
             case OptionSpace():
                 pass
             case Authoritative():
+                level.authoritative = statement.value
                 self.result.authoritative.append((level, statement))
             case FailoverPeer():
                 self.result.peers.append(statement)
@@ -244,7 +258,7 @@ class _Walk:
     def range(self, statement: Range, wire: Wire | None, pool: PoolPart | None) -> None:
         if pool is None and wire is not None:
             # A range outside a pool leases to everyone: a pool of its own without statements.
-            pool = PoolPart(Level(wire.level), statement.at, statement.text)
+            pool = PoolPart(Level(wire.level), statement.at, statement.text, wire.peer)
             wire.pools.append(pool)
         if pool is not None:
             pool.ranges.append(statement)
@@ -266,6 +280,7 @@ class _Walk:
                 case _:
                     self.body((inner,), part.level, None, None)
         self.result.hosts.append(part)
+        self.result.machines.append(part)
 
     def classes(self, statement: ClassDeclaration | Subclass, level: Level) -> None:
         if isinstance(statement, ClassDeclaration):

@@ -115,13 +115,13 @@ def _table(space: str, text: str) -> dict[str, OptionName]:
 
 _KNOWN: dict[str, dict[str, OptionName]] = {
     "dhcp": _table("dhcp", _DHCP),
-    "server": _table("server", _SERVER),
-    "agent": _table("agent", _AGENT),
     "nwip": _table("nwip", _NWIP),
     "fqdn": _table("fqdn", _FQDN),
     "vendor-class": _table("vendor-class", "2495 isc X"),
     "vendor": _table("vendor", "2495 isc Eisc."),
     "isc": _table("isc", "1 media t|2 update-assist X"),
+    "agent": _table("agent", _AGENT),
+    "server": _table("server", _SERVER),
 }
 
 
@@ -130,6 +130,7 @@ class OptionSpaces:
 
     def __init__(self) -> None:
         self._spaces = {name: dict(table) for name, table in _KNOWN.items()}
+        self.by_code = {name: {o.code: o for o in table.values()} for name, table in _KNOWN.items()}
         self.widths: dict[str, tuple[int, int]] = {}
         self.used: set[OptionName] = set()
 
@@ -140,6 +141,7 @@ class OptionSpaces:
     def add_space(self, name: str, code_width: int, length_width: int) -> None:
         """Declare a space whose codes and lengths have so many octets."""
         self._spaces[name.lower()] = {}
+        self.by_code[name.lower()] = {}
         self.widths[name.lower()] = (code_width, length_width)
 
     def find(self, space: str, name: str) -> OptionName | None:
@@ -157,6 +159,7 @@ class OptionSpaces:
     def define(self, option: OptionName) -> None:
         """Declare an option; a second name for one code is a second name."""
         self._spaces[option.space.lower()][option.name.lower()] = option
+        self.by_code[option.space.lower()][option.code] = option
 
     def parameter(self, name: str) -> OptionName | None:
         """One of dhcpd's own parameters."""

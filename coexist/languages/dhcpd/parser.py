@@ -64,7 +64,7 @@ def parse_dhcpd(text: str, file: str, read_include: ReadFile | None = None) -> C
     ]
     if problems:
         raise InputError(problems)
-    return Configuration(file, body, names.spaces.widths, frozenset(names.spaces.used))
+    return Configuration(file, body, names.spaces.widths, frozenset(names.spaces.used), names.spaces.by_code)
 
 
 def _no_includes(name: str) -> str:

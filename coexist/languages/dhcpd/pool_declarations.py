@@ -44,7 +44,7 @@ def _pool_statement(parser: BodyParser, kind: str, body: list[Statement]) -> boo
             lexer.fail(f"failover peer {token.value}: not found")
         parser.names.referred_peers.add(token.value)
         semicolon(lexer)
-        body.append(parser.other(start, "failover"))
+        body.append(parser.other(start, "failover", names=(token.value,)))
         return True
     if kind == "range":
         lexer.next()

@@ -16,6 +16,7 @@ from coexist.languages.dhcpd.syntax import (
     Case,
     Data,
     Expression,
+    Function,
     If,
     OptionName,
     Other,
@@ -227,24 +228,29 @@ class StatementParser:
 
     def _on(self, start: int) -> Statement:
         lexer = self.lexer
+        events: list[str] = []
         while True:
-            if lexer.next().kind not in _EVENTS:
+            event = lexer.next().kind
+            if event not in _EVENTS:
                 lexer.fail("expecting a lease event type")
+            events.append(event)
             token = lexer.next()
             if token.kind != "or":
                 break
         if token.kind == ";":
-            return self.other(start, "on")
+            return self.other(start, "on", names=tuple(events))
         if token.kind != "{":
             lexer.fail("left brace expected.")
         text = self.shown(start)
-        return Other(lexer.position(start), text, "on", self.block())
+        return Other(lexer.position(start), text, "on", self.block(), names=tuple(events))
 
     # -- variables and effects -------------------------------------------------------------------
 
-    def other(self, start: int, kind: str) -> Statement:
-        """A statement known by its kind only, just read."""
-        return Other(self.lexer.position(start), self.shown(start), kind)
+    def other(
+        self, start: int, kind: str, *, value: Expression | None = None, names: tuple[str, ...] = ()
+    ) -> Statement:
+        """A statement known by its kind, just read."""
+        return Other(self.lexer.position(start), self.shown(start), kind, value=value, names=names)
 
     def variable_name(self) -> str:
         """The name of a variable."""
@@ -257,26 +263,27 @@ class StatementParser:
         lexer = self.lexer
         name = self.variable_name()
         token = lexer.next()
-        value: Expression | None = None
         if token.kind == "(":
-            self._function()
-        else:
-            if token.kind != "=":
-                lexer.fail("expecting '=' in set statement.")
-            value = self.expressions.expression("any")
-            if value is None:
-                lexer.fail("expecting expression.")
-            semicolon(lexer)
+            function = self._function()
+            return SetVariable(lexer.position(start), self.shown(start), name, function)
+        if token.kind != "=":
+            lexer.fail("expecting '=' in set statement.")
+        value = self.expressions.expression("any")
+        if value is None:
+            lexer.fail("expecting expression.")
+        semicolon(lexer)
         return SetVariable(lexer.position(start), self.shown(start), name, value)
 
-    def _function(self) -> None:
+    def _function(self) -> Function:
         lexer = self.lexer
+        parameters: list[str] = []
         while True:
             token = lexer.next()
             if token.kind == ")":
                 break
             if token.kind not in (NAME, NUMBER_OR_NAME):
                 lexer.fail("expecting argument name")
+            parameters.append(token.value)
             token = lexer.next()
             if token.kind != ",":
                 break
@@ -284,18 +291,19 @@ class StatementParser:
             lexer.fail("expecting right paren.")
         if lexer.next().kind != "{":
             lexer.fail("expecting left brace.")
-        self.block()
+        return Function(tuple(parameters), self.block())
 
     def _unset(self, start: int) -> Statement:
-        self.variable_name()
+        name = self.variable_name()
         semicolon(self.lexer)
-        return self.other(start, "unset")
+        return self.other(start, "unset", names=(name,))
 
     def _evaluation(self, start: int, kind: str, otherwise: str = "expecting data expression.") -> Statement:
-        if self.expressions.expression("data") is None:
+        value = self.expressions.expression("data")
+        if value is None:
             self.lexer.fail(otherwise)
         semicolon(self.lexer)
-        return self.other(start, kind)
+        return self.other(start, kind, value=value)
 
     def _execute(self, start: int) -> Statement:
         lexer = self.lexer
@@ -331,7 +339,7 @@ class StatementParser:
         if token.value not in self.names.classes:
             self.lexer.fail(f"class {token.value}: not found")
         semicolon(self.lexer)
-        return self.other(start, "add")
+        return self.other(start, "add", names=(token.value,))
 
     def _zone(self, start: int) -> Statement:
         parse_zone(self.lexer, self.names.keys)
@@ -350,9 +358,9 @@ class StatementParser:
             self.lexer.fail("Expecting a semicolon.")
         return self.other(start, "db-time-format")
 
-    def _bare(self, start: int) -> Statement:
+    def _bare(self, start: int, kind: str) -> Statement:
         semicolon(self.lexer)
-        return self.other(start, "break")
+        return self.other(start, kind)
 
 
 _READERS: dict[str, Callable[[StatementParser, int], Statement]] = {
@@ -367,8 +375,8 @@ _READERS: dict[str, Callable[[StatementParser, int], Statement]] = {
     "execute": StatementParser._execute,
     "log": StatementParser._log,
     "add": StatementParser._add,
-    "break": StatementParser._bare,
-    "parse-vendor-option": StatementParser._bare,
+    "break": lambda self, start: self._bare(start, "break"),
+    "parse-vendor-option": lambda self, start: self._bare(start, "parse-vendor-option"),
     "zone": StatementParser._zone,
     "key": StatementParser._key,
     "db-time-format": StatementParser._db_time_format,

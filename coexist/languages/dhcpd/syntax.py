@@ -7,7 +7,7 @@ written as is cut out of the file by ``at`` when a person has to see it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
@@ -107,6 +107,15 @@ class Binary:
 
 
 Expression: TypeAlias = Data | HostLookup | Number | OptionOf | Exists | Atom | Variable | Call | Not | Binary
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function the file defines."""
+
+    parameters: tuple[str, ...]
+    body: tuple[Statement, ...]
+
 
 # --- statements ---------------------------------------------------------------------------------
 
@@ -339,36 +348,53 @@ class Case(Statement):
 
 @dataclass(frozen=True, slots=True)
 class SetVariable(Statement):
-    """``set`` and ``define``; None if it defines a function."""
+    """``set`` and ``define``: a value, or a function."""
 
     name: str
-    value: Expression | None
+    value: Expression | Function
 
 
 @dataclass(frozen=True, slots=True)
 class FailoverPeer(Statement):
-    """A failover relation: our address in it, if it says so."""
+    """A failover relation: our address in it and the other's, where they are written as addresses.
+
+    ``split``: of 256 buckets the primary's (0 if ``hba`` or nothing says it); ``hba``: a bit a bucket.
+    ``max_seconds``: from which ``secs`` on the answer is whose it is not, None if never.
+    """
 
     name: str
     address: IPv4Address | None
     is_primary: bool
+    peer: IPv4Address | None = None
+    split: int | None = None
+    hba: bytes | None = None
+    max_seconds: int | None = None
+    mclt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Other(Statement):
-    """A statement that is understood by its kind only: key, zone, on, log, execute, eval, return,
-    break, add, unset, interface, lease limit, markers, a failover reference, a date."""
+    """A statement that is understood by its kind: key, zone, on, log, execute, eval, return, break, add,
+    unset, parse-vendor-option, interface, lease limit, markers, a failover reference, a date.
+
+    ``value``: what eval and return compute. ``names``: the events of on, the class of add, the variable of
+    unset, the peer of failover.
+    """
 
     kind: str
     body: tuple[Statement, ...] = ()
+    value: Expression | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """A whole file with its includes. ``widths`` are the octets of codes and lengths in its option spaces,
-    ``used`` the options that a statement sets or looks at."""
+    ``used`` the options that a statement sets or looks at, ``options`` all it knows by space and code, the
+    spaces in the daemon's order."""
 
     file: str
     body: tuple[Statement, ...]
     widths: Mapping[str, tuple[int, int]]
     used: frozenset[OptionName] = frozenset()
+    options: Mapping[str, Mapping[int, OptionName]] = field(default_factory=dict)

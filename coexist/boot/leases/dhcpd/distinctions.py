@@ -1,0 +1,242 @@
+"""By what a dhcpd.conf tells clients apart: the MACs of its hosts and subclasses, and what it compares.
+
+Two clients that are members of the same sets meet the same statements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from coexist.boot.leases.dhcpd.hosts import hardware_octets
+from coexist.boot.leases.dhcpd.opens import all_levels, all_statements, parts_of
+from coexist.boot.leases.lease import Distinctions, Origin
+from coexist.errors import Position
+from coexist.inventory.macset import MacSet
+from coexist.inventory.models import OptionTest
+from coexist.languages.dhcpd.levels import HostPart, Level, Outline
+from coexist.languages.dhcpd.syntax import (
+    Assign,
+    Atom,
+    Binary,
+    Call,
+    Data,
+    Exists,
+    Expression,
+    If,
+    Number,
+    OptionOf,
+    Statement,
+    Switch,
+)
+from coexist.wire.mac import MAC_SPACE
+
+_ETHERNET = 1
+_MAC_OCTETS = 6
+
+
+def distinctions_of(outline: Outline) -> Distinctions:
+    """The distinctions of a file."""
+    clients = [*_machines(outline), *_subclasses(outline)]
+    tests: dict[str, OptionTest] = {}
+    for at, expression in _conditions(outline):
+        for comparison in _comparisons(expression):
+            macs = _hardware_set(comparison)
+            if macs is not None:
+                clients.append((macs, at))
+            test = _option_test(comparison)
+            if test is not None:
+                tests.setdefault(test.model_dump_json(), test)
+    return Distinctions(clients=tuple(clients), tests=tuple(tests.values()), reserved=_reserved(outline))
+
+
+# -- hosts and subclasses ---------------------------------------------------------------------------
+
+
+def _machines(outline: Outline) -> Iterator[tuple[MacSet, Origin]]:
+    """The MACs of hosts, one set for all that say the same where the same stands around them."""
+    found: dict[object, tuple[list[int], Position]] = {}
+    for machine in outline.machines:
+        if isinstance(machine, HostPart):
+            if machine.mac is not None:
+                # It has statements of its own, and a host of the same MAC may follow it.
+                key: object = (id(machine.level.parent), *_said(machine.level.statements), machine.name)
+                if not _said(machine.level.statements):
+                    key = (id(machine.level.parent), machine.fixed is not None)
+                found.setdefault(key, ([], machine.at))[0].append(int.from_bytes(machine.mac, "big"))
+            continue
+        level, plain = machine
+        for with_address in (False, True):
+            macs = [
+                int.from_bytes(hardware_octets(row[1]), "big")
+                for row in plain.rows
+                if bool(row[2]) == with_address
+            ]
+            if macs:
+                key = (id(level), with_address, *_said(plain.body))
+                found.setdefault(key, ([], plain.at))[0].extend(macs)
+    for macs, at in found.values():
+        yield MacSet((), frozenset(macs)), at
+
+
+def _said(statements: Iterable[Statement]) -> tuple[str, ...]:
+    return tuple(s.text for s in statements if not (isinstance(s, Assign) and s.option.name == "host-name"))
+
+
+def _reserved(outline: Outline) -> MacSet | None:
+    macs: set[int] = set()
+    for machine in outline.machines:
+        if isinstance(machine, HostPart):
+            if machine.mac is not None and machine.fixed is not None:
+                macs.add(int.from_bytes(machine.mac, "big"))
+        else:
+            macs.update(int.from_bytes(hardware_octets(row[1]), "big") for row in machine[1].rows if row[2])
+    return MacSet((), frozenset(macs)) if macs else None
+
+
+def _subclasses(outline: Outline) -> Iterator[tuple[MacSet, Origin]]:
+    """The MACs that subclasses name, one set for all without statements of their own."""
+    for part in outline.classes.values():
+        if part.match is None or not _speaks_of_hardware(part.match.value):
+            continue
+        groups: dict[int, tuple[list[MacSet], Position]] = {}
+        for value, (level, statement) in part.subclasses.items():
+            macs = _solved(part.match.value, value)
+            if macs is not None:
+                groups.setdefault(id(level or part.level), ([], statement.at))[0].append(macs)
+        for sets, at in groups.values():
+            yield _union(sets), at
+
+
+def _union(sets: list[MacSet]) -> MacSet:
+    points = frozenset(point for s in sets if not s.bounds for point in s.points)
+    result = MacSet((), points)
+    for macs in sets:
+        if macs.bounds:
+            result = result | macs
+    return result
+
+
+# -- comparisons ------------------------------------------------------------------------------------
+
+
+def _conditions(outline: Outline) -> Iterator[tuple[Position, Expression]]:
+    for level in all_levels(outline):
+        yield from _of_level(level)
+    for part in outline.classes.values():
+        for statement in part.match_if:
+            yield statement.at, statement.condition
+        if part.match is not None:
+            for value, (_, subclass) in part.subclasses.items():
+                if not _speaks_of_hardware(part.match.value):
+                    yield subclass.at, Binary("=", part.match.value, Data(value))
+
+
+def _of_level(level: Level) -> Iterator[tuple[Position, Expression]]:
+    for statement in all_statements(level.statements):
+        match statement:
+            case If(condition=condition):
+                yield statement.at, condition
+            case Switch(value=value, body=body):
+                for inner in body:
+                    case_value = getattr(inner, "value", None)
+                    if case_value is not None and type(inner).__name__ == "Case":
+                        yield inner.at, Binary("=", value, case_value)
+
+
+def _comparisons(expression: Expression) -> Iterator[Expression]:
+    for part in parts_of(expression):
+        if isinstance(part, Exists) or (
+            isinstance(part, Binary) and part.operator in ("=", "!=", "~=", "~~")
+        ):
+            yield part
+
+
+def _speaks_of_hardware(expression: Expression) -> bool:
+    return any(part == Atom("hardware") for part in parts_of(expression))
+
+
+def _hardware_set(comparison: Expression) -> MacSet | None:
+    """The MACs for which a comparison holds, if it looks at nothing else."""
+    if not isinstance(comparison, Binary) or not _speaks_of_hardware(comparison):
+        return None
+    match comparison:
+        case Binary(operator="=" | "!=", left=left, right=Data(octets=octets)):
+            return _solved(left, octets)
+        case Binary(operator="=" | "!=", left=Data(octets=octets), right=right):
+            return _solved(right, octets)
+        case Binary(operator="~=" | "~~", left=left, right=Data(octets=pattern)):
+            prefix = re.match(rb"\^((?:[^][\\.*+?(){}|$^]|\\:)*)", pattern)
+            return None if prefix is None else _solved(left, prefix[1].replace(b"\\", b""), is_prefix=True)
+    return None
+
+
+def _solved(expression: Expression, value: bytes, *, is_prefix: bool = False) -> MacSet | None:
+    """The MACs for which an expression has a value (or one that begins so), None if that is not a prefix."""
+    match expression:
+        case Atom(word="hardware"):
+            return _of_prefix(value, whole=not is_prefix)
+        case Call(function="substring", arguments=(Atom(word="hardware"), Number(start), Number(length))):
+            if start == 0:
+                return _of_prefix(value, whole=False)
+            if start == 1 and (is_prefix or len(value) == min(length, _MAC_OCTETS)):
+                return _of_prefix(b"\x01" + value, whole=False)
+            return None
+        case Call(function="lcase" | "ucase", arguments=(inner,)):
+            lowered = value.lower() if expression.function == "lcase" else value.upper()
+            return _solved(inner, value, is_prefix=is_prefix) if lowered == value else None
+        case Call(function="binary-to-ascii", arguments=(Number(base), Number(8), Data(separator), inner)):
+            octets = _octets_of(value, base, separator)
+            return None if octets is None else _solved(inner, octets, is_prefix=is_prefix)
+        case Call(function="substring", arguments=(Call(function="binary-to-ascii") as inner, Number(0), _)):
+            return _solved(inner, value, is_prefix=True)
+    return None
+
+
+def _octets_of(text: bytes, base: int, separator: bytes) -> bytes | None:
+    """What binary-to-ascii made a text of; the last number may be cut off."""
+    if not separator or base not in (8, 10, 16):
+        return None
+    words = text.split(separator)
+    if words and not words[-1]:
+        words.pop()
+    try:
+        return bytes(int(word, base) for word in words)
+    except ValueError:
+        return None
+
+
+def _of_prefix(octets: bytes, *, whole: bool) -> MacSet | None:
+    """The Ethernet addresses whose hardware (type and address) begins with some octets."""
+    if not octets or octets[0] != _ETHERNET or (whole and len(octets) != _MAC_OCTETS + 1):
+        return MacSet((), frozenset())
+    mac = octets[1 : _MAC_OCTETS + 1]
+    if len(mac) == _MAC_OCTETS:
+        return MacSet((), frozenset((int.from_bytes(mac, "big"),)))
+    rest = 8 * (_MAC_OCTETS - len(mac))
+    first = int.from_bytes(mac, "big") << rest
+    return MacSet((first, min(first + (1 << rest), MAC_SPACE)), frozenset())
+
+
+# -- options ----------------------------------------------------------------------------------------
+
+
+def _option_test(comparison: Expression) -> OptionTest | None:
+    """A comparison of one option as a test, if it is as simple as that."""
+    match comparison:
+        case Exists(option=option) if option.space == "dhcp" and 0 < option.code < 255:
+            return OptionTest(option=option.code, exists=True)
+        case Binary(operator="=" | "!=", left=OptionOf(option=option, configured=False), right=Data(octets)):
+            if option.space == "dhcp" and 0 < option.code < 255 and octets:
+                return OptionTest(option=option.code, equals=f"hex:{octets.hex()}")
+        case Binary(
+            operator="=" | "!=",
+            left=Call(
+                function="substring",
+                arguments=(OptionOf(option=option, configured=False), Number(start), Number()),
+            ),
+            right=Data(octets),
+        ):
+            if option.space == "dhcp" and 0 < option.code < 255 and octets and 0 <= start < 255:
+                return OptionTest(option=option.code, starts_with=f"hex:{octets.hex()}", at=start)
+    return None
