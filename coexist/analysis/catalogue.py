@@ -28,6 +28,7 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX114", "impossible-machine", WARNING, "A client's architecture and firmware exist in no machine"),
     ("CX115", "uuid-of-no-client", WARNING, "A group names a UUID that no registered client has"),
     ("CX116", "mac-of-several-machines", WARNING, "Several machines share one MAC address"),
+    ("CX118", "own-file-leaves-open", WARNING, "A server's own file depends on what only the running server knows"),
     # -- CX2xx addressing ------------------------------------------------------------------------
     ("CX201", "vlan-without-dhcp", ERROR, "No DHCP server leases addresses on a VLAN with clients"),
     ("CX202", "server-unreachable", ERROR, "No broadcast and no relay reaches a server"),

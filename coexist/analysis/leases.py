@@ -13,7 +13,8 @@ from ipaddress import IPv4Address
 
 from coexist.analysis.space import RESERVED, ClientClass, Space
 from coexist.boot.leases.evaluate import PlanLeases
-from coexist.boot.leases.lease import FieldName, NoLease
+from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
+from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
 from coexist.inventory.documents import Path
@@ -61,6 +62,11 @@ class Handed:
         return None if said is None else (said[0].rstrip(b"\0").decode("utf-8", "replace"), said[1])
 
 
+def _heard(packet: Packet, address: IPv4Address) -> Arrival:
+    """A packet at a server's address."""
+    return Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=address, source=(UNSPECIFIED, CLIENT_PORT))
+
+
 class LeaseReader:
     """Answers for one site what any scope leases to any class."""
 
@@ -98,19 +104,48 @@ class LeaseReader:
     def _read(self, name: str, client: ClientClass, number: int, chained: bool) -> Handed:
         # Servers that share a scope hand out the same.
         server = self.site.scopes[name].servers[0]
+        own = own_config(self.space.inventory, server)
+        if own is not None:
+            return self._handed_by(name, own.leases(self._arrival(name, client, chained=chained)))
         packet = replace(
             self._discover("ipxe" if chained else client.firmware, number),
             chaddr=mac_bytes(client.macs.witness),
         )
-        own = next(iter(self.site.servers[server].stands_on.values()))
-        lease = self.plan(server).handed(
-            name,
-            Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=own, source=(UNSPECIFIED, CLIENT_PORT)),
+        here = next(iter(self.site.servers[server].stands_on.values()))
+        arrival = Arrival(
+            packet=packet, at=0.0, port=DHCP_PORT, address=here, source=(UNSPECIFIED, CLIENT_PORT)
         )
+        return self._handed_by(name, self.plan(server).handed(name, arrival))
+
+    def _arrival(self, name: str, client: ClientClass, *, chained: bool = False) -> Arrival:
+        """The first packet of a class as it reaches the server of a scope that runs on its own files."""
+        scope = self.site.scopes[name]
+        vlan = self.site.vlans[scope.vlan]
+        packet = self._discover("ipxe" if chained else client.firmware, client.architecture)
+        packet = replace(packet, chaddr=mac_bytes(client.macs.witness))
+        stands_on = self.site.servers[scope.servers[0]].stands_on
+        here = stands_on.get(scope.vlan)
+        if here is None:
+            agents = vlan.giaddrs or vlan.routers
+            giaddr = next(iter(agents), vlan.gateway or vlan.subnet[0].network_address)
+            packet = replace(packet, giaddr=giaddr)
+            here = next(iter(stands_on.values()))
+        return _heard(packet, here)
+
+    def _path(self, name: str, origin: Origin) -> Path:
+        """An origin as a path of the inventory; a line of a file becomes one below its scope."""
+        if isinstance(origin, tuple):
+            return origin
+        path: Path = ("scopes", name, str(origin))
+        self.space.inventory.sources.keys[path] = origin
+        self.space.inventory.sources.values[path] = origin
+        return path
+
+    def _handed_by(self, name: str, lease: Lease | NoLease) -> Handed:
         if isinstance(lease, NoLease):
             return Handed(scope=name, ignored=True)
         # What the product adds by itself stands at the scope.
-        places = {value: origin for value, origin in lease.origins.items() if isinstance(origin, tuple)}
+        places = {value: self._path(name, origin) for value, origin in lease.origins.items()}
         origins = defaultdict[int | FieldName, Path](lambda: ("scopes", name), places)
         return Handed(
             scope=name,
@@ -136,6 +171,11 @@ class LeaseReader:
     def leases(self, scope: Scope, client: ClientClass) -> bool:
         """Whether the scope has an address for the class: a pool it may use, or its reservations."""
         macs = client.macs
+        own = own_config(self.space.inventory, scope.servers[0])
+        if own is not None:
+            name = next(key for key, value in self.site.scopes.items() if value is scope)
+            lease = own.leases(self._arrival(name, client))
+            return isinstance(lease, Lease) and (scope.subnet is None or lease.yiaddr in scope.subnet)
         if scope.reservations and macs.signature & RESERVED:
             return True
         return any(

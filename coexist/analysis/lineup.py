@@ -193,6 +193,10 @@ class LineUps:
 
     def _scope(self, name: str, scope: Scope, client: ClientClass, names: dict[str, int]) -> Any:
         reader, vlan = self.site.scopes, scope.vlan
+        if self.site.site.servers[scope.servers[0]].config:
+            # Its own files may look at anything: equal only where they cannot tell two clients apart.
+            server = scope.servers[0]
+            return name, client.macs.signature & reader.space.own[server]
         rules = tuple(
             (
                 rule.clients is None or reader.space.has(rule.clients, client.macs.signature),

@@ -84,6 +84,13 @@ class Races:
 
         return build_world(self.site.inventory)
 
+    @cached_property
+    def worlds(self) -> tuple[World, ...]:
+        """The world, and every other one that servers' own files leave open."""
+        from coexist.analysis.open_files import other_worlds
+
+        return (self.world, *other_worlds(self.site.inventory, self.world))
+
     def of(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[Finish, ...]:
         """Every way the race of a class can end."""
         own = (client.macs.number, client.vlan, client.architecture, client.firmware, silent)
@@ -106,12 +113,19 @@ class Races:
         return self._told(self._second, client, silent, lambda: self._outcomes_of_second(client, silent))
 
     def _outcomes_of_second(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
-        second = self.stages(client, silent).next
-        return second.result.outcomes if second else ()
+        second = [self.stages(client, silent, world).next for world in self.worlds]
+        return tuple(outcome for found in second if found for outcome in found.result.outcomes)
 
     def _shared(self, client: ClientClass, silent: frozenset[str]) -> tuple[Finish, ...]:
         """The ends of the race of an equal line-up, in the class's own names."""
-        return self._told(self._finishes, client, silent, lambda: self.result(client, silent).outcomes)
+        return self._told(self._finishes, client, silent, lambda: self._outcomes(client, silent))
+
+    def _outcomes(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
+        """Every outcome of the class's witness, whatever the open conditions of files come to."""
+        found: list[Outcome] = []
+        for world in self.worlds:
+            found += [o for o in self.result(client, silent, world).outcomes if o not in found]
+        return tuple(found)
 
     def _line_up(self, client: ClientClass, silent: frozenset[str]) -> tuple[int, tuple[str, ...]]:
         """The line-up of a class, equal ones by one number, and its servers; keys are long to compare."""
@@ -180,19 +194,23 @@ class Races:
         chains = self.stages(client, silent).last_chains
         return tuple(end for chain in chains for end in _ends_of(chain))
 
-    def stages(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> Stages:
+    def stages(
+        self, client: ClientClass, silent: frozenset[str] = frozenset(), world: World | None = None
+    ) -> Stages:
         """Both stages of the class's witness with everything that happens in them."""
         from coexist.analysis.chain import stages
 
         self.run += 1
-        return stages(self.world, case_of(client), silent)
+        return stages(world or self.world, case_of(client), silent)
 
-    def result(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> RaceResult:
+    def result(
+        self, client: ClientClass, silent: frozenset[str] = frozenset(), world: World | None = None
+    ) -> RaceResult:
         """The race of the class's witness with everything that happens in it."""
         from coexist.analysis.race import race
 
         self.run += 1
-        return race(self.world, case_of(client), silent)
+        return race(world or self.world, case_of(client), silent)
 
     def second_timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """The events of both stages as lines, the second's in its own seconds."""

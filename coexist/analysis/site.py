@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from coexist.analysis.bootfiles import asks_again
 from coexist.analysis.intent import Intended, IntentReader
 from coexist.analysis.leases import Handed, LeaseReader
+from coexist.analysis.own_scopes import with_own_scopes
 from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.races import Finish, Races
 from coexist.analysis.space import ClientClass, Space, cut
@@ -62,7 +63,7 @@ class AnalysedSite:
     """One inventory under analysis. ``today`` lets dates pass; without it none has passed."""
 
     def __init__(self, inventory: Inventory, today: date | None = None) -> None:
-        self.inventory = inventory
+        self.inventory = inventory = with_own_scopes(inventory)
         self.today = today
         self.site = inventory.site
         self.topology = Topology(inventory.site)

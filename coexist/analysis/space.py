@@ -76,11 +76,13 @@ class ClientClass:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The whole space as a partition. ``bits``: the signature bit of each group that matters."""
+    """The whole space as a partition. ``bits``: the signature bit of each group that matters; ``own``: of
+    each server by its own files, the bits of the sets of addresses that its files tell apart."""
 
     inventory: Inventory
     bits: dict[str, int]
     mac_classes: tuple[MacClass, ...]
+    own: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def classes(self) -> tuple[ClientClass, ...]:
@@ -149,13 +151,31 @@ def relevant_groups(inventory: Inventory) -> list[str]:
 def cut(inventory: Inventory) -> Space:
     """Cut the space of all clients of an inventory."""
     names = relevant_groups(inventory)
-    bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(names)}
     sets = {name: inventory.group(name) for name in names}
+    theirs = _sets_of_own_files(inventory)
+    sets |= {f"{server} {number}": m for server, macs in theirs.items() for number, m in enumerate(macs)}
+    bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(sets)}
+    own = {
+        server: sum(bits[f"{server} {number}"] for number in range(len(macs)))
+        for server, macs in theirs.items()
+    }
     ends, signatures = _intervals(sets, bits)
     points = _point_signatures(inventory, sets, bits, ends, signatures)
     maker = _Maker(inventory, {name: inventory.site.groups[name] for name in names}, bits)
     classes = [*maker.from_points(points), *maker.from_intervals(ends, signatures, points)]
-    return Space(inventory=inventory, bits={"known": KNOWN, **bits}, mac_classes=tuple(classes))
+    return Space(inventory=inventory, bits={"known": KNOWN, **bits}, mac_classes=tuple(classes), own=own)
+
+
+def _sets_of_own_files(inventory: Inventory) -> dict[str, list[MacSet]]:
+    """The sets of addresses that servers' own files tell apart."""
+    from coexist.boot.own_files import own_config
+
+    configs = {name: own_config(inventory, name) for name in inventory.site.servers}
+    return {
+        name: [macs for macs, _ in config.leases.distinctions.clients]
+        for name, config in configs.items()
+        if config is not None
+    }
 
 
 def _intervals(sets: dict[str, MacSet], bits: dict[str, int]) -> tuple[list[int], list[int]]:

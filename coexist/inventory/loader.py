@@ -8,7 +8,7 @@ order of the file names; the same name in two files is an error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Inventory:
     clients: ClientTable
     sources: SourceMap
     resolver: GroupResolver
+    read: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was read of servers' own files, by server: see ``boot.own_files``."""
 
     def where(self, *path: str | int, value: bool = False) -> Position:
         """The place of a declaration: ``inventory.where("servers", "otc", "delay")``."""

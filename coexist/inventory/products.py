@@ -153,6 +153,9 @@ class Product:
     ``boot.responder.ServerModel``."""
     lease: str = ""
     """What it makes of a lease before it is sent: a ``boot.leases.evaluate.AsProduct``. Empty: nothing."""
+    own_file: str = ""
+    """How a configuration file that somebody wrote is evaluated: a function of a ``boot.own_files.OwnFiles``
+    that returns a ``boot.own_files.OwnConfig``. Empty: it is not."""
     boots: str = ""
     """The model of its boot service, a function like that of its DHCP service."""
     renderer: str = ""
@@ -232,6 +235,7 @@ ISC_DHCPD = Product(
     check="dhcpd -t -4 -cf {path}",
     reload="systemctl restart isc-dhcp-server",
     leases="coexist.boot.servers.dhcpd:lease_service",
+    own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
     renderer="coexist.render.targets.dhcpd:render",
     importer="coexist.importers.dhcpd:KIND",
 )
@@ -485,7 +489,7 @@ def _installed(point: EntryPoint) -> Product:
     return product
 
 
-Part = Literal["leases", "lease", "boots", "renderer", "importer"]
+Part = Literal["leases", "lease", "own_file", "boots", "renderer", "importer"]
 
 
 def part(product: Product, name: Part) -> Any:

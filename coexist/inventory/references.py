@@ -270,6 +270,12 @@ class _Checker:
                         f"{server_name} is not a DHCP server",
                         "name one with the role dhcp, or add the role",
                     )
+                if server and server.config:
+                    self.complain(
+                        path,
+                        f"{server_name} runs on its own files, which say what it leases",
+                        "remove the scope, or remove `config` of the server",
+                    )
             self.need_vlans((*path, "vlan"), [scope.vlan])
             self._scope_addresses(path, scope)
             self._boot_values(path, scope.next_server)

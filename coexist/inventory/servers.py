@@ -44,6 +44,18 @@ HostNames = Annotated[
 ]
 
 
+def _files_by_path(value: Any) -> Any:
+    """One file, several, or each by the path it has on the server."""
+    names = [value] if isinstance(value, str) else value
+    return {str(name): name for name in names} if isinstance(names, list) else names
+
+
+_OWN_FILES = {
+    "anyOf": [ONE_OR_MORE, {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}]
+}
+OwnFiles = Annotated[dict[Text, Text], BeforeValidator(_files_by_path), WithJsonSchema(_OWN_FILES)]
+
+
 class Answers(Declared):
     """Whom a server answers, as its product calls it.
 
@@ -130,6 +142,9 @@ class Server(Declared):
     ``discovery_group``: the multicast address at which a boot server of another product listens for clients
     that look for it (43.7).
     ``names``: its host names as DNS has them, by which a URL may mean it.
+    ``config``: the files it runs on, which somebody else writes: read as its product reads them, and never
+    rendered; subnets, pools, reservations, classes and options stand there and not in scopes. One file, or
+    several, the main one first; or each by the path it has on the server, which its includes name.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
     """
@@ -157,6 +172,7 @@ class Server(Declared):
     fixed: bool = False
     host: Name | None = None
     names: HostNames = ()
+    config: OwnFiles = {}
     settings: dict[str, Any] = {}
     deploy: Deployment | None = None
     owner: Text | None = None
@@ -182,6 +198,11 @@ class Server(Declared):
                 f"{self.software.product} can have several roles; "
                 "write `roles: [dhcp]` or `roles: [proxydhcp, tftp]`"
             )
+        if self.config and not self.product.own_file:
+            raise ValueError(
+                f"coexist cannot evaluate a configuration file of {self.software.product}; "
+                "remove `config:`, and declare scopes"
+            )
         return self
 
     @property
@@ -195,6 +216,11 @@ class Server(Declared):
     def effective_roles(self) -> frozenset[Role]:
         """The declared roles, or those its product usually has."""
         return self.roles or self.product.usual_roles
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody else writes its configuration: another team, or who wrote the files it runs on."""
+        return self.fixed or bool(self.config)
 
     @property
     def product(self) -> Product:

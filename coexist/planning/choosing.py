@@ -60,7 +60,7 @@ def plan_step(
 
 
 def _fixed(inventory: Inventory, ends: tuple[str, str]) -> str | None:
-    fixed = [name for name in ends if inventory.site.servers[name].fixed]
+    fixed = [name for name in ends if inventory.site.servers[name].is_foreign]
     if not fixed:
         return None
     return f"{' and '.join(fixed)} is not ours to change (fixed: true); ask its owner to make each change"

@@ -159,7 +159,7 @@ def _scripts(draft: Draft) -> None:
     for case in site.cases:
         for name, silent in turns(case):
             server = site.site.servers[name]
-            if server.fixed or not any(
+            if server.is_foreign or not any(
                 name in (f.winner, f.decided_by) and site.asks_again(f.file)
                 for f in site.races.second(case.client, silent)
             ):

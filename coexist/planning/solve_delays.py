@@ -29,7 +29,7 @@ def set_delays(draft: Draft, impossible: list[Impossible]) -> None:
             continue
         later = frozenset(order[number + 1 :]) & frozenset(site.boot_services)
         mine = [c for c in cases if name in c.intended.servers]
-        if not server.fixed:
+        if not server.is_foreign:
             _delay(draft, name, mine, later)
 
 

@@ -11,7 +11,7 @@ from coexist.planning.solve_ends import in_the_way
 def whitelists(draft: Draft) -> None:
     """Each of our servers answers exactly its clients, where it answers others now or misses some."""
     for name, server in draft.site.boot_services.items():
-        if server.fixed or server.answers.who == "intended":
+        if server.is_foreign or server.answers.who == "intended":
             continue
         missed, intruding = _misfits(draft.site, name)
         if not (missed or intruding):

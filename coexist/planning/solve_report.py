@@ -48,7 +48,7 @@ def _because(site: AnalysedSite, case: Case) -> str:
     standing = case.standing.get(str(name))
     if name in site.boot_services and standing is not Standing.ANSWERS:
         return f"{name} {standing.value if standing else Standing.DEAF.value}"
-    fixed = [n for n in case.responders if n not in case.intended.servers and site.site.servers[n].fixed]
+    fixed = [n for n in case.responders if n not in case.intended.servers and site.site.servers[n].is_foreign]
     if fixed:
         told = "; ".join(f"{n} answers {delay_of(site, n, case.client)[0]} and is fixed" for n in fixed)
         return f"{told}; no delay of {name} comes before it for {case.client.firmware}"

@@ -53,7 +53,7 @@ def _forget_lines(draft: Draft) -> Iterator[Impossible]:
             continue
         if path in needed:
             yield _shared_line(site, path)
-        elif any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
+        elif any(site.site.servers[s].is_foreign for s in site.site.scopes[name].servers):
             yield _fixed_scope(name, path)
         else:
             draft.forget(path, "it sends clients elsewhere than intended, and no client needs it")
@@ -151,7 +151,7 @@ def lease_options(draft: Draft) -> None:
         missing |= {(name, number): None for number, _, name in site.withheld(case)}
     for name, number in missing:
         intent = site.site.intent[number]
-        if any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
+        if any(site.site.servers[s].is_foreign for s in site.site.scopes[name].servers):
             continue
         clients = clients_of(intent)
         options = {code: list(v) if isinstance(v, tuple) else v for code, v in intent.options.items()}
@@ -185,7 +185,7 @@ def _script_wanted(
     for case, flaw in zip(cases, found, strict=True):
         if flaw is Flaw.SECOND_STAGE and case.intended.rule is not None:
             for name in site.heard_scopes(case.client.vlan):
-                if not any(site.site.servers[s].fixed for s in site.site.scopes[name].servers):
+                if not any(site.site.servers[s].is_foreign for s in site.site.scopes[name].servers):
                     yield name, case.intended.rule, case.intended.servers[0]
 
 

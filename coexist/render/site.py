@@ -30,6 +30,9 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
         if server.fixed:
             left_out[name] = "declared as fixed: it is not ours to change"
             continue
+        if server.config:
+            left_out[name] = "it runs on files of its own: they are not ours to write"
+            continue
         job = Job(inventory=inventory, name=name, templates=source)
         rendered = tuple(_deployed(file, job) for file in renderer_of(server.product)(job))
         _check_paths(name, rendered)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from coexist.analysis.findings import Finding
+from coexist.analysis.open_files import open_conditions
 from coexist.analysis.profiles import contradict, fits, usual_firmwares
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case, Standing
@@ -55,6 +56,17 @@ def group_never_used(site: AnalysedSite) -> Iterable[Finding]:
         if name not in used and not (group.architecture or group.firmware or group.vlan):
             yield report(site, "CX103", ("groups", name), f"nothing refers to the group {name}",
                          "remove it, or name it in an intent or a whitelist", count=0)  # fmt: skip
+
+
+@rule("CX118")
+def own_file_leaves_open(site: AnalysedSite) -> Iterable[Finding]:
+    """Conditions and values of servers' own files that only the running server knows."""
+    for name, conditions in open_conditions(site.inventory).items():
+        for condition in conditions:
+            origin = condition.origin
+            yield report(site, "CX118", ("servers", name, "config"), f"{name} depends on {condition.what}",
+                         "races take it either way; write what it is, or declare the name in DNS under `names`",
+                         count=0, position=None if isinstance(origin, tuple) else origin)  # fmt: skip
 
 
 @rule("CX104")

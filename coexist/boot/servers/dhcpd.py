@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.lease import Lease, Leases, NoLease
+from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
@@ -212,4 +213,6 @@ def _silent(state: DhcpdState, why: str) -> Reaction:
 def lease_service(inventory: Inventory, name: str) -> DhcpdModel:
     """Its DHCP server, with the leases of its scopes."""
     server = inventory.site.servers[name]
-    return DhcpdModel(name=name, leases=plan_leases(inventory, name), ping_check=server.pings)
+    own = own_config(inventory, name)
+    leases = plan_leases(inventory, name) if own is None else own.leases
+    return DhcpdModel(name=name, leases=leases, ping_check=server.pings)

@@ -43,14 +43,16 @@ _ONLY_6 = frozenset({"subnet6", "range6", "prefix6", "pool6"})
 _DEEPEST = 200
 
 
-def parse_dhcpd(text: str, file: str, read_include: ReadFile | None = None) -> Configuration:
+def parse_dhcpd(
+    text: str, file: str, read_include: ReadFile | None = None, called: Callable[[str], str] = str
+) -> Configuration:
     """The tree of a dhcpd.conf.
 
-    ``file`` is how the file is called in positions. Raises InputError at the place where dhcpd
-    would stop to believe in the file, and for an include that cannot be read.
+    ``file`` is how the file is called in positions, ``called`` how an included one is. Raises InputError at
+    the place where dhcpd would stop to believe in the file, and for an include that cannot be read.
     """
     names = Names()
-    parser = DeclarationParser(Lexer(text, file), names, read_include or _no_includes, depth=0)
+    parser = DeclarationParser(Lexer(text, file), names, read_include or _no_includes, called, depth=0)
     try:
         body = parser.file(ROOT)
     except RecursionError:
@@ -74,9 +76,12 @@ def _no_includes(name: str) -> str:
 class DeclarationParser(BodyParser):
     """Reads one file, and by itself again the files it includes."""
 
-    def __init__(self, lexer: Lexer, names: Names, read_include: ReadFile, depth: int) -> None:
+    def __init__(
+        self, lexer: Lexer, names: Names, read_include: ReadFile, called: Callable[[str], str], depth: int
+    ) -> None:
         super().__init__(lexer, names)
         self.read_include = read_include
+        self.called = called
         self.depth = depth
 
     def file(self, level: str) -> tuple[Statement, ...]:
@@ -124,7 +129,9 @@ class DeclarationParser(BodyParser):
             text = self.read_include(name)
         except OSError as error:
             raise not_included(error, lexer.position(token.start), name) from None
-        inner = DeclarationParser(Lexer(text, name), self.names, self.read_include, self.depth + 1)
+        inner = DeclarationParser(
+            Lexer(text, self.called(name)), self.names, self.read_include, self.called, self.depth + 1
+        )
         inner.network, inner.shared = self.network, self.shared
         included = inner.file(level)
         semicolon(lexer)

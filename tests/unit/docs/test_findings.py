@@ -34,6 +34,15 @@ def blocks(code: str) -> dict[str, str]:
     }
 
 
+def own_files(code: str, heading: str, folder: Path) -> None:
+    """Write the files that a page shows below an inventory: fenced, with their path behind the language."""
+    text = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    section = text.partition(f"## {heading.capitalize()}\n")[2].partition("\n## ")[0]
+    for path, content in re.findall(r"^```\w+ (\S+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content, encoding="utf-8")
+
+
 def analysed(text: str, folder: Path) -> Analysis:
     (folder / "site.yaml").write_text(text, encoding="utf-8")
     return analyse(load_inventory(folder), TODAY)
@@ -43,6 +52,7 @@ def analysed(text: str, folder: Path) -> Analysis:
 def test_the_failing_inventory_of_the_page_names_the_code_and_the_repaired_one_is_clean(
     code: str, tmp_path: Path
 ) -> None:
+    own_files(code, "failing", tmp_path)
     failing = analysed(blocks(code)["failing"], tmp_path)
     found = [finding for finding in failing.findings if finding.code.code == code]
     assert found, [f.code.code for f in failing.findings]
@@ -51,6 +61,7 @@ def test_the_failing_inventory_of_the_page_names_the_code_and_the_repaired_one_i
         assert finding.repair
         if finding.clients and finding.witness:
             assert finding.witness.vlan in failing.site.site.vlans
+    own_files(code, "repaired", tmp_path)
     repaired = analysed(blocks(code)["repaired"], tmp_path)
     assert [f"{f.code.code} {f.message}" for f in repaired.findings] == []
 

@@ -1,0 +1,115 @@
+"""Servers by their own configuration files, which their products' evaluators read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from coexist.boot.leases.lease import LeaseSource, OpenCondition
+from coexist.errors import InputError, Position, unreadable
+from coexist.inventory import Inventory
+from coexist.inventory.files import shown
+from coexist.inventory.products import part
+from coexist.languages.source_files import Surroundings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSubnet:
+    """A subnet of such a file and where it stands; ``ranges``: the addresses it leases, with their places."""
+
+    network: IPv4Network
+    at: Position
+    ranges: tuple[tuple[IPv4Address, IPv4Address, Position], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnConfig:
+    """What a server's files say."""
+
+    leases: LeaseSource
+    subnets: tuple[OwnSubnet, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFiles:
+    """The files of one server. ``files``: by the path they have on the server, the main one first;
+    ``resolve``: the addresses of a host name, as far as the inventory knows them."""
+
+    root: Path
+    files: Mapping[str, str]
+    place: Position
+    resolve: Callable[[str], tuple[IPv4Address, ...]]
+
+    @property
+    def main(self) -> str:
+        """How the main file is called in positions."""
+        return shown(self.root / next(iter(self.files.values())))
+
+    def text(self) -> str:
+        """The main file. Raises InputError."""
+        name = next(iter(self.files.values()))
+        try:
+            return self._beside.text(name)
+        except OSError as error:
+            raise InputError([unreadable(error, self.place, name)]) from None
+
+    def include(self, name: str) -> str:
+        """A file that another one names, by its path on the server. Raises OSError."""
+        return self._beside.octets(self._found(name)).decode("utf-8", "surrogateescape")
+
+    def called(self, name: str) -> str:
+        """How such a file is called in positions."""
+        try:
+            return shown(self._found(name))
+        except OSError:
+            return name
+
+    @property
+    def _beside(self) -> Surroundings:
+        return Surroundings(self.root)
+
+    def _found(self, name: str) -> Path:
+        """As declared, else below or in the directory of the main file."""
+        declared = self.files.get(name)
+        if declared is not None:
+            return self._beside.find(declared)
+        main = self.root / next(iter(self.files.values()))
+        return Surroundings(main.parent, (self.root,)).find(name)
+
+
+def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
+    """What a server's own files say, None for a server without any. Raises InputError."""
+    server = inventory.site.servers[name]
+    if not server.config:
+        return None
+    found = inventory.read.get(name)
+    if found is None:
+        evaluate = part(server.product, "own_file")
+        files = OwnFiles(
+            root=inventory.root,
+            files=server.config,
+            place=inventory.where("servers", name, "config"),
+            resolve=_names_of(inventory),
+        )
+        found = inventory.read[name] = evaluate(files)
+    config: OwnConfig = found
+    return config
+
+
+def decided(inventory: Inventory, name: str, conditions: Mapping[OpenCondition, bool]) -> Inventory:
+    """The same inventory with some open conditions of a server's own files decided."""
+    config = own_config(inventory, name)
+    assert config is not None  # only own files have open conditions
+    closed = replace(config, leases=config.leases.closed(conditions))
+    return replace(inventory, read={**inventory.read, name: closed})
+
+
+def _names_of(inventory: Inventory) -> Callable[[str], tuple[IPv4Address, ...]]:
+    known = {
+        host: tuple(server.stands_on.values())
+        for server in inventory.site.servers.values()
+        for host in server.names
+    }
+    return lambda name: known.get(name.rstrip(".").lower(), ())

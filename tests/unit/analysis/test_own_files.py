@@ -1,0 +1,136 @@
+"""Servers by their own files: their lines in findings, their distinctions in the space of all clients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coexist.analysis import Analysis, analyse
+from coexist.analysis.site import AnalysedSite
+from coexist.errors import InputError
+from coexist.inventory import load_inventory
+from coexist.render import render_site
+from coexist.wire.mac import parse_mac
+
+SITE = """
+site: example
+vlans:
+  office: {id: 10, subnet: 10.10.0.0/16, gateway: 10.10.0.1}
+servers:
+  dhcp: {software: isc-dhcpd, address: 10.10.0.5, vlan: office, config: servers/dhcpd.conf}
+  boot:
+    software: coexist
+    address: 10.10.0.6
+    vlan: office
+    programs: {bios: lpxelinux.0, uefi-x64: syslinux64.efi}
+architectures: {bios: ipxe, uefi-x64: edk2}
+intent:
+  - {clients: everyone, boot_from: boot}
+"""
+SUBNET = """subnet 10.10.0.0 netmask 255.255.0.0 {
+  option routers 10.10.0.1;
+  range 10.10.1.0 10.10.1.255;
+}
+"""
+
+
+def written(folder: Path, config: str, site: str = SITE) -> Path:
+    (folder / "servers").mkdir(exist_ok=True)
+    (folder / "servers" / "dhcpd.conf").write_text(config)
+    (folder / "site.yaml").write_text(site)
+    return folder
+
+
+def analysed(folder: Path, config: str, site: str = SITE) -> Analysis:
+    return analyse(load_inventory(written(folder, config, site)))
+
+
+def codes(found: Analysis) -> set[str]:
+    return {finding.code.code for finding in found.findings}
+
+
+def test_nothing_needs_to_be_declared_twice(tmp_path: Path) -> None:
+    assert codes(analysed(tmp_path, "authoritative;\n" + SUBNET)) == set()
+
+
+def test_a_finding_names_the_line_of_the_file(tmp_path: Path) -> None:
+    found = analysed(tmp_path, 'next-server 10.10.0.9;\n\nfilename "old.0";\n' + SUBNET)
+    places = {f.code.code: str(f.position) for f in found.findings}
+    assert places["CX401"].endswith("servers/dhcpd.conf:3:1"), places
+
+
+def test_included_files_are_read_by_their_path_on_the_server(tmp_path: Path) -> None:
+    site = SITE.replace(
+        "config: servers/dhcpd.conf",
+        "config: {/etc/dhcp/dhcpd.conf: servers/dhcpd.conf, /etc/dhcp/more.conf: other/more.conf}",
+    )
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "more.conf").write_text('\nfilename "old.0";\n')
+    found = analysed(tmp_path, 'include "/etc/dhcp/more.conf";\n' + SUBNET, site)
+    places = {f.code.code: str(f.position) for f in found.findings}
+    assert places["CX401"].endswith("other/more.conf:2:1"), places
+
+
+def test_a_file_that_is_refused_is_refused_at_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        analysed(tmp_path, SUBNET + "filename;\n")
+    assert str(refused.value.problems[0].position).endswith("servers/dhcpd.conf:5:9")
+
+
+def test_a_file_that_is_not_there_is_told_where_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        analysed(tmp_path, SUBNET, SITE.replace("servers/dhcpd.conf", "servers/none.conf"))
+    assert refused.value.problems[0].position.line == 6
+
+
+def test_clients_are_cut_by_what_the_file_tells_apart(tmp_path: Path) -> None:
+    text = SUBNET + 'class "lab" { match if substring(hardware, 1, 3) = 52:54:00; filename "lab.0"; }\n'
+    text += 'host one { hardware ethernet 52:54:00:00:00:01; filename "one.0"; }\n'
+    site = AnalysedSite(load_inventory(written(tmp_path, text)))
+    one, lab, other = (
+        site.space.class_of(parse_mac(mac))
+        for mac in ("52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:01:00:00:00")
+    )
+    assert (one.size, lab.size) == (1, (1 << 24) - 1)
+    assert len({one.number, lab.number, other.number}) == 3
+    files = {
+        case.client.macs.number: site.scopes.handed(site.heard_scopes("office")[0], case.client).file
+        for case in site.cases
+    }
+    told = {number: file and file[0] for number, file in files.items()}
+    assert (told[one.number], told[lab.number], told[other.number]) == ("one.0", "lab.0", None)
+
+
+def test_both_ways_of_an_open_condition_are_raced(tmp_path: Path) -> None:
+    text = SUBNET.replace("  range 10.10.1.0 10.10.1.255;\n", "")
+    text = text.replace(
+        "}\n", "  pool { range 10.10.1.0 10.10.1.255; allow after 4 2040/01/05 00:00:00; }\n}\n"
+    )
+    site = AnalysedSite(load_inventory(written(tmp_path, text)))
+    case = next(c for c in site.cases if c.client.architecture == "uefi-x64")
+    assert site.winners(case.client) == {None, "boot"}
+    places = [str(f.position) for f in analyse(load_inventory(tmp_path)).findings if f.code.code == "CX118"]
+    assert [place.rpartition("/")[2] for place in places] == ["dhcpd.conf:3:39"]
+
+
+def test_two_servers_by_their_files_lease_the_same_addresses(tmp_path: Path) -> None:
+    site = SITE.replace(
+        "  boot:\n",
+        "  two: {software: isc-dhcpd, address: 10.10.0.7, vlan: office, config: servers/two.conf}\n  boot:\n",
+    )
+    (tmp_path / "servers").mkdir()
+    (tmp_path / "servers" / "two.conf").write_text(SUBNET)
+    places = {f.code.code: str(f.position) for f in analysed(tmp_path, SUBNET, site).findings}
+    assert places["CX208"].endswith("two.conf:3:3"), places
+
+
+def test_it_is_never_rendered(tmp_path: Path) -> None:
+    assert set(render_site(load_inventory(written(tmp_path, SUBNET))).left_out) == {"dhcp"}
+
+
+def test_scopes_and_own_files_exclude_each_other(tmp_path: Path) -> None:
+    site = SITE + "scopes:\n  office: {server: dhcp, vlan: office, pools: [10.10.2.0-10.10.2.9]}\n"
+    with pytest.raises(InputError) as refused:
+        analysed(tmp_path, SUBNET, site)
+    assert refused.value.problems[0].position.line == site[: site.index("  office: {server")].count("\n") + 1
