@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Protocol
 
 from coexist.boot.leases.lease import LeaseSource, OpenCondition
 from coexist.errors import InputError, Position, unreadable
@@ -26,16 +27,41 @@ class OwnSubnet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnConfig:
-    """What a server's files say."""
+    """What a server's files say. ``address``: its own, where they say it."""
 
     leases: LeaseSource
     subnets: tuple[OwnSubnet, ...]
+    address: IPv4Address | None = None
+
+
+class Files(Protocol):
+    """The files of one server, wherever they are. ``resolve``: the addresses of a host name, as far as they
+    are known."""
+
+    @property
+    def main(self) -> str:
+        """How the main file is called in positions."""
+
+    @property
+    def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:
+        """The addresses of a host name."""
+
+    def text(self) -> str:
+        """The main file. Raises InputError."""
+
+    def include(self, name: str) -> str:
+        """A file that another one names, by its path on the server. Raises OSError."""
+
+    def called(self, name: str) -> str:
+        """How such a file is called in positions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFiles:
-    """The files of one server. ``files``: by the path they have on the server, the main one first;
-    ``resolve``: the addresses of a host name, as far as the inventory knows them."""
+    """The files of one server in an inventory's directory.
+
+    ``files``: by the path they have on the server, the main one first. ``place``: where they are declared.
+    """
 
     root: Path
     files: Mapping[str, str]

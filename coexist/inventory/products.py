@@ -154,8 +154,10 @@ class Product:
     lease: str = ""
     """What it makes of a lease before it is sent: a ``boot.leases.evaluate.AsProduct``. Empty: nothing."""
     own_file: str = ""
-    """How a configuration file that somebody wrote is evaluated: a function of a ``boot.own_files.OwnFiles``
+    """How a configuration file that somebody wrote is evaluated: a function of ``boot.own_files.Files``
     that returns a ``boot.own_files.OwnConfig``. Empty: it is not."""
+    redactor: str = ""
+    """A function from the text of such a file to the same text without its secrets, as valid as before."""
     boots: str = ""
     """The model of its boot service, a function like that of its DHCP service."""
     renderer: str = ""
@@ -236,6 +238,7 @@ ISC_DHCPD = Product(
     reload="systemctl restart isc-dhcp-server",
     leases="coexist.boot.servers.dhcpd:lease_service",
     own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
+    redactor="coexist.languages.dhcpd.secrets:without_secrets",
     renderer="coexist.render.targets.dhcpd:render",
     importer="coexist.importers.dhcpd:KIND",
 )
@@ -489,7 +492,7 @@ def _installed(point: EntryPoint) -> Product:
     return product
 
 
-Part = Literal["leases", "lease", "own_file", "boots", "renderer", "importer"]
+Part = Literal["leases", "lease", "own_file", "redactor", "boots", "renderer", "importer"]
 
 
 def part(product: Product, name: Part) -> Any:

@@ -50,6 +50,8 @@ _NO_EFFECT = {
     "lease limit": "a limit of leases for a class is not in the inventory",
     "interface": "the inventory knows VLANs, not the server's network cards",
     "db-time-format": "how the daemon writes its lease file",
+    "server-duid": "what a DHCPv6 server calls itself",
+    "parse-vendor-option": "option 43 of clients is not read by a space of the file",
     "marker": "how the daemon keeps the declaration",
     "old class": "classes by vendor-class and user-class are obsolete; declare one with `match if`",
     "add": "a class that is joined while statements are executed",

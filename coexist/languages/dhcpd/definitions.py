@@ -7,7 +7,7 @@ import re
 from coexist.languages.dhcpd.expressions import ExpressionParser
 from coexist.languages.dhcpd.lexer import END, NUMBER, STRING, Lexer
 from coexist.languages.dhcpd.numbers import c_integer, parse_host_name
-from coexist.languages.dhcpd.option_values import address_or_name
+from coexist.languages.dhcpd.option_values import address6, address_or_name
 from coexist.languages.dhcpd.options import OptionSpaces
 from coexist.languages.dhcpd.syntax import OptionName
 
@@ -179,16 +179,17 @@ def parse_zone(lexer: Lexer, keys: set[str]) -> str:
         if token.kind == "key":
             _zone_key(lexer, keys)
         else:
-            _zone_addresses(lexer)
+            _zone_addresses(lexer, six=token.kind.endswith("6"))
     if lexer.next().kind != "}":
         lexer.fail("expecting right brace.")
     return name
 
 
-def _zone_addresses(lexer: Lexer) -> None:
-    address_or_name(lexer)
+def _zone_addresses(lexer: Lexer, *, six: bool) -> None:
+    read = address6 if six else address_or_name
+    read(lexer)
     while (token := lexer.next()).kind == ",":
-        address_or_name(lexer)
+        read(lexer)
     if token.kind != ";":
         lexer.fail("expecting semicolon.")
 

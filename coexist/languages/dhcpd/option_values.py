@@ -223,6 +223,11 @@ def _nothing(lexer: Lexer, _letter: str) -> bytes:
 
 
 def _address6(lexer: Lexer, _letter: str) -> bytes:
+    return address6(lexer)
+
+
+def address6(lexer: Lexer) -> bytes:
+    """An IPv6 address."""
     words = []
     while lexer.peek().kind in (":", ".", NUMBER, NUMBER_OR_NAME) or lexer.peek().is_identifier:
         words.append(lexer.next().value)

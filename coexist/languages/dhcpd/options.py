@@ -51,6 +51,23 @@ _NWIP = """5 nsq-broadcast f|6 preferred-dss IA|7 nearest-nwip-server IA|8 autor
 _FQDN = """1 no-client-update f|2 server-update f|3 encoded f|4 rcode1 B|5 rcode2 B|6 hostname t
 7 domainname t|8 fqdn t"""
 
+_DHCP6 = """
+1 client-id X|2 server-id X|3 ia-na X|4 ia-ta X|5 ia-addr X|6 oro SA|7 preference B|8 elapsed-time S
+9 relay-msg X|11 auth Nauth-protocol.Nauth-algorithm.Nrdm-type.LLX|12 unicast 6
+13 status-code Nstatus-codes.to|14 rapid-commit Z|15 user-class X|16 vendor-class X|17 vendor-opts Evsio.
+18 interface-id X|19 reconf-msg Ndhcpv6-messages.|20 reconf-accept Z|21 sip-servers-names D
+22 sip-servers-addresses 6A|23 name-servers 6A|24 domain-search D|25 ia-pd X|26 ia-prefix X
+27 nis-servers 6A|28 nisp-servers 6A|29 nis-domain-name D|30 nisp-domain-name D|31 sntp-servers 6A
+32 info-refresh-time T|33 bcms-server-d D|34 bcms-server-a 6A|36 geoconf-civic X|37 remote-id X
+38 subscriber-id X|39 fqdn Efqdn6-if-you-see-me-its-a-bug-bug-bug.|40 pana-agent 6A
+41 new-posix-timezone t|42 new-tzdb-timezone t|43 ero SA|44 lq-query X|45 client-data X|46 clt-time L
+47 lq-relay-data 6X|48 lq-client-link 6A|51 v6-lost d|52 capwap-ac-v6 6a|53 relay-id X
+57 v6-access-domain d|58 sip-ua-cs-list D|59 bootfile-url t|60 bootfile-param X|61 client-arch-type SA
+62 nii BBB|64 aftr-name d|65 erp-local-domain-name d|74 rdnss-selection 6BD|79 client-linklayer-addr X
+80 link-address 6|82 solmax-rt L|83 inf-max-rt L|87 dhcpv4-msg X|88 dhcp4-o-dhcp6-server 6A
+103 v6-captive-portal t|135 relay-source-port S|143 ipv6-address-andsf 6A
+"""
+
 _SERVER = """
 1 default-lease-time T|2 max-lease-time T|3 min-lease-time T|4 dynamic-bootp-lease-cutoff T
 5 dynamic-bootp-lease-length L|6 boot-unknown-clients f|7 dynamic-bootp f|8 allow-bootp f
@@ -120,6 +137,7 @@ _KNOWN: dict[str, dict[str, OptionName]] = {
     "vendor-class": _table("vendor-class", "2495 isc X"),
     "vendor": _table("vendor", "2495 isc Eisc."),
     "isc": _table("isc", "1 media t|2 update-assist X"),
+    "dhcp6": _table("dhcp6", _DHCP6),
     "agent": _table("agent", _AGENT),
     "server": _table("server", _SERVER),
 }

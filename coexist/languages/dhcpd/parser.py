@@ -18,10 +18,11 @@ from coexist.languages.dhcpd.host_declarations import (
     parse_host,
     parse_plain_hosts,
 )
-from coexist.languages.dhcpd.lexer import END, STRING, Lexer
+from coexist.languages.dhcpd.lexer import END, NUMBER, STRING, Lexer
 from coexist.languages.dhcpd.numbers import (
     parse_address,
     parse_host_name,
+    parse_octets,
 )
 from coexist.languages.dhcpd.pool_declarations import parse_pool, parse_range
 from coexist.languages.dhcpd.statements import Names
@@ -227,6 +228,28 @@ class DeclarationParser(BodyParser):
             self.shared.append(network)
         return Subnet(lexer.position(start), text, network, body)
 
+    def _server_duid(self, start: int, level: str) -> Statement:
+        """What a DHCPv6 server calls itself: read, and without a meaning here (parse_server_duid_conf)."""
+        lexer = self.lexer
+        self.need(level == ROOT, "expecting a parameter or declaration")
+        kind = lexer.next().kind
+        if kind in ("ll", "llt"):
+            if lexer.peek().kind != ";":
+                if lexer.next().kind not in ("ethernet", "token-ring", "fddi"):
+                    lexer.fail("hardware type expected")
+                if kind == "llt" and lexer.next().kind != NUMBER:
+                    lexer.fail("timestamp expected")
+                parse_octets(lexer)
+        elif kind in ("en", NUMBER):
+            if kind == "en" and lexer.next().kind != NUMBER:
+                lexer.fail("enterprise number expected")
+            if lexer.next().kind != STRING:
+                lexer.fail("identifier expected")
+        else:
+            lexer.fail("DUID type of LLT, EN, or LL expected")
+        semicolon(lexer)
+        return self.other(start, "server-duid")
+
     def _failover(self, start: int, level: str) -> Statement:
         self.need(level in (ROOT, SHARED), "failover peers may only be defined in shared-network")
         return parse_failover(self, start, in_shared=level == SHARED)
@@ -249,4 +272,5 @@ _DECLARATIONS: dict[str, Callable[[DeclarationParser, int, str], Statement]] = {
     "server-identifier": DeclarationParser._server_identifier,
     "option": DeclarationParser._option,
     "failover": DeclarationParser._failover,
+    "server-duid": DeclarationParser._server_duid,
 }

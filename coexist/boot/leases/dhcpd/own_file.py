@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
-from coexist.boot.own_files import OwnConfig, OwnFiles, OwnSubnet
+from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.languages.dhcpd.levels import Outline
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dhcpd.syntax import Assign, Data
 
 
-def evaluate(files: OwnFiles) -> OwnConfig:
+def evaluate(files: Files) -> OwnConfig:
     """What the file and its includes say. Raises InputError for what dhcpd refuses."""
     configuration = parse_dhcpd(files.text(), files.main, files.include, files.called)
     leases = DhcpdLeases(configuration, resolve=files.resolve)
-    return OwnConfig(leases=leases, subnets=tuple(_subnets(leases.outline)))
+    outline = leases.outline
+    return OwnConfig(leases=leases, subnets=tuple(_subnets(outline)), address=_address(outline))
+
+
+def _address(outline: Outline) -> IPv4Address | None:
+    """By its server-identifier, or by its end of a failover relation."""
+    for statement in outline.root.statements:
+        if not isinstance(statement, Assign) or statement.option.name != "dhcp-server-identifier":
+            continue
+        if isinstance(statement.value, Data) and len(statement.value.octets) == 4:
+            return IPv4Address(statement.value.octets)
+    return next((peer.address for peer in outline.peers if peer.address is not None), None)
 
 
 def _subnets(outline: Outline) -> Iterator[OwnSubnet]:

@@ -1,0 +1,216 @@
+"""Take a server that runs into an inventory: its own files as they are, without their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from coexist.boot.leases.lease import Lease
+from coexist.boot.own_files import OwnConfig
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.responder import Arrival
+from coexist.errors import CoexistError, InputError, Position, unreadable
+from coexist.inventory import load_inventory
+from coexist.inventory.loader import MAIN_FILE
+from coexist.inventory.products import Product, part, products
+from coexist.planning.yaml_edit import EditError, flow, put
+from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
+from coexist.wire.options import MessageType, Option
+
+Fetch = Callable[[str], bytes]
+"""The octets of a file by its path on the server. Raises OSError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is adopted. ``path``: of the main file on the server, empty for its product's usual one; ``host``
+    and ``user``: how it is reached, if it is."""
+
+    name: str
+    product: str
+    path: str = ""
+    address: IPv4Address | None = None
+    vlan: str = ""
+    host: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What was written and found. ``files``: by their path on the server, where they now are; ``redacted``:
+    those with a secret that is not in them any more."""
+
+    site: Path
+    files: dict[str, Path]
+    redacted: tuple[str, ...]
+    config: OwnConfig
+    declared: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """The files of a server as they are fetched, each without its secrets from the beginning."""
+
+    path: str
+    fetch: Fetch
+    redact: Callable[[str], str]
+    texts: dict[str, str] = field(default_factory=dict)
+    redacted: list[str] = field(default_factory=list)
+
+    @property
+    def main(self) -> str:
+        return self.path
+
+    @property
+    def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:
+        return lambda _: ()
+
+    def text(self) -> str:
+        try:
+            return self.include(self.path)
+        except OSError as error:
+            raise InputError([unreadable(error, Position(self.path))]) from None
+
+    def include(self, name: str) -> str:
+        if name not in self.texts:
+            found = self.fetch(name).decode("utf-8", "surrogateescape")
+            self.texts[name] = self.redact(found)
+            if self.texts[name] != found:
+                self.redacted.append(name)
+        return self.texts[name]
+
+    def called(self, name: str) -> str:
+        return name
+
+
+def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
+    """Fetch a server's files into the inventory in ``site`` and declare it by them.
+
+    An inventory that is not there is begun with the networks of the files. Raises ``CoexistError``, and
+    nothing is written then.
+    """
+    product = _product(wanted.product)
+    path = wanted.path or product.target or ""
+    fetched = _Fetched(path, fetch, part(product, "redactor"))
+    config: OwnConfig = part(product, "own_file")(fetched)
+    main = site / MAIN_FILE
+    begun = main.exists()
+    if begun and wanted.name in load_inventory(site).site.servers:
+        raise CoexistError(f"{main} has a server {wanted.name} already; give this one another name")
+    text = main.read_text(encoding="utf-8") if begun else _begun(site, config)
+    vlans = _vlans(text if begun else "", site, config)
+    address = wanted.address or config.address
+    if address is None:
+        raise CoexistError(f"no file says which address {wanted.name} has; add --address 10.10.0.5")
+    vlan = wanted.vlan or next((name for name, nets in vlans.items() if any(address in n for n in nets)), "")
+    if not vlan:
+        raise CoexistError(f"no VLAN of the inventory holds {address}; add --vlan NAME, or declare the VLAN")
+    files = {name: _place(wanted.name, name) for name in fetched.texts}
+    declared = _declaration(wanted, address, vlan, {name: str(place) for name, place in files.items()})
+    try:
+        text = put(text, ("servers", wanted.name), declared)
+    except EditError as error:
+        raise CoexistError(f"{main}: {error}; declare the server by hand") from None
+    for target in (site / place for place in files.values()):
+        if target.exists():
+            raise CoexistError(f"{target} is there already; remove it, or give the server another name")
+    for name, place in files.items():
+        target = site / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(fetched.texts[name].encode("utf-8", "surrogateescape"))
+    site.mkdir(parents=True, exist_ok=True)
+    main.write_text(text, encoding="utf-8")
+    return Adopted(
+        site=main,
+        files={name: site / place for name, place in files.items()},
+        redacted=tuple(fetched.redacted),
+        config=config,
+        declared=declared,
+    )
+
+
+def _product(name: str) -> Product:
+    known = {key: product for key, product in products().items() if product.own_file and product.redactor}
+    if name not in known:
+        raise CoexistError(
+            f"a server of {name!r} cannot be adopted; those that can: {', '.join(sorted(known))}"
+        )
+    return known[name]
+
+
+def _place(server: str, path: str) -> PurePosixPath:
+    """Where a file of the server lies in the inventory: below the server, by its path there."""
+    parts = [piece for piece in PurePosixPath(path.lstrip("/")).parts if piece not in ("..", ".", "/")]
+    return PurePosixPath("servers", server, *parts)
+
+
+def _declaration(wanted: Wanted, address: IPv4Address, vlan: str, files: dict[str, str]) -> dict[str, Any]:
+    declared: dict[str, Any] = {
+        "software": wanted.product,
+        "address": str(address),
+        "vlan": vlan,
+        "config": files,
+    }
+    if wanted.host:
+        declared["deploy"] = {"host": wanted.host} | ({"user": wanted.user} if wanted.user else {})
+    return declared
+
+
+def _vlans(text: str, site: Path, config: OwnConfig) -> dict[str, tuple[IPv4Network, ...]]:
+    """The networks of each VLAN: those declared, or those the files speak of."""
+    if text:
+        return {name: tuple(vlan.subnet) for name, vlan in load_inventory(site).site.vlans.items()}
+    return {_named(subnet.network): (subnet.network,) for subnet in config.subnets}
+
+
+def _named(network: IPv4Network) -> str:
+    return f"net-{network.network_address}-{network.prefixlen}".replace(".", "-")
+
+
+def _begun(site: Path, config: OwnConfig) -> str:
+    """An inventory with the networks of the files, each a VLAN."""
+    lines = [f"site: {flow(site.absolute().name)}", "vlans:"]
+    for number, subnet in enumerate(config.subnets, start=1):
+        gateway = _gateway(config, subnet.network)
+        more = f", gateway: {gateway}" if gateway else ""
+        lines.append(f"  {_named(subnet.network)}: {{id: {number}, subnet: {subnet.network}{more}}}")
+    if not config.subnets:
+        raise CoexistError("the file declares no subnet, so no inventory can be begun with it")
+    return "\n".join([*lines, "servers: {}", ""])
+
+
+def _gateway(config: OwnConfig, network: IPv4Network) -> IPv4Address | None:
+    """The router that a machine nobody knows is told in a network."""
+    asks = Packet(
+        op=BOOTREQUEST,
+        giaddr=network.network_address + 1 if network.prefixlen < 31 else network.network_address,
+        options={Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,))},
+    )
+    heard = Arrival(
+        packet=asks, at=0.0, port=DHCP_PORT, address=asks.giaddr, source=(UNSPECIFIED, CLIENT_PORT)
+    )
+    lease = config.leases(heard)
+    routers = lease.options.get(Option.ROUTER, b"") if isinstance(lease, Lease) else b""
+    router = IPv4Address(routers[:4]) if len(routers) >= 4 else None
+    return router if router is not None and router in network else None
+
+
+def summary(adopted: Adopted) -> Iterator[str]:
+    """What was found, in a few lines."""
+    config = adopted.config
+    leased = sum(int(last) - int(first) + 1 for s in config.subnets for first, last, _ in s.ranges)
+    yield f"{len(adopted.files)} files: {', '.join(map(str, adopted.files.values()))}"
+    yield f"{len(config.subnets)} subnets with {leased} addresses to lease"
+    distinctions = config.leases.distinctions
+    reserved = distinctions.reserved
+    yield f"{0 if reserved is None else len(reserved.points)} machines with an address of their own"
+    yield f"{len(distinctions.clients)} sets of machines and {len(distinctions.tests)} options told apart"
+    for condition in config.leases.opens[:4]:
+        yield f"{condition.origin}: depends on {condition.what}"
+    if len(config.leases.opens) > 4:
+        yield f"{len(config.leases.opens) - 4} more lines depend on what only the server knows: see CX118"
+    for name in adopted.redacted:
+        yield f"{name}: secrets are left out; REDACTED stands for each"

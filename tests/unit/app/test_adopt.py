@@ -1,0 +1,114 @@
+"""A server that runs is taken into an inventory by its own files, without their secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coexist.analysis import analyse
+from coexist.cli import run
+from coexist.inventory import load_inventory
+from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dhcpd.secrets import REDACTED, without_secrets
+from coexist.render import render_site
+
+MAIN = """server-identifier 10.60.0.5;
+key control {
+  algorithm hmac-md5;
+  secret "bm90IGZvciBhbnlvbmU=";
+};
+omapi-key control;
+# the old password was hunter2
+include "/etc/dhcp/hosts.conf";
+subnet 10.60.0.0 netmask 255.255.255.0 {
+  option routers 10.60.0.1;
+  range 10.60.0.100 10.60.0.149;
+}
+"""
+HOSTS = 'host one { hardware ethernet 52:54:00:60:00:01; fixed-address 10.60.0.11; filename "one.0"; }\n'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Path:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "dhcpd.conf").write_text(MAIN)
+    (folder / "hosts.conf").write_text(HOSTS)
+    return folder
+
+
+def adopted(tmp_path: Path, server: Path, *more: str) -> int:
+    return run(["adopt", str(tmp_path / "site"), "dhcp1", "--from", str(server / "dhcpd.conf"), *more])
+
+
+def test_an_inventory_is_begun_with_the_server_as_it_runs(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    inventory = load_inventory(tmp_path / "site")
+    declared = inventory.site.servers["dhcp1"]
+    assert dict(declared.config) == {
+        "/etc/dhcp/dhcpd.conf": "servers/dhcp1/etc/dhcp/dhcpd.conf",
+        "/etc/dhcp/hosts.conf": "servers/dhcp1/etc/dhcp/hosts.conf",
+    }
+    assert str(declared.address) == "10.60.0.5"
+    (vlan,) = inventory.site.vlans.values()
+    assert (str(vlan.subnet[0]), str(vlan.gateway)) == ("10.60.0.0/24", "10.60.0.1")
+    assert analyse(inventory).findings is not None
+
+
+def test_no_secret_reaches_the_disk(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    written = [p.read_text() for p in (tmp_path / "site").rglob("*") if p.is_file()]
+    assert not any("bm90IGZv" in text or "hunter2" in text for text in written)
+    (main,) = (text for text in written if "key control" in text)
+    assert f"secret {REDACTED};" in main
+    assert main.count("\n") == MAIN.count("\n")
+
+
+def test_a_file_without_secrets_is_kept_byte_for_byte(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    kept = tmp_path / "site" / "servers" / "dhcp1" / "etc" / "dhcp" / "hosts.conf"
+    assert kept.read_text() == HOSTS
+
+
+def test_nothing_is_changed_by_a_plan_of_what_was_adopted(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    rendered = render_site(load_inventory(tmp_path / "site"))
+    assert (rendered.files, set(rendered.left_out)) == ({}, {"dhcp1"})
+
+
+def test_a_second_server_joins_the_inventory(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    (server / "dhcpd.conf").write_text(MAIN.replace("10.60.0.5", "10.60.0.6"))
+    site = tmp_path / "site"
+    before = (site / "site.yaml").read_text()
+    assert run(["adopt", str(site), "dhcp2", "--from", str(server / "dhcpd.conf")]) == 0
+    assert set(load_inventory(site).site.servers) == {"dhcp1", "dhcp2"}
+    places = [str(f.position) for f in analyse(load_inventory(site)).findings if f.code.code == "CX208"]
+    assert places[0].endswith("servers/dhcp2/etc/dhcp/dhcpd.conf:11:3")
+    assert adopted(tmp_path, server) == 2
+    assert before.splitlines()[0] == (site / "site.yaml").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("text", [MAIN.replace("range", "rnage"), 'option domain-name "x";\n'])
+def test_nothing_is_written_for_a_file_that_cannot_be_adopted(
+    tmp_path: Path, server: Path, text: str
+) -> None:
+    (server / "dhcpd.conf").write_text(text)
+    assert adopted(tmp_path, server) == 2
+    assert not (tmp_path / "site").exists()
+
+
+def test_who_has_no_address_says_so(tmp_path: Path, server: Path) -> None:
+    (server / "dhcpd.conf").write_text(MAIN.partition("\n")[2])
+    assert adopted(tmp_path, server) == 2
+    assert adopted(tmp_path, server, "--address", "10.60.0.5") == 0
+
+
+def test_what_looks_like_a_secret_is_left_out_and_the_file_stays_valid() -> None:
+    text = 'option api-key code 230 = text;\noption api-key "abcdef";\n'
+    text += "key k { algorithm hmac-md5; secret YWJj; };\n"
+    clean = without_secrets(text)
+    assert "abcdef" not in clean
+    assert "YWJj" not in clean
+    assert len(parse_dhcpd(clean, "x").body) == 3
