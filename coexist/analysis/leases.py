@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from coexist.analysis.space import RESERVED, ClientClass, Space
 from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
-from coexist.boot.own_files import own_config
+from coexist.boot.own_files import heard_on, own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
 from coexist.inventory.documents import Path
@@ -62,9 +62,8 @@ class Handed:
         return None if said is None else (said[0].rstrip(b"\0").decode("utf-8", "replace"), said[1])
 
 
-def _heard(packet: Packet, address: IPv4Address) -> Arrival:
-    """A packet at a server's address."""
-    return Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=address, source=(UNSPECIFIED, CLIENT_PORT))
+_LONG = 0xFFFF
+"""Seconds a client says it has waited."""
 
 
 class LeaseReader:
@@ -101,12 +100,21 @@ class LeaseReader:
             found = self._handed[key] = self._read(name, client, code, chained)
         return found
 
+    def handed_by(self, name: str, server: str, client: ClientClass) -> Handed | None:
+        """What one server of a scope gives a client by its own files; None where it has none."""
+        own = own_config(self.space.inventory, server)
+        if own is None:
+            return None
+        number = CANONICAL_CODE.get(client.architecture, 0)
+        return self._handed_by(name, own.leases(self._arrival(name, server, client, number)))
+
     def _read(self, name: str, client: ClientClass, number: int, chained: bool) -> Handed:
         # Servers that share a scope hand out the same.
         server = self.site.scopes[name].servers[0]
         own = own_config(self.space.inventory, server)
         if own is not None:
-            return self._handed_by(name, own.leases(self._arrival(name, client, chained=chained)))
+            arrival = self._arrival(name, server, client, number, chained=chained)
+            return self._handed_by(name, own.leases(arrival))
         packet = replace(
             self._discover("ipxe" if chained else client.firmware, number),
             chaddr=mac_bytes(client.macs.witness),
@@ -117,20 +125,16 @@ class LeaseReader:
         )
         return self._handed_by(name, self.plan(server).handed(name, arrival))
 
-    def _arrival(self, name: str, client: ClientClass, *, chained: bool = False) -> Arrival:
-        """The first packet of a class as it reaches the server of a scope that runs on its own files."""
-        scope = self.site.scopes[name]
-        vlan = self.site.vlans[scope.vlan]
-        packet = self._discover("ipxe" if chained else client.firmware, client.architecture)
-        packet = replace(packet, chaddr=mac_bytes(client.macs.witness))
-        stands_on = self.site.servers[scope.servers[0]].stands_on
-        here = stands_on.get(scope.vlan)
-        if here is None:
-            agents = vlan.giaddrs or vlan.routers
-            giaddr = next(iter(agents), vlan.gateway or vlan.subnet[0].network_address)
-            packet = replace(packet, giaddr=giaddr)
-            here = next(iter(stands_on.values()))
-        return _heard(packet, here)
+    def _arrival(
+        self, name: str, server: str, client: ClientClass, number: int, *, chained: bool = False
+    ) -> Arrival:
+        """A packet of a class as it reaches a server of a scope that runs on its own files.
+
+        It has waited long: of a failover pair either server answers it.
+        """
+        packet = self._discover("ipxe" if chained else client.firmware, number)
+        packet = replace(packet, chaddr=mac_bytes(client.macs.witness), secs=_LONG)
+        return heard_on(self.space.inventory, server, self.site.scopes[name].vlan, packet)
 
     def _path(self, name: str, origin: Origin) -> Path:
         """An origin as a path of the inventory; a line of a file becomes one below its scope."""
@@ -174,7 +178,8 @@ class LeaseReader:
         own = own_config(self.space.inventory, scope.servers[0])
         if own is not None:
             name = next(key for key, value in self.site.scopes.items() if value is scope)
-            lease = own.leases(self._arrival(name, client))
+            number = CANONICAL_CODE.get(client.architecture, 0)
+            lease = own.leases(self._arrival(name, scope.servers[0], client, number))
             return isinstance(lease, Lease) and (scope.subnet is None or lease.yiaddr in scope.subnet)
         if scope.reservations and macs.signature & RESERVED:
             return True

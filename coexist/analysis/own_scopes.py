@@ -26,6 +26,12 @@ def with_own_scopes(inventory: Inventory) -> Inventory:
             vlan = _vlan_of(inventory, subnet.network)
             if vlan is None:
                 continue
+            first = _pair_of(inventory, name, subnet)
+            pair = None if first is None else scopes.get(f"{first} {subnet.network}")
+            if pair is not None:
+                key = f"{first} {subnet.network}"
+                scopes[key] = pair.model_copy(update={"servers": (*pair.servers, name)})
+                continue
             key = f"{name} {subnet.network}"
             scopes[key] = _scope(name, vlan, subnet)
             places["scopes", key] = subnet.at
@@ -38,6 +44,14 @@ def with_own_scopes(inventory: Inventory) -> Inventory:
     own = SourceMap(sources.root, {**sources.keys, **places}, {**sources.values, **places})
     site = inventory.site.model_copy(update={"scopes": {**inventory.site.scopes, **scopes}})
     return replace(inventory, site=site, sources=own)
+
+
+def _pair_of(inventory: Inventory, name: str, subnet: OwnSubnet) -> str | None:
+    """The server that shares a subnet's addresses as a failover pair."""
+    for other, server in inventory.site.servers.items():
+        if other != name and subnet.partner is not None and subnet.partner in server.stands_on.values():
+            return other
+    return None
 
 
 def _vlan_of(inventory: Inventory, network: IPv4Network) -> str | None:

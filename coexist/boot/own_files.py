@@ -18,10 +18,12 @@ from coexist.languages.source_files import Surroundings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnSubnet:
-    """A subnet of such a file and where it stands; ``ranges``: the addresses it leases, with their places."""
+    """A subnet of such a file and where it stands. ``ranges``: the addresses it leases, with their places;
+    ``partner``: the server that shares them, of a failover pair."""
 
     network: IPv4Network
     at: Position
+    partner: IPv4Address | None = None
     ranges: tuple[tuple[IPv4Address, IPv4Address, Position], ...] = ()
 
 
@@ -52,6 +54,9 @@ class Files(Protocol):
     def include(self, name: str) -> str:
         """A file that another one names, by its path on the server. Raises OSError."""
 
+    def of_server(self, address: IPv4Address) -> OwnConfig | None:
+        """What the files of another server say, None where they are not known."""
+
     def called(self, name: str) -> str:
         """How such a file is called in positions."""
 
@@ -67,6 +72,7 @@ class OwnFiles:
     files: Mapping[str, str]
     place: Position
     resolve: Callable[[str], tuple[IPv4Address, ...]]
+    of_server: Callable[[IPv4Address], OwnConfig | None]
 
     @property
     def main(self) -> str:
@@ -118,6 +124,7 @@ def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
             files=server.config,
             place=inventory.where("servers", name, "config"),
             resolve=_names_of(inventory),
+            of_server=lambda address: _of_server(inventory, address),
         )
         found = inventory.read[name] = evaluate(files)
     config: OwnConfig = found
@@ -130,6 +137,13 @@ def decided(inventory: Inventory, name: str, conditions: Mapping[OpenCondition, 
     assert config is not None  # only own files have open conditions
     closed = replace(config, leases=config.leases.closed(conditions))
     return replace(inventory, read={**inventory.read, name: closed})
+
+
+def _of_server(inventory: Inventory, address: IPv4Address) -> OwnConfig | None:
+    for name, server in inventory.site.servers.items():
+        if server.config and address in server.stands_on.values():
+            return own_config(inventory, name)
+    return None
 
 
 def _names_of(inventory: Inventory) -> Callable[[str], tuple[IPv4Address, ...]]:

@@ -40,6 +40,9 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
     for case in site.cases:
         scopes = site.heard_scopes(case.client.vlan)
+        for name in scopes:
+            if _pair_disagrees(site, name, case.client):
+                found[name, name].append(case.client)
         if len(scopes) < 2:
             continue
         seen: dict[object, str] = {}
@@ -54,9 +57,24 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
             first, second, *_ = seen.values()
             found[first, second].append(case.client)
     for (first, second), clients in found.items():
-        if set(site.site.scopes[first].servers) != set(site.site.scopes[second].servers):
+        if first == second:
+            one, other = site.site.scopes[first].servers[:2]
+            yield report(site, "CX209", ("scopes", first), f"{one} and {other} are a failover pair and hand out different boot information",
+                         "give both files the same next server, file and options", clients=clients)  # fmt: skip
+        elif set(site.site.scopes[first].servers) != set(site.site.scopes[second].servers):
             yield report(site, "CX209", ("scopes", second), f"{first} and {second} lease on one VLAN and hand out different boot information",
                          "give both scopes the same next server, file and options", clients=clients)  # fmt: skip
+
+
+def _pair_disagrees(site: AnalysedSite, name: str, client: ClientClass) -> bool:
+    """Whether two servers that share a scope by their own files give a class different boot information."""
+    handed = [site.scopes.handed_by(name, server, client) for server in site.site.scopes[name].servers]
+    told = {
+        (h.next_server and h.next_server[0], h.file and h.file[0], h.vendor_class and h.vendor_class[0])
+        for h in handed
+        if h is not None
+    }
+    return len(told) > 1
 
 
 @rule("CX210")

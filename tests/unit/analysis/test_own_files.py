@@ -8,10 +8,15 @@ import pytest
 
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.site import AnalysedSite
+from coexist.boot.leases.lease import Lease
+from coexist.boot.own_files import own_config
+from coexist.boot.responder import Arrival
 from coexist.errors import InputError
 from coexist.inventory import load_inventory
 from coexist.render import render_site
-from coexist.wire.mac import parse_mac
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.load_balancing import bucket
+from coexist.wire.mac import mac_bytes, parse_mac
 
 SITE = """
 site: example
@@ -134,3 +139,68 @@ def test_scopes_and_own_files_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         analysed(tmp_path, SUBNET, site)
     assert refused.value.problems[0].position.line == site[: site.index("  office: {server")].count("\n") + 1
+
+
+PAIR = """failover peer "pair" {{
+  {role};
+  address {own}; port 647;
+  peer address {other}; peer port 647;
+  max-response-delay 60; max-unacked-updates 10;
+  load balance max seconds 3;
+  {more}
+}}
+subnet 10.10.0.0 netmask 255.255.0.0 {{
+  option routers 10.10.0.1;
+  pool {{ failover peer "pair"; range 10.10.1.0 10.10.1.255; }}
+}}
+{last}
+"""
+
+
+def pair_of(folder: Path, first: str = "", second: str = "") -> Analysis:
+    site = SITE.replace(
+        "  boot:\n",
+        "  two: {software: isc-dhcpd, address: 10.10.0.7, vlan: office, config: servers/two.conf}\n  boot:\n",
+    )
+    (folder / "servers").mkdir()
+    (folder / "servers" / "two.conf").write_text(
+        PAIR.format(role="secondary", own="10.10.0.7", other="10.10.0.5", more="", last=second)
+    )
+    shares = "mclt 600; split 64;"
+    text = PAIR.format(role="primary", own="10.10.0.5", other="10.10.0.7", more=shares, last=first)
+    return analysed(folder, text, site)
+
+
+def test_a_failover_pair_shares_its_pools(tmp_path: Path) -> None:
+    found = pair_of(tmp_path)
+    assert codes(found) == set()
+    (scope,) = found.site.site.scopes.values()
+    assert scope.servers == ("dhcp", "two")
+
+
+def test_each_client_is_answered_by_the_server_of_its_bucket(tmp_path: Path) -> None:
+    inventory = pair_of(tmp_path).site.inventory
+    counted = 0
+    for number in range(256):
+        mac = mac_bytes(parse_mac(f"52:54:00:00:00:{number:02x}"))
+        answers = []
+        for name in ("dhcp", "two"):
+            config = own_config(inventory, name)
+            assert config is not None
+            for secs in (0, 4):
+                packet = Packet(op=1, secs=secs, chaddr=mac, options={53: b"\1"})
+                address = inventory.site.servers[name].stands_on["office"]
+                arrival = Arrival(packet=packet, at=0.0, port=67, address=address, source=(UNSPECIFIED, 68))
+                answers.append(isinstance(config.leases(arrival), Lease))
+        assert answers[0] != answers[2]
+        assert (answers[1], answers[3]) == (True, True)
+        assert answers[0] == (bucket(mac) < 64)
+        counted += answers[0]
+    assert 0 < counted < 256
+
+
+def test_a_pair_that_boots_clients_differently_is_told(tmp_path: Path) -> None:
+    found = pair_of(tmp_path, second='filename "other.0";\n')
+    finding = next(f for f in found.findings if f.code.code == "CX209")
+    assert str(finding.position).endswith("servers/dhcpd.conf:9:1")
+    assert finding.witness is not None

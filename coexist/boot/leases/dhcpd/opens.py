@@ -109,8 +109,6 @@ class _Finder:
                 for permit in pool.permits:
                     if permit.who == "after":
                         self._add(permit.at, "the date")
-                if pool.peer:
-                    self._add(pool.at, f"the state of the failover relation {pool.peer}")
 
     def _add(self, at: Position, what: str) -> None:
         self.found.setdefault(at, OpenCondition(origin=at, what=what))

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.distinctions import distinctions_of
 from coexist.boot.leases.dhcpd.evaluation import Evaluation, Held, Resolve, Scope
+from coexist.boot.leases.dhcpd.failover import Share, share_of
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
 from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions
 from coexist.boot.leases.dhcpd.options import AGENT, DHCP, SERVER, ClientOptions, OptionState
@@ -21,7 +22,7 @@ from coexist.boot.leases.lease import Distinctions, Lease, NoLease, OpenConditio
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline, PoolPart, SubnetPart, Wire, outline
-from coexist.languages.dhcpd.syntax import Configuration, Permit, Range
+from coexist.languages.dhcpd.syntax import Configuration, FailoverPeer, Permit, Range
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -58,11 +59,13 @@ class DhcpdLeases:
     """The leases of a configuration file.
 
     ``resolve``: the addresses of a host name that the file takes from DNS. ``decided``: how open conditions
-    are decided, those that are not count as false.
+    are decided, those that are not count as false. ``partners``: by the name of a failover relation what the
+    other server's file says of it, where that is known.
     """
 
     configuration: Configuration
     resolve: Resolve = no_names
+    partners: Mapping[str, FailoverPeer] = field(default_factory=dict)
     decided: Mapping[OpenCondition, bool] = field(default_factory=dict)
 
     @property
@@ -95,6 +98,10 @@ class DhcpdLeases:
     @cached_property
     def _hosts(self) -> Hosts:
         return Hosts(self.outline, self.configuration.options[DHCP][Option.HOST_NAME])
+
+    @cached_property
+    def _shares(self) -> dict[str, Share]:
+        return {peer.name: share_of(peer, self.partners.get(peer.name)) for peer in self.outline.peers}
 
     @cached_property
     def _globals(self) -> Scope:
@@ -134,6 +141,10 @@ class DhcpdLeases:
             pool, address = self._pool(client.packet, wire, members, known=found is not None)
             subnet = _subnet_of(wire, address)
             held = Held(address)
+        share = None if pool is None else self._shares.get(pool.peer)
+        is_discover = client.packet.message_type is MessageType.DISCOVER
+        if pool is not None and share is not None and is_discover and not share.answers(client.packet):
+            raise _RefusedError(f"its failover partner in {pool.peer} answers this client", pool.at)
         evaluation = self._evaluation(client, OptionState(), Scope())
         evaluation.known, evaluation.held = found is not None, held
         evaluation.classify = lambda name: self._join(members, name)
@@ -151,6 +162,8 @@ class DhcpdLeases:
             evaluation.execute_level(host_part.level, inner.outwards())
         _refuse(evaluation, known=host_part is not None)
         lease_time = lease_time_of(evaluation, client)
+        if share is not None and share.longest is not None:
+            lease_time = min(lease_time, share.longest)
         return made(
             evaluation,
             self._globals,
