@@ -26,6 +26,9 @@ from coexist.importers.site_builder import one_or_list
 from coexist.languages.dhcpd.levels import PoolPart, SubnetPart, Wire
 from coexist.languages.dhcpd.syntax import Permit
 
+_ABOUT_NO_CLIENT = frozenset({"dynamic bootp", "authenticated"})
+"""Permissions that no DHCP client falls under: BOOTP, and authentication, which dhcpd never sees."""
+
 
 class PoolBook:
     """The pools of one file; ``leased`` takes the spans of addresses they give away."""
@@ -41,10 +44,15 @@ class PoolBook:
         """The pools of a scope, as an inventory writes them."""
         pools: list[Any] = []
         for pool in wire.pools:
-            allow, deny = self._permits(pool)
+            permits = self._permits(pool)
             for part in pool.ranges:
                 if part.first not in subnet.network:
                     continue
+                if permits is None:
+                    why = "who may have these addresses cannot be said, and without that everyone could"
+                    self.account.left_out(part.at, part.text, why)
+                    continue
+                allow, deny = permits
                 self.account.modelled(part.at)
                 self.leased.append((int(part.first), int(part.last)))
                 if part.bootp:
@@ -59,18 +67,24 @@ class PoolBook:
                 pools.append(entry if len(entry) > 1 else text)
         return pools
 
-    def _permits(self, pool: PoolPart) -> tuple[list[str], list[str]]:
-        """The groups a pool is for and those it is not for."""
+    def _permits(self, pool: PoolPart) -> tuple[list[str], list[str]] | None:
+        """The groups a pool is for and those it is not for; None if what restricts it cannot be said."""
         allow: list[str] = []
         deny: list[str] = []
+        for_everyone = not any(permit.allowed for permit in pool.permits)
         for permit in pool.permits:
             group = self._permitted(permit)
             if group is None:
-                continue
-            if group == "everyone" and permit.allowed:
-                continue
-            (allow if permit.allowed else deny).append(group)
-        return allow, deny
+                # An `allow` that is left out makes a pool narrower, a `deny` makes it wider.
+                if not permit.allowed and permit.who not in _ABOUT_NO_CLIENT:
+                    return None
+            elif group == "everyone" and permit.allowed:
+                for_everyone = True
+            else:
+                (allow if permit.allowed else deny).append(group)
+        if for_everyone:
+            allow = []
+        return (allow, deny) if allow or for_everyone else None
 
     def _permitted(self, permit: Permit) -> str | None:
         if permit.who in ("known", "unknown"):

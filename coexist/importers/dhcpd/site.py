@@ -140,6 +140,9 @@ class _Site:
         self._unused_names()
         servers = self._servers()
         clients = self.hosts.rows(self.groups.tags, self.server if self.groups.known else "")
+        if self.groups.known and not clients:
+            # Nobody is known yet, and no column says who is.
+            self.groups.groups[self.groups.known] = {"macs": []}
         left = self.account.close(every_statement(self.configuration.body))
         return Imported(
             tree=self.build.tree(self._site_name(), servers, self.groups.groups, clients),
@@ -192,7 +195,15 @@ class _Site:
         for subnet in subnets:
             key = vlan if len(subnets) == 1 else f"{vlan}-{subnet.network.address}"
             scope = self._scope(wire, subnet, classes, key)
+            if not subnet.level.statements and "pools" not in scope and not self._reserves(subnet):
+                # It is only told to the daemon: nobody is leased an address there.
+                continue
             self.build.add_scope(key, vlan, {"server": self.server, "vlan": vlan, **scope})
+
+    def _reserves(self, subnet: SubnetPart) -> bool:
+        """Whether a machine has an address of its own in a subnet."""
+        rows = self.hosts.machines.rows.values()
+        return any(address and IPv4Address(address) in subnet.network for _, address in rows)
 
     def _usable(self, subnet: SubnetPart, taken: list[IPv4Network]) -> bool:
         try:

@@ -65,12 +65,14 @@ class Level:
 
 @dataclass(slots=True, eq=False)
 class PoolPart:
-    """A pool: its ranges and permissions. ``peer``: the failover relation it belongs to, if any."""
+    """A pool: its ranges and permissions. ``peer``: the failover relation it belongs to, if any;
+    ``is_implied``: made of ranges that stand outside any pool."""
 
     level: Level
     at: Position
     text: str
     peer: str = ""
+    is_implied: bool = False
     ranges: list[Range] = field(default_factory=list)
     permits: list[Permit] = field(default_factory=list)
 
@@ -257,8 +259,12 @@ class _Walk:
 
     def range(self, statement: Range, wire: Wire | None, pool: PoolPart | None) -> None:
         if pool is None and wire is not None:
-            # A range outside a pool leases to everyone: a pool of its own without statements.
-            pool = PoolPart(Level(wire.level), statement.at, statement.text, wire.peer)
+            # Ranges outside pools make one pool of their own without statements, those for BOOTP another.
+            pool = next(
+                (p for p in wire.pools if p.is_implied and p.ranges[0].bootp == statement.bootp), None
+            )
+        if pool is None and wire is not None:
+            pool = PoolPart(Level(wire.level), statement.at, statement.text, is_implied=True)
             wire.pools.append(pool)
         if pool is not None:
             pool.ranges.append(statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from coexist.importers import import_files
 from coexist.importers.dhcpd.site import import_dhcpd, import_statements
 from coexist.importers.written import clients_csv, not_modelled_md, site_yaml
 from coexist.inventory import load_inventory
+from coexist.inventory.loader import inventory_from_tree
 from coexist.languages.dhcpd.levels import every_statement
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.syntax import Assign
@@ -132,3 +134,41 @@ def test_what_is_written_loads(path: Path, tmp_path: Path) -> None:
     assert len(inventory.clients) == len(imported.clients)
     text = not_modelled_md(imported.not_modelled, imported.sources)
     assert all(str(entry.position) in text for entry in imported.not_modelled)
+
+
+NET = "subnet 192.0.2.0 netmask 255.255.255.0 {{ {} }}\n"
+
+
+def test_a_subnet_where_nothing_is_leased_is_no_scope() -> None:
+    text = NET.format("range 192.0.2.50 192.0.2.60;") + "subnet 198.51.100.0 netmask 255.255.255.0 { }\n"
+    imported = import_dhcpd(text, "dhcpd.conf", address=IPv4Address("192.0.2.5"))
+    assert list(imported.tree["scopes"]) == ["net-192.0.2.0"]
+
+
+def test_known_clients_of_a_file_without_hosts_are_nobody(tmp_path: Path) -> None:
+    text = NET.format("pool { allow known clients; range 192.0.2.50 192.0.2.60; }")
+    imported = import_dhcpd(text, "dhcpd.conf", address=IPv4Address("192.0.2.5"))
+    (name,) = imported.tree["groups"]
+    inventory = inventory_from_tree(imported.tree, tmp_path)
+    assert not inventory.group(name)
+
+
+@pytest.mark.parametrize(
+    ("permits", "pools"),
+    [
+        ('allow members of "uefi";', 0),
+        ('deny members of "uefi";', 0),
+        ('allow members of "uefi"; allow known clients;', 1),
+        ('allow members of "uefi"; allow all clients;', 1),
+        ("deny dynamic bootp clients;", 1),
+        ("allow dynamic bootp clients;", 0),
+    ],
+)
+def test_a_pool_is_never_opened_by_what_cannot_be_said(permits: str, pools: int) -> None:
+    text = 'class "uefi" { match if exists pxe-system-type; }\n'
+    text += NET.format("option routers 192.0.2.1; pool { range 192.0.2.50 192.0.2.60; " + permits + " }")
+    text += "host one { hardware ethernet 52:54:00:00:00:01; }\n"
+    imported = import_dhcpd(text, "dhcpd.conf", address=IPv4Address("192.0.2.5"))
+    assert len(imported.tree["scopes"]["net-192.0.2.0"].get("pools", ())) == pools
+    if not pools:
+        assert any("range" in entry.statement for entry in imported.not_modelled)
