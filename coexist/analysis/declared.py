@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from coexist.analysis.profiles import firmware_kind
 from coexist.analysis.race import ClientCase, Outcome
+from coexist.boot.firmware import firmware_models
+from coexist.boot.firmware.machine import Machine
+from coexist.boot.leases.lease import FieldName, Lease
+from coexist.boot.own_files import heard_on, own_config
 from coexist.errors import Position
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
+from coexist.wire.architecture import CANONICAL_CODE
+from coexist.wire.options import Option
 
 
 def deciding_path(inventory: Inventory, case: ClientCase, outcome: Outcome) -> Path:
@@ -40,5 +46,19 @@ def _scope_path(inventory: Inventory, case: ClientCase, server: str) -> Path:
 
 
 def deciding_place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> Position:
-    """Where that declaration stands."""
+    """Where that declaration stands; of a server by its own files the line that says the file."""
+    server = outcome.decided_by
+    config = None if server is None else own_config(inventory, server)
+    if server is None or config is None:
+        return inventory.where(*deciding_path(inventory, case, outcome))
+    machine = Machine(mac=case.mac, architecture=CANONICAL_CODE.get(case.architecture, 0))
+    model = firmware_models(inventory.site.firmwares)[case.firmware]
+    packet = model.begin(machine, model.phases[0]).sends[0].packet
+    lease = config.leases(heard_on(inventory, server, case.vlan, packet))
+    if isinstance(lease, Lease):
+        keys: tuple[int | FieldName, ...] = ("file", Option.BOOTFILE_NAME, "siaddr", "yiaddr")
+        said = (lease.origins.get(key) for key in keys)
+        origin = next((place for place in said if isinstance(place, Position)), None)
+        if origin is not None:
+            return origin
     return inventory.where(*deciding_path(inventory, case, outcome))

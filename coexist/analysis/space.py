@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from coexist.analysis.profiles import Profile, profiles_of, vlans_of
+from coexist.errors import Position
 from coexist.inventory import Inventory, MacSet
 from coexist.wire.mac import MAC_SPACE
 
@@ -153,12 +154,10 @@ def cut(inventory: Inventory) -> Space:
     names = relevant_groups(inventory)
     sets = {name: inventory.group(name) for name in names}
     theirs = _sets_of_own_files(inventory)
-    sets |= {f"{server} {number}": m for server, macs in theirs.items() for number, m in enumerate(macs)}
+    for named in theirs.values():
+        sets |= named
     bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(sets)}
-    own = {
-        server: sum(bits[f"{server} {number}"] for number in range(len(macs)))
-        for server, macs in theirs.items()
-    }
+    own = {server: sum(bits[name] for name in named) for server, named in theirs.items()}
     ends, signatures = _intervals(sets, bits)
     points = _point_signatures(inventory, sets, bits, ends, signatures)
     maker = _Maker(inventory, {name: inventory.site.groups[name] for name in names}, bits)
@@ -166,16 +165,20 @@ def cut(inventory: Inventory) -> Space:
     return Space(inventory=inventory, bits={"known": KNOWN, **bits}, mac_classes=tuple(classes), own=own)
 
 
-def _sets_of_own_files(inventory: Inventory) -> dict[str, list[MacSet]]:
-    """The sets of addresses that servers' own files tell apart."""
+def _sets_of_own_files(inventory: Inventory) -> dict[str, dict[str, MacSet]]:
+    """The sets of addresses that servers' own files tell apart, each named by its line."""
     from coexist.boot.own_files import own_config
 
-    configs = {name: own_config(inventory, name) for name in inventory.site.servers}
-    return {
-        name: [macs for macs, _ in config.leases.distinctions.clients]
-        for name, config in configs.items()
-        if config is not None
-    }
+    found: dict[str, dict[str, MacSet]] = {}
+    for server in inventory.site.servers:
+        config = own_config(inventory, server)
+        if config is None:
+            continue
+        named = found.setdefault(server, {})
+        for macs, origin in config.leases.distinctions.clients:
+            name = f"{server} {origin.file}:{origin.line}" if isinstance(origin, Position) else server
+            named[name if name not in named else f"{name} ({len(named)})"] = macs
+    return found
 
 
 def _intervals(sets: dict[str, MacSet], bits: dict[str, int]) -> tuple[list[int], list[int]]:

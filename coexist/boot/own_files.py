@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from coexist.boot.leases.lease import LeaseSource, OpenCondition
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.responder import Arrival
 from coexist.errors import InputError, Position, unreadable
 from coexist.inventory import Inventory
 from coexist.inventory.files import shown
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings
+from coexist.wire.bootp import UNSPECIFIED, Packet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,19 @@ def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
         found = inventory.read[name] = evaluate(files)
     config: OwnConfig = found
     return config
+
+
+def heard_on(inventory: Inventory, name: str, vlan: str, packet: Packet) -> Arrival:
+    """A client's packet as it reaches a server from a VLAN: at its address there, or by a relay agent."""
+    stands_on = inventory.site.servers[name].stands_on
+    here = stands_on.get(vlan)
+    if here is None:
+        declared = inventory.site.vlans[vlan]
+        otherwise = declared.gateway or declared.subnet[0].network_address
+        giaddr = next(iter(declared.giaddrs or declared.routers), otherwise)
+        packet = replace(packet, giaddr=giaddr)
+        here = next(iter(stands_on.values()))
+    return Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=here, source=(UNSPECIFIED, CLIENT_PORT))
 
 
 def decided(inventory: Inventory, name: str, conditions: Mapping[OpenCondition, bool]) -> Inventory:

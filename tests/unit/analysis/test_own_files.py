@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from coexist.analysis import Analysis, analyse
+from coexist.analysis.declared import deciding_place
+from coexist.analysis.race import ClientCase, race
 from coexist.analysis.site import AnalysedSite
+from coexist.analysis.world import build_world
 from coexist.boot.leases.lease import Lease
 from coexist.boot.own_files import own_config
 from coexist.boot.responder import Arrival
@@ -105,6 +108,18 @@ def test_clients_are_cut_by_what_the_file_tells_apart(tmp_path: Path) -> None:
     }
     told = {number: file and file[0] for number, file in files.items()}
     assert (told[one.number], told[lab.number], told[other.number]) == ("one.0", "lab.0", None)
+
+
+def test_explain_names_the_line(tmp_path: Path) -> None:
+    text = (
+        SUBNET
+        + 'host one { hardware ethernet 52:54:00:00:00:01;\n filename "one.0"; next-server 10.10.0.6; }\n'
+    )
+    inventory = load_inventory(written(tmp_path, text))
+    case = ClientCase(mac=parse_mac("52:54:00:00:00:01"), vlan="office", architecture="bios", firmware="ipxe")
+    result = race(build_world(inventory), case)
+    (place,) = {str(deciding_place(inventory, case, o)) for o in result.outcomes if o.decided_by == "dhcp"}
+    assert place.endswith("servers/dhcpd.conf:6:2")
 
 
 def test_both_ways_of_an_open_condition_are_raced(tmp_path: Path) -> None:
