@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from coexist.analysis.chain import stages
+from coexist.analysis.chain import Stages, stages
+from coexist.analysis.entries import after_failure
 from coexist.analysis.race import Outcome, RaceResult
 from coexist.errors import CoexistError
 from tests.lineup import InexpressibleError, LineUp, line_up
@@ -58,7 +59,11 @@ def predict(scenario: Mapping[str, Any]) -> Prediction:
         for seen in _recorded(_asked(outcome, lined_up), lined_up.recorded)
     )
     winners = tuple(dict.fromkeys(outcome.winner for outcome in outcomes))
-    ways = after.expected(boot, lined_up.files, lined_up.world.owners)
+
+    def failed(file: str) -> Stages | None:
+        return after_failure(lined_up.world, lined_up.case, file)
+
+    ways = after.expected(boot, lined_up.files, lined_up.world.owners, failed)
     return Prediction(outcomes, winners, _why(result), ways=tuple(ways))
 
 

@@ -10,7 +10,7 @@ ends) or ``file`` (the first file is no loader that is known).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
@@ -39,18 +39,34 @@ class Expected:
     server: str | None
 
 
-def expected(boot: Stages, files: Mapping[str, Files], owners: Mapping[IPv4Address, str]) -> list[Expected]:
-    """Every way a boot can go on."""
+def expected(
+    boot: Stages,
+    files: Mapping[str, Files],
+    owners: Mapping[IPv4Address, str],
+    failed: Callable[[str], Stages | None],
+) -> list[Expected]:
+    """Every way a boot can go on; ``failed``: what follows a first file that cannot be had."""
     found: list[Expected] = []
     for chain in boot.chains:
         if not chain.ask_again or boot.next is None:
-            found.append(_of_chain(chain, files, owners))
+            way = _of_chain(chain, files, owners)
+            rest = None if _is_there(chain, files) else failed(str(chain.outcome.file))
+            found += [way] if rest is None else _further(rest, way, files, owners)
             continue
         before = _of_chain(chain, files, owners)
         found += [_of_chain(after, files, owners, before) for after in boot.next.chains]
         if any(outcome.file is None for outcome in boot.next.result.outcomes):
             found.append(replace(before, ended="gave up"))
     return found
+
+
+def _further(
+    rest: Stages, way: Expected, files: Mapping[str, Files], owners: Mapping[IPv4Address, str]
+) -> list[Expected]:
+    """A way and what the boot entries add to it that are left."""
+    found = [_of_chain(chain, files, owners, way) for chain in rest.chains]
+    nothing = any(outcome.file is None for outcome in rest.first.outcomes)
+    return [*found, replace(way, ended="gave up")] if nothing or not found else found
 
 
 def _first(chain: Chain) -> Request:

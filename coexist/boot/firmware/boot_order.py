@@ -51,6 +51,12 @@ class BootOrder(Windows):
         """The first entry."""
         return self._start(State(machine=machine, phase=phase), (0.0, 0.0), "")
 
+    def after(self, file: str) -> BootOrder | None:
+        """The machine as it goes on when a file cannot be loaded that one of its entries was given."""
+        failed: Entry = "http-ipv4" if file.lower().startswith(("http:", "https:")) else "pxe-ipv4"
+        rest = self.entries[self.entries.index(failed) + 1 :] if failed in self.entries else ()
+        return replace(self, entries=rest) if rest else None
+
     def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
         """What the entry makes of it."""
         firmware = self._firmware(state.entry)
