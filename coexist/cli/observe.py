@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,18 +52,24 @@ def command(**given: Any) -> int:
         raise click.UsageError("name either a capture file or --interface")
     inventory = load_current(given["expect"]) if given["expect"] else None
     world = build_world(inventory) if inventory is not None else None
-    told = []
+    as_json = given["form"] == "json"
+    count, differs = 0, False
+    # Each boot is told as it is read: a capture may be larger than this machine's memory.
     for boot in observe(_captured(given)):
         placed = _placed(boot, inventory, given["vlan"])
-        told.append((placed, _replay(placed), *_judged(placed, inventory, world)))
-    if given["form"] == "json":
-        click.echo(json.dumps([_document(*entry) for entry in told], indent=2))
-    else:
-        for entry in told:
-            _print(*entry)
-        if not told:
-            tell("no client asked for an address")
-    return 1 if any(findings for *_, findings in told) else 0
+        predicted, findings = _judged(placed, inventory, world)
+        differs |= bool(findings)
+        if as_json:
+            text = json.dumps(_document(placed, _replay(placed), predicted, findings), indent=2)
+            click.echo(("[\n" if count == 0 else ",\n") + indent(text, "  "), nl=False)
+        else:
+            _print(placed, _replay(placed), predicted, findings)
+        count += 1
+    if as_json:
+        click.echo("\n]" if count else "[]")
+    elif not count:
+        tell("no client asked for an address")
+    return 1 if differs else 0
 
 
 def _captured(given: dict[str, Any]) -> Iterator[tuple[float, Datagram]]:
@@ -161,6 +168,8 @@ def _print(
             said = f": {request.why}" if request.why else ""
             what = f"then {request.server} for {request.file}: {request.end.value}{said}"
             say(f"{request.at:6.2f} s  {what}", "  ", hang=10)
+    if boot.left_out:
+        say(f"{boot.left_out} more packets of this client and to it are left out", "  ")
     say(f"end: {_ended(boot)}", "  ")
     if replayed is not None:
         say(f"why: {_why(replayed)}", "  ")

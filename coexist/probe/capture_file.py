@@ -1,25 +1,33 @@
-"""Read a packet capture: pcap and pcapng, Ethernet, Linux "any" and raw IP. scapy opens the file."""
+"""Read a packet capture: pcap and pcapng, Ethernet, Linux "any" and raw IP."""
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from coexist.errors import InputError, Position, Problem
+from coexist.probe.capture_records import (
+    LARGEST_PACKET,
+    LITTLE,
+    PCAP_LITTLE,
+    SECTION,
+    NoCaptureError,
+    records,
+)
 from coexist.probe.frame import Datagram, cut_apart, decode_frame, decode_ipv4
 
 # https://www.tcpdump.org/linktypes.html
 _ETHERNET, _RAW, _RAW_IPV4, _LINUX_SLL, _LINUX_SLL2 = 1, 101, 228, 113, 276
-_RAW_BSD = 12
-_UNDERSTOOD = frozenset({_ETHERNET, _RAW, _RAW_IPV4, _RAW_BSD, _LINUX_SLL, _LINUX_SLL2})
+_RAW_BSD, _NULL, _LOOP = 12, 0, 108
+_UNDERSTOOD = frozenset({_ETHERNET, _RAW, _RAW_IPV4, _RAW_BSD, _NULL, _LOOP, _LINUX_SLL, _LINUX_SLL2})
+# The address family in the byte order of the machine that captured, whichever that was.
+_FAMILY_IPV4 = (b"\x02\0\0\0", b"\0\0\0\x02")
+_MOST_NAMED = 10
 _SLL_OCTETS, _SLL2_OCTETS = 16, 20
-_PCAPNG, _LITTLE = b"\x0a\x0d\x0d\x0a", b"\x4d\x3c\x2b\x1a"
-_PCAP_LITTLE = (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1")
-_LARGEST_PACKET = 262_144  # libpcap's MAXIMUM_SNAPLEN
+_MOST_TAGS = 4
 _VLAN_TAGS = (b"\x81\x00", b"\x88\xa8")
 
 
@@ -36,37 +44,27 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
     was cut off: see ``damage``. Raises ``InputError`` for a file that is no capture, or
     one of a medium that is not understood.
     """
-    from scapy.error import Scapy_Exception
-    from scapy.utils import RawPcapReader
-
-    # What scapy says of a damaged file on its log is said by ``damage``, with what it means.
-    logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
     strange: set[int] = set()
     understood = False
     other: float | None = None
     with path.open("rb") as file:
         try:
-            reader: Any = RawPcapReader(file)  # type: ignore[arg-type]  # a file will do
-        except (Scapy_Exception, EOFError) as error:
+            for record in records(file):
+                if record.linktype not in _UNDERSTOOD:
+                    if len(strange) < _MOST_NAMED:
+                        strange.add(record.linktype)
+                    continue
+                understood = True
+                datagram = _decode(record.octets, record.linktype)
+                other = record.at if datagram is None else None
+                if datagram is not None:
+                    for single in cut_apart(datagram):
+                        yield record.at, single
+        except NoCaptureError as error:
             problem = Problem(
                 Position(str(path)), f"this is no packet capture ({error})", "name a pcap or pcapng"
             )
             raise InputError([problem]) from None
-        try:
-            for octets, about in reader:
-                linktype = getattr(about, "linktype", None) or reader.linktype
-                if linktype not in _UNDERSTOOD:
-                    strange.add(linktype)
-                    continue
-                understood = True
-                datagram = _decode(octets, linktype)
-                at = _time(about, nanoseconds=getattr(reader, "nano", False))
-                other = at if datagram is None else None
-                if datagram is not None:
-                    for single in cut_apart(datagram):
-                        yield at, single
-        except (Scapy_Exception, EOFError):
-            pass  # a capture that was cut off ends where it ends
         if other is not None:
             yield other, NOTHING
     if strange and not understood:
@@ -87,7 +85,7 @@ def damage(path: Path) -> str | None:
     size = path.stat().st_size
     with path.open("rb") as file:
         magic = file.read(4)
-        walk = _walk_pcapng if magic == _PCAPNG else _walk_pcap
+        walk = _walk_pcapng if magic == SECTION else _walk_pcap
         broken_at = walk(file, magic, size)
     if broken_at is None:
         return None
@@ -98,7 +96,7 @@ def damage(path: Path) -> str | None:
 
 
 def _walk_pcap(file: BinaryIO, magic: bytes, size: int) -> int | None:
-    order = "<" if magic in _PCAP_LITTLE else ">"
+    order = "<" if magic in PCAP_LITTLE else ">"
     at = 24
     while at < size:
         file.seek(at)
@@ -106,7 +104,7 @@ def _walk_pcap(file: BinaryIO, magic: bytes, size: int) -> int | None:
         if len(head) < 16:
             return at
         (captured,) = struct.unpack(order + "I", head[8:12])
-        if captured > _LARGEST_PACKET or at + 16 + captured > size:
+        if captured > LARGEST_PACKET or at + 16 + captured > size:
             return at
         at += 16 + captured
     return None if at == size else 0
@@ -118,7 +116,7 @@ def _walk_pcapng(file: BinaryIO, magic: bytes, size: int) -> int | None:
         file.seek(at)
         head = file.read(12)
         if head[:4] == magic:  # each section has a byte order of its own
-            order = "<" if head[8:] == _LITTLE else ">"
+            order = "<" if head[8:] == LITTLE else ">"
         if len(head) < 12:
             return at
         (length,) = struct.unpack(order + "I", head[4:8])
@@ -133,18 +131,14 @@ def _walk_pcapng(file: BinaryIO, magic: bytes, size: int) -> int | None:
 
 def _decode(octets: bytes, linktype: int) -> Datagram | None:
     if linktype == _ETHERNET:
-        while octets[12:14] in _VLAN_TAGS:
-            octets = octets[:12] + octets[16:]
+        for _ in range(_MOST_TAGS):
+            if octets[12:14] in _VLAN_TAGS:
+                octets = octets[:12] + octets[16:]
         return decode_frame(octets, tcp=True)
     if linktype == _LINUX_SLL:
         return decode_ipv4(octets[_SLL_OCTETS:], tcp=True)
     if linktype == _LINUX_SLL2:
         return decode_ipv4(octets[_SLL2_OCTETS:], tcp=True)
+    if linktype in (_NULL, _LOOP):
+        return decode_ipv4(octets[4:], tcp=True) if octets[:4] in _FAMILY_IPV4 else None
     return decode_ipv4(octets, tcp=True)
-
-
-def _time(about: Any, *, nanoseconds: bool) -> float:
-    if hasattr(about, "tshigh"):
-        return float(((about.tshigh << 32) | about.tslow) / about.tsresol)
-    # scapy hands the second word on as it stands in the file.
-    return float(about.sec + about.usec / (1e9 if nanoseconds else 1e6))

@@ -32,6 +32,9 @@ REPEAT_AFTER = 1.0
 PATIENCE = 10.0
 """Seconds without progress until the server counts as silent."""
 
+SLOWEST = 16_384
+"""Octets a second: a server that sends more slowly is given up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
@@ -76,17 +79,27 @@ class _Transfer:
         request = ReadRequest(filename=file, mode="octet", options={"tsize": "0", "blksize": str(BLKSIZE)})
         message: Message = request
         expected = 1
+        begun = progress = time.monotonic()
         while True:
             answer = self._exchange(message)
+            now = time.monotonic()
+            if now - progress > PATIENCE or now - begun > PATIENCE + self._size / SLOWEST:
+                return self._given_up("it repeats itself" if now - progress > PATIENCE else "it is too slow")
             match answer:
                 case None:
                     return NotFetched(why="no answer")
                 case Error():
                     return NotFetched(why=f"error {answer.code}: {answer.message}", code=answer.code)
-                case OptionAck():
-                    self._blksize = int(answer.options.get("blksize", DEFAULT_BLKSIZE))
+                case OptionAck() if expected == 1:
+                    blksize = agreed_blksize(answer)
+                    if blksize is None:
+                        return self._given_up("its OACK says what nobody asked for")
+                    self._blksize = blksize
                     message = Ack(block=0)
+                case Data() if len(answer.payload) > self._blksize:
+                    return self._given_up("a block is longer than was agreed")
                 case Data() if answer.block == expected % 65536:
+                    progress = now
                     self._digest.update(answer.payload)
                     self._size += len(answer.payload)
                     message = Ack(block=answer.block)
@@ -99,6 +112,10 @@ class _Transfer:
                         return NotFetched(why=f"larger than {self._largest} octets")
                 case _:
                     pass  # a block seen before: the acknowledgement below is repeated
+
+    def _given_up(self, why: str) -> NotFetched:
+        self._send(Error(code=0, message=why))
+        return NotFetched(why=why)
 
     def _exchange(self, message: Message) -> Message | None:
         """Send, and send again, until something comes; None when nothing does."""
@@ -128,3 +145,13 @@ class _Transfer:
             self._peer, self._locked = sender, True
             return message
         return None
+
+
+def agreed_blksize(answer: OptionAck) -> int | None:
+    """What an OACK makes of our request: a server may lower blksize (RFC 2348), and invent nothing."""
+    if not answer.options.keys() <= {"blksize", "tsize"}:
+        return None
+    text = answer.options.get("blksize", str(DEFAULT_BLKSIZE))
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        return None
+    return int(text) if 8 <= int(text) <= max(BLKSIZE, DEFAULT_BLKSIZE) else None

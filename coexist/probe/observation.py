@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from ipaddress import IPv4Address
@@ -19,6 +20,15 @@ from coexist.wire.options import MessageType, Option
 
 SILENCE = 65.0
 """Seconds without a DISCOVER after which the next one begins another boot: UEFI gives up after 60."""
+
+OVER = 900.0
+"""Seconds without a packet after which a boot is told: a menu may wait, a lease is renewed later."""
+MOST_AT_ONCE = 20_000
+MOST_OF_ONE = 200
+"""Packets of a kind that are kept of one boot: the longest recorded has 30."""
+MOST_FILES = 1_000
+_MOST_COMPARED = 64
+_COPIED = 0.05
 
 Captured = tuple[float, Datagram]
 """When a datagram was captured (seconds) and what it was."""
@@ -51,6 +61,7 @@ class Boot:
     address it had before (RFC 2131 section 3.2). ``offers``, ``acks``, ``naks`` and ``boot_server_replies``
     in the order they came. ``stage``: 1, and more for each DISCOVER round that follows a file (a
     chain-loaded program asks again). ``requests``: every file it asks for, the boot file first.
+    ``left_out``: packets beyond the number that is kept of one boot.
     """
 
     asker: Asker
@@ -64,6 +75,7 @@ class Boot:
     requests: tuple[FileRequest, ...] = ()
     naks: tuple[Answer, ...] = ()
     end: End = End.UNKNOWN
+    left_out: int = 0
 
     @property
     def file_request(self) -> FileRequest | None:
@@ -112,25 +124,50 @@ class _Open:
     followed: bool = False
     heard: float = 0.0
     addresses: set[IPv4Address] = field(default_factory=set)
+    recent: deque[Answer] = field(default_factory=lambda: deque(maxlen=_MOST_COMPARED))
+    left_out: int = 0
 
 
-def observe(captured: Iterable[Captured]) -> tuple[Boot, ...]:
-    """Every boot in a capture, in the order of their beginnings. Probes are left out."""
+def observe(captured: Iterable[Captured]) -> Iterator[Boot]:
+    """Every boot in a capture, in the order of their beginnings. Probes are left out.
+
+    A boot is told once nothing more can belong to it, or too many others have begun since: whatever a capture
+    holds, what is kept of it is bounded.
+    """
     reader = _Reader()
     until = 0.0
     for at, datagram in captured:
         reader.read(at, datagram)
         until = max(until, at)
-    return tuple(_closed(boot, until) for boot in reader.boots)
+        while reader.boots and reader.is_over(at):
+            yield _closed(reader.take(), until)
+    while reader.boots:
+        yield _closed(reader.take(), until)
 
 
 class _Reader:
     def __init__(self) -> None:
-        self.boots: list[_Open] = []
+        self.boots: deque[_Open] = deque()
         self._of_mac: dict[int, _Open] = {}
         self._of_address: dict[IPv4Address, _Open] = {}
-        self._probes: set[int] = set()
+        self._probes: dict[int, None] = {}
         self._transfers = Transfers()
+
+    def is_over(self, at: float) -> bool:
+        """Whether the boot that began first is to be told."""
+        first = self.boots[0]
+        heard = max(first.heard, max((transfer.last for transfer in first.transfers), default=0.0))
+        return len(self.boots) > MOST_AT_ONCE or at - heard > OVER
+
+    def take(self) -> _Open:
+        """The boot that began first, which is read no further."""
+        boot = self.boots.popleft()
+        if self._of_mac.get(boot.request.mac) is boot:
+            del self._of_mac[boot.request.mac]
+        for address in boot.addresses:
+            if self._of_address.get(address) is boot:
+                del self._of_address[address]
+        return boot
 
     def read(self, at: float, datagram: Datagram) -> None:
         if datagram.tcp:
@@ -146,7 +183,9 @@ class _Reader:
             if packet.xid not in self._probes:
                 self._reply(at, datagram, packet)
         elif is_probe(packet):
-            self._probes.add(packet.xid)
+            self._probes[packet.xid] = None
+            if len(self._probes) > MOST_AT_ONCE:
+                del self._probes[next(iter(self._probes))]
         else:
             self._request(at, datagram, packet)
 
@@ -157,18 +196,24 @@ class _Reader:
             return
         boot = self._of_mac.get(request.mac)
         if request.message_type is MessageType.DISCOVER and port == DHCP_PORT:
-            # A copy of the same packet by a relay agent is not another one.
-            if boot is not None and packet.giaddr != UNSPECIFIED and packet.xid in boot.sent:
-                return
+            # A copy of the same packet, by a relay agent or on another interface, is not another one.
+            if boot is not None and packet.xid in boot.sent:
+                sent, secs = boot.sent[packet.xid]
+                if packet.giaddr != UNSPECIFIED or (at - sent < _COPIED and secs == packet.secs):
+                    return
             if boot is None or boot.transfers or at - boot.last > SILENCE:
                 boot = self._begin(at, request, boot)
+            boot.last = boot.heard = at
+            if len(boot.discovers) >= MOST_OF_ONE:
+                boot.left_out += 1
+                return
             boot.discovers.append((at - boot.began, packet.secs))
-            boot.last = at
         elif _asks_anew(packet, port) and (boot is None or at - boot.last > SILENCE):
             boot = self._begin(at, request, boot)
         if boot is not None:
             boot.heard = at
-            boot.sent[packet.xid] = (at, packet.secs)
+            if len(boot.sent) < MOST_OF_ONE:
+                boot.sent[packet.xid] = (at, packet.secs)
             if request.message_type is MessageType.DECLINE:
                 boot.declined = at
 
@@ -177,7 +222,7 @@ class _Reader:
         if before is not None:
             before.followed = True
         stage = before.stage + 1 if before is not None and follows else 1
-        boot = _Open(request=request, began=at, last=at, stage=stage)
+        boot = _Open(request=request, began=at, last=at, heard=at, stage=stage)
         self.boots.append(boot)
         self._of_mac[request.mac] = boot
         return boot
@@ -198,10 +243,13 @@ class _Reader:
             source=datagram.source,
             packet=packet,
         )
-        known = (*boot.offers, *boot.acks, *boot.replies, *boot.naks)
-        if any(_same(answer, other) for other in known):
+        if any(_same(answer, other) for other in boot.recent):
             return
         boot.heard = at
+        boot.recent.append(answer)
+        if len(boot.offers) + len(boot.acks) + len(boot.replies) + len(boot.naks) >= MOST_OF_ONE:
+            boot.left_out += 1
+            return
         if packet.message_type is MessageType.NAK:
             boot.naks.append(answer)
         elif on_4011:
@@ -215,12 +263,16 @@ class _Reader:
             if answer.offers_address:
                 # Its ACK may be missing from the capture: unicast, or lost.
                 self._of_address.setdefault(packet.yiaddr, boot)
+                boot.addresses.add(packet.yiaddr)
 
     def _file(self, at: float, transfer: OpenTransfer | None) -> None:
         boot = None if transfer is None else self._of_address.get(transfer.client)
         if boot is not None and transfer is not None:
-            boot.transfers.append(transfer)
             boot.last = boot.heard = at
+            if len(boot.transfers) < MOST_FILES:
+                boot.transfers.append(transfer)
+            else:
+                boot.left_out += 1
 
 
 def _asks_anew(packet: Packet, port: int) -> bool:
@@ -235,7 +287,7 @@ def _asks_anew(packet: Packet, port: int) -> bool:
 
 def _same(one: Answer, other: Answer) -> bool:
     """Whether a packet was captured twice: as it reached the relay agent, and as that passed it on."""
-    return one.packet == other.packet and one.port == other.port and abs(one.at - other.at) < 0.05
+    return one.packet == other.packet and one.port == other.port and abs(one.at - other.at) < _COPIED
 
 
 def _asker(request: BootRequest) -> Asker:
@@ -268,6 +320,7 @@ def _closed(boot: _Open, until: float) -> Boot:
         boot_server_replies=tuple(boot.replies),
         requests=tuple(transfer.told(boot.began, until) for transfer in boot.transfers),
         naks=tuple(boot.naks),
+        left_out=boot.left_out,
     )
     return replace(closed, end=_end(boot, closed, until))
 

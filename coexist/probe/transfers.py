@@ -11,6 +11,7 @@ from coexist.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck, ReadReques
 
 TFTP_PORT = 69
 DEFAULT_BLKSIZE = 512
+MOST_AT_ONCE = 20_000
 QUIET = 5.0
 """Seconds of silence after which a transfer is not going on: every client has asked again by then."""
 
@@ -75,7 +76,9 @@ class OpenTransfer:
             case OptionAck(options=options):
                 self.options = True
                 said = options.get("blksize", "")
-                self.blksize = int(said) if said.isdigit() else self.blksize
+                self.blksize = (
+                    int(said) if said.isascii() and said.isdigit() and len(said) < 6 else self.blksize
+                )
             case Data(payload=payload):
                 self.data = True
                 if len(payload) < self.blksize:
@@ -124,6 +127,15 @@ class Transfers:
     def __init__(self) -> None:
         self._of_port: dict[tuple[IPv4Address, int], OpenTransfer] = {}
 
+    def _begin(self, begun: OpenTransfer) -> OpenTransfer:
+        """Follow one more; the oldest of too many is followed no further."""
+        key = (begun.client, begun.port)
+        self._of_port.pop(key, None)
+        if len(self._of_port) >= MOST_AT_ONCE:
+            del self._of_port[next(iter(self._of_port))]
+        self._of_port[key] = begun
+        return begun
+
     def tftp(self, at: float, datagram: Datagram) -> OpenTransfer | None:
         """A new transfer if the datagram begins one; packets of a running one are taken into it."""
         if datagram.destination_port == TFTP_PORT:
@@ -161,8 +173,7 @@ class Transfers:
             began=at,
             last=at,
         )
-        self._of_port[key] = found
-        return found
+        return self._begin(found)
 
     def http(self, at: float, datagram: Datagram) -> OpenTransfer | None:
         """A new transfer if the segment begins with a request; a response's status is taken into its own."""
@@ -178,8 +189,7 @@ class Transfers:
                 protocol="http",
                 end=Transfer.SIZED if line[0] == b"HEAD" else None,
             )
-            self._of_port[datagram.source, datagram.source_port] = found
-            return found
+            return self._begin(found)
         running = self._of_port.get((datagram.destination, datagram.destination_port))
         if running is not None and running.server == datagram.source and line[0].startswith(b"HTTP/"):
             _answered(running, line)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import tracemalloc
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 import pytest
@@ -126,3 +129,59 @@ def test_any_damage_is_a_sentence_or_nothing(tmp_path_factory, noise, pieces):
     for _ in read_capture(path):
         pass
     damage(path)
+
+
+def ipv4():
+    return frame()[14:]
+
+
+@pytest.mark.parametrize("linktype", [0, 108])
+@pytest.mark.parametrize("family", [b"\x02\0\0\0", b"\0\0\0\x02"])
+def test_a_loopback_capture_of_bsd(tmp_path, linktype, family):
+    octets = family + ipv4()
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, linktype)
+    path = tmp_path / "capture"
+    path.write_bytes(head + struct.pack("<IIII", AT, 0, len(octets), len(octets)) + octets)
+    assert len(list(read_capture(path))) == 1
+
+
+def test_the_bits_about_the_frame_check_sequence_are_no_link_type(tmp_path):
+    path = tmp_path / "capture"
+    path.write_bytes(b"".join(pcap(linktype=0x2400_0001)))
+    assert len(list(read_capture(path))) == 2
+
+
+@pytest.mark.parametrize("resolution", [0, 6, 9, 127, 0x80, 0x8A, 0xFF])
+def test_a_time_far_in_the_future_is_a_time(tmp_path, capsys, resolution):
+    options = struct.pack("<HHBxxxHH", 9, 1, resolution, 0, 0)
+    pieces = pcapng()
+    pieces[1] = block("<", 1, struct.pack("<HHI", 1, 0, 0) + options)
+    head = struct.pack("<IIIII", 0, 0xFFFFFFFF, 0xFFFFFFFF, len(frame()), len(frame()))
+    path = tmp_path / "capture"
+    path.write_bytes(b"".join([*pieces, block("<", 6, head + frame())]))
+    for at, _ in read_capture(path):
+        assert datetime.fromtimestamp(at, UTC).year >= 1970
+    assert run(["observe", str(path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+def test_each_interface_has_its_own_link_type(tmp_path):
+    octets = b"\x02\0\0\0" + ipv4()
+    pieces = pcapng()
+    pieces.insert(2, block("<", 1, struct.pack("<HHI", 0, 0, 0)))
+    head = struct.pack("<IIIII", 1, 0, 0, len(octets), len(octets))
+    path = tmp_path / "capture"
+    path.write_bytes(b"".join([*pieces, block("<", 6, head + octets)]))
+    assert len(list(read_capture(path))) == 3
+
+
+@pytest.mark.parametrize("length", [0, 4, 13, 0x7FFFFFFC, 0xFFFFFFFC])
+def test_a_length_is_not_believed(tmp_path, length):
+    path = tmp_path / "capture"
+    path.write_bytes(pcapng()[0] + struct.pack("<II", 6, length) + bytes(100_000))
+    assert list(read_capture(path)) == []
+    path.write_bytes(pcap()[0] + struct.pack("<IIII", 0, 0, length or 0x40000001, 0) + bytes(100_000))
+    tracemalloc.start()
+    list(read_capture(path))
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()

@@ -13,7 +13,7 @@ from coexist.cli import run
 from coexist.errors import InputError
 from coexist.probe.capture_file import read_capture
 from coexist.probe.frame import Datagram, encode_frame
-from coexist.probe.observation import End, observe
+from coexist.probe.observation import MOST_AT_ONCE, MOST_OF_ONE, End, observe
 from coexist.probe.question import discover, stranger
 from coexist.probe.replay import replay
 from coexist.probe.transfers import Transfer
@@ -119,7 +119,7 @@ def offer(request: Packet, server: str, leased: str) -> bytes:
 
 
 def test_a_probe_is_not_taken_for_a_client():
-    assert observe([(0.0, datagram(encode(discover(stranger("bios"), xid=1, secs=4))))]) == ()
+    assert list(observe([(0.0, datagram(encode(discover(stranger("bios"), xid=1, secs=4))))])) == []
 
 
 def test_a_relayed_copy_is_no_second_discover():
@@ -134,15 +134,14 @@ def test_a_relayed_copy_is_no_second_discover():
 def test_a_second_stage_is_a_boot_of_its_own():
     first, leased = real(), IPv4Address("10.0.0.77")
     rrq = encode_tftp(ReadRequest(filename="ipxe.efi"))
-    boots = observe(
-        [
-            (0.0, datagram(encode(first))),
-            (0.1, datagram(offer(first, "10.0.0.5", "10.0.0.77"), IPv4Address("10.0.0.5"), 67, ANYONE, 68)),
-            (4.0, datagram(rrq, leased, 1234, IPv4Address("10.0.0.6"), 69)),
-            (9.0, datagram(encode(real(xid=8)))),
-            (200.0, datagram(encode(real(xid=9)))),
-        ]
-    )
+    packets = [
+        (0.0, datagram(encode(first))),
+        (0.1, datagram(offer(first, "10.0.0.5", "10.0.0.77"), IPv4Address("10.0.0.5"), 67, ANYONE, 68)),
+        (4.0, datagram(rrq, leased, 1234, IPv4Address("10.0.0.6"), 69)),
+        (9.0, datagram(encode(real(xid=8)))),
+        (200.0, datagram(encode(real(xid=9)))),
+    ]
+    boots = list(observe(packets))
     assert [boot.stage for boot in boots] == [1, 2, 1]
     assert boots[0].file_request is not None
     assert boots[0].file_request.file == "ipxe.efi"
@@ -208,7 +207,7 @@ def leased(first, *then, ack=True):
             options={53: b"\x05", 54: SERVER.packed},
         )
         packets.append((3.0, datagram(encode(acked), SERVER, 67, ANYONE, 68)))
-    return observe([*packets, *then])
+    return tuple(observe([*packets, *then]))
 
 
 def asks(at, file="a.efi", port=1200):
@@ -316,7 +315,7 @@ def test_a_request_for_an_earlier_address_is_a_boot_too():
     (boot,) = observe([(0.0, datagram(encode(asked)))])
     assert boot.discovers == ()
     renewed = replace(asked, ciaddr=CLIENT)
-    assert observe([(0.0, datagram(encode(renewed)))]) == ()
+    assert list(observe([(0.0, datagram(encode(renewed)))])) == []
 
 
 def test_what_a_capture_does_not_hold_is_unknown():
@@ -359,3 +358,43 @@ def test_a_capture_goes_on_until_its_last_packet_whatever_that_is(tmp_path):
     path.write_bytes(head + b"".join(struct.pack("<IIII", at, 0, len(p), len(p)) + p for at, p in packets))
     (boot,) = observe(read_capture(path))
     assert boot.end is End.GAVE_UP
+
+
+def test_a_flood_of_offers_costs_what_it_holds():
+    asked = real()
+    server = IPv4Address("10.0.0.5")
+    packets = [(0.0, datagram(encode(asked)))]
+    for number in range(20_000):
+        octets = offer(asked, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", "10.0.0.77")
+        packets.append((0.1 + number * 1e-6, datagram(octets, server, 67, ANYONE, 68)))
+    (boot,) = observe(packets)
+    assert len(boot.offers) == MOST_OF_ONE
+    assert boot.left_out == 20_000 - MOST_OF_ONE
+
+
+def test_what_is_kept_of_a_capture_is_bounded():
+    """Invented machines, and none of them comes to an end."""
+
+    def machines():
+        packet = encode(real())
+        for number in range(MOST_AT_ONCE + 5_000):
+            octets = (
+                packet[:4]
+                + number.to_bytes(4, "big")
+                + packet[8:28]
+                + number.to_bytes(6, "big")
+                + packet[34:]
+            )
+            yield number * 1e-3, datagram(octets)
+
+    fed = machines()
+    boots = observe(fed)
+    assert next(boots).asker.mac == 0
+    assert next(fed)[1].payload[28:34] == (MOST_AT_ONCE + 1).to_bytes(6, "big")
+    assert len(list(boots)) == MOST_AT_ONCE + 5_000 - 2
+
+
+def test_a_packet_that_two_interfaces_saw_is_one():
+    asked = encode(real())
+    (boot,) = observe([(0.0, datagram(asked)), (0.001, datagram(asked)), (4.0, datagram(asked))])
+    assert [at for at, _ in boot.discovers] == [0.0, 4.0]
