@@ -95,16 +95,16 @@ def _value(found: re.Match[str], at: Position) -> str:
 
 def _unfolded(text: str, file: str) -> Iterator[tuple[Position, str]]:
     """Lines with their continuations (a blank at the beginning) joined; comments are left out."""
-    pending: tuple[Position, str] | None = None
+    begun, pieces = 0, [""]
     for number, line in enumerate(text_lines(text), start=1):
-        if line.startswith(" ") and pending is not None:
-            pending = (pending[0], pending[1] + line[1:])
+        if line.startswith(" ") and begun:
+            pieces.append(line[1:])
             continue
-        if pending is not None and not pending[1].startswith("#"):
-            yield pending
-        pending = (Position(file, number), line)
-    if pending is not None and not pending[1].startswith("#"):
-        yield pending
+        if begun and not pieces[0].startswith("#"):
+            yield Position(file, begun), "".join(pieces)
+        begun, pieces = number, [line]
+    if begun and not pieces[0].startswith("#"):
+        yield Position(file, begun), "".join(pieces)
     yield Position(file, 1), ""
 
 

@@ -41,6 +41,10 @@ def decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
     return text
 
 
+MOST_COLUMNS = 1000
+_LONGEST_HEADER = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """The names of the columns ('' for one without), what separates them, and the line they stand on."""
@@ -66,6 +70,10 @@ def read_header(text: str, file: str, problems: list[Problem]) -> Header | None:
         problems.append(Problem(Position(file), "the file has no header line", remedy))
         return None
     delimiter = delimiter or max(",;\t", key=header.count)
+    if header.count(delimiter) >= MOST_COLUMNS or len(header) > _LONGEST_HEADER:
+        message = f"the header has more than {MOST_COLUMNS} columns, or {_LONGEST_HEADER} characters"
+        problems.append(Problem(Position(file, number), message, "keep the columns that an inventory knows"))
+        return None
     names = [cell.strip().lower() for cell in next(csv.reader([header], delimiter=delimiter))]
     twice = next((cell for cell, name in enumerate(names) if name and name in names[:cell]), None)
     if twice is not None:

@@ -46,6 +46,8 @@ _MOST_ALIASED_NODES = 100_000
 _DEEPEST = 100
 # How lists and keys nest within one line: `- - - a`.
 _COMPACT = re.compile(rf"(?:[-?:] +){{{_DEEPEST}}}")
+_INDENTED = re.compile(rf"^ {{{_DEEPEST}}}", re.MULTILINE)
+_LINE_BEGIN = re.compile(r"^ *(?=[^ \n#])", re.MULTILINE)
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 """How text begins that was saved as UTF-16."""
 
@@ -112,7 +114,9 @@ def read_yaml(text: str, file: str, sources: SourceMap, problems: list[Problem])
     deep = _too_deep(text)
     if deep is not None:
         place = _place_of(text, deep, file)
-        problems.append(Problem(place, "this is nested too deeply", "close a bracket before this one"))
+        problems.append(
+            Problem(place, "this is nested too deeply", "close a bracket before this one, or indent it less")
+        )
         return None
     try:
         loader = _Loader(text)
@@ -137,7 +141,7 @@ def _too_deep(text: str) -> int | None:
 
     Brackets in texts and comments count too: one that opens there usually closes there.
     """
-    compact = _COMPACT.search(text)
+    compact = _COMPACT.search(text) or _deep_block(text)
     if compact is not None:
         return compact.start()
     if text.count("[") + text.count("{") <= _DEEPEST:
@@ -147,6 +151,21 @@ def _too_deep(text: str) -> int | None:
         depth = depth + 1 if bracket.group() in "[{" else max(0, depth - 1)
         if depth > _DEEPEST:
             return bracket.start()
+    return None
+
+
+def _deep_block(text: str) -> re.Match[str] | None:
+    """The line of a block within more blocks than any inventory has; each is indented by a blank at least."""
+    if _INDENTED.search(text) is None:
+        return None
+    open_: list[int] = []
+    for line in _LINE_BEGIN.finditer(text):
+        indentation = line.end() - line.start()
+        while open_ and open_[-1] >= indentation:
+            open_.pop()
+        open_.append(indentation)
+        if len(open_) > _DEEPEST:
+            return line
     return None
 
 

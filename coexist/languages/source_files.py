@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coexist.errors import InputError, Position, unreadable
+from coexist.errors import InputError, Position, Problem, unreadable
+
+MOST_OCTETS = 256 << 20
+"""A configuration that is larger is none: a million hosts of dhcpd.conf are 100 MB."""
 
 ReadFile = Callable[[str], str]
 """From the name of a file that a source includes to its text; raises OSError."""
@@ -23,6 +26,9 @@ def read_octets(path: Path | str) -> bytes:
     """A file as it is. Raises InputError."""
     path = Path(path)
     try:
+        if path.stat().st_size > MOST_OCTETS:
+            what = f"this file is larger than {MOST_OCTETS >> 20} MiB"
+            raise InputError([Problem(Position(str(path)), what, "import a part of it at a time")])
         return path.read_bytes()
     except OSError as error:
         raise InputError([unreadable(error, Position(str(path)))]) from None
@@ -103,6 +109,8 @@ class Surroundings:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a device or a pipe")
+        if path.stat().st_size > MOST_OCTETS:
+            raise OSError(errno.EFBIG, f"it is larger than {MOST_OCTETS >> 20} MiB")
         self.read.append(path)
         return path.read_bytes()
 

@@ -53,6 +53,24 @@ _COLUMNS = (
     "mac", "state", "name", "location", "hardware", "client_group", "address", "vlan", "architecture",
     "vendor_class", "decision", "rule", "answered_by", "first_seen", "last_seen", "requests",
 )  # fmt: skip
+_TEXTS = (
+    "state", "name", "location", "hardware", "client_group", "address", "vlan", "vendor_class", "decision",
+    "rule", "answered_by",
+)  # fmt: skip
+_LATEST = 253_402_300_799
+_SOUND = " AND ".join(
+    (
+        f"mac BETWEEN 0 AND {(1 << 48) - 1}",
+        *(f"typeof({name}) = 'text'" for name in _TEXTS),
+        "typeof(requests) = 'integer'",
+        "(architecture IS NULL OR (typeof(architecture) = 'integer' AND architecture BETWEEN 0 AND 65535))",
+        *(
+            f"({name} IS NULL OR typeof({name}) IN ('real', 'integer') AND {name} BETWEEN 0 AND {_LATEST})"
+            for name in ("first_seen", "last_seen")
+        ),
+    )
+)
+"""What is so of every row a server writes. SQLite keeps anything in any column, and copies get damaged."""
 _NOTE = """
 INSERT INTO clients (mac, state, address, vlan, architecture, vendor_class, decision, rule, answered_by,
                      first_seen, last_seen, requests)
@@ -109,6 +127,7 @@ class Registry:
             # A reader never blocks the writer, and the other way round; a lost power plug loses seconds.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            self._add_columns()
             self._db.executescript(_SCHEMA)
         except BaseException:
             self._db.close()
@@ -117,6 +136,21 @@ class Registry:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _add_columns(self) -> None:
+        """An older registry lacks what was added since."""
+        there = {row[1] for row in self._db.execute("PRAGMA table_info(clients)")}
+        if there:
+            for line in _SCHEMA.partition("(\n")[2].partition("\n)")[0].splitlines():
+                name, _, kind = line.strip().rstrip(",").partition(" ")
+                if name not in there and name != "mac":
+                    self._db.execute(f"ALTER TABLE clients ADD COLUMN {name} {kind}")
+
+    @property
+    def damaged(self) -> int:
+        """How many rows hold what no server writes; nothing else tells of them."""
+        with closing(self._db.execute(f"SELECT count(*) FROM clients WHERE NOT ({_SOUND})")) as cursor:
+            return int(cursor.fetchone()[0])
 
     @property
     def generation(self) -> int:
@@ -156,7 +190,10 @@ class Registry:
         everyone: set[int] = set()
         ignored: set[int] = set()
         groups: defaultdict[str, set[int]] = defaultdict(set)
-        query = "SELECT mac, state, client_group FROM clients WHERE state IN ('registered', 'ignored')"
+        query = (
+            "SELECT mac, state, client_group FROM clients"
+            f" WHERE state IN ('registered', 'ignored') AND {_SOUND}"
+        )
         for mac, state, group in self._db.execute(query):
             if state == "ignored":
                 ignored.add(mac)
@@ -176,14 +213,14 @@ class Registry:
 
     def find(self, mac: int) -> ClientRow | None:
         """One client."""
-        found = self._rows("WHERE mac = ?", (mac,))
+        found = self._rows("AND mac = ?", (mac,))
         return found[0] if found else None
 
     def rows(self, *, states: tuple[str, ...] = STATES) -> list[ClientRow]:
         """The clients in some states, those seen last first."""
         marks = ", ".join("?" * len(states))
         return self._rows(
-            f"WHERE state IN ({marks}) ORDER BY last_seen DESC, mac",
+            f"AND state IN ({marks}) ORDER BY last_seen DESC, mac",
             states,
         )
 
@@ -228,7 +265,7 @@ class Registry:
         self._db.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
 
     def _rows(self, where: str, values: tuple[Any, ...]) -> list[ClientRow]:
-        cursor = self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM clients {where}", values)
+        cursor = self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM clients WHERE {_SOUND} {where}", values)
         return [ClientRow(**dict(zip(_COLUMNS, row, strict=True))) for row in cursor]
 
 
@@ -251,7 +288,8 @@ class _transaction:  # noqa: N801 reads as a statement
 def open_registry(path: Path) -> Registry:
     """The registry for a command. Raises ``CoexistError`` with what to do."""
     try:
-        return Registry(path, patience=10.0, create=False)
+        opened = Registry(path, patience=10.0, create=False)
+        damaged = opened.damaged
     except FileNotFoundError:
         raise CoexistError(
             f"{path}: there is no registry; name the one of a running server, or start the server"
@@ -259,6 +297,13 @@ def open_registry(path: Path) -> Registry:
     except sqlite3.Error as error:
         remedy = "; run this as root or as the server's user" if "readonly" in str(error) else ""
         raise CoexistError(f"{path}: this registry cannot be opened: {error}{remedy}") from None
+    if damaged:
+        opened.close()
+        raise CoexistError(
+            f"{path}: {damaged} {'row' if damaged == 1 else 'rows'} of this registry cannot be read; take a"
+            " new copy, or put it back from a backup"
+        )
+    return opened
 
 
 def iso_time(seconds: float | None) -> str:

@@ -18,6 +18,10 @@ _NEEDLE = re.compile(
     r"|(?:^|[-_.])pw$|psk$|pwd$|^auth$",
     re.IGNORECASE,
 )
+# What every name of a secret, every address and every key has in it.
+_MAY_HOLD_ONE = re.compile(
+    r"secret|pass|kennwort|key|community|token|credential|auth|shared|pwd|psk|pin|pw|://", re.IGNORECASE
+)
 _WORD = re.compile(r"[\w.-]+")
 _BLANKS = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"\s*")
@@ -40,6 +44,8 @@ def names_secret(name: str) -> bool:
 
 def redacted(text: str) -> str:
     """The text with the values of passwords, keys and the like hidden; its lines stay its lines."""
+    if _MAY_HOLD_ONE.search(text) is None:
+        return text
     return _values_hidden(_addresses_hidden(_keys_hidden(text)))
 
 

@@ -6,7 +6,8 @@ Source: Kea ARM, "Using Expressions in Classification".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coexist.importers.conditions import (
@@ -27,6 +28,8 @@ _TOKEN = re.compile(
     r"|(?P<number>[0-9]+(?:\.[0-9]+){0,3}(?![A-Za-z]))|(?P<word>[A-Za-z][A-Za-z0-9_-]*))"
 )
 _ALL = -1
+_DEEPEST = 50
+"""How deep conditions may stand in one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class ExpressionReader:
     ) -> None:
         self.tokens = self._cut(text)
         self.at = 0
+        self.depth = 0
         self.member = member
         self.code = code
         self.mac_group = mac_group
@@ -118,11 +122,13 @@ class ExpressionReader:
 
     def _not(self) -> Condition:
         if self._take("not"):
-            return negate(self._not())
+            with self._within():
+                return negate(self._not())
         if self._peek() == "(":
             # A parenthesis begins a condition; values have none around them.
             self.at += 1
-            inner = self._any()
+            with self._within():
+                inner = self._any()
             self._sign(")")
             return inner
         if self._take("member"):
@@ -131,6 +137,14 @@ class ExpressionReader:
             self._sign(")")
             return self.member(name)
         return self._comparison()
+
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise Inexpressible("the expression is nested too deeply")
+        yield
+        self.depth -= 1
 
     def _comparison(self) -> Condition:
         start = self.at

@@ -73,6 +73,8 @@ class _Reader:
     def configuration(self, octets: bytes, file: str) -> None:
         """The lines of a file, and of those it includes behind the line that names them."""
         for text, place in _cut(octets, file):
+            if text.lstrip()[:1] in ("", "#"):
+                continue
             self.result.add(text, place)
             keyword, value = split_keyword(text)
             if keyword in INCLUDES and value:
