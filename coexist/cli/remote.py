@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from coexist.cli.prose import tell
 from coexist.cli.streams import unfiltered
 
 if TYPE_CHECKING:
@@ -91,9 +92,16 @@ def rollout(
 
 def connector(ssh_config: Path | None, connect_timeout: float) -> Any:
     """The function that opens connections."""
+    from coexist.rollout import openssh
     from coexist.rollout.transport import SshSettings
 
-    return SshSettings(config=ssh_config, connect_seconds=connect_timeout).connect
+    settings = SshSettings(config=ssh_config, connect_seconds=connect_timeout)
+    why = settings.needs_openssh()
+    if why is not None and openssh.is_there():
+        tell(f"servers are reached by OpenSSH's own client: {why}")
+    elif why is not None:
+        tell(f"warning: {why}, which is not followed without OpenSSH's own client: install openssh-client")
+    return settings.connect
 
 
 @contextlib.contextmanager

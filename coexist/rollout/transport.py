@@ -2,8 +2,9 @@
 
 paramiko with ``~/.ssh/config`` (HostName, User, Port, IdentityFile, IdentitiesOnly, ProxyJump,
 ProxyCommand, UserKnownHostsFile, GlobalKnownHostsFile, HostKeyAlias, ConnectTimeout), the agent and
-known_hosts. A host key that is not known, or that changed, is refused whatever the configuration says:
-nothing is learnt by looking. There are no passwords, and the agent is not forwarded.
+known_hosts. What paramiko does not follow is followed by OpenSSH's own client: see ``openssh``. A host key
+that is not known, or that changed, is refused whatever the configuration says: nothing is learnt by looking.
+There are no passwords, and the agent is not forwarded.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MOST_ANSWER = 128 << 20
 KEEPALIVE_SECONDS = 15
 _CHUNK = 65536
 _DEEPEST_JUMP = 8
+_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 
 
 class ConnectionLostError(HostError):
@@ -105,9 +107,24 @@ class SshSettings:
     config: Path | None = None
     connect_seconds: float = CONNECT_SECONDS
 
-    def connect(self, address: Address) -> SshConnection:
-        """Open a connection, through jump hosts where the configuration names them. Raises ``HostError``."""
+    def connect(self, address: Address) -> Connection:
+        """Open a connection, through jump hosts where the configuration names them. Raises ``HostError``.
+
+        By OpenSSH's client where the configuration or the known hosts have what paramiko does not follow, and
+        that client is there; else by paramiko.
+        """
+        from coexist.rollout import openssh
+
+        if self.needs_openssh() is not None and openssh.is_there():
+            return openssh.connect(address, self.config, self.connect_seconds)
         return _open(address, self, self._read(), 0)
+
+    def needs_openssh(self) -> str | None:
+        """Why OpenSSH's own client is used; None where paramiko follows all there is."""
+        from coexist.rollout.openssh import why_needed
+
+        config = self.config or Path("~/.ssh/config").expanduser()
+        return why_needed(config, tuple(Path(name).expanduser() for name in _KNOWN_HOSTS))
 
     def _read(self) -> paramiko.SSHConfig:
         path = self.config or Path("~/.ssh/config").expanduser()
@@ -420,12 +437,38 @@ def _jump_address(text: str, name: str) -> Address:
 
 
 def _load_known_hosts(client: paramiko.SSHClient, options: Mapping[str, Any]) -> None:
-    own = str(options.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")).split()
-    everyones = str(options.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts")).split()
+    own = str(options.get("userknownhostsfile", " ".join(_KNOWN_HOSTS[:2]))).split()
+    everyones = str(options.get("globalknownhostsfile", _KNOWN_HOSTS[2])).split()
     for name in [*own, *everyones]:
         path = Path(name).expanduser()
         if path.is_file():
-            client.load_system_host_keys(str(path))
+            _load_lines(client, path)
+
+
+def _load_lines(client: paramiko.SSHClient, path: Path) -> None:
+    """The keys of a known_hosts file.
+
+    A line that is no key of a host is no reason to reach nobody: whom it was meant to name stays unknown. A
+    key that a line revokes is known for no host.
+    """
+    revoked: set[str] = set()
+    entries: list[paramiko.hostkeys.HostKeyEntry] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        words = line.decode("utf-8", "replace").split()
+        if words[:1] == ["@revoked"] and len(words) > 3:
+            revoked.add(words[3])
+        if not words or words[0].startswith(("#", "@")):
+            continue
+        with contextlib.suppress(paramiko.SSHException, ValueError, IndexError):
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(" ".join(words), number)
+            if entry is not None:
+                entries.append(entry)
+    known = client.get_host_keys()
+    for entry in entries:
+        key = entry.key
+        if key.get_base64() not in revoked:
+            for name in entry.hostnames or ():
+                known.add(name, key.get_name(), key)
 
 
 def _explicit(options: Mapping[str, Any]) -> list[str] | None:

@@ -78,9 +78,13 @@ class Sshd:
 
     def new_host_key(self) -> None:
         """What a reinstalled machine, or another one in its place, would show."""
-        self.process.stop()
         (self.folder / "host_key").unlink()
         _keygen(self.folder / "host_key")
+        self.restart()
+
+    def restart(self) -> None:
+        """Read the configuration and the keys again."""
+        self.process.stop()
         self.process = _start(self.host, self.folder)
 
 

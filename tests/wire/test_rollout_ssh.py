@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from coexist.errors import HostError
-from coexist.rollout.transport import Address, ConnectionLostError, SshSettings
+from coexist.rollout.transport import Address, ConnectionLostError, Finished, SshSettings
 from tests.harness.network import Network
 from tests.harness.sshd import client_config, client_key, start_sshd
 
@@ -130,3 +132,85 @@ def test_much_output_and_input_arrive_whole(site):
             connection.close()
 
     assert desk.namespace.call(run).stdout == content
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory):
+    """A server that is known by its certificate alone, and a configuration with Match and Include."""
+    folder = tmp_path_factory.mktemp("certified")
+    key = client_key(folder)
+    authority = folder / "authority"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", authority], check=True)
+    with Network() as network:
+        network.vlan("office", "10.77.0.0/24")
+        desk = network.host("desk", {"office": "10.77.0.9"})
+        server = start_sshd(network.host("server", {"office": "10.77.0.2"}), key)
+        sign = ["ssh-keygen", "-q", "-s", authority, "-I", "x", "-h", "-n", "10.77.0.2"]
+        subprocess.run([*sign, server.folder / "host_key.pub"], check=True)
+        with (server.folder / "sshd_config").open("a") as settings:
+            settings.write(f"HostCertificate {server.folder}/host_key-cert.pub\n")
+        server.restart()
+        config = client_config(folder, key, [server])
+        public = " ".join(authority.with_suffix(".pub").read_text().split()[:2])
+        (folder / "known_hosts").write_text(f"@cert-authority 10.77.0.* {public}\nodd line\n")
+        (folder / "more").write_text("Host server\n  HostName 10.77.0.2\n")
+        config.write_text(f"Include {folder}/more\nMatch all\n{config.read_text()}")
+        yield desk, config, server
+
+
+def openly(desk, config, address, do):
+    def run():
+        connection = SshSettings(config=config, connect_seconds=5).connect(address)
+        try:
+            return do(connection)
+        finally:
+            connection.close()
+
+    return desk.namespace.call(run)
+
+
+def test_openssh_follows_certificates_match_and_include(certified):
+    desk, config, _ = certified
+    address = Address(name="server", host="server")
+
+    def talk(connection):
+        said = connection.run("cat; echo oops >&2; exit 7", stdin=b"x" * 300_000)
+        # What a command leaves running with its output open is not waited for.
+        left = connection.run("sleep 60 & echo begun")
+        lock = connection.hold("exec cat")
+        held = not isinstance(lock, Finished)
+        if held:
+            lock.release()
+        refused = connection.hold("echo no >&2; exit 3")
+        return type(connection).__name__, said, left, held, refused
+
+    kind, said, left, held, refused = openly(desk, config, address, talk)
+    assert kind == "OpenSshConnection"
+    assert (said.code, said.stdout, said.stderr) == (7, b"x" * 300_000, b"oops\n")
+    assert (left.code, left.stdout) == (0, b"begun\n")
+    assert held
+    assert (refused.code, refused.stderr) == (3, b"no\n")
+
+
+def test_openssh_refuses_a_key_that_nobody_vouches_for(certified):
+    desk, config, _ = certified
+    known = config.with_name("known_hosts")
+    before = known.read_text()
+    known.write_text(before.replace("10.77.0.*", "10.99.0.*"))
+    try:
+        with pytest.raises(HostError, match="server: "):
+            openly(
+                desk, config, Address(name="server", host="server"), lambda connection: connection.run("true")
+            )
+    finally:
+        known.write_text(before)
+
+
+def test_a_connection_of_openssh_that_dies_is_lost(certified):
+    desk, config, server = certified
+    server.fault("cut-during", 1)
+    with pytest.raises(ConnectionLostError):
+        openly(
+            desk, config, Address(name="server", host="server"), lambda connection: connection.run("sleep 1")
+        )
+    server.fault()
