@@ -2,7 +2,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup python daemons demo test lint unit wire format bench clean
+.PHONY: help setup python daemons demo test lint unit wire fuzz format bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -32,6 +32,10 @@ unit: python ## tests that need no privileges
 # One after the other: daemons and firmware that share the processor would disturb each other's timing.
 wire: setup ## tests in network namespaces and on real firmware, as root
 	scripts/as-root.sh $(BIN)/pytest tests/wire tests/lab
+
+FUZZ_SECONDS ?= 3600
+fuzz: python ## feed every reader changed inputs, an hour each (FUZZ_SECONDS)
+	$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS)
 
 format: python ## put the code into its one shape
 	$(BIN)/ruff check --fix

@@ -1,88 +1,73 @@
-"""Coverage-guided fuzzing of what reads octets from the network: `pip install atheris`, then run this.
+"""Fuzz the readers of foreign octets: ``scripts/fuzz.py [TARGET...] --seconds N``.
 
-Decoders must answer anything with a packet or a reason; the compiled form of the decision must agree with
-``respond``; a TFTP transfer must survive any datagram. Takes libFuzzer's options, as `-max_total_time=60`.
+Each target is fed changed seeds for its time; an input that makes it fail goes to tests/fuzz/crashes, where
+the test suite reads it ever after. With ``--atheris`` (``pip install atheris``) one target is steered by
+coverage:
+``scripts/fuzz.py dhcp --atheris -- -max_total_time=60``.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import random
 import sys
-from ipaddress import IPv4Address
+import time
+import traceback
+from pathlib import Path
 
-import atheris
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["coexist"]):
-    from coexist.boot.compiled import CompiledPolicy
-    from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
-    from coexist.boot.request import boot_request
-    from coexist.boot.respond import Answer, Silence, respond
-    from coexist.boot.tftp_transfer import Agreed, Limits, Step, Transfer, negotiate
-    from coexist.inventory.macset import EVERYONE, MacSet
-    from coexist.wire import tftp
-    from coexist.wire.bootp import Packet, decode, encode
-    from coexist.wire.pxe import decode_suboptions, decode_vendor_options
+from tests.fuzz.mutate import inputs  # noqa: E402
+from tests.fuzz.targets import TARGETS  # noqa: E402
 
-SERVER = IPv4Address("10.10.0.6")
-SOURCE = (IPv4Address("10.10.1.7"), 68)
-MENU = BootMenu(
-    prompt="choose", timeout=5, entries=(MenuEntry(type=0, text="disk"), MenuEntry(type=1, text="net"))
-)
-POLICY = BootPolicy(
-    name="fuzz",
-    rules=(
-        Rule(
-            name="menu", clients=MacSet.interval(0, 1 << 40), programs={0: BootProgram(file="a")}, menu=MENU
-        ),
-        Rule(name="all", clients=EVERYONE, programs={0: BootProgram(file="a"), 7: BootProgram(file="b")}),
-    ),
-    http_port=80,
-)
+CRASHES = ROOT / "tests" / "fuzz" / "crashes"
 
 
-def dhcp(data: bytes) -> None:
-    packet = decode(data)
-    if not isinstance(packet, Packet):
-        return
-    again = decode(encode(packet))
-    assert isinstance(again, Packet)
-    assert again.options == packet.options
-    for value in packet.options.values():
-        decode_vendor_options(value)
-        decode_suboptions(value)
-    for port in (67, 4011):
-        request = boot_request(packet, port)
-        compiled = CompiledPolicy(POLICY, SERVER, port)
-        area = compiled.area(data)
-        if request is None or area is None:
-            continue
-        outcome = compiled.outcome(area.meaning, data)
-        expected = respond(POLICY, request, server=SERVER, source=SOURCE)
-        if isinstance(outcome, Silence):
-            assert outcome == expected
-        elif outcome is not None:
-            assert isinstance(expected, Answer)
-            assert compiled.fill(outcome, area, data) == encode(expected.packet)
+def fuzz(name: str, seconds: float) -> int:
+    """How many different defects were found."""
+    target = TARGETS[name]
+    seed = random.randrange(1 << 32)
+    end, count, found = time.monotonic() + seconds, 0, {}
+    for data in inputs(target.seeds(), random.Random(seed)):
+        if time.monotonic() > end:
+            break
+        count += 1
+        try:
+            target.read(data)
+        except Exception as error:  # noqa: BLE001 whatever it is, it is what we look for
+            where = "".join(traceback.format_tb(error.__traceback__)[-1:])
+            if where not in found:
+                path = CRASHES / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
+                path.write_bytes(data)
+                found[where] = path
+                print(f"{path}: {error!r}\n{where}", file=sys.stderr)
+    print(f"{name}: {count} inputs of seed {seed}, {len(found)} defects")
+    return len(found)
 
 
-def transfer(data: bytes) -> None:
-    message = tftp.decode(data)
-    if isinstance(message, tftp.ReadRequest):
-        agreed = negotiate(message, 100_000, Limits())
-        if isinstance(agreed, Agreed):
-            running = Transfer(100_000, agreed)
-            running.begin()
-            assert running.receive(data) in Step
-    elif not isinstance(message, tftp.TftpMalformed):
-        tftp.encode(message)
+def steer(name: str, arguments: list[str]) -> None:
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup([sys.argv[0], *arguments], TARGETS[name].read)
+    atheris.Fuzz()
 
 
-def one(data: bytes) -> None:
-    if data[:1] == b"t":
-        transfer(data[1:])
-    else:
-        dhcp(data)
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("targets", nargs="*", choices=[[], *TARGETS], default=[], metavar="TARGET")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--atheris", action="store_true")
+    own, rest = sys.argv[1:], []
+    if "--" in own:
+        own, rest = own[: own.index("--")], own[own.index("--") + 1 :]
+    arguments = parser.parse_args(own)
+    if arguments.atheris:
+        steer(arguments.targets[0], rest)
+    return min(sum(fuzz(name, arguments.seconds) for name in arguments.targets or TARGETS), 1)
 
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one)
-    atheris.Fuzz()
+    sys.exit(main())

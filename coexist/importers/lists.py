@@ -18,7 +18,7 @@ from coexist.languages.dnsmasq.files import Lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.source_files import text_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES
-from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.mac import MAC_SPACE, format_mac, parse_mac
 
 _MEANINGS = {
     "mac": ("mac", "mac address", "macaddress", "mac-address", "mac_address", "hwaddr", "hw-address"),
@@ -169,6 +169,9 @@ def import_dnsmasq_hosts(lines: Lines, file: str) -> Imported:
             machines.account.left_out(at, text, "the inventory knows machines by their MAC address only")
         for pattern in plain:
             mac = int(pattern.split("-")[-1].replace(":", ""), 16)
+            if mac >= MAC_SPACE:
+                machines.account.left_out(at, text, "a hardware address that is longer than Ethernet's")
+                continue
             tags = " ".join(as_name(tag, "tag") for tag in host.sets)
             machines.add(mac, ClientRow(mac=format_mac(mac), name=host.name, tags=tags), at, text)
         if host.address is not None:

@@ -23,7 +23,7 @@ _MAY_HOLD_ONE = re.compile(
     r"secret|pass|kennwort|key|community|token|credential|auth|shared|pwd|psk|pin|pw|://", re.IGNORECASE
 )
 _WORD = re.compile(r"[\w.-]+")
-_BLANKS = re.compile(r"[ \t]*")
+_BLANKS = re.compile(r"[ \t\r]*")
 _SPACE = re.compile(r"\s*")
 _BLOCK_MARK = re.compile(r"[|>][+\-\d]*[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")

@@ -11,7 +11,7 @@ from coexist.importers.dnsmasq.tags import TagBook, mac_group
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.languages.dnsmasq.config import HostLine
-from coexist.wire.mac import format_mac
+from coexist.wire.mac import MAC_SPACE, format_mac
 
 KNOWN = "known"
 """The tag dnsmasq sets for every machine with a dhcp-host line."""
@@ -58,7 +58,10 @@ class Machines:
             return
         self.source.take(host.line)
         self._not_of_host(host)
-        macs = [_as_number(pattern) for pattern in host.macs if "*" not in pattern]
+        addresses = [_as_number(pattern) for pattern in host.macs if "*" not in pattern]
+        macs = [mac for mac in addresses if mac < MAC_SPACE]
+        if len(macs) < len(addresses):
+            self.source.leave(host.line, "a hardware address that is longer than Ethernet's")
         for mac in macs:
             self._register(mac, host)
         groups = [self._pattern(pattern, host) for pattern in host.macs if "*" in pattern]
