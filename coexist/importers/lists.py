@@ -18,7 +18,7 @@ from coexist.languages.dnsmasq.files import Lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.source_files import text_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES
-from coexist.wire.mac import MAC_SPACE, format_mac, parse_mac
+from coexist.wire.mac import format_mac, parse_mac
 
 _MEANINGS = {
     "mac": ("mac", "mac address", "macaddress", "mac-address", "mac_address", "hwaddr", "hw-address"),
@@ -32,6 +32,7 @@ _MEANINGS = {
 }  # fmt: skip
 _FIELDS = {heading: field for field, headings in _MEANINGS.items() for heading in headings}
 _SHOWN = 160
+_PLAIN = re.compile(r"(?:[0-9a-f]{1,2}-)?[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}")
 _SPLIT = re.compile(r"[\s,;|]+")
 
 
@@ -164,14 +165,11 @@ def import_dnsmasq_hosts(lines: Lines, file: str) -> Imported:
         machines.account.left_out(lines.places[entry.line - 1], entry.text, entry.why)
     for host in config.hosts:
         at, text = lines.places[host.line - 1], lines.texts[host.line - 1].removeprefix("dhcp-host=")
-        plain = [mac for mac in host.macs if "*" not in mac]
+        plain = [mac for mac in host.macs if _PLAIN.fullmatch(mac)]
         if not plain:
             machines.account.left_out(at, text, "the inventory knows machines by their MAC address only")
         for pattern in plain:
-            mac = int(pattern.split("-")[-1].replace(":", ""), 16)
-            if mac >= MAC_SPACE:
-                machines.account.left_out(at, text, "a hardware address that is longer than Ethernet's")
-                continue
+            mac = int.from_bytes(bytes(int(octet, 16) for octet in pattern.split("-")[-1].split(":")), "big")
             tags = " ".join(as_name(tag, "tag") for tag in host.sets)
             machines.add(mac, ClientRow(mac=format_mac(mac), name=host.name, tags=tags), at, text)
         if host.address is not None:

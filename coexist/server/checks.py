@@ -111,10 +111,17 @@ def cautions(config: BootServerConfig, sources: SourceMap, directory: Path) -> l
     if config.http is not None and config.http.root is not None:
         served["http", "root"] = config.http.root
     for path, root in served.items():
-        if not (directory / root).is_dir():
+        if not _is_folder(directory / root):
             message = f"there is no directory {directory / root}: no file is served until it is there"
             found.append(Problem(sources.at(path, value=True), message, "create it, or name another"))
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # its name is too long, or a folder of it is closed to us
+        return False
 
 
 # Settings that only some services look at, by the services.

@@ -109,11 +109,9 @@ def http(data: bytes) -> None:
 
 
 def redaction(data: bytes) -> None:
-    """Lines stay lines, and hiding twice is hiding once."""
+    """Lines stay lines."""
     text = data.decode("utf-8", "surrogateescape")
-    hidden = redacted(text)
-    assert hidden.count("\n") == text.count("\n")
-    assert redacted(hidden) == hidden
+    assert redacted(text).count("\n") == text.count("\n")
     assert "\x1b" not in harmless(text)
 
 

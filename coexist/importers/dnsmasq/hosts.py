@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from coexist.importers.addresses import why_nobody
@@ -11,7 +12,7 @@ from coexist.importers.dnsmasq.tags import TagBook, mac_group
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.languages.dnsmasq.config import HostLine
-from coexist.wire.mac import MAC_SPACE, format_mac
+from coexist.wire.mac import format_mac
 
 KNOWN = "known"
 """The tag dnsmasq sets for every machine with a dhcp-host line."""
@@ -58,13 +59,13 @@ class Machines:
             return
         self.source.take(host.line)
         self._not_of_host(host)
-        addresses = [_as_number(pattern) for pattern in host.macs if "*" not in pattern]
-        macs = [mac for mac in addresses if mac < MAC_SPACE]
-        if len(macs) < len(addresses):
-            self.source.leave(host.line, "a hardware address that is longer than Ethernet's")
+        written = _ethernet(host)
+        if len(written) < len(host.macs):
+            self.source.leave(host.line, "a hardware address that is none of Ethernet")
+        macs = [_as_number(pattern) for pattern in written if "*" not in pattern]
         for mac in macs:
             self._register(mac, host)
-        groups = [self._pattern(pattern, host) for pattern in host.macs if "*" in pattern]
+        groups = [self._pattern(pattern, host) for pattern in written if "*" in pattern]
         if macs and (host.sets or host.ignore):
             wanted = host.sets[0] if host.sets else host.name or "ignored"
             groups.append(test(Member(self._group(wanted, macs))))
@@ -93,7 +94,7 @@ class Machines:
         self.tags.set(KNOWN, found)
         fixed = _fixed_octets(pattern)
         closer: list[Condition] = []
-        patterns = {p for other in self.source.config.hosts for p in other.macs}
+        patterns = {p for other in self.source.config.hosts for p in _ethernet(other)}
         if any("*" not in p and _fixed_octets(p)[: len(fixed)] == fixed for p in patterns):
             closer.append(test(Member(self.groups.known_group())))
         for other in sorted(p for p in patterns if "*" in p):
@@ -124,6 +125,14 @@ class Machines:
             self.source.leave(host.line, why)
             return
         self.clients.setdefault(mac, ClientRow(mac=format_mac(mac), name=host.name, address=address))
+
+
+_PATTERN = re.compile(r"(?:[0-9a-f]{1,2}-)?(?:[0-9a-f]{1,2}|\*)(?::(?:[0-9a-f]{1,2}|\*)){0,5}")
+
+
+def _ethernet(host: HostLine) -> list[str]:
+    """The MAC patterns of a host; the daemon takes addresses of other media and odd spellings too."""
+    return [pattern for pattern in host.macs if _PATTERN.fullmatch(pattern)]
 
 
 def _fixed_octets(pattern: str) -> list[int]:

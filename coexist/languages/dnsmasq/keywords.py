@@ -101,7 +101,7 @@ def refuse_bad_lines(lines: Lines, config: DnsmasqConfig) -> None:
 def _fault(keyword: str, assigned: bool, seen: dict[str, Position]) -> tuple[str, str] | None:
     """What dnsmasq says of a line, and what to write."""
     if keyword not in KEYWORDS:
-        text = keyword.encode("utf-8", "surrogateescape").decode("ascii", "replace")
+        text = keyword.encode("utf-8", "surrogatepass").decode("ascii", "replace")
         shown = "".join(c if " " <= c <= "~" else "?" for c in text[:_LONGEST_SHOWN])
         return f'bad option: dnsmasq 2.90 has no keyword "{shown}"', "correct the line, or remove it"
     if keyword in FLAGS and assigned:
