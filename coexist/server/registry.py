@@ -123,12 +123,16 @@ class Registry:
             raise FileNotFoundError(2, "there is no registry; start the server first", str(path))
         # Opened at the start by one thread and used by another from then on, never by two at once.
         self._db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        self._db.text_factory = lambda octets: octets.decode("utf-8", "replace")
         try:
             # A reader never blocks the writer, and the other way round; a lost power plug loses seconds.
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._add_columns()
             self._db.executescript(_SCHEMA)
+        except UnicodeDecodeError:  # of SQLite's own words about a damaged file
+            self._db.close()
+            raise sqlite3.DatabaseError("the file is damaged") from None
         except BaseException:
             self._db.close()
             raise
@@ -148,7 +152,14 @@ class Registry:
 
     @property
     def damaged(self) -> int:
-        """How many rows hold what no server writes; nothing else tells of them."""
+        """How many rows hold what no server writes; nothing else tells of them.
+
+        Raises ``sqlite3.DatabaseError`` for a file that is damaged itself.
+        """
+        with closing(self._db.execute("PRAGMA integrity_check(1)")) as cursor:
+            said = str(cursor.fetchone()[0])
+        if said != "ok":
+            raise sqlite3.DatabaseError(f"the file is damaged: {said.splitlines()[0]}")
         with closing(self._db.execute(f"SELECT count(*) FROM clients WHERE NOT ({_SOUND})")) as cursor:
             return int(cursor.fetchone()[0])
 
@@ -289,7 +300,11 @@ def open_registry(path: Path) -> Registry:
     """The registry for a command. Raises ``CoexistError`` with what to do."""
     try:
         opened = Registry(path, patience=10.0, create=False)
-        damaged = opened.damaged
+        try:
+            damaged = opened.damaged
+        except BaseException:
+            opened.close()
+            raise
     except FileNotFoundError:
         raise CoexistError(
             f"{path}: there is no registry; name the one of a running server, or start the server"
