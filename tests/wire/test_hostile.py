@@ -28,8 +28,8 @@ MEMORY_MAX = 1 << 30
 """``MemoryMax`` of packaging/systemd/coexist.service."""
 MOST_RESIDENT = 300 << 20
 MOST_LOG_A_MINUTE = 1_000_000
-TRIES = 5
-"""How often a client asks before it gives up: EDK2 sends four DISCOVERs, and the user starts it again."""
+TRIES = 8
+"""How often a client asks before it gives up: EDK2 sends four DISCOVERs, and is started again."""
 
 
 @pytest.fixture

@@ -69,3 +69,17 @@ def test_an_answer_that_is_due_does_not_wait_for_company(wire):
     wire.loop.call_at(time.monotonic() + 0.001, wire.loop.stop)  # behind the answer
     wire.loop.run()
     assert answers(wire, 1)[0][4:8] == b"\0\0\0\x09"
+
+
+def test_while_packets_queue_strangers_have_their_share_of_the_time(wire):
+    wire.use()
+    wire.proxy._behind = True
+    wire.proxy._strangers_seconds = -1e9
+    packets = [discover(f"52:54:00:99:00:{number:02x}", xid=number) for number in range(1, 40)]
+    drained(wire, [*packets, discover(THIN, xid=77)], storm=False)
+    (answer,) = answers(wire, 1)
+    assert answer[4:8] == b"\0\0\0M"
+    assert wire.decisions() == {"NO_TIME": 39, "ANSWERED": 1}
+    # None queues any more: everybody's packets are read again.
+    drained(wire, [discover(STRANGER)], storm=False)
+    assert wire.decisions()["NO_RULE"] == 1
