@@ -138,7 +138,12 @@ def recorded(row: Mapping[str, Any]) -> list[Request]:
 
 
 def goes_on(row: Mapping[str, Any]) -> bool:
-    """Whether a recording went on after the first file: others were stopped at the request for it."""
+    """Whether a recording went on after the first file: others were stopped at the request for it.
+
+    What the next entry of a boot order asks for is another boot's.
+    """
+    if row.get("scenario", {}).get("client", {}).get("fw") == "uefi-default":
+        return False
     return "stages" in row or (
         bool(row.get("rrqs") or row.get("gets")) and row.get("why") not in ("rrq", "get")
     )
