@@ -14,11 +14,11 @@ from ipaddress import IPv4Address
 from coexist.analysis.space import RESERVED, ClientClass, Space
 from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
+from coexist.boot.leases.plan import SubnetPlan
 from coexist.boot.own_files import heard_on, own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
 from coexist.inventory.documents import Path
-from coexist.inventory.models import Scope
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
@@ -73,6 +73,7 @@ class LeaseReader:
         self.space = space
         self.site = space.inventory.site
         self._plans: dict[str, PlanLeases] = {}
+        self._served: dict[str, dict[str | None, list[SubnetPlan]]] = {}
         self._sent: dict[tuple[str, int], Packet] = {}
         self._handed: dict[tuple[str, int, int, str, bool], Handed] = {}
 
@@ -109,7 +110,6 @@ class LeaseReader:
         return self._handed_by(name, own.leases(self._arrival(name, server, client, number)))
 
     def _read(self, name: str, client: ClientClass, number: int, chained: bool) -> Handed:
-        # Servers that share a scope hand out the same.
         server = self.site.scopes[name].servers[0]
         own = own_config(self.space.inventory, server)
         if own is not None:
@@ -172,19 +172,40 @@ class LeaseReader:
             found = self._sent[key] = model.begin(machine, model.phases[0]).sends[0].packet
         return found
 
-    def leases(self, scope: Scope, client: ClientClass) -> bool:
-        """Whether the scope has an address for the class: a pool it may use, or its reservations."""
-        macs = client.macs
+    def has_addresses(self, name: str) -> bool:
+        """Whether a scope has any address to lease: a pool, or one that belongs to a registered machine."""
+        if own_config(self.space.inventory, self.site.scopes[name].servers[0]) is not None:
+            return True
+        plan = self._of(name).plan
+        return any(s.pools or next(plan.reservations(s), None) is not None for s in self._subnets(name))
+
+    def leases(self, name: str, client: ClientClass) -> bool:
+        """Whether a scope has an address for the class: a pool it may use, or its reservations."""
+        number = CANONICAL_CODE.get(client.architecture, 0)
+        scope = self.site.scopes[name]
         own = own_config(self.space.inventory, scope.servers[0])
         if own is not None:
-            name = next(key for key, value in self.site.scopes.items() if value is scope)
-            number = CANONICAL_CODE.get(client.architecture, 0)
             lease = own.leases(self._arrival(name, scope.servers[0], client, number))
             return isinstance(lease, Lease) and (scope.subnet is None or lease.yiaddr in scope.subnet)
-        if scope.reservations and macs.signature & RESERVED:
-            return True
+        member = self._of(name).member(client.macs.witness)
+        packet = self._discover(client.firmware, number)
         return any(
-            (not pool.allow or self.space.has(pool.allow, macs.signature))
-            and not self.space.has(pool.deny, macs.signature)
-            for pool in scope.pools
+            (subnet.reserves and client.macs.signature & RESERVED)
+            or any(pool.fits(packet, member) for pool in subnet.pools)
+            for subnet in self._subnets(name)
         )
+
+    def _subnets(self, name: str) -> list[SubnetPlan]:
+        """The subnets that a scope serves."""
+        server = self.site.scopes[name].servers[0]
+        found = self._served.get(server)
+        if found is None:
+            found = self._served[server] = defaultdict(list)
+            for vlan in self.plan(server).plan.vlans:
+                for subnet in vlan.subnets:
+                    found[subnet.scope].append(subnet)
+        return found[name]
+
+    def _of(self, name: str) -> PlanLeases:
+        """The leases of a scope's servers: those that share it hand out the same."""
+        return self.plan(self.site.scopes[name].servers[0])

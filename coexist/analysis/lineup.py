@@ -1,26 +1,60 @@
 """What a race depends on, without names: the line-up a class of clients meets.
 
-Everything a server model may look at is in the key: what stands in the declarations of the servers that
-hear the VLAN, what their lists say about this class, what the scopes hand to it, and how the VLAN
-carries packets. Server names and addresses are replaced by their place in the line-up.
+The key is read off the race's own world: the segment with its listeners, their models and lease plans, and
+the models elsewhere that an answer leads to. Of all that it has what these clients can meet: a rule for
+others is left out, a set of clients is whether they are in it. Addresses are replaced by their place in the
+line-up and what makes a difference of them. So equal keys end alike, however servers and networks are named.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from coexist.analysis.space import RESERVED, ClientClass
+from coexist.analysis.space import ClientClass
+from coexist.boot.leases.evaluate import PlanLeases
+from coexist.boot.leases.lease import LeaseSource
+from coexist.boot.leases.plan import Condition, Member, Setting, SubnetPlan
 from coexist.boot.loaders.names import url_host
-from coexist.inventory.models import Program, Scope, Server
-from coexist.inventory.references import server_address
+from coexist.inventory.macset import MacSet
+from coexist.wire.option_codes import OptionKind, option_kind
 from coexist.wire.options import Option
 
 if TYPE_CHECKING:
     from coexist.analysis.site import AnalysedSite
+    from coexist.analysis.world import Listener, Segment, World
 
 # Options no boot firmware decides by: the network's own, which differ from subnet to subnet.
 _INDIFFERENT = frozenset({2, 4, 5, 6, 7, 9, 12, 15, 26, 28, 33, 40, 41, 42, 44, 46, 47, 51, 58, 59, 119, 121})
+# Fields that are told to people and decide nothing.
+_TOLD = frozenset({"name", "rule", "path", "origins", "line", "assumptions"})
+_ADDRESSES = frozenset({OptionKind.ADDRESS, OptionKind.ADDRESSES})
+_PLAIN = frozenset({bool, int, float, bytes, type(None)})
+# What a segment is by itself; its subnets and routers count by the addresses that lie in them.
+_SEGMENT = ("jitter", "forwarding_delay", "routed", "blocked_ports")
+_NOTHING = object()
+"""In the place of what these clients cannot meet."""
+
+
+class _Form(Enum):
+    """How a part of the world is gone through."""
+
+    ITSELF = "it is its own key"
+    MACS = "a set of clients"
+    PLAN = "a lease plan"
+    SOURCE = "another source of leases"
+    MAPPING = "values by name or code"
+    LIST = "values in order"
+    RANGE = "a range of addresses"
+    RECORD = "fields"
+
+
+_FORMS: dict[type[Any], _Form] = {}
+_FIELDS: dict[type[Any], tuple[str, ...]] = {}
+"""What was looked up of each type."""
 
 
 class LineUps:
@@ -28,207 +62,229 @@ class LineUps:
 
     def __init__(self, site: AnalysedSite) -> None:
         self.site = site
-        self._fixed: dict[str, Any] = {}
-        self._near: dict[str, tuple[bool, ...]] = {}
-        self._routers: dict[str, frozenset[IPv4Address]] = {}
-        self._subnets: dict[str, tuple[IPv4Network, ...]] = {}
+        self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
+        self._numbers: dict[Any, int] = {}
 
     def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
-        """The key of a class's race, and the servers in the order their places are counted."""
-        site, vlan = self.site.site, client.vlan
-        hearing = self.site.topology.hearing[vlan]
-        names: dict[str, int] = {name: number for number, name in enumerate(hearing)}
-        where = site.vlans[vlan]
-        parts: list[Any] = [
-            client.architecture,
-            client.firmware,
-            self._agents(vlan, names),
-            where.forwarding_delay,
-            where.jitter,
-            where.blocked_ports,
-            where.gateway is not None,
-            bool(where.targets),
-        ]
-        for name, how in hearing.items():
-            server = site.servers[name]
-            parts.append(
-                (
-                    how.local,
-                    how.relayed,
-                    how.heard,
-                    name in silent,
-                    bool(where.blocked_ports) and vlan in server.stands_on,
-                    tuple(self._is_near(address, vlan) for address in server.stands_on.values()),
-                    self._server(name, server, client, names),
-                )
-            )
-        parts += [
-            self._scope(name, site.scopes[name], client, names) for name in self.site.scopes_by_vlan[vlan]
-        ]
-        return tuple(parts), tuple(names)
-
-    def _agents(self, vlan: str, names: dict[str, int]) -> Any:
-        """What the relay agents of a VLAN add and drop; of several also whom each of them asks."""
-        declared = self.site.site.vlans[vlan].relay
-        return tuple(
-            (
-                relay.min_secs,
-                relay.option_82,
-                relay.requires_option_82,
-                relay.passes,
-                relay.replaces_server_id,
-                tuple(self._place(target, names, vlan) for target in relay.relay_to),
-            )
-            for relay in declared
-        )
-
-    def _place(self, text: str | None, names: dict[str, int], vlan: str) -> Any:
-        """A reference to a server as its place in the line-up; servers elsewhere are added as they come."""
-        if text is None:
-            return None
-        address = server_address(self.site.site, text, vlan)
-        near = None if address is None else self._is_near(address, vlan)
-        owner = self.site.topology.owner(text)
-        if owner is None:
-            return text, near
-        return names.setdefault(owner, len(names)), self._roles(owner), near
-
-    def _is_near(self, address: IPv4Address, vlan: str) -> tuple[bool, ...]:
-        """Whether clients of each scope of a VLAN reach an address without a router."""
-        subnets = self._subnets.get(vlan)
-        if subnets is None:
-            scopes = (self.site.site.scopes[name] for name in self.site.scopes_by_vlan[vlan])
-            own = self.site.site.vlans[vlan].subnet[0]
-            subnets = self._subnets[vlan] = tuple(scope.subnet or own for scope in scopes)
-        return tuple(address in subnet for subnet in subnets)
-
-    def _is_router(self, value: Any, vlan: str) -> bool:
-        """Whether an option 3 names a router of the VLAN first."""
-        routers = self._routers.get(vlan)
-        if routers is None:
-            declared = self.site.site.vlans[vlan]
-            gateway = (declared.gateway,) if declared.gateway else ()
-            routers = self._routers[vlan] = frozenset((*declared.giaddrs, *declared.routers, *gateway))
-        first = next(iter(value), None) if isinstance(value, tuple) else value
-        return isinstance(first, str) and _is_address(first) and IPv4Address(first) in routers
-
-    def _roles(self, name: str) -> Any:
-        server = self.site.site.servers[name]
-        return tuple(sorted(server.effective_roles)), server.host is not None
-
-    def _program(self, program: Program | None, names: dict[str, int], vlan: str) -> Any:
-        if program is None:
-            return None
-        return self._file(program.file, names, vlan), self._place(program.server, names, vlan)
-
-    def _file(self, file: str | None, names: dict[str, int], vlan: str) -> Any:
-        """A boot file; of a URL the place of its host too, which another class may know by another place."""
-        host = None if file is None else url_host(file)
-        return file if host is None else (file, self._place(host, names, vlan))
-
-    def _server(self, name: str, server: Server, client: ClientClass, names: dict[str, int]) -> Any:
-        fixed = self._fixed.get(name)
-        if fixed is None:
-            fixed = self._fixed[name] = (
-                str(server.software),
-                tuple(sorted(server.effective_roles)),
-                server.discovery_control,
-                server.offers_file,
-                server.answers_4011,
-                str(server.discovery_group),
-                server.authoritative,
-                server.ping_check,
-                server.relayed,
-                server.echoes_option_82,
-                repr(server.settings),
-                server.host is not None,
-                tuple(sorted(str(p) for p in server.programs)),
-            )
-        site = self.site
-        wanted = server.answers
-        signature = client.macs.signature
-        listed = site.answers(name, server, client, site.intent_of(client))
-        delays = tuple((str(d), site.space.has((g,), signature)) for g, d in server.delay_for.items())
-        programs = tuple(
-            (key, self._program(program, names, client.vlan))
-            for key, program in sorted(site.programs_of(name, client)[0].items())
-        )
-        return (
-            fixed,
-            wanted.architectures,
-            client.macs.known,
-            listed,
-            str(server.delay),
-            delays,
-            programs,
-            self._place(server.boot_server, names, client.vlan),
-            self._options(server.options, names, client.vlan),
-        )
-
-    def _options(self, options: Any, names: dict[str, int], vlan: str) -> Any:
-        return tuple(
-            (code, self._option(code, value, names, vlan))
-            for code, value in sorted(options.items())
-            if code not in _INDIFFERENT
-        )
-
-    def _option(self, code: int, value: Any, names: dict[str, int], vlan: str) -> Any:
-        if code == Option.ROUTER:
-            return self._is_router(value, vlan)
-        if not isinstance(value, str):
-            return value
-        return self._place(value, names, vlan) if _is_address(value) else self._file(value, names, vlan)
-
-    def _reach(self, name: str, scope: Scope) -> tuple[bool, ...]:
-        """Whether the scope's subnet holds the relay agent, and each of its servers where it stands here."""
-        found = self._near.get(name)
+        """The key of a class's race, and the servers (or nobody's addresses) in the order of their places."""
+        known = (client.vlan, client.macs.number)
+        found = self._met.get(known)
         if found is None:
-            site = self.site.site
-            vlan = site.vlans[scope.vlan]
-            subnet = scope.subnet or vlan.subnet[0]
-            here = (site.servers[server].stands_on.get(scope.vlan) for server in scope.servers)
-            found = tuple(address is not None and address in subnet for address in (*vlan.giaddrs, *here))
-            self._near[name] = found
-        return found
+            met, names = _LineUp(self.site, client).met()
+            found = self._met[known] = self._numbers.setdefault(met, len(self._numbers)), names
+        number, names = found
+        quiet = tuple(place for place, name in enumerate(names) if name in silent)
+        return (client.architecture, client.firmware, number, quiet), names
 
-    def _scope(self, name: str, scope: Scope, client: ClientClass, names: dict[str, int]) -> Any:
-        reader, vlan = self.site.scopes, scope.vlan
-        if self.site.site.servers[scope.servers[0]].config:
-            # Its own files may look at anything: equal only where they cannot tell two clients apart.
-            server = scope.servers[0]
-            return name, client.macs.signature & reader.space.own[server]
-        rules = tuple(
-            (
-                rule.clients is None or reader.space.has(rule.clients, client.macs.signature),
-                rule.architectures,
-                rule.vendor_class,
-                rule.user_class,
-                tuple(map(repr, rule.when)),
-                rule.ignore,
-                self._place(rule.next_server, names, vlan),
-                self._file(rule.filename, names, vlan),
-                tuple((k, self._program(p, names, vlan)) for k, p in sorted(rule.programs.items())),
-                self._options(rule.options, names, vlan),
-            )
-            for rule in scope.rules
+
+class _LineUp:
+    """The line-up of one class of clients."""
+
+    def __init__(self, site: AnalysedSite, client: ClientClass) -> None:
+        self.site = site
+        self.mac = client.macs.witness
+        self.world: World = site.races.world
+        self.segment: Segment = self.world.segments[client.vlan]
+        cut = (site.site.scopes[name].subnet for name in site.scopes_by_vlan[client.vlan])
+        self.subnets = (*self.segment.subnets, *(subnet for subnet in cut if subnet is not None))
+        self.places: dict[str, int] = {}
+        self.near: tuple[IPv4Address, ...] = ()
+
+    def met(self) -> tuple[Any, tuple[str, ...]]:
+        """What the class meets, hashable, and the names by place."""
+        listeners = self.segment.listeners
+        for listener in listeners:
+            self.places.setdefault(listener.model.name, len(self.places))
+        parts = [self.value(getattr(self.segment, name)) for name in _SEGMENT]
+        parts += [bool(self.segment.routers), *map(self._listener, listeners)]
+        here = {listener.model.name for listener in listeners}
+        # A server elsewhere that an answer names is asked too; it may name another.
+        for name in self._grown():
+            if name in self.site.site.servers and name not in here:
+                self.near = tuple(self.site.site.servers[name].stands_on.values())
+                parts.append(self.value(self.world.models[name]))
+        return tuple(parts), tuple(self.places)
+
+    def _grown(self) -> Iterable[str]:
+        """The names by place, those included that come while they are gone through."""
+        at = 0
+        while at < len(self.places):
+            yield list(self.places)[at]
+            at += 1
+
+    def _listener(self, listener: Listener) -> Any:
+        self.near = (listener.address if listener.relay is None else listener.relay.address,)
+        told = (self.value(getattr(listener, f.name)) for f in fields(listener))
+        return self.places[listener.model.name], *told
+
+    # -- values --------------------------------------------------------------------------------
+
+    def value(self, value: Any) -> Any:
+        """A part of the world as these clients meet it."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind is IPv4Address:
+            return self.address(value)
+        if kind is str:
+            return self.text(value)
+        form = _FORMS.get(kind) or _form_of(kind)
+        match form:
+            case _Form.MACS:
+                return self.mac in value
+            case _Form.PLAN:
+                return self.leases(value)
+            case _Form.SOURCE:
+                return self.source(value)
+            case _Form.MAPPING:
+                return tuple(self._entry(key, value[key]) for key in sorted(value, key=str))
+            case _Form.LIST:
+                return tuple(met for item in value if (met := self.value(item)) is not _NOTHING)
+            case _Form.RANGE:
+                # Which addresses a range has matters to nobody.
+                met = any(map(value.reaches, self.near))
+                return (value.mode, value.tag, value.filter) if met else _NOTHING
+            case _Form.RECORD:
+                return self._record(value)
+        return value
+
+    def _record(self, value: Any) -> Any:
+        clients = getattr(value, "clients", None)
+        if type(clients) is MacSet and self.mac not in clients:
+            return _NOTHING
+        kind = type(value)
+        return kind, *(self.value(getattr(value, name)) for name in _FIELDS[kind])
+
+    def _entry(self, key: Any, value: Any) -> Any:
+        if type(key) is int and type(value) is bytes:
+            return key, self.option(key, value)
+        return key, self.value(value)
+
+    def text(self, text: str) -> Any:
+        """A text: of a server's name its place; of a URL the place of its host too."""
+        host = url_host(text)
+        if host is None:
+            return self.places.get(text, text)
+        named = _address(host.encode())
+        if named is not None:
+            return text, self.address(named)
+        owner = self.site.topology.owner(host)
+        return text, self.places.setdefault(owner or host, len(self.places))
+
+    def option(self, code: int, octets: bytes) -> Any:
+        """An option: addresses by their place, a router by whether it is one of the VLAN's."""
+        if code in _INDIFFERENT:
+            return None
+        if code == Option.ROUTER:
+            return len(octets) >= 4 and IPv4Address(octets[:4]) in self.segment.routers
+        if option_kind(code) in _ADDRESSES and octets and len(octets) % 4 == 0:
+            starts = range(0, len(octets), 4)
+            return tuple(self.address(IPv4Address(octets[at : at + 4])) for at in starts)
+        named = _address(octets)
+        if named is not None:
+            return self.address(named), octets.endswith(b"\0")
+        return self.text(octets.decode("latin-1")) if b"://" in octets else octets
+
+    def address(self, address: IPv4Address) -> Any:
+        """An address by its place: whose it is, and what makes a difference of where it lies."""
+        owner = self.world.owners.get(address)
+        place = self.places.setdefault(owner or str(address), len(self.places))
+        roles: Any = None
+        if owner is not None:
+            server = self.site.site.servers[owner]
+            roles = (server.effective_roles, server.host is not None)
+        near = tuple(address in subnet for subnet in self.subnets)
+        return place, roles, near, address in self.segment.routers
+
+    # -- leases --------------------------------------------------------------------------------
+
+    def source(self, source: LeaseSource) -> Any:
+        """Another source of leases: itself, and how it tells these clients from others."""
+        told = source.distinctions
+        reserved = self.mac if told.reserved is not None and self.mac in told.reserved else None
+        return id(source), self.near, tuple(self.mac in clients for clients, _ in told.clients), reserved
+
+    def leases(self, leases: PlanLeases) -> Any:
+        """What of a lease plan the class can meet."""
+        return leases.product, tuple(
+            tuple(self._subnet(leases, subnet) for subnet in leases.near(address)) for address in self.near
         )
+
+    def _subnet(self, leases: PlanLeases, subnet: SubnetPlan) -> Any:
+        member = leases.member(self.mac)
+        scope = leases.plan.scopes[str(subnet.scope)]
+        reserved = leases.plan.reserved(subnet, self.mac) is not None
         return (
-            tuple(self._place(server, names, vlan) for server in scope.servers),
+            reserved,
+            reserved or tuple(_said(pool.condition, member) for pool in subnet.pools if pool.holds(member)),
+            self._network(subnet.network),
             scope.min_secs,
-            bool(scope.reservations and client.macs.signature & RESERVED),
-            reader.leases(scope, client),
-            self._reach(name, scope),
-            self._place(scope.next_server, names, vlan),
-            self._file(scope.filename, names, vlan),
-            tuple((k, self._program(p, names, vlan)) for k, p in sorted(scope.programs.items())),
-            self._options(scope.options, names, vlan),
-            rules,
+            tuple(
+                self._setting(setting, member)
+                for setting in scope.settings
+                if _is_about(setting.condition, member)
+            ),
+        )
+
+    def _network(self, network: IPv4Network) -> Any:
+        """A subnet by its place among the VLAN's."""
+        return self.subnets.index(network) if network in self.subnets else None
+
+    def _setting(self, setting: Setting, member: Member) -> Any:
+        options = tuple(self._entry(code, octets) for code, octets in setting.options.items())
+        return (
+            _said(setting.condition, member),
+            None if setting.next_server is None else self.address(setting.next_server),
+            None if setting.file is None else self.text(setting.file),
+            options,
+            setting.ignore,
+            setting.file_server,
         )
 
 
-def _is_address(text: str) -> bool:
+def _is_about(condition: Condition, member: Member) -> bool:
+    """Whether a condition can hold for a client, whatever it sends."""
+    return condition.clients is None or condition.clients.holds(member)
+
+
+def _said(condition: Condition, member: Member) -> Any:
+    """What a condition asks of a client's packets."""
+    return (
+        condition.architectures,
+        condition.ipxe,
+        condition.vendor_class,
+        condition.user_class,
+        condition.tests,
+        tuple(_said(other, member) for other in condition.unless if _is_about(other, member)),
+    )
+
+
+def _form_of(kind: type[Any]) -> _Form:
+    """How a type of the world is gone through; looked up once for each."""
+    if kind is MacSet:
+        form = _Form.MACS
+    elif kind is PlanLeases:
+        form = _Form.PLAN
+    elif hasattr(kind, "distinctions"):
+        form = _Form.SOURCE
+    elif issubclass(kind, Mapping):
+        form = _Form.MAPPING
+    elif issubclass(kind, tuple | list):
+        form = _Form.LIST
+    elif hasattr(kind, "reaches"):
+        form = _Form.RANGE
+    elif is_dataclass(kind):
+        form = _Form.RECORD
+        _FIELDS[kind] = tuple(field.name for field in fields(kind) if field.name not in _TOLD)
+    else:
+        form = _Form.ITSELF
+    _FORMS[kind] = form
+    return form
+
+
+def _address(octets: bytes) -> IPv4Address | None:
+    """The address that an option has as a text."""
     try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True
+        return IPv4Address(octets.rstrip(b"\0").decode("ascii"))
+    except (AddressValueError, UnicodeDecodeError):
+        return None

@@ -212,6 +212,24 @@ def rule_conditions(condition: Condition, group_of: GroupNamer) -> list[dict[str
     return rules
 
 
+POOL_FOR_NOBODY = "an inventory's pool has one condition, and this is none or several; it is for nobody"
+
+
+def pool_conditions(condition: Condition, group_of: GroupNamer) -> dict[str, Any] | None:
+    """The conditions of a pool; None where one pool cannot say them."""
+    if condition == ALWAYS:
+        return {}
+    try:
+        heads = rule_conditions(condition, group_of)
+    except Inexpressible:
+        return None
+    if len(heads) != 1:
+        return None
+    entry = dict(heads[0])
+    clients = entry.pop("clients", None)
+    return entry if clients is None else {"allow": clients, **entry}
+
+
 def _is_vendor_class(literal: Test) -> bool:
     return (
         literal.option == Option.VENDOR_CLASS_IDENTIFIER

@@ -73,6 +73,8 @@ class MacSet:
     def __sub__(self, other: MacSet) -> MacSet:
         if self.bounds == _NO_BOUNDS:
             return _select(self.points, other, keep=False)
+        if self.bounds == _ALL_BOUNDS and not self.points:
+            return ~other
         return _combine(self, other, lambda a, b: a and not b)
 
     def __xor__(self, other: MacSet) -> MacSet:

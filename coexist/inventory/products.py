@@ -108,6 +108,10 @@ class Product:
     """It pings an address before it offers it, unless told otherwise."""
     leases_reserved: bool = False
     """It leases a reserved address to others too, if a pool holds it."""
+    informs_if_authoritative: bool = False
+    """It answers a DHCPINFORM only where it is authoritative."""
+    informs_names: bool = True
+    """It tells a machine its own name by DHCPINFORM too."""
 
     # -- what its boot service says
 
@@ -236,6 +240,8 @@ ISC_DHCPD = Product(
     target="/etc/dhcp/dhcpd.conf",
     check="dhcpd -t -4 -cf {path}",
     reload="systemctl restart isc-dhcp-server",
+    informs_if_authoritative=True,
+    informs_names=False,
     leases="coexist.boot.servers.dhcpd:lease_service",
     own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
     redactor="coexist.languages.dhcpd.secrets:without_secrets",
@@ -263,6 +269,7 @@ KEA = Product(
     check="kea-dhcp4 -t {path}",
     reload="systemctl restart kea-dhcp4-server",
     leases="coexist.boot.servers.kea:lease_service",
+    lease="coexist.boot.servers.kea:rendered_lease",
     renderer="coexist.render.targets.kea:render",
     importer="coexist.importers.kea:KIND",
 )
@@ -317,6 +324,7 @@ DNSMASQ = Product(
     check="dnsmasq --test --conf-file={path}",
     reload="systemctl restart dnsmasq",
     leases="coexist.boot.servers.dnsmasq_declared:lease_service",
+    lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
     renderer="coexist.render.targets.dnsmasq:render",
     importer="coexist.importers.dnsmasq:KIND",

@@ -111,13 +111,20 @@ class ScopeRule(Declared):
 
 
 class Pool(Declared):
-    """Addresses a scope leases, and to whom: nothing given means to everyone."""
+    """Addresses a scope leases, and to whom: nothing given means to everyone.
+
+    ``allow`` and ``deny`` name groups; the other conditions are those of a rule, about what a client sends.
+    """
 
     shorthand = {"type": "string", "examples": ["10.10.1.10-10.10.1.99"]}
 
     range: AddressRange
     allow: Names = ()
     deny: Names = ()
+    architectures: ArchitectureNames | None = None
+    vendor_class: Text | None = None
+    user_class: Text | None = None
+    when: tuple[OptionTest, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -129,7 +136,9 @@ class Scope(Declared):
     """A subnet as its DHCP server (or a failover pair) serves it.
 
     ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address,
-    ``filename`` the header field ``file``. ``min_secs`` is a threshold of dhcpd on the client's ``secs``.
+    ``filename`` the header field ``file``. ``always_send``: options, by code, that go to clients too that do
+    not ask for them. ``host_names``: a registered machine is sent its name (option 12) with its address.
+    ``min_secs`` is a threshold of dhcpd on the client's ``secs``.
     Lease times are seconds.
     """
 
@@ -139,6 +148,8 @@ class Scope(Declared):
     pools: tuple[Pool, ...] = ()
     reservations: bool = True
     options: Options = {}
+    always_send: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
+    host_names: bool = False
     next_server: Text | None = None
     filename: Text | None = None
     programs: Programs = {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from coexist.boot.leases.plan import PoolPlan
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
@@ -203,3 +204,17 @@ def report_dhcp_limits(
                         "write the test by `starts_with`, `equals` or `exists`, or serve the scope "
                         "by isc-dhcpd",
                     )
+
+
+def report_pools(job: Job, plan: SettledPlan, is_beyond: Callable[[PoolPlan], bool]) -> None:
+    """Report the pools whose clients the product cannot tell: they are leased to nobody."""
+    for vlan in plan.plan.vlans:
+        for pool in (pool for subnet in vlan.subnets for pool in subnet.pools):
+            if is_beyond(pool):
+                job.report(
+                    "CX511",
+                    pool.path,
+                    f"{job.server.software} cannot tell whom the pool {pool.first}-{pool.last} is for: "
+                    "nobody is leased its addresses",
+                    "name its clients by groups alone or by what they send alone, or serve the scope by kea",
+                )

@@ -27,6 +27,7 @@ class SettledScope:
     path: Path
     special: tuple[Setting, ...]
     defaults: Setting
+    forced: frozenset[int]
     lease_time: int
     min_secs: int
 
@@ -65,6 +66,7 @@ def settled_plan(inventory: Inventory, name: str) -> SettledPlan:
                 path=scope.path,
                 special=special,
                 defaults=defaults,
+                forced=scope.forced,
                 lease_time=scope.lease_time,
                 min_secs=scope.min_secs,
             )

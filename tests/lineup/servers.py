@@ -15,7 +15,7 @@ from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.generic import GenericModel, Where
-from coexist.boot.servers.kea import KeaModel
+from coexist.boot.servers.kea import KeaModel, option_data
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
 from coexist.languages.dhcpd.parser import parse_dhcpd
@@ -148,6 +148,7 @@ def kea_options(name: str, entries: Iterable[Mapping[str, Any]]) -> tuple[dict[i
             options[code] = str(data).encode()
         else:
             options[code] = encode_option_value(code, data)
+        options[code] = option_data(code, options[code])
         if entry.get("always-send"):
             forced.add(code)
     return options, frozenset(forced)

@@ -86,9 +86,7 @@ def test_every_reply_is_the_predicted_one(path: Path, tmp_path: Path) -> None:
     tree = read_json(text, str(path), beside(path))
     config = compile_kea(tree)
     echo = config.level.value("echo-client-id", bool)
-    model = KeaModel(
-        name="own", leases=KeaLeases(config=config), echoes_client_id=echo is not False, own_file=True
-    )
+    model = KeaModel(name="own", leases=KeaLeases(config=config), echoes_client_id=echo is not False)
     with Network(directory=tmp_path) as network:
         network.vlan("lan", place.own.network)
         client_address = place.own.network.broadcast_address - 1

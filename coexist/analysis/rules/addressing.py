@@ -47,7 +47,7 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
             continue
         seen: dict[object, str] = {}
         for name in scopes:
-            if not site.scopes.leases(site.site.scopes[name], case.client):
+            if not site.scopes.leases(name, case.client):
                 continue
             handed = site.scopes.handed(name, case.client)
             told = (handed.next_server and handed.next_server[0], handed.file and handed.file[0],
@@ -191,8 +191,7 @@ def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
         if not scopes or not wants_service(case):
             continue
         if not any(
-            site.scopes.leases(site.site.scopes[name], case.client)
-            and not site.scopes.handed(name, case.client).ignored
+            site.scopes.leases(name, case.client) and not site.scopes.handed(name, case.client).ignored
             for name in scopes
         ):
             found[scopes[0]].append(case.client)

@@ -142,7 +142,7 @@ def scope_out_of_reach(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes whose server hears other VLANs and not this one."""
     for name, scope in site.site.scopes.items():
         hearing = site.topology.hearing[scope.vlan]
-        if any(server in hearing for server in scope.servers):
+        if any(server in hearing for server in scope.servers) or not site.scopes.has_addresses(name):
             continue
         elsewhere = [
             server

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from ipaddress import IPv4Address, IPv4Network
+from operator import or_
 
 from coexist.boot.answered import answered
 from coexist.boot.leases.lease import FieldName
@@ -27,7 +29,7 @@ from coexist.boot.leases.plan import (
     VlanPlan,
 )
 from coexist.boot.policy import architecture_codes
-from coexist.inventory import Inventory, MacSet
+from coexist.inventory import EVERYONE, Inventory, MacSet
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Pool, Program, Scope, ScopeRule, Server, Site
 from coexist.inventory.references import server_address
@@ -37,6 +39,8 @@ from coexist.wire.option_codes import Option
 
 INTENDED = "intended"
 """The group of the clients that the intent gives to the server itself."""
+ALWAYS_SENT = frozenset({int(Option.VENDOR_CLASS_IDENTIFIER)})
+"""Firmware that does not ask for option 60 must find it all the same."""
 NOBODY = Clients(groups=frozenset())
 
 
@@ -45,12 +49,13 @@ def compile_plan(inventory: Inventory, name: str) -> LeasePlan:
     site = inventory.site
     server = site.servers[name]
     scopes = {key: scope for key, scope in site.scopes.items() if name in scope.servers}
+    groups = _groups(inventory, name, scopes)
     return LeasePlan(
         name=name,
         server=server,
         vlans=tuple(_vlan_plans(site, server, scopes)),
-        scopes={key: _scope_plan(site, name, key, scope) for key, scope in scopes.items()},
-        groups=_groups(inventory, name, scopes),
+        scopes={key: _scope_plan(site, name, key, scope, groups) for key, scope in scopes.items()},
+        groups=groups,
         table=inventory.clients,
     )
 
@@ -114,7 +119,9 @@ def _groups(inventory: Inventory, server: str, scopes: Mapping[str, Scope]) -> d
 # -- settings ----------------------------------------------------------------------------------
 
 
-def _scope_plan(site: Site, server_name: str, key: str, scope: Scope) -> ScopePlan:
+def _scope_plan(
+    site: Site, server_name: str, key: str, scope: Scope, groups: Mapping[str, MacSet]
+) -> ScopePlan:
     server = site.servers[server_name]
     path: Path = ("scopes", key)
     own_files = _own_files(site, server, scope.vlan)
@@ -125,14 +132,27 @@ def _scope_plan(site: Site, server_name: str, key: str, scope: Scope) -> ScopePl
         settings += _rule_settings(values, rule, default, (*path, "rules", number))
     settings += values.settings(scope, ALWAYS, f"scope {key}", path, default)
     settings += _server_settings(values, server, server_name, own_files, settings)
+    settings = [_for_everyone(setting, groups) for setting in settings]
     return ScopePlan(
         name=key,
         path=path,
         vlan=scope.vlan,
-        settings=tuple(_declared_first(settings)),
+        forced=frozenset(scope.always_send) | ALWAYS_SENT,
+        settings=tuple(_declared_first(_beside_their_file(settings))),
         lease_time=scope.lease_time,
         min_secs=max(scope.min_secs, server.delay.secs_at_least),
     )
+
+
+def _for_everyone(setting: Setting, groups: Mapping[str, MacSet]) -> Setting:
+    """The setting; without a condition on clients if everyone fulfils it."""
+    clients = setting.condition.clients
+    if clients is None or clients.outside or not any(groups[name].bounds for name in clients.groups):
+        return setting
+    members = reduce(or_, (groups[name] for name in clients.groups))
+    if members != EVERYONE:
+        return setting
+    return replace(setting, condition=replace(setting.condition, clients=None))
 
 
 def _refusals(server: Server, name: str) -> Iterator[Setting]:
@@ -156,13 +176,7 @@ def _refusals(server: Server, name: str) -> Iterator[Setting]:
 def _rule_settings(
     values: _Values, rule: ScopeRule, default: IPv4Address | None, path: Path
 ) -> Iterator[Setting]:
-    condition = Condition(
-        clients=named(rule.clients),
-        architectures=architecture_codes(rule.architectures),
-        vendor_class=None if rule.vendor_class is None else rule.vendor_class.encode(),
-        user_class=None if rule.user_class is None else rule.user_class.encode(),
-        tests=rule.when,
-    )
+    condition = replace(_said(rule), clients=named(rule.clients))
     number = int(path[-1]) + 1
     name = rule.name or f"rule {number}" + (f": {', '.join(rule.clients)}" if rule.clients else "")
     if condition.clients == NOBODY:
@@ -171,6 +185,16 @@ def _rule_settings(
         yield Setting(name=name, path=path, condition=condition, ignore=True)
     else:
         yield from values.settings(rule, condition, name, path, default)
+
+
+def _said(holder: ScopeRule | Pool) -> Condition:
+    """What a rule or a pool asks of a client's packets."""
+    return Condition(
+        architectures=architecture_codes(holder.architectures),
+        vendor_class=None if holder.vendor_class is None else holder.vendor_class.encode(),
+        user_class=None if holder.user_class is None else holder.user_class.encode(),
+        tests=holder.when,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,32 +306,51 @@ def with_options(setting: Setting, explicit: frozenset[int], server: IPv4Address
     return replace(setting, options=options, derived=frozenset(derived), origins=origins)
 
 
-def _declared_first(settings: list[Setting]) -> Iterator[Setting]:
+def _declared_first(settings: Iterable[Setting]) -> Iterator[Setting]:
     """The settings; a derived option that a setting of less authority declares stands below that one."""
+    listed = list(settings)
     last: dict[int, int] = {}
-    for number, setting in enumerate(settings):
+    for number, setting in enumerate(listed):
         last.update((code, number) for code in setting.options if code not in setting.derived)
     below: list[Setting] = []
-    for number, setting in enumerate(settings):
+    for number, setting in enumerate(listed):
         moved = frozenset(code for code in setting.derived if number < last.get(code, -1))
         if not moved:
             yield setting
             continue
-        kept = {code: octets for code, octets in setting.options.items() if code not in moved}
-        yield replace(setting, options=kept, derived=setting.derived - moved)
-        options = {code: setting.options[code] for code in moved}
-        below.append(
-            replace(
-                setting,
-                name=f"{setting.name}, as options",
-                next_server=None,
-                file=None,
-                file_server=False,
-                options=options,
-                derived=moved,
-            )
-        )
+        kept, apart = _parted(setting, moved)
+        yield kept
+        below.append(apart)
     yield from below
+
+
+def _beside_their_file(settings: Iterable[Setting]) -> Iterator[Setting]:
+    """The settings; where one above says that there is no file, what follows from a file does not hold."""
+    empty: list[Condition] = []
+    for setting in settings:
+        if setting.file == "":
+            empty.append(setting.condition)
+        if not setting.file or not empty or not setting.derived:
+            yield setting
+            continue
+        kept, apart = _parted(setting, setting.derived)
+        yield kept
+        if not any(condition.always for condition in empty):
+            yield replace(apart, condition=replace(apart.condition, unless=tuple(empty)))
+
+
+def _parted(setting: Setting, codes: frozenset[int]) -> tuple[Setting, Setting]:
+    """A setting without some of its derived options, and one of these alone."""
+    kept = {code: octets for code, octets in setting.options.items() if code not in codes}
+    return replace(setting, options=kept, derived=setting.derived - codes), replace(
+        setting,
+        name=f"{setting.name}, as options",
+        next_server=None,
+        file=None,
+        file_server=False,
+        options={code: setting.options[code] for code in sorted(codes)},
+        derived=codes,
+    )
 
 
 def wire_options(declared: Mapping[int, OptionValue]) -> dict[int, bytes]:
@@ -374,12 +417,11 @@ def _vlan_plans(site: Site, server: Server, scopes: Mapping[str, Scope]) -> Iter
             if not any(network.overlaps(other) for other, _, _ in served)
         ]
         subnets.sort(key=lambda subnet: subnet.network)
-        giaddrs = dict.fromkeys(agent for r in vlan.relay if (agent := r.address or vlan.gateway))
         yield VlanPlan(
             name=name,
             subnets=tuple(subnets),
             local=stands.get(name),
-            relays=() if name in stands else tuple(giaddrs),
+            relays=() if name in stands else tuple(dict.fromkeys(vlan.giaddrs)),
         )
 
 
@@ -391,15 +433,22 @@ def _subnet_plan(key: str, scope: Scope, network: IPv4Network) -> SubnetPlan:
     return SubnetPlan(
         network=network,
         scope=key,
-        pools=tuple(_pool_plans(pool for pool in scope.pools if pool.range.first in network)),
+        pools=tuple(
+            _pool_plan(pool, ("scopes", key, "pools", number))
+            for number, pool in enumerate(scope.pools)
+            if pool.range.first in network
+        ),
         reserves=scope.reservations,
+        names=scope.host_names,
     )
 
 
-def _pool_plans(pools: Iterable[Pool]) -> Iterator[PoolPlan]:
-    for pool in pools:
-        allowed = named(pool.allow) if pool.allow else None
-        kept = [allowed] if allowed is not None else []
-        if pool.deny:
-            kept.append(_all_but(named(pool.deny)))
-        yield PoolPlan(first=pool.range.first, last=pool.range.last, clients=tuple(kept))
+def _pool_plan(pool: Pool, path: Path) -> PoolPlan:
+    allowed = named(pool.allow) if pool.allow else None
+    kept = [allowed] if allowed is not None else []
+    if pool.deny:
+        kept.append(_all_but(named(pool.deny)))
+    condition = _said(pool)
+    return PoolPlan(
+        path=path, first=pool.range.first, last=pool.range.last, clients=tuple(kept), condition=condition
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address
 from typing import TypeAlias
@@ -22,6 +22,8 @@ from coexist.boot.leases.plan import (
     Condition,
     LeasePlan,
     Member,
+    PoolPlan,
+    Reservation,
     ScopePlan,
     Setting,
     SubnetPlan,
@@ -33,13 +35,14 @@ from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.wire.bootp import UNSPECIFIED, Packet
-from coexist.wire.options import Option
+from coexist.wire.options import MessageType, Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handout:
     """What the settings of a scope give to one packet. ``siaddr`` and ``file`` None: nothing says them.
 
+    ``options`` stand in the order in which who reads from the least authority to the most comes to them.
     ``ignored``: the setting that refuses the client. ``rule``: the settings that gave the boot file.
     """
 
@@ -57,8 +60,9 @@ def hand_out(settings: Iterable[Setting], packet: Packet, member: Member) -> Han
     file: bytes | None = None
     options: dict[int, bytes] = {}
     origins: dict[int | FieldName, Path] = {}
+    ranks: dict[int, tuple[int, int, int]] = {}
     rule = ""
-    for setting in settings:
+    for number, setting in enumerate(settings):
         if not setting.condition.fits(packet, member):
             continue
         if setting.ignore:
@@ -72,11 +76,20 @@ def hand_out(settings: Iterable[Setting], packet: Packet, member: Member) -> Han
             siaddr = setting.next_server
             origins["siaddr"] = setting.origins.get("siaddr", setting.path)
         for code, octets in setting.options.items():
-            if code not in options and not (beside and code == Option.TFTP_SERVER_NAME):
+            if beside and code == Option.TFTP_SERVER_NAME:
+                continue
+            # What holds for every packet comes first; what stands below that says nothing.
+            if ranks.get(code) != (0, 0, code):
+                ranks[code] = (0, 0, code) if setting.condition.always else (1, -number, code)
+            if code not in options:
                 options[code] = octets
                 origins[code] = setting.origins.get(code, setting.path)
-    return Handout(siaddr=siaddr, file=file, options=options, origins=origins, rule=rule)
+    ordered = {code: options[code] for code in sorted(options, key=ranks.__getitem__)}
+    return Handout(siaddr=siaddr, file=file, options=ordered, origins=origins, rule=rule)
 
+
+OF_A_MACHINE: Path = ("clients",)
+"""The origin of what is registered for one machine."""
 
 AsProduct: TypeAlias = Callable[[Lease, Arrival], Lease]
 """What a product makes of what it is told, before it puts it into a packet."""
@@ -93,6 +106,7 @@ class PlanLeases:
     def __init__(self, plan: LeasePlan, product: AsProduct = as_told) -> None:
         self.plan = plan
         self.product = product
+        self._free: dict[IPv4Address, IPv4Address | None] = {}
         self._near: dict[IPv4Address, tuple[SubnetPlan, ...]] = {}
 
     @property
@@ -111,11 +125,23 @@ class PlanLeases:
         member = self.member(packet.mac)
         reason = NoLease(why="it has no scope for this subnet")
         for subnet in self.near(near):
+            if packet.message_type is MessageType.INFORM:
+                # It has an address, and its own subnet's scope is the one that speaks to it.
+                return self._informed(subnet, near, arrival)
             lease = self.lease(subnet, packet, member)
             if isinstance(lease, Lease):
                 return self.product(lease, arrival)
             reason = lease
         return reason
+
+    def _informed(self, subnet: SubnetPlan, near: IPv4Address, arrival: Arrival) -> Lease | NoLease:
+        if near not in subnet.network:
+            return NoLease(why="no scope is for the subnet of the client's address")
+        server = self.plan.server
+        if server.product.informs_if_authoritative and not server.authoritative:
+            return NoLease(why="it is not authoritative", origin=("servers", self.plan.name, "authoritative"))
+        own = self.plan.reserved(subnet, arrival.packet.mac) if server.product.informs_names else None
+        return self._handed(str(subnet.scope), arrival, subnet.network.netmask, own)
 
     def member(self, mac: int) -> Member:
         """Tells in which groups a machine is."""
@@ -139,25 +165,43 @@ class PlanLeases:
         if own is not None:
             address = own.address
         else:
-            pool = next((pool for pool in subnet.pools if pool.holds(member)), None)
-            if pool is None:
+            addresses = (self._first(pool) for pool in subnet.pools if pool.fits(packet, member))
+            found = next((address for address in addresses if address is not None), None)
+            if found is None:
                 return NoLease(why="no pool of its scope is for this client", origin=(*scope.path, "pools"))
-            address = pool.first
+            address = found
         given = hand_out(scope.settings, packet, member)
         if given.ignored is not None:
             return _refused(given.ignored)
         return _lease_of(
-            given, scope, yiaddr=address, netmask=subnet.network.netmask, reserved=own is not None
+            _with_own(given, own),
+            scope,
+            yiaddr=address,
+            netmask=subnet.network.netmask,
+            reserved=own is not None,
         )
+
+    def _first(self, pool: PoolPlan) -> IPv4Address | None:
+        """The first address of a pool that is nobody's own."""
+        if pool.first not in self._free:
+            self._free[pool.first] = next((first for first, _ in self.plan.free(pool)), None)
+        return self._free[pool.first]
 
     def handed(self, name: str, arrival: Arrival) -> Lease | NoLease:
         """What a scope hands to a packet, whichever address it leases."""
+        return self._handed(name, arrival, NETMASK, None)
+
+    def _handed(
+        self, name: str, arrival: Arrival, netmask: IPv4Address, own: Reservation | None
+    ) -> Lease | NoLease:
         scope = self.plan.scopes[name]
         given = hand_out(scope.settings, arrival.packet, self.member(arrival.packet.mac))
         if given.ignored is not None:
             return _refused(given.ignored)
-        lease = _lease_of(given, scope, yiaddr=UNSPECIFIED, netmask=NETMASK, reserved=False)
-        return self.product(lease, arrival)
+        given = _with_own(given, own)
+        return self.product(
+            _lease_of(given, scope, yiaddr=UNSPECIFIED, netmask=netmask, reserved=False), arrival
+        )
 
     @cached_property
     def distinctions(self) -> Distinctions:
@@ -180,6 +224,18 @@ class PlanLeases:
         )
 
 
+def _with_own(given: Handout, own: Reservation | None) -> Handout:
+    """What is handed out, and what belongs to the machine itself, which has the last word."""
+    if own is None or not own.host_name:
+        return given
+    code = int(Option.HOST_NAME)
+    return replace(
+        given,
+        options={**given.options, code: own.host_name.encode()},
+        origins={**given.origins, code: OF_A_MACHINE},
+    )
+
+
 def _refused(setting: Setting) -> NoLease:
     return NoLease(why=f"it is not to be answered ({setting.name})", origin=setting.path)
 
@@ -193,17 +249,13 @@ def _lease_of(
         siaddr=given.siaddr or UNSPECIFIED,
         file=given.file or b"",
         options=given.options,
-        forced=frozenset(given.options) & ALWAYS_SENT,
+        forced=frozenset(given.options) & scope.forced,
         lease_time=scope.lease_time,
         reserved=reserved,
         min_secs=scope.min_secs,
         rule=given.rule,
         origins={"lease_time": scope.path, "min_secs": scope.path, **given.origins},
     )
-
-
-ALWAYS_SENT = frozenset({int(Option.VENDOR_CLASS_IDENTIFIER)})
-"""Firmware that does not ask for option 60 must find it all the same: every renderer forces it."""
 
 
 def _is_on(vlan: VlanPlan, address: IPv4Address) -> bool:
@@ -222,7 +274,8 @@ def _conditions(plan: LeasePlan) -> Iterator[tuple[Condition, Path]]:
         for subnet in vlan.subnets:
             for pool in subnet.pools:
                 for clients in pool.clients:
-                    yield Condition(clients=clients), ("scopes", subnet.scope or "", "pools")
+                    yield Condition(clients=clients), pool.path
+                yield pool.condition, pool.path
 
 
 def _tests(condition: Condition) -> Iterator[OptionTest]:

@@ -6,6 +6,7 @@ keyed on the part of it that a class of clients can meet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -19,6 +20,9 @@ from coexist.inventory.models import OptionTest, Server
 from coexist.wire.architecture import Architecture
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option
+
+_HOST_NAME = re.compile("[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+"""RFC 1123 section 2.1, one label."""
 
 Member = Callable[[str], bool]
 """Whether one client is in a group."""
@@ -121,50 +125,62 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPlan:
-    """Addresses to lease, to the clients that all of ``clients`` hold for."""
+    """Addresses to lease, to the clients that all of ``clients`` hold for and that send what ``condition``
+    says."""
 
+    path: Path
     first: IPv4Address
     last: IPv4Address
     clients: tuple[Clients, ...] = ()
+    condition: Condition = ALWAYS
 
     def holds(self, member: Member) -> bool:
-        """Whether it is for a client of these groups."""
+        """Whether it is for a client of these groups, whatever it sends."""
         return all(clients.holds(member) for clients in self.clients)
+
+    def fits(self, packet: Packet, member: Member) -> bool:
+        """Whether a client of these groups is leased its addresses after this packet."""
+        return self.holds(member) and self.condition.says(packet, member)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """An address that belongs to one MAC; ``name`` as the machine is registered."""
+    """An address that belongs to one MAC; ``name`` as the machine is registered, ``host_name`` what it is
+    told as option 12."""
 
     mac: int
     address: IPv4Address
     name: str
+    host_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubnetPlan:
     """A subnet as one scope serves it; without a scope nothing is leased there.
 
-    ``reserves``: registered machines have their own addresses here.
+    ``reserves``: registered machines have their own addresses here; ``names``: and are told their names.
     """
 
     network: IPv4Network
     scope: str | None
     pools: tuple[PoolPlan, ...] = ()
     reserves: bool = False
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopePlan:
     """What a scope hands out: each value comes from the first of ``settings`` that fits and sets it.
 
-    ``lease_time`` is in seconds; ``min_secs`` compares with the header's ``secs``.
+    ``forced``: options that go to clients too that do not ask for them. ``lease_time`` is in seconds;
+    ``min_secs`` compares with the header's ``secs``.
     """
 
     name: str
     path: Path
     vlan: str
     settings: tuple[Setting, ...]
+    forced: frozenset[int]
     lease_time: int
     min_secs: int
 
@@ -198,7 +214,18 @@ class LeasePlan:
         table, network = self.table, subnet.network
         numbers, names = table.addresses, table.columns["name"]
         for row in table.reserved(int(network.network_address), int(network.broadcast_address)):
-            yield Reservation(mac=table.macs[row], address=IPv4Address(numbers[row]), name=names[row])
+            yield _reservation(subnet, table.macs[row], numbers[row], names[row])
+
+    def free(self, pool: PoolPlan) -> Iterator[tuple[IPv4Address, IPv4Address]]:
+        """The addresses of a pool that belong to no registered machine, as first and last."""
+        start = int(pool.first)
+        for row in sorted(self.table.reserved(start, int(pool.last)), key=self.table.addresses.__getitem__):
+            taken = self.table.addresses[row]
+            if taken > start:
+                yield IPv4Address(start), IPv4Address(taken - 1)
+            start = taken + 1
+        if start <= int(pool.last):
+            yield IPv4Address(start), pool.last
 
     def reserved(self, subnet: SubnetPlan, mac: int) -> Reservation | None:
         """The address of its own that a machine has in a subnet."""
@@ -208,4 +235,9 @@ class LeasePlan:
         number = 0 if row is None else self.table.addresses[row]
         if row is None or not number or IPv4Address(number) not in subnet.network:
             return None
-        return Reservation(mac=mac, address=IPv4Address(number), name=self.table.columns["name"][row])
+        return _reservation(subnet, mac, number, self.table.columns["name"][row])
+
+
+def _reservation(subnet: SubnetPlan, mac: int, address: int, name: str) -> Reservation:
+    told = name if subnet.names and _HOST_NAME.fullmatch(name) else ""
+    return Reservation(mac=mac, address=IPv4Address(address), name=name, host_name=told)

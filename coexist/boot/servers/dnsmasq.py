@@ -16,10 +16,10 @@ from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
 from coexist.boot.servers.dnsmasq_area import Area
+from coexist.boot.servers.dnsmasq_leased import leased_packet
 from coexist.boot.servers.dnsmasq_replies import (
     FIRST_EFI,
     DnsmasqReplies,
-    leased_packet,
     make_reply,
     pxe_options,
     service_file,
@@ -446,7 +446,7 @@ class DnsmasqModel:
         if ciaddr == UNSPECIFIED:
             return "the client has no address"
         if self.leases is not None:
-            return "not a message that leads to a lease"
+            return self._leased(asked, self.leases, pinged=True)
         context = file.narrow(client, ciaddr, asked.tags)
         own = client.host.name if client.host is not None else ""
         reply = self._reply(asked, MessageType.ACK, context, UNSPECIFIED, own or client.named.name)
@@ -483,7 +483,7 @@ class DnsmasqModel:
         if isinstance(leased, NoLease):
             return leased.why
         discover = asked.packet.message_type is MessageType.DISCOVER
-        packet = leased_packet(asked.arrival, asked.client.contexts[0].range, leased)
+        packet = leased_packet(asked.arrival, leased)
         delay = self._delay(asked.tags, asked.packet.mac) if discover else 0
         pings = discover and self.config.ping and not pinged and not leased.reserved
         return self._sent(asked, packet, delay=delay, pings=pings)

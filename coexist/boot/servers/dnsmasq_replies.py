@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
-from coexist.boot.leases.lease import Lease
-from coexist.boot.responder import Arrival
 from coexist.boot.servers.dnsmasq_area import Area
-from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Range, Service, network_of
+from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Service
 from coexist.languages.dnsmasq.options import Kind, OptionLine
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
@@ -370,34 +368,6 @@ def _value(line: OptionLine, *, ended: bool, own: IPv4Address | None = None) -> 
             for i in range(0, len(line.value), 4)
         )
     return line.value
-
-
-def leased_packet(arrival: Arrival, context: Range, lease: Lease) -> Packet:
-    """A reply of a dnsmasq whose tags and ``dhcp-no-override`` say exactly what is leased."""
-    asked = arrival.packet
-    discover = asked.message_type is MessageType.DISCOVER
-    asks = frozenset(asked.options.get(Option.PARAMETER_REQUEST_LIST, b""))
-    network = network_of(context)
-    options: dict[int, bytes] = {
-        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.OFFER if discover else MessageType.ACK,)),
-        Option.SERVER_IDENTIFIER: arrival.address.packed,
-        Option.IP_ADDRESS_LEASE_TIME: lease.lease_time.to_bytes(4, "big"),
-        Option.SUBNET_MASK: network.netmask.packed,
-        Option.BROADCAST_ADDRESS: network.broadcast_address.packed,
-    }
-    for code, value in lease.options.items():
-        if code in asks or code in lease.forced:
-            nul = b"\0" if code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME) else b""
-            options[code] = value if value.endswith(b"\0") else value + nul
-    return make_reply(
-        asked,
-        flags=asked.flags,
-        yiaddr=lease.yiaddr,
-        siaddr=lease.siaddr,
-        file=lease.file,
-        sname=lease.sname,
-        options=options,
-    )
 
 
 def make_reply(

@@ -16,6 +16,9 @@ from coexist.inventory.values import Delay, option_bytes
 from coexist.wire.options import Option
 from coexist.wire.pxe import SubOption
 
+OWN_PROGRAM = "its own program"
+"""The file of a product that brings its boot programs along, where the inventory names none."""
+
 
 def boot_service(inventory: Inventory, name: str) -> ServerModel:
     """A responder known by its declaration alone."""
@@ -36,6 +39,7 @@ def declared_responder(inventory: Inventory, name: str, *, file_in: Where = "bot
         architectures=architectures(server),
         delay=server.delay,
         files=files(server),
+        default_file=OWN_PROGRAM if server.product.own_programs and not server.programs else None,
         file_in=file_in,
         terminated=True,
         offers_file=(not server.product.asked_on_4011) if server.offers_file is None else server.offers_file,

@@ -17,7 +17,7 @@ from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
-from coexist.wire.options import MessageType, Option, encode_options
+from coexist.wire.options import MessageType, Option, OptionKind, encode_options, option_kind
 from coexist.wire.pxe import decode_suboptions
 
 _SUBNET_SELECTION = 118
@@ -39,9 +39,8 @@ _BASIC = (
 class KeaModel(Stateless):
     """Kea, and with its own name another server that leases likewise. ``latency``: seconds.
 
-    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``keeps_nuls``: the NULs behind a text go out.
-    ``own_file``: whether the leases are those of its own file, whose options are octets as it keeps them and
-    which says what a DHCPINFORM is answered; otherwise they are as an inventory says them.
+    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. The options of its leases are octets as it keeps
+    them (`option_data`).
     """
 
     name: str
@@ -49,8 +48,6 @@ class KeaModel(Stateless):
     latency: float = 0.0
     echoes_client_id: bool = True
     raw_sockets: bool = True
-    keeps_nuls: bool = False
-    own_file: bool = False
     assumptions: tuple[str, ...] = ()
 
     def initial(self, phase: float = 0.0) -> None:
@@ -65,7 +62,7 @@ class KeaModel(Stateless):
         if arrival.port != DHCP_PORT:
             return silent("nothing listens on that port there")
         kind = arrival.packet.message_type
-        if kind not in _ANSWERS or (kind is MessageType.INFORM and not self.own_file):
+        if kind not in _ANSWERS:
             return silent("not a message it answers")
         lease = self.leases(arrival)
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
@@ -86,9 +83,8 @@ class KeaModel(Stateless):
 
     def _reply(self, arrival: Arrival, lease: Lease, kind: MessageType) -> Reply:
         asked = arrival.packet
-        inform = asked.message_type is MessageType.INFORM
         # A DHCPINFORM's answer goes to ciaddr, not by the relay agent (RFC 2131 section 4.3.5).
-        direct = inform and asked.ciaddr != UNSPECIFIED
+        direct = _is_direct(asked)
         packet = Packet(
             op=BOOTREPLY,
             htype=asked.htype,
@@ -126,12 +122,9 @@ class KeaModel(Stateless):
         asked = arrival.packet
         wanted = {*asked.options.get(Option.PARAMETER_REQUEST_LIST, b""), *_BASIC, *lease.forced}
         found = {code: value for code, value in lease.options.items() if code in wanted}
-        if not self.own_file:
-            found = _as_read(found, keeps_nuls=self.keeps_nuls)
         if asked.message_type is not MessageType.INFORM and kind is not MessageType.NAK:
             # It is there before any option of the configuration is (Dhcpv4Srv::assignLease).
-            declared = None if self.own_file else lease.options.get(Option.SUBNET_MASK)
-            found[Option.SUBNET_MASK] = declared or lease.netmask.packed
+            found[Option.SUBNET_MASK] = lease.netmask.packed
             found[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
         found[Option.SERVER_IDENTIFIER] = (lease.server_id or arrival.address).packed
         echoed = [int(Option.CLIENT_IDENTIFIER)] if self.echoes_client_id else []
@@ -141,21 +134,42 @@ class KeaModel(Stateless):
         agent = asked.options.get(Option.RELAY_AGENT_INFORMATION)
         found.pop(Option.RELAY_AGENT_INFORMATION, None)
         message_type: dict[int, bytes] = {Option.DHCP_MESSAGE_TYPE: bytes((kind,))}
-        last = {int(Option.RELAY_AGENT_INFORMATION): agent} if agent else {}
+        last = {int(Option.RELAY_AGENT_INFORMATION): agent} if agent and not _is_direct(asked) else {}
         return {**message_type, **dict(sorted(found.items())), **last}
 
 
-def _as_read(found: dict[int, bytes], *, keeps_nuls: bool) -> dict[int, bytes]:
-    """Declared options as Kea reads them (2.2.0, packets)."""
-    result = dict(found)
-    if Option.VENDOR_SPECIFIC_INFORMATION in found:
-        # It takes option 43 apart and puts it together again by code, without an END.
-        parts = decode_suboptions(found[Option.VENDOR_SPECIFIC_INFORMATION])
-        result[Option.VENDOR_SPECIFIC_INFORMATION] = encode_options(dict(sorted(parts.items())))
-    if Option.BOOTFILE_NAME in found and not keeps_nuls:
-        # A text option loses its trailing NULs.
-        result[Option.BOOTFILE_NAME] = found[Option.BOOTFILE_NAME].rstrip(b"\0")
-    return result
+def _is_direct(asked: Packet) -> bool:
+    """Whether an answer goes to the client's address although a relay agent brought the packet."""
+    inform = asked.message_type is MessageType.INFORM
+    return inform and asked.ciaddr not in (UNSPECIFIED, asked.giaddr)
+
+
+def is_exact(code: int, octets: bytes) -> bool:
+    """Whether Kea's own option data would carry these octets as they are.
+
+    It takes option 43 apart and puts it together again by code, without an END, and a text option loses its
+    trailing NULs when it is read (2.2.0, packets). Of option 67 no octet may be lost.
+    """
+    return not (
+        code in (Option.VENDOR_SPECIFIC_INFORMATION, Option.BOOTFILE_NAME)
+        or not octets
+        or (option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"))
+    )
+
+
+def option_data(code: int, octets: bytes) -> bytes:
+    """The octets Kea sends for option data with these octets."""
+    if code == Option.VENDOR_SPECIFIC_INFORMATION:
+        return encode_options(dict(sorted(decode_suboptions(octets).items())))
+    return octets.rstrip(b"\0") if option_kind(code) is OptionKind.TEXT else octets
+
+
+def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 the shape of AsProduct
+    """A compiled lease as the rendered file makes it: what option data cannot carry comes from the library
+    flex_option, which sends it to those too who do not ask, and sends no empty value."""
+    options = {code: octets for code, octets in lease.options.items() if octets}
+    exact = {code for code, octets in options.items() if not is_exact(code, octets)}
+    return replace(lease, options=options, forced=lease.forced | exact)
 
 
 def lease_service(inventory: Inventory, name: str) -> KeaModel:

@@ -39,7 +39,6 @@ def windows_dhcp(name: str, leases: Leases, latency: float = 0.0) -> KeaModel:
         latency=latency,
         echoes_client_id=False,
         raw_sockets=False,
-        keeps_nuls=True,
         assumptions=DHCP_ASSUMPTIONS,
     )
 

@@ -22,10 +22,13 @@ from coexist.languages.dhcpd.levels import Level, Outline
 from coexist.languages.dhcpd.syntax import (
     Assign,
     Binary,
+    Call,
     Case,
+    Data,
     Expression,
     Function,
     If,
+    OptionOf,
     Other,
     SetVariable,
     Statement,
@@ -114,6 +117,18 @@ class SubOption:
     code: int
 
 
+def _sent_unasked(statement: Assign) -> bytes | None:
+    """The codes that a statement adds to the client's list of wanted options: they are sent unasked."""
+    option, value = statement.option, statement.value
+    if option.space != "dhcp" or option.code != Option.PARAMETER_REQUEST_LIST or not isinstance(value, Call):
+        return None
+    first, *rest = value.arguments or (None,)
+    if value.function != "concat" or not isinstance(first, OptionOf) or first.option != option:
+        return None
+    added = [part.octets for part in rest if isinstance(part, Data)]
+    return b"".join(added) if len(added) == len(rest) else None
+
+
 class Interpreter:
     """Turns statements into steps; each scope once."""
 
@@ -125,6 +140,7 @@ class Interpreter:
         self.assigned: list[SetVariable] = []
         self.server_identifier: IPv4Address | None = None
         self.ping_check: bool | None = None
+        self.forced: set[int] = set()
 
     def level(self, level: Level) -> Execution:
         """What the statements of one scope (without those around it) do."""
@@ -253,6 +269,11 @@ class Interpreter:
         if statement.how in ("append", "prepend"):
             self.account.left_out(statement.at, statement.text, "a list put together from several scopes")
             return None
+        forced = _sent_unasked(statement)
+        if forced is not None:
+            self.forced.update(forced)
+            self.account.modelled(statement.at)
+            return None
         value = constant(statement.value, self.facts)
         if isinstance(value, int):
             value = None
@@ -321,9 +342,8 @@ class Interpreter:
 
     def _file(self, statement: Assign, value: bytes) -> Step | None:
         text = value.split(b"\0")[0].decode("utf-8", "surrogateescape")
-        if not text.isprintable() or not text:
-            why = "the file name is empty" if not text else "the file name is no printable UTF-8 text"
-            self.account.left_out(statement.at, statement.text, why)
+        if not text.isprintable():
+            self.account.left_out(statement.at, statement.text, "the file name is no printable UTF-8 text")
             return None
         if len(value) > 127:
             self.account.left_out(

@@ -16,6 +16,7 @@ from coexist.importers.conditions import (
     any_of,
     disjoint,
     negate,
+    pool_conditions,
     test,
 )
 from coexist.importers.dhcpd.classes import ClassBook
@@ -44,7 +45,8 @@ class PoolBook:
         """The pools of a scope, as an inventory writes them."""
         pools: list[Any] = []
         for pool in wire.pools:
-            permits = self._permits(pool)
+            said = self._said(pool)
+            permits = self._permits(pool) if said is None else ([], said[0])
             for part in pool.ranges:
                 if part.first not in subnet.network:
                     continue
@@ -64,8 +66,24 @@ class PoolBook:
                     entry["allow"] = one_or_list(allow)
                 if deny:
                     entry["deny"] = one_or_list(deny)
+                entry |= {} if said is None else said[1]
                 pools.append(entry if len(entry) > 1 else text)
         return pools
+
+    def _said(self, pool: PoolPart) -> tuple[list[str], dict[str, Any]] | None:
+        """Of a pool for one class: the groups it is not for and what its clients send; None for others."""
+        allowed = [permit for permit in pool.permits if permit.allowed]
+        if len(allowed) != 1 or allowed[0].who != "class":
+            return None
+        condition = self.classes.condition(allowed[0].class_name)
+        said = pool_conditions(condition, self.groups.combined) if condition else None
+        if not said or "allow" in said:
+            return None
+        denied = [self._permitted(permit) for permit in pool.permits if not permit.allowed]
+        if None in denied:
+            return None
+        self.account.modelled(allowed[0].at)
+        return [group for group in denied if group is not None], said
 
     def _permits(self, pool: PoolPart) -> tuple[list[str], list[str]] | None:
         """The groups a pool is for and those it is not for; None if what restricts it cannot be said."""

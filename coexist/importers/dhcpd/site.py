@@ -38,6 +38,7 @@ from coexist.importers.dhcpd.pools import PoolBook
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
+from coexist.importers.sent import tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.dhcpd.levels import (
@@ -144,8 +145,10 @@ class _Site:
             # Nobody is known yet, and no column says who is.
             self.groups.groups[self.groups.known] = {"macs": []}
         left = self.account.close(every_statement(self.configuration.body))
+        tree = self.build.tree(self._site_name(), servers, self.groups.groups, clients)
+        tell_what_is_sent(tree, (), self.interpreter.forced)
         return Imported(
-            tree=self.build.tree(self._site_name(), servers, self.groups.groups, clients),
+            tree=tree,
             clients=clients,
             not_modelled=left,
             comments={"": self.build.notes},

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from coexist.errors import InputError, Position, Problem
-from coexist.importers.conditions import NEVER, Inexpressible, Member, spelled_value
+from coexist.importers.conditions import NEVER, POOL_FOR_NOBODY, Inexpressible, pool_conditions, spelled_value
 from coexist.importers.dnsmasq.hosts import IGNORED
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook
@@ -93,13 +93,13 @@ class Scopes:
         try:
             condition = self.tags.of(item.filter)
         except Inexpressible as reason:
-            self.source.leave(item.line, str(reason))
-            return text
-        if len(condition) == 1 and condition[0] and all(isinstance(t, Member) for t in condition[0]):
-            members = tuple(t for t in condition[0] if isinstance(t, Member))
-            return {"range": text, "allow": self.groups.combined(members)}
-        self.source.leave(item.line, "an inventory's pool is for groups of MAC addresses only")
-        return text
+            self.source.leave(item.line, f"{reason}; its pool is for nobody")
+            return {"range": text, "allow": "nobody"}
+        entry = pool_conditions(condition, self.groups.combined)
+        if entry is None:
+            self.source.leave(item.line, POOL_FOR_NOBODY)
+            return {"range": text, "allow": "nobody"}
+        return {"range": text, **entry}
 
     # -- steps -----------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook, leave_unasked, read_matches, read_rules
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
+from coexist.importers.sent import tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder, one_or_list, stand_on, stands_on
 from coexist.inventory.products import DNSMASQ
 from coexist.languages.dnsmasq.config import Range
@@ -75,8 +76,11 @@ class _Site:
         if not self.source.only_proxy:
             leave_unasked(self.source)
         self.source.settle()
+        tree = self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows)
+        options = self.source.config.options
+        tell_what_is_sent(tree, rows, {o.code for o in options if o.force and not o.is_inside})
         return Imported(
-            tree=self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows),
+            tree=tree,
             clients=rows,
             not_modelled=self.source.account.close(()),
             comments={"": self.build.notes},

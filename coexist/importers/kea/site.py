@@ -20,8 +20,10 @@ from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import (
     ALWAYS,
     NEVER,
+    POOL_FOR_NOBODY,
     Inexpressible,
     Member,
+    pool_conditions,
     spelled_value,
     test,
 )
@@ -38,6 +40,7 @@ from coexist.importers.program import (
     guarded,
     scope_fields,
 )
+from coexist.importers.sent import tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
 from coexist.inventory.values import AddressRange
@@ -66,7 +69,6 @@ _WHY = {
     "server-hostname": "the header field sname, which no boot firmware reads",
     "interface": "the inventory knows VLANs, not the server's network cards",
     "id": "Kea's own number of a subnet",
-    "always-send": "whether an option is sent unasked is the renderer's to decide",
     "sanity-checks": "how leases are kept says nothing about booting",
     "multi-threading": "how the daemon runs says nothing about booting",
     "relay": "the inventory knows a VLAN's relay by its gateway",
@@ -127,6 +129,7 @@ class _Site:
         self.build = SiteBuilder()
         self.definitions = Definitions()
         self._defined: list[tuple[Definition, Node]] = []
+        self._forced: dict[int, list[Node]] = {}
         self.clients: dict[int, ClientRow] = {}
         # The name of the first machine of each address.
         self.owners: dict[str, str] = {}
@@ -159,10 +162,15 @@ class _Site:
         for definition, node in self._defined:
             if definition not in self.definitions.used:
                 node.leave("names an option that nothing here uses")
+        tree = self.build.tree(Path(self.file).stem, servers, self.groups.groups, clients)
+        sent = tell_what_is_sent(tree, clients, self._forced)
+        for code, nodes in self._forced.items():
+            for node in () if code in sent else nodes:
+                self._leave(node, "always-send", "no scope gives this option a value")
         for node, name in self.tree.left():
             self.account.left_out(node.at, _shown(name, node), node.why or _WHY.get(name, "not understood"))
         return Imported(
-            tree=self.build.tree(Path(self.file).stem, servers, self.groups.groups, clients),
+            tree=tree,
             clients=clients,
             not_modelled=self.account.close(()),
             comments={"": self.build.notes},
@@ -305,6 +313,8 @@ class _Site:
             if octets is None or not 0 < code < 255:
                 node.leave("an option without data")
                 continue
+            if node.plain("always-send", bool):
+                self._forced.setdefault(code, []).append(node)
             yield self._step(node, code, _option_text(code, octets))
         for space in inner:
             for node in nodes[space]:
@@ -508,17 +518,25 @@ class _Site:
         seconds = self._lease_time(node) or lease
         # Kea leases for 7200 s if nothing else is said.
         result["lease_time"] = seconds if seconds is not None else 7200
-        self._member_only(node, key)
+        if self._member_only(node):
+            result["pools"] = [_for_nobody(pool) for pool in result.get("pools", ())]
+            result["reservations"] = False
         return result | scope_fields(steps, self.groups.combined, self._complain)
 
     def _for_nobody(self, values: _Values) -> None:
         for step in (*values.fields, *values.options):
             self._complain(step, "without effect: there is no subnet it could hold for")
 
-    def _member_only(self, node: Node, key: str) -> None:
-        found = node.get("client-class")
-        if found is not None:
-            found.leave("a subnet for some clients only; the inventory's scopes are for all of their VLAN")
+    def _member_only(self, node: Node) -> bool:
+        """Whether a subnet is for the members of a class only, which a scope cannot say."""
+        found = [node.get(key) for key in ("client-class", "client-classes")]
+        for each in found:
+            if each is not None:
+                each.leave(
+                    "a subnet for some clients only; the inventory's scopes are for all of their VLAN,"
+                    " and this one leases to nobody"
+                )
+        return any(each is not None for each in found)
 
     def _complain(self, step: Step, why: str) -> None:
         self.account.left_out(step.at, step.text, why)
@@ -577,11 +595,11 @@ class _Site:
             condition = members.selecting(name)
         except Inexpressible:
             condition = NEVER
-        if len(condition) == 1 and condition[0] and all(isinstance(t, Member) for t in condition[0]):
-            groups = tuple(t for t in condition[0] if isinstance(t, Member))
-            return {"range": text, "allow": self.groups.combined(groups)}
-        self._leave(pool, "client-class", "an inventory's pool is for groups of MAC addresses only")
-        return text
+        entry = pool_conditions(condition, self.groups.combined)
+        if entry is None:
+            self._leave(pool, "client-class", POOL_FOR_NOBODY)
+            return {"range": text, "allow": "nobody"}
+        return {"range": text, **entry}
 
     def _pool_options(self, node: Node, members: Memberships) -> list[Step]:
         """Options of the pools: of one pool that all clients lease from they are the scope's own."""
@@ -675,3 +693,8 @@ def _option_text(code: int, octets: bytes) -> str:
 
 def _shown(name: str, node: Node) -> str:
     return f'"{name}": {node.text}' if name else node.text
+
+
+def _for_nobody(pool: Any) -> dict[str, Any]:
+    """A pool that leases to no client."""
+    return {"range": pool["range"] if isinstance(pool, dict) else pool, "allow": "nobody"}

@@ -39,6 +39,10 @@ class Range:
         """Its last address; a range without an end is one address."""
         return self.start if self.end is None else self.end
 
+    def reaches(self, address: IPv4Address) -> bool:
+        """Whether packets that come by an address are of its subnet."""
+        return address in network_of(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootLine:

@@ -16,8 +16,8 @@ from ipaddress import IPv4Address
 
 from coexist.boot.leases.plan import Condition, PoolPlan, Reservation, Setting, SubnetPlan, spellings
 from coexist.render.cells import NO_CELLS, Cells, mac_lines, spelled
-from coexist.render.limits import report_dhcp_limits, report_limits
-from coexist.render.quoting import comment, dhcpd_string
+from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
+from coexist.render.quoting import comment, dhcpd_octets, dhcpd_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Job
@@ -43,6 +43,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     plan = settled_plan(job.inventory, job.name)
     report_limits(job)
     report_dhcp_limits(job, plan)
+    report_pools(job, plan, lambda pool: is_beyond(plan, pool))
     writer = _Writer(plan)
     values = {
         "name": job.name,
@@ -107,7 +108,7 @@ class _Writer:
             elif code not in OPTION_NAMES:
                 yield f"option {option_name(code)} code {code} = string;"
 
-    def statements(self, setting: Setting) -> Iterator[str]:
+    def statements(self, scope: SettledScope, setting: Setting) -> Iterator[str]:
         """The values of a setting."""
         if setting.ignore:
             yield "ignore booting;"
@@ -117,9 +118,12 @@ class _Writer:
             yield f"filename {dhcpd_string(setting.file)};"
         for code, octets in setting.options.items():
             yield f"option {option_name(code)} {option_value(code, octets)};"
-        if Option.VENDOR_CLASS_IDENTIFIER in setting.options:
-            # Firmware that does not ask for option 60 must find it all the same.
-            yield "option dhcp-parameter-request-list = concat(option dhcp-parameter-request-list, 3c);"
+        if not scope.forced.isdisjoint(setting.options):
+            # The last such statement decides: it has all codes, and one without a value is not sent. Who has
+            # no list is sent everything.
+            wanted = "option dhcp-parameter-request-list"
+            codes = dhcpd_octets(bytes(sorted(scope.forced)))
+            yield f"if exists dhcp-parameter-request-list {{ {wanted} = concat({wanted}, {codes}); }}"
 
     # -- conditions ----------------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class _Writer:
             yield {
                 "name": setting.name,
                 "condition": self.condition(setting.condition),
-                "statements": tuple(self.statements(setting)),
+                "statements": tuple(self.statements(scope, setting)),
             }
 
     def condition(self, condition: Condition) -> str:
@@ -177,9 +181,20 @@ class _Writer:
             if cell.intervals:
                 match = f"match if {interval_test(cell)}"
                 yield {"name": range_class(cell), "group": cell.name, "match": match, "members": ""}
+        yield from self._pool_classes()
+
+    def _pool_classes(self) -> Iterator[dict[str, str]]:
+        """A class for each pool that goes by what clients send; it says nothing of their group."""
+        for vlan in self.plan.plan.vlans:
+            for pool in (pool for subnet in vlan.subnets for pool in subnet.pools):
+                if not pool.condition.always:
+                    match = f"match if {self.condition(pool.condition)}"
+                    yield {"name": pool_class(pool), "group": "", "match": match, "members": ""}
 
     def _permits(self, pool: PoolPlan) -> Iterator[str]:
         cells = self.plan.pool_cells(pool)
+        if not pool.condition.always:
+            yield f"allow members of {dhcpd_string(pool_class(pool))};"
         if cells is None:
             return
         rest = self.cells.rest.name in cells
@@ -213,7 +228,7 @@ class _Writer:
             "comment": f"scope {scope.name}" if scope else "nothing is leased here",
             "scope": scope.name if scope else None,
             "statements": tuple(self._scope_statements(scope)) if scope else ("not authoritative;",),
-            "pools": [self._pool(pool) for pool in subnet.pools if self.plan.pool_cells(pool) != NO_CELLS],
+            "pools": [made for pool in subnet.pools if (made := self._pool(pool))["ranges"]],
             "hosts": "".join(map(_host, self.plan.plan.reservations(subnet))),
         }
 
@@ -222,10 +237,24 @@ class _Writer:
         yield f"max-lease-time {scope.lease_time};"
         if scope.min_secs:
             yield f"min-secs {min(scope.min_secs, 255)};"
-        yield from self.statements(scope.defaults)
+        yield from self.statements(scope, scope.defaults)
 
     def _pool(self, pool: PoolPlan) -> dict[str, object]:
-        return {"range": f"{pool.first} {pool.last}", "permits": tuple(self._permits(pool))}
+        is_for_someone = self.plan.pool_cells(pool) != NO_CELLS and not is_beyond(self.plan, pool)
+        free = self.plan.plan.free(pool) if is_for_someone else ()
+        ranges = tuple(f"{first} {last}" for first, last in free)
+        return {"ranges": ranges, "permits": tuple(self._permits(pool))}
+
+
+def pool_class(pool: PoolPlan) -> str:
+    """The class of the clients that send what a pool asks for."""
+    return f"pool {pool.first}"
+
+
+def is_beyond(plan: SettledPlan, pool: PoolPlan) -> bool:
+    """Whether dhcpd cannot say whom a pool is for: what it permits is a union, never both of two."""
+    cells = plan.pool_cells(pool)
+    return not pool.condition.always and cells is not None and plan.cells.rest.name not in cells
 
 
 def _relay_subnet(relay: IPv4Address) -> dict[str, object]:
@@ -243,7 +272,8 @@ def _relay_subnet(relay: IPv4Address) -> dict[str, object]:
 def _host(reservation: Reservation) -> str:
     mac = spelled(reservation.mac)
     note = f" # {comment(reservation.name)}" if reservation.name else ""
+    told = f" option host-name {dhcpd_string(reservation.host_name)};" if reservation.host_name else ""
     return (
         f"host mac-{mac.replace(':', '')} {{ hardware ethernet {mac};"
-        f" fixed-address {reservation.address}; }}{note}\n"
+        f" fixed-address {reservation.address};{told} }}{note}\n"
     )

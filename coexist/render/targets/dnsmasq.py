@@ -21,14 +21,14 @@ from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
 from coexist.languages.dnsmasq.options import read_option
 from coexist.languages.dnsmasq.reader import setting_lines
 from coexist.render.cells import NO_CELLS
-from coexist.render.limits import report_dhcp_limits, report_limits
+from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_delay import delay_lines
 from coexist.render.targets.dnsmasq_proxy import proxy_sections
-from coexist.render.targets.dnsmasq_tags import Groups, Tags, cannot_test, has, lacks
+from coexist.render.targets.dnsmasq_tags import NAMED, Groups, Tags, cannot_test, has, lacks
 from coexist.wire.option_codes import Option, option_title
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
         plan = settled_plan(job.inventory, job.name)
         report_limits(job)
         report_dhcp_limits(job, plan, cannot_test)
+        report_pools(job, plan, lambda pool: any(map(cannot_test, pool.condition.tests)))
         sections += _Writer(job, plan).sections()
     else:
         report_limits(job)
@@ -176,17 +177,24 @@ class _Writer:
         here = has(scope_tag(scope.name))
         yield from self._boot_lines(scope, rules)
         codes = sorted({code for _, setting in rules for code in setting.options})
-        if Option.ROUTER not in codes:
+        if Option.ROUTER not in scope.defaults.options:
             # Without a value: not even the default, which would be dnsmasq itself or the relay.
-            yield f"dhcp-option={here},{int(Option.ROUTER)}"
+            above = [lacks(tag) for tag, setting in rules if Option.ROUTER in setting.options]
+            yield f"dhcp-option={','.join([here, *above])},{int(Option.ROUTER)}"
         for code in codes:
-            # Firmware that does not ask for option 60 must find it all the same.
-            word = "dhcp-option-force" if code == Option.VENDOR_CLASS_IDENTIFIER else "dhcp-option"
+            word = "dhcp-option-force" if code in scope.forced else "dhcp-option"
             for terms, setting in _choices([(tag, s if code in s.options else None) for tag, s in rules]):
+                if code == Option.HOST_NAME and self._tells_names(scope):
+                    # A declared name would keep a machine's own away.
+                    terms.append(lacks(NAMED))
                 try:
                     yield f"{word}={','.join(terms)},{code}{option_value(code, setting.options[code])}"
                 except ValueError as error:
                     self._report_option(code, setting, str(error))
+
+    def _tells_names(self, scope: SettledScope) -> bool:
+        subnets = (subnet for vlan in self.plan.plan.vlans for subnet in vlan.subnets)
+        return any(subnet.scope == scope.name and subnet.names for subnet in subnets)
 
     def _report_option(self, code: int, setting: Setting, why: str) -> None:
         self.job.report(
@@ -250,7 +258,8 @@ class _Writer:
 
     def _permits(self, pool: PoolPlan) -> list[str]:
         cells = self.plan.pool_cells(pool)
-        return [] if cells is None else self.groups.membership(cells)
+        members = [] if cells is None else self.groups.membership(cells)
+        return [*members, *self.groups.literals(pool.condition)]
 
     def _shared_networks(self) -> Iterator[str]:
         """Where the packet's own subnet is not the one that addresses are leased from."""

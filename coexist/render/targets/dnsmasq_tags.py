@@ -15,6 +15,8 @@ from coexist.wire.option_codes import Option
 
 NEVER = "never"
 """A tag that nothing sets."""
+NAMED = "named"
+"""The tag of the machines that are told their own name."""
 
 
 def has(tag: str) -> str:
@@ -127,7 +129,9 @@ class Groups:
             macs = sharing[address]
             if mac == macs[0]:
                 note = f" # {comment(addresses[mac].name)}" if addresses[mac].name else ""
-                yield f"dhcp-host={','.join(map(spelled, macs))},{address}{note}"
+                name = addresses[mac].host_name
+                told = f",set:{NAMED},{name}" if name else ""
+                yield f"dhcp-host={','.join(map(spelled, macs))},{address}{told}{note}"
 
     def ranges(self) -> Iterator[str]:
         """Lines that put addresses into cells by how they begin."""

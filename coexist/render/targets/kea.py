@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coexist.boot.leases.plan import (
@@ -27,8 +27,9 @@ from coexist.boot.leases.plan import (
     VlanPlan,
     spellings,
 )
+from coexist.boot.servers.kea import is_exact
 from coexist.render.cells import NO_CELLS, spelled
-from coexist.render.limits import report_dhcp_limits, report_limits
+from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
@@ -43,7 +44,7 @@ from coexist.render.targets.kea_expressions import (
     starts_with,
 )
 from coexist.render.targets.kea_json import dumps
-from coexist.wire.option_codes import Option, OptionKind, option_kind
+from coexist.wire.option_codes import Option
 
 HOOKS_2 = "/usr/lib/x86_64-linux-gnu/kea/hooks"
 
@@ -76,6 +77,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     plan = settled_plan(job.inventory, job.name)
     report_limits(job)
     report_dhcp_limits(job, plan, lambda test: test.contains is not None)
+    report_pools(job, plan, lambda pool: any(test.contains is not None for test in pool.condition.tests))
     tree = _Writer(job, plan, dialect).tree()
     return (
         RenderedFile(
@@ -114,7 +116,7 @@ class _Writer:
         self.scopes = {scope.name: scope for scope in plan.scopes}
         self.class_of = {mac: cell.name for cell in self.cells.named for mac in cell.points}
         self.exact: dict[int, list[tuple[str, bytes]]] = {}
-        self.pool_classes: dict[frozenset[str], str] = {}
+        self.pool_classes: dict[str, str] = {}
 
     def tree(self) -> dict[str, Any]:
         """Everything below ``Dhcp4``."""
@@ -127,7 +129,8 @@ class _Writer:
             elif vlan.subnets[0].scope is not None:
                 subnets.append({**made[0], **_relays(vlan)})
         settings = {key: value for key, value in self.job.server.settings.items() if key != "hooks_directory"}
-        classes = [*self._cell_classes(), *self._pool_class_entries(), *scope_classes]
+        cells, pools = self._cell_classes(), self._pool_class_entries()
+        classes = [*cells, *pools, *self._drop_class(), *scope_classes]
         return {
             "comment": f"{self.plan.plan.name}: written by coexist from the inventory of"
             f" {self.job.inventory.site.site}; change it there.",
@@ -215,10 +218,53 @@ class _Writer:
         for other in condition.unless:
             yield f"not ({self.test(other)})"
 
+    # -- who is not answered -------------------------------------------------------------------
+
+    def _kept_out(self, scope: SettledScope) -> list[Setting]:
+        """The refusals of a scope that its subnet's class makes."""
+        return [s for s in scope.special if s.ignore and self._dropped(scope, s) is None]
+
+    def _dropped(self, scope: SettledScope, setting: Setting) -> str | None:
+        """A test for a refusal that the whole server makes, None for one of the subnet.
+
+        A broadcast is let in only if some subnet would take it (acceptDirectRequest), and that is asked
+        before host reservations put a machine into its class: a subnet that refuses all that are in no list
+        refuses everyone. And an INFORM is answered without a subnet. The class DROP is asked later.
+        """
+        test = self.test(setting.condition)
+        if setting.path[:1] == ("servers",):
+            return f"({test})"
+        here = self._place(scope)
+        return None if here is None else f"({here}) and ({test})"
+
+    def _place(self, scope: SettledScope) -> str | None:
+        """By what the packets of a scope's VLAN are known; None where they share it with another scope's."""
+        vlans = self.plan.plan.vlans
+        vlan = next(v for v in vlans if any(s.scope == scope.name for s in v.subnets))
+        if {s.scope for s in vlan.subnets} - {None} != {scope.name}:
+            return None
+        if vlan.local is None:
+            return any_of(f"pkt4.giaddr == {relay}" for relay in vlan.relays)
+        return "pkt4.giaddr == 0.0.0.0" if sum(v.local is not None for v in vlans) == 1 else None
+
+    def _drop_class(self) -> Iterator[dict[str, Any]]:
+        terms = {
+            term: None
+            for scope in self.plan.scopes
+            for setting in scope.special
+            if setting.ignore and (term := self._dropped(scope, setting)) is not None
+        }
+        if terms:
+            # With KNOWN in it a class waits for the host reservations.
+            yield {
+                "name": "DROP",
+                "test": f"(member('KNOWN') or member('UNKNOWN')) and ({any_of(terms)})",
+            }
+
     # -- scopes --------------------------------------------------------------------------------
 
     def _scope_classes(self, scope: SettledScope) -> Iterator[dict[str, Any]]:
-        refusals = [s for s in scope.special if s.ignore]
+        refusals = self._kept_out(scope)
         if refusals:
             terms = any_of(self.test(setting.condition) for setting in refusals)
             yield {"name": served_class(scope), "test": f"not ({terms})"}
@@ -229,10 +275,10 @@ class _Writer:
                 "comment": comment(setting.name),
                 "test": self.test(setting.condition),
                 self.dialect.only_listed: True,
-                **self._values(setting, name),
+                **self._values(scope, setting, name),
             }
 
-    def _values(self, setting: Setting, class_name: str) -> dict[str, Any]:
+    def _values(self, scope: SettledScope, setting: Setting, class_name: str) -> dict[str, Any]:
         entry: dict[str, Any] = {}
         if setting.next_server is not None:
             entry["next-server"] = str(setting.next_server)
@@ -240,10 +286,10 @@ class _Writer:
             entry["boot-file-name"] = setting.file
         options = []
         for code, octets in setting.options.items():
-            if _needs_exact(code, octets):
+            if not is_exact(code, octets):
                 self.exact.setdefault(code, []).append((class_name, octets))
             else:
-                options.append(option_data(code, octets))
+                options.append(option_data(code, octets, scope.forced))
         if options:
             entry["option-data"] = options
         return entry
@@ -290,12 +336,14 @@ class _Writer:
         values = _values(scope)
         if scope.defaults.ignore:
             entry.update(self.dialect.restrict("DROP"))
-        elif any(setting.ignore for setting in scope.special):
+        elif self._kept_out(scope):
             entry.update(self.dialect.restrict(served_class(scope)))
         entry["valid-lifetime"] = scope.lease_time
         if values:
             entry[self.dialect.evaluate] = [f"{scope.name}/{n}" for n in range(1, len(values) + 1)]
-        entry["option-data"] = [option_data(code, octets) for code, octets in _undisputed(scope).items()]
+        entry["option-data"] = [
+            option_data(code, octets, scope.forced) for code, octets in _undisputed(scope).items()
+        ]
         entry["pools"] = [self._pool(p) for p in subnet.pools if self.plan.pool_cells(p) != NO_CELLS]
         entry["reservations"] = [self._reservation(r) for r in self.plan.plan.reservations(subnet)]
         return entry
@@ -303,14 +351,17 @@ class _Writer:
     def _pool(self, pool: PoolPlan) -> dict[str, Any]:
         entry: dict[str, Any] = {"pool": f"{pool.first} - {pool.last}"}
         cells = self.plan.pool_cells(pool)
-        if cells is not None and self._membership(cells):
-            name = self.pool_classes.setdefault(cells, f"pool/{len(self.pool_classes) + 1}")
+        member = None if cells is None else self._membership(cells)
+        said = None if pool.condition.always else self.test(pool.condition)
+        test = f"({member}) and {said}" if member and said else member or said
+        if test is not None:
+            name = self.pool_classes.setdefault(test, f"pool/{len(self.pool_classes) + 1}")
             entry.update(self.dialect.restrict(name))
         return entry
 
     def _pool_class_entries(self) -> Iterator[dict[str, Any]]:
-        for cells, name in self.pool_classes.items():
-            yield {"name": name, "test": self._membership(cells)}
+        for test, name in self.pool_classes.items():
+            yield {"name": name, "test": test}
 
     def _reservation(self, reservation: Reservation) -> dict[str, Any]:
         entry: dict[str, Any] = {
@@ -319,9 +370,15 @@ class _Writer:
         }
         if reservation.mac in self.class_of:
             entry["client-classes"] = [self.class_of[reservation.mac]]
+        if reservation.host_name:
+            told = reservation.host_name.encode()
+            entry["option-data"] = [option_data(Option.HOST_NAME, told, NO_CODES)]
         if reservation.name:
             entry["comment"] = comment(reservation.name)
         return entry
+
+
+NO_CODES: frozenset[int] = frozenset()
 
 
 def served_class(scope: SettledScope) -> str:
@@ -342,7 +399,24 @@ def _values(scope: SettledScope) -> list[Setting]:
         options={code: octets for code, octets in scope.defaults.options.items() if code not in quiet},
     )
     has_values = left.next_server is not None or left.file is not None or left.options
-    return [*special, left] if has_values else special
+    return list(_with_empty_files([*special, left] if has_values else special))
+
+
+def _with_empty_files(settings: Iterable[Setting]) -> Iterator[Setting]:
+    """The settings where an empty file of one keeps the files of those below away.
+
+    To Kea a class with an empty boot-file-name says none.
+    """
+    empty: list[Condition] = []
+    for setting in settings:
+        if setting.file == "":
+            empty.append(setting.condition)
+        if not setting.file or not empty:
+            yield setting
+            continue
+        yield replace(setting, file=None)
+        condition = replace(setting.condition, unless=(*setting.condition.unless, *empty))
+        yield Setting(name=setting.name, path=setting.path, condition=condition, file=setting.file)
 
 
 def _undisputed(scope: SettledScope) -> dict[int, bytes]:
@@ -351,18 +425,8 @@ def _undisputed(scope: SettledScope) -> dict[int, bytes]:
     return {
         code: octets
         for code, octets in scope.defaults.options.items()
-        if code not in disputed and not _needs_exact(code, octets)
+        if code not in disputed and is_exact(code, octets)
     }
-
-
-def _needs_exact(code: int, octets: bytes) -> bool:
-    """Whether Kea itself would change the octets."""
-    return (
-        code == Option.VENDOR_SPECIFIC_INFORMATION
-        or code == Option.BOOTFILE_NAME
-        or not octets
-        or (option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"))
-    )
 
 
 def _first_of(choices: list[tuple[str, bytes]]) -> str:
@@ -373,13 +437,10 @@ def _first_of(choices: list[tuple[str, bytes]]) -> str:
     return expression
 
 
-def option_data(code: int, octets: bytes) -> dict[str, Any]:
-    """One option as octets."""
+def option_data(code: int, octets: bytes, forced: frozenset[int]) -> dict[str, Any]:
+    """One option as octets; ``forced`` ones are sent unasked."""
     entry: dict[str, Any] = {"code": code, "csv-format": False, "data": octets.hex()}
-    if code == Option.VENDOR_CLASS_IDENTIFIER:
-        # Firmware that does not ask for option 60 must find it all the same.
-        entry["always-send"] = True
-    return entry
+    return {**entry, "always-send": True} if code in forced else entry
 
 
 def _relays(vlan: VlanPlan, *, always: bool = False) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from coexist.boot.leases.plan import Condition, Setting, SubnetPlan, VlanPlan
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import octet_prefixes, spelled
-from coexist.render.limits import report_dhcp_limits, report_limits
+from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Job
@@ -39,6 +39,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     plan = settled_plan(job.inventory, job.name)
     report_limits(job)
     report_dhcp_limits(job, plan, cannot_test)
+    report_pools(job, plan, lambda pool: not pool.condition.always)
     return (
         script(
             job,
@@ -215,6 +216,15 @@ class _Writer:
                     StartRange=str(before.last + 1),
                     EndRange=str(after.first - 1),
                 )
+        for pool in pools:
+            if not pool.condition.always:
+                # No policy gives a range by all that a pool may ask for: it is leased to nobody.
+                yield command(
+                    "Add-DhcpServerv4ExclusionRange",
+                    ScopeId=where,
+                    StartRange=str(pool.first),
+                    EndRange=str(pool.last),
+                )
         own = f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *'"
         yield f"{own} | Remove-DhcpServerv4Policy"
         yield from self._options(where, None, scope.defaults)
@@ -246,7 +256,7 @@ class _Writer:
     def _pool_policies(self, where: str, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
         for pool in subnet.pools:
             cells = self.plan.pool_cells(pool)
-            if cells is None:
+            if cells is None or not pool.condition.always:
                 continue
             shown = f"pool {pool.first}-{pool.last}"
             conditions: dict[str, list[str]] = {}

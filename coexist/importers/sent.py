@@ -1,0 +1,40 @@
+"""What a daemon sends unasked: options for clients that do not want them, and the names of machines."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from coexist.importers.imported import ClientRow
+from coexist.importers.site_builder import as_list
+
+
+def tell_what_is_sent(
+    tree: Mapping[str, Any], rows: Iterable[ClientRow], forced: Iterable[int]
+) -> frozenset[int]:
+    """Write it into the scopes of a tree: of the ``forced`` options those that a scope has, and whether a
+    machine with a name has its address there. Returns the forced options that some scope has."""
+    named = sorted(int(IPv4Address(row.address)) for row in rows if row.name and row.address)
+    codes = frozenset(forced)
+    found: set[int] = set()
+    for scope in tree.get("scopes", {}).values():
+        sent = sorted(codes & _codes_of(scope))
+        if sent:
+            scope["always_send"] = sent
+            found.update(sent)
+        nets = [scope["subnet"]] if "subnet" in scope else as_list(tree["vlans"][scope["vlan"]]["subnet"])
+        if scope.get("reservations", True) and any(_holds(IPv4Network(net), named) for net in nets):
+            scope["host_names"] = True
+    return frozenset(found)
+
+
+def _codes_of(scope: Mapping[str, Any]) -> frozenset[int]:
+    holders = [scope, *scope.get("rules", ())]
+    return frozenset(code for holder in holders for code in holder.get("options", {}))
+
+
+def _holds(network: IPv4Network, addresses: list[int]) -> bool:
+    at = bisect_left(addresses, int(network.network_address))
+    return at < len(addresses) and addresses[at] <= int(network.broadcast_address)

@@ -1,0 +1,294 @@
+"""A DHCP server of an inventory as its real daemon, and many clients that ask it, on its VLANs and by relay.
+
+The packets go to the model of the server too; what the two answer is compared octet by octet.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from ipaddress import IPv4Address
+from typing import Self
+
+from coexist.boot.leases.compile import compile_plan
+from coexist.boot.leases.plan import LeasePlan
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.responder import Arrival
+from coexist.boot.servers import model_for
+from coexist.inventory import Inventory
+from coexist.wire.bootp import BOOTREPLY, BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet, decode, encode
+from coexist.wire.mac import mac_bytes
+from coexist.wire.options import MessageType, Option
+from tests.harness.network import Host, Network
+from tests.harness.processes import Process
+from tests.harness.servers import start_dhcpd, start_kea
+
+PATIENCE = 3.0
+"""Seconds to wait for an answer that the model promises; a daemon needs milliseconds."""
+QUIET = 0.4
+"""Seconds without any answer after which the ones that lack are silence, where no answer is promised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What one client sends: its options beside 53, on a VLAN, in one of the three messages."""
+
+    mac: int
+    vlan: str
+    kind: str
+    options: Mapping[int, bytes]
+    message: MessageType = MessageType.DISCOVER
+    broadcast: bool = True
+
+    def __str__(self) -> str:
+        wanted = self.options.get(Option.PARAMETER_REQUEST_LIST)
+        asked = "no list" if wanted is None else f"a list of {len(wanted)}"
+        return f"{self.message.name} {self.kind}, {asked}, {self.mac:012x} on {self.vlan}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Where model and daemon disagree."""
+
+    ask: Ask
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.ask}: {self.what}"
+
+
+class LeaseBench:
+    """One DHCP server of an inventory on a network of its own."""
+
+    def __init__(self, network: Network, inventory: Inventory, name: str) -> None:
+        self.inventory = inventory
+        self.name = name
+        self.server = inventory.site.servers[name]
+        self.plan: LeasePlan = compile_plan(inventory, name)
+        self.model = model_for(inventory, name)
+        self.compared = 0
+        self.answered = 0
+        self._xid = 0
+        stands = self.server.stands_on
+        vlans = inventory.site.vlans
+        for vlan, address in stands.items():
+            subnet = next(net for net in vlans[vlan].subnet if address in net)
+            network.vlan(vlan, subnet)
+        own: dict[str, IPv4Address] = {}
+        for vlan, address in stands.items():
+            subnet = network.vlans[vlan].subnet
+            own[vlan] = next(
+                a for a in (subnet.broadcast_address - 1, subnet.broadcast_address - 2) if a != address
+            )
+        first = next(iter(stands))
+        self.host = network.host("server", dict(stands), gateway=own[first])
+        self.clients = network.host("clients", dict(own))
+        self.own = own
+        self.relays: dict[str, IPv4Address] = {}
+        for vlan, declared in vlans.items():
+            if vlan not in stands and name in declared.targets:
+                agent = declared.giaddrs[0]
+                self.relays[vlan] = agent
+                self.clients.namespace.ip(f"addr add {agent}/32 dev eth0")
+
+    @property
+    def vlans(self) -> tuple[str, ...]:
+        """The VLANs whose clients reach it."""
+        return (*self.own, *self.relays)
+
+    def start(self, files: Mapping[str, bytes]) -> Process:
+        """The product's daemon with the files rendered for the server."""
+        return start_daemon(self.host, self.server.software.product, files)
+
+    def informs(self, ask: Ask) -> bool:
+        """Whether a client can have its address from this server, in a subnet that a scope serves.
+
+        To an INFORM of any other client products differ in how much they tell.
+        """
+        discover = replace(ask, message=MessageType.DISCOVER)
+        return self._serves(ask.vlan) and self.predicted(discover, self.packet(discover)) is not None
+
+    def _serves(self, vlan: str) -> bool:
+        here = self.own.get(vlan) or self.relays[vlan]
+        subnets = next(v.subnets for v in self.plan.vlans if v.name == vlan)
+        return any(here in subnet.network and subnet.scope is not None for subnet in subnets)
+
+    # -- packets -------------------------------------------------------------------------------
+
+    def packet(self, ask: Ask, offer: Packet | None = None) -> Packet:
+        """The packet of a client; a REQUEST is for what it was offered."""
+        self._xid += 1
+        options: dict[int, bytes] = {Option.DHCP_MESSAGE_TYPE: bytes((ask.message,)), **ask.options}
+        if offer is not None:
+            options[Option.REQUESTED_IP_ADDRESS] = offer.yiaddr.packed
+            options[Option.SERVER_IDENTIFIER] = offer.options[Option.SERVER_IDENTIFIER]
+        giaddr = self.relays.get(ask.vlan, UNSPECIFIED)
+        has_address = ask.message is MessageType.INFORM
+        return Packet(
+            op=BOOTREQUEST,
+            xid=self._xid,
+            hops=0 if giaddr == UNSPECIFIED else 1,
+            secs=4,
+            flags=BROADCAST_FLAG if ask.broadcast or giaddr == UNSPECIFIED else 0,
+            ciaddr=(self.own.get(ask.vlan) or giaddr) if has_address else UNSPECIFIED,
+            giaddr=giaddr,
+            chaddr=mac_bytes(ask.mac),
+            options=options,
+        )
+
+    def predicted(self, ask: Ask, packet: Packet) -> Packet | None:
+        """What the model answers."""
+        relay = self.relays.get(ask.vlan)
+        address = self.server.stands_on[ask.vlan] if relay is None else self.host.address
+        source = (packet.ciaddr, CLIENT_PORT) if relay is None else (relay, DHCP_PORT)
+        arrival = Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=address, source=source)
+        reaction = self.model.receive(self.model.initial(), arrival)
+        if reaction.wake is not None:
+            reaction = self.model.resume(reaction.state, reaction.wake)
+        return reaction.replies[0].packet if reaction.replies else None
+
+    # -- comparing -----------------------------------------------------------------------------
+
+    def compare(self, asks: Sequence[Ask]) -> list[Difference]:
+        """Ask daemon and model the same; a REQUEST is preceded by the DISCOVER that leads to it.
+
+        A client requests an address once: dhcpd may tell the second time what is left of the lease
+        (``dhcp-cache-threshold``).
+        """
+        differences: list[Difference] = []
+        with _Sockets(self) as sockets:
+            offers: dict[int, Packet] = {}
+            discovers = [
+                replace(ask, message=MessageType.DISCOVER) if ask.message is MessageType.REQUEST else ask
+                for ask in asks
+            ]
+            packets = {n: self.packet(ask) for n, ask in enumerate(discovers)}
+            differences += self._ask(sockets, discovers, packets, offers)
+            first: dict[tuple[int, str], int] = {}
+            for n, ask in enumerate(asks):
+                if ask.message is MessageType.REQUEST and n in offers:
+                    first.setdefault((ask.mac, ask.vlan), n)
+            requests = list(first.values())
+            chosen = {n: self.packet(asks[n], offers[n]) for n in requests}
+            differences += self._ask(sockets, asks, chosen, {})
+        return differences
+
+    def _ask(
+        self, sockets: _Sockets, asks: Sequence[Ask], packets: Mapping[int, Packet], seen: dict[int, Packet]
+    ) -> Iterator[Difference]:
+        expected = {n: self.predicted(asks[n], packet) for n, packet in packets.items()}
+        promised = {packets[n].xid for n, reply in expected.items() if reply is not None}
+        answers = sockets.ask([(asks[n], packet) for n, packet in packets.items()], promised)
+        for n, packet in packets.items():
+            reply = answers.get(packet.xid)
+            self.compared += 1
+            if reply is not None:
+                self.answered += 1
+                seen[n] = reply
+            what = ", ".join(self._differences(expected[n], reply))
+            if what:
+                yield Difference(ask=asks[n], what=what)
+
+    def _differences(self, expected: Packet | None, seen: Packet | None) -> Iterator[str]:
+        if expected is None or seen is None:
+            if expected is not seen:
+                yield "the model is silent" if expected is None else "the daemon is silent"
+            return
+        for field in fields(Packet):
+            mine, its = getattr(expected, field.name), getattr(seen, field.name)
+            if field.name == "yiaddr" and self._one_pool(mine, its):
+                continue
+            if field.name == "chaddr":
+                mine, its = mine.ljust(16, b"\0"), its.ljust(16, b"\0")
+            if field.name == "options":
+                yield from _option_differences(mine, its)
+            elif mine != its and field.name != "options_terminated":
+                yield f"{field.name}: model {mine}, daemon {its}"
+
+    def _one_pool(self, one: IPv4Address, other: IPv4Address) -> bool:
+        """Whether both are leased from one pool: which of its addresses is free is the daemon's business."""
+        pools = [pool for vlan in self.plan.vlans for subnet in vlan.subnets for pool in subnet.pools]
+        return any(pool.first <= one <= pool.last and pool.first <= other <= pool.last for pool in pools)
+
+
+def _option_differences(mine: Mapping[int, bytes], its: Mapping[int, bytes]) -> Iterator[str]:
+    for code in sorted({*mine, *its}):
+        if mine.get(code) != its.get(code):
+            yield f"option {code}: model {_shown(mine.get(code))}, daemon {_shown(its.get(code))}"
+    if set(mine) == set(its) and list(mine) != list(its):
+        yield f"order: model {list(map(int, mine))}, daemon {list(map(int, its))}"
+
+
+def _shown(octets: bytes | None) -> str:
+    return "-" if octets is None else repr(bytes(octets))
+
+
+class _Sockets:
+    """The clients' sockets: broadcasts on each VLAN, and the relays' one."""
+
+    def __init__(self, bench: LeaseBench) -> None:
+        self.bench = bench
+        self.local: dict[str, socket.socket] = {}
+        for vlan, interface in bench.clients.interfaces.items():
+            made = bench.clients.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            made.bind(("", CLIENT_PORT))
+            self.local[vlan] = made
+        self.relay = bench.clients.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.relay.bind(("", DHCP_PORT))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in (*self.local.values(), self.relay):
+            each.close()
+
+    def ask(self, packets: Iterable[tuple[Ask, Packet]], promised: set[int]) -> dict[int, Packet]:
+        """Send all; the first reply to each xid, once the promised ones have come and no other does."""
+        answers: dict[int, Packet] = {}
+        waiting = set(promised)
+        for number, (ask, packet) in enumerate(packets, start=1):
+            if ask.vlan in self.local:
+                self.local[ask.vlan].sendto(encode(packet), ("255.255.255.255", DHCP_PORT))
+            else:
+                self.relay.sendto(encode(packet), (str(self.bench.host.address), DHCP_PORT))
+            if number % 16 == 0:
+                self._collect(answers, waiting, 0.05)
+        self._collect(answers, waiting, PATIENCE)
+        self._collect(answers, {-1}, QUIET)
+        return answers
+
+    def _collect(self, answers: dict[int, Packet], waiting: set[int], patience: float) -> None:
+        sockets = [*self.local.values(), self.relay]
+        while waiting:
+            ready, _, _ = select.select(sockets, [], [], patience)
+            if not ready:
+                return
+            for each in ready:
+                reply = decode(each.recv(4096))
+                # The relays' port also hears the broadcasts of this very host.
+                if isinstance(reply, Packet) and reply.op == BOOTREPLY:
+                    answers.setdefault(reply.xid, reply)
+                    waiting.discard(reply.xid)
+
+
+def start_daemon(host: Host, product: str, files: Mapping[str, bytes]) -> Process:
+    """A product's DHCP daemon with its rendered files."""
+    match product:
+        case "isc-dhcpd":
+            return start_dhcpd(host, files["dhcpd.conf"].decode())
+        case "kea":
+            return start_kea(host, files["kea-dhcp4.conf"].decode())
+        case "dnsmasq":
+            config = host.write("dnsmasq.conf", files["dnsmasq.conf"])
+            apart = ["--user=root", "--pid-file=", "--log-facility=-", "--log-dhcp"]
+            leases = f"--dhcp-leasefile={host.directory}/leases"
+            return host.start(
+                ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}", leases, *apart],
+                ready="DHCP, sockets bound|DHCP, IP range|DHCP, static leases",
+            )
+    raise ValueError(f"{product} has no daemon here")

@@ -1,0 +1,131 @@
+"""A real daemon answers what the lease plan of its server says.
+
+Every header field, every option in octets and order: for random inventories and for the project's own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from coexist.inventory import Inventory, inventory_from_tree, load_inventory
+from coexist.render import render_site
+from coexist.wire.mac import format_mac
+from coexist.wire.options import MessageType
+from tests.harness.lease_sites import MACS, asks, sites
+from tests.harness.leases import Ask, LeaseBench
+from tests.harness.network import Network
+
+pytestmark = pytest.mark.needs("dhcpd", "kea-dhcp4", "dnsmasq")
+
+SOFTWARE = {"isc-dhcpd": "isc-dhcpd 4.4", "kea": "kea 2.2", "dnsmasq": "dnsmasq 2.90"}
+# No lease is left behind; not the inventory's business.
+SETTINGS: Mapping[str, dict[str, Any]] = {
+    "kea": {"lease-database": {"type": "memfile", "persist": False}},
+}
+COLLECTION = sorted(
+    path.parent
+    for path in (Path(__file__).parents[2] / "inventories").glob("*/site.yaml")
+    if path.parent.name != "broken"
+)
+
+once = settings(
+    deadline=None,
+    # A failing example is told whole; each smaller one would start a daemon.
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def some(bench: LeaseBench, macs: Mapping[str, str], number: int, seed: int) -> list[Ask]:
+    """Some of the packet matrix of a server."""
+    matrix = [
+        ask
+        for ask in asks(bench.vlans, dict(macs))
+        if ask.message is not MessageType.INFORM or bench.informs(ask)
+    ]
+    return Random(seed).sample(matrix, min(number, len(matrix)))
+
+
+def agree(
+    inventory: Inventory, name: str, macs: Mapping[str, str], number: int, seed: int
+) -> tuple[int, int]:
+    """How many packets were compared and answered; nothing where the product cannot do what is declared."""
+    rendered = render_site(inventory)
+    if any(
+        finding.path[:2] == ("servers", name) or finding.path[:1] == ("scopes",)
+        for finding in rendered.findings
+    ):
+        return 0, 0
+    files = {file.path: file.content for file in rendered.files[name]}
+    with Network() as network:
+        bench = LeaseBench(network, inventory, name)
+        bench.start(files)
+        differences = bench.compare(some(bench, macs, number, seed))
+    shown = "".join(f"--- {file}\n{content.decode()}" for file, content in files.items())
+    listed = "\n".join(map(str, differences[:12]))
+    assert not differences, f"{shown}{len(differences)} differ:\n{listed}"
+    return bench.compared, bench.answered
+
+
+def as_product(tree: dict[str, Any], name: str, product: str) -> dict[str, Any]:
+    tree = copy.deepcopy(tree)
+    tree["servers"][name]["software"] = SOFTWARE[product]
+    if product in SETTINGS:
+        tree["servers"][name]["settings"] = SETTINGS[product]
+    return tree
+
+
+def hold(product: str, examples: int, packets: int, least: int) -> None:
+    """The property for a number of inventories, each asked by a number of packets."""
+    compared: list[int] = []
+    answered: list[int] = []
+
+    @settings(once, max_examples=examples)
+    @given(sites(), st.integers(0, 2**32))
+    def holds(tree: dict[str, Any], seed: int) -> None:
+        asked, replied = agree(
+            inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", MACS, packets, seed
+        )
+        compared.append(asked)
+        answered.append(replied)
+
+    holds()
+    # It would hold for daemons that are never asked, or never answer.
+    assert sum(compared) >= least
+    assert sum(answered) > sum(compared) // 3
+
+
+@pytest.mark.parametrize("product", SOFTWARE)
+def test_random_inventories(product: str) -> None:
+    hold(product, examples=7, packets=50, least=334)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("product", SOFTWARE)
+def test_many_random_inventories(product: str) -> None:
+    hold(product, examples=60, packets=110, least=6667)
+
+
+@pytest.mark.parametrize("folder", COLLECTION, ids=lambda folder: folder.name)
+def test_the_own_collection(folder: Path) -> None:
+    inventory = load_inventory(folder)
+    names = [
+        name
+        for name, server in inventory.site.servers.items()
+        if "dhcp" in server.effective_roles and server.software.product in SOFTWARE
+    ]
+    asked = 0
+    for name in names:
+        # Some of the registered machines, and one that nobody knows.
+        known = list(inventory.clients.macs)[:: max(1, len(inventory.clients) // 6)]
+        macs = {str(mac): format_mac(mac) for mac in known} | {"stranger": MACS["stranger"]}
+        asked += agree(inventory, name, macs, 60, 1)[0]
+    assert asked or not names
