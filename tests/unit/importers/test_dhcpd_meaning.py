@@ -153,10 +153,18 @@ def test_known_clients_of_a_file_without_hosts_are_nobody(tmp_path: Path) -> Non
     assert not inventory.group(name)
 
 
+def test_a_pool_for_one_class_keeps_its_condition(tmp_path: Path) -> None:
+    text = 'class "uefi" { match if exists pxe-system-type; }\n'
+    text += NET.format('pool { range 192.0.2.50 192.0.2.60; allow members of "uefi"; }')
+    imported = import_dhcpd(text, "dhcpd.conf", address=IPv4Address("192.0.2.5"))
+    (pool,) = imported.tree["scopes"]["net-192.0.2.0"]["pools"]
+    assert pool == {"range": "192.0.2.50-192.0.2.60", "when": [{"option": 93, "exists": True}]}
+    inventory_from_tree(imported.tree, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("permits", "pools"),
     [
-        ('allow members of "uefi";', 0),
         ('deny members of "uefi";', 0),
         ('allow members of "uefi"; allow known clients;', 1),
         ('allow members of "uefi"; allow all clients;', 1),
