@@ -24,7 +24,7 @@ from coexist.wire.option_codes import OptionKind, option_kind
 from coexist.wire.options import Option
 
 if TYPE_CHECKING:
-    from coexist.analysis.site import AnalysedSite
+    from coexist.analysis.facts import Facts
     from coexist.analysis.world import Listener, Segment, World
 
 # Options no boot firmware decides by: the network's own, which differ from subnet to subnet.
@@ -60,7 +60,7 @@ _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 class LineUps:
     """Makes the keys of one site."""
 
-    def __init__(self, site: AnalysedSite) -> None:
+    def __init__(self, site: Facts) -> None:
         self.site = site
         self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
         self._numbers: dict[Any, int] = {}
@@ -80,7 +80,7 @@ class LineUps:
 class _LineUp:
     """The line-up of one class of clients."""
 
-    def __init__(self, site: AnalysedSite, client: ClientClass) -> None:
+    def __init__(self, site: Facts, client: ClientClass) -> None:
         self.site = site
         self.mac = client.macs.witness
         self.world: World = site.races.world

@@ -20,9 +20,9 @@ from coexist.boot.loaders.names import loader_by_name
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
     from coexist.analysis.ending import Outcome
+    from coexist.analysis.facts import Facts
     from coexist.analysis.loading import Chain
     from coexist.analysis.race import ClientCase, RaceResult
-    from coexist.analysis.site import AnalysedSite
     from coexist.analysis.world import World
 
 SECOND_STAGE = "second stage: iPXE is loaded and asks DHCP again"
@@ -66,7 +66,7 @@ class LoaderEnd:
 class Races:
     """Runs and remembers races of one site."""
 
-    def __init__(self, site: AnalysedSite) -> None:
+    def __init__(self, site: Facts) -> None:
         self.site = site
         self.run = 0
         self._lineups = LineUps(site)

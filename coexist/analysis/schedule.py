@@ -1,22 +1,26 @@
 """When a firmware asks, and which delays still reach it.
 
 Read off the firmware model itself, so that a declared variant is judged by its own parameters: the
-model is run against a DHCP server that offers an address at once, and nothing else.
+model is run on a segment with a DHCP server that offers an address at once, and nothing else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address
 
+from coexist.analysis.segment import CLOCK, Air, Traffic
+from coexist.analysis.timeline import Link
+from coexist.analysis.world import Listener, Segment, World
 from coexist.boot.firmware import Firmware
-from coexist.boot.firmware.machine import KEEP, Heard, Machine
-from coexist.boot.request import DHCP_PORT
+from coexist.boot.firmware.machine import KEEP, Machine
+from coexist.boot.leases.lease import Lease
+from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.inventory.values import Delay
-from coexist.wire.bootp import BOOTREPLY, Packet
-from coexist.wire.mac import mac_bytes
-from coexist.wire.options import MessageType, Option
+from coexist.wire.options import MessageType
 
+_VLAN = "vlan"
 _MACHINE = Machine(mac=0x02_00_00_00_00_01, architecture=7)
 _DHCP = IPv4Address("192.0.2.1")
 _MOST_EVENTS = 64
@@ -57,26 +61,31 @@ def schedule_of(firmware: Firmware) -> Schedule:
 
 
 def _run(firmware: Firmware, phase: float) -> Schedule:
+    """The packets of one attempt, every timer at its latest."""
+    world = _world()
+    traffic, air = (
+        Traffic(world, world.segments[_VLAN]),
+        Air({CLOCK: 0.0}, (), Link(None, "begin", 0.0, "", None)),
+    )
     step, now = firmware.begin(_MACHINE, phase), 0.0
     timer = step.timer
     at: list[float] = []
     secs: list[int] = []
-    pending: list[Packet] = []
     for _ in range(_MOST_EVENTS):
-        sent = [send.packet for send in step.sends]
-        if step.end is not None or any(p.message_type is MessageType.REQUEST for p in sent):
+        if step.end is not None or any(s.packet.message_type is MessageType.REQUEST for s in step.sends):
             break
-        for packet in sent:
+        for send in step.sends:
             at.append(now)
-            secs.append(packet.secs)
-            pending.append(packet)
-        if pending:
-            heard = Heard(_offer(pending.pop()), _DHCP, DHCP_PORT)
-            steps = firmware.receive(step.state, heard, (now, now))
+            secs.append(send.packet.secs)
+            traffic.send(air, send, (now, now))
+        step = replace(step, sends=())
+        if air.items:
+            heard, air.items = air.items[0].heard, air.items[1:]
+            steps = () if heard is None else firmware.receive(step.state, heard, (now, now))
             if steps:
                 step = steps[0]
                 timer = timer if step.timer == KEEP else step.timer
-                continue
+            continue
         if timer is None:
             break
         now = timer[1]
@@ -85,19 +94,10 @@ def _run(firmware: Firmware, phase: float) -> Schedule:
     return Schedule(discover_at=tuple(at), secs=tuple(secs), first_window=(0.0, 0.0), until=now)
 
 
-def _offer(asked: Packet) -> Packet:
-    """A plain address offer."""
-    options: dict[int, bytes] = {
-        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.OFFER,)),
-        Option.SERVER_IDENTIFIER: _DHCP.packed,
-        Option.SUBNET_MASK: b"\xff\xff\xff\x00",
-        Option.IP_ADDRESS_LEASE_TIME: b"\0\0\x0e\x10",
-    }
-    return Packet(
-        op=BOOTREPLY,
-        xid=asked.xid,
-        flags=asked.flags,
-        yiaddr=IPv4Address("192.0.2.10"),
-        chaddr=mac_bytes(_MACHINE.mac),
-        options=options,
-    )
+@lru_cache(maxsize=1)
+def _world() -> World:
+    """A VLAN with a DHCP server that offers an address at once, and nothing else."""
+    lease = Lease(yiaddr=IPv4Address("192.0.2.10"), lease_time=3600)
+    model = DhcpdModel(name="dhcp", leases=lambda _: lease, ping_check=False)
+    segment = Segment(name=_VLAN, listeners=(Listener(model=model, address=_DHCP),), jitter=0.0)
+    return World(segments={_VLAN: segment}, models={"dhcp": model}, firmwares={}, owners={_DHCP: "dhcp"})

@@ -8,14 +8,14 @@ of their order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from coexist.analysis.relays import FRESH, RelayAgent, RelayState, hand_back, misses_option_82, send_on
 from coexist.analysis.timeline import Link
-from coexist.analysis.world import Listener, RelayAgent, Segment, World
+from coexist.analysis.world import Listener, Segment, World
 from coexist.boot.firmware.machine import Heard, Send, Span
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -64,18 +64,6 @@ class Air:
     servers: dict[str, Any]
     items: tuple[Pending, ...]
     trace: Link
-
-
-@dataclass(frozen=True, slots=True)
-class RelayState:
-    """What a relay agent remembers of a client.
-
-    ``open``: it sent a packet on and has handed back no answer yet. ``lenders``: addresses that were offered
-    through it, each with the server identifier it replaced.
-    """
-
-    open: bool = False
-    lenders: tuple[tuple[IPv4Address, bytes], ...] = ()
 
 
 class Traffic:
@@ -171,33 +159,14 @@ class Traffic:
             if agent is None:
                 self._ask(air, listener, send.packet, at, send.port, (send.source, send.source_port))
                 continue
-            name, why = listener.model.name, self._drops(listener, agent, send.packet)
-            if why is not None:
-                air.trace = Link(air.trace, "lost", at[0], name, why)
+            sent = send_on(agent, _state_of(air, agent), send.packet)
+            if not isinstance(sent, str) and listener.relayed == "silent":
+                sent = "it answers no packet that a relay agent brings"
+            if isinstance(sent, str):
+                air.trace = Link(air.trace, "lost", at[0], listener.model.name, sent)
                 continue
-            packet = relayed(send.packet, agent.address, agent.option_82)
-            if agent.first_only or agent.replaces_server_id:
-                packet = self._remembered(air, agent, packet)
-            self._ask(air, listener, packet, at, send.port, (agent.address, DHCP_PORT))
-
-    @staticmethod
-    def _drops(listener: Listener, agent: RelayAgent, packet: Packet) -> str | None:
-        """Why a packet does not get through a relay agent to a server, or finds no hearing there."""
-        if packet.secs < agent.min_secs:
-            return f"the relay drops packets with secs below {agent.min_secs}"
-        if listener.relayed == "silent":
-            return "it answers no packet that a relay agent brings"
-        return None
-
-    def _remembered(self, air: Air, agent: RelayAgent, packet: Packet) -> Packet:
-        """The packet as the relay agent sends it on, which remembers that it did."""
-        known = _state_of(air, agent)
-        _put(air, agent, replace(known, open=True))
-        if packet.options.get(Option.SERVER_IDENTIFIER) != agent.address.packed:
-            return packet
-        wanted = IPv4Address(packet.options.get(Option.REQUESTED_IP_ADDRESS, bytes(4)))
-        lender = next((server for address, server in known.lenders if address == wanted), None)
-        return packet if lender is None else packet.with_options({Option.SERVER_IDENTIFIER: lender})
+            _remember(air, agent, sent[0])
+            self._ask(air, listener, sent[1], at, send.port, (agent.address, DHCP_PORT))
 
     def _multicast(self, air: Air, send: Send, at: Span) -> None:
         """Routers and relay agents pass no multicast on: it stays on the VLAN."""
@@ -256,8 +225,9 @@ class Traffic:
 
     def happen(self, air: Air, item: Pending, at: Span) -> None:
         """Let something happen that is not the client's (`Pending`)."""
-        if item.agent is not None:
-            self._hand_back(air, item, at)
+        if item.agent is not None and item.reply is not None:
+            by_agent = (x for x in self.listeners if (x.model.name, x.relay) == (item.sender, item.agent))
+            self._hand_back(air, next(by_agent), item.agent, item.reply, at)
             return
         model = self.world.models[item.sender]
         state = self._state(air, item.sender)
@@ -285,6 +255,7 @@ class Traffic:
     # -- to the client ---------------------------------------------------------------------------
 
     def _answer(self, air: Air, listener: Listener, reply: Reply, spread: float) -> None:
+        listener = self._asked_through(listener, reply.packet.giaddr)
         name = listener.model.name
         self.involved[name] = None
         reply = _as_declared(listener, reply)
@@ -296,35 +267,42 @@ class Traffic:
         air.trace = Link(air.trace, "reply", earliest, name, reply)
         latest = reply.latest - self.ahead + spread + self.segment.jitter
         agent = listener.relay
-        if agent is not None and reply.address != agent.address:
-            agent = None
-        if agent is not None and agent.first_only:
+        if agent is None or reply.address != agent.address:
+            self._arrive(air, listener, reply, reply.packet, (earliest, latest))
+        elif agent.first_only:
+            # Which answer comes first is decided when it is there.
             item = Pending(earliest, latest, self._number(), name, None, reply, agent=agent)
             air.items = (*air.items, item)
+        else:
+            self._hand_back(air, listener, agent, reply, (earliest, latest))
+
+    def _asked_through(self, listener: Listener, giaddr: IPv4Address) -> Listener:
+        """The way by which a server was asked: one that waited may answer several relay agents."""
+        if giaddr == UNSPECIFIED or (listener.relay is not None and listener.relay.address == giaddr):
+            return listener
+        same = (x for x in self.listeners if x.model.name == listener.model.name and x.relay is not None)
+        return next((x for x in same if x.relay is not None and x.relay.address == giaddr), listener)
+
+    def _hand_back(self, air: Air, listener: Listener, agent: RelayAgent, reply: Reply, at: Span) -> None:
+        handed = hand_back(agent, _state_of(air, agent), reply.packet)
+        if isinstance(handed, str):
+            air.trace = Link(air.trace, "lost", at[0], listener.model.name, handed)
             return
-        heard = self._heard(air, agent, listener.address, reply)
-        self._arrive(air, name, heard, reply, (earliest, latest))
+        _remember(air, agent, handed[0])
+        self._arrive(air, listener, reply, handed[1], at)
 
-    def _heard(self, air: Air, agent: RelayAgent | None, source: IPv4Address, reply: Reply) -> Heard:
-        """The answer as the client sees it; equal ones are one object."""
-        packet = reply.packet
-        if agent is not None:
-            if agent.replaces_server_id:
-                packet = _with_relay_as_server(air, agent, packet)
-            if Option.RELAY_AGENT_INFORMATION in packet.options:
-                # RFC 3046 section 2.1: the relay agent takes out what it put in.
-                packet = packet.without_options(Option.RELAY_AGENT_INFORMATION)
-        broadcast = _is_broadcast(reply)
-        known = (source, reply.source_port, broadcast, packet)
-        return self._interned.setdefault(known, Heard(packet, source, reply.source_port, broadcast))
-
-    def _arrive(self, air: Air, name: str, heard: Heard, reply: Reply, at: Span) -> None:
-        """Put an answer on its way to the client and to all who overhear it."""
+    def _arrive(self, air: Air, listener: Listener, reply: Reply, packet: Packet, at: Span) -> None:
+        """Put an answer on its way to the client and to all who overhear it; equal ones are one object."""
+        name, broadcast = listener.model.name, _is_broadcast(reply)
+        known = (listener.address, reply.source_port, broadcast, packet)
+        heard = self._interned.setdefault(
+            known, Heard(packet, listener.address, reply.source_port, broadcast)
+        )
         item = Pending(*at, self._number(), name, heard, reply)
         if self.reads_from > item.lo:
             item.lo, item.hi = self.reads_from, max(self.reads_from, item.hi)
         air.items = (*air.items, item)
-        if heard.broadcast and not reply.to_one and self.overhearing:
+        if broadcast and not reply.to_one and self.overhearing:
             self._overhear(air, reply, heard, name, at[0])
 
     def _overhear(self, air: Air, reply: Reply, heard: Heard, name: str, at: float) -> None:
@@ -342,20 +320,6 @@ class Traffic:
             item = Pending(at, at, self._number(), listener.model.name, None, None, overheard=arrival)
             air.items = (*air.items, item)
 
-    def _hand_back(self, air: Air, item: Pending, at: Span) -> None:
-        """Hand an answer back, if it is the first since the relay agent sent a packet on."""
-        assert item.agent is not None
-        assert item.reply is not None
-        known = _state_of(air, item.agent)
-        if not known.open:
-            why = "the relay agent hands back the first answer only"
-            air.trace = Link(air.trace, "lost", at[0], item.sender, why)
-            return
-        _put(air, item.agent, replace(known, open=False))
-        listener = next(x for x in self.listeners if x.model.name == item.sender and x.relay == item.agent)
-        heard = self._heard(air, item.agent, listener.address, item.reply)
-        self._arrive(air, item.sender, heard, item.reply, at)
-
     def _loses(self, listener: Listener, reply: Reply) -> str | None:
         """Why a reply does not reach the client, if it does not."""
         if not listener.trusted and reply.source_port == DHCP_PORT:
@@ -365,7 +329,7 @@ class Traffic:
             is_here = any(listener.address in subnet for subnet in self.segment.subnets)
             if not (is_here and reply.address == LIMITED_BROADCAST):
                 return "it does not send to the relay agent, so the answer stays on its own VLAN"
-        elif agent is not None and _misses_option_82(agent, reply.packet):
+        elif agent is not None and misses_option_82(agent, reply.packet):
             return "the relay agent drops answers that do not repeat its option 82"
         if reply.latest - self.ahead < self.segment.forwarding_delay:
             return "the switch port does not forward yet"
@@ -380,35 +344,18 @@ _ABSENT = object()
 
 
 def _state_of(air: Air, agent: RelayAgent) -> RelayState:
-    found = air.servers.get(_key_of(agent))
-    return found if isinstance(found, RelayState) else RelayState()
+    found = air.servers.get(_key_of(agent)) if agent.remembers else None
+    return found if isinstance(found, RelayState) else FRESH
 
 
-def _put(air: Air, agent: RelayAgent, state: RelayState) -> None:
-    air.servers = {**air.servers, _key_of(agent): state}
+def _remember(air: Air, agent: RelayAgent, state: RelayState) -> None:
+    if agent.remembers:
+        air.servers = {**air.servers, _key_of(agent): state}
 
 
 def _key_of(agent: RelayAgent) -> str:
     # No server's name has a space.
     return f"relay agent {agent.address}"
-
-
-def _misses_option_82(agent: RelayAgent, packet: Packet) -> bool:
-    """Whether a relay agent finds no option 82 in an answer and drops it for that."""
-    if not (agent.option_82 and agent.requires_option_82):
-        return False
-    return Option.RELAY_AGENT_INFORMATION not in packet.options
-
-
-def _with_relay_as_server(air: Air, agent: RelayAgent, packet: Packet) -> Packet:
-    """An answer with the relay agent's address in option 54; whose it replaced, it remembers."""
-    server = packet.options.get(Option.SERVER_IDENTIFIER)
-    if server is None:
-        return packet
-    known = _state_of(air, agent)
-    if packet.yiaddr != UNSPECIFIED and all(address != packet.yiaddr for address, _ in known.lenders):
-        _put(air, agent, replace(known, lenders=(*known.lenders, (packet.yiaddr, server))))
-    return packet.with_options({Option.SERVER_IDENTIFIER: agent.address.packed})
 
 
 def _as_declared(listener: Listener, reply: Reply) -> Reply:
@@ -430,32 +377,6 @@ def _is_near(lease: Packet, address: IPv4Address, subnets: tuple[IPv4Network, ..
         return int(lease.yiaddr) & bits == int(address) & bits
     own = next((subnet for subnet in subnets if lease.yiaddr in subnet), None)
     return own is None or address in own
-
-
-@lru_cache(maxsize=1024)
-def _relay_information(giaddr: IPv4Address) -> bytes:
-    # RFC 3046: sub-option 1, the circuit; its text is the relay's own affair.
-    return b"\x01\x04" + giaddr.packed
-
-
-def relayed(packet: Packet, giaddr: IPv4Address, option_82: bool) -> Packet:
-    """The packet as a relay agent sends it on (RFC 1542 section 4.1, RFC 3046 section 2.1)."""
-    options: Mapping[int, bytes] = packet.options
-    if option_82:
-        options = {**options, Option.RELAY_AGENT_INFORMATION: _relay_information(giaddr)}
-    return Packet(
-        op=packet.op,
-        htype=packet.htype,
-        hlen=packet.hlen,
-        hops=packet.hops + 1,
-        xid=packet.xid,
-        secs=packet.secs,
-        flags=packet.flags,
-        ciaddr=packet.ciaddr,
-        giaddr=giaddr,
-        chaddr=packet.chaddr,
-        options=options,
-    )
 
 
 def _is_broadcast(reply: Reply) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -14,25 +13,20 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.bootfiles import asks_again
-from coexist.analysis.intent import Intended, IntentReader
-from coexist.analysis.leases import Handed, LeaseReader
+from coexist.analysis.facts import Facts, Programs
+from coexist.analysis.intent import Intended
+from coexist.analysis.leases import Handed
 from coexist.analysis.own_scopes import with_own_scopes
 from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.races import Finish, Races
-from coexist.analysis.space import ClientClass, Space, cut
-from coexist.analysis.topology import Topology
+from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
-from coexist.inventory.documents import Path
-from coexist.inventory.models import Program, Server
+from coexist.inventory.models import Server
 from coexist.inventory.values import option_bytes
 
 if TYPE_CHECKING:
     from coexist.analysis.schedule import Schedule
-
-Programs = Mapping[str, Program]
-
-BOOT_ROLES = frozenset({"proxydhcp", "boot-server"})
 
 
 class Standing(Enum):
@@ -59,51 +53,22 @@ class Case:
         return tuple(name for name, standing in self.standing.items() if standing is Standing.ANSWERS)
 
 
-class AnalysedSite:
+class AnalysedSite(Facts):
     """One inventory under analysis. ``today`` lets dates pass; without it none has passed."""
 
     def __init__(self, inventory: Inventory, today: date | None = None) -> None:
-        self.inventory = inventory = with_own_scopes(inventory)
+        super().__init__(with_own_scopes(inventory))
         self.today = today
-        self.site = inventory.site
-        self.topology = Topology(inventory.site)
         self.verdicts: dict[str, list[Any]] | None = None
         self.loader_ends: list[Any] | None = None
-        self._anywhere: dict[tuple[int, str], frozenset[str]] = {}
         self._schedules: dict[str, Schedule | None] = {}
-        self._heard_scopes: dict[str, tuple[str, ...]] = {}
         self._explained: dict[tuple[int, str, str, str], set[str]] = defaultdict(set)
-
-    @cached_property
-    def space(self) -> Space:
-        """All clients in classes."""
-        return cut(self.inventory)
-
-    @cached_property
-    def scopes(self) -> LeaseReader:
-        """What the scopes lease."""
-        return LeaseReader(self.space)
 
     @cached_property
     def reserved(self) -> list[int]:
         """The reserved addresses of all clients as numbers, ascending."""
         found = sorted(self.inventory.clients.addresses)
         return found[bisect_right(found, 0) :]
-
-    @cached_property
-    def boot_services(self) -> dict[str, Server]:
-        """The servers that answer boot clients beside DHCP."""
-        return {
-            name: server for name, server in self.site.servers.items() if server.effective_roles & BOOT_ROLES
-        }
-
-    @cached_property
-    def scopes_by_vlan(self) -> dict[str, tuple[str, ...]]:
-        """The names of the scopes of each VLAN."""
-        found: dict[str, list[str]] = {vlan: [] for vlan in self.site.vlans}
-        for name, scope in self.site.scopes.items():
-            found[scope.vlan].append(name)
-        return {vlan: tuple(names) for vlan, names in found.items()}
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -121,14 +86,6 @@ class AnalysedSite:
             cases.append(Case(client=client, intended=intended, standing=standing))
         return tuple(cases)
 
-    @cached_property
-    def _intent(self) -> IntentReader:
-        return IntentReader(self.space)
-
-    def intent_of(self, client: ClientClass) -> Intended:
-        """What is intended for a class."""
-        return self._intent.of(client)
-
     def _standing(self, name: str, server: Server, client: ClientClass, intended: Intended) -> Standing:
         if not self.answers(name, server, client, intended):
             return Standing.REFUSES
@@ -136,49 +93,6 @@ class AnalysedSite:
         if not _has_program(server, programs, client, firmware_kind(self.site, client.firmware)):
             return Standing.NO_PROGRAM
         return Standing.ANSWERS if self.topology.hearing[client.vlan][name].heard else Standing.SNOOPED
-
-    def _intended_anywhere(self, client: ClientClass) -> frozenset[str]:
-        """The servers the intent gives these addresses to on any VLAN."""
-        key = (client.macs.signature, client.architecture)
-        found = self._anywhere.get(key)
-        if found is None:
-            elsewhere = (dataclasses.replace(client, vlan=vlan) for vlan in self.site.vlans)
-            found = frozenset(server for c in elsewhere for server in self.intent_of(c).servers)
-            self._anywhere[key] = found
-        return found
-
-    def answers(self, name: str, server: Server, client: ClientClass, intended: Intended) -> bool:
-        """Whether the server's lists let it answer the class."""
-        wanted = server.answers
-        if wanted.architectures is not None and client.architecture not in wanted.architectures:
-            return False
-        signature = client.macs.signature
-        match wanted.who:
-            case "everyone":
-                return True
-            case "nobody":
-                return False
-            case "intended":
-                # A server's configuration knows addresses and architectures, not VLANs.
-                return name in intended.servers or name in self._intended_anywhere(client)
-            case "only":
-                return self.space.has(wanted.groups, signature)
-            case "all_except":
-                return not self.space.has(wanted.groups, signature)
-            case "known" | "unknown":
-                return (wanted.who == "known") == client.macs.known
-
-    def heard_scopes(self, vlan: str) -> tuple[str, ...]:
-        """The scopes of a VLAN with at least one server that hears it and is heard."""
-        found = self._heard_scopes.get(vlan)
-        if found is None:
-            hearing = self.topology.hearing[vlan]
-            found = self._heard_scopes[vlan] = tuple(
-                name
-                for name in self.scopes_by_vlan[vlan]
-                if any(s in hearing and hearing[s].heard for s in self.site.scopes[name].servers)
-            )
-        return found
 
     def withheld(self, case: Case) -> Iterator[tuple[int, int, str]]:
         """Options that the intent promises a class and a scope it hears does not give it, or gives it
@@ -285,22 +199,6 @@ class AnalysedSite:
     def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """What happens to the witness of a class, line by line."""
         return self.races.timeline(client, silent)
-
-    def programs_of(self, name: str, client: ClientClass) -> tuple[Programs, Path]:
-        """The boot programs a server has for a class, and where they stand."""
-        server = self.site.servers[name]
-        for group, programs in server.programs_for.items():
-            if self.space.has((group,), client.macs.signature):
-                return programs, ("servers", name, "programs_for", group)
-        return server.programs, ("servers", name, "programs")
-
-    def is_phone(self, client: ClientClass) -> bool:
-        """Whether the class are phones, which boot from nobody and read their lease."""
-        return firmware_kind(self.site, client.firmware) in PHONES
-
-    def kind(self, client: ClientClass) -> str:
-        """The built-in firmware of the class."""
-        return firmware_kind(self.site, client.firmware)
 
 
 def identity(client: ClientClass) -> tuple[int, str, str, str]:

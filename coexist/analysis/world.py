@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, TypeVar
 
+from coexist.analysis.relays import RelayAgent
 from coexist.boot.firmware import firmware_models
 from coexist.boot.firmware.machine import Firmware
 from coexist.boot.responder import ServerModel
@@ -18,23 +19,6 @@ from coexist.inventory import Inventory
 from coexist.inventory.models import Program, Site
 from coexist.inventory.programs import declared_programs
 from coexist.inventory.references import relay_targets
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayAgent:
-    """A relay agent (ip-helper): what it adds to packets, and which answers it hands back.
-
-    ``address`` is what it writes into giaddr. ``min_secs``: it drops packets whose ``secs`` is smaller.
-    ``requires_option_82``: it drops answers without the option 82 it added. ``first_only``: after each packet
-    it sends on, it hands one answer back. ``replaces_server_id``: with its own address in option 54.
-    """
-
-    address: IPv4Address
-    min_secs: int = 0
-    option_82: bool = False
-    requires_option_82: bool = False
-    first_only: bool = False
-    replaces_server_id: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,14 +174,13 @@ def _segment(inventory: Inventory, name: str, models: Mapping[str, ServerModel])
             for server, address in relay_targets(site, target, name)
         ]
     notes = ("DHCP snooping drops replies from port 67 of servers that are not trusted",) if trusted else ()
-    routers = {*vlan.giaddrs, *vlan.routers}
     return Segment(
         name=name,
         listeners=tuple(listeners),
         jitter=site.jitter if vlan.jitter is None else vlan.jitter,
         forwarding_delay=vlan.forwarding_delay,
         subnets=vlan.subnet,
-        routers=frozenset(routers if vlan.gateway is None else {*routers, vlan.gateway}),
+        routers=vlan.every_router,
         routed=vlan.gateway is not None or bool(vlan.targets),
         blocked_ports=frozenset(vlan.blocked_ports),
         assumptions=notes,

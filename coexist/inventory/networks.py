@@ -102,6 +102,12 @@ class Vlan(Declared):
         own = self.gateway or self.subnet[0].network_address + 1
         return tuple(relay.address or own for relay in self.relay)
 
+    @property
+    def every_router(self) -> frozenset[IPv4Address]:
+        """The addresses by which packets leave it: gateway, relay agents and further routers."""
+        own = (self.gateway,) if self.gateway else ()
+        return frozenset((*own, *self.giaddrs, *self.routers))
+
     def targets_of(self, relay: Relay) -> tuple[str, ...]:
         """The servers and addresses that one of its relay agents sends to."""
         return relay.relay_to or self.relay_to

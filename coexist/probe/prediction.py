@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from coexist.analysis.findings import Finding
+from coexist.analysis.relays import RelayAgent
 from coexist.analysis.segment import CLOCK, Air, Pending, Traffic
 from coexist.analysis.timeline import Link
-from coexist.analysis.world import RelayAgent, Segment, World
+from coexist.analysis.world import Segment, World
 from coexist.boot.firmware.machine import Send
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.errors import Position

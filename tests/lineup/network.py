@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from coexist.analysis.world import Listener, RelayAgent, Segment
+from coexist.analysis.relays import RelayAgent
+from coexist.analysis.world import Listener, Segment
 from coexist.boot.responder import ServerModel
 
 NETWORK = IPv4Network("10.77.0.0/24")
