@@ -21,11 +21,16 @@ def load_current(path: Path, *, parked: bool = False) -> Inventory:
     from coexist.inventory import load_inventory
 
     inventory = load_inventory(path)
-    if not inventory.site.migrations:
+    if not _has_migrations(inventory):
         return inventory
     from coexist.rollout.migration import current_inventory
 
     return current_inventory(inventory, parked=parked)
+
+
+def _has_migrations(inventory: Inventory) -> bool:
+    """Whether a migration is declared, or has left its state."""
+    return bool(inventory.site.migrations) or (inventory.root / "migrations").is_dir()
 
 
 def analyse_now(path: Path, today: date) -> Analysis:
@@ -34,7 +39,7 @@ def analyse_now(path: Path, today: date) -> Analysis:
     from coexist.inventory import load_inventory
 
     inventory = load_inventory(path)
-    if not inventory.site.migrations:
+    if not _has_migrations(inventory):
         from coexist.analysis import analyse
 
         return analyse(inventory, today)

@@ -9,6 +9,7 @@ from ipaddress import AddressValueError, IPv4Address
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest, machine_uuid
+from coexist.wire.mac import differing_digits as digits_that_differ
 from coexist.wire.mac import format_mac, parse_mac
 
 
@@ -68,7 +69,7 @@ def near(inventory: Inventory, mac: int, digits: int = 2) -> tuple[int, ...]:
 
 def differing_digits(one: int, other: int) -> int:
     """In how many of its twelve hexadecimal digits a MAC differs from another."""
-    return sum(a != b for a, b in zip(f"{one:012x}", f"{other:012x}", strict=True))
+    return len(digits_that_differ(one, other))
 
 
 def named(inventory: Inventory, mac: int) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coexist.cli.prose import say, tell
 from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
+
+if TYPE_CHECKING:
+    from coexist.cli.migrate_state import Loaded
 
 EXIT_FINDINGS = 1
 EXIT_PENDING = 3
@@ -91,6 +94,21 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
 @_doing_options
 @_seen_options
 @click.option("--despite-gate", metavar="REASON", help="Move although the gate is shut; kept in the history.")
+@click.option("--done-by-hand", is_flag=True, help="The change that somebody makes by hand was made.")
+@click.option(
+    "--verify",
+    "interfaces",
+    multiple=True,
+    metavar="VLAN=INTERFACE",
+    help="With --done-by-hand: ask the wire whether it was; may be repeated.",
+)
+@click.option(
+    "--list",
+    "table",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what is to be changed by hand: CSV, or LDIF if it is called .ldif.",
+)
 def next_(
     inventory: Path,
     name: str | None,
@@ -98,34 +116,80 @@ def next_(
     captures: tuple[Path, ...],
     *,
     despite_gate: str | None,
+    done_by_hand: bool,
+    interfaces: tuple[str, ...],
+    table: Path | None,
     yes: bool,
     **doing: Any,
 ) -> int:
     """Move the next wave, or finish the step that is under way.
 
-    Without --yes nothing is changed, and the exit code 3 says that there is something to do.
+    Without --yes nothing is changed, and the exit code 3 says that there is something to do. Changes of
+    servers that coexist does not reach are listed, for somebody to make; --done-by-hand goes on after them.
     """
+    from coexist.cli.migrate_hand import check_made, tell_by_hand
     from coexist.cli.migrate_state import load, surroundings
-    from coexist.cli.migrate_text import conditions_text, steps_text
-    from coexist.planning.roadmap import next_step, verify_open_step
-    from coexist.rollout.migration import Journal, begin, carry_on, refuse_inexpressible
+    from coexist.planning.by_hand import is_by_hand
+    from coexist.planning.roadmap import verify_open_step
+    from coexist.rollout.migration import Journal, carry_on, made_by_hand
 
     loaded = load(inventory, name)
     loaded.refuse_if_retired()
+    if done_by_hand and loaded.state.step is None:
+        raise CoexistError("no step is under way, so nothing was to be made by hand")
     if loaded.state.step is not None:
         verify_open_step(loaded.inventory, loaded.name, loaded.state)
         tell(f"the step of {loaded.state.step.wave} is under way")
-        if not yes:
+        if not yes and not done_by_hand:
+            tell_by_hand(loaded, loaded.state, table)
             return EXIT_PENDING
-        journal = Journal(loaded.inventory, loaded.name)
-        with journal.held():
-            carry_on(journal, surroundings(**doing))
-        return 0
+    elif not _begins(loaded, registries, captures, despite_gate, yes=yes, doing=doing):
+        return EXIT_PENDING if _anything_left(loaded) else 0
+    journal = Journal(loaded.inventory, loaded.name)
+    with journal.held():
+        around = surroundings(**doing)
+        if done_by_hand:
+            check_made(loaded, loaded.state, interfaces, registries, captures)
+            made_by_hand(journal, around)
+        if journal.read().step is None:
+            return 0
+        ended = carry_on(journal, around, lambda change: is_by_hand(loaded.inventory, change.server))
+        if ended is None:
+            tell_by_hand(loaded, journal.read(), table)
+            return EXIT_PENDING
+    return 0
+
+
+def _anything_left(loaded: Loaded) -> bool:
+    from coexist.planning.roadmap import next_step
+
+    return next_step(loaded.inventory, loaded.name, loaded.state) is not None
+
+
+def _begins(
+    loaded: Loaded,
+    registries: tuple[str, ...],
+    captures: tuple[Path, ...],
+    despite_gate: str | None,
+    *,
+    yes: bool,
+    doing: dict[str, Any],
+) -> bool:
+    """Show the next step and what must hold before it, and write down that it began; False if it did not."""
+    from coexist.cli.migrate_state import local_now, surroundings
+    from coexist.cli.migrate_text import conditions_text, steps_text
+    from coexist.planning.choosing import Refused
+    from coexist.planning.gates import gap_conditions
+    from coexist.planning.roadmap import next_step
+    from coexist.rollout.migration import Journal, begin, refuse_inexpressible
+
     coming = next_step(loaded.inventory, loaded.name, loaded.state)
     if coming is None:
         tell("every wave has moved; `coexist migrate retire` is what is left")
-        return 0
+        return False
     conditions = loaded.gate(coming.wave, registries, captures)
+    if not isinstance(coming.planned, Refused):
+        conditions = (*conditions, *gap_conditions(loaded.migration, coming.planned, local_now()))
     click.echo(steps_text([coming.planned]) + conditions_text(conditions), nl=False)
     proven = coming.proven()
     refuse_inexpressible(loaded.inventory, loaded.name, proven.step)
@@ -133,30 +197,37 @@ def next_(
     if shut and despite_gate is None:
         raise CoexistError(f"the gate is shut: {shut[0].text}; see --despite-gate")
     if not yes:
-        return EXIT_PENDING
+        return False
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
         around = surroundings(**doing)
         state = begin(journal, proven.step, around)
         if shut and despite_gate is not None:
-            journal.write(
-                state.noting(around.now(), f"the gate was shut, passed all the same: {despite_gate}")
-            )
-        carry_on(journal, around)
-    return 0
+            what = f"the gate was shut, passed all the same: {despite_gate}"
+            journal.write(state.noting(around.now(), what))
+    return True
 
 
-@command.command("back", short_help="Take the last step or wave back.")
+@command.command("back", short_help="Take the last step, wave or single machines back.")
 @_common
 @_doing_options
-def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
-    """Take back the step that is under way, or the wave that moved last.
+@click.option(
+    "--machine",
+    "machines",
+    multiple=True,
+    metavar="NAME",
+    help="Only this one, by name or MAC; may be repeated.",
+)
+def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: bool, **doing: Any) -> int:
+    """Take back the step that is under way, or the wave that moved last, or single machines of any wave.
 
     Possible until the old server is retired, and proven like every other step.
     """
+    from coexist.cli.migrate_hand import machines_named, tell_by_hand
     from coexist.cli.migrate_state import load, surroundings
     from coexist.cli.migrate_text import steps_text
-    from coexist.planning.roadmap import last_wave_back, verify_open_step
+    from coexist.planning.by_hand import is_by_hand
+    from coexist.planning.roadmap import last_wave_back, some_back, verify_open_step
     from coexist.rollout.migration import Journal, begin, carry_on, refuse_inexpressible, take_back
 
     loaded = load(inventory, name)
@@ -170,7 +241,12 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
         with journal.held():
             take_back(journal, surroundings(**doing))
         return 0
-    coming = last_wave_back(loaded.inventory, loaded.name, loaded.state)
+    macs = machines_named(loaded, machines)
+    coming = (
+        some_back(loaded.inventory, loaded.name, loaded.state, macs)
+        if macs
+        else last_wave_back(loaded.inventory, loaded.name, loaded.state)
+    )
     if coming is None:
         tell("no wave has moved")
         return 0
@@ -182,7 +258,10 @@ def back(inventory: Path, name: str | None, *, yes: bool, **doing: Any) -> int:
     with journal.held():
         around = surroundings(**doing)
         begin(journal, proven.step, around)
-        carry_on(journal, around)
+        ended = carry_on(journal, around, lambda change: is_by_hand(loaded.inventory, change.server))
+        if ended is None:
+            tell_by_hand(loaded, journal.read(), None)
+            return EXIT_PENDING
     return 0
 
 
@@ -241,24 +320,58 @@ def parked(inventory: Path) -> int:
 @click.option(
     "--leave-behind", is_flag=True, help="Although clients that may stay are still on the old server."
 )
-def retire(inventory: Path, name: str | None, *, yes: bool, leave_behind: bool, **doing: Any) -> int:
-    """Take the old server away: it answers nobody any more, and there is no way back."""
-    from coexist.cli.migrate_state import load, surroundings
+@click.option(
+    "--despite", metavar="REASON", help="Although a test failed or a complaint is open; kept in the history."
+)
+@click.option("--done-by-hand", is_flag=True, help="Somebody had the old server answer nobody.")
+def retire(
+    inventory: Path,
+    name: str | None,
+    *,
+    yes: bool,
+    leave_behind: bool,
+    despite: str | None,
+    done_by_hand: bool,
+    **doing: Any,
+) -> int:
+    """Take the old server away: it answers nobody any more, and there is no way back.
+
+    Then the new state is written into the inventory, and the migration's section goes; the patch is printed.
+    """
+    from coexist.cli.migrate_state import load, new_state_of, surroundings
+    from coexist.planning.by_hand import is_by_hand
+    from coexist.planning.retirement import objections
     from coexist.planning.roadmap import check_retirement
     from coexist.rollout.migration import Journal, retire_source
 
     loaded = load(inventory, name)
     loaded.refuse_if_retired()
     proof, staying = check_retirement(loaded.inventory, loaded.name, loaded.state)
+    against = objections(loaded.sheet)
+    if against and despite is None:
+        raise CoexistError("\n".join((*against, "settle them, or say --despite REASON")))
     if staying and not leave_behind:
         raise CoexistError(
             f"{len(staying)} clients that may stay behind still boot from {loaded.state.source}; "
             "move them, or say --leave-behind"
         )
     say(f"without {loaded.state.source}: {proof}")
+    texts, patch = new_state_of(loaded)
+    click.echo(patch, nl=False)
+    by_hand = is_by_hand(loaded.inventory, loaded.state.source)
+    if by_hand and not done_by_hand:
+        tell(f"have {loaded.state.source} answer nobody (its PXE service off), then say --done-by-hand --yes")
+        return EXIT_PENDING
     if not yes:
         return EXIT_PENDING
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        retire_source(journal, surroundings(**doing))
+        around = surroundings(**doing)
+        if despite is not None:
+            what = f"retired although {'; '.join(against) or 'nothing spoke against it'}: {despite}"
+            journal.write(journal.read().noting(around.now(), what))
+        retire_source(journal, around, by_hand=by_hand)
+    for file, text in texts.items():
+        Path(file).write_bytes(text.encode())
+    tell("the inventory has the new state; keep the patch in version control")
     return 0

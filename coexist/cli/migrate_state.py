@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,6 +136,33 @@ def load(path: Path, name: str | None) -> Loaded:
         state=journal.read(),
         record=journal.read_checklist(),
     )
+
+
+def new_state_of(loaded: Loaded) -> tuple[dict[str, str], str]:
+    """The texts of the inventory's files after the end of its migration, and the patch that makes them.
+
+    Raises ``CoexistError`` where a client would boot otherwise by them, or a text cannot be edited.
+    """
+    from coexist.app.patching import changed_texts, patch_text
+    from coexist.planning.retirement import differences, new_state
+
+    texts, unreached = changed_texts(loaded.inventory, new_state(loaded.inventory, loaded.name))
+    if unreached:
+        raise CoexistError("\n".join(unreached))
+    patch = "".join(patch_text(file, old, new) for file, (old, new) in texts.items())
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch, "inventory")
+        shutil.copytree(loaded.inventory.root, root, ignore=shutil.ignore_patterns(".git", "history"))
+        for file, (_, new) in texts.items():
+            (root / Path(file).relative_to(loaded.inventory.root)).write_bytes(new.encode())
+        after = load_inventory(root)
+        wrong = differences(loaded.inventory, loaded.name, loaded.state, after)
+    if wrong:
+        raise CoexistError(
+            f"the new state cannot be written: {wrong[0]} and {len(wrong) - 1} others would boot otherwise; "
+            "write it by hand, from `coexist migrate status`"
+        )
+    return {file: new for file, (_, new) in texts.items()}, patch
 
 
 def _which(declared: Mapping[str, Migration]) -> str:

@@ -71,6 +71,8 @@ def _step_lines(planned: ProvenStep | Refused) -> list[str]:
         return [f"  {line}" for line in refusal(planned).splitlines()]
     step = planned.step
     lines = [f"  touches {' and '.join(step.servers)}; {step.way}"]
+    if planned.gap:
+        lines.append(f"  {len(step.clients)} clients have no server for about {planned.gap:.0f} s")
     if step.way != "hand-over" and step.delay.since_first:
         lines.append("  a machine switched on twice within a minute may have either server while it lasts")
     lines.append(f"  0. before: {planned.proofs[0]}")
@@ -130,8 +132,10 @@ def _step_json(coming: Coming) -> dict[str, Any]:
     }
     planned = coming.planned
     if isinstance(planned, Refused):
-        return {**found, "refused": refusal(planned)}
+        offers = [{"during": offer.during, "costs": offer.costs} for offer in planned.offers]
+        return {**found, "refused": refusal(planned), "offers": offers}
     found["way"] = planned.step.way
+    found["gap"] = planned.gap
     found["before"] = str(planned.proofs[0])
     found["changes"] = [
         {

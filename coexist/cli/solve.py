@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +11,6 @@ from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
-    from coexist.inventory import Inventory
     from coexist.planning.solve import Solution
 
 
@@ -28,14 +25,15 @@ def command(inventory: Path, write: bool) -> int:
     Prints a patch (stdout) and its proof (stderr). Exit codes: 0 the intent holds with the patch; 1 a part of
     it is impossible, with the reason and what else would do.
     """
+    from coexist.app.patching import changed_texts, patch_text
     from coexist.inventory import load_inventory
     from coexist.planning.solve import solve
 
     loaded = load_inventory(inventory)
     solution = solve(loaded)
-    texts, unreached = _changed(loaded, solution)
+    texts, unreached = changed_texts(loaded, solution.edits)
     for file, (old, new) in texts.items():
-        click.echo(_patch(file, old, new), nl=False)
+        click.echo(patch_text(file, old, new), nl=False)
     if write and not unreached:
         for file, (_, new) in texts.items():
             Path(file).write_bytes(new.encode())
@@ -43,34 +41,6 @@ def command(inventory: Path, write: bool) -> int:
     if unreached:
         raise CoexistError("\n".join(unreached))
     return 1 if solution.impossible else 0
-
-
-def _changed(inventory: Inventory, solution: Solution) -> tuple[dict[str, tuple[str, str]], list[str]]:
-    """Each file's text, as it is and with the edits of the solution; and what must be edited by hand."""
-    from coexist.planning.yaml_edit import EditError, apply
-
-    edits: dict[str, list[tuple[str, Any, Any]]] = defaultdict(list)
-    for edit in solution.edits:
-        file = inventory.where(*edit.path).file
-        edits[file].append((edit.kind, edit.path, edit.value))
-    texts, unreached = {}, []
-    for file, wanted in edits.items():
-        # As octets: line ends and a byte-order mark stay.
-        old = Path(file).read_bytes().decode()
-        try:
-            texts[file] = (old, apply(old, wanted))
-        except EditError as error:
-            unreached.append(f"{file}: {error}; make the changes above by hand (nothing was written)")
-    return texts, unreached
-
-
-def _patch(file: str, old: str, new: str) -> str:
-    """A unified diff, as `patch -p1` takes it."""
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{file}", f"b/{file}"
-    )
-    unended = "\n\\ No newline at end of file\n"
-    return "".join(line if line.endswith("\n") else line + unended for line in lines)
 
 
 def _explain(solution: Solution, written: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, time
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -74,6 +75,35 @@ class Wave(Declared):
     gate: Gate | None = None
 
 
+_WINDOW = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})\Z")
+_HOURS, _MINUTES = 24, 60
+
+
+def _window(value: Any) -> Any:
+    text = written(value)
+    found = _WINDOW.match(text or "")
+    if found is None:
+        raise ValueError(f"{value!r} is not a time of day; write 20:00-06:00")
+    hours, minutes = found.group(1, 3), found.group(2, 4)
+    if any(int(hour) >= _HOURS for hour in hours) or any(int(minute) >= _MINUTES for minute in minutes):
+        raise ValueError(f"{text} has an hour or a minute that does not exist; write 20:00-06:00")
+    return text
+
+
+Window = Annotated[
+    str,
+    BeforeValidator(_window),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}$"}),
+]
+"""From one time of day to another, over midnight too."""
+
+
+def within(window: str, at: time) -> bool:
+    """Whether a time of day lies in a window."""
+    begin, end = (time.fromisoformat(part.zfill(5)) for part in window.split("-"))
+    return begin <= at < end if begin <= end else at >= begin or at < end
+
+
 class Migration(Declared):
     """From one server generation to the next, in waves.
 
@@ -81,6 +111,12 @@ class Migration(Declared):
     ``parking``: how a client stays registered on the server that must not serve it; ``first-digit``
     changes the first hexadecimal digit of its MAC, ``local`` makes it a locally administered address.
     ``settle``: seconds a boot that began may take before its server is taken away.
+
+    ``during``: what clients may have while they move, where no order of single changes leaves them with
+    exactly one server. ``gap``: for a moment none (``window`` says when, as 20:00-06:00); ``either``: both,
+    where both boot them; ``front`` and ``scope``: the server named in ``through`` tells them where to load, a
+    coexist ProxyDHCP or a DHCP server, and the two answer nobody. ``coexist migrate plan`` shows what each
+    of them costs.
     """
 
     source: Annotated[Name, Field(alias="from")]
@@ -93,12 +129,22 @@ class Migration(Declared):
     stays: Names = ()
     parking: Literal["first-digit", "local", "none"] = "first-digit"
     settle: Seconds = 90.0
+    during: Literal["gap", "either", "front", "scope"] | None = None
+    through: Name | None = None
+    window: Window | None = None
 
     @model_validator(mode="after")
     def _goes_somewhere(self) -> Self:
         if self.source == self.target:
             raise ValueError(f"it goes from {self.source} to itself; name the new server in `to`")
         names = [wave.name for wave in self.all_waves]
+        needs_through = self.during in ("front", "scope")
+        if needs_through and self.through is None:
+            raise ValueError(f"`during: {self.during}` needs a server; write `through: NAME`")
+        if self.through is not None and not needs_through:
+            raise ValueError("`through` is for `during: front` and `during: scope`; remove it")
+        if self.through in (self.source, self.target):
+            raise ValueError(f"{self.through} is one of the two servers; name a third one in `through`")
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"two waves are called {twice!r}; give each a name of its own")

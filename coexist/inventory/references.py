@@ -10,6 +10,7 @@ from coexist.inventory.broken import EVERY_NAME, Broken
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path, SourceMap
 from coexist.inventory.groups import BUILT_IN, GroupResolver
+from coexist.inventory.migrations import Migration
 from coexist.inventory.models import FIRMWARES, Scope, Server, Site
 from coexist.inventory.registrations import check_registrations, inside
 from coexist.inventory.values import closest
@@ -367,6 +368,7 @@ class _Checker:
             path: Path = ("migrations", name)
             self.need_servers((*path, "from"), [migration.source])
             self.need_servers((*path, "to"), [migration.target])
+            self._through(path, migration)
             for key, groups in (
                 ("clients", migration.clients),
                 ("pilots", migration.pilots),
@@ -378,6 +380,30 @@ class _Checker:
                 self.need_groups((*place, "clients"), wave.clients)
                 self._need_values((*place, "location"), "location", wave.location)
                 self._need_machines((*place, "machines"), wave.machines)
+
+    def _through(self, path: Path, migration: Migration) -> None:
+        """The server that stands between the two must be one that can tell clients where to load."""
+        if migration.through is None:
+            return
+        self.need_servers((*path, "through"), [migration.through])
+        server = self.site.servers.get(migration.through)
+        if server is None:
+            return
+        if migration.during == "front" and not server.product.names_others_files:
+            message = f"{migration.through} is {server.software.product}, which cannot name others' files"
+            self.complain((*path, "through"), message, "name a server with `software: coexist`")
+        if migration.during == "scope" and not any(
+            migration.through in scope.servers for scope in self.site.scopes.values()
+        ):
+            message = f"{migration.through} serves no scope"
+            self.complain((*path, "through"), message, "name the DHCP server of the clients")
+        for end in (migration.source, migration.target):
+            declared = self.site.servers.get(end)
+            if declared is not None and not declared.programs:
+                message = f"{end} names no programs, so {migration.through} cannot name them for it"
+                self.complain(
+                    ("servers", end), message, "write `programs: {bios: ..., uefi-x64: ...}`", key=True
+                )
 
     def _need_values(self, path: Path, column: str, names: Iterable[str]) -> None:
         known = set(self.table.columns[column]) if names else set()

@@ -33,6 +33,9 @@ DEFAULT_ITEMS: tuple[str, ...] = (
 )
 """What breaks on thin clients when their boot server changes; a migration may name items of its own."""
 
+SUFFIX = "-checklist.yaml"
+"""How the name of a checklist's file ends; before it stands the migration's."""
+
 Result = Literal["passed", "failed", "not-applicable"]
 
 
@@ -138,7 +141,7 @@ def sheet_of(
 
 def path_of(name: str) -> PurePath:
     """The checklist's file, relative to the inventory's directory."""
-    return PurePath(DIRECTORY) / f"{name}-checklist.yaml"
+    return PurePath(DIRECTORY) / f"{name}{SUFFIX}"
 
 
 def read_checklist(text: str, file: str) -> ChecklistRecord:

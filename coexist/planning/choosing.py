@@ -1,21 +1,29 @@
-"""Choosing the way of a step: the first one of which every moment is proven."""
+"""Choosing the way of a step: the first one of which every moment is proven, or what can be done instead."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from coexist.inventory import Inventory
+from coexist.planning.by_hand import is_by_hand, seconds_by_hand
 from coexist.planning.placement import Placement
 from coexist.planning.proof import Proof, Prover
-from coexist.planning.steps import Direction, Step, ways
+from coexist.planning.steps import Direction, Step, Way, build_step, ways
+
+BY_TOOL = 10.0
+"""Seconds a change of coexist takes at most on a server it reaches: check, replace, reload."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenStep:
-    """A step and the proof of each of its moments, in order."""
+    """A step and the proof of each of its moments, in order.
+
+    ``gap``: seconds for which its clients have no server, as long as the change after it takes.
+    """
 
     step: Step
     proofs: tuple[Proof, ...]
+    gap: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,42 +36,111 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What can be done where no order of single changes is free of a gap.
+
+    ``during``: what to write into the inventory. ``costs``: what it means for the clients. ``proven``: the
+    step, None where it needs a server that is not declared yet.
+    """
+
+    during: str
+    costs: str
+    proven: ProvenStep | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """No way is safe. ``attempts`` are all that were tried, the most promising first."""
+    """No way is safe. ``attempts`` are all that were tried, the most promising first.
+
+    ``offers``: what `Migration.during` can say instead, the nearest first.
+    """
 
     wave: str
     direction: Direction
     reason: str
     attempts: tuple[Attempt, ...] = ()
+    offers: tuple[Offer, ...] = ()
 
 
 def plan_step(
     prover: Prover, *, wave: str, direction: Direction, clients: frozenset[int], start: Placement
 ) -> ProvenStep | Refused:
     """The first way to move ``clients`` of which every moment is proven, or why there is none."""
-    fixed = _fixed(prover.inventory, prover.ends)
-    if fixed is not None:
-        return Refused(wave=wave, direction=direction, reason=fixed)
     attempts: list[Attempt] = []
     for step in ways(prover.inventory, prover.ends, wave, direction, clients, start):
-        proofs: list[Proof] = []
-        for number, moment in enumerate(step.moments):
-            proof = prover.prove(moment)
-            proofs.append(proof)
-            if not proof.holds:
-                attempts.append(Attempt(step=step, moment=number, proof=proof))
-                break
-        else:
-            return ProvenStep(step=step, proofs=tuple(proofs))
+        tried = try_step(prover, step)
+        if isinstance(tried, ProvenStep):
+            return tried
+        attempts.append(tried)
     attempts.sort(key=lambda attempt: -attempt.moment)
-    return Refused(wave=wave, direction=direction, reason=_reason(attempts), attempts=tuple(attempts))
+    offers = _offers(prover, wave, direction, clients, start)
+    allowed = next((o for o in offers if o.during == prover.migration.during and o.proven), None)
+    if allowed is not None and allowed.proven is not None:
+        return allowed.proven
+    return Refused(
+        wave=wave, direction=direction, reason=_reason(attempts), attempts=tuple(attempts), offers=offers
+    )
 
 
-def _fixed(inventory: Inventory, ends: tuple[str, str]) -> str | None:
-    fixed = [name for name in ends if inventory.site.servers[name].is_foreign]
-    if not fixed:
-        return None
-    return f"{' and '.join(fixed)} is not ours to change (fixed: true); ask its owner to make each change"
+def try_step(prover: Prover, step: Step) -> ProvenStep | Attempt:
+    """A step with its proofs, or the first moment of it that does not hold."""
+    proofs: list[Proof] = []
+    for number, moment in enumerate(step.moments):
+        proof = prover.prove(moment)
+        proofs.append(proof)
+        if not proof.holds:
+            return Attempt(step=step, moment=number, proof=proof)
+    return ProvenStep(step=step, proofs=tuple(proofs), gap=_gap_of(prover.inventory, step))
+
+
+def _gap_of(inventory: Inventory, step: Step) -> float:
+    """How long the clients of a step have no server: until the next change is made."""
+    after = [next_ for change, next_ in zip(step.changes, step.changes[1:], strict=False) if change.gap]
+    return sum(
+        seconds_by_hand(len(step.clients)) if is_by_hand(inventory, change.server) else BY_TOOL
+        for change in after
+    )
+
+
+def _offers(
+    prover: Prover, wave: str, direction: Direction, clients: frozenset[int], start: Placement
+) -> tuple[Offer, ...]:
+    """The nearest ways that work, in the order of what they cost the clients."""
+    found: list[Offer] = []
+    single: tuple[Way, ...] = ("gap", "either")
+    for way in single:
+        step = build_step(prover.ends, wave=wave, direction=direction, clients=clients, start=start, way=way)
+        tried = try_step(prover, step)
+        if isinstance(tried, ProvenStep):
+            found.append(Offer(during=way, costs=_costs(tried), proven=tried))
+    old, new = prover.ends
+    if all(prover.inventory.site.servers[end].programs for end in prover.ends):
+        found.append(
+            Offer(
+                during="front",
+                costs=f"one coexist ProxyDHCP more: it answers for {old} and {new}, which answer nobody; "
+                "every wave is one file. Declare it with `answers: nobody` and name it in `through`",
+            )
+        )
+        found.append(
+            Offer(
+                during="scope",
+                costs=f"the DHCP server names next server and file by its own list; {old} and {new} answer "
+                "nobody. Name the DHCP server in `through`",
+            )
+        )
+    return tuple(found)
+
+
+def _costs(proven: ProvenStep) -> str:
+    count = len(proven.step.clients)
+    machines = f"{count} machine{'' if count == 1 else 's'}"
+    if proven.step.way == "gap":
+        return (
+            f"{machines} without a server for about {proven.gap:.0f} s, never with two; "
+            "say in `window` when that may be"
+        )
+    return f"{machines} boot from either server until the second change"
 
 
 def _reason(attempts: list[Attempt]) -> str:

@@ -16,7 +16,17 @@ from collections.abc import Iterable, Mapping
 
 from coexist.inventory import Inventory, MacSet
 from coexist.inventory.groups import GroupResolver
-from coexist.inventory.models import Answers, Group, IntentRule, Migration, Program, Server, Site
+from coexist.inventory.models import (
+    Answers,
+    Group,
+    IntentRule,
+    Migration,
+    Program,
+    Scope,
+    ScopeRule,
+    Server,
+    Site,
+)
 from coexist.inventory.values import Delay
 from coexist.planning.placement import Placement
 from coexist.planning.waves import migrating
@@ -45,8 +55,14 @@ def inventory_at(
     servers = dict(inventory.site.servers)
     servers[migration.source] = maker.source()
     servers[migration.target] = maker.target()
+    scopes = dict(inventory.site.scopes)
+    if maker.placement.directing and migration.during == "front":
+        servers[str(migration.through)] = maker.front()
+    elif maker.placement.directing:
+        scopes = {key: maker.directing_scope(scope) for key, scope in scopes.items()}
     intent = maker.intent()
-    update = {"groups": {**inventory.site.groups, **maker.groups}, "servers": servers, "intent": intent}
+    groups = {**inventory.site.groups, **maker.groups}
+    update = {"groups": groups, "servers": servers, "scopes": scopes, "intent": intent}
     site = inventory.site.model_copy(update=update)
     resolver = GroupResolver(site, inventory.clients, inventory.root, inventory.sources)
     return Inventory(inventory.root, site, inventory.clients, inventory.sources, resolver)
@@ -108,7 +124,7 @@ class _Maker:
         """The old server."""
         at, name = self.placement, self.migration.source
         server = self.inventory.site.servers[name]
-        if at.retired:
+        if at.retired or at.silenced:
             return server.model_copy(update={"answers": Answers(who="nobody"), "delay_for": {}})
         answers = self._declared(server.answers, name)
         answers = self._without(answers, self.listed("left", at.left))
@@ -121,7 +137,7 @@ class _Maker:
         """The new server."""
         at, name = self.placement, self.migration.target
         server = self.inventory.site.servers[name]
-        answers = self._declared(server.answers, name)
+        answers = Answers(who="nobody") if at.directing else self._declared(server.answers, name)
         answers = self._with(answers, self.listed("arrived", at.arrived))
         answers = self._with(answers, self.spare(name, at.arrived))
         standing_by = self.listed("waiting", at.waiting & at.arrived)
@@ -138,6 +154,34 @@ class _Maker:
                 programs = programs_elsewhere(self.inventory.site, hands_over_to)
                 update["programs_for"] = {group: programs, **server.programs_for}
         return server.model_copy(update=update)
+
+    # -- who stands between ------------------------------------------------------------------------
+
+    def front(self) -> Server:
+        """The ProxyDHCP that answers for both: the old server's files to all, the new one's to who moved."""
+        server = self.inventory.site.servers[str(self.migration.through)]
+        everyone = self.listed("through", self.scope)
+        update: dict[str, object] = {
+            "answers": Answers(who="only", groups=(everyone,)) if everyone else Answers(who="nobody"),
+            "programs": programs_elsewhere(self.inventory.site, self.migration.source),
+        }
+        moved = self.listed("directed", self.placement.directed)
+        if moved is not None:
+            update["programs_for"] = {moved: programs_elsewhere(self.inventory.site, self.migration.target)}
+        return server.model_copy(update=update)
+
+    def directing_scope(self, scope: Scope) -> Scope:
+        """A scope of the DHCP server that stands between: next server and file by where a client is."""
+        if self.migration.through not in scope.servers:
+            return scope
+        site, moved = self.inventory.site, self.placement.directed
+        ends = ((self.migration.target, moved), (self.migration.source, self.scope - moved))
+        rules = tuple(
+            ScopeRule(clients=(group,), programs=programs_elsewhere(site, end))
+            for end, macs in ends
+            if (group := self.listed(f"loads-from-{end}", macs)) is not None
+        )
+        return scope.model_copy(update={"rules": (*rules, *scope.rules)})
 
     # -- whom they answer ----------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from coexist.inventory.migrations import within
 from coexist.inventory.models import Gate, Migration, Wave
 from coexist.planning.checklist import Sheet
+from coexist.planning.choosing import ProvenStep
 from coexist.planning.progress import MigrationState, moment
 from coexist.planning.sightings import WaveSeen
 
@@ -51,6 +53,18 @@ def gate_before(
     if gate.seen_share:
         found += _seen(gate, last.name, seen)
     return tuple(found)
+
+
+def gap_conditions(migration: Migration, step: ProvenStep, now: datetime) -> tuple[Condition, ...]:
+    """What must hold before a step that leaves its clients without a server for a moment."""
+    if not step.gap:
+        return ()
+    count = len(step.step.clients)
+    text = f"{count} clients are without a server for about {step.gap:.0f} s"
+    if migration.window is None:
+        return (Condition(text=f"{text}: write `window: 20:00-06:00` into the migration", met=False),)
+    met = within(migration.window, now.time())
+    return (Condition(text=f"{text}, allowed {migration.window}, now {now:%H:%M}", met=met),)
 
 
 def _checklist(sheet: Sheet) -> Condition:

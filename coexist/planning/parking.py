@@ -18,7 +18,7 @@ from typing import Literal
 from coexist.boot.servers.coexist import answered_by
 from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import mac_range
-from coexist.wire.mac import format_mac, is_multicast, parse_mac_prefix
+from coexist.wire.mac import differing_digits, format_mac, is_multicast, parse_mac_prefix
 
 Strategy = Literal["first-digit", "local", "none"]
 
@@ -111,12 +111,6 @@ class Occupied:
         """The one registered client a parked MAC stands for; None if there is none, or more than one."""
         near = [m for m in self._by_serial[parked & _SERIAL] if len(differing_digits(parked, m)) == 1]
         return near[0] if len(near) == 1 else None
-
-
-def differing_digits(first: int, second: int) -> tuple[int, ...]:
-    """The hexadecimal digits (1 to 12, from the left) in which two MACs differ."""
-    difference = first ^ second
-    return tuple(digit for digit in range(1, DIGITS + 1) if difference >> 4 * (DIGITS - digit) & 0xF)
 
 
 def candidates(original: int, strategy: Strategy) -> Iterator[tuple[int, int]]:

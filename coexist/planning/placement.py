@@ -20,6 +20,11 @@ class Placement:
     answers only as ``waiting_delay`` says. ``handed``: the old server answers them, but names the new
     one's files, so that they boot from there; ``returned``: the same the other way round.
     ``retired``: the old server answers nobody any more.
+
+    ``none``: those that may boot from nobody for now, ``either``: from both (``Migration.during``).
+    ``directing``: the server that stands between (``Migration.through``) tells all of them where to load,
+    those in ``directed`` from the new server. ``silenced``: the old server answers nobody, and the new one
+    only who has arrived.
     """
 
     left: frozenset[int] = _NONE
@@ -31,6 +36,11 @@ class Placement:
     handed: frozenset[int] = _NONE
     returned: frozenset[int] = _NONE
     retired: bool = False
+    none: frozenset[int] = _NONE
+    either: frozenset[int] = _NONE
+    directing: bool = False
+    directed: frozenset[int] = _NONE
+    silenced: bool = False
 
     @classmethod
     def settled(cls, moved: Iterable[int]) -> Placement:
@@ -40,6 +50,8 @@ class Placement:
 
     def on_target(self, mac: int) -> bool:
         """Whether the new server is the one that shall boot this client now."""
+        if self.directing:
+            return mac in self.directed
         if mac in self.handed or mac in self.returned:
             return mac in self.handed
         return mac in self.left or (mac in self.arrived and mac not in self.waiting)
@@ -53,6 +65,9 @@ class Placement:
             waiting=self.waiting & scope,
             handed=self.handed & scope,
             returned=self.returned & scope,
+            none=self.none & scope,
+            either=self.either & scope,
+            directed=self.directed & scope,
         )
 
     def changed(self, **sets: object) -> Placement:

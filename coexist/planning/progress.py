@@ -76,7 +76,8 @@ class Happened(Declared):
 
 
 class MigrationState(Declared):
-    """What a migration's file holds."""
+    """What a migration's file holds. ``through``: the server that stands between (`Migration.through`), and
+    ``stands`` whether it is not there yet, there, or taken away again."""
 
     # Made by the names of its fields, written by those of the file.
     model_config = ConfigDict(populate_by_name=True)
@@ -86,6 +87,8 @@ class MigrationState(Declared):
     target: Annotated[Name, Field(alias="to")]
     waves: tuple[MovedWave, ...] = ()
     step: OpenStep | None = None
+    through: Name | None = None
+    stands: Literal["before", "between", "after"] = "before"
     retired: AwareDatetime | None = None
     history: tuple[Happened, ...] = ()
 
@@ -105,9 +108,17 @@ class MigrationState(Declared):
         return {wave.name: frozenset(wave.clients) for wave in self.waves}
 
     @property
+    def on_target(self) -> frozenset[int]:
+        """Every MAC that moved."""
+        return frozenset(mac for wave in self.waves for mac in wave.clients)
+
+    @property
     def settled(self) -> Placement:
         """The placement of the waves alone, without the step under way."""
-        return Placement.settled(mac for wave in self.waves for mac in wave.clients)
+        moved = self.on_target
+        if self.stands == "between":
+            return Placement(directing=True, silenced=True, directed=moved)
+        return Placement.settled(moved).changed(silenced=self.stands == "after")
 
     def under_way(self) -> Step | None:
         """The step under way, rebuilt."""
@@ -122,6 +133,7 @@ class MigrationState(Declared):
             start=self.settled,
             way=open_.way,
             delay=open_.delay,
+            through=self.through,
         )
 
     @property
@@ -173,6 +185,8 @@ def write_state(state: MigrationState, names: Mapping[int, str] | None = None) -
         "# Written by `coexist migrate`. Keep it in version control, beside the inventory.",
         *_pairs("", migration=state.migration, **{"from": state.source, "to": state.target}),
     ]
+    if state.through is not None:
+        lines += _pairs("", through=state.through, stands=state.stands)
     if state.retired:
         lines += _pairs("", retired=moment(state.retired))
     lines.append("waves:" if state.waves else "waves: []")

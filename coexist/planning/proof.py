@@ -98,7 +98,8 @@ class Prover:
         cases = elsewhere = 0
         slowest: float | None = None
         # Those that may be left behind have no server once the old one is gone: that is what it means.
-        scope = self.scope - self.staying if placement.retired else self.scope
+        gone = placement.retired or (placement.silenced and not placement.directing)
+        scope = self.scope - self.staying if gone else self.scope
         shown = {macs.number: _shown(macs, scope) for macs in space.mac_classes}
         for client in space.classes:
             mac = shown[client.macs.number]
@@ -116,12 +117,11 @@ class Prover:
                     failures.append(self._failure(client, mac, result, wrong))
                 continue
             result = race(world, case)
-            expected = self.ends[placement.on_target(mac)]
             cases += 1
             asked.add(client.firmware)
             macs.update(client.macs.points)
             assumptions.update(dict.fromkeys(result.assumptions))
-            wrong = _wrong(result, expected)
+            wrong = self._wrong(result, placement, mac)
             if wrong is not None:
                 failures.append(self._failure(client, mac, result, wrong))
             else:
@@ -142,6 +142,14 @@ class Prover:
             assumptions=tuple(assumptions),
             failures=tuple(failures),
         )
+
+    def _wrong(self, result: RaceResult, placement: Placement, mac: int) -> str | None:
+        """What is wrong with the boot of a client at a moment; None where it is as it may be."""
+        if mac in placement.none:
+            return _boots(result)
+        if mac in placement.either:
+            return _boots_from_neither(result, self.ends)
+        return _wrong(result, self.ends[placement.on_target(mac)])
 
     def _failure(self, client: ClientClass, mac: int, result: RaceResult, wrong: str) -> Failure:
         record = self.inventory.clients.find(mac)
@@ -185,6 +193,24 @@ def _changed(result: RaceResult, before: RaceResult) -> str | None:
         return None
     told = [" or ".join(sorted(str(server or "nobody") for server, _ in each)) for each in (now, then)]
     return f"boots from {told[0]}, before the migration from {told[1]}"
+
+
+def _boots(result: RaceResult) -> str | None:
+    """What is wrong with the result of a client that is to have no server for a moment."""
+    named = sorted({outcome.boot_server for outcome in result.outcomes if outcome.boot_server is not None})
+    return f"has {' or '.join(named)} and is to have none" if named else None
+
+
+def _boots_from_neither(result: RaceResult, ends: tuple[str, str]) -> str | None:
+    """What is wrong with the result of a client that both servers may boot."""
+    if CUT_SHORT in result.assumptions:
+        return f"may not have {' or '.join(ends)}: {CUT_SHORT}"
+    wrong = {outcome.boot_server for outcome in result.outcomes if outcome.boot_server not in ends}
+    if wrong or not result.outcomes:
+        return f"may have {' or '.join(sorted(str(server or 'none') for server in wrong)) or 'none'}"
+    if any(outcome.file is None for outcome in result.outcomes):
+        return "may be told no file"
+    return None
 
 
 def _wrong(result: RaceResult, expected: str) -> str | None:

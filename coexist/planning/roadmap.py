@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.models import Wave
-from coexist.planning.choosing import ProvenStep, Refused, plan_step
+from coexist.planning.choosing import ProvenStep, Refused, plan_step, try_step
 from coexist.planning.parking import NotParked, park_all
 from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState
 from coexist.planning.proof import Proof, Prover
+from coexist.planning.steps import PUT_IN_PLACE, TAKE_AWAY, Direction, Way, build_step
 from coexist.planning.waves import left_over, migrating, plan_waves, staying
+from coexist.wire.mac import format_mac
 
 
 class RefusedError(CoexistError):
@@ -63,44 +67,96 @@ class Roadmap:
 
 
 def roadmap(inventory: Inventory, name: str, state: MigrationState) -> Roadmap:
-    """Plan every wave that has not moved, and the way back of each."""
+    """Plan every step that is still to come, and the way back of each."""
     migration = inventory.site.migrations[name]
-    prover = Prover(inventory, name)
-    step = state.under_way()
-    start = step.end if step is not None else state.settled
-    forward: list[Coming] = []
-    back: list[Coming] = []
-    waves = plan_waves(inventory, migration, moved_or_moving(state))
-    moved = {wave.name for wave in state.waves}
-    for members in waves:
-        if members.wave.name in moved or not members.clients:
-            continue
-        if step is not None and step.direction == "forward" and step.wave == members.wave.name:
-            continue
-        end = Placement.settled(start.left | members.clients)
-        for found, direction, at in ((forward, "forward", start), (back, "back", end)):
-            planned = plan_step(
-                prover,
-                wave=members.wave.name,
-                direction="forward" if direction == "forward" else "back",
-                clients=members.clients,
-                start=at,
-            )
-            found.append(Coming(wave=members.wave, clients=members.clients, planned=planned))
-        start = end
+    steps = tuple(_steps(Prover(inventory, name), state))
     parked, not_parked = park_all(inventory, migrating(inventory, migration), migration.parking)
     return Roadmap(
         migration=name,
         source=migration.source,
         target=migration.target,
-        forward=tuple(forward),
-        back=tuple(back),
+        forward=tuple(forward for forward, _ in steps),
+        back=tuple(back for _, back in steps),
         settle=migration.settle,
         stay=staying(inventory, migration),
-        left_over=left_over(inventory, migration, waves),
+        left_over=left_over(inventory, migration, plan_waves(inventory, migration, moved_or_moving(state))),
         parked=len(parked),
         not_parked=not_parked,
     )
+
+
+def _steps(prover: Prover, state: MigrationState) -> Iterator[tuple[Coming, Coming]]:
+    """The steps to come, each from where the one before it ends, and the way back of each."""
+    step = state.under_way()
+    start = step.end if step is not None else state.settled
+    stands = state.stands
+    through = prover.migration.through
+    if through is not None and stands == "before" and not (step is not None and step.way == PUT_IN_PLACE):
+        start, coming = _through_step(prover, Wave(name=PUT_IN_PLACE), start)
+        yield coming
+    moving = step.wave if step is not None and step.direction == "forward" else None
+    for members in plan_waves(prover.inventory, prover.migration, moved_or_moving(state)):
+        if members.wave.name in state.moved or not members.clients or members.wave.name == moving:
+            continue
+        if through is not None and stands != "after":
+            start, coming = _through_step(prover, members.wave, start, members.clients)
+            yield coming
+            continue
+        end = Placement.settled(start.left | members.clients).changed(silenced=start.silenced)
+        ends: tuple[tuple[Direction, Placement], ...] = (("forward", start), ("back", end))
+        forward, back = (
+            Coming(
+                wave=members.wave,
+                clients=members.clients,
+                planned=plan_step(
+                    prover,
+                    wave=members.wave.name,
+                    direction=direction,
+                    clients=members.clients,
+                    start=at,
+                ),
+            )
+            for direction, at in ends
+        )
+        yield forward, back
+        start = end
+    if through is not None and stands != "after" and not (step is not None and step.way == TAKE_AWAY):
+        _, coming = _through_step(prover, Wave(name=TAKE_AWAY), start)
+        yield coming
+
+
+def _through_step(
+    prover: Prover, wave: Wave, start: Placement, clients: frozenset[int] = frozenset()
+) -> tuple[Placement, tuple[Coming, Coming]]:
+    """A step of the server that stands between, with its way back, and where it ends."""
+    way: Way = cast("Way", wave.name) if wave.name in (PUT_IN_PLACE, TAKE_AWAY) else "direct"
+    forward = _through(prover, wave, "forward", clients, start, way)
+    step = forward.step if isinstance(forward, ProvenStep) else forward.attempts[0].step
+    both = (
+        Coming(wave=wave, clients=clients, planned=forward),
+        Coming(wave=wave, clients=clients, planned=_through(prover, wave, "back", clients, step.end, way)),
+    )
+    return step.end, both
+
+
+def _through(
+    prover: Prover, wave: Wave, direction: Direction, clients: frozenset[int], start: Placement, way: Way
+) -> ProvenStep | Refused:
+    """One direction of a step of the server that stands between."""
+    step = build_step(
+        prover.ends,
+        wave=wave.name,
+        direction=direction,
+        clients=clients,
+        start=start,
+        way=way,
+        through=prover.migration.through,
+    )
+    tried = try_step(prover, step)
+    if isinstance(tried, ProvenStep):
+        return tried
+    reason = f"with {prover.migration.through} between the two, a client would not boot as it must"
+    return Refused(wave=wave.name, direction=direction, reason=reason, attempts=(tried,))
 
 
 def moved_or_moving(state: MigrationState) -> dict[str, frozenset[int]]:
@@ -111,32 +167,50 @@ def moved_or_moving(state: MigrationState) -> dict[str, frozenset[int]]:
 
 
 def next_step(inventory: Inventory, name: str, state: MigrationState) -> Coming | None:
-    """The step of the next wave that has anyone to move; None when all have moved."""
-    migration = inventory.site.migrations[name]
-    for members in plan_waves(inventory, migration, state.moved):
-        if members.wave.name not in state.moved and members.clients:
-            planned = plan_step(
-                Prover(inventory, name),
-                wave=members.wave.name,
-                direction="forward",
-                clients=members.clients,
-                start=state.settled,
-            )
-            return Coming(wave=members.wave, clients=members.clients, planned=planned)
-    return None
+    """The step that comes next; None when all have moved."""
+    return next((forward for forward, _ in _steps(Prover(inventory, name), state)), None)
 
 
 def last_wave_back(inventory: Inventory, name: str, state: MigrationState) -> Coming | None:
-    """The way back of the wave that moved last; None if none has."""
+    """The way back of the step that was made last; None if none was."""
+    prover = Prover(inventory, name)
+    if state.stands == "after" or (state.stands == "between" and not state.waves):
+        wave = Wave(name=TAKE_AWAY if state.stands == "after" else PUT_IN_PLACE)
+        return _way_back(
+            prover, wave, frozenset(), state, "take-away" if state.stands == "after" else "put-in-place"
+        )
     if not state.waves:
         return None
     last = state.waves[-1]
-    clients = frozenset(last.clients)
-    declared = {wave.name: wave for wave in inventory.site.migrations[name].all_waves}
-    planned = plan_step(
-        Prover(inventory, name), wave=last.name, direction="back", clients=clients, start=state.settled
+    return _some_back(prover, last.name, frozenset(last.clients), state)
+
+
+def some_back(inventory: Inventory, name: str, state: MigrationState, macs: frozenset[int]) -> Coming:
+    """The way back of single machines, whatever wave they moved in. Raises ``CoexistError``."""
+    waves = [wave.name for wave in state.waves if macs <= frozenset(wave.clients)]
+    if not waves:
+        strange = ", ".join(format_mac(mac) for mac in sorted(macs - state.on_target))
+        raise CoexistError(
+            f"{strange} has not moved; see `coexist migrate status`"
+            if strange
+            else "the machines moved in several waves; take them back one wave at a time"
+        )
+    return _some_back(Prover(inventory, name), waves[0], macs, state)
+
+
+def _some_back(prover: Prover, wave: str, clients: frozenset[int], state: MigrationState) -> Coming:
+    declared = {each.name: each for each in prover.migration.all_waves}.get(wave, Wave(name=wave))
+    if state.stands == "between":
+        return _way_back(prover, declared, clients, state, "direct")
+    planned = plan_step(prover, wave=wave, direction="back", clients=clients, start=state.settled)
+    return Coming(wave=declared, clients=clients, planned=planned)
+
+
+def _way_back(prover: Prover, wave: Wave, clients: frozenset[int], state: MigrationState, way: Way) -> Coming:
+    """The way back of a step of the server that stands between."""
+    return Coming(
+        wave=wave, clients=clients, planned=_through(prover, wave, "back", clients, state.settled, way)
     )
-    return Coming(wave=declared.get(last.name, Wave(name=last.name)), clients=clients, planned=planned)
 
 
 def verify_open_step(inventory: Inventory, name: str, state: MigrationState) -> None:
@@ -165,7 +239,11 @@ def check_retirement(inventory: Inventory, name: str, state: MigrationState) -> 
     migration = inventory.site.migrations[name]
     if state.step is not None:
         raise CoexistError(f"the step of {state.step.wave} is not finished; finish it, or take it back")
-    must = migrating(inventory, migration) - staying(inventory, migration) - state.settled.left
+    if state.stands == "between":
+        raise CoexistError(
+            f"{state.through} still stands between the two; `coexist migrate next` takes it away"
+        )
+    must = migrating(inventory, migration) - staying(inventory, migration) - state.on_target
     if must:
         raise CoexistError(
             f"{len(must)} clients still boot from {state.source}; `coexist migrate next` moves them"
@@ -173,12 +251,15 @@ def check_retirement(inventory: Inventory, name: str, state: MigrationState) -> 
     proof = Prover(inventory, name).prove(state.settled.changed(retired=True))
     if not proof.holds:
         raise RefusedError(f"{state.source} cannot be retired:\n" + "\n".join(witness_lines(proof)))
-    return proof, staying(inventory, migration) - state.settled.left
+    return proof, staying(inventory, migration) - state.on_target
 
 
 def refusal(refused: Refused) -> str:
     """Why a step is refused, with every way that was tried and the first one's witness."""
     lines = [f"{refused.wave}, {refused.direction}: refused, {refused.reason}"]
+    if refused.offers:
+        lines.append("  what can be done; write one of them into the migration:")
+        lines += [f"    during: {offer.during}  # {offer.costs}" for offer in refused.offers]
     for number, attempt in enumerate(refused.attempts):
         delay = "" if str(attempt.step.delay) == "at once" else f" ({attempt.step.delay})"
         after = "before the first change" if attempt.moment == 0 else f"after change {attempt.moment}"

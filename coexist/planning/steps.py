@@ -9,16 +9,31 @@ docs/concepts/two-generations.md for the four ways and what decides between them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from coexist.inventory import Inventory
 from coexist.inventory.values import Delay
-from coexist.planning.placement import Placement
+from coexist.planning.placement import BEFORE, Placement
 
 Direction = Literal["forward", "back"]
-Way = Literal["hand-over", "giver-stands-by", "taker-stands-by", "overlap"]
+Way = Literal[
+    "hand-over",
+    "giver-stands-by",
+    "taker-stands-by",
+    "overlap",
+    "gap",
+    "either",
+    "put-in-place",
+    "direct",
+    "take-away",
+]
+"""The first four leave every client with exactly one server; the others are what `Migration.during` allows:
+a moment without one, both at once, or a server between the two, which is put in place, moves clients by one
+change each, and is taken away."""
+PUT_IN_PLACE, TAKE_AWAY = "put-in-place", "take-away"
+"""The names of the two steps of a server that stands between; no wave has a name with a way's."""
 
 NEVER = Delay(secs_at_least=65535)
 """On port 67 no client ever says so many seconds; port 4011 and files do not ask for ``secs``."""
@@ -35,7 +50,8 @@ class Change:
     """One server's files change; afterwards ``placement`` holds. ``what`` is a sentence without subject.
 
     ``settles``: boots that began must have ended before it (``Migration.settle``). ``cuts``: a boot that
-    is under way with this server at that very moment may have to be repeated.
+    is under way with this server at that very moment may have to be repeated. ``gap``: from here to the next
+    change the clients of the step have no server.
     """
 
     server: str
@@ -43,6 +59,7 @@ class Change:
     placement: Placement
     settles: bool = False
     cuts: bool = False
+    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +98,20 @@ def ways(
     clients: frozenset[int],
     start: Placement,
 ) -> Iterator[Step]:
-    """Every way to move ``clients`` that the two products can express, best first."""
+    """Every way to move ``clients`` that the two products can express and that leaves each of them with
+    exactly one server, best first."""
     giver, taker = ends if direction == "forward" else (ends[1], ends[0])
     products = [inventory.site.servers[server].product for server in (giver, taker)]
+    tried: list[tuple[Way, Delay | None]] = []
     if products[0].names_others_files and products[1].gives_files_silently:
-        for delay in HAND_OVER_DELAYS:
-            yield build_step(
-                ends,
-                wave=wave,
-                direction=direction,
-                clients=clients,
-                start=start,
-                way="hand-over",
-                delay=delay,
-            )
-    by_server: tuple[tuple[str, Way], ...] = ((giver, "giver-stands-by"), (taker, "taker-stands-by"))
-    for server, way in by_server:
-        for delay in inventory.site.servers[server].product.standby:
-            yield build_step(
-                ends, wave=wave, direction=direction, clients=clients, start=start, way=way, delay=delay
-            )
-    yield build_step(ends, wave=wave, direction=direction, clients=clients, start=start, way="overlap")
+        tried += [("hand-over", delay) for delay in HAND_OVER_DELAYS]
+    tried += [("giver-stands-by", delay) for delay in products[0].standby]
+    tried += [("taker-stands-by", delay) for delay in products[1].standby]
+    tried.append(("overlap", None))
+    for way, delay in tried:
+        yield build_step(
+            ends, wave=wave, direction=direction, clients=clients, start=start, way=way, delay=delay
+        )
 
 
 def build_step(
@@ -113,50 +123,19 @@ def build_step(
     start: Placement,
     way: Way,
     delay: Delay | None = None,
+    through: str | None = None,
 ) -> Step:
-    """The changes of one way. The same arguments give the same step: that is how a run is resumed."""
+    """The changes of one way. The same arguments give the same step: that is how a run is resumed.
+
+    ``through``: the server that stands between, for the ways that need it.
+    """
     stand_by = delay if delay is not None else Delay()
     giver, taker = ends if direction == "forward" else (ends[1], ends[0])
     view = _View(direction, clients, stand_by)
-    count = f"{len(clients)} client{'' if len(clients) == 1 else 's'}"
-    changes: tuple[Change, ...]
-    if way == "hand-over":
-        first = view.taker_is_ready(start)
-        second = view.giver_hands_over(first)
-        third = view.taker_answers(second)
-        fourth = view.giver_lets_go(third)
-        asked = "" if stand_by == Delay() else f", {stand_by}"
-        changes = (
-            Change(server=taker, what=f"has the files for {count} ready, but is silent", placement=first),
-            Change(server=giver, what=f"names the files of {taker} in its answers{asked}", placement=second),
-            Change(server=taker, what="answers them too, with the same files", placement=third),
-            Change(server=giver, what="no longer answers them", placement=fourth, settles=True),
-        )
-    elif way == "giver-stands-by":
-        first = view.giver_stands_by(start)
-        second = view.taker_answers(first)
-        third = view.giver_lets_go(second)
-        changes = (
-            Change(server=giver, what=f"answers {count} only {stand_by}", placement=first),
-            Change(server=taker, what="answers them at once, and so wins", placement=second),
-            Change(server=giver, what="no longer answers them", placement=third, settles=True),
-        )
-    elif way == "taker-stands-by":
-        first = view.taker_stands_by(start)
-        second = view.giver_lets_go(first)
-        third = view.taker_answers(second)
-        changes = (
-            Change(server=taker, what=f"answers {count} too, only {stand_by}", placement=first),
-            Change(server=giver, what="no longer answers them", placement=second, cuts=True),
-            Change(server=taker, what="answers them at once", placement=third),
-        )
+    if way in (PUT_IN_PLACE, "direct", TAKE_AWAY):
+        changes = _between(way, direction, view, start, ends, str(through))
     else:
-        first = view.taker_answers(start)
-        second = view.giver_lets_go(first)
-        changes = (
-            Change(server=taker, what=f"answers {count} too", placement=first),
-            Change(server=giver, what="no longer answers them", placement=second, settles=True),
-        )
+        changes = _SINGLE[way](view, start, giver, taker)
     return Step(
         wave=wave,
         direction=direction,
@@ -168,6 +147,117 @@ def build_step(
     )
 
 
+def _hand_over(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
+    first = view.taker_is_ready(start)
+    second = view.giver_hands_over(first)
+    third = view.taker_answers(second)
+    asked = "" if view.delay == Delay() else f", {view.delay}"
+    return (
+        Change(server=taker, what=f"has the files for {view.count} ready, but is silent", placement=first),
+        Change(server=giver, what=f"names the files of {taker} in its answers{asked}", placement=second),
+        Change(server=taker, what="answers them too, with the same files", placement=third),
+        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(third), settles=True),
+    )
+
+
+def _giver_stands_by(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
+    first = view.giver_stands_by(start)
+    second = view.taker_answers(first)
+    return (
+        Change(server=giver, what=f"answers {view.count} only {view.delay}", placement=first),
+        Change(server=taker, what="answers them at once, and so wins", placement=second),
+        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(second), settles=True),
+    )
+
+
+def _taker_stands_by(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
+    first = view.taker_stands_by(start)
+    second = view.giver_lets_go(first)
+    return (
+        Change(server=taker, what=f"answers {view.count} too, only {view.delay}", placement=first),
+        Change(server=giver, what=_LETS_GO, placement=second, cuts=True),
+        Change(server=taker, what="answers them at once", placement=view.taker_answers(second)),
+    )
+
+
+def _overlap(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
+    first = view.taker_answers(start)
+    return (
+        Change(server=taker, what=f"answers {view.count} too", placement=first),
+        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(first), settles=True),
+    )
+
+
+def _gap(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
+    first = view.giver_lets_go(start)
+    nobody = first.changed(none=first.none | view.clients)
+    what = f"no longer answers {view.count}: they have no server until the next change"
+    return (
+        Change(server=giver, what=what, placement=nobody, cuts=True, gap=True),
+        Change(server=taker, what="answers them", placement=view.taker_answers(first)),
+    )
+
+
+def _either(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
+    first = view.taker_answers(start)
+    both = first.changed(either=first.either | view.clients)
+    what = f"answers {view.count} too: they boot from either until the next change"
+    return (
+        Change(server=taker, what=what, placement=both),
+        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(first), settles=True),
+    )
+
+
+_LETS_GO = "no longer answers them"
+_SINGLE: dict[str, Callable[[_View, Placement, str, str], tuple[Change, ...]]] = {
+    "hand-over": _hand_over,
+    "giver-stands-by": _giver_stands_by,
+    "taker-stands-by": _taker_stands_by,
+    "overlap": _overlap,
+    "gap": _gap,
+    "either": _either,
+}
+
+
+def _between(
+    way: Way, direction: Direction, view: _View, start: Placement, ends: tuple[str, str], through: str
+) -> tuple[Change, ...]:
+    """The changes of a server that stands between: put in place, a wave in one change, taken away.
+
+    While it is put in place or taken away two servers answer with the very same boot.
+    """
+    old, new = ends
+    if way == "direct":
+        back = direction == "back"
+        moved = start.directed - view.clients if back else start.directed | view.clients
+        what = f"tells {view.count} to load from {old if back else new}"
+        return (Change(server=through, what=what, placement=start.changed(directed=moved)),)
+    moved = start.directed | start.left
+    between = start.changed(directing=True, silenced=True, directed=moved, left=_NONE, arrived=_NONE)
+    if way == PUT_IN_PLACE:
+        comes, goes = through, old
+        earlier, both, later = BEFORE, between.changed(silenced=False), between
+        what = f"tells every client to load from {old}, as {old} does itself"
+    else:
+        comes, goes = new, through
+        later = Placement(left=moved, arrived=moved, silenced=True)
+        earlier, both = between, later.changed(directing=True, directed=moved)
+        what = "answers its clients itself, with the same files"
+    if direction == "forward":
+        return (
+            Change(server=comes, what=what, placement=both),
+            Change(server=goes, what=_SILENT, placement=later, settles=True),
+        )
+    return (
+        Change(server=goes, what="answers its clients again", placement=both),
+        Change(server=comes, what=_SILENT, placement=earlier, settles=True),
+    )
+
+
+_SILENT = "answers nobody any more; its files stay"
+_NONE: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class _View:
     """The sets of a placement as the server that gives clients away and the one that takes them see them."""
@@ -175,6 +265,11 @@ class _View:
     direction: Direction
     clients: frozenset[int]
     delay: Delay
+
+    @property
+    def count(self) -> str:
+        """How many clients move, in words."""
+        return f"{len(self.clients)} client{'' if len(self.clients) == 1 else 's'}"
 
     def giver_stands_by(self, at: Placement) -> Placement:
         if self.direction == "forward":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from coexist.analysis import Analysis, analyse, sorted_findings
 from coexist.analysis.findings import Severity
@@ -27,7 +27,7 @@ from coexist.planning.parking import park_all
 from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState, MovedWave, OpenStep, read_state, write_state
 from coexist.planning.roadmap import RefusedError, verify_open_step
-from coexist.planning.steps import Change, Step, undo
+from coexist.planning.steps import PUT_IN_PLACE, TAKE_AWAY, Change, Step, undo
 from coexist.planning.waves import migrating
 from coexist.render import render_site
 
@@ -61,17 +61,25 @@ class Journal:
 
     def read(self) -> MigrationState:
         """The state; that of a migration nobody began if there is no file."""
+        declared = self.migration
         if not self.path.exists():
             return MigrationState(
-                migration=self.name, source=self.migration.source, target=self.migration.target
+                migration=self.name, source=declared.source, target=declared.target, through=declared.through
             )
         state = read_state(_text(self.path), str(self.path))
         ends = (state.source, state.target)
-        if ends != (self.migration.source, self.migration.target):
+        if ends != (declared.source, declared.target):
             raise CoexistError(
                 f"{self.path} is about a migration from {ends[0]} to {ends[1]}, which {self.name} of the "
                 "inventory is not; give the new one a name of its own"
             )
+        if state.through != declared.through:
+            if state.waves or state.step is not None or state.stands != "before":
+                raise CoexistError(
+                    f"{self.path} was begun with `through: {state.through or 'nothing'}`; "
+                    f"{self.name} says {declared.through or 'nothing'}: write it as it was begun"
+                )
+            state = state.updated(through=declared.through)
         return state
 
     def write(self, state: MigrationState) -> None:
@@ -155,6 +163,43 @@ def refuse_inexpressible(inventory: Inventory, name: str, step: Step) -> None:
                 )
 
 
+def refuse_orphaned(inventory: Inventory) -> None:
+    """Raise ``InputError`` for a state file without its migration, whose machines would all go back.
+
+    One of a migration that has ended may stay: its old server answers nobody, or is gone.
+    """
+    known = {file.name for name in inventory.site.migrations for file in _files_of(name)}
+    left = [
+        path
+        for path in sorted((inventory.root / progress.DIRECTORY).glob("*.yaml"))
+        if path.name not in known and not path.name.endswith(checklist.SUFFIX)
+    ]
+    problems = [
+        Problem(
+            Position(str(path)),
+            f"the inventory has no migration {path.stem!r}, and machines of it have moved",
+            "write its section again, and end it with `coexist migrate retire`, which writes the new state "
+            "into the inventory",
+        )
+        for path in left
+        if _takes_back(inventory, read_state(_text(path), str(path)))
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _files_of(name: str) -> tuple[PurePath, ...]:
+    return progress.path_of(name), checklist.path_of(name)
+
+
+def _takes_back(inventory: Inventory, state: MigrationState) -> bool:
+    """Whether an inventory without the section of a migration has its machines where they were before."""
+    if not state.history:
+        return False
+    source = inventory.site.servers.get(state.source)
+    return state.retired is None or (source is not None and source.answers.who != "nobody")
+
+
 def begin(journal: Journal, step: Step, around: Surroundings) -> MigrationState:
     """Write a step down, before anything is changed."""
     state = journal.read()
@@ -163,9 +208,6 @@ def begin(journal: Journal, step: Step, around: Surroundings) -> MigrationState:
     if state.settled != step.start:
         raise CoexistError(f"{journal.path} changed while the step was planned; run it again")
     now = around.now()
-    count = len(step.clients)
-    what = "to" if step.direction == "forward" else "back to"
-    server = state.target if step.direction == "forward" else state.source
     state = state.updated(
         step=OpenStep(
             wave=step.wave,
@@ -175,23 +217,56 @@ def begin(journal: Journal, step: Step, around: Surroundings) -> MigrationState:
             clients=tuple(sorted(step.clients)),
             since=now,
         )
-    ).noting(now, f"began to move {count} clients of {step.wave} {what} {server} ({step.way})")
+    ).noting(now, f"began {_about(state, step)} ({step.way})")
     journal.write(state)
     return state
 
 
-def carry_on(journal: Journal, around: Surroundings) -> MigrationState:
-    """Make the changes of the step under way that are left, and end it."""
+def _about(state: MigrationState, step: Step) -> str:
+    """What a step does, as a part of a sentence."""
+    if step.way in (PUT_IN_PLACE, TAKE_AWAY):
+        back = "" if step.direction == "forward" else "the way back of "
+        return f"{back}{step.way} of {state.through}"
+    what = "to" if step.direction == "forward" else "back to"
+    server = state.target if step.direction == "forward" else state.source
+    return f"to move {len(step.clients)} clients of {step.wave} {what} {server}"
+
+
+def carry_on(
+    journal: Journal, around: Surroundings, by_hand: Callable[[Change], bool] = lambda _: False
+) -> MigrationState | None:
+    """Make the changes of the step under way that are left, and end it.
+
+    None where it stops before a change that somebody has to make by hand (``by_hand``).
+    """
     state = journal.read()
     step, open_ = _under_way(state)
     for number in range(open_.done, len(step.changes)):
         change = step.changes[number]
         if change.settles:
             _settle(journal, open_, around)
+        if by_hand(change):
+            return None
         state = _make(journal, state, change, number + 1, around)
         assert state.step is not None
         open_ = state.step
     return _finish(journal, state, around)
+
+
+def made_by_hand(journal: Journal, around: Surroundings) -> MigrationState:
+    """Write down that the next change of the step under way was made by somebody else."""
+    state = journal.read()
+    step, open_ = _under_way(state)
+    change = step.changes[open_.done]
+    now = around.now()
+    state = state.updated(
+        step=open_.model_copy(update={"done": open_.done + 1, "trying": False, "since": now})
+    ).noting(now, f"{change.server} {change.what} (by hand)")
+    journal.write(state)
+    around.tell(f"{change.server}: {change.what} (by hand)")
+    if open_.done + 1 == len(step.changes):
+        return _finish(journal, state, around)
+    return state
 
 
 def take_back(journal: Journal, around: Surroundings) -> MigrationState:
@@ -213,13 +288,15 @@ def take_back(journal: Journal, around: Surroundings) -> MigrationState:
     return state
 
 
-def retire_source(journal: Journal, around: Surroundings) -> MigrationState:
-    """Have the old server answer nobody. There is no way back from here."""
+def retire_source(journal: Journal, around: Surroundings, *, by_hand: bool = False) -> MigrationState:
+    """Have the old server answer nobody; somebody did so ``by_hand``. There is no way back from here."""
     state = journal.read()
     if state.step is not None or state.retired is not None:
         raise CoexistError("a step is under way" if state.step is not None else "it is retired already")
-    inventory = rendered_inventory(journal.inventory, journal.name, state.settled.changed(retired=True))
-    told = around.apply(inventory, state.source)
+    told = "by hand"
+    if not by_hand:
+        moment = state.settled.changed(retired=True)
+        told = around.apply(rendered_inventory(journal.inventory, journal.name, moment), state.source)
     now = around.now()
     state = state.updated(retired=now).noting(now, f"{state.source} is retired")
     journal.write(state)
@@ -234,6 +311,7 @@ def current_inventory(
 
     A migration that was never begun changes nothing. ``moments``: some migrations at another placement.
     """
+    refuse_orphaned(inventory)
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
         placement = (moments or {}).get(name, state.placement)
@@ -302,13 +380,30 @@ def _settle(journal: Journal, open_: OpenStep, around: Surroundings) -> None:
 def _finish(journal: Journal, state: MigrationState, around: Surroundings) -> MigrationState:
     step, open_ = _under_way(state)
     now = around.now()
-    if step.direction == "forward":
-        waves = (*state.waves, MovedWave(name=step.wave, moved=now, clients=open_.clients))
+    forward = step.direction == "forward"
+    update: dict[str, object] = {}
+    if step.way in (PUT_IN_PLACE, TAKE_AWAY):
+        before, after = ("before", "between") if step.way == PUT_IN_PLACE else ("between", "after")
+        update = {"stands": after if forward else before}
+        what = f"{_about(state, step)}: done"
+    elif forward:
+        update = {"waves": (*state.waves, MovedWave(name=step.wave, moved=now, clients=open_.clients))}
         what = f"{step.wave}: {len(step.clients)} clients boot from {state.target}"
     else:
-        waves = tuple(wave for wave in state.waves if wave.name != step.wave)
+        update = {"waves": tuple(_without(state.waves, step))}
         what = f"{step.wave}: {len(step.clients)} clients boot from {state.source} again"
-    state = state.updated(waves=waves, step=None).noting(now, what)
+    state = state.updated(**update, step=None).noting(now, what)
     journal.write(state)
     around.tell(what)
     return state
+
+
+def _without(waves: tuple[MovedWave, ...], step: Step) -> Iterator[MovedWave]:
+    """The waves without the clients that went back; one that nobody is left of is gone."""
+    for wave in waves:
+        if wave.name != step.wave:
+            yield wave
+            continue
+        left = tuple(mac for mac in wave.clients if mac not in step.clients)
+        if left:
+            yield wave.model_copy(update={"clients": left})

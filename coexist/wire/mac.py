@@ -75,6 +75,12 @@ def is_multicast(mac: Mac) -> bool:
     return bool(_checked(mac) & _GROUP_BIT)
 
 
+def differing_digits(first: Mac, second: Mac) -> tuple[int, ...]:
+    """The hexadecimal digits (1 to 12, from the left) in which two addresses differ."""
+    difference = first ^ second
+    return tuple(digit for digit in range(1, 13) if difference >> 4 * (12 - digit) & 0xF)
+
+
 def is_locally_administered(mac: Mac) -> bool:
     """Whether the address was made up locally: the first octet's second bit is set."""
     return bool(_checked(mac) & _LOCAL_BIT)

@@ -11,11 +11,12 @@ files are read back by a library.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from coexist.boot.answered import answered
 from coexist.inventory import MacSet
+from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path
 from coexist.render.cells import spelled
 from coexist.render.limits import report_limits
@@ -109,16 +110,16 @@ def _entries(job: Job) -> Iterator[Entry]:
         served = job.inventory.known
     taken: set[str] = set()
     incomplete: list[int] = []
-    for row, mac in enumerate(table.macs):
-        if mac not in served:
-            continue
+    registered = [(mac, row) for row, mac in enumerate(table.macs) if mac in served]
+    spare = [(mac, row) for mac in (served - job.inventory.known).points for row in _parked_for(table, mac)]
+    for mac, row in sorted((*registered, *spare)):
         record = table.record(row)
         if not _writable(record.location) or not _writable(record.hardware):
             incomplete.append(mac)
             continue
         name = record.name
-        if not _NAME.match(name) or name.lower() in taken:
-            name = f"mac-{spelled(mac, '')}"
+        if _name_of(name, mac) != name or name.lower() in taken:
+            name = _name_of("", mac)
             job.report(
                 "CX514",
                 ("servers", job.name, "answers"),
@@ -128,7 +129,41 @@ def _entries(job: Job) -> Iterator[Entry]:
             )
         taken.add(name.lower())
         yield Entry(name=name, mac=mac, location=record.location, hardware=record.hardware)
-    _report_missing(job, served, incomplete)
+    _report_missing(job, served - MacSet.of(mac for mac, _ in spare), incomplete)
+
+
+def _parked_for(table: ClientTable, mac: int) -> tuple[int, ...]:
+    """The row of the client whose registration is parked under a MAC that no machine has.
+
+    It is the only one that differs from it in one digit of the vendor prefix.
+    """
+    near = [
+        row
+        for place in range(24, 48, 4)
+        for digit in range(1, 16)
+        if (row := table.index.get(mac ^ digit << place)) is not None
+    ]
+    return tuple(near) if len(near) == 1 else ()
+
+
+def mac_changes(changes: Iterable[tuple[str, int, int]]) -> str:
+    """LDIF that gives registered clients other MACs and touches nothing else: name, MAC now, MAC then."""
+    records = [
+        [
+            f"dn: {Entry(name=_name_of(name, now), mac=now, location='', hardware='').dn}",
+            "changetype: modify",
+            "replace: macAddress",
+            f"macAddress: {spelled(then)}",
+            "-",
+        ]
+        for name, now, then in changes
+    ]
+    return "version: 1\n" + "".join(["\n" + "\n".join(lines) + "\n" for lines in records])
+
+
+def _name_of(name: str, mac: int) -> str:
+    """A client's name where the manager takes it, else one made of its MAC."""
+    return name if _NAME.match(name) else f"mac-{spelled(mac, '')}"
 
 
 def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:

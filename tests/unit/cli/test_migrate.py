@@ -161,10 +161,96 @@ def test_to_the_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["migrate", "retire", str(folder)]) == 3
     assert run(["migrate", "retire", str(folder), "--yes"]) == 0
     assert served(folder, "old") == set()
+    written = yaml.safe_load((folder / "site.yaml").read_text())
+    assert written["servers"]["old"]["answers"] == "nobody"
+    assert [rule["boot_from"] for rule in written["intent"]] == ["new"]
+    assert not written.get("migrations")
+    assert run(["check", str(folder)]) == 0
     assert run(["migrate", "back", str(folder), "--yes"]) == 2
-    assert "old is retired" in capsys.readouterr().err
-    assert run(["migrate", "status", str(folder), "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["retired"]
+    assert "no migration is declared" in capsys.readouterr().err
+
+
+def test_the_end_waits_for_what_was_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        assert run(["migrate", "next", str(folder), "--yes", "--despite-gate", "trying it out"]) == 0
+    assert run(["checklist", "record", str(folder), "tc01", "boots", "failed"]) == 0
+    assert run(["checklist", "complain", str(folder), "--note", "no sound"]) == 0
+    capsys.readouterr()
+    assert run(["migrate", "retire", str(folder), "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "tc01" in said
+    assert "no sound" in said
+    assert "retired" not in state(folder)
+    assert run(["migrate", "retire", str(folder), "--yes", "--despite", "the sound card is broken"]) == 0
+    assert any("the sound card is broken" in line["what"] for line in state(folder)["history"])
+
+
+def test_one_machine_goes_back_and_moves_again(folder: Path) -> None:
+    for _ in range(2):
+        assert run(["migrate", "next", str(folder), "--yes", "--despite-gate", "trying it out"]) == 0
+    assert {0x00155D000001, 0x00155D000004, 0x00155D000003} <= served(folder, "new")
+    assert run(["migrate", "back", str(folder), "--machine", "tc03"]) == 3
+    assert run(["migrate", "back", str(folder), "--machine", "tc03", "--yes"]) == 0
+    assert 0x00155D000003 in served(folder, "old") - served(folder, "new")
+    assert 0x00155D000001 in served(folder, "new") - served(folder, "old")
+    assert run(["migrate", "back", str(folder), "--machine", "tc03", "--yes"]) == 2
+    assert run(["migrate", "back", str(folder), "--machine", "tc99", "--yes"]) == 2
+    assert run(["migrate", "next", str(folder), "--yes", "--despite-gate", "trying it out"]) == 0
+    assert 0x00155D000003 in served(folder, "new") - served(folder, "old")
+
+
+def test_a_state_without_its_section_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate", "next", str(folder), "--yes"]) == 0
+    plain = yaml.safe_load((folder / "site.yaml").read_text())
+    del plain["migrations"]
+    (folder / "site.yaml").write_text(yaml.safe_dump(plain))
+    for command in (["check"], ["render", "--output", str(folder / "out")], ["plan"]):
+        capsys.readouterr()
+        assert run([command[0], str(folder), *command[1:]]) == 2
+        assert "migrations/up.yaml" in capsys.readouterr().err
+
+
+@pytest.fixture
+def managers(folder: Path) -> Path:
+    """The same with two managers that coexist does not reach."""
+    plain = yaml.safe_load((folder / "site.yaml").read_text())
+    for name in ("old", "new"):
+        plain["servers"][name]["software"] = "openthinclient"
+        del plain["servers"][name]["deploy"]
+    plain["migrations"]["up"] |= {"during": "gap", "window": "00:00-23:59"}
+    (folder / "site.yaml").write_text(yaml.safe_dump(plain))
+    return folder
+
+
+def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, table = managers, managers / "to-do.csv"
+    despite = ["--despite-gate", "a test at any hour"]
+    assert run(["migrate", "plan", str(folder)]) == 0
+    assert "have no server for about" in capsys.readouterr().out
+    assert run(["migrate", "next", str(folder), "--done-by-hand"]) == 2
+    assert run(["migrate", "next", str(folder), "--yes", *despite, "--list", str(table)]) == 3
+    assert state(folder)["step"]["done"] == 0
+    said = capsys.readouterr().out
+    assert "In the manager of old" in said
+    assert "[ ] tc01: change 00:15:5d:00:00:01 to " in said
+    assert [line.split(",")[1] for line in table.read_text().splitlines()[1:]] == ["tc01", "tc04"]
+    assert run(["migrate", "next", str(folder)]) == 3
+    assert run(["migrate", "next", str(folder), "--done-by-hand", "--yes"]) == 3
+    assert state(folder)["step"]["done"] == 1
+    assert "In the manager of new" in capsys.readouterr().out
+    assert run(["migrate", "next", str(folder), "--done-by-hand", "--yes"]) == 0
+    assert "step" not in state(folder)
+    assert [wave["name"] for wave in state(folder)["waves"]] == ["pilots"]
+
+
+def test_what_was_seen_on_the_old_server_was_not_done_by_hand(managers: Path) -> None:
+    assert run(["migrate", "next", str(managers), "--yes", "--despite-gate", "a test at any hour"]) == 3
+    registry, at = Registry(managers / "old.sqlite"), time.time() + 60
+    registry.note([(PILOTS[0], "", "office", 0, "", "answered", "thin", "old", at, at, 1, False)])
+    registry.close()
+    seen = ["--registry", f"old={managers / 'old.sqlite'}"]
+    assert run(["migrate", "next", str(managers), "--done-by-hand", "--yes", *seen]) == 2
+    assert state(managers)["step"]["done"] == 0
 
 
 def test_a_refused_step_exits_with_1_and_its_witness(

@@ -11,14 +11,13 @@ from coexist.planning.parking import (
     Occupied,
     Parked,
     candidates,
-    differing_digits,
     park_all,
     parked_pairs,
     parked_registrations,
     parked_text,
 )
 from coexist.planning.placement import Placement
-from coexist.wire.mac import format_mac, is_locally_administered, is_multicast, parse_mac
+from coexist.wire.mac import differing_digits, format_mac, is_locally_administered, is_multicast, parse_mac
 from tests.unit.planning.sites import tree
 
 UNICAST = st.integers(0, (1 << 48) - 1).map(lambda mac: mac & ~(1 << 40))

@@ -8,6 +8,7 @@ import pytest
 from coexist.cli.migrate_text import plan_json, plan_text
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory, inventory_from_tree
+from coexist.planning.by_hand import is_by_hand
 from coexist.planning.choosing import ProvenStep, Refused
 from coexist.planning.effective import stands_by
 from coexist.planning.placement import Placement
@@ -101,13 +102,14 @@ def test_only_the_new_server_can_stand_by() -> None:
     assert [change.cuts for change in step.step.changes] == [False, True, False]
 
 
-def test_a_fixed_server_is_not_touched() -> None:
+def test_a_fixed_server_is_changed_by_hand() -> None:
     def change(plain: dict[str, Any]) -> None:
-        plain["servers"]["old"]["fixed"] = True
+        plain["servers"]["old"] |= {"fixed": True, "deploy": {"host": "old.example"}}
+        plain["servers"]["new"]["deploy"] = {"host": "new.example"}
 
-    refused = only_step(altered(change))
-    assert isinstance(refused, Refused)
-    assert refused.reason.startswith("old is not ours to change")
+    inventory = altered(change)
+    assert isinstance(only_step(inventory), ProvenStep)
+    assert [is_by_hand(inventory, name) for name in ("old", "new", "dhcp")] == [True, False, True]
 
 
 def test_what_is_wrong_before_is_not_blamed_on_the_step() -> None:
