@@ -61,10 +61,15 @@ def command(**given: Any) -> int:
         journal = history.begin(plan, "apply")
     else:
         tell(f"continuing {journal.record.id}")
-    with progress("applying", list(plan.servers)) as told:
-        failure = rollout(plan, journal, history, given, told).apply(
-            verify=verify, on_failure=given["on_failure"]
-        )
+    try:
+        with progress("applying", list(plan.servers)) as told:
+            failure = rollout(plan, journal, history, given, told).apply(
+                verify=verify, on_failure=given["on_failure"]
+            )
+    except KeyboardInterrupt:
+        tell(f"record {journal.record.id} is not finished; `coexist apply {given['plan_file']}` goes on")
+        tell(f"`coexist rollback {plan.root} {journal.record.id}` takes back what was done")
+        raise
     summarize(journal.record)
     if failure is None:
         return 0

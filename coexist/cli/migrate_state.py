@@ -174,18 +174,14 @@ def _which(declared: Mapping[str, Migration]) -> str:
 def surroundings(ssh_config: Path | None, connect_timeout: float, *, overwrite: bool) -> Surroundings:
     """The real servers, the real clock, and the terminal."""
     from coexist.cli.remote import connector
-    from coexist.rollout.local import apply_locally, is_local
     from coexist.rollout.remote import RemoteApply
 
     remote = RemoteApply(
         connect=connector(ssh_config, connect_timeout), reason="migration", overwrite=overwrite
     )
 
-    def apply(inventory: Inventory, server: str) -> str:
-        return apply_locally(inventory, server) if is_local(inventory, server) else remote(inventory, server)
-
     return Surroundings(
-        apply=apply,
+        apply=remote,
         now=local_now,
         wait_until=wait_until,
         tell=tell,

@@ -135,7 +135,8 @@ def _report(
         click.echo(write_plan(plan), nl=False)
     else:
         _print_servers(plan, jobs, present)
-        _print_steps(plan, jobs)
+        if not (plan.is_empty and present.failed):
+            _print_steps(plan, jobs)
     for finding in (*drift, *errors):
         tell(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}")
     for name, why in left_out.items():

@@ -75,6 +75,8 @@ def rollout(
     history: History,
     given: Mapping[str, Any],
     watch: Callable[[str, str], None],
+    *,
+    overwrite: bool = False,
 ) -> Rollout:
     """A plan being applied or undone, as the options of ``rollout_options`` say."""
     from coexist.rollout.apply import Rollout, contents_of
@@ -86,13 +88,15 @@ def rollout(
         provide=contents_of(plan, history.content),
         parallel=given["parallel"],
         seconds=given["timeout"],
+        overwrite=overwrite,
         watch=watch,
     )
 
 
 def connector(ssh_config: Path | None, connect_timeout: float) -> Any:
-    """The function that opens connections."""
+    """The function that opens connections: over SSH, and to this machine without."""
     from coexist.rollout import openssh
+    from coexist.rollout.local import or_local
     from coexist.rollout.transport import SshSettings
 
     settings = SshSettings(config=ssh_config, connect_seconds=connect_timeout)
@@ -101,7 +105,7 @@ def connector(ssh_config: Path | None, connect_timeout: float) -> Any:
         tell(f"servers are reached by OpenSSH's own client: {why}")
     elif why is not None:
         tell(f"warning: {why}, which is not followed without OpenSSH's own client: install openssh-client")
-    return settings.connect
+    return or_local(settings.connect)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from coexist.rollout.converge import (
     Goal,
     Provide,
     RefusedError,
+    UnknownError,
     converge,
     standing,
 )
@@ -54,6 +55,8 @@ class Rollout:
     parallel: int = 8
     seconds: int = COMMAND_SECONDS
     reconnect_seconds: float = RECONNECT_SECONDS
+    overwrite: bool = False
+    """Take back what was edited by hand since, too."""
     watch: Watch = field(default=lambda _server, _what: None)
 
     def apply(
@@ -120,7 +123,7 @@ class Rollout:
         return self._move(change, goal)
 
     def _backward(self, change: Change) -> Failure | None:
-        goal = Goal(version=change.since, passing=(change.version,))
+        goal = Goal(version=change.since, passing=(change.version,), overwrite=self.overwrite)
         return self._move(change, goal, only_from=change.version)
 
     def _move(self, change: Change, goal: Goal, only_from: Version | None = None) -> Failure | None:
@@ -138,6 +141,8 @@ class Rollout:
             except ConnectionLostError as lost:
                 error = lost
                 continue
+            except UnknownError as unknown:
+                return self._failed(change, unknown, "unknown")
             except RefusedError as refused:
                 return self._failed(change, refused, self._look(change, refused))
             except HostError as refused:

@@ -6,7 +6,7 @@ step may be the last one that is reached: the next run finds out from the server
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -31,6 +31,10 @@ class RefusedError(HostError):
     """A server did not take its new configuration, and runs what it ran before."""
 
 
+class UnknownError(HostError):
+    """A server has its old files again, and whether its service runs is not known."""
+
+
 class ChangedError(RefusedError):
     """A file on the server is none of those the plan knows: somebody changed it."""
 
@@ -40,12 +44,14 @@ class Goal:
     """What a server shall run.
 
     ``version`` None is what stood there when the plan was made. ``passing``: versions it may come from,
-    besides. ``confirmed``: the record says that this goal was reached and reloaded already.
+    besides. ``confirmed``: the record says that this goal was reached and reloaded already. ``overwrite``: it
+    may come from anything; what stood there is kept under its digest.
     """
 
     version: Version | None
     passing: tuple[Version | None, ...]
     confirmed: bool = False
+    overwrite: bool = False
 
 
 def converge(
@@ -135,7 +141,7 @@ class _Run:
         """The files that are not yet what they shall be. Raises ``ChangedError`` for one nobody planned."""
         for file, there in zip(self.server.files, present, strict=True):
             allowed = {file.at(version) for version in (self.goal.version, *self.goal.passing)}
-            if there.digest not in allowed:
+            if there.digest not in allowed and not self.goal.overwrite:
                 raise ChangedError(
                     f"{self.connection.name}: {file.path} was changed since the plan was made;"
                     " nothing was done"
@@ -229,8 +235,16 @@ class _Run:
             sudo=self.server.sudo,
         )
         finished = self.connection.run(script, seconds=self.patience() + _MARGIN)
+        if finished.code == CommitCode.STATUS_UNKNOWN:
+            command = " ".join(self.server.status)
+            raise UnknownError(
+                f"{self.connection.name}: `{command}` failed: {_said(finished)}; it fails with the old "
+                "configuration too, so nobody knows whether the service runs: look at the server, and at "
+                "`status` in its `deploy`"
+            )
         if finished.code != CommitCode.DONE:
-            raise RefusedError(f"{self.connection.name}: {_failure(finished, bool(switches))}")
+            failure = _failure(finished, bool(switches), self.server.status)
+            raise RefusedError(f"{self.connection.name}: {failure}")
 
     def turn(self, file: PlannedFile, present: tuple[PresentFile, ...]) -> int:
         """New files first, then those that are replaced, then those that go: whichever configuration a
@@ -279,7 +293,7 @@ def _said(finished: Finished) -> str:
     return "it took too long" if finished.code in (124, 137) and not finished.stderr else finished.said
 
 
-def _failure(finished: Finished, switched: bool) -> str:
+def _failure(finished: Finished, switched: bool, status: Sequence[str]) -> str:
     undone = "; the old configuration is back and running" if switched else ""
     match finished.code:
         case CommitCode.CHANGED:
@@ -289,7 +303,7 @@ def _failure(finished: Finished, switched: bool) -> str:
         case CommitCode.RELOAD_FAILED:
             return f"the reload failed: {_said(finished)}{undone}"
         case CommitCode.STATUS_FAILED:
-            return f"the service does not run after the reload: {_said(finished)}{undone}"
+            return f"`{' '.join(status)}` failed after the reload: {_said(finished)}{undone}"
         case CommitCode.NO_LOCK:
             return f"the lock for the switch cannot be taken: {_said(finished)}; nothing was switched"
         case CommitCode.STUCK:

@@ -79,6 +79,11 @@ class Record(_Kept):
     process: Annotated[int, Field(ge=0)] = 0
 
     @property
+    def touched(self) -> bool:
+        """Whether it left a server otherwise than it was, or may have."""
+        return any(server.state not in ("untouched", "old") for server in self.servers.values())
+
+    @property
     def finished(self) -> bool:
         """Whether it needs no continuation."""
         return self.outcome != "running"

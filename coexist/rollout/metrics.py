@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from coexist.errors import HostError
 from coexist.inventory import Inventory
-from coexist.rollout.local import is_local
 from coexist.rollout.shell import words
 from coexist.rollout.transport import Address, Connect
 
@@ -84,22 +82,15 @@ def read_metrics(inventory: Inventory, server: str, connect: Connect) -> Counted
     if not isinstance(port, int) or not port:
         raise HostError(f"{server}: it has no metrics; declare `settings: {{metrics_port: 9068}}`")
     script = metrics_script(port)
-    if is_local(inventory, server):
-        done = subprocess.run(
-            ["/bin/sh", "-c", script], capture_output=True, timeout=3 * SECONDS, check=False
-        )
-        code, out = done.returncode, done.stdout
-    elif declared.deploy is None:
+    if declared.deploy is None:
         raise HostError(f"{server}: the inventory does not say how it is reached (deploy: {{host: ...}})")
-    else:
-        deploy = declared.deploy
-        address = Address(name=server, host=deploy.host, user=deploy.user, port=deploy.port)
-        connection = connect(address)
-        try:
-            finished = connection.run(script, seconds=3 * SECONDS)
-        finally:
-            connection.close()
-        code, out = finished.code, finished.stdout
+    deploy = declared.deploy
+    connection = connect(Address(name=server, host=deploy.host, user=deploy.user, port=deploy.port))
+    try:
+        finished = connection.run(script, seconds=3 * SECONDS)
+    finally:
+        connection.close()
+    code, out = finished.code, finished.stdout
     if code != 0:
         raise HostError(f"{server}: nothing answers on port {port} of its 127.0.0.1; does the service run?")
     return parse_metrics(server, out.decode("utf-8", "replace"))

@@ -27,7 +27,8 @@ BUSY = 75
 
 
 class CommitCode:
-    """How ``commit_script`` ended. All but ``DONE`` and ``STUCK`` leave the old configuration."""
+    """How ``commit_script`` ended. All but ``DONE`` and ``STUCK`` leave the old configuration; with
+    ``STATUS_UNKNOWN`` the status command fails on that one too."""
 
     DONE = 0
     CHANGED = 70
@@ -36,6 +37,7 @@ class CommitCode:
     STATUS_FAILED = 74
     STUCK = 75
     NO_LOCK = 76
+    STATUS_UNKNOWN = 77
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,9 @@ def commit_script(
     body.append(f"{{ {reloading}; }} || {{ {undone % CommitCode.RELOAD_FAILED}; }}")
     if status:
         looking = f"{bounded(status, seconds=seconds, sudo=sudo)} {apart}"
-        body.append(f"{looking} || {{ {undone % CommitCode.STATUS_FAILED}; }}")
+        again = f"undo; {{ {reloading}; }} || bad=1; [ $bad = 0 ] || exit {CommitCode.STUCK}"
+        known = f"{{ {looking}; }} >/dev/null 2>&1 && exit {CommitCode.STATUS_FAILED}"
+        body.append(f"{looking} || {{ {again}; {known}; exit {CommitCode.STATUS_UNKNOWN}; }}")
     body.append("exit 0")
     return "\n".join(body)
 

@@ -140,7 +140,7 @@ def test_a_server_that_refuses_leaves_the_step_open_and_it_is_resumed(
     text = site.read_text()
     site.write_text(text.replace(f"touch {folder / 'old' / 'reloaded'}", "/bin/false"))
     assert run(["migrate", "next", str(folder), "--yes"]) == 4
-    assert "old was not reloaded" in capsys.readouterr().err
+    assert "old: the reload failed" in capsys.readouterr().err
     assert (state(folder)["step"]["done"], state(folder)["step"]["trying"]) == (1, True)
     assert run(["migrate", "status", str(folder)]) == 0
     assert "under way: pilots, forward (hand-over), 1 changes made" in capsys.readouterr().out

@@ -288,3 +288,43 @@ def test_a_wire_that_cannot_be_asked_takes_its_wave_back(site):
     assert "it could not be asked: the interface eth0 cannot be used" in failure.message
     assert site.running == {"new": "opening", "old": "before"}
     assert rollout.journal.record.outcome == "rolled-back"
+
+
+def test_a_rollback_takes_back_what_was_edited_only_if_it_is_told(site):
+    assert site.rollout().apply() is None
+    (site.folder / "old" / "conf").write_bytes(b"by hand\n")
+    refused = site.rollout("rollback").undo()
+    assert refused is not None
+    assert refused.server == "old"
+    assert (site.folder / "old" / "conf").read_bytes() == b"by hand\n"
+    told = site.rollout("rollback")
+    told.overwrite = True
+    assert told.undo() is None
+    assert site.running == {"new": "before", "old": "before"}
+    kept = site.folder / "old" / ".coexist-kept"
+    assert b"by hand\n" in [path.read_bytes() for path in kept.iterdir() if path.is_file()]
+
+
+def test_an_apply_that_was_refused_changed_nothing(site):
+    site.refuse("new")
+    rollout = site.rollout()
+    assert rollout.apply() is not None
+    assert not rollout.journal.record.touched
+    site.refuse("new", refuse=False)
+    done = site.rollout()
+    assert done.apply() is None
+    assert done.journal.record.touched
+
+
+def test_a_status_command_that_cannot_work_leaves_the_service_unknown(site):
+    servers = {
+        name: server.model_copy(update={"status": ("no-such-command",)})
+        for name, server in site.plan.servers.items()
+    }
+    site.plan = site.plan.model_copy(update={"servers": servers, "digest": ""}).sealed()
+    rollout = site.rollout()
+    failure = rollout.apply()
+    assert failure is not None
+    assert "no-such-command" in failure.message
+    assert states(rollout)["new"][0] == "unknown"
+    assert site.running == {"new": "before", "old": "before"}

@@ -11,6 +11,7 @@ import pytest
 
 from coexist.errors import HostError
 from coexist.inventory import inventory_from_tree
+from coexist.rollout.local import or_local
 from coexist.rollout.metrics import Counted, copied_metrics, parse_metrics, read_metrics
 from coexist.rollout.transport import Finished
 from coexist.server.counters import Counters
@@ -51,7 +52,7 @@ def nowhere(address):
 
 
 def test_they_are_asked_on_this_machine(port):
-    assert read_metrics(site(port), "new", nowhere) == COUNTED
+    assert read_metrics(site(port), "new", or_local(nowhere)) == COUNTED
     assert COUNTED.loaded == 5
 
 

@@ -178,7 +178,15 @@ def test_a_reload_that_fails_puts_all_back(here, tmp_path, two):
 
 
 def test_a_service_that_does_not_run_puts_all_back(here, tmp_path, two):
-    assert commit(here, tmp_path, two, reload=[["true"]], status=["false"]).code == CommitCode.STATUS_FAILED
+    runs = ["grep", "-q", "old", str(tmp_path / "a")]
+    assert commit(here, tmp_path, two, reload=[["true"]], status=runs).code == CommitCode.STATUS_FAILED
+    assert contents(tmp_path) == [b"old a", b"old b"]
+
+
+def test_a_status_command_that_never_works_says_nothing_of_the_service(here, tmp_path, two):
+    finished = commit(here, tmp_path, two, reload=[["true"]], status=["sh", "-c", "echo gone >&2; exit 3"])
+    assert finished.code == CommitCode.STATUS_UNKNOWN
+    assert finished.stderr == b"gone\n"
     assert contents(tmp_path) == [b"old a", b"old b"]
 
 
@@ -201,7 +209,8 @@ def test_a_rename_that_fails_puts_the_first_one_back(here, tmp_path, two):
 
 def test_a_new_file_that_fails_is_removed_again(here, tmp_path, two):
     new = Switch(path=str(tmp_path / "c"), staged=two[0].staged, kept=None, before=None)
-    assert commit(here, tmp_path, [new], status=["false"]).code == CommitCode.STATUS_FAILED
+    missing = ["test", "!", "-e", str(tmp_path / "c")]
+    assert commit(here, tmp_path, [new], status=missing).code == CommitCode.STATUS_FAILED
     assert not (tmp_path / "c").exists()
 
 
