@@ -40,8 +40,9 @@ class Proof:
 
     ``cases``: races run; ``clients``: clients they stand for; ``firmwares``: what was asked about.
     ``slowest``: seconds from a client's first DISCOVER to its first request for a file, at worst.
-    ``elsewhere``: cases no server of the migration is meant to boot (other VLANs, other servers' clients);
-    they must end as they did before the migration.
+    ``without``: clients that are to have no server, ``with_either``: those that may have both
+    (`Migration.during`). ``elsewhere``: cases no server of the migration is meant to boot (other VLANs, other
+    servers' clients); they must end as they did before the migration.
     """
 
     cases: int
@@ -51,18 +52,23 @@ class Proof:
     elsewhere: int
     assumptions: tuple[str, ...]
     failures: tuple[Failure, ...]
+    without: int = 0
+    with_either: int = 0
 
     @property
     def holds(self) -> bool:
-        """Whether every client has exactly one server, the right one."""
+        """Whether every client has exactly one server, the right one, but for those the migration excepts."""
         return not self.failures
 
     def __str__(self) -> str:
         if self.failures:
             return f"does not hold: {self.failures[0].message}"
         seconds = f", at worst {self.slowest:.1f} s after the first DISCOVER" if self.slowest else ""
+        one = self.clients - self.without - self.with_either
+        others = f", {self.without} have none" if self.without else ""
+        others += f", {self.with_either} have either" if self.with_either else ""
         return (
-            f"{self.clients} clients have one server each: {self.cases} races"
+            f"{one} clients have one server each{others}: {self.cases} races"
             f" over {', '.join(self.firmwares) or 'nothing'}{seconds}"
         )
 
@@ -141,6 +147,8 @@ class Prover:
             elsewhere=elsewhere,
             assumptions=tuple(assumptions),
             failures=tuple(failures),
+            without=len(macs & placement.none),
+            with_either=len(macs & placement.either),
         )
 
     def _wrong(self, result: RaceResult, placement: Placement, mac: int) -> str | None:
