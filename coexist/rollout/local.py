@@ -60,14 +60,17 @@ class LocalConnection:
             given.write(stdin)
             given.seek(0)
             try:
-                done = subprocess.run(
-                    [_SHELL, "-c", script], stdin=given, stdout=out, stderr=err, timeout=seconds, check=False
+                # A session of its own: a switch that began is not cut by Ctrl-C, as it is not over SSH.
+                process = subprocess.Popen(
+                    [_SHELL, "-c", script], stdin=given, stdout=out, stderr=err, start_new_session=True
                 )
-            except subprocess.TimeoutExpired:
-                raise ConnectionLostError(f"{self.name}: no answer to a command: it hangs") from None
             except OSError as error:
                 raise HostError(f"{self.name}: {_SHELL} cannot be run: {error.strerror}") from None
-            return Finished(code=done.returncode, stdout=_read(out), stderr=_read(err))
+            try:
+                code = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                raise ConnectionLostError(f"{self.name}: no answer to a command: it hangs") from None
+            return Finished(code=code, stdout=_read(out), stderr=_read(err))
 
     def hold(self, script: str) -> Lock | Finished:
         """See ``Connection``."""
@@ -76,6 +79,7 @@ class LocalConnection:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         assert process.stdin is not None
         assert process.stdout is not None
