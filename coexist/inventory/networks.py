@@ -47,8 +47,8 @@ class Snooping(Declared):
 class Relay(Declared):
     """How a relay agent (ip-helper) of a VLAN behaves.
 
-    ``address`` is what it writes into giaddr (the gateway if not given); ``relay_to`` its own targets (the
-    VLAN's ``relay_to`` if not given); ``min_secs`` its boot threshold (RRAS drops packets whose ``secs`` is
+    ``address`` is what it writes into giaddr (the gateway if not given); ``relay_to`` its own targets, beside
+    those of the VLAN's ``relay_to``; ``min_secs`` its boot threshold (RRAS drops packets whose ``secs`` is
     smaller, 4 by default there). ``option_82``: it adds relay agent information; ``requires_option_82``: it
     drops answers that do not repeat it (RFC 3046 section 2.1.1). ``passes``: every answer, or only the
     ``first`` after each packet it sends on. ``replaces_server_id``: it writes its own address into option 54
@@ -110,7 +110,7 @@ class Vlan(Declared):
 
     def targets_of(self, relay: Relay) -> tuple[str, ...]:
         """The servers and addresses that one of its relay agents sends to."""
-        return relay.relay_to or self.relay_to
+        return tuple(dict.fromkeys((*self.relay_to, *relay.relay_to)))
 
     @property
     def targets(self) -> tuple[str, ...]:
