@@ -112,7 +112,7 @@ def _entries(job: Job) -> Iterator[Entry]:
     incomplete: list[int] = []
     registered = [(mac, row) for row, mac in enumerate(table.macs) if mac in served]
     spare = [(mac, row) for mac in (served - job.inventory.known).points for row in _parked_for(table, mac)]
-    for mac, row in sorted((*registered, *spare)):
+    for mac, row in sorted((*registered, *spare), key=lambda entry: entry[1]):
         record = table.record(row)
         if not _writable(record.location) or not _writable(record.hardware):
             incomplete.append(mac)
