@@ -101,7 +101,6 @@ def _on_the_wire(loaded: Loaded, step: Step, change: Change, interfaces: tuple[s
     from coexist.probe.prediction import SLACK, compare, predict
     from coexist.probe.question import Asker
     from coexist.probe.segment import Segment
-    from coexist.wire.bootp import UNSPECIFIED
 
     if not interfaces:
         return
@@ -118,22 +117,17 @@ def _on_the_wire(loaded: Loaded, step: Step, change: Change, interfaces: tuple[s
             for mac in sorted(step.clients)[:MOST_ASKED]
             for architecture in inventory.site.architectures
         ]
+        # Whom it answers at all shows on port 67; managers know a request on 4011 by its conversation.
+        predictions = [
+            prediction
+            for asker in askers
+            for prediction in predict(world, asker)
+            if prediction.server == change.server
+        ]
+        latest = max((p.latest for p in predictions if p.answer is not None), default=0.0)
+        patience = max(5.0, latest + 2 * SLACK)
         with Segment(interface) as port:
-            own = port.address or UNSPECIFIED
-            predictions = [
-                prediction
-                for asker in askers
-                for prediction in predict(world, asker, own=own)
-                if prediction.server == change.server
-            ]
-            latest = max((p.latest for p in predictions if p.answer is not None), default=0.0)
-            patience = max(5.0, latest + 2 * SLACK)
-            asked = ask(
-                port,
-                askers,
-                patience=patience,
-                boot_servers=dict.fromkeys(p.address for p in predictions) if port.address else {},
-            )
+            asked = ask(port, askers, patience=patience)
         for finding in compare(predictions, asked.answers, patience=patience):
             yield f"{finding.code.code} {finding.message}"
 
