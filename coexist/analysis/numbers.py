@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.analysis.segment import relayed
+from coexist.analysis.relays import relayed
 from coexist.analysis.world import Listener, Segment
 from coexist.boot.firmware.machine import Firmware, Machine
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
@@ -60,7 +60,7 @@ def _answers(code: int, listeners: list[Listener], firmware: Firmware, mac: int)
 
 def _asked(listener: Listener, discover: Packet) -> Iterator[tuple[Packet, int, tuple[IPv4Address, int]]]:
     agent = listener.relay
-    first = discover if agent is None else relayed(discover, agent.address, agent.option_82)
+    first = discover if agent is None else relayed(discover, agent)
     yield first, DHCP_PORT, (UNSPECIFIED if agent is None else agent.address, CLIENT_PORT)
     request = discover.with_options({Option.DHCP_MESSAGE_TYPE: bytes((MessageType.REQUEST,))})
     yield request, BOOT_SERVER_PORT, (UNSPECIFIED, CLIENT_PORT)

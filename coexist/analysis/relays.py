@@ -59,7 +59,7 @@ def send_on(agent: RelayAgent, state: RelayState, packet: Packet) -> tuple[Relay
     """
     if packet.secs < agent.min_secs:
         return f"the relay drops packets with secs below {agent.min_secs}"
-    sent = _relayed(packet, agent)
+    sent = relayed(packet, agent)
     if not agent.remembers:
         return state, sent
     if packet.options.get(Option.SERVER_IDENTIFIER) == agent.address.packed:
@@ -106,7 +106,8 @@ def _information(giaddr: IPv4Address) -> bytes:
     return b"\x01\x04" + giaddr.packed
 
 
-def _relayed(packet: Packet, agent: RelayAgent) -> Packet:
+def relayed(packet: Packet, agent: RelayAgent) -> Packet:
+    """The packet with what the agent adds, whether or not it would drop it."""
     options: Mapping[int, bytes] = packet.options
     if agent.option_82:
         options = {**options, Option.RELAY_AGENT_INFORMATION: _information(agent.address)}

@@ -126,12 +126,12 @@ class Traffic:
         for send in sends:
             for listener in self.listeners:
                 agent = listener.relay
-                if agent is not None and self._drops(listener, agent, send.packet):
-                    continue
                 packet, source = send.packet, (send.source, send.source_port)
                 if agent is not None:
-                    packet = relayed(packet, agent.address, agent.option_82)
-                    source = (agent.address, DHCP_PORT)
+                    sent = _sent_on(air, agent, listener, packet)
+                    if isinstance(sent, str):
+                        continue
+                    packet, source = sent[1], (agent.address, DHCP_PORT)
                 arrival = Arrival(
                     packet=packet, at=at + self.ahead, port=send.port, address=listener.address, source=source
                 )
@@ -159,9 +159,7 @@ class Traffic:
             if agent is None:
                 self._ask(air, listener, send.packet, at, send.port, (send.source, send.source_port))
                 continue
-            sent = send_on(agent, _state_of(air, agent), send.packet)
-            if not isinstance(sent, str) and listener.relayed == "silent":
-                sent = "it answers no packet that a relay agent brings"
+            sent = _sent_on(air, agent, listener, send.packet)
             if isinstance(sent, str):
                 air.trace = Link(air.trace, "lost", at[0], listener.model.name, sent)
                 continue
@@ -346,6 +344,15 @@ _ABSENT = object()
 def _state_of(air: Air, agent: RelayAgent) -> RelayState:
     found = air.servers.get(_key_of(agent)) if agent.remembers else None
     return found if isinstance(found, RelayState) else FRESH
+
+
+def _sent_on(
+    air: Air, agent: RelayAgent, listener: Listener, packet: Packet
+) -> tuple[RelayState, Packet] | str:
+    """A broadcast as a relay agent brings it to a server, or why the server does not hear it."""
+    if listener.relayed == "silent":
+        return "it answers no packet that a relay agent brings"
+    return send_on(agent, _state_of(air, agent), packet)
 
 
 def _remember(air: Air, agent: RelayAgent, state: RelayState) -> None:
