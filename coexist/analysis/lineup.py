@@ -8,7 +8,7 @@ line-up and what makes a difference of them. So equal keys end alike, however se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
@@ -58,10 +58,11 @@ _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 
 
 class LineUps:
-    """Makes the keys of one site."""
+    """Makes the keys of one site. ``world``: its servers as models, when they are first needed."""
 
-    def __init__(self, site: Facts) -> None:
+    def __init__(self, site: Facts, world: Callable[[], World]) -> None:
         self.site = site
+        self._world = world
         self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
         self._numbers: dict[Any, int] = {}
 
@@ -70,7 +71,7 @@ class LineUps:
         known = (client.vlan, client.macs.number)
         found = self._met.get(known)
         if found is None:
-            met, names = _LineUp(self.site, client).met()
+            met, names = _LineUp(self.site, self._world(), client).met()
             found = self._met[known] = self._numbers.setdefault(met, len(self._numbers)), names
         number, names = found
         quiet = tuple(place for place, name in enumerate(names) if name in silent)
@@ -80,10 +81,10 @@ class LineUps:
 class _LineUp:
     """The line-up of one class of clients."""
 
-    def __init__(self, site: Facts, client: ClientClass) -> None:
+    def __init__(self, site: Facts, world: World, client: ClientClass) -> None:
         self.site = site
         self.mac = client.macs.witness
-        self.world: World = site.races.world
+        self.world = world
         self.segment: Segment = self.world.segments[client.vlan]
         cut = (site.site.scopes[name].subnet for name in site.scopes_by_vlan[client.vlan])
         self.subnets = (*self.segment.subnets, *(subnet for subnet in cut if subnet is not None))

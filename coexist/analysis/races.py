@@ -69,7 +69,7 @@ class Races:
     def __init__(self, site: Facts) -> None:
         self.site = site
         self.run = 0
-        self._lineups = LineUps(site)
+        self._lineups = LineUps(site, lambda: self.world)
         self._numbers: dict[Any, int] = {}
         self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, tuple[str, ...]]] = {}
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
