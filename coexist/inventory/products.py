@@ -270,6 +270,7 @@ KEA = Product(
     reload="systemctl restart kea-dhcp4-server",
     leases="coexist.boot.servers.kea:lease_service",
     lease="coexist.boot.servers.kea:rendered_lease",
+    own_file="coexist.boot.leases.kea_own_file:evaluate",
     renderer="coexist.render.targets.kea:render",
     importer="coexist.importers.kea:KIND",
 )
@@ -325,6 +326,7 @@ DNSMASQ = Product(
     reload="systemctl restart dnsmasq",
     leases="coexist.boot.servers.dnsmasq_declared:lease_service",
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
+    own_file="coexist.boot.leases.dnsmasq_own_file:evaluate",
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
     renderer="coexist.render.targets.dnsmasq:render",
     importer="coexist.importers.dnsmasq:KIND",

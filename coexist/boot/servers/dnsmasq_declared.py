@@ -7,8 +7,12 @@ from ipaddress import IPv4Address
 from math import ceil
 
 from coexist.boot.answered import answered
+from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
+from coexist.boot.own_files import own_config
+from coexist.boot.responder import ServerModel
 from coexist.boot.servers.declared import architectures, files, plan_leases
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.tftpd import FileServerModel
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
 from coexist.inventory.models import Server, Site
@@ -19,7 +23,10 @@ from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 
 
 def lease_service(inventory: Inventory, name: str) -> DnsmasqModel:
-    """Its DHCP server: the scopes' leases beside a configuration of ranges and delays."""
+    """Its DHCP server: its own file, or the scopes' leases beside a configuration of ranges and delays."""
+    own = _own_file(inventory, name)
+    if own is not None:
+        return own
     server = inventory.site.servers[name]
     config = DnsmasqConfig(
         ranges=_ranges(inventory, name, server, "dynamic"),
@@ -28,6 +35,18 @@ def lease_service(inventory: Inventory, name: str) -> DnsmasqModel:
         delays=_delay_lines(server),
     )
     return DnsmasqModel(name=name, config=config, leases=plan_leases(inventory, name))
+
+
+def _own_file(inventory: Inventory, name: str) -> DnsmasqModel | None:
+    """The model of the file it runs on, leases and ProxyDHCP alike; None for a declared server."""
+    own = own_config(inventory, name)
+    if own is None:
+        return None
+    assert isinstance(own.leases, DnsmasqLeases)  # the product's own evaluator makes no other
+    site = inventory.site
+    stands = site.servers[name].stands_on
+    networks = tuple(network for vlan in stands for network in site.vlans[vlan].subnet)
+    return DnsmasqModel(name=name, config=own.leases.file.config, networks=networks)
 
 
 def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple[Range, ...]:
@@ -52,10 +71,14 @@ def _delay_lines(server: Server) -> tuple[DelayLine, ...]:
     return (DelayLine(seconds=seconds),) if seconds else ()
 
 
-def boot_service(inventory: Inventory, name: str) -> DnsmasqModel:
+def boot_service(inventory: Inventory, name: str) -> ServerModel:
     """Its ProxyDHCP as it is rendered (a pxe-service a code, everybody without one ignored), or as its
     settings say."""
     server = inventory.site.servers[name]
+    of_file = _own_file(inventory, name)
+    if of_file is not None:
+        # One process answers as both: where it leases too, that is its lease service already.
+        return FileServerModel(name=name) if "dhcp" in server.effective_roles else of_file
     wanted = architectures(server)
     own = read_dnsmasq(setting_lines(server.settings))
     if says_its_programs(server.settings):

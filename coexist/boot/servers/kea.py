@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease, Leases, NoLease
+from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
@@ -173,5 +175,20 @@ def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 the
 
 
 def lease_service(inventory: Inventory, name: str) -> KeaModel:
-    """Its DHCP server, with the leases of its scopes."""
+    """Its DHCP server, with the leases of the file it runs on, or of its scopes."""
+    own = own_config(inventory, name)
+    if own is not None:
+        leases = own.leases
+        assert isinstance(leases, KeaLeases)  # the product's own evaluator makes no other
+        version = _version(inventory.site.servers[name].software.version)
+        echo = leases.config.level.value("echo-client-id", bool) is not False
+        return KeaModel(
+            name=name, leases=replace(leases, version=version), echoes_client_id=echo, own_file=True
+        )
     return KeaModel(name=name, leases=plan_leases(inventory, name))
+
+
+def _version(text: str | None) -> tuple[int, int]:
+    """``3.0`` as numbers; 2.2 where none is declared."""
+    parts = [int(part) for part in (text or "").split(".")[:2] if part.isdigit()]
+    return (parts[0], parts[1]) if len(parts) == 2 else (2, 2)

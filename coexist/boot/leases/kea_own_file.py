@@ -1,0 +1,22 @@
+"""A Kea configuration that a server runs on, as an inventory declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coexist.boot.leases.kea_config import KeaConfig, compile_kea
+from coexist.boot.leases.kea_file import KeaLeases
+from coexist.boot.own_files import OwnConfig, OwnFiles, OwnSubnet
+from coexist.languages.kea.json_nodes import read_json
+
+
+def evaluate(files: OwnFiles) -> OwnConfig:
+    """What the file and its includes say. Raises InputError for what Kea refuses."""
+    config = compile_kea(read_json(files.text(), files.main, files.include))
+    return OwnConfig(leases=KeaLeases(config=config), subnets=tuple(_subnets(config)))
+
+
+def _subnets(config: KeaConfig) -> Iterator[OwnSubnet]:
+    for subnet in config.subnets:
+        ranges = tuple((pool.first, pool.last, pool.level.at) for pool in subnet.pools)
+        yield OwnSubnet(network=subnet.network, at=subnet.level.at, ranges=ranges)
