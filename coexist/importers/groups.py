@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,11 @@ class GroupBook:
         if not self.known:
             self.known = self.declare(f"known-to-{self.server}", {"where": {"source": self.server}})
         return self.known
+
+    def settle_known(self, clients: Sized) -> None:
+        """Without any client no column says who is known, and nobody is."""
+        if self.known and not clients:
+            self.groups[self.known] = {"macs": []}
 
     def unknown_group(self) -> str:
         """All others."""

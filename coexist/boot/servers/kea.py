@@ -182,9 +182,7 @@ def lease_service(inventory: Inventory, name: str) -> KeaModel:
         assert isinstance(leases, KeaLeases)  # the product's own evaluator makes no other
         version = _version(inventory.site.servers[name].software.version)
         echo = leases.config.level.value("echo-client-id", bool) is not False
-        return KeaModel(
-            name=name, leases=replace(leases, version=version), echoes_client_id=echo, own_file=True
-        )
+        return KeaModel(name=name, leases=replace(leases, version=version), echoes_client_id=echo)
     return KeaModel(name=name, leases=plan_leases(inventory, name))
 
 

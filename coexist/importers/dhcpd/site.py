@@ -141,9 +141,7 @@ class _Site:
         self._unused_names()
         servers = self._servers()
         clients = self.hosts.rows(self.groups.tags, self.server if self.groups.known else "")
-        if self.groups.known and not clients:
-            # Nobody is known yet, and no column says who is.
-            self.groups.groups[self.groups.known] = {"macs": []}
+        self.groups.settle_known(clients)
         left = self.account.close(every_statement(self.configuration.body))
         tree = self.build.tree(self._site_name(), servers, self.groups.groups, clients)
         tell_what_is_sent(tree, (), self.interpreter.forced)

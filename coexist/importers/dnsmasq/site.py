@@ -72,6 +72,7 @@ class _Site:
             self._own_name(servers[self.server])
             self._stand_everywhere(servers[self.server], proxied)
         rows = self.machines.rows(self.server, self.build.home_of)
+        self.groups.settle_known(rows)
         self.scopes.leave_idle()
         if not self.source.only_proxy:
             leave_unasked(self.source)

@@ -158,6 +158,7 @@ class _Site:
             self.server, self._said(), self.address, [row.address for row in self.clients.values()]
         )
         clients = self._rows()
+        self.groups.settle_known(clients)
         self.classes.leave_idle()
         for definition, node in self._defined:
             if definition not in self.definitions.used:

@@ -132,3 +132,9 @@ def test_what_a_reservation_lists_in_vain_is_told() -> None:
     assert why['"client-classes": "none"'] == "nothing here speaks of the class none"
     assert "another order" in why['"client-classes": "T"']
     assert "a class without a test" in " ".join(why.values())
+
+
+def test_known_clients_without_any_are_nobody() -> None:
+    found = imported([], {"pools": [{"pool": "10.0.0.10-10.0.0.20", "client-class": "KNOWN"}]})
+    (pool,) = scopes(found)[0]["pools"]
+    assert found.tree["groups"][pool["allow"]] == {"macs": []}
