@@ -128,6 +128,7 @@ class Asker:
     def _socket(host: Host, address: str, port: int) -> socket.socket:
         made = host.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         made.bind((address, port))
         return made
 
@@ -141,14 +142,23 @@ class Asker:
         sent = {number: (case, case.packet(number)) for number, case in enumerate(cases, start=self._next)}
         self._next += len(sent)
         replies: dict[int, Packet] = {}
+        rounds = 0
+        while len(replies) < len(sent):
+            # On a busy machine packets are lost: who is silent is asked until asking again helps no more.
+            before, rounds = len(replies), rounds + 1
+            self._send({number: found for number, found in sent.items() if number not in replies}, replies)
+            self._collect(replies, quiet * rounds, len(sent))
+            if rounds > 1 and len(replies) == before:
+                break
+        return {number: (case, packet, replies.get(number)) for number, (case, packet) in sent.items()}
+
+    def _send(self, sent: Mapping[int, tuple[Case, Packet]], replies: dict[int, Packet]) -> None:
         for batch in _batches(list(sent.items())):
             for _, (case, packet) in batch:
                 out = self.own if case.giaddr == UNSPECIFIED else self.relays[case.giaddr]
                 to = "255.255.255.255" if case.giaddr == UNSPECIFIED else str(self.server)
                 out.sendto(encode(packet), (to, 67))
-            self._collect(replies, 0.02, len(sent))
-        self._collect(replies, quiet, len(sent))
-        return {number: (case, packet, replies.get(number)) for number, (case, packet) in sent.items()}
+            self._collect(replies, 0.02, len(sent) + len(replies))
 
     def _collect(self, replies: dict[int, Packet], quiet: float, wanted: int) -> None:
         sockets = [self.own, *self.relays.values()]
