@@ -43,14 +43,19 @@ class Analysis:
         return max((finding.severity for finding in self.findings), default=None)
 
 
-def analyse(inventory: Inventory, today: date | None = None) -> Analysis:
-    """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has."""
-    from coexist.analysis.registry import run_rules
+def analyse(inventory: Inventory, today: date | None = None, further: Iterable[Finding] = ()) -> Analysis:
+    """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has.
+
+    ``further``: findings of other rooms about the same inventory, which it may suppress too.
+    """
+    from coexist.analysis.check import found_in
+    from coexist.analysis.repairs import repaired
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today)
-    found, hidden = apply(site, run_rules(site))
+    found, hidden = apply(site, [*found_in(site), *further])
+    found = [repaired(site, finding) for finding in found]
     return Analysis(site=site, findings=sorted_findings(found), suppressed=tuple(hidden))
 
 

@@ -1,114 +1,49 @@
-"""Every code a finding can have, once. Codes and names are never reused.
+"""Every code a finding can have. Codes and names are never reused.
 
-Each has a page in docs/findings with what it means, why firmware behaves so, and a failing and a
-repaired inventory.
+Those that ``check`` reports stand beside their rules and are collected here. Rendering, rolling out and asking
+the wire are rooms above this one, so the codes of what they find are listed here.
 """
 
 from __future__ import annotations
 
-from coexist.analysis.findings import Code, Severity
+from coexist.analysis import suppress
+from coexist.analysis.findings import ERROR, INFO, WARNING, Code, Severity
+from coexist.analysis.rules import (
+    KINDS,
+    addressing,
+    architectures,
+    bootpath,
+    hearing,
+    inventory,
+    lists,
+    loaders,
+    ordering,
+    outcome,
+    programs,
+)
 
-ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+# Importing a module registers its codes; naming the modules keeps that from looking unused.
+MODULES = (
+    inventory,
+    lists,
+    hearing,
+    addressing,
+    ordering,
+    bootpath,
+    programs,
+    architectures,
+    loaders,
+    outcome,
+    suppress,
+)
 
-_TABLE: tuple[tuple[str, str, Severity, str], ...] = (
-    # -- CX1xx inventory -------------------------------------------------------------------------
-    ("CX101", "suppression-without-finding", WARNING, "A suppression matches no finding any more"),
-    ("CX102", "suppression-expired", WARNING, "A suppression's date has passed; it no longer hides anything"),
-    ("CX103", "group-never-used", INFO, "A group is declared and nothing refers to it"),
-    ("CX104", "clients-without-intent", WARNING, "No intent says who shall answer these clients"),
-    ("CX105", "intent-never-applies", WARNING, "An intent speaks of clients that earlier ones have taken"),
-    ("CX106", "intent-expired", WARNING, "An intent's date has passed"),
-    ("CX107", "groups-contradict", WARNING, "The groups of a client say different things about its hardware"),
-    ("CX108", "firmware-assumed", INFO, "No firmware is declared for an architecture that clients have"),
-    ("CX109", "parked-address-served", ERROR, "A parked MAC address and the real one are on one server's list"),
-    ("CX110", "one-machine-two-servers", WARNING, "The network cards of one machine boot from different servers"),
-    ("CX111", "group-empty", WARNING, "A group that something refers to has no members"),
-    ("CX112", "server-never-boots-anyone", WARNING, "A boot service that no client of the intent boots from"),
-    ("CX113", "migration-outside-its-clients", WARNING, "A migration names pilots or waves outside its clients"),
-    ("CX114", "impossible-machine", WARNING, "A client's architecture and firmware exist in no machine"),
-    ("CX115", "uuid-of-no-client", WARNING, "A group names a UUID that no registered client has"),
-    ("CX116", "mac-of-several-machines", WARNING, "Several machines share one MAC address"),
-    ("CX118", "own-file-leaves-open", WARNING, "A server's own file depends on what only the running server knows"),
-    # -- CX2xx addressing ------------------------------------------------------------------------
-    ("CX201", "vlan-without-dhcp", ERROR, "No DHCP server leases addresses on a VLAN with clients"),
-    ("CX202", "server-unreachable", ERROR, "No broadcast and no relay reaches a server"),
-    ("CX203", "relay-missing", ERROR, "The intended server hears nothing from the clients' VLAN"),
-    ("CX204", "relay-and-local", WARNING, "A server hears each broadcast twice: directly and by the relay"),
-    ("CX205", "relay-to-nothing", WARNING, "A relay target answers no DHCP"),
-    ("CX206", "snooping-drops-offers", ERROR, "DHCP snooping drops the offers of a server that shall answer"),
-    ("CX207", "scope-out-of-reach", ERROR, "A scope's DHCP server hears nothing from the scope's VLAN"),
-    ("CX208", "pools-overlap", ERROR, "Two scopes lease the same addresses"),
-    ("CX209", "dhcp-servers-disagree", ERROR, "Two DHCP servers of a VLAN hand out different boot information"),
-    ("CX210", "pool-holds-server", ERROR, "A pool leases the address of a server or gateway"),
-    ("CX211", "reservation-in-pool", WARNING, "A reserved address lies in a pool that leases to others"),
-    ("CX212", "no-router-to-boot-server", ERROR, "Clients get no router and their boot server is elsewhere"),
-    ("CX213", "router-outside-subnet", ERROR, "The router option names an address outside the subnet"),
-    ("CX214", "no-address-for-clients", ERROR, "Clients that shall boot are leased no address"),
-    ("CX216", "boot-port-blocked", ERROR, "A firewall drops a port that the boot needs"),
-    ("CX217", "relay-drops-first-packets", WARNING, "The relay's threshold drops a client's first packets"),
-    ("CX218", "port-opens-late", WARNING, "Spanning tree drops a client's first packets"),
-    ("CX219", "port-67-shared", ERROR, "Two services on one host compete for port 67"),
-    ("CX220", "too-many-offers", WARNING, "More offers reach a UEFI client than it keeps"),
-    ("CX221", "reservation-in-no-scope", WARNING, "A reserved address lies in no scope that would lease it"),
-    # -- CX3xx ordering and delay ----------------------------------------------------------------
-    ("CX301", "two-responders", ERROR, "Two boot services answer the same client and nothing orders them"),
-    ("CX302", "nobody-answers", ERROR, "No boot service answers a client that shall boot"),
-    ("CX303", "wrong-server-wins", ERROR, "A client boots from another server than intended"),
-    ("CX304", "winner-by-chance", ERROR, "Which server a client boots from is decided by milliseconds"),
-    ("CX305", "fallback-never-wins", ERROR, "A fallback never gets the client, even when the others are silent"),
-    ("CX306", "fallback-wins-first", ERROR, "The fallback gets the client although the intended server answers"),
-    ("CX307", "whitelists-overlap", WARNING, "Two servers' whitelists hold the same clients"),
-    ("CX308", "client-waits", WARNING, "A client boots only at its second, third or last attempt"),
-    ("CX309", "delay-without-effect", WARNING, "A threshold on secs does not delay this firmware at all"),
-    ("CX310", "delay-outlasts-client", ERROR, "The firmware has given up before the delay is over"),
-    ("CX311", "delay-at-window-edge", WARNING, "A delay ends just when UEFI closes its first window"),
-    ("CX312", "delays-too-close", ERROR, "Two servers answer the same clients within the network's jitter"),
-    ("CX313", "delay-shorter-than-lease", ERROR, "The delayed server answers before the DHCP server does"),
-    ("CX314", "delay-blocks-server", INFO, "The server is deaf to other clients while it delays one"),
-    ("CX315", "delay-misses-retry", WARNING, "A wall-clock delay ends just after the client's second packet"),
-    ("CX316", "offer-class-beats-order", ERROR, "A later offer wins because it is of a better class"),
-    ("CX317", "delay-not-supported", ERROR, "The product cannot delay in the declared way"),
-    ("CX318", "delay-for-nobody", WARNING, "A delay is declared for clients the server never answers"),
-    ("CX319", "delay-skips-known-clients", WARNING, "The product does not delay clients it knows"),
-    ("CX320", "intended-server-refuses", ERROR, "The intended server does not answer the client"),
-    ("CX321", "boots-against-intent", ERROR, "A client boots that shall boot from nobody"),
-    ("CX322", "winner-by-firmware", ERROR, "Which server a client boots from depends on its make of firmware"),
-    # -- CX4xx boot path -------------------------------------------------------------------------
-    ("CX401", "scope-file-beside-proxy", ERROR, "A scope names a boot file for clients that also have a ProxyDHCP"),
-    ("CX402", "option-60-without-service", ERROR, "A DHCP server says PXEClient and no boot service is there"),
-    ("CX403", "option-60-hides-proxy", ERROR, "A DHCP server says PXEClient, so the ProxyDHCP is ignored"),
-    ("CX404", "program-of-wrong-architecture", ERROR, "A boot program does not run on the client's architecture"),
-    ("CX405", "no-program-for-architecture", ERROR, "The intended server has no boot program for an architecture"),
-    ("CX406", "option-66-alone", ERROR, "Option 66 names the server, and firmware reads siaddr"),
-    ("CX407", "file-without-server", ERROR, "A scope names a boot file and no server that has it"),
-    ("CX408", "header-and-option-differ", ERROR, "The header and options 66 and 67 name different things"),
-    ("CX409", "silent-on-4011", ERROR, "A boot service offers without a file and does not answer port 4011"),
-    ("CX410", "next-server-without-tftp", ERROR, "The next server serves no files"),
-    ("CX411", "discovery-control-without-file", ERROR, "Option 43.6 asks for a boot menu that is not there"),
-    ("CX412", "http-client-without-url", ERROR, "A UEFI HTTP boot client is given something that is no URL"),
-    ("CX413", "url-for-tftp-firmware", ERROR, "A firmware that only knows TFTP is given a URL"),
-    ("CX414", "url-needs-dns", ERROR, "A URL names a host and the scope gives no DNS server"),
-    ("CX415", "ipxe-loads-itself", ERROR, "iPXE is chain-loaded and then given iPXE again"),
-    ("CX416", "second-stage-leaves", ERROR, "The second stage asks again and follows another server"),
-    ("CX417", "option-missing-from-lease", ERROR, "Clients do not find the intended options in their lease"),
-    ("CX418", "option-43-is-not-pxe", WARNING, "Option 43 in another format is sent together with PXEClient"),
-    ("CX419", "firmware-ignores-proxies", ERROR, "The firmware knows no ProxyDHCP, and the intended server is one"),
-    ("CX420", "empty-offer-for-architecture", ERROR, "A ProxyDHCP answers with an empty offer and spoils another's"),
-    ("CX421", "program-server-without-tftp", ERROR, "A boot program lies on a server that serves no files"),
-    ("CX422", "boots-from-stranger", WARNING, "The boot server's address belongs to no declared server"),
-    ("CX423", "no-boot-program", ERROR, "A boot service has no boot program at all"),
-    ("CX424", "pxe-offer-for-http-client", ERROR, "A UEFI HTTP boot client gets only PXE offers, which it ignores"),
-    ("CX425", "ipxe-boots-elsewhere", ERROR, "Chain-loaded iPXE boots from another server than its first stage"),
-    ("CX426", "loader-without-server", ERROR, "A boot loader finds no server to ask and ends at its prompt"),
-    ("CX427", "loader-asks-elsewhere", ERROR, "A boot loader asks another server than the one that boots it"),
-    ("CX428", "url-of-unknown-host", WARNING, "A URL names a host that no server of the inventory has"),
+_ABOVE: tuple[tuple[str, str, Severity, str], ...] = (
+    # -- CX4xx boot path, what only the files themselves show
     ("CX429", "boot-file-missing", ERROR, "A boot file is not where its server looks for it"),
     ("CX430", "boot-file-for-other-machine", ERROR, "A boot file is built for another kind of machine"),
     ("CX431", "boot-file-and-secure-boot", INFO, "Secure Boot refuses a boot file, or will"),
     ("CX432", "boot-file-is-another-loader", WARNING, "A boot file is another loader than its name says"),
-    ("CX433", "one-architecture-number", WARNING, "A rule knows one of the numbers that x64 machines announce"),
-    ("CX434", "faulty-version", ERROR, "A server runs a version that answers boot requests wrongly"),
-    # -- CX5xx not expressible on that target ------------------------------------------------------
+    # -- CX5xx not expressible on that target
     ("CX501", "target-without-delay", ERROR, "The target has no delay, and one is declared"),
     ("CX502", "target-without-secs-threshold", ERROR, "The target cannot compare the client's secs"),
     ("CX503", "target-without-first-packet-delay", ERROR, "The target does not know a client's first packet"),
@@ -131,13 +66,13 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX520", "version-without-renderer", WARNING, "The version is not one that files are written for"),
     ("CX521", "ping-check-not-on-target", WARNING, "The target does not ping an address before it offers it"),
     ("CX522", "target-without-uuid", WARNING, "The target tells machines apart by MAC address only"),
-    # -- CX6xx drift -----------------------------------------------------------------------------
+    # -- CX6xx drift
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),
     ("CX603", "never-rolled-out", INFO, "A file on a server that no recorded rollout wrote will be replaced"),
     ("CX604", "no-longer-rendered", INFO, "A file of an earlier rollout is no longer rendered and will be removed"),
     ("CX605", "left-behind", INFO, "A server that is rolled out to no more still has files of a rollout"),
-    # -- CX7xx seen on the wire ------------------------------------------------------------------
+    # -- CX7xx seen on the wire
     ("CX701", "stranger-answers", ERROR, "A server that the inventory does not know answers clients"),
     ("CX702", "silent-on-the-wire", ERROR, "A server that shall answer this client does not"),
     ("CX703", "answers-unexpectedly", ERROR, "A server answers a client it shall not answer"),
@@ -148,7 +83,8 @@ _TABLE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX708", "boot-failed", ERROR, "A client's boot ended without its boot file"),
 )  # fmt: skip
 
-CATALOGUE: dict[str, Code] = {
-    code: Code(code=code, name=name, severity=severity, title=title) for code, name, severity, title in _TABLE
+_OF_ABOVE = {
+    code: Code(code=code, name=name, severity=severity, title=title) for code, name, severity, title in _ABOVE
 }
+CATALOGUE: dict[str, Code] = dict(sorted((KINDS | _OF_ABOVE).items()))
 """Each code by its number."""

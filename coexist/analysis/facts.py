@@ -66,7 +66,7 @@ class Facts:
         """What is intended for a class."""
         return self._intent.of(client)
 
-    def _intended_anywhere(self, client: ClientClass) -> frozenset[str]:
+    def intended_anywhere(self, client: ClientClass) -> frozenset[str]:
         """The servers the intent gives these addresses to on any VLAN."""
         key = (client.macs.signature, client.architecture)
         found = self._anywhere.get(key)
@@ -89,7 +89,7 @@ class Facts:
                 return False
             case "intended":
                 # A server's configuration knows addresses and architectures, not VLANs.
-                return name in intended.servers or name in self._intended_anywhere(client)
+                return name in intended.servers or name in self.intended_anywhere(client)
             case "only":
                 return self.space.has(wanted.groups, signature)
             case "all_except":
@@ -115,7 +115,7 @@ class Facts:
         for group, programs in server.programs_for.items():
             if self.space.has((group,), client.macs.signature):
                 return programs, ("servers", name, "programs_for", group)
-        return server.programs, ("servers", name, "programs")
+        return server.named_programs, ("servers", name, "programs")
 
     def is_phone(self, client: ClientClass) -> bool:
         """Whether the class are phones, which boot from nobody and read their lease."""

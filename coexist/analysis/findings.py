@@ -1,18 +1,24 @@
 """Findings: what is wrong with an inventory, who it hits, and how it is repaired.
 
-A finding is returned, never raised and never logged. Codes and names are registered once, in
-``CATALOGUE``, and never reused: CX1xx inventory, CX2xx addressing, CX3xx ordering and delay, CX4xx boot
-path, CX5xx not expressible on that target, CX6xx drift, CX7xx seen on the wire.
+A finding is returned, never raised and never logged. Codes and names stand beside the rules that report
+them, are collected in ``catalogue.CATALOGUE``, and are never reused. CX1xx: inventory; CX2xx: addressing;
+CX3xx: ordering and delay; CX4xx: boot path; CX5xx: not expressible on that target; CX6xx: drift; CX7xx: seen
+on the wire.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
+from coexist.analysis.edits import Edit
 from coexist.errors import Position
 from coexist.inventory.documents import Path
+
+if TYPE_CHECKING:
+    from coexist.analysis.space import ClientClass
 
 
 class Severity(IntEnum):
@@ -26,6 +32,9 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
+ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """A kind of finding: its number, kebab name, usual severity and one line of what it means."""
@@ -34,6 +43,11 @@ class Code:
     name: str
     severity: Severity
     title: str
+
+    @property
+    def page(self) -> str:
+        """Its page below ``docs``: what it means, why, and a failing and a repaired inventory."""
+        return f"findings/{self.code}.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +70,8 @@ class Finding:
     """One finding. ``clients`` counts the (MAC, VLAN) pairs it touches, 0 where none is concerned.
 
     ``path`` is the declaration it is about (servers, otc, delay); suppressions match on its beginning.
+    ``classes`` are the classes of clients it touches, as the analysis cut them. ``edits`` carry the repair
+    out, where the inventory alone decides.
     """
 
     code: Code
@@ -66,6 +82,8 @@ class Finding:
     path: Path = ()
     witness: Witness | None = None
     clients: int = 0
+    classes: tuple[ClientClass, ...] = field(default=(), compare=False, repr=False)
+    edits: tuple[Edit, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

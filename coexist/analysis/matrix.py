@@ -19,6 +19,7 @@ class Row:
     ``groups`` are the groups of the intent and the whitelists they are members of. ``winners``: the servers
     they may boot from, ``None`` for nobody. ``seconds``: when they ask for their file at the latest.
     ``agrees``: whether that is the intent; None where the intent says nothing that a boot could show.
+    ``loops``: whether iPXE is loaded and given iPXE again, without end, which is no intent.
     """
 
     vlan: str
@@ -35,6 +36,7 @@ class Row:
     file: str | None
     seconds: float | None
     agrees: bool | None
+    loops: bool = False
 
 
 def matrix(site: AnalysedSite) -> tuple[Row, ...]:
@@ -58,6 +60,7 @@ def _row(site: AnalysedSite, cases: list[Case]) -> Row:
     phone = site.is_phone(client)
     finishes = site.races.of(client)
     judged = intended.rule is not None and intended.server is not None and not phone
+    loops = any(site.loops(c.client) for c in cases)
     return Row(
         vlan=client.vlan,
         groups=_groups(site, client),
@@ -72,5 +75,6 @@ def _row(site: AnalysedSite, cases: list[Case]) -> Row:
         winners=tuple(sorted(site.winners(client), key=lambda w: w or "")),
         file=finishes[0].file if len({f.file for f in finishes}) == 1 else None,
         seconds=site.seconds(client),
-        agrees=all(site.as_intended(c) for c in cases) if judged else None,
+        agrees=not loops and all(site.as_intended(c) for c in cases) if judged else None,
+        loops=loops,
     )

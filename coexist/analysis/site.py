@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coexist.analysis.bootfiles import asks_again
 from coexist.analysis.facts import Facts, Programs
@@ -59,10 +58,7 @@ class AnalysedSite(Facts):
     def __init__(self, inventory: Inventory, today: date | None = None) -> None:
         super().__init__(with_own_scopes(inventory))
         self.today = today
-        self.verdicts: dict[str, list[Any]] | None = None
-        self.loader_ends: list[Any] | None = None
         self._schedules: dict[str, Schedule | None] = {}
-        self._explained: dict[tuple[int, str, str, str], set[str]] = defaultdict(set)
 
     @cached_property
     def reserved(self) -> list[int]:
@@ -117,17 +113,6 @@ class AnalysedSite(Facts):
             self._schedules[firmware] = schedule_of(models[firmware]) if waits else None
         return self._schedules[firmware]
 
-    # -- what is known of each class -------------------------------------------------------------
-
-    def explain(self, code: str, clients: Iterable[ClientClass]) -> None:
-        """Remember that an error explains why these classes do not boot as intended."""
-        for client in clients:
-            self._explained[identity(client)].add(code)
-
-    def explained(self, client: ClientClass) -> frozenset[str]:
-        """The codes of the errors that concern a class."""
-        return frozenset(self._explained.get(identity(client), ()))
-
     # -- who wins --------------------------------------------------------------------------------
 
     @cached_property
@@ -178,6 +163,10 @@ class AnalysedSite(Facts):
         """Whether a file is an iPXE that asks DHCP what to boot."""
         return bool(file) and asks_again(str(file), self.races.world.programs.get(str(file)))
 
+    def loops(self, client: ClientClass) -> bool:
+        """Whether the iPXE that the class may load is given iPXE again."""
+        return any(self.asks_again(finish.file) for finish in self.races.second(client))
+
     def stays_with(self, client: ClientClass, server: str, silent: frozenset[str] = frozenset()) -> bool:
         """Whether the iPXE that the class may load boots from a server in every possible outcome, and is
         not given iPXE again."""
@@ -216,7 +205,7 @@ def _is_address(text: str) -> bool:
 
 def _has_program(server: Server, programs: Programs, client: ClientClass, kind: str) -> bool:
     """Whether the server has something to boot for the class."""
-    if not programs:
+    if not programs or server.product.fills_in:
         return server.product.own_programs
     return client.architecture in programs or (kind == "ipxe" and "ipxe" in programs)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coexist.analysis.catalogue import CATALOGUE
-from coexist.analysis.findings import Finding, Suppressed
-from coexist.analysis.rules import report
+from coexist.analysis.findings import WARNING, Finding, Suppressed
+from coexist.analysis.rules import kind, report
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory.models import Suppression
+
+kind("CX101", "suppression-without-finding", WARNING, "A suppression matches no finding any more")
+kind("CX102", "suppression-expired", WARNING, "A suppression's date has passed; it no longer hides anything")
 
 
 def matches(suppression: Suppression, finding: Finding) -> bool:
@@ -48,6 +50,8 @@ def _suppressed(site: AnalysedSite, number: int, finding: Finding) -> Suppressed
 
 def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
     """Split findings into those to report and those suppressed; adds the suppressions' own."""
+    from coexist.analysis.catalogue import CATALOGUE  # which collects the codes above too
+
     kept, hidden = list(findings), list[Suppressed]()
     for number, suppression in enumerate(site.site.suppress):
         place = ("suppress", number)

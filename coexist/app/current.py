@@ -34,15 +34,18 @@ def _has_migrations(inventory: Inventory) -> bool:
 
 
 def analyse_now(path: Path, today: date) -> Analysis:
-    """The findings of an inventory as far as its migrations have come; those of a step under way are
-    information (see `coexist.rollout.migration.analyse_current`)."""
+    """The findings of an inventory as far as its migrations have come, with what its products cannot keep.
+
+    Those of a step under way are information (see `coexist.rollout.migration.analyse_current`).
+    """
     from coexist.inventory import load_inventory
 
     inventory = load_inventory(path)
     if not _has_migrations(inventory):
         from coexist.analysis import analyse
+        from coexist.render.limits import limits
 
-        return analyse(inventory, today)
+        return analyse(inventory, today, limits(inventory))
     from coexist.rollout.migration import analyse_current
 
     return analyse_current(inventory, today)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from coexist.analysis.edits import Edit
 from coexist.inventory import Inventory
-from coexist.planning.draft import Edit
 from coexist.planning.yaml_edit import EditError, apply
 
 

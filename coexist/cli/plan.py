@@ -15,6 +15,7 @@ from coexist.cli.remote import connector, history_option, key_option, progress, 
 if TYPE_CHECKING:
     from coexist.analysis.findings import Finding
     from coexist.inventory.loader import Inventory
+    from coexist.render.rendered import RenderedSite
     from coexist.rollout.document import Plan
     from coexist.rollout.history import History
     from coexist.rollout.planning import Job
@@ -61,10 +62,10 @@ def command(**given: Any) -> int:
             parallel=given["parallel"], watch=told,
         )  # fmt: skip
     readable = {name: job for name, job in chosen.items() if name in present.files}
-    plan, drift, errors = _planned(inventory, readable, present, history, given)
+    plan, drift, findings = _planned(inventory, rendered, readable, present, history, given)
     drift = (*drift, *left_behind(inventory, jobs.jobs, found))
-    _report(plan, drift, errors, given, readable, present, jobs.left_out)
-    return _finish(plan, drift, errors, given, present)
+    _report(plan, drift, findings, given, readable, present, jobs.left_out)
+    return _finish(plan, drift, findings, given, present)
 
 
 def _chosen(inventory: Inventory, jobs: Mapping[str, Job], only: Sequence[str]) -> dict[str, Job]:
@@ -78,12 +79,13 @@ def _chosen(inventory: Inventory, jobs: Mapping[str, Job], only: Sequence[str]) 
 
 def _planned(
     inventory: Inventory,
+    rendered: RenderedSite,
     jobs: Mapping[str, Job],
     present: Present,
     history: History,
     given: Mapping[str, Any],
 ) -> tuple[Plan, tuple[Finding, ...], tuple[Finding, ...]]:
-    from coexist.analysis import Severity
+    from coexist.analysis import Severity, sorted_findings
     from coexist.app.current import analyse_now, today
     from coexist.cli.wire_checks import with_checks
     from coexist.rollout.drift import drift
@@ -91,7 +93,12 @@ def _planned(
     from coexist.rollout.leftovers import removals
     from coexist.rollout.planning import make_plan
 
-    findings = analyse_now(given["inventory"], today()).findings
+    analysis = analyse_now(given["inventory"], today())
+    known = {(f.code.code, f.path) for f in (*analysis.findings, *(s.finding for s in analysis.suppressed))}
+    written = [f for f in rendered.findings if (f.code.code, f.path) not in known]
+    # What a product cannot keep is shown whatever its severity: it is what the plan would leave out.
+    shown = [f for f in analysis.findings if f.severity is Severity.ERROR or f.code.code.startswith("CX5")]
+    findings = tuple(sorted_findings([*shown, *written]))
     errors = tuple(finding for finding in findings if finding.severity is Severity.ERROR)
     wanted = {name: {path: file.digest for path, file in job.files.items()} for name, job in jobs.items()}
     found = drift(
@@ -108,7 +115,7 @@ def _planned(
         findings=tuple(f"{finding.code.code} {finding.message}" for finding in errors),
     )
     plan = with_checks(inventory, planned, present.boot_files).sealed()
-    return (plan if plan.is_empty else _with_seal(plan, history, given)), found, errors
+    return (plan if plan.is_empty else _with_seal(plan, history, given)), found, findings
 
 
 def _with_seal(plan: Plan, history: History, given: Mapping[str, Any]) -> Plan:
@@ -123,7 +130,7 @@ def _with_seal(plan: Plan, history: History, given: Mapping[str, Any]) -> Plan:
 def _report(
     plan: Plan,
     drift: Sequence[Finding],
-    errors: Sequence[Finding],
+    findings: Sequence[Finding],
     given: Mapping[str, Any],
     jobs: Mapping[str, Job],
     present: Present,
@@ -137,7 +144,7 @@ def _report(
         _print_servers(plan, jobs, present)
         if not (plan.is_empty and present.failed):
             _print_steps(plan, jobs)
-    for finding in (*drift, *errors):
+    for finding in (*drift, *findings):
         tell(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}")
     for name, why in left_out.items():
         tell(f"{name}: left out: {why}")
@@ -180,16 +187,17 @@ def _print_steps(plan: Plan, jobs: Mapping[str, Job]) -> None:
 def _finish(
     plan: Plan,
     drift: Sequence[Finding],
-    errors: Sequence[Finding],
+    findings: Sequence[Finding],
     given: Mapping[str, Any],
     present: Present,
 ) -> int:
+    from coexist.analysis import Severity
     from coexist.rollout.document import write_plan
 
     if present.failed:
         tell("no plan: a server could not be read")
         return EXIT_HOST
-    if errors and not given["reason"]:
+    if any(finding.severity is Severity.ERROR for finding in findings) and not given["reason"]:
         tell("no plan: the inventory does not pass `coexist check`: repair it, or say --reason")
         return EXIT_FINDINGS
     edited = [finding for finding in drift if finding.code.code in ("CX601", "CX602")]

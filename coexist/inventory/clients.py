@@ -82,6 +82,11 @@ class ClientTable:
     def __len__(self) -> int:
         return len(self.macs)
 
+    @property
+    def files(self) -> frozenset[str]:
+        """The files that have a client."""
+        return frozenset(source.file for source in self._sources)
+
     @cached_property
     def index(self) -> dict[int, int]:
         """Row number by MAC; of duplicates the first."""

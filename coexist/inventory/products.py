@@ -119,6 +119,8 @@ class Product:
     """It names boot programs of its own when none are declared."""
     default_programs: Mapping[str, str] = field(default_factory=dict)
     """Those programs by architecture, as far as they are known."""
+    fills_in: bool = False
+    """It names its own programs for every architecture that none is declared for."""
     asked_on_4011: bool = False
     """Its offer names no file: the client must ask on port 4011."""
     discovery_control: int | None = None
@@ -164,6 +166,9 @@ class Product:
     """A function from the text of such a file to the same text without its secrets, as valid as before."""
     boots: str = ""
     """The model of its boot service, a function like that of its DHCP service."""
+    limits: str = ""
+    """What it cannot keep of a declaration: a function that reports on a ``render.Job``. Empty: what
+    ``capabilities`` say."""
     renderer: str = ""
     """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s."""
     importer: str = ""
@@ -215,6 +220,7 @@ COEXIST = Product(
     check="coexist serve {path} --check",
     reload="systemctl reload-or-restart coexist",
     boots="coexist.boot.servers.coexist:boot_service",
+    limits="coexist.render.targets.coexist:limits",
     renderer="coexist.render.targets.coexist:render",
 )
 
@@ -245,6 +251,7 @@ ISC_DHCPD = Product(
     leases="coexist.boot.servers.dhcpd:lease_service",
     own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
     redactor="coexist.languages.dhcpd.secrets:without_secrets",
+    limits="coexist.render.targets.dhcpd:limits",
     renderer="coexist.render.targets.dhcpd:render",
     importer="coexist.importers.dhcpd:KIND",
 )
@@ -271,6 +278,7 @@ KEA = Product(
     leases="coexist.boot.servers.kea:lease_service",
     lease="coexist.boot.servers.kea:rendered_lease",
     own_file="coexist.boot.leases.kea_own_file:evaluate",
+    limits="coexist.render.targets.kea:limits",
     renderer="coexist.render.targets.kea:render",
     importer="coexist.importers.kea:KIND",
 )
@@ -328,6 +336,7 @@ DNSMASQ = Product(
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
     own_file="coexist.boot.leases.dnsmasq_own_file:evaluate",
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
+    limits="coexist.render.targets.dnsmasq:limits",
     renderer="coexist.render.targets.dnsmasq:render",
     importer="coexist.importers.dnsmasq:KIND",
 )
@@ -349,6 +358,7 @@ WINDOWS_DHCP = Product(
     ),
     leases="coexist.boot.servers.microsoft:lease_service",
     lease="coexist.boot.servers.microsoft:windows_lease",
+    limits="coexist.render.targets.windows_dhcp:limits",
     renderer="coexist.render.targets.windows_dhcp:render",
     importer="coexist.importers.windows:KIND",
 )
@@ -370,11 +380,18 @@ WDS = Product(
         whitelist=True,
     ),
     own_programs=True,
+    # RemoteInstall\Boot on a WDS server with boot images (Microsoft, "Managing Network Boot Programs").
+    default_programs={
+        "bios": r"boot\x64\wdsnbp.com",
+        "uefi-ia32": r"boot\x86\wdsmgfw.efi",
+        "uefi-x64": r"boot\x64\wdsmgfw.efi",
+    },
     asked_on_4011=True,
     answers_http=False,
     # Prestaged devices are answered at once (wdsutil /Set-Server /?, /ResponseDelay).
     delays_registered=False,
     boots="coexist.boot.servers.microsoft:wds_service",
+    limits="coexist.render.targets.wds:limits",
     renderer="coexist.render.targets.wds:render",
 )
 
@@ -392,9 +409,16 @@ CONFIGMGR = Product(
         deny_list=True,
     ),
     own_programs=True,
+    # RemoteInstall\SMSBoot (Microsoft, "Boot from a PXE server on a different network").
+    default_programs={
+        "bios": r"smsboot\x64\wdsnbp.com",
+        "uefi-ia32": r"smsboot\x86\wdsmgfw.efi",
+        "uefi-x64": r"smsboot\x64\wdsmgfw.efi",
+    },
     asked_on_4011=True,
     answers_http=False,
     boots="coexist.boot.servers.microsoft:configmgr_service",
+    limits="coexist.render.targets.configmgr:limits",
     renderer="coexist.render.targets.configmgr:render",
 )
 
@@ -418,11 +442,13 @@ OPENTHINCLIENT = Product(
         "http-ia32": "ipxe32.efi",
         "http-x64": "ipxe64.efi",
     },
+    fills_in=True,
     asked_on_4011=True,
     answers_http=False,
     target="/home/openthinclient/otc-manager-home/dhcp/service.xml",
     reload="systemctl restart openthinclient-manager",
     boots="coexist.boot.servers.openthinclient:boot_service",
+    limits="coexist.render.targets.openthinclient:limits",
     renderer="coexist.render.targets.openthinclient:render",
     importer="coexist.importers.ldif:KIND",
 )
@@ -433,6 +459,7 @@ TFTPD = Product(
     system="none",
     usual_roles=frozenset({"tftp"}),
     capabilities=Capabilities(roles=frozenset({"tftp", "http"}), whitelist=True, deny_list=True),
+    limits="coexist.render.targets.lists:limits",
     renderer="coexist.render.targets.lists:render",
 )
 
@@ -452,6 +479,7 @@ GENERIC = Product(
     own_programs=True,
     leases="coexist.boot.servers.dhcpd:lease_service",
     boots="coexist.boot.servers.generic_declared:boot_service",
+    limits="coexist.render.targets.lists:limits",
     renderer="coexist.render.targets.lists:render",
 )
 
@@ -502,7 +530,7 @@ def _installed(point: EntryPoint) -> Product:
     return product
 
 
-Part = Literal["leases", "lease", "own_file", "redactor", "boots", "renderer", "importer"]
+Part = Literal["leases", "lease", "own_file", "redactor", "boots", "limits", "renderer", "importer"]
 
 
 def part(product: Product, name: Part) -> Any:

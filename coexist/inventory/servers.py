@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from coexist.inventory.boot_programs import ArchitectureNames, Programs
-from coexist.inventory.products import Capabilities, Product, Role, products
+from coexist.inventory.boot_programs import ArchitectureNames, Program, Programs
+from coexist.inventory.products import Capabilities, DelayKind, Product, Role, products
 from coexist.inventory.software import Software
 from coexist.inventory.values import (
     ONE_OR_MORE,
@@ -22,6 +22,7 @@ from coexist.inventory.values import (
     TargetPath,
     Text,
     closest,
+    in_steps,
     one_or_more,
 )
 
@@ -228,11 +229,35 @@ class Server(Declared):
         return products()[self.software.product]
 
     @property
+    def named_programs(self) -> Programs:
+        """The boot programs it names: those declared, and those its product names by itself."""
+        product = self.product
+        if self.programs and not product.fills_in:
+            return self.programs
+        own = {name: Program(file=file) for name, file in product.default_programs.items()}
+        return {**own, **self.programs}
+
+    @property
     def can(self) -> Capabilities:
         """What its software can be told, in the roles it has."""
         return self.product.can(self.effective_roles)
 
+    def kept(self, delay: Delay) -> Delay:
+        """A delay as its product keeps it: in its own steps, rounded up."""
+        if delay.kind != "after":
+            return delay
+        return Delay(after=in_steps(delay.after, self.can.delay_step))
+
+    @property
+    def possible_delays(self) -> frozenset[DelayKind]:
+        """The kinds of delay that its clients can feel."""
+        registered_only = self.answers.who in ("only", "known", "intended")
+        if registered_only and not self.product.delays_registered:
+            return frozenset()
+        return self.can.delays
+
     @property
     def pings(self) -> bool:
         """Whether it pings an address before it offers it."""
-        return self.product.pings if self.ping_check is None else self.ping_check
+        wanted = self.product.pings if self.ping_check is None else self.ping_check
+        return wanted and self.can.ping_check

@@ -7,7 +7,7 @@ checked too and one run names every mistake.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -113,7 +113,14 @@ def _blank(items: Any, number: int, section: str) -> bool:
     return True
 
 
-def problem_of(item: Any, tree: Any, sources: SourceMap, model: type[BaseModel] | None = None) -> Problem:
+class Places(Protocol):
+    """What knows where the parts of a tree were written."""
+
+    def at(self, path: Path, *, value: bool = False) -> Position:
+        """The place of a path, or of its nearest ancestor that was written down."""
+
+
+def problem_of(item: Any, tree: Any, sources: Places, model: type[BaseModel] | None = None) -> Problem:
     """A ``ValidationError.errors()`` item as a problem at its place.
 
     With the ``model`` that was validated, an unknown key is held against those the model has there.

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from coexist.analysis.edits import Edit
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Answers, Program, Scope, ScopeRule, Server, Vlan
 from coexist.inventory.values import Delay
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One change to the text: ``kind`` is put, append, drop or remove; ``why`` in a sentence."""
-
-    kind: str
-    path: Path
-    value: Any
-    why: str
 
 
 class Draft:

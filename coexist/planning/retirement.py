@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from coexist.analysis.edits import Edit
 from coexist.analysis.race import ClientCase, race
 from coexist.analysis.space import cut
 from coexist.analysis.world import build_world
 from coexist.inventory import Inventory
 from coexist.inventory.models import Migration
 from coexist.planning.checklist import Sheet
-from coexist.planning.draft import Edit
 from coexist.planning.effective import inventory_at
 from coexist.planning.progress import MigrationState
 from coexist.wire.mac import format_mac

@@ -16,18 +16,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coexist.analysis import Analysis, analyse
+from coexist.analysis.edits import Edit
 from coexist.analysis.rules.hearing import points_to
 from coexist.analysis.site import AnalysedSite, Standing
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
-from coexist.planning.draft import Draft, Edit
+from coexist.planning.draft import Draft
 from coexist.planning.solve_delays import set_delays
 from coexist.planning.solve_ends import in_the_way, turns
 from coexist.planning.solve_lists import whitelists
 from coexist.planning.solve_loaders import loader_servers
 from coexist.planning.solve_report import Impossible, proof, unsolved
 from coexist.planning.solve_scopes import lease_options, scope_entries, script_entries
+from coexist.wire.mac import format_mac
 
 # Each round but the last changes something; sites were seen to need two.
 _MOST_ROUNDS = 6
@@ -57,6 +59,23 @@ def solve(inventory: Inventory) -> Solution:
             break
     draft.tidy()
     after = analyse(draft.inventory)
+    lost = _left_without(before.site, after.site)
+    if lost:
+        # What boots now and would boot from nobody is worse than what is not as intended.
+        return Solution(
+            before=before,
+            after=before,
+            edits=(),
+            impossible=(
+                Impossible(
+                    what=f"a change after which {', '.join(lost)} still boot",
+                    because="every one that was found leaves machines without a server which boot today",
+                    alternatives=("repair the findings of `coexist check` one by one",),
+                ),
+                *unsolved(before.site),
+            ),
+            proof=tuple(proof(before.site)),
+        )
     impossible += unsolved(after.site)
     return Solution(
         before=before,
@@ -65,6 +84,22 @@ def solve(inventory: Inventory) -> Solution:
         impossible=tuple(impossible),
         proof=tuple(proof(after.site)),
     )
+
+
+def _left_without(before: AnalysedSite, after: AnalysedSite) -> list[str]:
+    """Machines that boot now and may boot from nobody afterwards, although the intent has them boot."""
+    booted = {
+        (case.client.macs.witness, case.client.vlan, case.client.architecture, case.client.firmware)
+        for case in before.cases
+        if None not in before.winners(case.client)
+    }
+    lost: dict[str, None] = {}
+    for case in after.cases:
+        client = case.client
+        key = (client.macs.witness, client.vlan, client.architecture, client.firmware)
+        if key in booted and case.intended.boots and None in after.winners(client):
+            lost[client.macs.name or format_mac(client.macs.witness)] = None
+    return list(lost)
 
 
 def _round(draft: Draft) -> list[Impossible]:

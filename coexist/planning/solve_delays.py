@@ -41,7 +41,7 @@ def _delay(draft: Draft, name: str, cases: list[Case], later: frozenset[str]) ->
     now = flaws(draft.site, cases, later)
     server = draft.site.site.servers[name]
     best, left = server.delay, now
-    for delay in candidates(draft.site, name, server.can.delays) if any(now) else ():
+    for delay in candidates(draft.site, name, server.possible_delays) if any(now) else ():
         if delay != server.delay:
             found = flaws(draft.trial(name, delay=delay), cases, later)
             if spares(found, now) and weight(found) < weight(left):

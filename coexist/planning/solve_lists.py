@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coexist.analysis.site import AnalysedSite, Standing
 from coexist.inventory.models import Answers
+from coexist.inventory.values import Delay
 from coexist.planning.draft import Draft
 from coexist.planning.solve_ends import in_the_way
 
@@ -20,6 +21,8 @@ def whitelists(draft: Draft) -> None:
         if server.can.whitelist:
             why = f"{name} answers exactly the clients the intent gives it: {because} now"
             draft.answer(name, Answers(who="intended"), why)
+            if server.delay.kind != "none" and not draft.site.site.servers[name].possible_delays:
+                draft.delay(name, Delay(), f"{name} delays no clients that are registered with it")
             continue
         answers = _all_but_others(draft.site, name)
         left = _misfits(draft.trial(name, answers=answers), name)

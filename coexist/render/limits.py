@@ -6,11 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from coexist.analysis.findings import Finding
 from coexist.boot.leases.plan import PoolPlan
+from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
-from coexist.inventory.products import Capabilities
+from coexist.inventory.products import GENERIC, Capabilities, Product, part
 from coexist.inventory.values import Delay, in_steps
 from coexist.render.settled import SettledPlan
 from coexist.render.target import Job
@@ -34,6 +36,33 @@ _DELAY_INSTEAD = {
     "after": "write the delay in seconds (`delay: 1.2`)",
     "secs_at_least": "write a threshold (`delay: {secs_at_least: 4}`), which iPXE and old ROMs reach at once",
 }
+
+
+def limits(inventory: Inventory) -> tuple[Finding, ...]:
+    """What the products of the servers that are ours to change cannot keep of what is declared.
+
+    It is what `render_site` finds before it writes; what only shows in writing is not in here.
+    """
+    found: list[Finding] = []
+    for name, server in inventory.site.servers.items():
+        if not server.fixed:
+            job = Job(inventory=inventory, name=name)
+            report_all(job)
+            found += job.findings
+    return tuple(found)
+
+
+def report_all(job: Job) -> None:
+    """Report what the product of one server cannot keep: what its record says, and what it finds itself."""
+    report: Callable[[Job], None] = _limits_of(job.server.product)
+    report(job)
+
+
+def _limits_of(product: Product) -> Callable[[Job], None]:
+    if not product.renderer:
+        product = GENERIC
+    own: Callable[[Job], None] = part(product, "limits") or report_limits
+    return own
 
 
 def report_limits(job: Job) -> None:
@@ -163,7 +192,6 @@ def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:
 
 def report_dhcp_limits(
     job: Job,
-    plan: SettledPlan,
     cannot_test: Callable[[OptionTest], bool] = lambda test: False,  # noqa: ARG005 the most can test all
 ) -> None:
     """Report what the scopes of a DHCP server want and its product cannot be told."""
@@ -175,32 +203,34 @@ def report_dhcp_limits(
             f"{job.server.software} does not ping an address before it offers it",
             "write `ping_check: false`",
         )
-    for scope in plan.scopes:
-        declared = job.inventory.site.scopes[scope.name]
+    for name, declared in job.inventory.site.scopes.items():
+        if job.name not in declared.servers:
+            continue
+        path: Path = ("scopes", name)
         if declared.min_secs and not can.min_secs:
             job.report(
                 "CX502",
-                (*scope.path, "min_secs"),
+                (*path, "min_secs"),
                 f"{job.server.software} cannot compare the client's secs with {declared.min_secs}",
                 "leave it out and order the services by whitelists, or serve the scope by isc-dhcpd",
             )
         if len(declared.servers) > 1 and not can.failover:
-            others = ", ".join(name for name in declared.servers if name != job.name)
+            others = ", ".join(other for other in declared.servers if other != job.name)
             job.report(
                 "CX518",
-                (*scope.path, "servers"),
-                f"{job.name} shares the scope {scope.name} with {others}, and the failover of "
+                (*path, "servers"),
+                f"{job.name} shares the scope {name} with {others}, and the failover of "
                 f"{job.server.software} is not written",
                 "set it up by hand, or split the pools into a scope for each server",
             )
-        for setting in scope.special:
-            for test in setting.condition.tests:
+        for number, rule in enumerate(declared.rules):
+            for test in rule.when:
                 if cannot_test(test):
                     what = test.model_dump(exclude_defaults=True, by_alias=True)
                     job.report(
                         "CX511",
-                        (*setting.path, "when"),
-                        f"{job.server.software} cannot test {what}: {setting.name} applies to nobody",
+                        (*path, "rules", number, "when"),
+                        f"{job.server.software} cannot test {what}: rule {number + 1} applies to nobody",
                         "write the test by `starts_with`, `equals` or `exists`, or serve the scope "
                         "by isc-dhcpd",
                     )

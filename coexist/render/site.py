@@ -9,6 +9,7 @@ from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.products import GENERIC, Product, System, part
+from coexist.render.limits import report_all
 from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manifest
 from coexist.render.target import Job, Renderer
 from coexist.render.targets.switches import relay_lines
@@ -34,6 +35,7 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
             left_out[name] = "it runs on files of its own: they are not ours to write"
             continue
         job = Job(inventory=inventory, name=name, templates=source)
+        report_all(job)
         rendered = tuple(_deployed(file, job) for file in renderer_of(server.product)(job))
         _check_paths(name, rendered)
         files[name] = (*rendered, manifest(name, str(server.software), rendered))

@@ -20,7 +20,7 @@ class Job:
 
     inventory: Inventory
     name: str
-    templates: Templates
+    templates: Templates = field(default_factory=Templates)
     findings: list[Finding] = field(default_factory=list)
 
     @property

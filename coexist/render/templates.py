@@ -6,24 +6,22 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import (
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateError,
-    TemplateSyntaxError,
-)
+from coexist.errors import CoexistError, InputError, Position, Problem
+from coexist.inventory.values import closest
 
-from coexist.errors import CoexistError
+if TYPE_CHECKING:
+    # Imported when the first template is filled: what only asks what a product can keep fills none.
+    from jinja2 import Environment, TemplateError
 
 _OWN = Path(__file__).resolve().parent.parent / "_templates"
 
 
 @cache
 def _environment(directory: Path | None) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
     loaders = [FileSystemLoader(folder) for folder in (directory, _OWN) if folder is not None]
     return Environment(
         loader=ChoiceLoader(loaders),
@@ -40,22 +38,44 @@ class Templates:
     """The templates of a run; a file of the same name in ``directory`` takes the place of coexist's own."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._environment = _environment(directory)
+        self._directory = directory
+        if directory is not None:
+            _refuse_unread(directory)
 
     def render(
         self, name: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]] | None = None
     ) -> str:
         """Fill a template. Raises ``CoexistError`` with the template's name and line if it is wrong."""
-        environment = self._environment.overlay()
+        from jinja2 import TemplateError
+
+        environment = _environment(self._directory).overlay()
         environment.filters = {**environment.filters, **(filters or {})}
         try:
             return environment.get_template(name).render(values)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "this is not UTF-8 text"
+            place = Position(str((self._directory or _OWN) / name))
+            raise InputError([Problem(place, f"the template cannot be read: {why}")]) from None
         except TemplateError as error:
             raise CoexistError(f"the template {_place(error, name)} cannot be used: {error}") from None
 
 
+def _refuse_unread(directory: Path) -> None:
+    """A template that no target would look for is a mistake of its place or its name."""
+    known = {path.relative_to(_OWN).as_posix() for path in _OWN.rglob("*.j2")}
+    problems = [
+        Problem(Position(str(path)), f"no target looks for {name}", closest(name, known))
+        for path in sorted(directory.rglob("*.j2"))
+        if (name := path.relative_to(directory).as_posix()) not in known
+    ]
+    if problems:
+        raise InputError(problems)
+
+
 def _place(error: TemplateError, name: str) -> str:
     """The file and line of a mistake, as far as they are known."""
+    from jinja2 import TemplateSyntaxError
+
     if isinstance(error, TemplateSyntaxError):
         return f"{error.filename or name}:{error.lineno}"
     # One that shows only when the template is filled has its place in the traceback, where jinja2 puts

@@ -17,7 +17,7 @@ _HEAD = ("VLAN", "clients", "firmware", "count", "intended", "boots from", "afte
 def _cells(row: Row) -> tuple[str, ...]:
     from coexist.report.findings import clients_text
 
-    sign = {True: "ok", False: "WRONG", None: ""}[row.agrees]
+    sign = "LOOP" if row.loops else {True: "ok", False: "WRONG", None: ""}[row.agrees]
     profile = f"{row.architecture} {row.firmware}".strip()
     intended = " > ".join((row.intended, *row.fallback)) if row.intended else "-"
     winners = " or ".join(winner or "nobody" for winner in row.winners)

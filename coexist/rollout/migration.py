@@ -30,6 +30,7 @@ from coexist.planning.roadmap import RefusedError, verify_open_step
 from coexist.planning.steps import PUT_IN_PLACE, TAKE_AWAY, Change, Step, undo
 from coexist.planning.waves import migrating
 from coexist.render import render_site
+from coexist.render.limits import limits
 
 Apply = Callable[[Inventory, str], str]
 """Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
@@ -327,7 +328,8 @@ def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis
 
     What is found only because a step is under way is information, if the step is proven again to hold.
     """
-    analysis = analyse(current_inventory(inventory, parked=False), today)
+    current = current_inventory(inventory, parked=False)
+    analysis = analyse(current, today, limits(current))
     found = analysis.findings
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
@@ -339,8 +341,11 @@ def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis
         except RefusedError:
             continue
         settled = [
-            analyse(current_inventory(inventory, parked=False, moments={name: moment}), today)
-            for moment in (step.start, step.end)
+            analyse(at, today, limits(at))
+            for at in (
+                current_inventory(inventory, parked=False, moments={name: moment})
+                for moment in (step.start, step.end)
+            )
         ]
         found = told_apart(found, [each.findings for each in settled], migration=name, wave=step.wave)
     return replace(analysis, findings=sorted_findings(found))

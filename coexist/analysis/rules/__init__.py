@@ -5,33 +5,78 @@ A rule that crashes fails the run: nothing here catches anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from coexist.analysis.catalogue import CATALOGUE
-from coexist.analysis.findings import Finding, Severity, Witness
+from coexist.analysis.findings import Code, Finding, Severity, Witness
 from coexist.analysis.site import AnalysedSite, touched
 from coexist.analysis.space import ClientClass
 from coexist.errors import Position
 from coexist.inventory.documents import Path
 
-Rule = Callable[[AnalysedSite], Iterable[Finding]]
+Find: TypeAlias = Callable[[AnalysedSite], Iterable[Finding]]
+
+KINDS: dict[str, Code] = {}
+"""Every code that the analysis reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A kind of finding and what finds it in the declarations.
+
+    ``explains``: an error of it says why its clients do not boot as intended, so that nothing is said about
+    the outcome of their race.
+    """
+
+    code: Code
+    find: Callable[[AnalysedSite], Iterable[Finding]]
+    explains: bool = False
+
 
 RULES: dict[str, Rule] = {}
-"""Every rule by the code it reports."""
+"""Every rule about declarations by its code."""
+
+Explained: TypeAlias = Mapping[tuple[int, str, str, str], frozenset[str]]
+"""The codes of the errors in the declarations that concern a class, by its identity."""
+
+Judge: TypeAlias = Callable[[AnalysedSite, Explained], Iterable[Finding]]
+
+JUDGES: list[Judge] = []
+"""What is to be said about the races themselves; classes that an error explains are left out."""
 
 
-def rule(code: str) -> Callable[[Rule], Rule]:
-    """Register a function as the rule of a code of the catalogue."""
-    if code not in CATALOGUE:
-        raise ValueError(f"{code} is not in the catalogue")
+def judge(function: Judge) -> Judge:
+    """Register a function that judges races. It is pure, as a rule is."""
+    JUDGES.append(function)
+    return function
 
-    def register(function: Rule) -> Rule:
-        if code in RULES:
-            raise ValueError(f"{code} has two rules")
-        RULES[code] = function
+
+def kind(code: str, name: str, severity: Severity, title: str) -> Code:
+    """Register a code with its kebab name, its usual severity and one line of what it means."""
+    if code in KINDS:
+        raise ValueError(f"{code} stands twice")
+    KINDS[code] = Code(code=code, name=name, severity=severity, title=title)
+    return KINDS[code]
+
+
+def rule(
+    code: str, name: str, severity: Severity, title: str, *, explains: bool = False
+) -> Callable[[Find], Find]:
+    """Register a function as the rule of a code. It is pure: it reads the site and writes into nothing."""
+
+    def register(function: Find) -> Find:
+        RULES[code] = Rule(code=kind(code, name, severity, title), find=function, explains=explains)
         return function
 
     return register
+
+
+def _of_above(code: str) -> Code:
+    """A code of a room above this one that reports about classes too."""
+    from coexist.analysis.catalogue import CATALOGUE
+
+    return CATALOGUE[code]
 
 
 def report(
@@ -51,10 +96,7 @@ def report(
 
     ``timeline`` None lets the race write it.
     """
-    kind = CATALOGUE[code]
-    severity = kind.severity if severity is None else severity
-    if severity is Severity.ERROR:
-        site.explain(code, clients)
+    known = KINDS.get(code) or _of_above(code)
     chosen = choose(clients)
     witness = None
     if chosen is not None:
@@ -68,14 +110,15 @@ def report(
             timeline=lines,
         )
     return Finding(
-        code=kind,
-        severity=severity,
+        code=known,
+        severity=known.severity if severity is None else severity,
         position=position or site.inventory.where(*path),
         message=message,
         repair=repair,
         path=path,
         witness=witness,
         clients=touched(clients) if count is None else count,
+        classes=tuple(clients),
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, collapse_addresses
 
-from coexist.analysis.findings import Finding
+from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.hearing import wants_service
 from coexist.analysis.site import AnalysedSite, Case
@@ -16,7 +16,7 @@ from coexist.inventory.references import server_address
 from coexist.wire.options import Option
 
 
-@rule("CX208")
+@rule("CX208", "pools-overlap", ERROR, "Two scopes lease the same addresses")
 def pools_overlap(site: AnalysedSite) -> Iterable[Finding]:
     """Pools of different scopes (or twice in one) that share addresses."""
     pools = [
@@ -34,7 +34,13 @@ def pools_overlap(site: AnalysedSite) -> Iterable[Finding]:
             reached, owner = last, name
 
 
-@rule("CX209")
+@rule(
+    "CX209",
+    "dhcp-servers-disagree",
+    ERROR,
+    "Two DHCP servers of a VLAN hand out different boot information",
+    explains=True,
+)
 def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
     """Two scopes of one VLAN that send a class to different places."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
@@ -77,7 +83,7 @@ def _pair_disagrees(site: AnalysedSite, name: str, client: ClientClass) -> bool:
     return len(told) > 1
 
 
-@rule("CX210")
+@rule("CX210", "pool-holds-server", ERROR, "A pool leases the address of a server or gateway")
 def pool_holds_server(site: AnalysedSite) -> Iterable[Finding]:
     """Pools with the address of a server or gateway inside."""
     taken = {int(a): name for name, s in site.site.servers.items() for a in s.stands_on.values()}
@@ -98,7 +104,7 @@ def _inside(numbers: Sequence[int], first: IPv4Address, last: IPv4Address) -> Se
     return numbers[bisect_left(numbers, int(first)) : bisect_right(numbers, int(last))]
 
 
-@rule("CX211")
+@rule("CX211", "reservation-in-pool", WARNING, "A reserved address lies in a pool that leases to others")
 def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that dhcpd would also lease dynamically."""
     reserved = site.reserved
@@ -114,7 +120,7 @@ def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
                              position=clients.position(clients.addresses.index(inside[0]), "address"))  # fmt: skip
 
 
-@rule("CX221")
+@rule("CX221", "reservation-in-no-scope", WARNING, "A reserved address lies in no scope that would lease it")
 def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that no scope would hand out."""
     reserved, clients = site.reserved, site.inventory.clients
@@ -144,7 +150,13 @@ def boot_addresses(site: AnalysedSite, case: Case) -> list[tuple[str, IPv4Addres
     return found
 
 
-@rule("CX212")
+@rule(
+    "CX212",
+    "no-router-to-boot-server",
+    ERROR,
+    "Clients get no router and their boot server is elsewhere",
+    explains=True,
+)
 def no_router_to_boot_server(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes without a router whose clients load from another subnet."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
@@ -163,7 +175,7 @@ def no_router_to_boot_server(site: AnalysedSite) -> Iterable[Finding]:
                      "write `options: {3: <the gateway>}` in the scope", clients=clients)  # fmt: skip
 
 
-@rule("CX213")
+@rule("CX213", "router-outside-subnet", ERROR, "The router option names an address outside the subnet")
 def router_outside_subnet(site: AnalysedSite) -> Iterable[Finding]:
     """Routers that are not in the scope's subnet."""
     for name, scope in site.site.scopes.items():
@@ -182,7 +194,9 @@ def router_outside_subnet(site: AnalysedSite) -> Iterable[Finding]:
                              clients=[c for c in site.space.classes if c.vlan == scope.vlan], timeline=())  # fmt: skip
 
 
-@rule("CX214")
+@rule(
+    "CX214", "no-address-for-clients", ERROR, "Clients that shall boot are leased no address", explains=True
+)
 def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
     """Classes that shall be served, and no scope of their VLAN leases to them."""
     found: dict[str, list[ClientClass]] = defaultdict(list)

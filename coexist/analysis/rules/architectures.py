@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from coexist.analysis.findings import Finding
+from coexist.analysis.findings import WARNING, Finding
 from coexist.analysis.leases import Handed
 from coexist.analysis.numbers import other_numbers, tells_apart
 from coexist.analysis.rules import report, rule
@@ -25,7 +25,9 @@ _BOOTING = (
 )
 
 
-@rule("CX433")
+@rule(
+    "CX433", "one-architecture-number", WARNING, "A rule knows one of the numbers that x64 machines announce"
+)
 def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes and boot services that answer x64 machines by the number they announce, 7 or 9."""
     found: dict[tuple[Path, str, int, int], list[ClientClass]] = defaultdict(list)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 
-from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.findings import ERROR, WARNING, Finding, Severity
 from coexist.analysis.leases import Handed
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case
@@ -44,7 +44,13 @@ def _told_option_60(site: AnalysedSite) -> Iterator[tuple[Case, Path, str | None
                 yield case, said[1], _asked_on_4011(site, handed)
 
 
-@rule("CX402")
+@rule(
+    "CX402",
+    "option-60-without-service",
+    ERROR,
+    "A DHCP server says PXEClient and no boot service is there",
+    explains=True,
+)
 def option_60_without_service(site: AnalysedSite) -> Iterable[Finding]:
     """Option 60 from a DHCP server whose host answers nothing on port 4011."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -94,7 +100,13 @@ def _serves_4011(site: AnalysedSite, name: str) -> bool:
     )
 
 
-@rule("CX403")
+@rule(
+    "CX403",
+    "option-60-hides-proxy",
+    ERROR,
+    "A DHCP server says PXEClient, so the ProxyDHCP is ignored",
+    explains=True,
+)
 def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
     """Option 60 from a DHCP server where a separate ProxyDHCP shall boot the client."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -109,7 +121,9 @@ def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
                      "remove option 60 from the scope", clients=clients)  # fmt: skip
 
 
-@rule("CX406")
+@rule(
+    "CX406", "option-66-alone", ERROR, "Option 66 names the server, and firmware reads siaddr", explains=True
+)
 def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
     """A boot server by option 66 only."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
@@ -123,7 +137,13 @@ def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
                      "write `next_server:` in the scope; keep option 66 beside it if you like", clients=clients)  # fmt: skip
 
 
-@rule("CX407")
+@rule(
+    "CX407",
+    "file-without-server",
+    ERROR,
+    "A scope names a boot file and no server that has it",
+    explains=True,
+)
 def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file and neither a next server nor a TFTP service on the DHCP server itself."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
@@ -142,7 +162,7 @@ def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
                      "write `next_server:` beside the file, or remove the file", clients=clients)  # fmt: skip
 
 
-@rule("CX408")
+@rule("CX408", "header-and-option-differ", ERROR, "The header and options 66 and 67 name different things")
 def header_and_option_differ(site: AnalysedSite) -> Iterable[Finding]:
     """``filename`` against option 67, and ``next_server`` against option 66."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -163,7 +183,13 @@ def header_and_option_differ(site: AnalysedSite) -> Iterable[Finding]:
         )
 
 
-@rule("CX409")
+@rule(
+    "CX409",
+    "silent-on-4011",
+    ERROR,
+    "A boot service offers without a file and does not answer port 4011",
+    explains=True,
+)
 def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
     """Offers without a file from services that do not answer the second question."""
     for name, server in site.boot_services.items():
@@ -180,7 +206,7 @@ def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
                          "let it answer port 4011, or name the file in the offer with `discovery_control: 8`", clients=clients)  # fmt: skip
 
 
-@rule("CX410")
+@rule("CX410", "next-server-without-tftp", ERROR, "The next server serves no files")
 def next_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     """Next servers that serve no files."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -197,7 +223,7 @@ def next_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
                      f"add the role tftp to {owner}, or name the server that has the file", clients=clients)  # fmt: skip
 
 
-@rule("CX417")
+@rule("CX417", "option-missing-from-lease", ERROR, "Clients do not find the intended options in their lease")
 def option_missing_from_lease(site: AnalysedSite) -> Iterable[Finding]:
     """Options of an intent that the clients' scope does not hand out."""
     found: dict[tuple[int, int], list[ClientClass]] = defaultdict(list)
@@ -215,7 +241,7 @@ def option_missing_from_lease(site: AnalysedSite) -> Iterable[Finding]:
                      f"add a rule to the scope: `clients: ...` with `options: {{{code}: {wanted}}}`", clients=clients)  # fmt: skip
 
 
-@rule("CX418")
+@rule("CX418", "option-43-is-not-pxe", WARNING, "Option 43 in another format is sent together with PXEClient")
 def option_43_is_not_pxe(site: AnalysedSite) -> Iterable[Finding]:
     """Option 43 of another vendor beside option 60 PXEClient (PXE 2.1: then 43 is read as PXE options)."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
@@ -245,7 +271,13 @@ def _is_pxe(octets: bytes) -> bool:
     return bool(octets) and at <= len(octets)
 
 
-@rule("CX419")
+@rule(
+    "CX419",
+    "firmware-ignores-proxies",
+    ERROR,
+    "The firmware knows no ProxyDHCP, and the intended server is one",
+    explains=True,
+)
 def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
     """Clients that know no ProxyDHCP and shall boot from one."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
@@ -260,7 +292,7 @@ def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
                      f"give these clients `next_server: {name}` and `filename` in their scope", clients=clients)  # fmt: skip
 
 
-@rule("CX422")
+@rule("CX422", "boots-from-stranger", WARNING, "The boot server's address belongs to no declared server")
 def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
     """Next servers and boot servers that are nobody's address."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -277,7 +309,13 @@ def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
                      "declare the server there, or correct the address", clients=clients)  # fmt: skip
 
 
-@rule("CX401")
+@rule(
+    "CX401",
+    "scope-file-beside-proxy",
+    ERROR,
+    "A scope names a boot file for clients that also have a ProxyDHCP",
+    explains=True,
+)
 def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file in the lease of clients that a ProxyDHCP answers too: UEFI takes the proxy, iPXE the scope."""
     found: dict[tuple[Path, str], list[Case]] = defaultdict(list)
@@ -297,7 +335,13 @@ def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
                      severity=None if wrong else Severity.WARNING)  # fmt: skip
 
 
-@rule("CX424")
+@rule(
+    "CX424",
+    "pxe-offer-for-http-client",
+    ERROR,
+    "A UEFI HTTP boot client gets only PXE offers, which it ignores",
+    explains=True,
+)
 def pxe_offer_for_http_client(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients whose intended server only makes PXE offers."""
     found: dict[str, list[ClientClass]] = defaultdict(list)

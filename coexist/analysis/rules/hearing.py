@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from coexist.analysis.findings import Finding
+from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
@@ -20,7 +20,13 @@ def wants_service(case: Case) -> bool:
     return case.intended.rule is not None and case.intended.server != "nobody"
 
 
-@rule("CX201")
+@rule(
+    "CX201",
+    "vlan-without-dhcp",
+    ERROR,
+    "No DHCP server leases addresses on a VLAN with clients",
+    explains=True,
+)
 def vlan_without_dhcp(site: AnalysedSite) -> Iterable[Finding]:
     """VLANs with clients to serve and no scope."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
@@ -57,7 +63,7 @@ def pointed_servers(site: AnalysedSite, client: ClientClass) -> Iterable[tuple[s
                 yield owner, name
 
 
-@rule("CX202")
+@rule("CX202", "server-unreachable", ERROR, "No broadcast and no relay reaches a server", explains=True)
 def server_unreachable(site: AnalysedSite) -> Iterable[Finding]:
     """Servers that hear none of the VLANs they are needed on."""
     for name, vlans in _vlans_wanting(site).items():
@@ -74,7 +80,9 @@ def server_unreachable(site: AnalysedSite) -> Iterable[Finding]:
                          clients=[c for c in site.space.classes if c.vlan in leases_on])  # fmt: skip
 
 
-@rule("CX203")
+@rule(
+    "CX203", "relay-missing", ERROR, "The intended server hears nothing from the clients' VLAN", explains=True
+)
 def relay_missing(site: AnalysedSite) -> Iterable[Finding]:
     """Intended servers that hear some VLANs and not this one."""
     for name, vlans in _vlans_wanting(site).items():
@@ -86,7 +94,7 @@ def relay_missing(site: AnalysedSite) -> Iterable[Finding]:
                          f"add {name} to `relay_to` of VLAN {vlan}", clients=vlans[vlan])  # fmt: skip
 
 
-@rule("CX204")
+@rule("CX204", "relay-and-local", WARNING, "A server hears each broadcast twice: directly and by the relay")
 def relay_and_local(site: AnalysedSite) -> Iterable[Finding]:
     """Servers that stand on a VLAN and are its relay's target too."""
     for vlan, hearing in site.topology.hearing.items():
@@ -99,7 +107,7 @@ def relay_and_local(site: AnalysedSite) -> Iterable[Finding]:
                              clients=[case.client for case in served or there])  # fmt: skip
 
 
-@rule("CX205")
+@rule("CX205", "relay-to-nothing", WARNING, "A relay target answers no DHCP")
 def relay_to_nothing(site: AnalysedSite) -> Iterable[Finding]:
     """Relay targets that answer no broadcast."""
     for vlan in site.site.vlans:
@@ -115,7 +123,13 @@ def relay_to_nothing(site: AnalysedSite) -> Iterable[Finding]:
                          "remove it, or declare what stands there", count=0)  # fmt: skip
 
 
-@rule("CX206")
+@rule(
+    "CX206",
+    "snooping-drops-offers",
+    ERROR,
+    "DHCP snooping drops the offers of a server that shall answer",
+    explains=True,
+)
 def snooping_drops_offers(site: AnalysedSite) -> Iterable[Finding]:
     """Servers that shall answer and are not trusted by the VLAN's switch."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
@@ -137,7 +151,13 @@ def snooping_drops_offers(site: AnalysedSite) -> Iterable[Finding]:
                      f"add {name} to `trusted`, and trust its port on the switch", clients=clients)  # fmt: skip
 
 
-@rule("CX207")
+@rule(
+    "CX207",
+    "scope-out-of-reach",
+    ERROR,
+    "A scope's DHCP server hears nothing from the scope's VLAN",
+    explains=True,
+)
 def scope_out_of_reach(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes whose server hears other VLANs and not this one."""
     for name, scope in site.site.scopes.items():
@@ -160,7 +180,7 @@ def scope_out_of_reach(site: AnalysedSite) -> Iterable[Finding]:
                          clients=[c for c in site.space.classes if c.vlan == scope.vlan])  # fmt: skip
 
 
-@rule("CX216")
+@rule("CX216", "boot-port-blocked", ERROR, "A firewall drops a port that the boot needs", explains=True)
 def boot_port_blocked(site: AnalysedSite) -> Iterable[Finding]:
     """Ports between clients and their intended server that a firewall drops."""
     found: dict[tuple[str, int, str], list[ClientClass]] = defaultdict(list)
@@ -179,7 +199,7 @@ def boot_port_blocked(site: AnalysedSite) -> Iterable[Finding]:
                      f"open port {port} to {name}, or let it stand on the VLAN", clients=clients)  # fmt: skip
 
 
-@rule("CX217")
+@rule("CX217", "relay-drops-first-packets", WARNING, "The relay's threshold drops a client's first packets")
 def relay_drops_first_packets(site: AnalysedSite) -> Iterable[Finding]:
     """Relays with a threshold on secs, which UEFI's first packet never reaches."""
     for vlan, declared in site.site.vlans.items():
@@ -193,7 +213,7 @@ def relay_drops_first_packets(site: AnalysedSite) -> Iterable[Finding]:
                              "set the relay's threshold to 0", clients=clients)  # fmt: skip
 
 
-@rule("CX218")
+@rule("CX218", "port-opens-late", WARNING, "Spanning tree drops a client's first packets")
 def port_opens_late(site: AnalysedSite) -> Iterable[Finding]:
     """VLANs whose ports are closed while the first packets are sent."""
     for vlan, declared in site.site.vlans.items():
@@ -204,7 +224,7 @@ def port_opens_late(site: AnalysedSite) -> Iterable[Finding]:
                          clients=[c for c in site.space.classes if c.vlan == vlan])  # fmt: skip
 
 
-@rule("CX219")
+@rule("CX219", "port-67-shared", ERROR, "Two services on one host compete for port 67")
 def port_67_shared(site: AnalysedSite) -> Iterable[Finding]:
     """A DHCP server and a ProxyDHCP on one machine: each broadcast reaches both, each answer's sender is the same."""
     hosts: dict[str, list[str]] = defaultdict(list)
@@ -217,7 +237,7 @@ def port_67_shared(site: AnalysedSite) -> Iterable[Finding]:
                          "give one of them the role boot-server (port 4011 only), or a host of its own", count=0)  # fmt: skip
 
 
-@rule("CX220")
+@rule("CX220", "too-many-offers", WARNING, "More offers reach a UEFI client than it keeps")
 def too_many_offers(site: AnalysedSite) -> Iterable[Finding]:
     """More responders than UEFI keeps offers of."""
     found: dict[str, list[ClientClass]] = defaultdict(list)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-from coexist.analysis.findings import Finding
+from coexist.analysis.findings import ERROR, INFO, WARNING, Finding
 from coexist.analysis.open_files import open_conditions
 from coexist.analysis.profiles import contradict, fits, usual_firmwares
 from coexist.analysis.rules import report, rule
@@ -48,7 +48,7 @@ def referred_groups(site: AnalysedSite) -> Iterator[tuple[str, Path]]:
             yield from ((g, ("migrations", name, "waves", number, "clients")) for g in wave.clients)
 
 
-@rule("CX103")
+@rule("CX103", "group-never-used", INFO, "A group is declared and nothing refers to it")
 def group_never_used(site: AnalysedSite) -> Iterable[Finding]:
     """A group that nothing refers to and that says nothing of its members."""
     used = {name for name, _ in referred_groups(site)}
@@ -58,7 +58,12 @@ def group_never_used(site: AnalysedSite) -> Iterable[Finding]:
                          "remove it, or name it in an intent or a whitelist", count=0)  # fmt: skip
 
 
-@rule("CX118")
+@rule(
+    "CX118",
+    "own-file-leaves-open",
+    WARNING,
+    "A server's own file depends on what only the running server knows",
+)
 def own_file_leaves_open(site: AnalysedSite) -> Iterable[Finding]:
     """Conditions and values of servers' own files that only the running server knows."""
     for name, conditions in open_conditions(site.inventory).items():
@@ -69,7 +74,7 @@ def own_file_leaves_open(site: AnalysedSite) -> Iterable[Finding]:
                          count=0, position=None if isinstance(origin, tuple) else origin)  # fmt: skip
 
 
-@rule("CX104")
+@rule("CX104", "clients-without-intent", WARNING, "No intent says who shall answer these clients")
 def clients_without_intent(site: AnalysedSite) -> Iterable[Finding]:
     """Classes that no intent speaks of."""
     silent = [case.client for case in site.cases if case.intended.rule is None]
@@ -86,7 +91,7 @@ def clients_without_intent(site: AnalysedSite) -> Iterable[Finding]:
                  clients=silent)  # fmt: skip
 
 
-@rule("CX105")
+@rule("CX105", "intent-never-applies", WARNING, "An intent speaks of clients that earlier ones have taken")
 def intent_never_applies(site: AnalysedSite) -> Iterable[Finding]:
     """Intent rules that decide for no class."""
     deciding = {case.intended.rule for case in site.cases}
@@ -101,7 +106,7 @@ def intent_never_applies(site: AnalysedSite) -> Iterable[Finding]:
                      "move it up, or remove it")  # fmt: skip
 
 
-@rule("CX106")
+@rule("CX106", "intent-expired", WARNING, "An intent's date has passed")
 def intent_expired(site: AnalysedSite) -> Iterable[Finding]:
     """Intents whose date has passed."""
     for number, intent in enumerate(site.site.intent):
@@ -112,7 +117,7 @@ def intent_expired(site: AnalysedSite) -> Iterable[Finding]:
                          clients=clients, timeline=())  # fmt: skip
 
 
-@rule("CX107")
+@rule("CX107", "groups-contradict", WARNING, "The groups of a client say different things about its hardware")
 def groups_contradict(site: AnalysedSite) -> Iterable[Finding]:
     """Classes whose groups agree on no architecture, firmware or VLAN."""
     groups = site.site.groups
@@ -132,7 +137,7 @@ def groups_contradict(site: AnalysedSite) -> Iterable[Finding]:
                          clients=clients, timeline=())  # fmt: skip
 
 
-@rule("CX108")
+@rule("CX108", "firmware-assumed", INFO, "No firmware is declared for an architecture that clients have")
 def firmware_assumed(site: AnalysedSite) -> Iterable[Finding]:
     """Architectures of clients that ``architectures`` gives no firmware."""
     missing: dict[str, list[ClientClass]] = defaultdict(list)
@@ -146,7 +151,9 @@ def firmware_assumed(site: AnalysedSite) -> Iterable[Finding]:
                      f"write `{name}: {usual}` under architectures", clients=clients, timeline=())  # fmt: skip
 
 
-@rule("CX109")
+@rule(
+    "CX109", "parked-address-served", ERROR, "A parked MAC address and the real one are on one server's list"
+)
 def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
     """Registered addresses that differ in the first digit only and are on one whitelist."""
     macs = site.inventory.clients.macs
@@ -170,7 +177,12 @@ def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
                          position=site.inventory.clients.position(row), count=len(both))  # fmt: skip
 
 
-@rule("CX110")
+@rule(
+    "CX110",
+    "one-machine-two-servers",
+    WARNING,
+    "The network cards of one machine boot from different servers",
+)
 def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
     """Rows of one name whose addresses shall boot from different servers."""
     table = site.inventory.clients
@@ -203,7 +215,7 @@ def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
                          position=site.inventory.clients.position(row))  # fmt: skip
 
 
-@rule("CX115")
+@rule("CX115", "uuid-of-no-client", WARNING, "A group names a UUID that no registered client has")
 def uuid_of_no_client(site: AnalysedSite) -> Iterable[Finding]:
     """UUIDs of groups without a registered client: no card of such a machine is known."""
     cards = site.inventory.clients.cards
@@ -215,7 +227,7 @@ def uuid_of_no_client(site: AnalysedSite) -> Iterable[Finding]:
                              "register the machine with its `uuid` and the MAC of each card it boots from", count=0)  # fmt: skip
 
 
-@rule("CX116")
+@rule("CX116", "mac-of-several-machines", WARNING, "Several machines share one MAC address")
 def mac_of_several_machines(site: AnalysedSite) -> Iterable[Finding]:
     """Adapters and docks: one MAC in the rows of several machines."""
     table = site.inventory.clients
@@ -233,7 +245,7 @@ def mac_of_several_machines(site: AnalysedSite) -> Iterable[Finding]:
                          count=1, position=table.position(own[1]))  # fmt: skip
 
 
-@rule("CX111")
+@rule("CX111", "group-empty", WARNING, "A group that something refers to has no members")
 def group_empty(site: AnalysedSite) -> Iterable[Finding]:
     """Groups without members that something refers to."""
     told = set()
@@ -244,7 +256,7 @@ def group_empty(site: AnalysedSite) -> Iterable[Finding]:
                          "add clients to it, or correct its `where`", count=0)  # fmt: skip
 
 
-@rule("CX112")
+@rule("CX112", "server-never-boots-anyone", WARNING, "A boot service that no client of the intent boots from")
 def server_never_boots_anyone(site: AnalysedSite) -> Iterable[Finding]:
     """Boot services that no intent and no migration names, and that still answer."""
     named = {name for intent in site.site.intent for name in (intent.boot_from, *intent.fallback)}
@@ -260,7 +272,9 @@ def server_never_boots_anyone(site: AnalysedSite) -> Iterable[Finding]:
                          clients=clients, timeline=())  # fmt: skip
 
 
-@rule("CX113")
+@rule(
+    "CX113", "migration-outside-its-clients", WARNING, "A migration names pilots or waves outside its clients"
+)
 def migration_outside_its_clients(site: AnalysedSite) -> Iterable[Finding]:
     """Pilots and waves with machines that the migration does not move."""
     for name, migration in site.site.migrations.items():
@@ -280,7 +294,7 @@ def migration_outside_its_clients(site: AnalysedSite) -> Iterable[Finding]:
                              count=outside.size)  # fmt: skip
 
 
-@rule("CX114")
+@rule("CX114", "impossible-machine", WARNING, "A client's architecture and firmware exist in no machine")
 def impossible_machine(site: AnalysedSite) -> Iterable[Finding]:
     """Architecture and firmware that exist in no machine."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)

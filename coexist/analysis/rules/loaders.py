@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
-from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.findings import ERROR, Finding, Severity
 from coexist.analysis.races import LoaderEnd
-from coexist.analysis.rules import choose, report, rule
+from coexist.analysis.rules import Explained, choose, judge, kind, report
 from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
-from coexist.analysis.site import AnalysedSite, Case
+from coexist.analysis.site import AnalysedSite, Case, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 
+kind("CX426", "loader-without-server", ERROR, "A boot loader finds no server to ask and ends at its prompt")
+kind("CX427", "loader-asks-elsewhere", ERROR, "A boot loader asks another server than the one that boots it")
 
-def _ends(site: AnalysedSite) -> list[tuple[Case, LoaderEnd]]:
-    """Every loader that goes astray, of every class that boots as intended; made once for a site."""
-    if site.loader_ends is None:
-        site.loader_ends = [
-            (case, end) for case, end in _all_ends(site) if end.fails or _astray(site, case, end)
-        ]
-    return site.loader_ends
+_NOTHING: frozenset[str] = frozenset()
+
+Ends: TypeAlias = Sequence[tuple[Case, LoaderEnd]]
 
 
-def _all_ends(site: AnalysedSite) -> Iterator[tuple[Case, LoaderEnd]]:
-    """Those of classes that no error before this one explains."""
+@judge
+def loaders_astray(site: AnalysedSite, explained: Explained) -> Iterable[Finding]:
+    """Boot loaders that find no server, or another one than the one that boots them."""
+    ends = [(case, end) for case, end in _ends(site, explained) if end.fails or _astray(site, case, end)]
+    yield from loader_without_server(site, ends)
+    yield from loader_asks_elsewhere(site, ends)
+
+
+def _ends(site: AnalysedSite, explained: Explained) -> Iterator[tuple[Case, LoaderEnd]]:
+    """Every loader of every class that boots as intended and that no error of the declarations explains."""
     for case in pxe_cases(site):
-        if not case.intended.boots or site.explained(case.client) & {"CX401", "CX416"}:
+        errors = explained.get(identity(case.client), _NOTHING)
+        if not case.intended.boots or errors & {"CX401", "CX416"}:
             continue
         ends = site.races.loaders(case.client)
         if ends and site.as_intended(case):
@@ -62,11 +70,10 @@ def _remedy(site: AnalysedSite, case: Case, end: LoaderEnd, scope: str) -> str:
     return f"let the packet that names the boot file name {server} as next server too"
 
 
-@rule("CX426")
-def loader_without_server(site: AnalysedSite) -> Iterable[Finding]:
+def loader_without_server(site: AnalysedSite, ends: Ends) -> Iterable[Finding]:
     """Boot loaders that no packet tells a server."""
     found: dict[tuple[Path, str, str, bool], list[ClientClass]] = defaultdict(list)
-    for case, end in _ends(site):
+    for case, end in ends:
         if end.fails:
             path, scope = _place(site, case, end)
             message = f"{end.title} ({end.file}) has no server to ask and ends there: {end.why}"
@@ -76,11 +83,10 @@ def loader_without_server(site: AnalysedSite) -> Iterable[Finding]:
                      severity=None if certain else Severity.WARNING, timeline=_lines(site, clients))  # fmt: skip
 
 
-@rule("CX427")
-def loader_asks_elsewhere(site: AnalysedSite) -> Iterable[Finding]:
+def loader_asks_elsewhere(site: AnalysedSite, ends: Ends) -> Iterable[Finding]:
     """Boot loaders that ask a server for files which is neither the intended one nor has theirs."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
-    for case, end in _ends(site):
+    for case, end in ends:
         if end.fails:
             continue
         server = site.site.servers.get(str(end.asks))

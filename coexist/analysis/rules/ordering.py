@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.findings import ERROR, INFO, WARNING, Finding, Severity
 from coexist.analysis.rules import report, rule
 from coexist.analysis.schedule import Schedule
 from coexist.analysis.site import AnalysedSite, Case, Standing
@@ -23,12 +23,12 @@ def delays(server: Server, name: str) -> list[tuple[Delay, Path, tuple[str, ...]
 
 
 def delay_of(site: AnalysedSite, name: str, client: ClientClass) -> tuple[Delay, Path]:
-    """The delay a server has for a class: that of the first group it is in, else its own."""
+    """The delay a server keeps for a class: that of the first group it is in, else its own."""
     server = site.site.servers[name]
     for group, delay in server.delay_for.items():
         if site.space.has((group,), client.macs.signature):
-            return delay, ("servers", name, "delay_for", group)
-    return server.delay, ("servers", name, "delay")
+            return server.kept(delay), ("servers", name, "delay_for", group)
+    return server.kept(server.delay), ("servers", name, "delay")
 
 
 def _delayed(site: AnalysedSite) -> Iterable[tuple[str, Delay, Path, Case, Schedule]]:
@@ -47,7 +47,7 @@ def _delayed(site: AnalysedSite) -> Iterable[tuple[str, Delay, Path, Case, Sched
                     yield name, delay, path, case, schedule
 
 
-@rule("CX307")
+@rule("CX307", "whitelists-overlap", WARNING, "Two servers' whitelists hold the same clients")
 def whitelists_overlap(site: AnalysedSite) -> Iterable[Finding]:
     """Whitelists of two services that hold the same clients on one VLAN, unless the intent orders them so."""
     lists = {
@@ -68,7 +68,7 @@ def whitelists_overlap(site: AnalysedSite) -> Iterable[Finding]:
                      clients=clients)  # fmt: skip
 
 
-@rule("CX309")
+@rule("CX309", "delay-without-effect", WARNING, "A threshold on secs does not delay this firmware at all")
 def delay_without_effect(site: AnalysedSite) -> Iterable[Finding]:
     """Thresholds that a firmware's first packet already reaches."""
     found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
@@ -84,7 +84,13 @@ def delay_without_effect(site: AnalysedSite) -> Iterable[Finding]:
                      "use a wall clock (`delay: 1.2`) where the product has one, or disjoint whitelists", clients=clients)  # fmt: skip
 
 
-@rule("CX310")
+@rule(
+    "CX310",
+    "delay-outlasts-client",
+    ERROR,
+    "The firmware has given up before the delay is over",
+    explains=True,
+)
 def delay_outlasts_client(site: AnalysedSite) -> Iterable[Finding]:
     """Delays after which the firmware listens no more."""
     found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
@@ -104,7 +110,7 @@ def delay_outlasts_client(site: AnalysedSite) -> Iterable[Finding]:
                      clients=clients, severity=None if shall else Severity.WARNING)  # fmt: skip
 
 
-@rule("CX311")
+@rule("CX311", "delay-at-window-edge", WARNING, "A delay ends just when UEFI closes its first window")
 def delay_at_window_edge(site: AnalysedSite) -> Iterable[Finding]:
     """Wall-clock delays between the shortest and the longest first window of UEFI."""
     found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
@@ -119,7 +125,7 @@ def delay_at_window_edge(site: AnalysedSite) -> Iterable[Finding]:
                      "choose a delay below 3 s; 1.0-1.5 s suits every firmware", clients=clients)  # fmt: skip
 
 
-@rule("CX314")
+@rule("CX314", "delay-blocks-server", INFO, "The server is deaf to other clients while it delays one")
 def delay_blocks_server(site: AnalysedSite) -> Iterable[Finding]:
     """Delays during which the server hears nothing."""
     for name, server in site.boot_services.items():
@@ -129,7 +135,7 @@ def delay_blocks_server(site: AnalysedSite) -> Iterable[Finding]:
                              "keep the delay at 1-2 s, or use a server that delays each client by itself", count=0)  # fmt: skip
 
 
-@rule("CX315")
+@rule("CX315", "delay-misses-retry", WARNING, "A wall-clock delay ends just after the client's second packet")
 def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
     """Wall clocks since the first packet that end just after UEFI's second one."""
     found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
@@ -144,10 +150,15 @@ def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
                      "use 3 s or less, or a delay from each packet (`delay: 1.2`)", clients=clients)  # fmt: skip
 
 
-@rule("CX317")
+@rule("CX317", "delay-not-supported", ERROR, "The product cannot delay in the declared way")
 def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
-    """Delays of a kind the product does not have."""
+    """Delays that are said of a server of others, and that its product cannot have.
+
+    What one of our own servers shall do and cannot is found where its files are written (CX501 to CX504).
+    """
     for name, server in site.boot_services.items():
+        if not server.fixed:
+            continue
         supported = server.product.capabilities.delays
         for delay, path, _ in delays(server, name):
             if delay.kind not in supported:
@@ -156,7 +167,7 @@ def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
                              "delay the other server, or use disjoint whitelists", count=0)  # fmt: skip
 
 
-@rule("CX318")
+@rule("CX318", "delay-for-nobody", WARNING, "A delay is declared for clients the server never answers")
 def delay_for_nobody(site: AnalysedSite) -> Iterable[Finding]:
     """``delay_for`` groups that the server never answers."""
     for name, server in site.boot_services.items():
@@ -171,7 +182,7 @@ def delay_for_nobody(site: AnalysedSite) -> Iterable[Finding]:
                              "remove the delay, or let the server answer them", count=0)  # fmt: skip
 
 
-@rule("CX319")
+@rule("CX319", "delay-skips-known-clients", WARNING, "The product does not delay clients it knows")
 def delay_skips_known_clients(site: AnalysedSite) -> Iterable[Finding]:
     """Delays that do not hold for machines which are registered with the server (prestaged, with WDS)."""
     for name, server in site.boot_services.items():

@@ -6,24 +6,39 @@ A class that an error of the declarations already explains is not reported again
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coexist.analysis.findings import Finding, Severity
-from coexist.analysis.rules import choose, report, rule
+from coexist.analysis.findings import ERROR, WARNING, Finding, Severity
+from coexist.analysis.rules import RULES, Explained, choose, judge, kind, report
 from coexist.analysis.rules.ordering import delay_of
-from coexist.analysis.site import AnalysedSite, Case, Standing
+from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 
 # A boot that takes longer than UEFI's first window and the files of a slow network is worth a word.
 _PATIENCE = 10.0
 
-# Errors that say why a class does not boot as intended.
-_EXPLAINS = frozenset({
-    "CX201", "CX202", "CX203", "CX206", "CX207", "CX209", "CX212", "CX214", "CX216", "CX310", "CX401", "CX402", "CX403",
-    "CX405", "CX406", "CX407", "CX409", "CX412", "CX416", "CX419", "CX420", "CX423", "CX424", "CX434",
-})  # fmt: skip
+kind("CX301", "two-responders", ERROR, "Two boot services answer the same client and nothing orders them")
+kind("CX302", "nobody-answers", ERROR, "No boot service answers a client that shall boot")
+kind("CX303", "wrong-server-wins", ERROR, "A client boots from another server than intended")
+kind("CX304", "winner-by-chance", ERROR, "Which server a client boots from is decided by milliseconds")
+kind(
+    "CX305", "fallback-never-wins", ERROR, "A fallback never gets the client, even when the others are silent"
+)
+kind(
+    "CX306", "fallback-wins-first", ERROR, "The fallback gets the client although the intended server answers"
+)
+kind("CX308", "client-waits", WARNING, "A client boots only at its second, third or last attempt")
+kind("CX312", "delays-too-close", ERROR, "Two servers answer the same clients within the network's jitter")
+kind("CX313", "delay-shorter-than-lease", ERROR, "The delayed server answers before the DHCP server does")
+kind("CX316", "offer-class-beats-order", ERROR, "A later offer wins because it is of a better class")
+kind("CX320", "intended-server-refuses", ERROR, "The intended server does not answer the client")
+kind("CX321", "boots-against-intent", ERROR, "A client boots that shall boot from nobody")
+kind(
+    "CX425", "ipxe-boots-elsewhere", ERROR, "Chain-loaded iPXE boots from another server than its first stage"
+)
+kind("CX322", "winner-by-firmware", ERROR, "Which server a client boots from depends on its make of firmware")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,41 +55,56 @@ class Verdict:
     silent: frozenset[str] = frozenset()
     second_stage: bool = False
 
-
-def verdicts(site: AnalysedSite) -> dict[str, list[Verdict]]:
-    """Every verdict by its code; made once for a site."""
-    if site.verdicts is None:
-        found: dict[str, list[Verdict]] = defaultdict(list)
-        for case in site.cases:
-            if case.intended.rule is not None and not site.is_phone(case.client):
-                explained = site.explained(case.client)
-                for verdict in _judge(site, case, explained):
-                    found[verdict.code].append(verdict)
-        site.verdicts = dict(found)
-    return site.verdicts
-
-
-def explains(code: str) -> bool:
-    """Whether an error of this code says why its clients do not boot as intended."""
-    return code in _EXPLAINS
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What verdicts have in common that are one finding."""
+        return (
+            self.code,
+            self.path,
+            self.message,
+            self.repair,
+            self.severity,
+            self.silent,
+            self.second_stage,
+        )
 
 
-def _judge(site: AnalysedSite, case: Case, explained: frozenset[str]) -> Iterator[Verdict]:
+@judge
+def findings(site: AnalysedSite, explained: Explained) -> Iterator[Finding]:
+    """A finding for each declaration to blame, with the classes that do not boot as intended."""
+    by_place: dict[tuple[object, ...], list[Verdict]] = defaultdict(list)
+    for case in site.cases:
+        if case.intended.rule is not None and not site.is_phone(case.client):
+            for verdict in _judge(site, case, explained.get(identity(case.client), frozenset())):
+                by_place[verdict.place].append(verdict)
+    for alike in by_place.values():
+        first, clients = alike[0], [verdict.client for verdict in alike]
+        chosen = choose(clients)
+        timeline = None
+        if chosen and first.second_stage:
+            timeline = site.races.second_timeline(chosen, first.silent)
+        elif chosen and first.silent:
+            timeline = site.timeline(chosen, first.silent)
+        yield report(site, first.code, first.path, first.message, first.repair, clients=clients, severity=first.severity, timeline=timeline)  # fmt: skip
+
+
+def _judge(site: AnalysedSite, case: Case, errors: frozenset[str]) -> Iterator[Verdict]:
+    """What is to be said about the race of one class; ``errors`` are the codes that concern it."""
     if case.intended.server is None:
         return
     if not case.intended.boots:
         yield from _judge_nobody(site, case)
         return
-    if explained & _EXPLAINS:
+    if any(RULES[code].explains for code in errors):
         return
-    if site.as_intended(case):
-        yield from _judge_wait(site, case)
-        if "CX415" not in explained:
-            yield from _judge_second_stage(site, case, str(case.intended.server))
-    else:
+    if not site.as_intended(case):
         yield _why(site, case)
         return
-    yield from _judge_fallbacks(site, case, loops="CX415" in explained)
+    loops = "CX415" in errors
+    yield from _judge_wait(site, case)
+    if not loops:
+        yield from _judge_second_stage(site, case, str(case.intended.server))
+    yield from _judge_fallbacks(site, case, loops=loops)
 
 
 def _judge_nobody(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
@@ -303,30 +333,3 @@ def _overtaken(site: AnalysedSite, client: ClientClass, later: str, name: str) -
     return Verdict(code="CX313", path=path, client=client,
                    message=f"{later} answers {delay}, before the DHCP server's offer: {client.firmware} may then take {later} instead of {name}",
                    repair="make the delay longer than the DHCP server needs (switch its ping check off), or use a whitelist")  # fmt: skip
-
-
-def _rule_of(code: str) -> Callable[[AnalysedSite], Iterable[Finding]]:
-    def found(site: AnalysedSite) -> Iterable[Finding]:
-        by_place: dict[tuple[Path, str, str, Severity | None, frozenset[str], bool], list[ClientClass]] = (
-            defaultdict(list)
-        )
-        for v in verdicts(site).get(code, ()):
-            by_place[v.path, v.message, v.repair, v.severity, v.silent, v.second_stage].append(v.client)
-        for (path, message, repair, severity, silent, second), clients in by_place.items():
-            chosen = choose(clients)
-            timeline = None
-            if chosen and second:
-                timeline = site.races.second_timeline(chosen, silent)
-            elif chosen and silent:
-                timeline = site.timeline(chosen, silent)
-            yield report(site, code, path, message, repair, clients=clients, severity=severity, timeline=timeline)  # fmt: skip
-
-    found.__name__ = f"outcome_{code.lower()}"
-    found.__doc__ = "Classes whose race ends otherwise than intended."
-    return found
-
-
-OUTCOME_CODES = ("CX301", "CX302", "CX303", "CX304", "CX305", "CX306", "CX308", "CX312", "CX313", "CX316",
-                 "CX320", "CX321", "CX322", "CX425")  # fmt: skip
-for _code in OUTCOME_CODES:
-    rule(_code)(_rule_of(_code))

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from coexist.analysis.bootfiles import follows_lease, runs_on_bios
-from coexist.analysis.findings import Finding
+from coexist.analysis.bootfiles import follows_lease, ipxe_architecture, runs_on_bios
+from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
@@ -47,7 +47,12 @@ def used_programs(site: AnalysedSite) -> Iterator[Used]:
                 yield Used(file, own, path, case, scope=handed.scope)
 
 
-@rule("CX404")
+@rule(
+    "CX404",
+    "program-of-wrong-architecture",
+    ERROR,
+    "A boot program does not run on the client's architecture",
+)
 def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """BIOS programs for UEFI clients, and the other way round."""
     found: dict[tuple[Path, str, bool], list[ClientClass]] = defaultdict(list)
@@ -63,7 +68,13 @@ def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
                      "give the program by architecture: `programs: {bios: ..., uefi-x64: ...}`", clients=clients)  # fmt: skip
 
 
-@rule("CX405")
+@rule(
+    "CX405",
+    "no-program-for-architecture",
+    ERROR,
+    "The intended server has no boot program for an architecture",
+    explains=True,
+)
 def no_program_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """Intended servers without a program for an architecture of their clients."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
@@ -76,7 +87,7 @@ def no_program_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
                      f"add `{architecture}: <file>` to its programs, or leave {architecture} out of the intent", clients=clients)  # fmt: skip
 
 
-@rule("CX411")
+@rule("CX411", "discovery-control-without-file", ERROR, "Option 43.6 asks for a boot menu that is not there")
 def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
     """Option 43.6 without bit 3: a menu is expected (PXE 2.1 table 2-1; EDK2 ends with PXE-E21)."""
     for name, server in site.boot_services.items():
@@ -94,7 +105,13 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
                          "write `discovery_control: 8`: boot the file of this offer", clients=clients)  # fmt: skip
 
 
-@rule("CX412")
+@rule(
+    "CX412",
+    "http-client-without-url",
+    ERROR,
+    "A UEFI HTTP boot client is given something that is no URL",
+    explains=True,
+)
 def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients that are given a plain file name."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -106,7 +123,7 @@ def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
                      f"write http://<server>/{file.lstrip('/')}", clients=clients)  # fmt: skip
 
 
-@rule("CX413")
+@rule("CX413", "url-for-tftp-firmware", ERROR, "A firmware that only knows TFTP is given a URL")
 def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
     """URLs given to PXE firmware, which only knows TFTP."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -119,7 +136,7 @@ def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
                      "give it a TFTP path; URLs are for iPXE (`ipxe:`) and UEFI HTTP boot (`http-x64:`)", clients=clients)  # fmt: skip
 
 
-@rule("CX414")
+@rule("CX414", "url-needs-dns", ERROR, "A URL names a host and the scope gives no DNS server")
 def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
     """URLs with a host name where the scope gives no DNS server."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
@@ -140,11 +157,7 @@ def _loads(site: AnalysedSite, client: ClientClass, file: str) -> bool:
     return any(finish.file == file for finish in site.races.of(client))
 
 
-def _is_given_ipxe(site: AnalysedSite, client: ClientClass) -> bool:
-    return any(site.asks_again(finish.file) for finish in site.races.second(client))
-
-
-@rule("CX415")
+@rule("CX415", "ipxe-loads-itself", ERROR, "iPXE is chain-loaded and then given iPXE again")
 def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     """Chain-loaded iPXE that is given iPXE again: an endless loop.
 
@@ -156,8 +169,10 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
         file, path, case = used.file, used.path, used.case
         if not site.asks_again(file):
             continue
+        if used.scope is not None and not ipxe_architecture(case.client.architecture, file):
+            continue  # this machine cannot run it (CX404)
         loops = (
-            _is_given_ipxe(site, case.client)
+            site.loops(case.client)
             if _loads(site, case.client, file)
             else path[-1] != "ipxe" and _names_itself(site, used)
         )
@@ -187,7 +202,13 @@ def _names_itself(site: AnalysedSite, used: Used) -> bool:
     return again is not None and again[0] == used.file
 
 
-@rule("CX416")
+@rule(
+    "CX416",
+    "second-stage-leaves",
+    ERROR,
+    "The second stage asks again and follows another server",
+    explains=True,
+)
 def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     """Second stages that follow the lease where the scope names another server's file."""
     found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
@@ -210,7 +231,13 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
                      "remove the boot file from the scope, or point its next server to the same server", clients=clients)  # fmt: skip
 
 
-@rule("CX420")
+@rule(
+    "CX420",
+    "empty-offer-for-architecture",
+    ERROR,
+    "A ProxyDHCP answers with an empty offer and spoils another's",
+    explains=True,
+)
 def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """Services that answer an architecture they have no program for, with an empty offer."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
@@ -232,7 +259,7 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
                      f"narrow it: `answers: {{..., architectures: [...]}}` (dhcp-ignore by tag) without {architecture}", clients=clients)  # fmt: skip
 
 
-@rule("CX421")
+@rule("CX421", "program-server-without-tftp", ERROR, "A boot program lies on a server that serves no files")
 def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     """Programs whose server serves no files; and services that serve the offer but not the file."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -248,7 +275,7 @@ def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
                      f"add the role tftp to {owner}, or name the program's `server`", clients=clients)  # fmt: skip
 
 
-@rule("CX428")
+@rule("CX428", "url-of-unknown-host", WARNING, "A URL names a host that no server of the inventory has")
 def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
     """URLs whose host is a name that no server of the inventory has."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
@@ -261,7 +288,13 @@ def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
                      f"write `names: [{host}]` in the server that it means", clients=clients)  # fmt: skip
 
 
-@rule("CX434")
+@rule(
+    "CX434",
+    "faulty-version",
+    ERROR,
+    "A server runs a version that answers boot requests wrongly",
+    explains=True,
+)
 def faulty_version(site: AnalysedSite) -> Iterable[Finding]:
     """Boot services in a version whose answers go wrong."""
     for name, server in site.boot_services.items():
@@ -273,7 +306,7 @@ def faulty_version(site: AnalysedSite) -> Iterable[Finding]:
                      f"run {server.software.product} {fault.fixed_in} or later there", clients=clients)  # fmt: skip
 
 
-@rule("CX423")
+@rule("CX423", "no-boot-program", ERROR, "A boot service has no boot program at all", explains=True)
 def no_boot_program(site: AnalysedSite) -> Iterable[Finding]:
     """Intended boot services without any program."""
     for name, server in site.boot_services.items():

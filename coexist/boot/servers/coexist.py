@@ -6,19 +6,24 @@ The configuration is what the renderer writes and ``coexist serve`` reads; the m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from coexist.boot.answered import intended_clients
 from coexist.boot.policy import BootPolicy, BootServerConfig, ReadList, compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
 from coexist.boot.respond import Answer, Seen, respond
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.errors import InputError, Position, Problem
 from coexist.inventory import Inventory
+from coexist.inventory.documents import Path
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.models import Answers, Programs, Server
 from coexist.inventory.references import server_address
+from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import format_mac
@@ -54,7 +59,52 @@ def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
         tree["offers_file"] = server.offers_file
     if server.answers_4011 is not None:
         tree["answers_4011"] = server.answers_4011
-    return BootServerConfig.model_validate({**tree, **server.settings})
+    refuse_settings(inventory, name, _DERIVED)
+    try:
+        return BootServerConfig.model_validate({**tree, **server.settings})
+    except ValidationError as error:
+        places = _Settings(inventory, name)
+        problems = {
+            (problem := problem_of(item, server.settings, places, BootServerConfig)).position: problem
+            for item in reversed(error.errors(include_url=False))
+        }
+        raise InputError(problems.values()) from None
+
+
+_DERIVED = {
+    "name": "the server's name in the inventory",
+    "listen": "`address` or `addresses`",
+    "services": "`roles`",
+    "rules": "`answers`, `delay` and `programs`",
+    "known": "the registered clients",
+}
+"""Keys of the configuration that other declarations say: written twice, one would silently win."""
+
+
+def refuse_settings(inventory: Inventory, name: str, derived: Mapping[str, str]) -> None:
+    """Raise ``InputError`` for keys in a server's ``settings`` that its other declarations say."""
+    problems = [
+        Problem(
+            inventory.where("servers", name, "settings", key),
+            f"`{key}` of {name} is made from {said}",
+            "take it out of `settings`",
+        )
+        for key, said in derived.items()
+        if key in inventory.site.servers[name].settings
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Where the settings of a server were written."""
+
+    inventory: Inventory
+    name: str
+
+    def at(self, path: Path, *, value: bool = False) -> Position:
+        return self.inventory.where("servers", self.name, "settings", *path, value=value)
 
 
 def list_members(inventory: Inventory, file: str) -> MacSet:

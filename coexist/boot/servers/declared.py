@@ -28,7 +28,9 @@ def architectures(server: Server) -> frozenset[int] | None:
 
 def files(server: Server) -> dict[int, str]:
     """The boot programs of its first stage by the code of the architecture."""
-    programs = compile_programs({k: p for k, p in server.programs.items() if k != "ipxe"}, lambda _: None)
+    programs = compile_programs(
+        {k: p for k, p in server.named_programs.items() if k != "ipxe"}, lambda _: None
+    )
     return {code: program.file for code, program in programs.items()}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
-from math import ceil
 
 from coexist.boot.answered import answered
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
@@ -67,7 +66,7 @@ def _is_target(site: Site, name: str, vlan: str) -> bool:
 
 
 def _delay_lines(server: Server) -> tuple[DelayLine, ...]:
-    seconds = ceil(server.delay.after)
+    seconds = round(server.kept(server.delay).after)
     return (DelayLine(seconds=seconds),) if seconds else ()
 
 
@@ -97,7 +96,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
         clients=answered(inventory, name),
         architectures=wanted,
         delay_for=tuple(
-            (inventory.group(group), ceil(delay.after))
+            (inventory.group(group), round(server.kept(delay).after))
             for group, delay in server.delay_for.items()
             if delay.kind == "after"
         ),

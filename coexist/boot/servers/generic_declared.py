@@ -37,9 +37,9 @@ def declared_responder(inventory: Inventory, name: str, *, file_in: Where = "bot
         name=name,
         clients=answered(inventory, name),
         architectures=architectures(server),
-        delay=server.delay,
+        delay=server.kept(server.delay),
         files=files(server),
-        default_file=OWN_PROGRAM if server.product.own_programs and not server.programs else None,
+        default_file=OWN_PROGRAM if server.product.own_programs and not server.named_programs else None,
         file_in=file_in,
         terminated=True,
         offers_file=(not server.product.asked_on_4011) if server.offers_file is None else server.offers_file,
@@ -58,10 +58,11 @@ def delayed(
 ) -> ServerModel:
     """The responder with the delays of its groups and ``further`` ones: one part for each, of disjoint
     clients."""
-    groups = inventory.site.servers[base.name].delay_for
+    server = inventory.site.servers[base.name]
+    groups = ((inventory.group(group), server.kept(delay)) for group, delay in server.delay_for.items())
     parts: list[ServerModel] = []
     left = EVERYONE
-    for clients, delay in (*((inventory.group(group), delay) for group, delay in groups.items()), *further):
+    for clients, delay in (*groups, *further):
         own = base.clients & clients & left
         left = left - clients
         if own:

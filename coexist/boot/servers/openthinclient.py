@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
-from typing import Literal
+from typing import Literal, get_args
 
 from coexist.boot.answered import answered
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
@@ -18,9 +18,11 @@ from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
 from coexist.boot.servers.declared import boot_server, files
 from coexist.boot.servers.generic import relay_or
+from coexist.errors import InputError, Problem
 from coexist.inventory import Inventory
 from coexist.inventory.macset import MacSet
 from coexist.inventory.products import OPENTHINCLIENT
+from coexist.inventory.values import closest
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -204,6 +206,11 @@ def boot_service(inventory: Inventory, name: str) -> OpenThinClientModel:
     """The manager's boot service as an inventory declares it."""
     server = inventory.site.servers[name]
     kind = server.settings.get("type", "auto")
+    if kind not in (known := ("auto", *get_args(Mode))):
+        place = inventory.where("servers", name, "settings", "type", value=True)
+        raise InputError(
+            [Problem(place, f"{kind!r} is no type of the PXE service", closest(str(kind), known))]
+        )
     mode: Mode = "single-homed-broadcast" if kind == "auto" else kind
     return OpenThinClientModel(
         name=name,

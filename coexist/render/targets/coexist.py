@@ -22,9 +22,8 @@ _HEADER = """\
 """
 
 
-def render(job: Job) -> tuple[RenderedFile, ...]:
-    """The configuration and its lists."""
-    config = boot_server_config(job.inventory, job.name)
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
     if "dhcp" in job.server.effective_roles:
         job.report(
             "CX512",
@@ -33,6 +32,11 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host",
         )
     report_uuids(job)
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The configuration and its lists."""
+    config = boot_server_config(job.inventory, job.name)
     header = _HEADER.format(name=job.name, site=job.inventory.site.site)
     text = yaml.safe_dump(plain_config(config), sort_keys=False, allow_unicode=True, width=110)
     files = [

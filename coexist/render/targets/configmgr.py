@@ -20,8 +20,8 @@ IGNORE_LIST = "mac-ignore-list.txt"
 IGNORE_TARGET = f"C:\\ProgramData\\coexist\\{IGNORE_LIST}"
 
 
-def render(job: Job) -> tuple[RenderedFile, ...]:
-    """The script, and the ignore list it points to."""
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
     report_limits(job)
     for key in job.server.programs:
         job.report(
@@ -30,6 +30,10 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             f"a distribution point chooses its boot program by itself; {key} has no effect",
             "leave it out; the task sequence's boot image decides",
         )
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The script, and the ignore list it points to."""
     purpose = "sets whether and when the distribution point answers"
     files = [
         script(job, "configmgr/distribution-point.ps1.j2", "distribution-point.ps1", purpose, _sections(job))

@@ -38,11 +38,15 @@ from coexist.render.targets.dhcpd_expressions import (
 from coexist.wire.option_codes import Option
 
 
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
+    report_limits(job)
+    report_dhcp_limits(job)
+
+
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
     plan = settled_plan(job.inventory, job.name)
-    report_limits(job)
-    report_dhcp_limits(job, plan)
     report_pools(job, plan, lambda pool: is_beyond(plan, pool))
     writer = _Writer(plan)
     values = {

@@ -27,16 +27,15 @@ from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_delay import delay_lines
-from coexist.render.targets.dnsmasq_proxy import proxy_sections
+from coexist.render.targets.dnsmasq_proxy import proxy_limits, proxy_sections
 from coexist.render.targets.dnsmasq_tags import NAMED, Groups, Tags, cannot_test, has, lacks
 from coexist.wire.option_codes import Option, option_title
 
 T = TypeVar("T")
 
 
-def render(job: Job) -> tuple[RenderedFile, ...]:
-    """The server's dnsmasq.conf, for whichever of the two roles it has."""
-    sections: list[tuple[str, list[str]]] = [("General", list(_general(job)))]
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
     if {"dhcp", "proxydhcp"} <= job.server.effective_roles:
         job.report(
             "CX512",
@@ -44,14 +43,29 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             f"{job.name} is a DHCP server and a ProxyDHCP at once: its boot service is not written",
             "write the ProxyDHCP as a server of its own with the same `host`, on the VLANs it is for",
         )
+    others = _on_its_host(job)
+    if others and "interface" not in job.server.settings:
+        job.report(
+            "CX512",
+            ("servers", job.name, "host"),
+            f"{job.name} and {', '.join(others)} are dnsmasq on one host and hear each other's packets",
+            "write the network cards of each: `settings: {interface: eth1, bind-interfaces: true}`",
+        )
+    report_limits(job)
+    if "dhcp" in job.server.effective_roles:
+        report_dhcp_limits(job, cannot_test)
+    else:
+        proxy_limits(job)
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The server's dnsmasq.conf, for whichever of the two roles it has."""
+    sections: list[tuple[str, list[str]]] = [("General", list(_general(job)))]
     if "dhcp" in job.server.effective_roles:
         plan = settled_plan(job.inventory, job.name)
-        report_limits(job)
-        report_dhcp_limits(job, plan, cannot_test)
         report_pools(job, plan, lambda pool: any(map(cannot_test, pool.condition.tests)))
         sections += _Writer(job, plan).sections()
     else:
-        report_limits(job)
         sections += proxy_sections(job)
     values = {
         "name": job.name,
@@ -82,22 +96,19 @@ def _place(job: Job) -> tuple[str | None, str | None]:
     Each must be bound to its own network cards (dhcp.c, make_fd: several may share port 67 then), and the
     inventory does not know their names.
     """
+    if not _on_its_host(job) or job.name == (job.server.host or job.name):
+        return job.server.product.target, job.server.product.reload
+    return f"/etc/dnsmasq-{job.name}.conf", f"systemctl restart dnsmasq@{job.name}"
+
+
+def _on_its_host(job: Job) -> list[str]:
+    """The other dnsmasq that run on its machine."""
     host = job.server.host or job.name
-    others = [
+    return [
         name
         for name, server in job.inventory.site.servers.items()
         if name != job.name and (server.host or name) == host and server.product == job.server.product
     ]
-    if others and "interface" not in job.server.settings:
-        job.report(
-            "CX512",
-            ("servers", job.name, "host"),
-            f"{job.name} and {', '.join(others)} are dnsmasq on one host and hear each other's packets",
-            "write the network cards of each: `settings: {interface: eth1, bind-interfaces: true}`",
-        )
-    if not others or job.name == host:
-        return job.server.product.target, job.server.product.reload
-    return f"/etc/dnsmasq-{job.name}.conf", f"systemctl restart dnsmasq@{job.name}"
 
 
 def _general(job: Job) -> Iterator[str]:

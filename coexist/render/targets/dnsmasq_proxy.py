@@ -16,7 +16,6 @@ from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.compile import answer_groups, answered_clients
 from coexist.boot.servers.dnsmasq_replies import service_file
-from coexist.inventory.documents import Path
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
 from coexist.languages.dnsmasq.reader import read_dnsmasq, says_its_programs, setting_lines
@@ -26,6 +25,29 @@ from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_delay import delay_lines
 from coexist.render.targets.dnsmasq_tags import NEVER, Groups, Tags, has, lacks
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
+
+
+def proxy_limits(job: Job) -> None:
+    """Report what its configuration cannot hold of a boot service."""
+    _report_wire(job)
+    if says_its_programs(job.server.settings):
+        _report_unsaid(job)
+        return
+    for name, program in job.server.programs.items():
+        if "." not in program.file.rpartition("/")[2]:
+            job.report(
+                "CX515",
+                ("servers", job.name, "programs", name),
+                f"dnsmasq adds .0 to a boot program without a suffix: {job.name} names {program.file}.0",
+                f"give the file a suffix on the TFTP server, or link {program.file}.0 to it",
+            )
+    if not _wanted(job):
+        job.report(
+            "CX515",
+            ("servers", job.name, "programs"),
+            f"{job.name} has no boot program; dnsmasq answers nobody without one",
+            "write `programs: {bios: ..., uefi-x64: ...}`",
+        )
 
 
 def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
@@ -41,9 +63,6 @@ def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
         if not own and any(map(is_http, _codes(job.server.programs)))
         else []
     )
-    _report_wire(job)
-    if own:
-        _report_unsaid(job)
     return [
         ("Where it is heard", [*vendors, *_ranges(job)]),
         ("What clients say", tags.matches),
@@ -90,23 +109,15 @@ def _services(job: Job, tags: Tags) -> Iterator[str]:
         if name == "ipxe":
             continue
         for code in sorted(ARCHITECTURE_NAMES[name] & _wanted(job)):
-            yield _service(job, terms, code, name, programs[name])
+            yield _service(job, terms, code, programs[name])
     if ipxe:
         # iPXE announces the architecture of the firmware it runs on.
         for code in sorted(_wanted(job)):
-            yield _service(job, [has(tags.ipxe())], code, "ipxe", ipxe)
+            yield _service(job, [has(tags.ipxe())], code, ipxe)
 
 
-def _service(job: Job, terms: list[str], code: int, name: str, program: Program) -> str:
-    path: Path = ("servers", job.name, "programs", name)
+def _service(job: Job, terms: list[str], code: int, program: Program) -> str:
     address = _program_server(job, program)
-    if "." not in program.file.rpartition("/")[2]:
-        job.report(
-            "CX515",
-            path,
-            f"dnsmasq adds .0 to a boot program without a suffix: {job.name} names {program.file}.0",
-            f"give the file a suffix on the TFTP server, or link {program.file}.0 to it",
-        )
     tail = f",{address}" if address is not None else ""
     head = "".join(f"{term}," for term in terms)
     return f"pxe-service={head}{code},{dnsmasq_string(job.name)},{dnsmasq_string(program.file)}{tail}"
@@ -132,13 +143,6 @@ def _ignored(job: Job, groups: Groups) -> Iterator[str]:
     wanted = _wanted(job)
     if wanted:
         yield f"dhcp-ignore={lacks(groups.tags.architectures(wanted))}"
-    else:
-        job.report(
-            "CX515",
-            ("servers", job.name, "programs"),
-            f"{job.name} has no boot program; dnsmasq answers nobody without one",
-            "write `programs: {bios: ..., uefi-x64: ...}`",
-        )
 
 
 def _report_unsaid(job: Job) -> None:

@@ -71,12 +71,24 @@ KEA_2 = Dialect(only_listed="only-if-required", evaluate="require-client-classes
 KEA_3 = Dialect(only_listed="only-in-additional-list", evaluate="evaluate-additional-classes", hooks="")
 
 
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
+    if not _numbers(job) or _numbers(job) < (2, 2):
+        job.report(
+            "CX520",
+            ("servers", job.name, "software"),
+            f"files are written for Kea 2.2 to 2.6 and 3.0, not for {job.server.software}; "
+            f"{job.name} gets those of 2.2",
+            "write the version you run: `software: kea 2.2` or `software: kea 3.0`",
+        )
+    report_limits(job)
+    report_dhcp_limits(job, lambda test: test.contains is not None)
+
+
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
     dialect = _dialect(job)
     plan = settled_plan(job.inventory, job.name)
-    report_limits(job)
-    report_dhcp_limits(job, plan, lambda test: test.contains is not None)
     report_pools(job, plan, lambda pool: any(test.contains is not None for test in pool.condition.tests))
     tree = _Writer(job, plan, dialect).tree()
     return (
@@ -92,17 +104,12 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
 
 
 def _dialect(job: Job) -> Dialect:
-    version = job.server.software.version
-    numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
-    if not numbers or numbers < (2, 2):
-        job.report(
-            "CX520",
-            ("servers", job.name, "software"),
-            f"files are written for Kea 2.2 to 2.6 and 3.0, not for {job.server.software}; "
-            f"{job.name} gets those of 2.2",
-            "write the version you run: `software: kea 2.2` or `software: kea 3.0`",
-        )
-    return KEA_3 if numbers >= (2, 7, 4) else KEA_2
+    return KEA_3 if _numbers(job) >= (2, 7, 4) else KEA_2
+
+
+def _numbers(job: Job) -> tuple[int, ...]:
+    """The version as numbers; none where it is not declared."""
+    return tuple(map(int, re.findall(r"\d+", job.server.software.version)[:3]))
 
 
 class _Writer:

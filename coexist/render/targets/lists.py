@@ -18,8 +18,8 @@ WHITELIST, DENY_LIST, CLIENTS = "whitelist.txt", "denylist.txt", "clients.csv"
 _COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "vlan", "address", "tags")
 
 
-def render(job: Job) -> tuple[RenderedFile, ...]:
-    """The lists of a server whose product has no configuration file that is written here."""
+def limits(job: Job) -> None:
+    """Report what a list cannot hold, and that lists are all there is."""
     if not job.server.product.renderer:
         job.report(
             "CX517",
@@ -28,6 +28,10 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             "carry them over by hand or by a script, or install a renderer (docs/guides/products.md)",
         )
     report_limits(job)
+
+
+def render(job: Job) -> tuple[RenderedFile, ...]:
+    """The lists of a server whose product has no configuration file that is written here."""
     return tuple(plain_lists(job))
 
 

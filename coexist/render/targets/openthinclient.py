@@ -47,8 +47,6 @@ class Entry:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """Two files to import, the policy to import, and the service's settings."""
-    report_limits(job)
-    _report(job)
     entries = list(_entries(job))
     only_configured = job.server.answers.who != "everyone"
     values = {
@@ -81,7 +79,9 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     )
 
 
-def _report(job: Job) -> None:
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
+    report_limits(job)
     programs = job.server.product.default_programs
     for key, program in job.server.programs.items():
         own = programs.get(key)

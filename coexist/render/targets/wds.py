@@ -30,8 +30,6 @@ _COMPUTER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?\Z")
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
-    report_limits(job)
-    _report(job)
     sections = [
         ("Whom it answers, and when", list(_answers(job))),
         ("Boot programs", list(_programs(job))),
@@ -45,7 +43,9 @@ def _whitelisted(job: Job) -> bool:
     return job.server.answers.who in ("only", "known", "intended")
 
 
-def _report(job: Job) -> None:
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
+    report_limits(job)
     delay = job.server.delay
     if _whitelisted(job) and delay.kind == "after":
         job.report(

@@ -34,11 +34,15 @@ _OUT_OF_A_RANGE = "takes some addresses out of a range"
 _ALL_TESTABLE = frozenset({Option.VENDOR_CLASS_IDENTIFIER, Option.USER_CLASS})
 
 
+def limits(job: Job) -> None:
+    """Report what it cannot keep."""
+    report_limits(job)
+    report_dhcp_limits(job, cannot_test)
+
+
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
     plan = settled_plan(job.inventory, job.name)
-    report_limits(job)
-    report_dhcp_limits(job, plan, cannot_test)
     report_pools(job, plan, lambda pool: not pool.condition.always)
     return (
         script(

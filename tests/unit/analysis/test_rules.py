@@ -8,7 +8,7 @@ from coexist.analysis import Finding, analyse
 from coexist.inventory import inventory_from_tree
 
 
-def found(code: str, **changes: Any) -> list[Finding]:
+def found(code: str, scope: dict[str, Any] | None = None, **changes: Any) -> list[Finding]:
     site: dict[str, Any] = {
         "site": "small",
         "vlans": {"office": {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1"}},
@@ -16,6 +16,8 @@ def found(code: str, **changes: Any) -> list[Finding]:
         "scopes": {"office": {"server": "dhcp", "vlan": "office", "pools": ["10.0.1.0-10.0.1.99"]}},
         "intent": [{"clients": "everyone", "boot_from": "nobody"}],
     }
+    if scope:
+        changes["scopes"] = {"office": {**site["scopes"]["office"], **scope}}
     analysis = analyse(inventory_from_tree({**site, **changes}))
     return [finding for finding in analysis.findings if finding.code.code == code]
 
@@ -73,3 +75,119 @@ def test_dnsmasq_gives_http_clients_no_empty_offer() -> None:
     assert [(f.path, f.witness and f.witness.architecture) for f in spoiled] == [
         (("servers", "fog", "programs"), "uefi-x64")
     ]
+
+
+def test_a_service_without_declared_programs_answers_with_its_own() -> None:
+    place = {"vlan": "office", "answers": "everyone"}
+    for software in ("wds", "configmgr", "openthinclient", "generic"):
+        roles = {"roles": ["proxydhcp", "tftp"]} if software == "generic" else {}
+        both = found(
+            "CX301",
+            servers={
+                "dhcp": {"software": "kea", "address": "10.0.0.2", "vlan": "office"},
+                "mine": {"software": "openthinclient", "address": "10.0.0.3", **place},
+                "other": {"software": software, "address": "10.0.0.4", "fixed": True, **place, **roles},
+            },
+            architectures={"uefi-x64": "edk2", "bios": "ipxe"},
+            intent=[{"clients": "everyone", "boot_from": "mine"}],
+        )
+        assert both, software
+
+
+def test_openthinclient_fills_in_what_is_not_declared() -> None:
+    place = {"vlan": "office", "programs": {"bios": "lpxelinux.0"}}
+    servers: dict[str, Any] = {
+        "dhcp": {"software": "kea", "address": "10.0.0.2", "vlan": "office"},
+        "otc": {"software": "openthinclient", "address": "10.0.0.3", **place},
+    }
+    rest: dict[str, Any] = {
+        "architectures": {"uefi-x64": "edk2"},
+        "intent": [{"clients": "everyone", "boot_from": "otc"}],
+    }
+    assert not found("CX405", servers=servers, **rest)
+    assert not found("CX320", servers=servers, **rest)
+    servers["otc"]["software"] = "wds"
+    assert found("CX405", servers=servers, **rest)
+
+
+def test_windows_ends_option_67_with_a_nul_and_takes_66_for_its_next_server() -> None:
+    servers = {
+        "dhcp": {"software": "windows-dhcp", "address": "10.0.0.2", "vlan": "office"},
+        "wds": {
+            "software": "wds",
+            "address": "10.0.0.3",
+            "vlan": "office",
+            "programs": {"uefi-x64": "boot.efi"},
+        },
+    }
+    rest: dict[str, Any] = {
+        "architectures": {"uefi-x64": "edk2"},
+        "intent": [{"clients": "everyone", "boot_from": "wds"}],
+    }
+    options = {3: "10.0.0.1", 66: "10.0.0.3", 67: "boot.efi"}
+    for code in ("CX302", "CX303", "CX304", "CX406"):
+        assert not found(code, servers=servers, scope={"options": options}, **rest), code
+
+
+def test_a_value_is_compared_by_its_octets() -> None:
+    servers = {
+        "dhcp": {"software": "kea", "address": "10.0.0.2", "vlan": "office"},
+        "files": {"software": "tftpd", "address": "10.0.0.3", "vlan": "office"},
+    }
+    rest: dict[str, Any] = {
+        "architectures": {"uefi-x64": "edk2"},
+        "intent": [{"clients": "everyone", "boot_from": "files"}],
+    }
+    same = {
+        "next_server": "files",
+        "filename": "b.efi",
+        "options": {3: "10.0.0.1", 67: "hex:62:2e:65:66:69:00"},
+    }
+    assert not found("CX408", servers=servers, scope=same, **rest)
+    url = {
+        "next_server": "files",
+        "options": {3: "10.0.0.1", 67: "hex:" + ":".join(f"{c:02x}" for c in b"http://10.0.0.3/b")},
+    }
+    assert found("CX413", servers=servers, scope=url, **rest)
+
+
+def test_clients_that_miss_a_group_by_a_letters_case_are_counted() -> None:
+    clients = [
+        {"mac": f"52:54:00:00:00:0{n}", "hardware": hardware, "tags": tags}
+        for n, (hardware, tags) in enumerate(
+            [("thin client", "lab"), ("Thin Client", "Lab new"), ("thin  client", "new"), ("pc", "LAB")]
+        )
+    ]
+    groups = {
+        "thin": {"where": {"hardware": "thin client"}},
+        "lab": {"where": {"tags": ["lab", "Lab"]}},
+        "any": {"where": {"hardware": ["pc", "PC"]}},
+    }
+    missed = found("CX117", clients=clients, groups=groups)
+    assert sorted((finding.path, finding.clients) for finding in missed) == [
+        (("groups", "lab", "where", "tags"), 1),
+        (("groups", "thin", "where", "hardware"), 1),
+        (("groups", "thin", "where", "hardware"), 1),
+    ]
+
+
+def test_a_loop_is_no_row_that_agrees() -> None:
+    servers = {
+        "dhcp": {"software": "kea", "address": "10.0.0.2", "vlan": "office"},
+        "files": {"software": "tftpd", "address": "10.0.0.3", "vlan": "office"},
+    }
+    scope = {"server": "dhcp", "vlan": "office", "pools": ["10.0.1.0-10.0.1.99"], "next_server": "files"}
+    tree: dict[str, Any] = {
+        "site": "small",
+        "vlans": {"office": {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1"}},
+        "servers": servers,
+        "scopes": {"office": {**scope, "options": {3: "10.0.0.1"}, "filename": "undionly.kpxe"}},
+        "architectures": {"bios": "pxe21"},
+        "intent": [{"clients": "everyone", "boot_from": "files"}],
+    }
+    (row,) = analyse(inventory_from_tree(tree)).matrix
+    assert (row.loops, row.agrees) == (True, False)
+    rule = {"user_class": "iPXE", "filename": "menu.ipxe"}
+    tree["scopes"]["office"]["rules"] = [rule]
+    (row,) = analyse(inventory_from_tree(tree)).matrix
+    assert (row.loops, row.agrees) == (False, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, InputError
 from coexist.inventory import inventory_from_tree, load_inventory
 from coexist.inventory import products as products_module
 from coexist.inventory.products import TFTPD
@@ -53,6 +53,21 @@ def test_a_wrong_template_is_one_sentence(tmp_path):
     template.write_text("\n{% if %}\n")
     with pytest.raises(CoexistError, match=r"dhcpd\.conf\.j2:2"):
         render_site(site({"software": "isc-dhcpd 4.4"}, scope={}), templates=tmp_path)
+
+
+def test_a_template_that_no_target_looks_for_is_refused_at_its_place(tmp_path):
+    (tmp_path / "dhcpd.conf.j2").write_text("# ours\n")
+    with pytest.raises(InputError, match=r"isc-dhcpd/dhcpd\.conf\.j2") as refused:
+        render_site(site({"software": "isc-dhcpd 4.4"}, scope={}), templates=tmp_path)
+    assert refused.value.problems[0].position.file == str(tmp_path / "dhcpd.conf.j2")
+
+
+def test_a_template_that_cannot_be_read_is_refused_at_its_place(tmp_path):
+    (tmp_path / "isc-dhcpd").mkdir()
+    (tmp_path / "isc-dhcpd" / "dhcpd.conf.j2").write_bytes(b"# \xff\n")
+    with pytest.raises(InputError) as refused:
+        render_site(site({"software": "isc-dhcpd 4.4"}, scope={}), templates=tmp_path)
+    assert refused.value.problems[0].position.file == str(tmp_path / "isc-dhcpd" / "dhcpd.conf.j2")
 
 
 def _plain(job):
