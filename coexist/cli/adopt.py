@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coexist.cli.remote import connector, way_options
+from coexist.inventory.products import ISC_DHCPD
 
 if TYPE_CHECKING:
     from coexist.app.adopt import Fetch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     metavar="USER@HOST[:PATH] | FILE",
     help="The server, reached by SSH, or a copy of its main file.",
 )
-@click.option("--software", default="isc-dhcpd", metavar="PRODUCT", help="What the server runs.")
+@click.option("--software", default=ISC_DHCPD.name, metavar="PRODUCT", help="What the server runs.")
 @click.option("--address", metavar="ADDRESS", help="The server's own address, if the files do not say it.")
 @click.option("--vlan", default="", metavar="VLAN", help="Where it stands, if its address does not say it.")
 @click.option("--sudo", is_flag=True, help="Read its files by `sudo -n`.")
