@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.lease import Origin
 from coexist.languages.dhcpd.syntax import Call, Data, Expression, OptionName
 from coexist.wire.bootp import Packet
@@ -247,14 +248,3 @@ def holders(spaces: Spaces, outer: str) -> dict[str, OptionName]:
         if inner:
             found[inner] = option
     return {space: found[space] for space in spaces if space in found}
-
-
-_HASH_SIZE = 17
-
-
-def hash_order(codes: Mapping[int, object]) -> list[int]:
-    """The codes as dhcpd's table of options has them: by bucket, the newest first (save_hashed_option)."""
-    buckets: list[list[int]] = [[] for _ in range(_HASH_SIZE)]
-    for code in codes:
-        buckets[((code & 31) + (code >> 5 & 31)) % _HASH_SIZE].insert(0, code)
-    return [code for bucket in buckets for code in bucket]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.evaluation import Evaluation, Scope
+from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.dhcpd.options import (
     DHCP,
     SERVER,
@@ -15,7 +16,6 @@ from coexist.boot.leases.dhcpd.options import (
     encapsulate,
     encapsulated_space,
     has_text,
-    hash_order,
     holders,
 )
 from coexist.boot.leases.lease import FieldName, Lease, Origin
