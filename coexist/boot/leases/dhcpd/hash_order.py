@@ -1,4 +1,4 @@
-"""The order in which ISC dhcpd 4.4.3 keeps options: its hash table (``common/options.c``, ``omapip/hash.c``)."""
+"""The order in which ISC dhcpd 4.4.3 keeps options: by hash (``common/options.c``, ``omapip/hash.c``)."""
 
 from __future__ import annotations
 
