@@ -245,7 +245,8 @@ class _Talk:
             selector.register(process.stderr, selectors.EVENT_READ, self.err)
             selector.register(process.stdin, selectors.EVENT_WRITE)
             os.set_blocking(process.stdin.fileno(), False)
-            while len(selector.get_map()) > (process.stdin.fileno() in selector.get_map()):
+            outputs = 2
+            while outputs:
                 ready = selector.select(0.5)
                 now = time.monotonic()
                 heard = now if ready else heard
@@ -260,6 +261,7 @@ class _Talk:
                         key.data.extend(piece)
                     else:
                         selector.unregister(key.fileobj)
+                        outputs -= 1
                 if self._has_ended():
                     return None
         return None
