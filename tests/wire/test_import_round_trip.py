@@ -149,9 +149,15 @@ def ask(
         cases = _cases(inventory)
         packets = {n: _packet(case, n, relays[case[2]]) for n, case in enumerate(cases, start=1)}
         replies = _exchange(clients, packets, server, patience)
-    reserved = {str(record) for record in inventory.clients.columns["address"] if record}
+    table = inventory.clients
+    owned = {
+        (format_mac(mac), str(address))
+        for mac, address in zip(table.macs, table.columns["address"], strict=True)
+        if address
+    }
     return {
-        case: _answer(replies[n], reserved) if n in replies else None for n, case in enumerate(cases, start=1)
+        case: _answer(replies[n], case[0], owned) if n in replies else None
+        for n, case in enumerate(cases, start=1)
     }
 
 
@@ -184,11 +190,15 @@ def _batches(items: list[Packet], size: int) -> Iterator[list[Packet]]:
         yield items[start : start + size]
 
 
-def _answer(packet: Packet, reserved: set[str]) -> Answer:
+def _answer(packet: Packet, mac: str, owned: set[tuple[str, str]]) -> Answer:
+    """An answer; which address a pool gives does not count, an address of the client's own does.
+
+    dhcpd leases a reserved address that lies in a range to anyone; what coexist writes cuts it out.
+    """
     address = str(packet.yiaddr)
     options = {code: value for code, value in packet.options.items() if code not in NOT_COMPARED}
     return Answer(
-        address if address in reserved else "from a pool",
+        address if (mac, address) in owned else "from a pool",
         packet.siaddr,
         packet.file.rstrip(b"\0"),
         tuple(sorted((int(code), bytes(value)) for code, value in options.items())),

@@ -59,10 +59,10 @@ def agree(
 ) -> tuple[int, int]:
     """How many packets were compared and answered; nothing where the product cannot do what is declared."""
     rendered = render_site(inventory)
-    if any(
-        finding.path[:2] == ("servers", name) or finding.path[:1] == ("scopes",)
-        for finding in rendered.findings
-    ):
+    own = {("servers", name)} | {
+        ("scopes", scope) for scope, said in inventory.site.scopes.items() if name in said.servers
+    }
+    if any(finding.path[:2] in own for finding in rendered.findings):
         return 0, 0
     files = {file.path: file.content for file in rendered.files[name]}
     with Network() as network:

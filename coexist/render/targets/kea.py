@@ -39,6 +39,7 @@ from coexist.render.targets.kea_expressions import (
     architecture_test,
     equals,
     interval_test,
+    listed_class,
     option_test,
     range_class,
     starts_with,
@@ -121,7 +122,7 @@ class _Writer:
         self.dialect = dialect
         self.cells = plan.cells
         self.scopes = {scope.name: scope for scope in plan.scopes}
-        self.class_of = {mac: cell.name for cell in self.cells.named for mac in cell.points}
+        self.class_of = {mac: listed_class(cell) for cell in self.cells.named for mac in cell.points}
         self.exact: dict[int, list[tuple[str, bytes]]] = {}
         self.pool_classes: dict[str, str] = {}
 
@@ -178,14 +179,14 @@ class _Writer:
                 yield {"name": range_class(cell), "test": interval_test(cell)}
             if cell.points:
                 # A class without a test is given by reservations.
-                yield {"name": cell.name}
+                yield {"name": listed_class(cell)}
 
     def _member(self, cells: Iterable[str]) -> str:
         wanted = frozenset(cells)
         terms = []
         for cell in self.cells.named:
             if cell.name in wanted:
-                terms += [f"member({kea_name(cell.name)})"] if cell.points else []
+                terms += [f"member({kea_name(listed_class(cell))})"] if cell.points else []
                 terms += [f"member({kea_name(range_class(cell))})"] if cell.intervals else []
         return any_of(terms)
 
@@ -242,17 +243,26 @@ class _Writer:
         if setting.path[:1] == ("servers",):
             return f"({test})"
         here = self._place(scope)
-        return None if here is None else f"({here}) and ({test})"
+        if here is None:
+            return None
+        return f"({here}) and ({test})" if here else f"({test})"
 
     def _place(self, scope: SettledScope) -> str | None:
-        """By what the packets of a scope's VLAN are known; None where they share it with another scope's."""
+        """By what the packets of a scope's VLAN are known, empty where all are; None where they share it with
+        another scope's.
+
+        What no other VLAN's relay agent passed on is of the server's own VLAN, also through an agent there.
+        """
         vlans = self.plan.plan.vlans
         vlan = next(v for v in vlans if any(s.scope == scope.name for s in v.subnets))
         if {s.scope for s in vlan.subnets} - {None} != {scope.name}:
             return None
         if vlan.local is None:
             return any_of(f"pkt4.giaddr == {relay}" for relay in vlan.relays)
-        return "pkt4.giaddr == 0.0.0.0" if sum(v.local is not None for v in vlans) == 1 else None
+        if sum(other.local is not None for other in vlans) > 1:
+            return None
+        others = [f"pkt4.giaddr == {relay}" for other in vlans if other is not vlan for relay in other.relays]
+        return f"not ({any_of(others)})" if others else ""
 
     def _drop_class(self) -> Iterator[dict[str, Any]]:
         terms = {

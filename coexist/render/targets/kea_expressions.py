@@ -10,6 +10,14 @@ from coexist.render.quoting import kea_octets
 from coexist.wire.architecture import Architecture
 from coexist.wire.option_codes import Option
 
+# Kea gives these names to classes of its own (ARM 2.2, section 14.2).
+_BUILT_IN = frozenset({"ALL", "BOOTP", "DROP", "KNOWN", "SKIP_DDNS", "UNKNOWN"})
+
+
+def listed_class(cell: Cell) -> str:
+    """The class of the machines a cell lists."""
+    return f"{cell.name} by list" if cell.name in _BUILT_IN else cell.name
+
 
 def range_class(cell: Cell) -> str:
     """The class of the machines a cell has by range."""
