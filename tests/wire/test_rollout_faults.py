@@ -335,7 +335,7 @@ def test_the_service_does_not_run_with_the_new_files_and_is_back_with_the_old(si
         }
     ).sealed()
     failure, record = site.apply(plan=plan)
-    assert "the service does not run after the reload" in failure.message
+    assert f"{site.server.directory}/status" in failure.message
     assert "the old configuration is back and running" in failure.message
     assert (site.whole(), site.runs(), record.servers["server"].state) == ("old", "old", "old")
 
