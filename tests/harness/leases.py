@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from typing import Self
 
 from coexist.boot.leases.compile import compile_plan
+from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.plan import LeasePlan
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
@@ -187,18 +188,18 @@ class LeaseBench:
             if reply is not None:
                 self.answered += 1
                 seen[n] = reply
-            what = ", ".join(self._differences(expected[n], reply))
+            what = ", ".join(self._differences(packet, expected[n], reply))
             if what:
                 yield Difference(ask=asks[n], what=what)
 
-    def _differences(self, expected: Packet | None, seen: Packet | None) -> Iterator[str]:
+    def _differences(self, asked: Packet, expected: Packet | None, seen: Packet | None) -> Iterator[str]:
         if expected is None or seen is None:
             if expected is not seen:
                 yield "the model is silent" if expected is None else "the daemon is silent"
             return
         for field in fields(Packet):
             mine, its = getattr(expected, field.name), getattr(seen, field.name)
-            if field.name == "yiaddr" and self._one_pool(mine, its):
+            if field.name == "yiaddr" and self._may_choose(asked, mine, its):
                 continue
             if field.name == "chaddr":
                 mine, its = mine.ljust(16, b"\0"), its.ljust(16, b"\0")
@@ -207,10 +208,16 @@ class LeaseBench:
             elif mine != its and field.name != "options_terminated":
                 yield f"{field.name}: model {mine}, daemon {its}"
 
-    def _one_pool(self, one: IPv4Address, other: IPv4Address) -> bool:
-        """Whether both are leased from one pool: which of its addresses is free is the daemon's business."""
-        pools = [pool for vlan in self.plan.vlans for subnet in vlan.subnets for pool in subnet.pools]
-        return any(pool.first <= one <= pool.last and pool.first <= other <= pool.last for pool in pools)
+    def _may_choose(self, asked: Packet, one: IPv4Address, other: IPv4Address) -> bool:
+        """Whether both are of pools that one subnet opens to the client: which address is free is the
+        daemon's business, and so is which of several pools it comes from."""
+        member = PlanLeases(self.plan).member(asked.mac)
+        return any(
+            all(any(pool.first <= address <= pool.last for pool in open_to) for address in (one, other))
+            for vlan in self.plan.vlans
+            for subnet in vlan.subnets
+            if (open_to := [pool for pool in subnet.pools if pool.fits(asked, member)])
+        )
 
 
 def _option_differences(mine: Mapping[int, bytes], its: Mapping[int, bytes]) -> Iterator[str]:
