@@ -21,6 +21,7 @@ UID = 4242
 #   cut-before N    the connection dies before command N
 #   cut-during N    command N is started and the connection dies
 #   cut-after N     command N runs to its end and the connection dies with its answer
+#   cut-line N      command N is started and sshd's own process for this user dies, not its shell alone
 #   hang N          command N never answers
 #   kill N PID      process PID gets SIGKILL when command N comes in, and command N still runs
 # $PPID is sshd's process of this very connection.
@@ -34,6 +35,7 @@ if [ "$n" = "$at" ]; then
         cut-before) kill -9 $PPID; exit 1 ;;
         cut-during) sh -c "$SSH_ORIGINAL_COMMAND" & kill -9 $PPID; wait; exit ;;
         cut-after) sh -c "$SSH_ORIGINAL_COMMAND" >/dev/null; kill -9 $PPID; exit ;;
+        cut-line) sh -c "$SSH_ORIGINAL_COMMAND" & kill -9 $(ps -o ppid= -p $PPID); wait; exit ;;
         hang) sleep 600; exit 1 ;;
         kill) sudo -n /usr/bin/kill -9 $pid ;;
     esac

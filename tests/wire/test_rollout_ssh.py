@@ -208,7 +208,7 @@ def test_openssh_refuses_a_key_that_nobody_vouches_for(certified):
 
 def test_a_connection_of_openssh_that_dies_is_lost(certified):
     desk, config, server = certified
-    server.fault("cut-during", 1)
+    server.fault("cut-line", 1)
     with pytest.raises(ConnectionLostError):
         openly(
             desk, config, Address(name="server", host="server"), lambda connection: connection.run("sleep 1")
