@@ -78,7 +78,11 @@ def diagnose(path: Path, machine: str, today: date, sights: Iterable[Sight] | No
     ``sights``: what registries and captures saw; None if nothing was given to look at. Raises `CoexistError`
     for a machine that nobody knows, `InputError` for an inventory that cannot be read.
     """
-    analysis = analyse_now(path, today)
+    return diagnose_in(analyse_now(path, today), machine, sights)
+
+
+def diagnose_in(analysis: Analysis, machine: str, sights: Iterable[Sight] | None = None) -> Diagnosis:
+    """Examine a machine of a site that was analysed; see `diagnose`."""
     inventory = analysis.site.inventory
     found = find_machines(inventory, machine)
     seen = None if sights is None else sorted(sights, key=lambda sight: sight.at)

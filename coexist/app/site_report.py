@@ -33,6 +33,7 @@ class ServerSummary:
 class SiteReport:
     """A site as it is declared, and what comes of it. ``races``: by finding, the race of its witness."""
 
+    analysis: Analysis
     inventory: Inventory
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...]
@@ -61,6 +62,7 @@ def report_of_site(analysis: Analysis) -> SiteReport:
         note for race in (*races.values(), *_races(site, rows)) for note in race.assumptions
     )
     return SiteReport(
+        analysis=analysis,
         inventory=site.inventory,
         findings=analysis.findings,
         suppressed=analysis.suppressed,

@@ -9,17 +9,15 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coexist import __version__
-from coexist.app.doctor import diagnose
 from coexist.app.live import Asking, chosen
 from coexist.app.registrations import Entry, Machine, Who
-from coexist.app.sights import sights_of_registries
 from coexist.console.users import Role
-from coexist.console.web import SITE, in_thread, must
+from coexist.console.web import SITE, in_thread, mac_of, must
 from coexist.errors import CoexistError
 from coexist.report.doctor import as_dict as diagnosis_as_dict
 from coexist.report.findings import as_dict as finding_as_dict
 from coexist.report.matrix import as_dict as row_as_dict
-from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.mac import format_mac
 
 routes = web.RouteTableDef()
 VERSION = 1
@@ -79,7 +77,7 @@ async def register(request: web.Request) -> web.Response:
     user = must(request, Role.REGISTER)
     body = await _read(request, NewRegistration)
     machines = [
-        Machine(mac=_mac(m.mac), name=m.name, location=m.location, hardware=m.hardware, vlan=m.vlan)
+        Machine(mac=mac_of(m.mac), name=m.name, location=m.location, hardware=m.hardware, vlan=m.vlan)
         for m in body.machines
     ]
     who = Who(name=user.name, why=body.why, via="api")
@@ -93,7 +91,7 @@ async def ignore(request: web.Request) -> web.Response:
     user = must(request, Role.REGISTER)
     body = await _read(request, NewIgnore)
     who = Who(name=user.name, why=body.why, via="api")
-    entry = await in_thread(request.app[SITE].registrations.ignore, [_mac(mac) for mac in body.macs], who)
+    entry = await in_thread(request.app[SITE].registrations.ignore, [mac_of(mac) for mac in body.macs], who)
     return _answer({"change": _entry(entry)}, status=201)
 
 
@@ -124,14 +122,8 @@ async def findings(request: web.Request) -> web.Response:
 @routes.get("/api/v1/doctor")
 async def doctor(request: web.Request) -> web.Response:
     """Why a machine does not boot as it should: ``?of=MAC``, a name or a reserved address."""
-    site = request.app[SITE]
-
-    def examine() -> dict[str, Any]:
-        registries = [f"{server}={file}" for server, file in site.live.registries.items()]
-        sights = list(sights_of_registries(site.inventory, registries)) if registries else None
-        return diagnosis_as_dict(diagnose(site.path, request.query.get("of", ""), site.today, sights))
-
-    return _answer(await in_thread(examine))
+    diagnosis = await in_thread(request.app[SITE].diagnose, request.query.get("of", ""))
+    return _answer(diagnosis_as_dict(diagnosis))
 
 
 @routes.get("/api/v1/history")
@@ -204,13 +196,6 @@ async def _read(request: web.Request, model: type[Any]) -> Any:
             for each in error.errors(include_url=False, include_input=False)[:20]
         ]
         raise CoexistError("\n".join(wrong)) from None
-
-
-def _mac(text: str) -> int:
-    try:
-        return parse_mac(text)
-    except ValueError as error:
-        raise CoexistError(str(error)) from None
 
 
 def _answer(document: dict[str, Any], status: int = 200) -> web.Response:

@@ -9,12 +9,10 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from coexist.app.doctor import diagnose
 from coexist.app.explain import Explained, explain
 from coexist.app.live import PAGE, SORTS, Asking, Which, chosen, mistyped
 from coexist.app.machines import named
 from coexist.app.registrations import Machine, Who, pasted_machines
-from coexist.app.sights import sights_of_registries
 from coexist.console.users import Role, User
 from coexist.console.web import (
     COOKIE,
@@ -26,14 +24,14 @@ from coexist.console.web import (
     asked_from,
     in_thread,
     is_secure,
+    mac_of,
     must,
     page,
 )
-from coexist.errors import CoexistError
 from coexist.report.page import finding_values, row_values
 from coexist.report.race_picture import race_picture
 from coexist.report.topology_picture import topology_picture
-from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.mac import format_mac
 
 routes = web.RouteTableDef()
 _KINDS = ("all", "unregistered", "registered", "ignored")
@@ -183,9 +181,7 @@ async def machine(request: web.Request) -> web.Response:
 def _diagnosed(request: web.Request, asked: str) -> dict[str, Any]:
     site = request.app[SITE]
     inventory = site.inventory
-    registries = [f"{server}={file}" for server, file in site.live.registries.items()]
-    sights = list(sights_of_registries(inventory, registries)) if registries else None
-    diagnosis = diagnose(site.path, asked, site.today, sights)
+    diagnosis = site.diagnose(asked)
     seen = next((each for each in site.machines() if each.mac == diagnosis.mac), None)
     near = mistyped(inventory, diagnosis.mac)
     told = explain(site.path, format_mac(diagnosis.mac))
@@ -216,7 +212,7 @@ async def register(request: web.Request) -> web.Response:
 
 def _machine_of(form: Mapping[str, str]) -> Machine:
     return Machine(
-        mac=_mac(form),
+        mac=mac_of(form.get("mac", "")),
         name=form.get("name", ""),
         location=form.get("location", ""),
         hardware=form.get("hardware", ""),
@@ -224,19 +220,12 @@ def _machine_of(form: Mapping[str, str]) -> Machine:
     )
 
 
-def _mac(form: Mapping[str, str]) -> int:
-    try:
-        return parse_mac(form.get("mac", ""))
-    except ValueError as error:
-        raise CoexistError(str(error)) from None
-
-
 @routes.post("/ignore")
 async def ignore(request: web.Request) -> web.Response:
     """Have the boot servers answer a machine no more."""
     user = must(request, Role.REGISTER)
     form = {key: str(value).strip() for key, value in (await request.post()).items()}
-    mac = _mac(form)
+    mac = mac_of(form.get("mac", ""))
     await in_thread(
         request.app[SITE].registrations.ignore, [mac], Who(name=user.name, why=form.get("why", ""))
     )

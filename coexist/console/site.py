@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coexist.app.current import analyse_now, today
+from coexist.app.doctor import Diagnosis, diagnose_in
 from coexist.app.live import Asking, Live
 from coexist.app.registrations import Registrations
+from coexist.app.sights import sights_of_registries
 from coexist.app.site_report import SiteReport, report_of_site
 
 if TYPE_CHECKING:
@@ -63,6 +65,16 @@ class ConsoleSite:
             if self._report is None or self._report[0] != version:
                 self._report = version, report_of_site(analyse_now(self.path, self.today))
             return self._report[1]
+
+    def diagnose(self, machine: str) -> Diagnosis:
+        """Where a machine's boot parts from what is declared, by the inventory and the watched registries.
+
+        Raises `CoexistError` for a machine that nobody knows.
+        """
+        report = self.report()
+        watched = [f"{server}={file}" for server, file in self.live.registries.items()]
+        sights = list(sights_of_registries(report.inventory, watched)) if watched else None
+        return diagnose_in(report.analysis, machine, sights)
 
     @property
     def inventory(self) -> Inventory:

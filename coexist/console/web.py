@@ -20,7 +20,7 @@ from coexist.console.site import ConsoleSettings, ConsoleSite
 from coexist.console.users import Role, User, Users
 from coexist.errors import CoexistError
 from coexist.report.page import environment
-from coexist.wire.mac import format_mac
+from coexist.wire.mac import format_mac, parse_mac
 
 COOKIE = "coexist-session"
 STATIC = Path(__file__).resolve().parent.parent / "_templates" / "console"
@@ -144,6 +144,14 @@ def must(request: web.Request, role: Role) -> User:
     if user.role < role:
         raise web.HTTPForbidden(text=f"{user.name} may not do this: it needs the role {role.word}\n")
     return user
+
+
+def mac_of(text: str) -> int:
+    """A MAC that somebody wrote. Raises `CoexistError` with how it is written."""
+    try:
+        return parse_mac(text)
+    except ValueError as error:
+        raise CoexistError(str(error)) from None
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
