@@ -1,0 +1,52 @@
+"""What of a Kea configuration an inventory does not hold, and why."""
+
+from __future__ import annotations
+
+from coexist.importers.account import Account
+from coexist.languages.kea.json_nodes import Node
+
+_WHY = {
+    "interfaces-config": "the inventory knows VLANs, not the server's network cards",
+    "control-socket": "how the daemon is controlled says nothing about booting",
+    "control-sockets": "how the daemon is controlled says nothing about booting",
+    "lease-database": "where leases are kept says nothing about booting",
+    "hosts-database": "reservations in a database are not read",
+    "hosts-databases": "reservations in a database are not read",
+    "expired-leases-processing": "how leases are kept says nothing about booting",
+    "dhcp-ddns": "dynamic DNS says nothing about booting",
+    "ip-reservations-unique": "whether reservations may share an address follows from the reservations",
+    "hooks-libraries": "hooks may do anything; they are not followed",
+    "loggers": "logging says nothing about booting",
+    "renew-timer": "times a client renews at are not in the inventory",
+    "rebind-timer": "times a client renews at are not in the inventory",
+    "min-valid-lifetime": "the inventory has one lease time; this limits what clients may ask for",
+    "max-valid-lifetime": "the inventory has one lease time; this limits what clients may ask for",
+    "server-hostname": "the header field sname, which no boot firmware reads",
+    "interface": "the inventory knows VLANs, not the server's network cards",
+    "id": "Kea's own number of a subnet",
+    "sanity-checks": "how leases are kept says nothing about booting",
+    "multi-threading": "how the daemon runs says nothing about booting",
+    "relay": "the inventory knows a VLAN's relay by its gateway",
+    "user-context": "a note for people",
+    "comment": "a note for people",
+    "match-client-id": "how leases are told apart is not in the inventory",
+    "echo-client-id": "whether option 61 comes back is not in the inventory",
+}
+
+
+def leave(holder: Node, key: str, why: str) -> None:
+    """Say why a member of ``holder`` is left out, where it is there."""
+    found = holder.get(key)
+    if found is not None:
+        found.leave(why)
+
+
+def shown(name: str, node: Node) -> str:
+    """A member as the file has it."""
+    return f'"{name}": {node.text}' if name else node.text
+
+
+def tell_what_is_left(tree: Node, account: Account) -> None:
+    """Each part of the file that nothing took, with the reason that was given or that its name has."""
+    for node, name in tree.left():
+        account.left_out(node.at, shown(name, node), node.why or _WHY.get(name, "not understood"))

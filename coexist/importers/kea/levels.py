@@ -1,0 +1,155 @@
+"""What one level of a Kea configuration says: header fields, options, the lease time.
+
+A level is the file itself, a shared network, a subnet, a pool, a class or a reservation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+
+from coexist.importers.conditions import ALWAYS, Inexpressible, spelled_value
+from coexist.importers.kea.left_out import leave
+from coexist.importers.kea.options import Definition, Definitions
+from coexist.importers.program import FILENAME, NEXT_SERVER, Step
+from coexist.languages.kea.json_nodes import Node
+
+_SHORTEST_LEASE = 60
+
+
+@dataclass(slots=True)
+class Values:
+    """What one level says: header fields and options, as steps for everyone it speaks to."""
+
+    fields: list[Step] = field(default_factory=list)
+    options: list[Step] = field(default_factory=list)
+
+
+class LevelReader:
+    """Reads levels. ``forced``: where an option is sent to clients that do not ask for it."""
+
+    def __init__(self, definitions: Iterable[Node]) -> None:
+        self.definitions = Definitions()
+        self.forced: dict[int, list[Node]] = {}
+        self._defined: list[tuple[Definition, Node]] = []
+        for node in definitions:
+            self._definition(node)
+
+    def leave_unused(self) -> None:
+        """Say which option definitions nothing in the file uses."""
+        for definition, node in self._defined:
+            if definition not in self.definitions.used:
+                node.leave("names an option that nothing here uses")
+
+    def _definition(self, node: Node) -> None:
+        name, code, kind = node.plain("name"), node.plain("code", int), node.plain("type")
+        if name is None or code is None or kind is None:
+            node.leave("an option definition without name, code or type")
+            return
+        record = str(node.plain("record-types") or "")
+        definition = Definition(
+            name=name,
+            code=code,
+            space=node.plain("space") or "dhcp4",
+            kind=kind,
+            array=bool(node.plain("array", bool)),
+            encapsulates=node.plain("encapsulate") or "",
+            record=tuple(part.strip() for part in record.split(",")) if record else (),
+        )
+        self.definitions.add(definition)
+        self._defined.append((definition, node))
+
+    def values(self, holder: Node) -> Values:
+        """The header fields and options one level says."""
+        result = Values()
+        server = holder.plain("next-server")
+        if server is not None and server != "0.0.0.0":
+            try:
+                IPv4Address(server)
+                result.fields.append(step_of(holder.get("next-server"), NEXT_SERVER, server))
+            except AddressValueError:
+                leave(holder, "next-server", "this is no IPv4 address")
+        file = holder.plain("boot-file-name")
+        if file:
+            if file.isprintable() and len(file.encode()) <= 127:
+                result.fields.append(step_of(holder.get("boot-file-name"), FILENAME, file))
+            else:
+                leave(holder, "boot-file-name", "the header field cannot hold this name")
+        result.options = self.options(holder)
+        return result
+
+    def options(self, holder: Node) -> list[Step]:
+        """The option-data of one level; what belongs into another option is put there."""
+        inner: dict[str, dict[int, bytes]] = {}
+        found: dict[int, tuple[Node, bytes | None]] = {}
+        nodes: dict[str, list[Node]] = {}
+        for node in holder.items("option-data"):
+            space = node.plain("space") or "dhcp4"
+            code = node.plain("code", int)
+            name = node.plain("name")
+            if code is None and name is not None:
+                code = self.definitions.code(name, space)
+            if code is None:
+                node.leave(f"the option {name} is not known")
+                continue
+            try:
+                octets = self._octets(node, space, code)
+            except Inexpressible as reason:
+                node.leave(str(reason))
+                continue
+            if space == "dhcp4":
+                found[code] = (node, octets)
+            elif octets is not None:
+                inner.setdefault(space, {})[code] = octets
+                nodes.setdefault(space, []).append(node)
+        return list(self._settled(found, inner, nodes))
+
+    def _octets(self, node: Node, space: str, code: int) -> bytes | None:
+        data = node.plain("data")
+        csv = node.plain("csv-format", bool)
+        if data is None:
+            return None
+        return self.definitions.octets(space, code, data, csv=csv is not False)
+
+    def _settled(
+        self,
+        found: dict[int, tuple[Node, bytes | None]],
+        inner: dict[str, dict[int, bytes]],
+        nodes: dict[str, list[Node]],
+    ) -> Iterator[Step]:
+        for code, (node, given) in found.items():
+            octets = given
+            space = self.definitions.encapsulated_space(code)
+            for sub, value in sorted(inner.pop(space, {}).items()):
+                octets = (octets or b"") + bytes([sub, len(value)]) + value
+            if octets is None or not 0 < code < 255:
+                node.leave("an option without data")
+                continue
+            if node.plain("always-send", bool):
+                self.forced.setdefault(code, []).append(node)
+            yield step_of(node, code, _option_text(code, octets))
+        for space in inner:
+            for node in nodes[space]:
+                node.leave(f"Kea sends the space {space} only where the option that holds it is listed too")
+
+    def lease_time(self, holder: Node) -> int | None:
+        """The seconds it leases for; None where it does not say, or says what no inventory holds."""
+        seconds = holder.plain("valid-lifetime", int)
+        if seconds is not None and seconds < _SHORTEST_LEASE:
+            leave(holder, "valid-lifetime", f"leases below {_SHORTEST_LEASE} s are not in the inventory")
+            return None
+        return None if seconds is None else int(seconds)
+
+
+def step_of(node: Node | None, key: object, value: object) -> Step:
+    """A value that a level sets for everyone it speaks to."""
+    assert node is not None
+    return Step(condition=ALWAYS, key=key, value=value, at=node.at, text=node.text)
+
+
+def _option_text(code: int, octets: bytes) -> str:
+    """The value as it is written in an inventory; a boot file without its NUL stays without."""
+    if code == 67:
+        return "hex:" + octets.hex(":") if not octets.endswith(b"\0") else spelled_value(code, octets[:-1])
+    return spelled_value(code, octets) if octets else "hex:"

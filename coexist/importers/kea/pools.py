@@ -1,0 +1,89 @@
+"""Kea's pools: their ranges, the class each is for, and what is said to the clients of one."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from coexist.errors import InputError, Problem
+from coexist.importers.account import Account
+from coexist.importers.conditions import ALWAYS, NEVER, POOL_FOR_NOBODY, Inexpressible, pool_conditions
+from coexist.importers.groups import GroupBook
+from coexist.importers.kea.classes import Memberships
+from coexist.importers.kea.left_out import leave
+from coexist.importers.kea.levels import LevelReader
+from coexist.importers.program import Step, guarded
+from coexist.inventory.values import AddressRange
+from coexist.languages.kea.json_nodes import Node
+
+
+class PoolReader:
+    """Reads the pools of subnets; ``leased`` gathers the ranges that are given out."""
+
+    def __init__(
+        self, levels: LevelReader, groups: GroupBook, account: Account, leased: list[tuple[int, int]]
+    ) -> None:
+        self.levels, self.groups, self.account, self.leased = levels, groups, account, leased
+
+    def of(self, node: Node, network: IPv4Network, members: Memberships) -> list[Any]:
+        """The pools of a subnet as a scope has them; a class that cannot be said leaves a pool to nobody."""
+        result: list[Any] = []
+        for pool in node.items("pools"):
+            text = pool.plain("pool") or ""
+            try:
+                span = _pool_range(text)
+            except ValueError:
+                pool.leave("a pool without its range")
+                continue
+            if span.first not in network or span.last not in network:
+                # kea-dhcp4 refuses the file: "does not match the prefix of a subnet".
+                what = f"the pool {span} is not in its subnet {network}"
+                raise InputError([Problem(pool.at, what, "correct the range or the subnet")])
+            self.leased.append((int(span.first), int(span.last)))
+            result.append(self._pool_for(pool, str(span), members))
+        return result
+
+    def _pool_for(self, pool: Node, text: str, members: Memberships) -> Any:
+        name = pool.plain("client-class")
+        if name is None:
+            return text
+        try:
+            condition = members.selecting(name)
+        except Inexpressible:
+            condition = NEVER
+        entry = pool_conditions(condition, self.groups.combined)
+        if entry is None:
+            leave(pool, "client-class", POOL_FOR_NOBODY)
+            return {"range": text, "allow": "nobody"}
+        return {"range": text, **entry}
+
+    def options(self, node: Node, members: Memberships) -> list[Step]:
+        """Options of the pools: of one pool that all clients lease from they are the scope's own."""
+        pools = node.items("pools")
+        result: list[Step] = []
+        for pool in pools:
+            steps = self.levels.options(pool)
+            name = pool.plain("client-class")
+            try:
+                condition = members.selecting(name) if name else ALWAYS
+                if len(pools) > 1 and condition == ALWAYS and steps:
+                    raise Inexpressible("its clients may as well get an address of another pool")
+                result += guarded(condition, steps) if condition else []
+            except Inexpressible as reason:
+                for step in steps:
+                    why = f"holds for the clients of a pool: {reason}"
+                    self.account.left_out(step.at, step.text, why)
+        return result
+
+
+def for_nobody(pool: Any) -> dict[str, Any]:
+    """A pool that leases to no client."""
+    return {"range": pool["range"] if isinstance(pool, dict) else pool, "allow": "nobody"}
+
+
+def _pool_range(text: str) -> AddressRange:
+    if "/" in text:
+        network = IPv4Network(text.strip())
+        return AddressRange(first=network.network_address, last=network.broadcast_address)
+    first, _, last = text.partition("-")
+    return AddressRange(first=IPv4Address(first.strip()), last=IPv4Address(last.strip()))

@@ -1,0 +1,232 @@
+"""Kea's reservations: which of them count where, the machines they name, and what is said to those alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+
+from coexist.importers.account import Account
+from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
+from coexist.importers.conditions import Member, test
+from coexist.importers.groups import GroupBook
+from coexist.importers.imported import ClientRow
+from coexist.importers.kea.classes import ClassBook
+from coexist.importers.kea.left_out import leave, shown
+from coexist.importers.kea.levels import LevelReader, Values
+from coexist.importers.kea.sections import gate_classes, peeked
+from coexist.importers.program import Step, guarded
+from coexist.languages.kea.json_nodes import Node
+from coexist.wire.mac import format_mac, parse_mac
+
+
+@dataclass(slots=True)
+class Reservation:
+    """``early``: its classes count before a subnet is chosen; ``is_global``: it counts as a whole."""
+
+    mac: int
+    node: Node
+    values: Values
+    early: bool = False
+    is_global: bool = False
+
+
+class Reservations:
+    """The reservations of one file; ``clients`` are the machines that were registered by them."""
+
+    def __init__(
+        self, dhcp4: Node, levels: LevelReader, classes: ClassBook, groups: GroupBook, account: Account
+    ) -> None:
+        self.dhcp4, self.levels, self.classes = dhcp4, levels, classes
+        self.groups, self.account = groups, account
+        self.clients: dict[int, ClientRow] = {}
+        # The name of the first machine of each address.
+        self._owners: dict[str, str] = {}
+        self._group_of: dict[frozenset[int], str] = {}
+        self._class_groups: dict[tuple[str, frozenset[int]], str] = {}
+        # The classes that pools are for.
+        self._gates = gate_classes(dhcp4)
+
+    # -- which reservations count ----------------------------------------------------------------
+
+    def of(self, holder: Node) -> list[Reservation]:
+        """The reservations of one level, those of machines that an inventory can name."""
+        result = []
+        looked_up = [item.value for item in self.dhcp4.items("host-reservation-identifiers")]
+        by_mac = "hw-address" in looked_up or self.dhcp4.get("host-reservation-identifiers") is None
+        for node in holder.items("reservations"):
+            text = node.plain("hw-address")
+            if not by_mac:
+                node.leave("host-reservation-identifiers does not name hw-address")
+                continue
+            if text is None:
+                node.leave("the inventory knows machines by their MAC address only")
+                continue
+            try:
+                mac = parse_mac(text)
+            except ValueError:
+                node.leave("no Ethernet address")
+                continue
+            nobody = why_nobody(mac)
+            if nobody is not None:
+                node.leave(nobody)
+                continue
+            node.items("client-classes")
+            result.append(Reservation(mac, node, self.levels.values(node)))
+        return result
+
+    def everywhere(self) -> list[Reservation]:
+        """The reservations of no subnet: all of each, or with the early lookup alone its classes."""
+        everywhere = self.of(self.dhcp4)
+        early = self.dhcp4.plain("early-global-reservations-lookup", bool) is True
+        is_global = self._is_global(self.dhcp4)
+        for reservation in everywhere:
+            reservation.early, reservation.is_global = early, is_global
+            if not is_global:
+                self._leave_switched_off(reservation.node, early)
+                continue
+            given = reservation.node.get("ip-address")
+            if given is not None:
+                why = "global: Kea gives the address out in every subnet, the inventory in its own"
+                self.account.left_out(given.at, shown("ip-address", given), why)
+        return everywhere if early or is_global else []
+
+    def _leave_switched_off(self, node: Node, early: bool) -> None:
+        why = "global reservations are switched off by reservations-global"
+        if not early:
+            node.leave(why)
+            return
+        for key, item in node.members():
+            if key not in ("hw-address", "client-classes"):
+                item.leave(f"{why}; only their classes count, by early-global-reservations-lookup")
+
+    def _is_global(self, holder: Node) -> bool:
+        mode = holder.plain("reservation-mode")
+        flag = holder.plain("reservations-global", bool)
+        holder.get("reservations-out-of-pool")
+        return mode == "global" or flag is True
+
+    def in_subnet(self, node: Node, shared: Node | None) -> bool:
+        """Whether the reservations of a subnet count; the innermost level that says so decides."""
+        said = True
+        for holder in (self.dhcp4, *([shared] if shared is not None else []), node):
+            mode = holder.plain("reservation-mode")
+            flag = holder.plain("reservations-in-subnet", bool)
+            if mode is not None:
+                said = mode not in ("disabled", "global")
+            if flag is not None:
+                said = flag
+        found = node.get("reservations")
+        if found is not None and not said:
+            found.leave("the reservations of this subnet are switched off by reservations-in-subnet")
+        return said
+
+    # -- the classes they give -------------------------------------------------------------------
+
+    def groups_of_classes(self, own: list[Reservation], everywhere: list[Reservation]) -> dict[str, str]:
+        """The group of the machines that have a class reserved, by class, in the order they list them.
+
+        A machine's reservation in the subnet hides its global one, but not the early classes of that.
+        """
+        hidden = {reservation.mac for reservation in own}
+        counting = [r for r in everywhere if r.early]
+        counting += own
+        counting += [r for r in everywhere if r.is_global and r.mac not in hidden]
+        macs: dict[str, set[int]] = {}
+        for reservation in counting:
+            for item in peeked(reservation.node, "client-classes"):
+                macs.setdefault(item.value, set()).add(reservation.mac)
+        for reservation in counting:
+            self._class_places(reservation, list(macs))
+        return {name: self._members_group(name, frozenset(found)) for name, found in macs.items()}
+
+    def _class_places(self, reservation: Reservation, order: list[str]) -> None:
+        """Say which classes of a reservation mean nothing, or come in another order than another's."""
+        last = -1
+        for item in peeked(reservation.node, "client-classes"):
+            name = item.value
+            if name in self.classes.classes:
+                if self.classes.plain.why_not(name) is not None:
+                    item.leave(f"the class {name} is not understood")
+            elif name not in self._gates:
+                item.leave(f"nothing here speaks of the class {name}")
+            if order.index(name) < last:
+                item.leave("listed in another order by another reservation, which is taken for all")
+            last = max(last, order.index(name))
+
+    def _members_group(self, name: str, macs: frozenset[int]) -> str:
+        if (name, macs) not in self._class_groups:
+            self._class_groups[name, macs] = self.groups.of_clients(name, macs)
+        return self._class_groups[name, macs]
+
+    # -- the machines ----------------------------------------------------------------------------
+
+    def register(self, reservation: Reservation, networks: Iterable[IPv4Network]) -> None:
+        """Make a client of the machine; its address counts where it is in one of ``networks``."""
+        node = reservation.node
+        name = node.plain("hostname") or ""
+        address = node.plain("ip-address") or ""
+        if address and not any(_inside(address, network) for network in networks):
+            leave(node, "ip-address", "the address is in none of the subnets")
+            address = ""
+        known = self.clients.get(reservation.mac)
+        if known is not None:
+            if address and not known.address:
+                self.clients[reservation.mac] = replace(known, address=address)
+            elif address and known.address != address:
+                leave(node, "ip-address", f"this MAC has the address {known.address} already")
+            return
+        for step in reservation.values.options:
+            if step.key == 12:
+                name = name or str(step.value)
+        owner = self._owners.setdefault(address, name) if address else name
+        if owner != name:
+            node.leave(SHARED_ADDRESS.format(name=owner or "an unnamed machine"))
+        self.clients[reservation.mac] = ClientRow(
+            mac=format_mac(reservation.mac), name=owner, address=address
+        )
+
+    def rows(self) -> list[ClientRow]:
+        """The rows of clients.csv, with the groups each is in."""
+        tags = self.groups.tags
+        source = self.groups.server if self.groups.known else ""
+        return [
+            replace(row, tags=" ".join(tags.get(mac, ())), source=source) for mac, row in self.clients.items()
+        ]
+
+    def steps(self, reservations: list[Reservation]) -> list[Step]:
+        """What is said to the reserved machines alone; those that are told the same are one group."""
+        result: list[Step] = []
+        together: dict[tuple[object, ...], list[Reservation]] = {}
+        seen: set[int] = set()
+        for reservation in reservations:
+            if reservation.mac in seen:
+                continue
+            seen.add(reservation.mac)
+            steps = [*reservation.values.fields, *reservation.values.options]
+            same = tuple((step.key, step.value) for step in steps if step.key != 12)
+            if same:
+                together.setdefault(same, []).append(reservation)
+            for step in steps:
+                if step.key == 12:
+                    self._complain(step, "kept as the name of the client; it is not told to the client")
+        for members in together.values():
+            macs = frozenset(member.mac for member in members)
+            if macs not in self._group_of:
+                name = self.clients[members[0].mac].name if members[0].mac in self.clients else ""
+                wanted = name if len(macs) == 1 else f"hosts-like-{name}"
+                self._group_of[macs] = self.groups.of_clients(wanted or "reserved", macs)
+            steps = [*members[0].values.fields, *members[0].values.options]
+            condition = test(Member(self._group_of[macs]))
+            result += guarded(condition, [step for step in steps if step.key != 12])
+        return result
+
+    def _complain(self, step: Step, why: str) -> None:
+        self.account.left_out(step.at, step.text, why)
+
+
+def _inside(address: str, network: IPv4Network) -> bool:
+    try:
+        return IPv4Address(address) in network
+    except AddressValueError:
+        return False
