@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 
 def captured(path: Path) -> Iterator[tuple[float, Datagram]]:
     """Every UDP datagram of a capture with its time. Raises ``InputError``."""
-    from coexist.probe.capture_file import damage, read_capture
+    from coexist.probe.capture_file import read_capture
 
     yield from read_capture(path)
-    lost = damage(path)
-    if lost is not None:
-        tell(f"warning: {lost}")
+    tell_damage([path])
+
+
+def tell_damage(paths: Iterable[Path]) -> None:
+    """Warn of each capture that is cut off or damaged."""
+    from coexist.probe.capture_file import damage
+
+    for path in paths:
+        lost = damage(path)
+        if lost is not None:
+            tell(f"warning: {lost}")

@@ -45,12 +45,19 @@ _who = click.option("--who", help="Who tried it; the user's own name if not give
 )
 def show(inventory: Path, name: str | None, form: str) -> int:
     """Print the checklist: Markdown, CSV, or a page to print (html). Exits with 1 while anything is open."""
-    from coexist.cli.migrate_state import load
-    from coexist.planning.checklist_export import to_csv, to_html, to_markdown
+    from coexist.app.migrations import load
+    from coexist.planning.checklist_export import to_csv, to_markdown
 
-    sheet = load(inventory, name).sheet
-    write = {"markdown": to_markdown, "csv": to_csv, "html": to_html}[form]
-    click.echo(write(sheet), nl=False)
+    loaded = load(inventory, name)
+    sheet = loaded.sheet
+    if form == "html":
+        from coexist.app.pilots import other_complaints, pilot_pages
+        from coexist.report.pilot_page import pilots_page
+
+        text = pilots_page(loaded.name, pilot_pages(loaded), other_complaints(loaded))
+    else:
+        text = to_csv(sheet) if form == "csv" else to_markdown(sheet)
+    click.echo(text, nl=False)
     return EXIT_OPEN if sheet.missing or sheet.failed else 0
 
 
@@ -68,7 +75,7 @@ def record(
 
     ITEM is its text, the beginning of it, or its number from 1.
     """
-    from coexist.cli.migrate_state import load, local_now
+    from coexist.app.migrations import load, local_now
     from coexist.planning.checklist import Entry
     from coexist.rollout.migration import Journal
 
@@ -97,7 +104,7 @@ def record(
 @click.option("--note", required=True, help="What was reported.")
 def complain(inventory: Path, name: str | None, who: str | None, machine: str, note: str) -> int:
     """Record a complaint: the quiet days of the gate begin again, and it stays open until it is settled."""
-    from coexist.cli.migrate_state import load, local_now
+    from coexist.app.migrations import load, local_now
     from coexist.planning.checklist import Complaint, machine_label
     from coexist.rollout.migration import Journal
 
@@ -120,7 +127,7 @@ def complain(inventory: Path, name: str | None, who: str | None, machine: str, n
 @click.argument("number", type=click.IntRange(min=1))
 def settle(inventory: Path, name: str | None, number: int) -> int:
     """Close a complaint by its number, counted from 1 in the order they were made."""
-    from coexist.cli.migrate_state import load, local_now
+    from coexist.app.migrations import load, local_now
     from coexist.rollout.migration import Journal
 
     loaded = load(inventory, name)

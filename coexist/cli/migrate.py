@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.captures import tell_damage
 from coexist.cli.prose import say, tell
 from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
-    from coexist.cli.migrate_state import Loaded
+    from coexist.app.migrations import Loaded
 
 EXIT_FINDINGS = 1
 EXIT_PENDING = 3
@@ -77,7 +78,7 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
 
     Exits with 1 if a step cannot be made safe; the client that shows it is printed with its time line.
     """
-    from coexist.cli.migrate_state import load
+    from coexist.app.migrations import load
     from coexist.cli.migrate_text import plan_json, plan_text
     from coexist.planning.roadmap import roadmap
 
@@ -127,8 +128,9 @@ def next_(
     Without --yes nothing is changed, and the exit code 3 says that there is something to do. Changes of
     servers that coexist does not reach are listed, for somebody to make; --done-by-hand goes on after them.
     """
+    from coexist.app.migrations import load
     from coexist.cli.migrate_hand import check_made, tell_by_hand
-    from coexist.cli.migrate_state import load, surroundings
+    from coexist.cli.migrate_state import surroundings
     from coexist.planning.by_hand import is_by_hand
     from coexist.planning.roadmap import verify_open_step
     from coexist.rollout.migration import Journal, carry_on, made_by_hand
@@ -176,7 +178,8 @@ def _begins(
     doing: dict[str, Any],
 ) -> bool:
     """Show the next step and what must hold before it, and write down that it began; False if it did not."""
-    from coexist.cli.migrate_state import local_now, surroundings
+    from coexist.app.migrations import local_now
+    from coexist.cli.migrate_state import surroundings
     from coexist.cli.migrate_text import conditions_text, steps_text
     from coexist.planning.choosing import Refused
     from coexist.planning.gates import gap_conditions
@@ -188,6 +191,7 @@ def _begins(
         tell("every wave has moved; `coexist migrate retire` is what is left")
         return False
     conditions = loaded.gate(coming.wave, registries, captures)
+    tell_damage(captures)
     if not isinstance(coming.planned, Refused):
         conditions = (*conditions, *gap_conditions(loaded.migration, coming.planned, local_now()))
     click.echo(steps_text([coming.planned]) + conditions_text(conditions), nl=False)
@@ -223,8 +227,9 @@ def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: b
 
     Possible until the old server is retired, and proven like every other step.
     """
+    from coexist.app.migrations import load
     from coexist.cli.migrate_hand import machines_named, tell_by_hand
-    from coexist.cli.migrate_state import load, surroundings
+    from coexist.cli.migrate_state import surroundings
     from coexist.cli.migrate_text import steps_text
     from coexist.planning.by_hand import is_by_hand
     from coexist.planning.roadmap import last_wave_back, some_back, verify_open_step
@@ -284,13 +289,14 @@ def status(
     connect_timeout: float,
 ) -> int:
     """Show each wave: planned, moved, seen booting from the new server, missing, and gone back."""
-    from coexist.cli.migrate_state import load
+    from coexist.app.migrations import load
+    from coexist.app.sightings import from_metrics
     from coexist.cli.migrate_text import status_json, status_text
     from coexist.cli.remote import connector
-    from coexist.cli.sightings import from_metrics
 
     loaded = load(inventory, name)
     seen = loaded.seen(registries, captures)
+    tell_damage(captures)
     counted = (
         from_metrics(loaded.inventory, metrics, connector(ssh_config, connect_timeout)) if metrics else {}
     )
@@ -298,6 +304,39 @@ def status(
     click.echo(
         json.dumps(status_json(told), indent=2) if form == "json" else status_text(told), nl=form == "json"
     )
+    return 0
+
+
+@command.command("checklist", short_help="Write a page for each pilot.")
+@_common
+@click.option(
+    "--output",
+    "-o",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Where to write the pages; it is made if it is not there.",
+)
+def checklist(inventory: Path, name: str | None, output: Path) -> int:
+    """Write a page for each pilot machine: where it stands, what it is, what to try on it, and room to write.
+
+    A page needs nothing beside it: print it, or send it to whoever works at the machine.
+    """
+    from coexist.app.migrations import load
+    from coexist.app.pilots import pilot_pages
+    from coexist.report.pilot_page import file_names, pilot_page
+
+    loaded = load(inventory, name)
+    pages = pilot_pages(loaded)
+    if not pages:
+        raise CoexistError(
+            f"{loaded.inventory.where('migrations', loaded.name)}: {loaded.name} has no pilot machine; "
+            "name a group in `pilots:`, or declare a wave that has members"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    for page, file in zip(pages, file_names(pages), strict=True):
+        (output / file).write_text(pilot_page(page), encoding="utf-8")
+        say(f"{output / file}: {page.machine}, {len(page.items)} items, {page.missing} not tried")
     return 0
 
 
@@ -338,7 +377,8 @@ def retire(
 
     Then the new state is written into the inventory, and the migration's section goes; the patch is printed.
     """
-    from coexist.cli.migrate_state import load, new_state_of, surroundings
+    from coexist.app.migrations import load, new_state_of
+    from coexist.cli.migrate_state import surroundings
     from coexist.planning.by_hand import is_by_hand
     from coexist.planning.retirement import objections
     from coexist.planning.roadmap import check_retirement

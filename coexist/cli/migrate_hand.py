@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coexist.cli.captures import tell_damage
 from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 from coexist.inventory.values import closest
@@ -18,7 +19,7 @@ from coexist.planning.waves import migrating
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
-    from coexist.cli.migrate_state import Loaded
+    from coexist.app.migrations import Loaded
     from coexist.planning.steps import Change, Step
 
 MOST_ASKED = 12
@@ -87,6 +88,7 @@ def check_made(
         *_on_the_wire(loaded, step, change, interfaces),
         *_seen(loaded, state, change, registries, captures),
     ]
+    tell_damage(captures)
     if wrong:
         raise CoexistError("\n".join((*wrong, "it is not done yet; nothing was written down")))
     if not (interfaces or registries or captures):
@@ -140,7 +142,7 @@ def _seen(
     captures: tuple[Path, ...],
 ) -> Iterator[str]:
     """Machines of the step that were seen, after it began, on the server that should not have them."""
-    from coexist.cli.sightings import from_captures, from_registries
+    from coexist.app.sightings import from_captures, from_registries
 
     if state.step is None or not (registries or captures):
         return

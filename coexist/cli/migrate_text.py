@@ -13,7 +13,7 @@ from coexist.report.prose import folded
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
-    from coexist.cli.migrate_state import Overview
+    from coexist.app.migrations import Overview
     from coexist.rollout.metrics import Counted
 
 _SHOWN = 8

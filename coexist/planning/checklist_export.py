@@ -1,4 +1,4 @@
-"""A checklist to read, to print and to carry along: Markdown, CSV and an HTML page.
+"""A checklist to read and to carry along: Markdown and CSV.
 
 The Markdown is what a terminal shows and a wiki takes: a section a machine, folded to 80 columns. A table
 of machines and items would be wider than either has room for.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from html import escape
 
 from coexist.planning.checklist import Complaint, Entry, Sheet
 from coexist.planning.progress import moment
-from coexist.text.foreign import cell, markdown, one_line
+from coexist.text.foreign import cell, markdown
 
 _WIDTH = 80
 _MARKS = {"passed": "passed", "failed": "FAILED", "not-applicable": "n/a"}
@@ -72,53 +71,8 @@ def to_csv(sheet: Sheet) -> str:
     return out.getvalue()
 
 
-_STYLE = """
-body { font: 11pt sans-serif; margin: 2cm; }
-table { border-collapse: collapse; width: 100%; page-break-inside: auto; margin-bottom: 1em; }
-tr { page-break-inside: avoid; }
-th, td { border: 1px solid #444; padding: .3em .5em; text-align: left; vertical-align: top; }
-td.box::before { content: "\\2610"; font-size: 1.3em; }
-td.failed { font-weight: bold; }
-h2 { page-break-before: always; } h2.first { page-break-before: auto; }
-""".strip()
-
-
-def to_html(sheet: Sheet) -> str:
-    """One page a machine, for a clipboard: empty boxes where nothing was recorded."""
-    title = _html(_title(sheet))
-    parts = [
-        "<!DOCTYPE html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
-        f"<style>{_STYLE}</style></head><body>",
-        f"<h1>{title}</h1>",
-    ]
-    for number, machine in enumerate(sheet.machines):
-        parts.append(f"<h2{' class=first' if number == 0 else ''}>{_html(machine)}</h2>")
-        parts.append("<table><tr><th>item</th><th>result</th><th>who</th><th>when</th><th>note</th></tr>")
-        parts += [_html_row(item, sheet.cell(machine, item)) for item in sheet.items]
-        parts.append("</table>")
-    if sheet.complaints:
-        parts.append("<h2>Complaints</h2><ul>")
-        parts += [f"<li>{_html(_complaint(complaint))}</li>" for complaint in sheet.complaints]
-        parts.append("</ul>")
-    parts.append("</body></html>")
-    return "\n".join(parts) + "\n"
-
-
-def _html(text: str) -> str:
-    return escape(one_line(text))
-
-
 def _title(sheet: Sheet) -> str:
     return f"Checklist of {sheet.migration}"
-
-
-def _html_row(item: str, entry: Entry | None) -> str:
-    if entry is None:
-        return f"<tr><td>{_html(item)}</td><td class=box></td><td></td><td></td><td></td></tr>"
-    cells = (entry.who, moment(entry.at), entry.note)
-    tail = "".join(f"<td>{_html(each)}</td>" for each in cells)
-    return f"<tr><td>{_html(item)}</td><td class={entry.result}>{_MARKS[entry.result]}</td>{tail}</tr>"
 
 
 def _shown(sheet: Sheet) -> list[Entry]:

@@ -14,11 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from coexist import __version__
 from coexist.analysis.findings import Finding
+from coexist.planning.progress import moment
 from coexist.report.diff import ending, who
 from coexist.report.diff import summary as difference_summary
 from coexist.report.diff import witness as example
 from coexist.report.findings import clients_text, describe
 from coexist.report.race_picture import race_picture
+from coexist.text.foreign import one_line
 
 if TYPE_CHECKING:
     from coexist.analysis.matrix import Row
@@ -38,16 +40,19 @@ _SIGNS = {
 @cache
 def environment() -> Environment:
     """The templates of pages; whatever they are filled with is escaped."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters |= {"line": one_line, "moment": moment}
+    return made
 
 
-def _filled(template: str, **values: Any) -> str:
+def filled(template: str, **values: Any) -> str:
+    """A page of a template of ``report/``: its style stands in it."""
     style = (_TEMPLATES / "console" / "static" / "report.css").read_text(encoding="utf-8")
     return environment().get_template(template).render(version=__version__, style=style, **values)
 
@@ -56,7 +61,7 @@ def site_page(report: SiteReport, made: str = "") -> str:
     """The report of a site as one page; ``made`` says when and by whom, if it shall say so."""
     from coexist.report.topology_picture import topology_picture
 
-    return _filled(
+    return filled(
         "report/site.html.j2",
         site=report.inventory.site.site,
         summary=report.summary,
@@ -78,7 +83,7 @@ def site_page(report: SiteReport, made: str = "") -> str:
 
 def difference_page(difference: Difference, made: str = "") -> str:
     """What changes between two versions, as one page."""
-    return _filled(
+    return filled(
         "report/difference.html.j2",
         old=difference.old,
         new=difference.new,

@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from coexist.planning.checklist import (
     sheet_of,
     write_checklist,
 )
-from coexist.planning.checklist_export import to_csv, to_html, to_markdown
+from coexist.planning.checklist_export import to_csv, to_markdown
 from coexist.planning.waves import plan_waves
 from tests.unit.planning.sites import site, tree
 
@@ -164,32 +163,9 @@ def test_csv_has_a_row_for_each_cell_and_no_formula() -> None:
     assert rows[2] == ["tc01", "<audio>", "", "", "", ""]
 
 
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.tags.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def test_the_page_shows_text_as_it_is_and_an_empty_box_for_what_is_left() -> None:
-    page = _Page()
-    page.feed(to_html(SHEET))
-    assert page.tags.count("table") == 2
-    assert "b" not in page.tags
-    assert "<b>no sound</b>" in page.text
-    assert to_html(SHEET).count("class=box") == 2
-
-
 def test_every_export_of_an_empty_sheet_is_whole() -> None:
     sheet = sheet_of("up", site().site.migrations["up"], (), None)
     assert to_markdown(sheet) == (
         "# Checklist of up\n\nMachines: 0. Tests: 0, 0 passed, 0 FAILED, 0 n/a, 0 not tried.\n"
     )
     assert to_csv(sheet) == "machine,item,result,who,when,note\n"
-    assert to_html(sheet).endswith("</body></html>\n")

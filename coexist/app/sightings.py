@@ -73,7 +73,7 @@ def _known(inventory: Inventory, server: str) -> None:
 
 def from_captures(inventory: Inventory, files: tuple[Path, ...]) -> Iterator[Sighting]:
     """The machines that asked a server for a file by TFTP, from captures. Raises ``InputError``."""
-    from coexist.cli.captures import captured
+    from coexist.probe.capture_file import read_capture
 
     servers = {
         address: name
@@ -82,7 +82,7 @@ def from_captures(inventory: Inventory, files: tuple[Path, ...]) -> Iterator[Sig
     }
     for file in files:
         owners: dict[IPv4Address, int] = {}
-        for seconds, datagram in captured(file):
+        for seconds, datagram in read_capture(file):
             if DHCP_PORT in (datagram.source_port, datagram.destination_port):
                 _learn(datagram.payload, owners)
                 continue

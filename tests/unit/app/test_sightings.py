@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coexist.cli.sightings import from_captures, from_registries
+from coexist.app.sightings import from_captures, from_registries
 from coexist.errors import CoexistError
 from coexist.planning.sightings import Sighting
 from coexist.probe.frame import Datagram, encode_frame
