@@ -13,6 +13,7 @@ from coexist.analysis.rules import (
     addressing,
     architectures,
     bootpath,
+    dropins,
     hearing,
     inventory,
     lists,
@@ -25,6 +26,7 @@ from coexist.analysis.rules import (
 # Importing a module registers its codes; naming the modules keeps that from looking unused.
 MODULES = (
     inventory,
+    dropins,
     lists,
     hearing,
     addressing,

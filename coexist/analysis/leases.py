@@ -125,6 +125,16 @@ class LeaseReader:
         )
         return self._handed_by(name, self.plan(server).handed(name, arrival))
 
+    def told_by(
+        self, name: str, server: str, client: ClientClass, *, chained: bool = False
+    ) -> tuple[Packet, Lease | NoLease]:
+        """What one server of a scope says by its own files, and the packet it says it to."""
+        number = CANONICAL_CODE.get(client.architecture, 0)
+        own = own_config(self.space.inventory, server)
+        assert own is not None  # a scope of a server's own files
+        arrival = self._arrival(name, server, client, number, chained=chained)
+        return arrival.packet, own.leases(arrival)
+
     def _arrival(
         self, name: str, server: str, client: ClientClass, number: int, *, chained: bool = False
     ) -> Arrival:

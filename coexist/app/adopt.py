@@ -82,6 +82,9 @@ class _Fetched:
                 self.redacted.append(name)
         return self.texts[name]
 
+    def entries(self, name: str) -> list[str] | None:
+        return None
+
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from coexist.errors import InputError, Position, unreadable
 from coexist.inventory import Inventory
 from coexist.inventory.files import shown
 from coexist.inventory.products import part
-from coexist.languages.source_files import Surroundings
+from coexist.languages.source_files import Surroundings, files_of
 from coexist.wire.bootp import UNSPECIFIED, Packet
 
 
@@ -32,11 +32,13 @@ class OwnSubnet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnConfig:
-    """What a server's files say. ``address``: its own, where they say it."""
+    """What a server's files say. ``address``: its own, where they say it; ``has_ours``: they include our
+    drop-in."""
 
     leases: LeaseSource
     subnets: tuple[OwnSubnet, ...]
     address: IPv4Address | None = None
+    has_ours: bool = False
 
 
 class Files(Protocol):
@@ -57,6 +59,9 @@ class Files(Protocol):
     def include(self, name: str) -> str:
         """A file that another one names, by its path on the server. Raises OSError."""
 
+    def entries(self, name: str) -> list[str] | None:
+        """The files of a folder, by their paths on the server; None for what is none. Raises OSError."""
+
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
         """What the files of another server say, None where they are not known."""
 
@@ -69,6 +74,7 @@ class OwnFiles:
     """The files of one server in an inventory's directory.
 
     ``files``: by the path they have on the server, the main one first. ``place``: where they are declared.
+    ``ours``: the drop-in, by its path there, and how it is called in positions. ``asked``: what was included.
     """
 
     root: Path
@@ -76,6 +82,8 @@ class OwnFiles:
     place: Position
     resolve: Callable[[str], tuple[IPv4Address, ...]]
     of_server: Callable[[IPv4Address], OwnConfig | None]
+    ours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
     @property
     def main(self) -> str:
@@ -92,14 +100,35 @@ class OwnFiles:
 
     def include(self, name: str) -> str:
         """A file that another one names, by its path on the server. Raises OSError."""
+        self.asked.add(name)
+        if name in self.ours:
+            return self.ours[name][1]
         return self._beside.octets(self._found(name)).decode("utf-8", "surrogateescape")
 
     def called(self, name: str) -> str:
         """How such a file is called in positions."""
+        if name in self.ours:
+            return self.ours[name][0]
         try:
             return shown(self._found(name))
         except OSError:
             return name
+
+    def entries(self, name: str) -> list[str] | None:
+        """The files of a folder, by their paths on the server; None for what is none. Raises OSError."""
+        folder = name.rstrip("/")
+        known = {path for path in (*self.files, *self.ours) if path.rpartition("/")[0] == folder}
+        if name in self.files or name in self.ours:
+            return None
+        try:
+            found = self._found(name)
+        except OSError:
+            if not known:
+                raise
+            return sorted(known)
+        if not found.is_dir():
+            return None
+        return sorted(known | {f"{folder}/{file.name}" for file in files_of(found)})
 
     @property
     def _beside(self) -> Surroundings:
@@ -115,23 +144,46 @@ class OwnFiles:
 
 
 def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
-    """What a server's own files say, None for a server without any. Raises InputError."""
+    """What a server's own files say with our drop-in, None for a server without any. Raises InputError."""
     server = inventory.site.servers[name]
     if not server.config:
         return None
     found = inventory.read.get(name)
     if found is None:
-        evaluate = part(server.product, "own_file")
-        files = OwnFiles(
-            root=inventory.root,
-            files=server.config,
-            place=inventory.where("servers", name, "config"),
-            resolve=_names_of(inventory),
-            of_server=lambda address: _of_server(inventory, address),
-        )
-        found = inventory.read[name] = evaluate(files)
+        ours = "" if server.dropin is None else part(server.product, "dropin")(inventory, name).text
+        found = inventory.read[name] = _evaluated(inventory, name, ours)
     config: OwnConfig = found
     return config
+
+
+def config_without(inventory: Inventory, name: str) -> OwnConfig:
+    """What a server's own files say while our drop-in is empty. Raises InputError."""
+    key = f"{name} without its drop-in"
+    found = inventory.read.get(key)
+    if found is None:
+        found = inventory.read[key] = _evaluated(inventory, name, "")
+    config: OwnConfig = found
+    return config
+
+
+def _evaluated(inventory: Inventory, name: str, ours: str) -> OwnConfig:
+    files = own_files(inventory, name, ours)
+    config: OwnConfig = part(inventory.site.servers[name].product, "own_file")(files)
+    return replace(config, has_ours=not files.asked.isdisjoint(files.ours))
+
+
+def own_files(inventory: Inventory, name: str, ours: str) -> OwnFiles:
+    """The files of a server; ``ours``: what its drop-in says."""
+    server = inventory.site.servers[name]
+    path = None if server.dropin is None else server.dropin.path
+    return OwnFiles(
+        root=inventory.root,
+        files=server.config,
+        place=inventory.where("servers", name, "config"),
+        resolve=_names_of(inventory),
+        of_server=lambda address: _of_server(inventory, address),
+        ours={} if path is None else {path: (f"{name}/{path.rpartition('/')[2]}", ours)},
+    )
 
 
 def heard_on(inventory: Inventory, name: str, vlan: str, packet: Packet) -> Arrival:

@@ -19,7 +19,7 @@ from coexist.inventory.networks import Network, Networks, Relay, Snooping, Vlan
 from coexist.inventory.population import FIRMWARES, Client, Clients, FirmwareVariant, Group, mac_range
 from coexist.inventory.products import Role
 from coexist.inventory.scopes import OptionTest, Pool, Scope, ScopeRule
-from coexist.inventory.servers import Answers, Deployment, Server
+from coexist.inventory.servers import Answers, Deployment, DropIn, Server
 from coexist.inventory.values import Declared, MacAddresses, Name, Names, Options, Seconds, Text
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Client",
     "Clients",
     "Deployment",
+    "DropIn",
     "FirmwareVariant",
     "Gate",
     "Group",

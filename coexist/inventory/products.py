@@ -162,6 +162,11 @@ class Product:
     own_file: str = ""
     """How a configuration file that somebody wrote is evaluated: a function of ``boot.own_files.Files``
     that returns a ``boot.own_files.OwnConfig``. Empty: it is not."""
+    dropin: str = ""
+    """Our part of such a file: a function of the inventory and the server's name that returns a
+    ``render.dropins.OurPart``. Empty: there is none."""
+    dropin_line: str = ""
+    """What its own file has where it includes ours (``{path}``, ``{folder}``), and where that must stand."""
     redactor: str = ""
     """A function from the text of such a file to the same text without its secrets, as valid as before."""
     boots: str = ""
@@ -250,6 +255,8 @@ ISC_DHCPD = Product(
     informs_names=False,
     leases="coexist.boot.servers.dhcpd:lease_service",
     own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
+    dropin="coexist.render.dropins.dhcpd:write",
+    dropin_line='`include "{path}";` before the first class',
     redactor="coexist.languages.dhcpd.secrets:without_secrets",
     limits="coexist.render.targets.dhcpd:limits",
     renderer="coexist.render.targets.dhcpd:render",
@@ -278,6 +285,8 @@ KEA = Product(
     leases="coexist.boot.servers.kea:lease_service",
     lease="coexist.boot.servers.kea:rendered_lease",
     own_file="coexist.boot.leases.kea_own_file:evaluate",
+    dropin="coexist.render.dropins.kea:write",
+    dropin_line='`<?include "{path}"?>` at the beginning of `client-classes`, without a comma behind it',
     limits="coexist.render.targets.kea:limits",
     renderer="coexist.render.targets.kea:render",
     importer="coexist.importers.kea:KIND",
@@ -335,6 +344,8 @@ DNSMASQ = Product(
     leases="coexist.boot.servers.dnsmasq_declared:lease_service",
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
     own_file="coexist.boot.leases.dnsmasq_own_file:evaluate",
+    dropin="coexist.render.dropins.dnsmasq:write",
+    dropin_line="`conf-dir={folder}/,*.conf` or `conf-file={path}` as the last line",
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
     limits="coexist.render.targets.dnsmasq:limits",
     renderer="coexist.render.targets.dnsmasq:render",
@@ -530,7 +541,7 @@ def _installed(point: EntryPoint) -> Product:
     return product
 
 
-Part = Literal["leases", "lease", "own_file", "redactor", "boots", "limits", "renderer", "importer"]
+Part = Literal["leases", "lease", "own_file", "dropin", "redactor", "boots", "limits", "renderer", "importer"]
 
 
 def part(product: Product, name: Part) -> Any:

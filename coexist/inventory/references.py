@@ -11,7 +11,7 @@ from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path, SourceMap
 from coexist.inventory.groups import BUILT_IN, GroupResolver
 from coexist.inventory.migrations import Migration
-from coexist.inventory.models import FIRMWARES, Scope, Server, Site
+from coexist.inventory.models import FIRMWARES, Scope, ScopeRule, Server, Site
 from coexist.inventory.registrations import check_registrations, inside
 from coexist.inventory.values import closest
 from coexist.wire.mac import parse_mac
@@ -216,6 +216,8 @@ class _Checker:
             self._programs((*path, "programs"), server)
             if server.boot_server:
                 self.need_servers((*path, "boot_server"), [server.boot_server], address_too=True)
+            if server.dropin:
+                self._rules((*path, "dropin"), server.dropin.rules)
 
     def _host(self, name: str) -> str:
         return self.site.servers[name].host or name
@@ -253,7 +255,7 @@ class _Checker:
                 "add clients to the group, or write `answers: nobody`",
             )
 
-    def _programs(self, path: Path, holder: Server | Scope) -> None:
+    def _programs(self, path: Path, holder: Server | Scope | ScopeRule) -> None:
         for key, program in holder.programs.items():
             if program.server:
                 self.need_servers((*path, key, "server"), [program.server], address_too=True)
@@ -281,10 +283,14 @@ class _Checker:
             self._scope_addresses(path, scope)
             self._boot_values(path, scope.next_server)
             self._programs((*path, "programs"), scope)
-            for number, rule in enumerate(scope.rules):
-                place: Path = (*path, "rules", number)
-                self.need_groups((*place, "clients"), rule.clients or ())
-                self._boot_values(place, rule.next_server)
+            self._rules(path, scope.rules)
+
+    def _rules(self, path: Path, rules: Iterable[ScopeRule]) -> None:
+        for number, rule in enumerate(rules):
+            place: Path = (*path, "rules", number)
+            self.need_groups((*place, "clients"), rule.clients or ())
+            self._boot_values(place, rule.next_server)
+            self._programs((*place, "programs"), rule)
 
     def _boot_values(self, path: Path, next_server: str | None) -> None:
         if next_server is not None:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from coexist.inventory.boot_programs import ArchitectureNames, Program, Programs
 from coexist.inventory.products import Capabilities, DelayKind, Product, Role, products
+from coexist.inventory.scopes import ScopeRule
 from coexist.inventory.software import Software
 from coexist.inventory.values import (
     ONE_OR_MORE,
@@ -125,6 +126,17 @@ class Deployment(Declared):
     sudo: bool = False
 
 
+class DropIn(Declared):
+    """Our part of a server that runs on its own files: one file more, which those include.
+
+    ``path``: where it lies on the server. ``rules``: what it says to some clients, as those of a scope, above
+    what the server's own files say.
+    """
+
+    path: TargetPath
+    rules: Annotated[tuple[ScopeRule, ...], Field(min_length=1)]
+
+
 class Server(Declared):
     """One server and how it behaves today.
 
@@ -146,6 +158,7 @@ class Server(Declared):
     ``config``: the files it runs on, which somebody else writes: read as its product reads them, and never
     rendered; subnets, pools, reservations, classes and options stand there and not in scopes. One file, or
     several, the main one first; or each by the path it has on the server, which its includes name.
+    ``dropin``: the one file there that is ours, which these include.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
     """
@@ -174,6 +187,7 @@ class Server(Declared):
     host: Name | None = None
     names: HostNames = ()
     config: OwnFiles = {}
+    dropin: DropIn | None = None
     settings: dict[str, Any] = {}
     deploy: Deployment | None = None
     owner: Text | None = None
@@ -204,6 +218,12 @@ class Server(Declared):
                 f"coexist cannot evaluate a configuration file of {self.software.product}; "
                 "remove `config:`, and declare scopes"
             )
+        if self.dropin and not self.config:
+            raise ValueError(
+                "a drop-in goes into a server's own files; name them in `config:`, or write scopes instead"
+            )
+        if self.dropin and not self.product.dropin:
+            raise ValueError(f"coexist writes no drop-in for {self.software.product}; remove `dropin:`")
         return self
 
     @property
@@ -222,6 +242,12 @@ class Server(Declared):
     def is_foreign(self) -> bool:
         """Whether somebody else writes its configuration: another team, or who wrote the files it runs on."""
         return self.fixed or bool(self.config)
+
+    @property
+    def main_file(self) -> str | None:
+        """The path of its main configuration on the server, as far as it is known."""
+        declared = next(iter(self.config), "")
+        return declared if declared.startswith("/") else self.product.target
 
     @property
     def product(self) -> Product:

@@ -18,7 +18,8 @@ class RenderedFile:
     ``path``: relative to the server's folder. ``mode``: permission bits. ``purpose``: one line for people.
     ``target``: the file's usual absolute path on the server; None for what is not copied there.
     ``check``: a command that accepts or refuses the file before it is put in place, with ``{path}`` where its
-    path stands; ``reload``: a command that makes the service use it. Both None where there is none.
+    path stands; ``test``: one that accepts or refuses the server's whole configuration once the file is in
+    its place; ``reload``: a command that makes the service use it. Each is None where there is none.
     """
 
     path: str
@@ -27,6 +28,7 @@ class RenderedFile:
     purpose: str = ""
     target: str | None = None
     check: str | None = None
+    test: str | None = None
     reload: str | None = None
 
     @property
@@ -66,6 +68,7 @@ def manifest(server: str, software: str, files: tuple[RenderedFile, ...]) -> Ren
                 "mode": f"{file.mode:04o}",
                 "sha256": file.digest,
                 "check": file.check,
+                **({"test": file.test} if file.test else {}),
                 "reload": file.reload,
             }
             for file in files

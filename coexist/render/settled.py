@@ -55,7 +55,11 @@ class SettledPlan:
 
 def settled_plan(inventory: Inventory, name: str) -> SettledPlan:
     """The lease plan of the DHCP server ``name``, ready to be printed."""
-    plan = compile_plan(inventory, name)
+    return settled(compile_plan(inventory, name))
+
+
+def settled(plan: LeasePlan) -> SettledPlan:
+    """A lease plan, ready to be printed."""
     cells = cut(plan.groups)
     scopes = []
     for scope in plan.scopes.values():

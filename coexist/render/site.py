@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.products import GENERIC, Product, System, part
+from coexist.render.dropins import dropin
 from coexist.render.limits import report_all
 from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manifest
 from coexist.render.target import Job, Renderer
@@ -31,12 +33,13 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
         if server.fixed:
             left_out[name] = "declared as fixed: it is not ours to change"
             continue
-        if server.config:
+        if server.config and server.dropin is None:
             left_out[name] = "it runs on files of its own: they are not ours to write"
             continue
         job = Job(inventory=inventory, name=name, templates=source)
         report_all(job)
-        rendered = tuple(_deployed(file, job) for file in renderer_of(server.product)(job))
+        write = dropin if server.config else renderer_of(server.product)
+        rendered = tuple(_deployed(file, job) for file in write(job))
         _check_paths(name, rendered)
         files[name] = (*rendered, manifest(name, str(server.software), rendered))
         systems[name] = server.product.system
@@ -61,13 +64,11 @@ def _deployed(file: RenderedFile, job: Job) -> RenderedFile:
     deploy = job.server.deploy
     if deploy is None:
         return file
-    return RenderedFile(
-        path=file.path,
-        content=file.content,
-        mode=file.mode,
-        purpose=file.purpose,
+    return replace(
+        file,
         target=_target(file, deploy.paths),
         check=deploy.check if deploy.check is not None and file.check is not None else file.check,
+        test=deploy.check if deploy.check is not None and file.test is not None else file.test,
         reload=deploy.reload if deploy.reload is not None and file.reload is not None else file.reload,
     )
 

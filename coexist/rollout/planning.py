@@ -293,7 +293,9 @@ class _Builder:
             files.append(
                 PlannedFile(name=label, path=path, mode=mode, before=there[path].digest, after=after)
             )
-        reloads = [file.reload for file in job.files.values() if file.reload]
+        # A whole configuration that does not hold together is found before its daemon is told of it.
+        reloads = [file.test for file in job.files.values() if file.test]
+        reloads += [file.reload for file in job.files.values() if file.reload]
         return ServerPlan(
             host=job.target.address.host,
             user=job.target.address.user,

@@ -28,6 +28,9 @@ def referred_groups(site: AnalysedSite) -> Iterator[tuple[str, Path]]:
         yield from ((group, ("servers", name, "answers")) for group in server.answers.groups)
         yield from ((group, ("servers", name, "delay_for", group)) for group in server.delay_for)
         yield from ((group, ("servers", name, "programs_for", group)) for group in server.programs_for)
+        for number, rule_of_ours in enumerate(server.dropin.rules if server.dropin else ()):
+            place = ("servers", name, "dropin", "rules", number, "clients")
+            yield from ((group, place) for group in rule_of_ours.clients or ())
     for name, scope in declared.scopes.items():
         for number, scope_rule in enumerate(scope.rules):
             yield from ((g, ("scopes", name, "rules", number, "clients")) for g in scope_rule.clients or ())

@@ -60,6 +60,43 @@ def compile_plan(inventory: Inventory, name: str) -> LeasePlan:
     )
 
 
+OWN_RULES = "drop-in"
+"""The scope that stands for the rules of a drop-in."""
+
+
+def compile_rules(inventory: Inventory, name: str) -> LeasePlan:
+    """The rules of the drop-in of the server ``name``: a plan without a subnet, and a scope of settings."""
+    site = inventory.site
+    server = site.servers[name]
+    rules = () if server.dropin is None else server.dropin.rules
+    path: Path = ("servers", name, "dropin")
+    members = {group for rule in rules for group in rule.clients or ()} - {"everyone", "nobody"}
+    groups = {group: inventory.group(group) for group in sorted(members)}
+    values = _Values(site=site, vlan=next(iter(server.stands_on)))
+    settings = [
+        _for_everyone(setting, groups)
+        for number, rule in enumerate(rules)
+        for setting in _rule_settings(values, rule, None, (*path, "rules", number))
+    ]
+    scope = ScopePlan(
+        name=OWN_RULES,
+        path=path,
+        vlan=values.vlan,
+        forced=ALWAYS_SENT,
+        settings=tuple(_declared_first(_beside_their_file(settings))),
+        lease_time=0,
+        min_secs=0,
+    )
+    return LeasePlan(
+        name=name,
+        server=server,
+        vlans=(),
+        scopes={OWN_RULES: scope},
+        groups=groups,
+        table=inventory.clients,
+    )
+
+
 # -- groups ------------------------------------------------------------------------------------
 
 

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network
-from pathlib import Path
 
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
-from coexist.boot.own_files import OwnConfig, OwnFiles, OwnSubnet
-from coexist.inventory.files import shown
+from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.languages.dnsmasq.config import Range, network_of
-from coexist.languages.dnsmasq.files import read_lines
+from coexist.languages.dnsmasq.files import read_source
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
-from coexist.languages.source_files import Surroundings
 
 
-def evaluate(files: OwnFiles) -> OwnConfig:
+@dataclass(frozen=True, slots=True)
+class _Octets:
+    """A server's files as dnsmasq reads them."""
+
+    files: Files
+
+    def octets(self, name: str) -> bytes:
+        return self.files.include(name).encode("utf-8", "surrogateescape")
+
+    def entries(self, name: str) -> list[str] | None:
+        return self.files.entries(name)
+
+    def called(self, name: str) -> str:
+        return self.files.called(name)
+
+    def identity(self, name: str) -> object:
+        return self.files.called(name)
+
+
+def evaluate(files: Files) -> OwnConfig:
     """What the file says with the files it names. Raises InputError for what dnsmasq refuses."""
-    main = files.root / next(iter(files.files.values()))
-    lines = read_lines(main, around=Surroundings(main.parent, (files.root,)))
+    lines = read_source(files.text().encode("utf-8", "surrogateescape"), files.main, _Octets(files))
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
-    leases = DnsmasqLeases(
-        file=DnsmasqFile(config=config),
-        places=tuple(replace(place, file=shown(Path(place.file))) for place in lines.places),
-    )
+    leases = DnsmasqLeases(file=DnsmasqFile(config=config), places=tuple(lines.places))
     return OwnConfig(leases=leases, subnets=_subnets(leases))
 
 

@@ -71,7 +71,11 @@ class DnsmasqLeases:
             for hosts in alike.values()
             if any(h.macs for h in hosts)
         ]
-        clients += [(_macs([m.pattern]), self.at(m.line)) for m in config.matches if m.kind == "mac"]
+        marks: dict[str, list[MatchLine]] = defaultdict(list)
+        for match in config.matches:
+            if match.kind == "mac":
+                marks[match.tag].append(match)
+        clients += [(_macs([m.pattern for m in found]), self.at(found[0].line)) for found in marks.values()]
         return Distinctions(
             clients=tuple(clients),
             tests=tuple(test for match in config.matches for test in _tests(match)),

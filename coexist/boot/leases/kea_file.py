@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from ipaddress import IPv4Address
+from operator import or_
 
 from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig, Level, PoolDef, SubnetDef
 from coexist.boot.leases.kea_names import FQDN, NameRules, fqdn_of, hostname_of
@@ -103,11 +104,10 @@ class KeaLeases:
         tests: list[OptionTest] = []
         for part in self.config.classes.values():
             if part.test is not None:
-                for comparison in _comparisons(part.test):
-                    found = self._test_of(comparison)
+                for found in self._told_apart(part.test):
                     if isinstance(found, MacSet):
                         clients.append((found, part.level.at))
-                    elif found is not None:
+                    else:
                         tests.append(found)
         return Distinctions(clients=tuple(clients), tests=tuple(tests), reserved=MacSet.of(reserved))
 
@@ -529,6 +529,20 @@ class KeaLeases:
 
     # -- distinctions ----------------------------------------------------------------------------
 
+    def _told_apart(self, truth: Truth) -> Iterator[OptionTest | MacSet]:
+        """What a test tells packets apart by; any of some beginnings of a MAC is one set of them."""
+        if isinstance(truth, Logic):
+            found = [piece for part in truth.parts for piece in self._told_apart(part)]
+            macs = [piece for piece in found if isinstance(piece, MacSet)]
+            if _is_union(truth) and len(macs) == len(found) == len(truth.parts):
+                found = [reduce(or_, macs)]
+            yield from found
+            return
+        for comparison in _comparisons(truth):
+            one = self._test_of(comparison)
+            if one is not None:
+                yield one
+
     def _test_of(self, comparison: Equal | Asked) -> OptionTest | MacSet | None:
         """What a comparison tells packets apart by."""
         if isinstance(comparison, Asked):
@@ -601,6 +615,13 @@ def _macs_beginning(octets: bytes) -> MacSet | None:
         return None
     first = int.from_bytes(octets.ljust(6, b"\0"), "big")
     return MacSet.interval(first, first + (1 << 8 * (6 - len(octets))) - 1)
+
+
+def _is_union(truth: Logic) -> bool:
+    """Whether it is any of some comparisons, with nothing turned round among them."""
+    return truth.name == "or" and all(
+        _is_union(part) if isinstance(part, Logic) else isinstance(part, Equal) for part in truth.parts
+    )
 
 
 def _comparisons(truth: Truth) -> Iterator[Equal | Asked]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from coexist.boot.leases.kea_config import KeaConfig, compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
-from coexist.boot.own_files import OwnConfig, OwnFiles, OwnSubnet
+from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.languages.kea.json_nodes import read_json
 
 
-def evaluate(files: OwnFiles) -> OwnConfig:
+def evaluate(files: Files) -> OwnConfig:
     """What the file and its includes say. Raises InputError for what Kea refuses."""
-    config = compile_kea(read_json(files.text(), files.main, files.include))
+    config = compile_kea(read_json(files.text(), files.main, files.include, files.called))
     return OwnConfig(leases=KeaLeases(config=config), subnets=tuple(_subnets(config)))
 
 

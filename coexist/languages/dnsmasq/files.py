@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.dnsmasq.lexer import split_keyword
@@ -38,6 +39,43 @@ class Lines:
         self.places.append(place)
 
 
+class Source(Protocol):
+    """The files of a machine by the names its configuration has for them. Raises OSError."""
+
+    def octets(self, name: str) -> bytes:
+        """A file."""
+
+    def entries(self, name: str) -> list[str] | None:
+        """The files of a folder, by name and in order; None for what is no folder."""
+
+    def called(self, name: str) -> str:
+        """How a file is called in positions."""
+
+    def identity(self, name: str) -> object:
+        """What tells a file from all others, whatever its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The files around a configuration that lies on this machine."""
+
+    around: Surroundings
+
+    def octets(self, name: str) -> bytes:
+        return self.around.octets(self.around.find(name))
+
+    def entries(self, name: str) -> list[str] | None:
+        path = self.around.find(name)
+        return [str(file) for file in files_of(path)] if path.is_dir() else None
+
+    def called(self, name: str) -> str:
+        return str(self.around.find(name))
+
+    def identity(self, name: str) -> object:
+        found = self.around.find(name).stat()
+        return found.st_dev, found.st_ino
+
+
 def read_lines(path: Path, *, as_hosts: bool = False, around: Surroundings | None = None) -> Lines:
     """A dnsmasq.conf with its conf-file, conf-dir, dhcp-hostsfile and dhcp-optsfile.
 
@@ -45,29 +83,39 @@ def read_lines(path: Path, *, as_hosts: bool = False, around: Surroundings | Non
     another machine is looked for ``around`` it, by default beside ``path``. Raises InputError for one that is
     missing.
     """
-    reader = _Reader(around or Surroundings(path.parent))
+    reader = _Reader(_Around(around or Surroundings(path.parent)))
     octets = read_octets(path)
     if as_hosts:
         reader.listed(octets, str(path), "dhcp-host")
-    else:
-        reader.is_new(path)
-        reader.configuration(octets, str(path))
-        reader.lists()
-    return reader.result
+        return reader.result
+    found = path.stat()
+    return reader.whole(octets, str(path), (found.st_dev, found.st_ino))
+
+
+def read_source(octets: bytes, main: str, source: Source) -> Lines:
+    """The same of a main file, called ``main``, whose other files lie in ``source``."""
+    return _Reader(source).whole(octets, main, main)
 
 
 class _Reader:
-    def __init__(self, around: Surroundings) -> None:
-        self.around = around
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.result = Lines()
-        self._files: set[tuple[int, int]] = set()
-        self._lists: list[tuple[str, Path]] = []
+        self._files: set[object] = set()
+        self._lists: list[tuple[str, str]] = []
 
-    def is_new(self, path: Path) -> bool:
+    def whole(self, octets: bytes, file: str, identity: object) -> Lines:
+        """Everything that a main file says."""
+        self._files.add(identity)
+        self.configuration(octets, file)
+        self.lists()
+        return self.result
+
+    def _is_new(self, name: str) -> bool:
         """Whether a file of the configuration is read: the daemon skips one it has seen (one_file)."""
-        found = path.stat()
-        known = (found.st_dev, found.st_ino) in self._files
-        self._files.add((found.st_dev, found.st_ino))
+        identity = self.source.identity(name)
+        known = identity in self._files
+        self._files.add(identity)
         return not known
 
     def configuration(self, octets: bytes, file: str) -> None:
@@ -89,31 +137,31 @@ class _Reader:
 
     def lists(self) -> None:
         """The hosts files and options files, which the daemon reads after all lines (reread_dhcp)."""
-        for keyword, path in self._lists:
-            self.listed(self.around.octets(path), str(path), keyword)
+        for keyword, name in self._lists:
+            self.listed(self.source.octets(name), self.source.called(name), keyword)
 
     def _include(self, keyword: str, value: str, place: Position) -> None:
         endings: list[str] = []
         if keyword == "conf-dir":
             value, *endings = value.split(",")
         try:
-            path = self.around.find(value)
-            if keyword == "conf-file" and path.is_dir():
+            entries = self.source.entries(value)
+            if keyword == "conf-file" and entries is not None:
                 what = f"{value} is a directory: dnsmasq reads nothing of it"
                 raise InputError([Problem(place, what, f"write conf-dir={value}, or remove the line")])
-            for file in files_of(path):
-                if keyword != "conf-dir" or _wanted(file.name, endings):
-                    self._file(keyword, file)
+            for name in [value] if entries is None else entries:
+                if keyword != "conf-dir" or _wanted(name.rpartition("/")[2], endings):
+                    self._file(keyword, name)
         except OSError as error:
             raise not_included(error, place, value) from None
 
-    def _file(self, keyword: str, path: Path) -> None:
+    def _file(self, keyword: str, name: str) -> None:
         if keyword in _HOST_FILES:
-            self._lists.append(("dhcp-host", path))
+            self._lists.append(("dhcp-host", name))
         elif keyword in _OPTION_FILES:
-            self._lists.append(("dhcp-option", path))
-        elif self.is_new(path):
-            self.configuration(self.around.octets(path), str(path))
+            self._lists.append(("dhcp-option", name))
+        elif self._is_new(name):
+            self.configuration(self.source.octets(name), self.source.called(name))
 
 
 def _cut(octets: bytes, file: str) -> Iterator[tuple[str, Position]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -119,8 +119,9 @@ class _Text:
 class _Reader:
     """Reads the words of a file; those of an included file stand where it is included, whatever they are."""
 
-    def __init__(self, text: str, file: str, read_file: ReadFile) -> None:
+    def __init__(self, text: str, file: str, read_file: ReadFile, called: Callable[[str], str]) -> None:
         self.read_file = read_file
+        self.called = called
         self.open = [_Text(text, file)]
         self.depth = 0
 
@@ -169,7 +170,7 @@ class _Reader:
         except OSError as error:
             raise not_included(error, here.position(here.at), found[1]) from None
         here.at = found.end()
-        self.open.append(_Text(text, found[1]))
+        self.open.append(_Text(text, self.called(found[1])))
 
     def value(self) -> Node:
         sign = self.skip()
@@ -256,9 +257,11 @@ class _Reader:
             self.fail(f"a comma or {close} is missing here", f"write a comma, or close with {close}")
 
 
-def read_json(text: str, file: str, read_file: ReadFile) -> Node:
-    """The tree of a configuration. Raises InputError with the place of what is no JSON."""
-    reader = _Reader(text, file, read_file)
+def read_json(text: str, file: str, read_file: ReadFile, called: Callable[[str], str] = str) -> Node:
+    """The tree of a configuration; ``called``: how an included file is called in positions.
+
+    Raises InputError with the place of what is no JSON."""
+    reader = _Reader(text, file, read_file, called)
     node = reader.value()
     reader.end()
     return node

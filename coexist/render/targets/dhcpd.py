@@ -48,7 +48,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
     plan = settled_plan(job.inventory, job.name)
     report_pools(job, plan, lambda pool: is_beyond(plan, pool))
-    writer = _Writer(plan)
+    writer = Writer(plan)
     values = {
         "name": job.name,
         "site": job.inventory.site.site,
@@ -78,7 +78,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     )
 
 
-class _Writer:
+class Writer:
     """Statements of one server's file."""
 
     def __init__(self, plan: SettledPlan) -> None:

@@ -13,7 +13,7 @@ was tried on 2.90: tests/wire/test_same_answers.py. The ProxyDHCP side is ``dnsm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from typing import TypeVar
 
@@ -194,7 +194,7 @@ class _Writer:
             yield f"dhcp-option={','.join([here, *above])},{int(Option.ROUTER)}"
         for code in codes:
             word = "dhcp-option-force" if code in scope.forced else "dhcp-option"
-            for terms, setting in _choices([(tag, s if code in s.options else None) for tag, s in rules]):
+            for terms, setting in choices([(tag, s if code in s.options else None) for tag, s in rules]):
                 if code == Option.HOST_NAME and self._tells_names(scope):
                     # A declared name would keep a machine's own away.
                     terms.append(lacks(NAMED))
@@ -216,16 +216,16 @@ class _Writer:
         )
 
     def _boot_lines(self, scope: SettledScope, rules: list[tuple[str, Setting]]) -> Iterator[str]:
-        files = _choices([(tag, setting.file) for tag, setting in rules])
-        servers = _choices([(tag, setting.next_server) for tag, setting in rules])
-        nowhere = [_opposite(terms[0]) for terms, _ in servers]
+        files = choices([(tag, setting.file) for tag, setting in rules])
+        servers = choices([(tag, setting.next_server) for tag, setting in rules])
+        nowhere = [opposite(terms[0]) for terms, _ in servers]
         elsewhere: list[tuple[list[str], IPv4Address | None]] = [*servers]
         if scope.defaults.next_server is None:
             elsewhere.append((nowhere, None))
         for terms, file in files:
             for more, address in elsewhere:
                 joined = list(dict.fromkeys([*terms, *more]))
-                if any(_opposite(term) in joined for term in joined):
+                if any(opposite(term) in joined for term in joined):
                     continue
                 tail = f",,{address}" if address is not None else ""
                 yield f"dhcp-boot={','.join(joined)},{dnsmasq_string(file)}{tail}"
@@ -292,12 +292,13 @@ def scope_tag(name: str) -> str:
     return f"scope-{name}"
 
 
-def _opposite(literal: str) -> str:
+def opposite(literal: str) -> str:
+    """The literal that holds where another does not."""
     tag = literal.removeprefix("tag:")
     return has(tag[1:]) if tag.startswith("!") else lacks(tag)
 
 
-def _choices(rules: list[tuple[str, T | None]]) -> list[tuple[list[str], T]]:
+def choices(rules: Sequence[tuple[str, T | None]]) -> list[tuple[list[str], T]]:
     """For each rule that sets a value: the literals under which it is the one that gives it."""
     result: list[tuple[list[str], T]] = []
     above: list[str] = []

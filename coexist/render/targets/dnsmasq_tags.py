@@ -31,14 +31,16 @@ def lacks(tag: str) -> str:
 
 @dataclass(slots=True)
 class Tags:
-    """Lines that set tags, each written once."""
+    """Lines that set tags, each written once. ``prefix``: what every name begins with."""
 
+    prefix: str = ""
     matches: list[str] = field(default_factory=list)
     derived: list[str] = field(default_factory=list)
     _made: dict[object, str] = field(default_factory=dict)
 
     def match(self, key: object, name: str, tests: Iterable[str]) -> str:
         """A tag that any of some tests on options sets; ``name`` is for people."""
+        name = self._named(name)
         if key not in self._made:
             self._made[key] = name
             self.matches += [f"dhcp-match=set:{name},{test}" for test in tests]
@@ -46,11 +48,15 @@ class Tags:
 
     def any_of(self, key: object, name: str, literals: Iterable[Iterable[str]]) -> str:
         """A tag that is set when all literals of any of some lists hold."""
+        name = self._named(name)
         if key not in self._made:
             lines = [f"tag-if=set:{name},{','.join(terms)}" for terms in literals]
             self._made[key] = name
             self.derived += lines
         return self._made[key]
+
+    def _named(self, name: str) -> str:
+        return name if name.startswith(self.prefix) else self.prefix + name
 
     def number(self) -> int:
         """A number no other tag has."""

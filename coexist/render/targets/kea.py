@@ -88,10 +88,10 @@ def limits(job: Job) -> None:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
-    dialect = _dialect(job)
+    dialect = dialect_of(job)
     plan = settled_plan(job.inventory, job.name)
     report_pools(job, plan, lambda pool: any(test.contains is not None for test in pool.condition.tests))
-    tree = _Writer(job, plan, dialect).tree()
+    tree = Writer(job, plan, dialect).tree()
     return (
         RenderedFile(
             path="kea-dhcp4.conf",
@@ -104,7 +104,8 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     )
 
 
-def _dialect(job: Job) -> Dialect:
+def dialect_of(job: Job) -> Dialect:
+    """How files are written for the declared version."""
     return KEA_3 if _numbers(job) >= (2, 7, 4) else KEA_2
 
 
@@ -113,7 +114,7 @@ def _numbers(job: Job) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", job.server.software.version)[:3]))
 
 
-class _Writer:
+class Writer:
     """One server's tree."""
 
     def __init__(self, job: Job, plan: SettledPlan, dialect: Dialect) -> None:
@@ -137,7 +138,7 @@ class _Writer:
             elif vlan.subnets[0].scope is not None:
                 subnets.append({**made[0], **_relays(vlan)})
         settings = {key: value for key, value in self.job.server.settings.items() if key != "hooks_directory"}
-        cells, pools = self._cell_classes(), self._pool_class_entries()
+        cells, pools = self.cell_classes(), self._pool_class_entries()
         classes = [*cells, *pools, *self._drop_class(), *scope_classes]
         return {
             "comment": f"{self.plan.plan.name}: written by coexist from the inventory of"
@@ -173,7 +174,8 @@ class _Writer:
 
     # -- groups --------------------------------------------------------------------------------
 
-    def _cell_classes(self) -> Iterator[dict[str, Any]]:
+    def cell_classes(self) -> Iterator[dict[str, Any]]:
+        """The classes of the machines' groups."""
         for cell in self.cells.named:
             if cell.intervals:
                 yield {"name": range_class(cell), "test": interval_test(cell)}

@@ -1,0 +1,88 @@
+"""Our part of a server that runs on its own files: rules as one more file, which those include.
+
+What is written stands above what the server's own files say as far as its language allows. Whether it does
+is not decided here: the files are evaluated together (``boot.own_files``), and a rule looks for what is
+otherwise. Every name in it begins with ``coexist``, so that none of the file's own is meant by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from coexist.analysis.findings import Finding
+from coexist.boot.leases.compile import compile_rules
+from coexist.boot.leases.plan import Setting
+from coexist.inventory import Inventory
+from coexist.inventory.products import part
+from coexist.render.cells import Cells
+from coexist.render.quoting import comment
+from coexist.render.rendered import RenderedFile
+from coexist.render.settled import SettledPlan, settled
+from coexist.render.target import Job
+
+_OWN = "coexist-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurPart:
+    """What a drop-in says, and what of its rules its language cannot say."""
+
+    text: str
+    findings: tuple[Finding, ...] = ()
+
+
+def our_part(write: Callable[[Job], str], inventory: Inventory, name: str) -> OurPart:
+    """The drop-in of a server, written by its language's own function."""
+    job = Job(inventory=inventory, name=name)
+    text = write(job)
+    return OurPart(text=text, findings=tuple(job.findings))
+
+
+def rules_of(job: Job) -> SettledPlan:
+    """The rules of a server's drop-in, ready to be printed."""
+    plan = settled(compile_rules(job.inventory, job.name))
+    return replace(plan, cells=_named(plan.cells))
+
+
+def settings_of(plan: SettledPlan) -> tuple[Setting, ...]:
+    """The settings of a drop-in from the one of most authority to the one of least."""
+    (scope,) = plan.scopes
+    last = scope.defaults
+    says = last.ignore or last.next_server is not None or last.file is not None or last.options
+    return (*scope.special, replace(last, name="everyone else")) if says else scope.special
+
+
+def _named(cells: Cells) -> Cells:
+    """The cells by names that are ours."""
+    named = tuple(replace(cell, name=_OWN + cell.name) for cell in cells.named)
+    return Cells(named=named, rest=replace(cells.rest, name=_OWN + cells.rest.name))
+
+
+def heading(job: Job) -> str:
+    """The sentence that every drop-in begins with."""
+    return comment(
+        f"{job.name}: written by coexist from the inventory of {job.inventory.site.site}; change it there."
+    )
+
+
+def dropin(job: Job) -> tuple[RenderedFile, ...]:
+    """The file of a server's drop-in; none where it has none."""
+    server = job.server
+    if server.dropin is None:
+        return ()
+    ours: OurPart = part(server.product, "dropin")(job.inventory, job.name)
+    job.findings.extend(ours.findings)
+    path = server.dropin.path
+    main = server.main_file
+    whole = server.product.check
+    return (
+        RenderedFile(
+            path=path.rpartition("/")[2],
+            content=ours.text.encode("utf-8", "surrogateescape"),
+            purpose=f"our part of the server's configuration, which {main} includes",
+            target=path,
+            test=None if whole is None or main is None else whole.replace("{path}", main),
+            reload=server.product.reload,
+        ),
+    )

@@ -1,0 +1,105 @@
+"""A file for one ``<?include?>`` at the beginning of Kea's ``client-classes``.
+
+Of several classes that say a value the first one gives it (``setFixedFields``, ``buildCfgOptionList`` of
+2.2.0), so the directive stands first in the list, without a comma behind it: each class of the file ends with
+its own, and an empty file is none. Kea has one class DROP: where the server's own file has it, that one must
+ask for the class ``coexist-refused``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from coexist.boot.leases.plan import Setting
+from coexist.boot.own_files import own_files
+from coexist.boot.servers.kea import is_exact
+from coexist.inventory import Inventory
+from coexist.languages.kea.json_nodes import read_json
+from coexist.render.cells import Cells
+from coexist.render.dropins import OurPart, heading, our_part, rules_of, settings_of
+from coexist.render.quoting import comment
+from coexist.render.settled import SettledPlan
+from coexist.render.target import Job
+from coexist.render.targets.kea import Writer, dialect_of, option_data
+from coexist.render.targets.kea_expressions import any_of
+from coexist.render.targets.kea_json import dumps
+from coexist.wire.option_codes import Option, option_title
+
+REFUSED = "coexist-refused"
+
+
+def write(inventory: Inventory, name: str) -> OurPart:
+    """The drop-in of a server."""
+    return our_part(_text, inventory, name)
+
+
+def _text(job: Job) -> str:
+    """The classes of the file, each with a comma behind it."""
+    plan = rules_of(job)
+    plan = replace(plan, cells=_by_test(plan.cells))
+    entries = list(_classes(job, plan))
+    return f"// {heading(job)}\n" + "".join(f"{dumps(entry).rstrip()},\n" for entry in entries)
+
+
+def _by_test(cells: Cells) -> Cells:
+    """The cells with their listed machines as ranges of one: a class knows its members by a test."""
+    named = tuple(
+        replace(cell, points=(), intervals=tuple(sorted((*cell.intervals, *((p, p) for p in cell.points)))))
+        for cell in cells.named
+    )
+    return Cells(named=named, rest=cells.rest)
+
+
+def _classes(job: Job, plan: SettledPlan) -> Iterator[dict[str, Any]]:
+    writer = Writer(job, plan, dialect_of(job))
+    yield from writer.cell_classes()
+    settings = settings_of(plan)
+    refusals = [writer.test(setting.condition) for setting in settings if setting.ignore]
+    for number, setting in enumerate((s for s in settings if not s.ignore), start=1):
+        yield {
+            "name": f"coexist-rule-{number}",
+            "comment": comment(setting.name),
+            "test": writer.test(setting.condition),
+            **dict(_values(job, plan, setting)),
+        }
+    if refusals:
+        yield {"name": REFUSED, "test": any_of(f"({term})" for term in refusals)}
+        if not _has_drop(job):
+            yield {"name": "DROP", "test": f"member('{REFUSED}')"}
+
+
+def _has_drop(job: Job) -> bool:
+    """Whether the server's own file has a class DROP: a second one is refused."""
+    files = own_files(job.inventory, job.name, "")
+    tree = read_json(files.text(), files.main, files.include)
+    whole = tree.get("Dhcp4")
+    return whole is not None and any(node.plain("name") == "DROP" for node in whole.items("client-classes"))
+
+
+def _values(job: Job, plan: SettledPlan, setting: Setting) -> Iterator[tuple[str, Any]]:
+    (scope,) = plan.scopes
+    if setting.next_server is not None:
+        yield "next-server", str(setting.next_server)
+    if setting.file is not None:
+        yield "boot-file-name", setting.file
+    options = []
+    for code, octets in setting.options.items():
+        if is_exact(code, octets):
+            options.append(option_data(code, octets, scope.forced))
+        elif not _repeats_file(code, octets, setting):
+            job.report(
+                "CX516",
+                setting.path,
+                f"{job.name} cannot send option {option_title(code)} of {setting.name} as it is declared: "
+                "Kea drops octets of it",
+                "leave the option out, or have it in the server's own file",
+            )
+    if options:
+        yield "option-data", options
+
+
+def _repeats_file(code: int, octets: bytes, setting: Setting) -> bool:
+    """Whether an option says the boot file once more: the header has it."""
+    return code == Option.BOOTFILE_NAME and octets.rstrip(b"\0") == (setting.file or "").encode()
