@@ -8,17 +8,16 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Literal
 
 from coexist.analysis.world import World, build_world, with_models
-from coexist.boot.policy import compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import ServerModel
-from coexist.boot.servers.coexist import CoexistModel
 from coexist.errors import CoexistError, HostError
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import NOBODY, MacSet
+from coexist.planning.together import Version
 from coexist.probe.answer import Answer
 from coexist.probe.prediction import SLACK, Prediction, compare, predict
 from coexist.probe.question import Asker
-from coexist.rollout.document import Change, Plan, Version, WireCheck
+from coexist.rollout.document import Change, Plan, WireCheck
 from coexist.wire.bootp import decode, encode
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.malformed import Malformed
@@ -84,8 +83,7 @@ def _model(
     """How a server behaves at a version: coexist's by its very configuration, others only at the end."""
     service = planned.services.get((server, version))
     if service is not None:
-        policy = compile_policy(service.config, service.lists.__getitem__)
-        return CoexistModel(name=server, policy=policy)
+        return service.model(server)
     return models.get(server) if version == "final" else None
 
 

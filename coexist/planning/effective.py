@@ -30,6 +30,7 @@ from coexist.inventory.models import (
 from coexist.inventory.values import Delay
 from coexist.planning.placement import Placement
 from coexist.planning.waves import migrating
+from coexist.wire.mac import format_mac
 
 _STANDBY = re.compile(r"\.(?:yielding|waiting)-[0-9a-f]{8}$")
 
@@ -63,9 +64,26 @@ def inventory_at(
     intent = maker.intent()
     groups = {**inventory.site.groups, **maker.groups}
     update = {"groups": groups, "servers": servers, "scopes": scopes, "intent": intent}
-    site = inventory.site.model_copy(update=update)
+    return _with_site(inventory, inventory.site.model_copy(update=update))
+
+
+def _with_site(inventory: Inventory, site: Site) -> Inventory:
     resolver = GroupResolver(site, inventory.clients, inventory.root, inventory.sources)
     return Inventory(inventory.root, site, inventory.clients, inventory.sources, resolver)
+
+
+def answering_only(inventory: Inventory, name: str, macs: MacSet) -> Inventory:
+    """The inventory in which one server answers exactly these clients."""
+    site = inventory.site
+    spans = [(first, last) for first, last in macs.intervals()]
+    group = Group.model_construct(
+        macs=tuple(first for first, last in spans if first == last),
+        range=tuple(f"{format_mac(first)}-{format_mac(last)}" for first, last in spans if first != last),
+    )
+    key = f"{name}.answered"
+    server = site.servers[name].model_copy(update={"answers": Answers(who="only", groups=(key,))})
+    update = {"groups": {**site.groups, key: group}, "servers": {**site.servers, name: server}}
+    return _with_site(inventory, site.model_copy(update=update))
 
 
 def programs_elsewhere(site: Site, server: str) -> dict[str, Program]:

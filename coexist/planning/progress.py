@@ -21,7 +21,8 @@ from coexist.inventory.documents import SourceMap, read_yaml, written
 from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Declared, Delay, Name, Text
 from coexist.planning.placement import Placement
-from coexist.planning.steps import Direction, Step, Way, build_step
+from coexist.planning.steps import Direction, Step, build_step
+from coexist.planning.ways import Way
 from coexist.wire.mac import format_mac, parse_mac
 
 DIRECTORY = "migrations"

@@ -1,37 +1,31 @@
 """The proof of a moment: every client of a migration has exactly one boot server, the right one.
 
 A moment is a `Placement`: a state of the two servers' files that may last for ever, because the tool was
-killed, a host did not answer, or it is Friday. The space of all clients is cut into classes no
-declaration can tell apart, and the race is run for one of each class, on each VLAN, for every firmware
-the site declares for it, over everything that may differ (jitter, phase of the client's clock, which
-answer comes first). A moment holds if every possible end of every race is the same boot: served by the
-server the placement names.
+killed, a host did not answer, or it is Friday. A moment holds if every possible end of every race is the same
+boot, from the server the placement names (`coexist.planning.judging`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coexist.analysis.findings import Witness
 from coexist.analysis.intent import IntentReader
-from coexist.analysis.race import CUT_SHORT, ClientCase, RaceResult, race
+from coexist.analysis.race import ClientCase, RaceResult, race
 from coexist.analysis.space import ClientClass, MacClass, cut
 from coexist.analysis.world import build_world
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.planning.effective import inventory_at
+from coexist.planning.judging import (
+    Failure,
+    boots_as,
+    boots_from,
+    boots_from_either,
+    boots_nothing,
+    failure,
+)
 from coexist.planning.placement import Placement
 from coexist.planning.waves import migrating, staying
-from coexist.wire.mac import format_mac
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A class of clients for which a moment does not hold: whom it hits, and what happens to it."""
-
-    message: str
-    witness: Witness
-    clients: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +112,7 @@ class Prover:
             if said.server not in self.ends and (said.rule is not None or not self._served_before(case)):
                 elsewhere += 1
                 result = race(world, case)
-                wrong = _changed(result, self._base_result(case))
+                wrong = boots_as(result, self._base_result(case), "before the migration")
                 if wrong is not None:
                     failures.append(self._failure(client, mac, result, wrong))
                 continue
@@ -154,28 +148,14 @@ class Prover:
     def _wrong(self, result: RaceResult, placement: Placement, mac: int) -> str | None:
         """What is wrong with the boot of a client at a moment; None where it is as it may be."""
         if mac in placement.none:
-            return _boots(result)
+            return boots_nothing(result)
         if mac in placement.either:
-            return _boots_from_neither(result, self.ends)
-        return _wrong(result, self.ends[placement.on_target(mac)])
+            return boots_from_either(result, self.ends)
+        return boots_from(result, self.ends[placement.on_target(mac)])
 
     def _failure(self, client: ClientClass, mac: int, result: RaceResult, wrong: str) -> Failure:
-        record = self.inventory.clients.find(mac)
-        name = record.name if record else ""
-        label = f"{name} ({format_mac(mac)})" if name else format_mac(mac)
-        witness = Witness(
-            mac=mac,
-            architecture=client.architecture,
-            firmware=client.firmware,
-            vlan=client.vlan,
-            name=name,
-            timeline=(*map(str, result.events), *(outcome.why for outcome in result.outcomes)),
-        )
-        return Failure(
-            message=f"{label}, {client.architecture} with {client.firmware} on {client.vlan}, {wrong}",
-            witness=witness,
-            clients=len(self.scope.intersection(client.macs.points)),
-        )
+        count = len(self.scope.intersection(client.macs.points))
+        return failure(self.inventory, client, mac, result, wrong, clients=count)
 
     def _served_before(self, case: ClientCase) -> bool:
         """Whether one of the two boots such a client before anything moves; asked where no intent says it."""
@@ -192,49 +172,3 @@ def _shown(macs: MacClass, scope: frozenset[int]) -> int | None:
     if not macs.known or macs.witness in scope:
         return macs.witness if macs.known else None
     return min(scope.intersection(macs.points), default=None)
-
-
-def _changed(result: RaceResult, before: RaceResult) -> str | None:
-    """What is wrong with the result of a client that is none of the two servers' business, as a clause."""
-    now, then = ({(o.boot_server, o.file) for o in each.outcomes} for each in (result, before))
-    if now == then:
-        return None
-    told = [" or ".join(sorted(str(server or "nobody") for server, _ in each)) for each in (now, then)]
-    return f"boots from {told[0]}, before the migration from {told[1]}"
-
-
-def _boots(result: RaceResult) -> str | None:
-    """What is wrong with the result of a client that is to have no server for a moment."""
-    named = sorted({outcome.boot_server for outcome in result.outcomes if outcome.boot_server is not None})
-    return f"has {' or '.join(named)} and is to have none" if named else None
-
-
-def _boots_from_neither(result: RaceResult, ends: tuple[str, str]) -> str | None:
-    """What is wrong with the result of a client that both servers may boot."""
-    if CUT_SHORT in result.assumptions:
-        return f"may not have {' or '.join(ends)}: {CUT_SHORT}"
-    wrong = {outcome.boot_server for outcome in result.outcomes if outcome.boot_server not in ends}
-    if wrong or not result.outcomes:
-        return f"may have {' or '.join(sorted(str(server or 'none') for server in wrong)) or 'none'}"
-    if any(outcome.file is None for outcome in result.outcomes):
-        return "may be told no file"
-    return None
-
-
-def _wrong(result: RaceResult, expected: str) -> str | None:
-    """What is wrong with a result, as a clause; None if every end is a boot from ``expected``."""
-    if CUT_SHORT in result.assumptions:
-        return f"may not have {expected}: {CUT_SHORT}"
-    # Who answered does not matter, but where the files come from: one server may hand over to the other.
-    servers = {outcome.boot_server for outcome in result.outcomes}
-    named = sorted(server for server in servers if server is not None)
-    if None in servers or not servers:
-        return f"may have none instead of {expected}" if named else f"has no server instead of {expected}"
-    if len(named) > 1:
-        return f"may have {' or '.join(named)}"
-    if named != [expected]:
-        return f"has {named[0]} instead of {expected}"
-    files = {outcome.file for outcome in result.outcomes}
-    if len(files) > 1 or None in files:
-        return f"may load {' or '.join(sorted(map(str, files)))}"
-    return None

@@ -14,8 +14,9 @@ from coexist.planning.parking import NotParked, park_all
 from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState
 from coexist.planning.proof import Proof, Prover
-from coexist.planning.steps import PUT_IN_PLACE, TAKE_AWAY, Direction, Way, build_step
+from coexist.planning.steps import Direction, build_step
 from coexist.planning.waves import left_over, migrating, plan_waves, staying
+from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY, Way
 from coexist.wire.mac import format_mac
 
 

@@ -1,48 +1,25 @@
 """One step of a migration: the single changes that move some clients, in an order that is proven.
 
-Two servers' files cannot be changed at one instant. So no step relies on it: each is a row of moments,
-one server changes between two of them, and each moment holds for ever (`coexist.planning.proof`). What makes
-a moment with two servers hold is that one of them only *stands by*: it answers later than the other, so
-much that no firmware prefers it, and early enough that each one waits for it. See
-docs/concepts/two-generations.md for the four ways and what decides between them.
+A step takes one of the ways between two servers (`coexist.planning.ways`). It is a row of moments: one server
+changes between two of them, and each moment holds for ever (`coexist.planning.proof`). See
+docs/concepts/two-generations.md for what decides between the ways.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from coexist.inventory import Inventory
 from coexist.inventory.values import Delay
 from coexist.planning.placement import BEFORE, Placement
+from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY, WAYS, Act, Does, End, Way, ways_between
 
 Direction = Literal["forward", "back"]
-Way = Literal[
-    "hand-over",
-    "giver-stands-by",
-    "taker-stands-by",
-    "overlap",
-    "gap",
-    "either",
-    "put-in-place",
-    "direct",
-    "take-away",
-]
-"""The first four leave every client with exactly one server; the others are what `Migration.during` allows:
-a moment without one, both at once, or a server between the two, which is put in place, moves clients by one
-change each, and is taken away."""
-PUT_IN_PLACE, TAKE_AWAY = "put-in-place", "take-away"
-"""The names of the two steps of a server that stands between; no wave has a name with a way's."""
 
 NEVER = Delay(secs_at_least=65535)
 """On port 67 no client ever says so many seconds; port 4011 and files do not ask for ``secs``."""
-_ASKS_TWICE = Delay(since_first=0.5)
-
-HAND_OVER_DELAYS = (_ASKS_TWICE, Delay())
-"""How the giver answers while it names the taker's files: both answers are the same boot then, whoever asks
-how often. Who was answered does not ask again, so with the first only one of the two is heard: iPXE asks
-again after 1.0 s, EDK2 after 3.1 to 3.9 s, PXE 2.1 ROMs after 2 to 4 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,18 +77,22 @@ def ways(
 ) -> Iterator[Step]:
     """Every way to move ``clients`` that the two products can express and that leaves each of them with
     exactly one server, best first."""
-    giver, taker = ends if direction == "forward" else (ends[1], ends[0])
-    products = [inventory.site.servers[server].product for server in (giver, taker)]
-    tried: list[tuple[Way, Delay | None]] = []
-    if products[0].names_others_files and products[1].gives_files_silently:
-        tried += [("hand-over", delay) for delay in HAND_OVER_DELAYS]
-    tried += [("giver-stands-by", delay) for delay in products[0].standby]
-    tried += [("taker-stands-by", delay) for delay in products[1].standby]
-    tried.append(("overlap", None))
-    for way, delay in tried:
+    giver, taker = (
+        _end(inventory, server) for server in (ends if direction == "forward" else reversed(ends))
+    )
+    for way, delay in ways_between(giver, taker):
         yield build_step(
             ends, wave=wave, direction=direction, clients=clients, start=start, way=way, delay=delay
         )
+
+
+def _end(inventory: Inventory, server: str) -> End:
+    product = inventory.site.servers[server].product
+    return End(
+        standby=product.standby,
+        names_others_files=product.names_others_files,
+        gives_files_silently=product.gives_files_silently,
+    )
 
 
 def build_step(
@@ -135,7 +116,7 @@ def build_step(
     if way in (PUT_IN_PLACE, "direct", TAKE_AWAY):
         changes = _between(way, direction, view, start, ends, str(through))
     else:
-        changes = _SINGLE[way](view, start, giver, taker)
+        changes = tuple(_changes(WAYS[way], view, start, giver, taker))
     return Step(
         wave=wave,
         direction=direction,
@@ -147,76 +128,29 @@ def build_step(
     )
 
 
-def _hand_over(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
-    first = view.taker_is_ready(start)
-    second = view.giver_hands_over(first)
-    third = view.taker_answers(second)
-    asked = "" if view.delay == Delay() else f", {view.delay}"
-    return (
-        Change(server=taker, what=f"has the files for {view.count} ready, but is silent", placement=first),
-        Change(server=giver, what=f"names the files of {taker} in its answers{asked}", placement=second),
-        Change(server=taker, what="answers them too, with the same files", placement=third),
-        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(third), settles=True),
-    )
-
-
-def _giver_stands_by(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
-    first = view.giver_stands_by(start)
-    second = view.taker_answers(first)
-    return (
-        Change(server=giver, what=f"answers {view.count} only {view.delay}", placement=first),
-        Change(server=taker, what="answers them at once, and so wins", placement=second),
-        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(second), settles=True),
-    )
-
-
-def _taker_stands_by(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
-    first = view.taker_stands_by(start)
-    second = view.giver_lets_go(first)
-    return (
-        Change(server=taker, what=f"answers {view.count} too, only {view.delay}", placement=first),
-        Change(server=giver, what=_LETS_GO, placement=second, cuts=True),
-        Change(server=taker, what="answers them at once", placement=view.taker_answers(second)),
-    )
-
-
-def _overlap(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
-    first = view.taker_answers(start)
-    return (
-        Change(server=taker, what=f"answers {view.count} too", placement=first),
-        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(first), settles=True),
-    )
-
-
-def _gap(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
-    first = view.giver_lets_go(start)
-    nobody = first.changed(none=first.none | view.clients)
-    what = f"no longer answers {view.count}: they have no server until the next change"
-    return (
-        Change(server=giver, what=what, placement=nobody, cuts=True, gap=True),
-        Change(server=taker, what="answers them", placement=view.taker_answers(first)),
-    )
-
-
-def _either(view: _View, start: Placement, giver: str, taker: str) -> tuple[Change, ...]:
-    first = view.taker_answers(start)
-    both = first.changed(either=first.either | view.clients)
-    what = f"answers {view.count} too: they boot from either until the next change"
-    return (
-        Change(server=taker, what=what, placement=both),
-        Change(server=giver, what=_LETS_GO, placement=view.giver_lets_go(first), settles=True),
-    )
-
-
-_LETS_GO = "no longer answers them"
-_SINGLE: dict[str, Callable[[_View, Placement, str, str], tuple[Change, ...]]] = {
-    "hand-over": _hand_over,
-    "giver-stands-by": _giver_stands_by,
-    "taker-stands-by": _taker_stands_by,
-    "overlap": _overlap,
-    "gap": _gap,
-    "either": _either,
-}
+def _changes(acts: tuple[Act, ...], view: _View, at: Placement, giver: str, taker: str) -> Iterator[Change]:
+    """The changes of a way between the two servers alone."""
+    said = {
+        "count": view.count,
+        "taker": taker,
+        "delay": view.delay,
+        "asked": "" if view.delay == Delay() else f", {view.delay}",
+    }
+    for act in acts:
+        at = view.after(act.does, act.part == "giver", at)
+        moment = at
+        if act.gap:
+            moment = at.changed(none=at.none | view.clients)
+        elif act.either:
+            moment = at.changed(either=at.either | view.clients)
+        yield Change(
+            server=giver if act.part == "giver" else taker,
+            what=act.what.format(**said),
+            placement=moment,
+            settles=act.settles,
+            cuts=act.cuts,
+            gap=act.gap,
+        )
 
 
 def _between(
@@ -270,6 +204,20 @@ class _View:
     def count(self) -> str:
         """How many clients move, in words."""
         return f"{len(self.clients)} client{'' if len(self.clients) == 1 else 's'}"
+
+    def after(self, does: Does, giver: bool, at: Placement) -> Placement:
+        """The moment after one of the two has done something."""
+        match does:
+            case "is ready":
+                return self.taker_is_ready(at)
+            case "hands over":
+                return self.giver_hands_over(at)
+            case "stands by":
+                return self.giver_stands_by(at) if giver else self.taker_stands_by(at)
+            case "answers":
+                return self.taker_answers(at)
+            case "lets go":
+                return self.giver_lets_go(at)
 
     def giver_stands_by(self, at: Placement) -> Placement:
         if self.direction == "forward":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from coexist.errors import CoexistError, HostError
+from coexist.planning.together import VERSIONS, Version
 from coexist.rollout.converge import (
     COMMAND_SECONDS,
     ChangedError,
@@ -19,7 +20,7 @@ from coexist.rollout.converge import (
     converge,
     standing,
 )
-from coexist.rollout.document import VERSIONS, Change, Plan, ServerPlan, Step, Version
+from coexist.rollout.document import Change, Plan, ServerPlan, Step
 from coexist.rollout.history import Journal, State
 from coexist.rollout.transport import Address, Connect, Connection, ConnectionLostError
 

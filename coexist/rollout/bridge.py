@@ -9,13 +9,15 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from coexist.boot.policy import BootServerConfig, ClientSelector, PolicyRule, Selecting
+from coexist.boot.policy import BootServerConfig, ClientSelector, PolicyRule, Selecting, compile_policy
+from coexist.boot.responder import ServerModel
+from coexist.boot.servers.coexist import CoexistModel
 from coexist.errors import Position
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.values import Delay
+from coexist.planning.together import Answering, Delayed, Stage
 from coexist.render.targets.coexist import plain_config
-from coexist.rollout.ordering import Answering, Delayed, Stage
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
 
@@ -53,6 +55,10 @@ class BootService:
         return max(
             (_seconds(rule.delay) for rule in self.config.rules if rule.action == "serve"), default=0.0
         )
+
+    def model(self, name: str) -> ServerModel:
+        """How a server with this configuration behaves."""
+        return CoexistModel(name=name, policy=compile_policy(self.config, self.lists.__getitem__))
 
     def narrowed(self, delayed: Delayed, prefix: str) -> Iterator[PolicyRule]:
         """The rules that serve some clients of one architecture, for them alone and with their delay."""

@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from coexist.errors import HostError
+from coexist.planning.together import Version
 from coexist.rollout import shell
-from coexist.rollout.document import PlannedFile, ServerPlan, Version
+from coexist.rollout.document import PlannedFile, ServerPlan
 from coexist.rollout.facts import PresentFile, read_files
 from coexist.rollout.shell import CommitCode, Switch
 from coexist.rollout.transport import Connection, Finished

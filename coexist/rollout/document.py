@@ -19,12 +19,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.values import is_plain_path
+from coexist.planning.together import VERSIONS, Version
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Version = Literal["opening", "middle", "final"]
-"""What a server runs at a step: see ``coexist.rollout.ordering``."""
-
-VERSIONS: tuple[Version, ...] = ("opening", "middle", "final")
 
 
 def _plain_path(text: str) -> str:

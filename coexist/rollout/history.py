@@ -24,7 +24,8 @@ from typing import IO, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coexist.errors import CoexistError, InputError, Position, Problem
-from coexist.rollout.document import Plan, Sha256, Version, read_plan, sha256, write_plan
+from coexist.planning.together import Version
+from coexist.rollout.document import Plan, Sha256, read_plan, sha256, write_plan
 from coexist.text.redaction import holds_secret
 
 FOLDER = "history"

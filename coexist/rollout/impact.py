@@ -8,8 +8,8 @@ from coexist.boot.servers.coexist import answered_by
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import Programs, Scope, mac_range
+from coexist.planning.together import Answering
 from coexist.rollout.document import Impact
-from coexist.rollout.ordering import Answering
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
 

@@ -27,8 +27,9 @@ from coexist.planning.parking import park_all
 from coexist.planning.placement import Placement
 from coexist.planning.progress import MigrationState, MovedWave, OpenStep, read_state, write_state
 from coexist.planning.roadmap import RefusedError, verify_open_step
-from coexist.planning.steps import PUT_IN_PLACE, TAKE_AWAY, Change, Step, undo
+from coexist.planning.steps import Change, Step, undo
 from coexist.planning.waves import migrating
+from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY
 from coexist.render import render_site
 from coexist.render.limits import limits
 

@@ -7,27 +7,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from coexist.boot.servers import model_for
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import NOBODY, MacSet
+from coexist.planning.effective import answering_only
+from coexist.planning.together import (
+    VERSIONS,
+    Answering,
+    Key,
+    Move,
+    Ordering,
+    ProvenOrdering,
+    Stage,
+    Verdict,
+    Version,
+    proven_order,
+)
+from coexist.planning.together import Change as Shift
+from coexist.planning.together_proof import Running, TogetherProver
 from coexist.render import RenderedFile, RenderedSite
 from coexist.render.cells import mac_lines
 from coexist.rollout.bridge import BootService, read_service, staged_config
 from coexist.rollout.document import (
-    VERSIONS,
     Change,
     Impact,
     Plan,
     PlannedFile,
     ServerPlan,
     Step,
-    Version,
     encode_contents,
     sha256,
 )
 from coexist.rollout.facts import PresentFile
 from coexist.rollout.impact import Manifest, count, impact, manifest_of, written_manifest
-from coexist.rollout.ordering import Answering, Ordering, Stage, order
-from coexist.rollout.ordering import Change as Shift
 from coexist.rollout.present import Target
 from coexist.rollout.shell import directory_of
 from coexist.rollout.transport import Address
@@ -57,10 +69,12 @@ class Jobs:
 
 @dataclass(slots=True, kw_only=True)
 class Planned:
-    """A plan, and what the wire checks need besides: the boot services of each version."""
+    """A plan, what was proven of each move, and what the wire checks need: the boot services of each
+    version."""
 
     plan: Plan
     ordering: Ordering
+    verdicts: Mapping[Key, Verdict]
     services: dict[tuple[str, Version | None], BootService]
     before: Manifest
     after: Manifest
@@ -129,25 +143,21 @@ def make_plan(
     """
     builder = _Builder(inventory, jobs, present, recorded)
     changed = [name for name in jobs if builder.differs(name)]
-    ordering = order([builder.shift(name) for name in changed])
+    prover = TogetherProver(inventory, builder.running)
+    proven = proven_order([builder.shift(name) for name in changed], prover.verdict)
+    ordering = proven.ordering
     for step in ordering.steps:
         for stage in step:
             builder.add(stage)
     for name in changed:
         builder.finish(name)
-    known = inventory.known
-    exposed = tuple(
-        f"{count(move.macs, known, noun=True)} ({move.architecture}) from {move.loser} to {move.gainer}"
-        " are answered by both in between: neither server can delay them"
-        for move in ordering.exposed
-    )
     plan = Plan(
         site=inventory.site.site,
         root=root,
         inventory=_digest_of(jobs),
         reason=reason,
         findings=tuple(findings),
-        exposed=exposed,
+        exposed=tuple(_exposed(proven, move, inventory.known) for move in proven.exposed),
         servers={name: builder.server(name) for name in changed},
         steps=builder.steps(ordering),
         manifest=written_manifest(builder.after),
@@ -156,6 +166,7 @@ def make_plan(
     return Planned(
         plan=plan,
         ordering=ordering,
+        verdicts=proven.verdicts,
         services=builder.services,
         before=builder.before,
         after=builder.after,
@@ -242,23 +253,51 @@ class _Builder:
             delay_after=after.longest_delay if after is not None else 0.0,
         )
 
+    def running(self, name: str, stage: Stage | None) -> Running:
+        """How a server behaves at a stage; None is today."""
+        if stage is not None and not stage.is_last:
+            service = self._staged(stage)[1]
+        else:
+            service = self.services.get((name, None if stage is None else "final"))
+        if service is not None:
+            return service.model(name)
+        if stage is not None:
+            return model_for(self.inventory, name)
+        if name not in self.known_before:
+            return None
+        return self._before(name)
+
+    def _before(self, name: str) -> Running:
+        """A server that is not ours, as it answers today: whom is recorded, and nothing else."""
+        before = list(self.before[name].values())
+        if not before:
+            return "silent"
+        roles = self.inventory.site.servers[name].effective_roles
+        if "dhcp" in roles or any(macs != before[0] for macs in before):
+            return None
+        return model_for(answering_only(self.inventory, name, before[0]), name)
+
+    def _staged(self, stage: Stage) -> tuple[bytes, BootService | None]:
+        """The configuration of a stage that is not a server's last, and how the server reads it."""
+        name = stage.server
+        before, after = self.services.get((name, None)), self.services[name, "final"]
+        config = staged_config(stage, before, after)
+        lists = after.lists if _lists_of_after(stage, before) else (before or after).lists
+        return config, read_service(config, lambda list_name: _list_octets(lists, list_name))
+
     def add(self, stage: Stage) -> None:
         """The files of a stage that is not a server's last; the last one is added by ``finish``."""
-        if not stage.taken and not stage.held:
+        if stage.is_last:
             return
         name, job = stage.server, self.jobs[stage.server]
-        before, after = self.services.get((name, None)), self.services[name, "final"]
-        lists_of_after = stage.base == "after" or before is None
-        config = staged_config(stage, before, after)
+        config, service = self._staged(stage)
         files: dict[str, str | None] = {}
         for path, file in job.files.items():
             if file.path == BOOT_CONFIG:
                 files[path] = self._content(config)
-            elif lists_of_after:
+            elif _lists_of_after(stage, self.services.get((name, None))):
                 files[path] = self._content(file.content)
         self.versions[name][stage.version] = files
-        lists = after.lists if lists_of_after else (before or after).lists
-        service = read_service(config, lambda list_name: _list_octets(lists, list_name))
         if service is not None:
             self.services[name, stage.version] = service
 
@@ -322,13 +361,28 @@ class _Builder:
             changes = []
             for stage in stages:
                 # A version without anything delayed is the last one, whatever step it belongs to.
-                version: Version = stage.version if stage.taken or stage.held else "final"
+                version: Version = "final" if stage.is_last else stage.version
                 changes.append(Change(server=stage.server, version=version, since=since.get(stage.server)))
                 since[stage.server] = version
             changes.sort(key=lambda change: (self._impact(change.server).share, change.server))
             waves = (tuple(changes[:1]), tuple(changes[1:])) if len(changes) > 1 else (tuple(changes),)
             result.append(Step(why=_why(stages, ordering), waves=waves))
         return tuple(result)
+
+
+def _lists_of_after(stage: Stage, before: BootService | None) -> bool:
+    """Whether a stage reads the new list files."""
+    return stage.base == "after" or before is None
+
+
+def _exposed(proven: ProvenOrdering, move: Move, known: MacSet) -> str:
+    """What a move risks, for people."""
+    who = f"{count(move.macs, known, noun=True)} ({move.architecture}) from {move.giver} to {move.taker}"
+    failure = proven.verdicts[move.key].failure
+    if move.way == "overlap":
+        return f"{who} are answered by both in between: neither server can delay them"
+    assert failure is not None
+    return f"{who} may boot otherwise in between: {failure.message}"
 
 
 def _list_octets(lists: Mapping[str, MacSet], name: str) -> bytes:

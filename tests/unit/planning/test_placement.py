@@ -13,8 +13,9 @@ from coexist.inventory.products import COEXIST
 from coexist.planning.effective import inventory_at
 from coexist.planning.parking import park_all
 from coexist.planning.placement import BEFORE, Placement, registrations
-from coexist.planning.steps import HAND_OVER_DELAYS, Direction, Way, build_step, undo
+from coexist.planning.steps import Direction, build_step, undo
 from coexist.planning.waves import migrating
+from coexist.planning.ways import HAND_OVER_DELAYS, Way
 from tests.unit.planning.sites import site, tree
 
 ENDS = ("old", "new")

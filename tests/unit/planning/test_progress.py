@@ -19,7 +19,7 @@ from coexist.planning.progress import (
     read_state,
     write_state,
 )
-from coexist.planning.steps import HAND_OVER_DELAYS
+from coexist.planning.ways import HAND_OVER_DELAYS
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TIMES = st.integers(0, 10**7).map(lambda seconds: START + timedelta(seconds=seconds))

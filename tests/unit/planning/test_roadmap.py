@@ -22,7 +22,7 @@ from coexist.planning.roadmap import (
     roadmap,
     verify_open_step,
 )
-from coexist.planning.steps import HAND_OVER_DELAYS
+from coexist.planning.ways import HAND_OVER_DELAYS
 from tests.unit.planning.sites import site, tree
 
 NOBODY_YET = MigrationState(migration="up", source="old", target="new")

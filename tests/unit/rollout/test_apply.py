@@ -7,18 +7,10 @@ import subprocess
 import pytest
 
 from coexist.errors import HostError
+from coexist.planning.together import Version
 from coexist.rollout import shell
 from coexist.rollout.apply import Rollout, contents_of
-from coexist.rollout.document import (
-    Change,
-    Plan,
-    PlannedFile,
-    ServerPlan,
-    Step,
-    Version,
-    encode_contents,
-    sha256,
-)
+from coexist.rollout.document import Change, Plan, PlannedFile, ServerPlan, Step, encode_contents, sha256
 from coexist.rollout.history import History
 from coexist.rollout.transport import Finished
 

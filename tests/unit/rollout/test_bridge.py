@@ -9,8 +9,8 @@ from coexist.boot.policy import compile_policy
 from coexist.boot.request import boot_request
 from coexist.boot.respond import Answer, respond
 from coexist.inventory.macset import NOBODY, MacSet
+from coexist.planning.together import Delayed, Stage
 from coexist.rollout.bridge import BootService, read_service, staged_config, written
-from coexist.rollout.ordering import Delayed, Stage
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.mac import MAC_SPACE, format_mac, mac_bytes
 

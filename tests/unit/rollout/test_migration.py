@@ -20,7 +20,8 @@ from coexist.boot.servers.coexist import boot_policy
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory, load_inventory
 from coexist.planning.placement import BEFORE, Placement
-from coexist.planning.steps import HAND_OVER_DELAYS, NEVER, Direction, build_step
+from coexist.planning.steps import NEVER, Direction, build_step
+from coexist.planning.ways import HAND_OVER_DELAYS
 from coexist.rollout.migration import (
     Journal,
     Surroundings,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
+from typing import Any
 
 import pytest
 
-from coexist.inventory import load_inventory
+from coexist.inventory import inventory_from_tree, load_inventory
 from coexist.render import render_site
 from coexist.rollout.document import sha256
 from coexist.rollout.drift import drift
@@ -125,6 +127,74 @@ def test_who_has_no_part_in_it_is_named(folder):
     jobs = jobs_of(inventory, render_site(inventory))
     assert "sccm" not in jobs.jobs
     assert "does not say how it is reached" in jobs.left_out["sccm"]
+
+
+TWO: dict[str, Any] = {
+    "site": "two",
+    "vlans": {"hall": {"id": 1, "subnet": "10.65.0.0/24", "gateway": "10.65.0.1"}},
+    "servers": {
+        "lease": {"software": "kea 2.2", "address": "10.65.0.5", "vlan": "hall"},
+        "old": {"software": "coexist", "address": "10.65.0.6"},
+        "new": {"software": "coexist", "address": "10.65.0.7"},
+    },
+    "scopes": {"hall": {"server": "lease", "vlan": "hall", "pools": ["10.65.0.100-10.65.0.200"]}},
+}
+STAYS, MOVES = "52:54:00:00:00:08", "52:54:00:00:00:01"
+
+
+def planned_move(jitter=0.005, **servers):
+    """The plan that moves one client from old to new, whose files stand as they were rendered before."""
+
+    def site(moved):
+        tree = copy.deepcopy(TWO)
+        tree["vlans"]["hall"]["jitter"] = jitter
+        tree["groups"] = {
+            "olds": {"macs": ["52:54:00:00:00:09", *([] if moved else [MOVES])]},
+            "news": {"macs": [STAYS, *([MOVES] if moved else [])]},
+        }
+        for name in ("old", "new"):
+            tree["servers"][name] |= {
+                "vlan": "hall",
+                "programs": {"bios": f"{name}.0", "uefi-x64": f"{name}.efi"},
+                "answers": {"only": [f"{name}s"]},
+                "deploy": {"host": f"{name}.example"},
+                **servers.get(name, {}),
+            }
+        inventory = inventory_from_tree(tree)
+        return inventory, jobs_of(inventory, render_site(inventory)).jobs
+
+    (before, jobs), (after, wanted) = site(moved=False), site(moved=True)
+    present = standing(jobs)
+    for name, job in wanted.items():
+        for path in job.files:
+            present[name].setdefault(path, PresentFile(path=path))
+    return make_plan(after, wanted, present, manifest_of(before), root=".")
+
+
+PROXY = {"software": "dnsmasq 2.90", "roles": ["proxydhcp", "tftp"]}
+
+
+@pytest.mark.parametrize(
+    ("servers", "way"),
+    [
+        ({}, "taker-stands-by"),
+        ({"old": {"delay": 2.0}}, "giver-stands-by"),
+        ({"old": PROXY}, "taker-stands-by"),
+        ({"new": PROXY}, "giver-stands-by"),
+    ],
+)
+def test_every_moment_of_a_rollout_is_proven_by_races(servers, way):
+    planned = planned_move(**servers)
+    assert {move.way for move in planned.ordering.moves} == {way}
+    assert all(verdict.judged for verdict in planned.verdicts.values())
+    assert planned.plan.exposed == ()
+
+
+@pytest.mark.parametrize("case", [{"jitter": 3.0}, {"old": PROXY, "new": PROXY}])
+def test_what_no_order_makes_safe_is_said(case):
+    planned = planned_move(**case)
+    assert all(verdict.failure is not None for verdict in planned.verdicts.values())
+    assert len(planned.plan.exposed) == len(planned.ordering.moves) == 2
 
 
 def drift_codes(inventory, jobs, present, last):

@@ -7,8 +7,10 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coexist.analysis.findings import Witness
 from coexist.inventory.macset import NOBODY, MacSet
-from coexist.rollout.ordering import GAP, Change, Stage, order
+from coexist.planning.judging import Failure
+from coexist.planning.together import GAP, Change, Stage, Verdict, order, proven_order
 
 MACS = range(5)
 ARCHITECTURES = ("bios", "uefi-x64")
@@ -139,7 +141,7 @@ def test_two_generations_of_one_product_move_in_three_steps():
     steps = [[(stage.server, stage.version) for stage in step] for step in order([old, new]).steps]
     assert steps == [[("new", "opening")], [("old", "middle")], [("new", "final")]]
     (move,) = order([old, new]).moves
-    assert (move.by, move.delay) == ("gainer", GAP)
+    assert (move.way, move.delay) == ("taker-stands-by", GAP)
 
 
 def test_only_the_loser_can_delay():
@@ -163,3 +165,53 @@ def test_servers_without_moves_change_at_once():
     grown = Change(server="otc", before={}, after={"bios": MacSet.of([1])})
     (step,) = order([grown]).steps
     assert [stage.version for stage in step] == ["final"]
+
+
+CLIENT = MacSet.of([1])
+BOTH_DELAY = [
+    Change(server="old", before={"bios": CLIENT}, after={}, can_delay=True),
+    Change(server="new", before={}, after={"bios": CLIENT}, can_delay=True),
+]
+WITNESS = Witness(mac=1, architecture="bios", firmware="pxe21", vlan="hall")
+
+
+def refusing(*refused):
+    """A proof that fails for some of the ways."""
+    failure = Failure(message="boots from old or new", witness=WITNESS, clients=1)
+    return lambda _, move: Verdict(judged=1, failure=failure if move.way in refused else None)
+
+
+def test_the_first_way_that_is_proven_is_taken():
+    for refused, taken in (
+        ((), "taker-stands-by"),
+        (("taker-stands-by",), "giver-stands-by"),
+        (("taker-stands-by", "giver-stands-by"), "overlap"),
+    ):
+        proven = proven_order(BOTH_DELAY, refusing(*refused))
+        (move,) = proven.ordering.moves
+        assert move.way == taken
+        assert proven.exposed == ()
+
+
+def test_where_no_way_is_proven_the_first_one_is_kept_and_said():
+    proven = proven_order(BOTH_DELAY, refusing("taker-stands-by", "giver-stands-by", "overlap"))
+    (move,) = proven.exposed
+    assert move.way == "taker-stands-by"
+    assert proven.verdicts[move.key].failure is not None
+
+
+def test_an_overlap_that_nothing_could_prove_is_said():
+    old = Change(server="old", before={"bios": CLIENT}, after={})
+    new = Change(server="new", before={}, after={"bios": CLIENT})
+    assert proven_order([old, new], lambda *_: Verdict()).exposed
+    assert not proven_order([old, new], lambda *_: Verdict(judged=1)).exposed
+
+
+@given(sites(can_delay=st.booleans()), st.data())
+def test_whatever_way_each_move_takes_every_server_ends_with_its_new_configuration(changes, data):
+    chosen = {move.key: data.draw(st.integers(0, move.ways - 1)) for move in order(changes).moves}
+    ordering = order(changes, chosen)
+    for move in ordering.moves:
+        assert move.number == chosen[move.key]
+        *_, last = ordering.moments(move)
+        assert all(stage is not None and stage.is_last and stage.base == "after" for stage in last.values())
