@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -24,7 +25,7 @@ os.environ["PATH"] = os.pathsep.join(
 )
 
 from tests.harness.namespaces import HarnessError  # noqa: E402 after the path to it
-from tests.recording.chains import chains  # noqa: E402
+from tests.recording import scenarios  # noqa: E402
 from tests.recording.recorder import record  # noqa: E402
 
 
@@ -37,7 +38,7 @@ def main() -> int:
     given = parser.parse_args()
     document = json.loads(given.rows.read_text()) if given.rows.exists() else {"results": []}
     known = {row["id"] for row in document["results"]}
-    left = [s for s in chains() if s["id"] not in known and re.search(given.only, s["id"])]
+    left = [s for s in scenarios() if s["id"] not in known and re.search(given.only, s["id"])]
     until = time.monotonic() + 60 * given.minutes
     while left and time.monotonic() < until:
         scenario = left.pop(0)
@@ -47,9 +48,16 @@ def main() -> int:
             sys.stderr.write(f"{scenario['id']}: {error}\n")
             continue
         document["results"].append(row)
-        given.rows.write_text(json.dumps(document, indent=1) + "\n")
+        given.rows.write_text(_text(document))
         sys.stderr.write(f"{row['id']}: {row['winner']} {row['file']}, {row['ended']}\n")
     return 3 if left else 0
+
+
+def _text(document: dict[str, Any]) -> str:
+    """The file: a row a line, so that a row more is a line more."""
+    rows = ",\n  ".join(json.dumps(row, separators=(",", ":")) for row in document["results"])
+    about = json.dumps(document.get("about", ""))
+    return f'{{"about": {about},\n "results": [\n  {rows}\n ]\n}}\n'
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
 from coexist.analysis.loading import NETBOOT_XYZ, Chain, chains, loaded_of, loader_of, step_of
 from coexist.analysis.race import ClientCase, RaceResult, course_of, courses_of, leaves_of, result_of
+from coexist.analysis.running import halted
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.loaders.ipxe import embedded_stage
 from coexist.boot.loaders.registry import LOADERS
+from coexist.wire.architecture import CANONICAL_CODE
 
 CHAINED_FIRMWARE = "ipxe"
 LOADING = (1.0, 20.0)
@@ -88,13 +90,13 @@ def _with_scripts(
     world: World, case: ClientCase, silent: frozenset[str], course: Course, leaves: list[Leaf]
 ) -> Iterator[Chain]:
     """The chains of the first stage; where a script is built into iPXE, with what it reads."""
-    for chain in chains(world, course.machine, leaves):
+    for chain in chains(course, leaves):
         program = world.programs.get(chain.outcome.file or "")
         architecture = ipxe_architecture(case.architecture, chain.outcome.file or "")
         leaf = next(x for x in leaves if _same(x.outcome, chain.outcome))
         loaded = loaded_of(world, course.machine, leaf)
         scripted = bool(program and program.embedded) or loader_of(loaded) == NETBOOT_XYZ
-        if not scripted or architecture is None:
+        if not scripted or architecture is None or chain.halt is not None:
             yield chain
             continue
         again = replace(case, architecture=architecture, firmware=CHAINED_FIRMWARE)
@@ -154,7 +156,7 @@ def _next_stage(
         result=replace(result, assumptions=tuple(notes)),
         loaded=tuple(names),
         certain=len(loaded) == len(first.outcomes),
-        chains=chains(world, courses[0].machine, ends),
+        chains=chains(courses[0], ends),
     )
 
 
@@ -186,6 +188,9 @@ def _builds(world: World, case: ClientCase) -> tuple[Ipxe, ...]:
 
 def _architecture(world: World, case: ClientCase, outcome: Outcome) -> str | None:
     if not outcome.file:
+        return None
+    number = CANONICAL_CODE.get(case.architecture, 0)
+    if halted(world, world.segments[case.vlan], world.firmwares[case.firmware], number, outcome):
         return None
     return chained_architecture(case.architecture, outcome.file, world.programs.get(outcome.file))
 

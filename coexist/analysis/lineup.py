@@ -34,7 +34,7 @@ _TOLD = frozenset({"name", "rule", "path", "origins", "line", "assumptions"})
 _ADDRESSES = frozenset({OptionKind.ADDRESS, OptionKind.ADDRESSES})
 _PLAIN = frozenset({bool, int, float, bytes, type(None)})
 # What a segment is by itself; its subnets and routers count by the addresses that lie in them.
-_SEGMENT = ("jitter", "forwarding_delay", "routed", "blocked_ports")
+_SEGMENT = ("jitter", "forwarding_delay", "routed", "blocked_ports", "mtu")
 _NOTHING = object()
 """In the place of what these clients cannot meet."""
 
@@ -193,7 +193,7 @@ class _LineUp:
         roles: Any = None
         if owner is not None:
             server = self.site.site.servers[owner]
-            roles = (server.effective_roles, server.host is not None)
+            roles = (server.effective_roles, server.host is not None, server.largest_blksize)
         near = tuple(address in subnet for subnet in self.subnets)
         return place, roles, near, address in self.segment.routers
 

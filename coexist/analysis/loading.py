@@ -8,7 +8,9 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from coexist.analysis.bootfiles import asks_again
+from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
+from coexist.analysis.running import Halt, halted
 from coexist.analysis.timeline import Link
 from coexist.analysis.world import World
 from coexist.boot.firmware.machine import Boot, Machine
@@ -31,12 +33,14 @@ class ChainStep:
 class Chain:
     """What one way of booting leads to: the outcome of the race, and the loaders after its file, in order.
 
-    ``ask_again``: the file is an iPXE, which asks DHCP again and boots what it is told.
+    ``ask_again``: the file is an iPXE, which asks DHCP again and boots what it is told. ``halt``: why the
+    file is not run at all.
     """
 
     outcome: Outcome
     steps: tuple[ChainStep, ...]
     ask_again: bool = False
+    halt: Halt | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -45,20 +49,28 @@ class Chain:
         return (found.winner, found.boot_server, found.file, self.steps)
 
 
-def chains(world: World, machine: Machine, leaves: Iterable[Leaf]) -> tuple[Chain, ...]:
+def chains(course: Course, leaves: Iterable[Leaf]) -> tuple[Chain, ...]:
     """Every chain that the ends of a race lead to, each once, the likeliest first."""
+    world = course.world
     found: dict[tuple[Any, ...], Chain] = {}
     for leaf in leaves:
         if leaf.outcome.file is None:
             continue
-        loaded = loaded_of(world, machine, leaf)
+        loaded = loaded_of(world, course.machine, leaf)
+        halt = halt_of(course, leaf.outcome)
         chain = Chain(
             outcome=leaf.outcome,
-            steps=tuple(step_of(world, stage) for stage in follow(loaded)),
-            ask_again=asks_again(loaded.file, world.programs.get(loaded.file)),
+            steps=() if halt else tuple(step_of(world, stage) for stage in follow(loaded)),
+            ask_again=halt is None and asks_again(loaded.file, world.programs.get(loaded.file)),
+            halt=halt,
         )
         found.setdefault(chain.key, chain)
     return tuple(found.values())
+
+
+def halt_of(course: Course, outcome: Outcome) -> Halt | None:
+    """Why the machine does not run the file that a race ended with."""
+    return halted(course.world, course.segment, course.firmware, course.machine.architecture, outcome)
 
 
 def loaded_of(world: World, machine: Machine, leaf: Leaf) -> Loaded:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from coexist.analysis.facts import Facts
     from coexist.analysis.loading import Chain
     from coexist.analysis.race import ClientCase, RaceResult
+    from coexist.analysis.running import Halt
     from coexist.analysis.world import World
 
 SECOND_STAGE = "second stage: iPXE is loaded and asks DHCP again"
@@ -184,6 +185,12 @@ class Races:
             )
             for end in ends
         )
+
+    def halts(self, client: ClientClass) -> tuple[tuple[str | None, Halt], ...]:
+        """Why machines of the class do not run a file that they are told of, each with its server."""
+        boot = self.stages(client)
+        further = boot.next.chains if boot.next is not None else ()
+        return tuple((c.outcome.winner, c.halt) for c in (*boot.chains, *further) if c.halt is not None)
 
     def _leads_on(self, finish: Finish) -> bool:
         return bool(finish.file) and (

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from coexist.analysis.edits import Edit, append, drop, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.profiles import firmware_kind, fits
+from coexist.analysis.running import AROUND_A_BLOCK, Halted
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
@@ -627,6 +628,19 @@ def _serve_files(site: AnalysedSite, finding: Finding) -> Repair | None:
     if found is None or found[1].boot_server:
         return None
     return _add_tftp(site, found[0])
+
+
+@_repairs("CX435")
+def _smaller_blocks(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """What Secure Boot refuses needs another program: only blocks can be made smaller here."""
+    found = _server(site, finding)
+    cases = _cases(site, finding)
+    halts = [halt for case in cases for _, halt in site.races.halts(case.client)]
+    if found is None or found[1].fixed or not halts or any(h.kind is not Halted.BLOCKS for h in halts):
+        return None
+    passing = [mtu for case in cases if (mtu := site.site.vlans[case.client.vlan].mtu) is not None]
+    value = min(passing) - AROUND_A_BLOCK
+    return Repair(edits=(put("servers", found[0], "largest_blksize", value=value),), text=halts[0].remedy)
 
 
 def _add_tftp(site: AnalysedSite, name: str) -> Repair | None:

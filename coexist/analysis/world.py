@@ -48,6 +48,7 @@ class Segment:
     ``routers``: the addresses by which packets leave it; without ``routed`` none do.
     ``forwarding_delay``: packets before that are lost. ``jitter``: arrivals closer together than this may
     come in either order. ``blocked_ports``: UDP ports a firewall drops towards other subnets.
+    ``mtu``: the largest IP packet that reaches its clients, where that is less than Ethernet's.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Segment:
     routers: frozenset[IPv4Address] = frozenset()
     routed: bool = True
     blocked_ports: frozenset[int] = frozenset()
+    mtu: int | None = None
     assumptions: tuple[str, ...] = ()
 
 
@@ -67,7 +69,7 @@ class World:
 
     ``uuids``: who a machine is, by MAC (option 97 in its octets); ``uuid``: all others.
     ``names``: which server has a host name. ``programs``: what is declared of boot programs beside their
-    names, by file.
+    names, by file. ``largest_blocks``: the largest TFTP block that a server agrees to, where it is limited.
     """
 
     segments: Mapping[str, Segment]
@@ -77,6 +79,7 @@ class World:
     homes: Mapping[IPv4Address, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Program] = field(default_factory=dict)
+    largest_blocks: Mapping[str, int] = field(default_factory=dict)
     uuid: bytes = bytes(16)
     uuids: Mapping[int, bytes] = field(default_factory=dict)
 
@@ -126,6 +129,9 @@ def build_world(inventory: Inventory) -> World:
         homes=homes,
         names={text: name for name, server in site.servers.items() for text in server.names},
         programs=_described(site),
+        largest_blocks={
+            name: server.largest_blksize for name, server in site.servers.items() if server.largest_blksize
+        },
     )
 
 
@@ -133,7 +139,7 @@ def _described(site: Site) -> dict[str, Program]:
     """The programs of which the inventory says more than their file, by file; of several the first."""
     found: dict[str, Program] = {}
     for _, program in declared_programs(site):
-        if program.then or program.embedded:
+        if program.then or program.embedded or program.signed:
             found.setdefault(program.file, program)
     return found
 
@@ -183,6 +189,7 @@ def _segment(inventory: Inventory, name: str, models: Mapping[str, ServerModel])
         routers=vlan.every_router,
         routed=vlan.gateway is not None or bool(vlan.targets),
         blocked_ports=frozenset(vlan.blocked_ports),
+        mtu=vlan.mtu,
         assumptions=notes,
     )
 

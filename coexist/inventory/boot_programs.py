@@ -41,6 +41,10 @@ LOADERS: tuple[str, ...] = (
 """The boot loaders that are followed, by the names `boot.loaders` has for them."""
 
 
+Signed = Literal["microsoft", "vendor", "no"]
+"""Who vouches for a program: Microsoft, whose keys firmware has from the factory; its vendor; nobody."""
+
+
 def _loader(value: Any) -> Any:
     text = written(value)
     if text is None or text not in LOADERS:
@@ -58,6 +62,7 @@ class Program(Declared):
     the file, if it is not the one that answers. ``then``: the boot loader that this file is, where its name
     does not tell, or for shim the loader that shim starts. ``embedded``: what a script that is built into
     iPXE reads, as URLs in their order; ``${next-server}`` and iPXE's other settings are filled in.
+    ``signed``: by whom, for machines with Secure Boot, where the name does not tell.
     """
 
     shorthand = {"type": "string"}
@@ -66,6 +71,7 @@ class Program(Declared):
     server: Text | None = None
     then: LoaderName | None = None
     embedded: Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)] = ()
+    signed: Signed | None = None
 
     @model_validator(mode="before")
     @classmethod

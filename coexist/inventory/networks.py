@@ -82,7 +82,9 @@ class Vlan(Declared):
     routers beside the gateway and the relay agents; a lease that names another one leads nowhere.
     ``forwarding_delay``: how long a port drops packets after link-up (spanning tree without
     portfast). ``jitter``: packets that arrive closer together than this may arrive in either order.
-    ``blocked_ports``: UDP ports a firewall drops between this VLAN's clients and other subnets.
+    ``blocked_ports``: UDP ports a firewall drops between this VLAN's clients and other subnets. ``mtu``: the
+    octets of the largest IP packet that reaches its clients, where a tunnel leaves less than Ethernet's 1500
+    and nobody tells the sender (ICMP is dropped): larger packets are lost.
     """
 
     id: Annotated[int, Field(ge=1, le=4094)]
@@ -95,6 +97,7 @@ class Vlan(Declared):
     forwarding_delay: Seconds = 0.0
     jitter: Seconds | None = None
     blocked_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
 
     @property
     def giaddrs(self) -> tuple[IPv4Address, ...]:

@@ -154,6 +154,7 @@ class Server(Declared):
     ``echoes_option_82``: whether it repeats the relay agent's information (RFC 3046 section 2.2).
     ``discovery_group``: the multicast address at which a boot server of another product listens for clients
     that look for it (43.7).
+    ``largest_blksize``: the octets of the largest TFTP block it agrees to, where that is limited.
     ``names``: its host names as DNS has them, by which a URL may mean it.
     ``config``: the files it runs on, which somebody else writes: read as its product reads them, and never
     rendered; subnets, pools, reservations, classes and options stand there and not in scopes. One file, or
@@ -179,6 +180,7 @@ class Server(Declared):
     offers_file: bool | None = None
     answers_4011: bool | None = None
     discovery_group: Address | None = None
+    largest_blksize: Annotated[int, Field(ge=8, le=65464)] | None = None
     authoritative: bool = True
     ping_check: bool | None = None
     relayed: Literal["broadcast", "silent"] | None = None

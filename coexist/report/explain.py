@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from coexist.analysis.chain import NextStage, Stages
     from coexist.analysis.loading import Chain, ChainStep
     from coexist.analysis.race import ClientCase, Outcome, RaceResult
+    from coexist.analysis.running import Halt
     from coexist.inventory import Inventory
 
 
@@ -58,7 +59,14 @@ def _chain_as_dict(chain: Chain, lost: Lost) -> dict[str, Any]:
         "asks_dhcp_again": chain.ask_again,
         "loaders": [_step_as_dict(step) for step in chain.steps],
         "missing": lost(chain),
+        "ends": _halt_as_dict(chain.halt),
     }
+
+
+def _halt_as_dict(halt: Halt | None) -> dict[str, str] | None:
+    if halt is None:
+        return None
+    return {"kind": halt.kind.name.lower(), "why": halt.why, "repair": halt.remedy}
 
 
 def _step_as_dict(step: ChainStep) -> dict[str, Any]:
@@ -166,8 +174,11 @@ def chain_text(chains: Iterable[Chain], lost: Lost = unknown) -> Iterator[str]:
     notes: dict[str, None] = {}
     for chain in chains:
         missing = lost(chain)
-        if chain.steps or missing:
+        if chain.steps or missing or chain.halt:
             yield from folded(f"after {chain.outcome.file} of {chain.outcome.winner}:", "", hang=2)
+        if chain.halt:
+            yield from folded(f"ENDS, {chain.halt.kind.value}: {chain.halt.why}", "  ", hang=2)
+            yield from folded(f"repair: {chain.halt.remedy}", "    ", hang=2)
         for step in chain.steps:
             yield from _step_text(step)
             notes.update(dict.fromkeys(step.stage.assumptions))

@@ -29,7 +29,14 @@ class HttpRequest:
     target: str
 
 
-Message: TypeAlias = bootp.Packet | tftp.Message | HttpRequest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """The status of a response over HTTP."""
+
+    status: int
+
+
+Message: TypeAlias = bootp.Packet | tftp.Message | HttpRequest | HttpResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,8 @@ class Frame:
                 return f"{name} {BOOT_SERVER_PORT}" if on_4011 else name
             case HttpRequest():
                 return self.message.method
+            case HttpResponse():
+                return f"HTTP {self.message.status}"
             case tftp.ReadRequest():
                 return "RRQ"
             case tftp.WriteRequest():
@@ -201,7 +210,7 @@ class Capture:
     def _message(self, datagram: Datagram) -> Message | None:
         ports = {datagram.source[1], datagram.destination[1]}
         if datagram.stream:
-            return _http_request(datagram.payload)
+            return _http(datagram.payload)
         if ports & {DHCP_PORT, CLIENT_PORT, BOOT_SERVER_PORT}:
             packet = bootp.decode(datagram.payload)
             return packet if isinstance(packet, bootp.Packet) else None
@@ -223,8 +232,10 @@ def _read_record(stream: IO[bytes], order: str) -> tuple[float, bytes, bytes] | 
     return (seconds + microseconds / 1e6, header, data) if len(data) == captured else None
 
 
-def _http_request(payload: bytes) -> HttpRequest | None:
-    words = payload.partition(b"\r\n")[0].split(b" ")
-    if len(words) != 3 or not words[2].startswith(b"HTTP/"):
-        return None
-    return HttpRequest(method=words[0].decode(errors="replace"), target=words[1].decode(errors="replace"))
+def _http(payload: bytes) -> HttpRequest | HttpResponse | None:
+    words = payload.partition(b"\r\n")[0].split(b" ", 2)
+    if len(words) == 3 and words[2].startswith(b"HTTP/"):
+        return HttpRequest(method=words[0].decode(errors="replace"), target=words[1].decode(errors="replace"))
+    if len(words) >= 2 and words[0].startswith(b"HTTP/1.") and words[1].isdigit():
+        return HttpResponse(status=int(words[1]))
+    return None

@@ -31,6 +31,8 @@ Firmware: TypeAlias = Literal["ipxe", "edk2", "edk2-http"]
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+OVMF_SECURE = (Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.ms.fd"))
+"""OVMF with Secure Boot on: code, and variables that hold Microsoft's keys."""
 IPXE_ROM = Path("/usr/lib/ipxe/qemu/efi-virtio.rom")
 """What QEMU plugs into its virtio card: iPXE for BIOS and for UEFI."""
 
@@ -104,14 +106,17 @@ def start_firmware(
     quiet: float | None = None,
     memory: int | None = None,
     uuid: str | None = None,
+    secure_boot: bool = False,
+    mtu: int | None = None,
 ) -> Boot:
     """Power a machine on in a VLAN, wait until a boot program speaks or it gives up, power it off.
 
     ``uefi``: iPXE as the option ROM of a UEFI machine, not of a BIOS; EDK2 is UEFI anyway.
     ``until`` ends the boot earlier: it is asked at each frame and each piece of console output.
     ``timeout`` in seconds; ``quiet``: seconds without a sign of life after which it is over, once it has
-    asked for a file. ``memory`` in MiB, ``uuid`` as SMBIOS has it. Boot one machine at a time: they would
-    share the processor.
+    asked for a file. ``memory`` in MiB, ``uuid`` as SMBIOS has it. ``secure_boot``: UEFI runs only what
+    Microsoft's keys vouch for. ``mtu``: its switch port drops larger packets. Boot one machine at a time:
+    they would share the processor.
     """
     timeout = _LONGEST[firmware] if timeout is None else timeout
     changed = threading.Condition()
@@ -120,12 +125,14 @@ def start_firmware(
         directory.mkdir()
         stack.callback(shutil.rmtree, directory)
         tap = network.tap(vlan)
+        if mtu is not None:
+            network.switch.ip(f"link set {tap} mtu {mtu}")
         stack.callback(network.unplug, tap)
         capture = Capture(network.switch, tap, changed=changed)
         stack.callback(capture.stop)
         router = RouterAdvertiser(network.switch, tap)
         stack.callback(router.stop)
-        command = _command(firmware, uefi, mac, tap, directory, memory, uuid)
+        command = _command(firmware, uefi, mac, tap, directory, memory, uuid, secure_boot)
         machine = Process(command, namespace=network.switch, changed=changed)
         stack.callback(machine.stop)
 
@@ -140,7 +147,7 @@ def start_firmware(
         # Ended first, tcpdump hands over all it has seen, and the console says the rest of its sentence.
         machine.stop()
         capture.stop()
-    console = _plain(machine.output)
+    console = plain(machine.output)
     word = _SAID.search(console)
     return Boot(
         frames=capture.frames(),
@@ -190,6 +197,7 @@ def _command(
     directory: Path,
     memory: int | None,
     uuid: str | None,
+    secure_boot: bool,
 ) -> list[str]:
     device = f"virtio-net-pci,netdev=n0,mac={mac},bootindex=1"
     # fmt: off
@@ -205,14 +213,18 @@ def _command(
         # identity only into its default ROM, and SeaBIOS passes over any other.
         return [*common, "-machine", "pc,graphics=off", "-m", str(memory or 128), "-device", device]
     variables = directory / "variables.fd"
-    shutil.copy(OVMF_VARIABLES, variables)
+    code, of_vendor = OVMF_SECURE if secure_boot else (OVMF_CODE, OVMF_VARIABLES)
+    shutil.copy(of_vendor, variables)
     # OVMF tries PXE before HTTP and each for a minute: what is not asked for is taken out of its list.
     pxe = "no" if firmware == "edk2-http" else "yes"
     return [
         *common, "-fw_cfg", f"name=opt/org.tianocore/IPv4PXESupport,string={pxe}",
-        "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no", "-machine", "q35,smm=off",
+        "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no",
+        # Debian's build for Secure Boot keeps its variables behind system management mode.
+        "-machine", "q35,smm=on" if secure_boot else "q35,smm=off",
+        "-global", f"driver=cfi.pflash01,property=secure,value={'on' if secure_boot else 'off'}",
         "-m", str(memory or 256),
-        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}",
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
         "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
         # Without an option ROM, OVMF drives the card itself: iPXE's UEFI ROM would take its place.
         "-device", device if firmware == "ipxe" else f"{device},romfile=",
@@ -220,7 +232,7 @@ def _command(
     # fmt: on
 
 
-def _plain(console: str) -> str:
+def plain(console: str) -> str:
     """The console without its terminal sequences."""
     return re.sub(r"\x1b\[[0-9;?=]*[a-zA-Z]", "", console)
 

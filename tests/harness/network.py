@@ -212,6 +212,8 @@ class Network:
         giaddr: str | IPv4Address | None = None,
         min_secs: int = 0,
         option_82: bytes | None = None,
+        first_only: bool = False,
+        replaces_server_id: bool = False,
     ) -> RelayAgent:
         """Run a relay agent on a router for the clients of ``vlan``: see ``RelayAgent``."""
         agent = RelayAgent(
@@ -221,6 +223,8 @@ class Network:
             targets=tuple(map(IPv4Address, targets)),
             min_secs=min_secs,
             option_82=option_82,
+            first_only=first_only,
+            replaces_server_id=replaces_server_id,
         )
         self._stack.callback(agent.stop)
         return agent

@@ -27,7 +27,9 @@ class RelayAgent:
     """Relays between the clients on ``interface`` and ``targets``.
 
     ``min_secs`` drops requests whose ``secs`` is smaller (RRAS's boot threshold). ``option_82`` is the
-    raw relay agent information to add to requests and to take out of replies.
+    raw relay agent information to add to requests and to take out of replies. ``first_only``: of the answers
+    to one request it hands on the first. ``replaces_server_id``: its own address stands in option 54 of what
+    it hands on, and it turns that back for the server whose address a client asks for.
     """
 
     def __init__(
@@ -39,11 +41,17 @@ class RelayAgent:
         targets: tuple[IPv4Address, ...],
         min_secs: int = 0,
         option_82: bytes | None = None,
+        first_only: bool = False,
+        replaces_server_id: bool = False,
     ) -> None:
         self.giaddr = giaddr
         self.targets = targets
         self.min_secs = min_secs
         self.option_82 = option_82
+        self.first_only = first_only
+        self.replaces_server_id = replaces_server_id
+        self._waiting: set[bytes] = set()
+        self._lenders: dict[bytes, bytes] = {}
         self._down, self._up, self._mac = namespace.call(lambda: _open(interface, giaddr))
         self._frames = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._frames.bind((interface, ETHERTYPE_IPV4))
@@ -78,7 +86,11 @@ class RelayAgent:
         if packet.hops >= _MOST_HOPS or packet.secs < self.min_secs:
             return
         giaddr = self.giaddr if packet.giaddr == UNSPECIFIED else packet.giaddr
+        self._waiting.add(packet.chaddr)
         relayed = replace(packet, hops=packet.hops + 1, giaddr=giaddr)
+        lender = self._lenders.get(packet.options.get(Option.REQUESTED_IP_ADDRESS, b""))
+        if lender is not None and packet.options.get(Option.SERVER_IDENTIFIER) == self.giaddr.packed:
+            relayed = relayed.with_options({Option.SERVER_IDENTIFIER: lender})
         if self.option_82 is not None:
             relayed = relayed.with_options({Option.RELAY_AGENT_INFORMATION: self.option_82})
         data = encode(relayed)
@@ -86,7 +98,16 @@ class RelayAgent:
             self._up.sendto(data, (str(target), DHCP_PORT))
 
     def _to_client(self, packet: Packet) -> None:
+        if self.first_only:
+            if packet.chaddr not in self._waiting:
+                return
+            self._waiting.remove(packet.chaddr)
         packet = packet.without_options(Option.RELAY_AGENT_INFORMATION)
+        server = packet.options.get(Option.SERVER_IDENTIFIER)
+        if self.replaces_server_id and server is not None:
+            if packet.yiaddr != UNSPECIFIED:
+                self._lenders.setdefault(packet.yiaddr.packed, server)
+            packet = packet.with_options({Option.SERVER_IDENTIFIER: self.giaddr.packed})
         everyone = packet.broadcast or packet.yiaddr == UNSPECIFIED
         self._frames.send(
             udp_frame(

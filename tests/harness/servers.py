@@ -47,7 +47,7 @@ def start_dnsmasq(host: Host, config: str | Iterable[str] | Path) -> Process:
             "--pid-file=", f"--dhcp-leasefile={host.directory}/dnsmasq.leases", "--no-resolv", "--no-hosts",
             "--log-dhcp", "--log-facility=-",
         ],
-        ready="DHCP, (sockets bound|proxy|IP range)",
+        ready="DHCP, (sockets bound|proxy|IP range)|DHCP relay from",
     )
     # fmt: on
 
@@ -64,12 +64,12 @@ def start_kea(host: Host, config: str | Path) -> Process:
     )
 
 
-def start_tftpd(host: Host, root: Path) -> Process:
-    """tftpd-hpa on the host's first address, serving one folder."""
+def start_tftpd(host: Host, root: Path, *, blocksize: int | None = None) -> Process:
+    """tftpd-hpa on the host's first address, serving one folder. ``blocksize``: the largest it agrees to."""
     # fmt: off
     process = host.start([
         "in.tftpd", "--foreground", "--listen", "--user", "root", "--address", f"{host.address}:69",
-        "--secure", root,
+        *(() if blocksize is None else ("--blocksize", str(blocksize))), "--secure", root,
     ])
     # fmt: on
     wait_until(lambda: process.ended or 69 in udp_ports(host.namespace), "in.tftpd on port 69")

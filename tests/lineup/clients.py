@@ -83,7 +83,7 @@ def client_of(scenario: Mapping[str, Any]) -> Client:
 def _firmware(said: Mapping[str, Any], *, ra: bool) -> Firmware:
     match said["fw"]:
         case "uefi":
-            return OVMF
+            return replace(OVMF, secure_boot=bool(said.get("secure_boot")))
         case "uefi-http":
             return OVMF_HTTP
         case "uefi-default":

@@ -13,26 +13,29 @@ from typing import Any
 class Files:
     """The files of one server. ``texts``: content by name, where the scenario says it; ``names``: all.
 
-    ``http``: the ports on which it serves them over HTTP.
+    ``denied``: those that its users may not read. ``http``: the ports on which it serves them over HTTP.
     """
 
     tftp: bool
     http: frozenset[int]
     names: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def files_of(server: Mapping[str, Any]) -> Files:
     """What stands in the directory of a server: files of its own name, and what the scenario adds."""
-    said: Mapping[str, Mapping[str, str]] = server.get("files", {})
+    said: Mapping[str, Mapping[str, Any]] = server.get("files", {})
     names = {*said, *server.get("extra_files", ())}
     if not server.get("nofiles"):
         own = server["name"].lower()
         names |= {f"{own}.0", f"{own}.efi"}
+    denied = frozenset(name for name, content in said.items() if not content.get("mode", 0o644) & 0o004)
     return Files(
         tftp=server.get("tftp", True) and server["type"] not in ("relay", "host"),
         http=_http_ports(server),
-        names=frozenset(names),
+        names=frozenset(names - denied),
+        denied=denied,
         texts={name: content["text"] for name, content in said.items() if "text" in content},
     )
 

@@ -15,7 +15,9 @@ JITTER = 0.02
 """Seconds: how far apart servers of equal delay were seen to arrive in either order (0.018 at most)."""
 
 
-def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, ServerModel]) -> Segment:
+def segment_of(
+    servers: Sequence[Mapping[str, Any]], models: Mapping[str, ServerModel], mtu: int | None = None
+) -> Segment:
     """The client's network, with every server it reaches by a broadcast."""
     here = [server for server in servers if not server.get("seg") and server["name"] in models]
     relays = [server for server in servers if server["type"] == "relay"]
@@ -38,6 +40,7 @@ def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, Server
         subnets=(NETWORK,),
         routers=frozenset(IPv4Address(relay["ip"]) for relay in relays),
         routed=bool(relays),
+        mtu=mtu,
     )
 
 
@@ -46,6 +49,8 @@ def _agent(relay: Mapping[str, Any]) -> RelayAgent:
         address=IPv4Address(relay["ip"]),
         min_secs=relay.get("min_secs", 0),
         option_82=bool(relay.get("option82")),
+        first_only=relay.get("passes") == "first",
+        replaces_server_id=bool(relay.get("replaces_server_id")),
     )
 
 

@@ -84,6 +84,12 @@ def dhcpd(server: Mapping[str, Any], client: Mapping[str, Any], file: str, exten
 def dhcpd_text(server: Mapping[str, Any], client: Mapping[str, Any], file: str, extension: str) -> str:
     """The dhcpd.conf of a server of a line-up."""
     own = server["ip"]
+
+    def filled(lines: Iterable[str]) -> list[str]:
+        return [
+            line.replace("{file}", file).replace("{ip}", own).replace("{ext}", extension) for line in lines
+        ]
+
     first = server.get("pool", 150)
     lines = [
         "default-lease-time 600;",
@@ -92,15 +98,12 @@ def dhcpd_text(server: Mapping[str, Any], client: Mapping[str, Any], file: str, 
         "ddns-update-style none;",
         f"ping-check {'true' if server.get('ping') else 'false'};",
         "option arch code 93 = unsigned integer 16;",
-        *server.get("global", []),
+        *filled(server.get("global", [])),
     ]
     if server.get("min_secs") is not None:
         lines.append(f"min-secs {server['min_secs']};")
     inner = _dhcpd_boot(server, file)
-    inner += [
-        line.replace("{file}", file).replace("{ip}", own).replace("{ext}", extension)
-        for line in server.get("body", [])
-    ]
+    inner += filled(server.get("body", []))
     in_host = bool(server.get("in_host"))
     pool = [f"range {NET}.{first} {NET}.{first + 40};"] if first else []
     lines += [f"subnet {NET}.0 netmask {MASK} {{", *pool, *([] if in_host else inner), "}"]

@@ -20,7 +20,7 @@ _SYSLINUX = {
 _SIGNED_GRUB = "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"
 _GRUB = {"grubnetx64.efi": {"from": _SIGNED_GRUB}}
 _SHIM = {"shimx64.efi": {"from": "/usr/lib/shim/shimx64.efi.signed"}, "grubx64.efi": {"from": _SIGNED_GRUB}}
-_IPXE = {
+IPXE_FILES = {
     "undionly.kpxe": {"from": "/usr/lib/ipxe/undionly.kpxe"},
     "snponly.efi": {"from": "/usr/lib/ipxe/snponly.efi"},
 }
@@ -43,7 +43,7 @@ def _configuration(name: str, server: str) -> str:
     return f"DEFAULT l\nPROMPT 0\nLABEL l\n  KERNEL kern-{server}\n"
 
 
-def _files(loader: str, server: str, folder: str = "") -> dict[str, Any]:
+def files_of(loader: str, server: str, folder: str = "") -> dict[str, Any]:
     _, files, configuration = LOADERS[loader]
     below = "" if configuration.startswith("grub/") else folder
     found: dict[str, Any] = {folder + name: dict(content) for name, content in files.items()}
@@ -51,25 +51,25 @@ def _files(loader: str, server: str, folder: str = "") -> dict[str, Any]:
     return found
 
 
-def _client(loader: str) -> dict[str, Any]:
+def client(loader: str) -> dict[str, Any]:
     return {"fw": LOADERS[loader][0], "nic": "virtio-net-pci", "mem": 512}
 
 
-def _dhcpd(loader: str, *, folder: str = "", **more: Any) -> dict[str, Any]:
+def dhcpd(loader: str, *, folder: str = "", **more: Any) -> dict[str, Any]:
     base = {"name": "D", "type": "dhcpd", "ip": DHCP, "tftp": True, "nofiles": True, "file": folder + loader}
-    return {**base, "files": _files(loader, "D", folder), **more}
+    return {**base, "files": files_of(loader, "D", folder), **more}
 
 
-def _proxy(loader: str, *, folder: str = "", **more: Any) -> dict[str, Any]:
+def proxy(loader: str, *, folder: str = "", **more: Any) -> dict[str, Any]:
     services = [
         f'pxe-service=x86PC,"a",{folder + loader}',
         f'pxe-service=X86-64_EFI,"a",{folder + loader}',
     ]
     base = {"name": "A", "type": "dnsmasq-proxy", "ip": PROXY, "tftp": True, "nofiles": True, "mode": "none"}
-    return {**base, "conf": services, "files": _files(loader, "A", folder), **more}
+    return {**base, "conf": services, "files": files_of(loader, "A", folder), **more}
 
 
-def _coexist(programs: str, files: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def coexist(programs: str, files: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     conf = (
         '{"name": "A", "listen": [{"address": "10.77.0.11", "vlan": "lab"}], "rules": [{"name": "all", '
         f'"clients": {{"everyone": true}}, "programs": {programs}}}], "tftp": {{"root": "{{tftp}}"}}, '
@@ -86,7 +86,7 @@ def _files_only(loader: str, folder: str = "") -> dict[str, Any]:
         "ip": FILES,
         "nofiles": True,
         "file": loader,
-        "files": _files(loader, "C", folder),
+        "files": files_of(loader, "C", folder),
     }
 
 
@@ -95,40 +95,40 @@ def _of_loader(loader: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     both = f'{{"bios": "{loader}", "uefi-x64": "{loader}"}}'
     next_server = [f"next-server {FILES};"]
     plain: dict[str, Any] = {"boot": None}
-    yield "scope", [_dhcpd(loader, boot="header")]
-    yield "scope-options", [_dhcpd(loader, boot="both")]
-    yield "scope-folder", [_dhcpd(loader, boot="header", folder="net/")]
-    yield "scope-next", [_dhcpd(loader, boot="header", next=FILES), _files_only(loader)]
-    yield "dnsmasq", [{**_dhcpd(loader), "type": "dnsmasq-dhcp", "boot": True}]
-    yield "proxy", [_dhcpd(loader, **plain), _proxy(loader)]
-    yield "proxy-folder", [_dhcpd(loader, **plain), _proxy(loader, folder="x/")]
-    yield "proxy-next", [_dhcpd(loader, body=next_server), _proxy(loader), _files_only(loader)]
-    yield "proxy-repaired", [_dhcpd(loader, body=[f"next-server {PROXY};"]), _proxy(loader)]
-    yield "proxy-dnsmasq", [{**_dhcpd(loader), "type": "dnsmasq-dhcp"}, _proxy(loader)]
-    yield "coexist", [_dhcpd(loader), _coexist(both, _files(loader, "A"))]
+    yield "scope", [dhcpd(loader, boot="header")]
+    yield "scope-options", [dhcpd(loader, boot="both")]
+    yield "scope-folder", [dhcpd(loader, boot="header", folder="net/")]
+    yield "scope-next", [dhcpd(loader, boot="header", next=FILES), _files_only(loader)]
+    yield "dnsmasq", [{**dhcpd(loader), "type": "dnsmasq-dhcp", "boot": True}]
+    yield "proxy", [dhcpd(loader, **plain), proxy(loader)]
+    yield "proxy-folder", [dhcpd(loader, **plain), proxy(loader, folder="x/")]
+    yield "proxy-next", [dhcpd(loader, body=next_server), proxy(loader), _files_only(loader)]
+    yield "proxy-repaired", [dhcpd(loader, body=[f"next-server {PROXY};"]), proxy(loader)]
+    yield "proxy-dnsmasq", [{**dhcpd(loader), "type": "dnsmasq-dhcp"}, proxy(loader)]
+    yield "coexist", [dhcpd(loader), coexist(both, files_of(loader, "A"))]
     yield "coexist-next", [
-        _dhcpd(loader, body=next_server), _coexist(both, _files(loader, "A")), _files_only(loader),
+        dhcpd(loader, body=next_server), coexist(both, files_of(loader, "A")), _files_only(loader),
     ]  # fmt: skip
     yield "coexist-repaired", [
-        _dhcpd(loader, body=[f"next-server {PROXY};"]), _coexist(both, _files(loader, "A")),
+        dhcpd(loader, body=[f"next-server {PROXY};"]), coexist(both, files_of(loader, "A")),
     ]  # fmt: skip
 
 
-def _without(server: dict[str, Any], *names: str) -> dict[str, Any]:
+def without(server: dict[str, Any], *names: str) -> dict[str, Any]:
     return {**server, "files": {n: c for n, c in server["files"].items() if n not in names}}
 
 
 def _failures(loader: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """What is missing on the way: the loader itself, its parts, its configuration, the server."""
     _, files, configuration = LOADERS[loader]
-    whole = _dhcpd(loader, boot="header")
-    yield "missing-loader", [_without(whole, loader)]
-    yield "missing-configuration", [_without(whole, configuration)]
+    whole = dhcpd(loader, boot="header")
+    yield "missing-loader", [without(whole, loader)]
+    yield "missing-configuration", [without(whole, configuration)]
     for part in files:
         if part not in LOADERS and part != "grubnetx64.efi":
-            yield f"missing-{part}", [_without(whole, part)]
+            yield f"missing-{part}", [without(whole, part)]
     yield "no-tftp", [{**whole, "tftp": False}]
-    yield "proxy-missing-configuration", [_dhcpd(loader), _without(_proxy(loader), configuration)]
+    yield "proxy-missing-configuration", [dhcpd(loader), without(proxy(loader), configuration)]
 
 
 def _ipxe() -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
@@ -136,15 +136,15 @@ def _ipxe() -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     script = {"boot.ipxe": {"text": "#!ipxe\nchain kern-A || shell\n"}}
     lease = {"name": "D", "type": "dhcpd", "ip": DHCP, "nofiles": True, "file": "none"}
     first = '"bios": "undionly.kpxe", "uefi-x64": "snponly.efi"'
-    files = {**_IPXE, **script}
+    files = {**IPXE_FILES, **script}
     for firmware in ("ipxe", "uefi"):
-        yield firmware, "script", [lease, _coexist(f'{{{first}, "ipxe": "boot.ipxe"}}', files)]
+        yield firmware, "script", [lease, coexist(f'{{{first}, "ipxe": "boot.ipxe"}}', files)]
         url = f'{{{first}, "ipxe": "http://{PROXY}/boot.ipxe"}}'
-        yield firmware, "script-http", [lease, _coexist(url, files)]
+        yield firmware, "script-http", [lease, coexist(url, files)]
         lost = f'{{{first}, "ipxe": "lost.ipxe"}}'
-        yield firmware, "script-missing", [lease, _coexist(lost, files)]
+        yield firmware, "script-missing", [lease, coexist(lost, files)]
     yield "ipxe", "to-pxelinux", [
-        lease, _coexist('{"bios": "pxelinux.0", "ipxe": "pxelinux.0"}', _files("pxelinux.0", "A")),
+        lease, coexist('{"bios": "pxelinux.0", "ipxe": "pxelinux.0"}', files_of("pxelinux.0", "A")),
     ]  # fmt: skip
 
 
@@ -152,14 +152,14 @@ def chains() -> list[Scenario]:
     """All of them, with their ids."""
     found: list[Scenario] = []
     for loader in LOADERS:
-        client = _client(loader)
+        machine = client(loader)
         for kind in (_of_loader, _failures):
             for name, servers in kind(loader):
-                number = f"N-{name}-{loader}@{client['fw']}"
-                found.append({"id": number, "client": client, "loader": loader, "servers": servers})
+                number = f"N-{name}-{loader}@{machine['fw']}"
+                found.append({"id": number, "client": machine, "loader": loader, "servers": servers})
     for firmware, name, servers in _ipxe():
-        client = {"fw": firmware, "nic": "virtio-net-pci", "mem": 512}
+        machine = {"fw": firmware, "nic": "virtio-net-pci", "mem": 512}
         found.append(
-            {"id": f"N-ipxe-{name}@{firmware}", "client": client, "loader": "ipxe", "servers": servers}
+            {"id": f"N-ipxe-{name}@{firmware}", "client": machine, "loader": "ipxe", "servers": servers}
         )
     return found

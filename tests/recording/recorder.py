@@ -18,14 +18,15 @@ from typing import Any
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.wire import tftp
 from coexist.wire.bootp import UNSPECIFIED
-from tests.harness.capture import Frame
-from tests.harness.firmware import Boot, Firmware, start_firmware
+from tests.harness.capture import Capture, Frame, HttpResponse
+from tests.harness.firmware import Boot, Firmware, plain, start_firmware
 from tests.harness.network import Host, Network
 from tests.harness.servers import start_boot_server, start_dhcpd, start_dnsmasq, start_tftpd
 from tests.lineup import dhcpd_text, dnsmasq_lines
 from tests.lineup.clients import DEFAULT_MAC
 
-SUBNET = "10.77.0.0/24"
+SUBNET, CORE = "10.77.0.0/24", "10.78.0.0/24"
+"""The client's network, and that of servers behind a relay agent (``seg``)."""
 UUID = "11223344-5566-7788-99aa-bbccddeeff00"
 QUIET = 14.0
 """Seconds without a sign of life after which nothing more is to come."""
@@ -38,22 +39,55 @@ def record(scenario: Mapping[str, Any]) -> dict[str, Any]:
     extension = "0" if client["fw"] == "ipxe" else "efi"
     with Network() as network:
         network.vlan("lab", SUBNET)
+        if any(server.get("seg") for server in scenario["servers"]):
+            network.vlan("core", CORE)
         owners: dict[str, str] = {}
         for server in scenario["servers"]:
-            host = network.host(server["name"].lower(), {"lab": server["ip"]})
             owners[server["ip"]] = server["name"]
+            if server["type"] == "relay":
+                _relay(network, server)
+                continue
+            place = "core" if server.get("seg") else "lab"
+            host = network.host(server["name"].lower(), {place: server["ip"]}, gateway=server.get("gw"))
             _start(host, server, client, extension)
         boot = start_firmware(
             network,
             "lab",
             firmware=_FIRMWARE[client["fw"]],
             mac=client["mac"],
+            until=_at_rest,
             timeout=scenario.get("timeout", 100),
             quiet=QUIET,
             memory=client.get("mem"),
             uuid=UUID,
+            secure_boot=bool(client.get("secure_boot")),
+            mtu=scenario.get("mtu"),
         )
     return row_of(scenario, boot, owners)
+
+
+_PROMPT = re.compile(r"(boot:|grub>|iPXE>|Press any key to continue[.]*)\s*$")
+
+
+def _at_rest(capture: Capture, output: str) -> bool:
+    """Whether a loader waits for a person, so that nothing more is to come."""
+    return bool(capture.frames("RRQ", "GET")) and _PROMPT.search(plain(output[-400:])) is not None
+
+
+def _relay(network: Network, said: Mapping[str, Any]) -> None:
+    """The router between the client's network and the servers' with its relay agent: ours, or dnsmasq."""
+    router = network.router({"lab": said["ip"], "core": said["up"]}, name=said["name"].lower())
+    if said.get("impl") == "dnsmasq":
+        start_dnsmasq(router, [f"dhcp-relay={said['ip']},{target}" for target in said["targets"]])
+        return
+    network.relay(
+        router,
+        "lab",
+        said["targets"],
+        min_secs=said.get("min_secs", 0),
+        first_only=said.get("passes") == "first",
+        replaces_server_id=bool(said.get("replaces_server_id")),
+    )
 
 
 def _start(host: Host, server: Mapping[str, Any], client: Mapping[str, Any], extension: str) -> None:
@@ -73,12 +107,12 @@ def _start(host: Host, server: Mapping[str, Any], client: Mapping[str, Any], ext
             text = server["conf"].replace("{tftp}", str(root)).replace("{dir}", str(host.directory))
             configuration = host.write("coexist.json", json.dumps(json.loads(text)))
             start_boot_server(host, configuration, ready="ready")
-        case "tftp":
+        case "tftp" | "host":
             pass
         case kind:
             raise ValueError(f"a server of type {kind} is not started by the recorder")
     if serves and server["type"] not in ("dnsmasq-dhcp", "dnsmasq-proxy", "coexist"):
-        start_tftpd(host, root)
+        start_tftpd(host, root, blocksize=server.get("largest_blksize"))
 
 
 def _lay_out(root: Path, server: Mapping[str, Any], extension: str) -> None:
@@ -143,7 +177,7 @@ def row_of(scenario: Mapping[str, Any], boot: Boot, owners: Mapping[str, str]) -
             if f.kind in ("ACK", "NAK", f"ACK {BOOT_SERVER_PORT}")
         ],
         "stages": [list(stage) for stage in stages],
-        "ended": _ended(frames, stages, scenario),
+        "ended": _ended(boot, stages, scenario),
         "scenario": {key: value for key, value in scenario.items() if key != "id"},
     }
 
@@ -153,20 +187,30 @@ def _file(frame: Frame) -> str:
     return file if frame.kind == "RRQ" else re.sub(r"^http://[^/]+", "", file)
 
 
-def _ended(frames: tuple[Frame, ...], stages: list[tuple[str, str]], scenario: Mapping[str, Any]) -> str:
+_RUNS_NOT = re.compile(
+    r"failed to load Boot[^\r\n]*: (Access Denied|Security Violation|Unsupported|Load Error)"
+    r"|Exec format error"
+)
+"""What OVMF's boot manager (BdsBoot.c) and iPXE say of a program that they have and do not run."""
+
+
+def _ended(boot: Boot, stages: list[tuple[str, str]], scenario: Mapping[str, Any]) -> str:
     """How it ended, by what was loaded: see `tests.truth.after`."""
     if not stages:
         return "gave up"
-    fates = _fates(frames)
+    fates = _fates(boot.frames)
     texts = {
         name for s in scenario["servers"] for name, content in s.get("files", {}).items() if "text" in content
     }
     if any(fates.get(file) == "loaded" and file.lstrip("/") in texts for _, file in stages):
         return "configuration"
     fate = fates.get(stages[-1][1])
-    if fate in ("missing", "silent"):
+    if fate in ("missing", "silent", "denied"):
         return fate
-    return "file" if len(stages) == 1 and not scenario.get("loader") else "prompt"
+    if not scenario.get("loader") and len(stages) == 1:
+        # What stands in the place of a program there is an empty file.
+        return "file"
+    return "refused" if len(stages) == 1 and _RUNS_NOT.search(boot.console) else "prompt"
 
 
 def _fates(frames: tuple[Frame, ...]) -> dict[str, str]:
@@ -175,7 +219,11 @@ def _fates(frames: tuple[Frame, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for frame in frames:
         if frame.kind in ("GET", "HEAD"):
-            found[_file(frame)] = "loaded"
+            files[frame.source] = _file(frame)
+            found.setdefault(_file(frame), "silent")
+        elif isinstance(frame.message, HttpResponse) and frame.destination in files:
+            statuses = {200: "loaded", 206: "loaded", 403: "denied"}
+            found[files[frame.destination]] = statuses.get(frame.message.status, "missing")
         elif frame.kind == "RRQ":
             files[frame.source] = _file(frame)
             found.setdefault(_file(frame), "silent")
@@ -186,5 +234,6 @@ def _fates(frames: tuple[Frame, ...]) -> dict[str, str]:
             and isinstance(frame.message, tftp.Error)
             and found[files[frame.destination]] != "loaded"
         ):
-            found[files[frame.destination]] = "missing"
+            denied = frame.message.code == tftp.ErrorCode.ACCESS_VIOLATION
+            found[files[frame.destination]] = "denied" if denied else "missing"
     return found

@@ -3,8 +3,9 @@
 ``stages`` of a row are the requests in their order, [server, file]; rows of the recordings have them as
 ``rrqs`` and ``gets``. A chain agrees if its requests are the first of those, and what follows is asked of
 the server whose configuration decides by then; nothing may follow a chain that ends at a prompt.
-``ended`` is how the boot ended: ``configuration``, ``prompt``, ``missing`` (a file without which the loader
-ends) or ``file`` (the first file is no loader that is known).
+``ended`` is how the boot ended: ``configuration``, ``prompt``, ``missing`` or ``denied`` (a file without
+which the loader ends, or that may not be read), ``silent`` (no content comes), ``refused`` (the firmware has
+the file and does not run it) or ``file`` (the first file is no loader that is known).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from coexist.analysis.chain import Stages
 from coexist.analysis.loading import Chain
+from coexist.analysis.running import Halted
 from coexist.boot.loaders.loader import Ending, Role, complete, requests
 from tests.lineup.files import Files
 
@@ -85,10 +87,10 @@ def _of_chain(
 
     made: list[Request] = [*(before.requests if before else ()), _first(chain)]
     optional: set[int] = set(before.optional if before else ())
-    ended, server = "file" if not chain.steps else "configuration", chain.outcome.boot_server
-    steps = chain.steps
+    server = chain.outcome.boot_server
+    steps, ended = chain.steps, _first_end(chain, files.get(str(server)))
     if not _is_there(chain, files):
-        steps, ended = (), "missing" if files[str(server)].tftp else "silent"
+        steps = ()
     for step in steps:
         for asked, file, role in requests(step.stage, has):
             if role is Role.MAYBE:
@@ -97,17 +99,33 @@ def _of_chain(
         server = step.asks
         ended = _ended(step.stage.ending, complete(step.stage, has), ended)
         if ended == "missing":
+            last = files.get(made[-1][0])
+            ended = "denied" if last is not None and made[-1][1] in last.denied else ended
             break
     return Expected(tuple(made), frozenset(optional), ended, server)
+
+
+def _first_end(chain: Chain, files: Files | None) -> str:
+    """How a boot ends that asks for nothing after its first file."""
+    file = _name(str(chain.outcome.file))
+    if files is not None and not _served(chain, files):
+        over_tftp = not str(chain.outcome.file).startswith("http")
+        return "denied" if file in files.denied else "silent" if over_tftp and not files.tftp else "missing"
+    if chain.halt is not None:
+        return "silent" if chain.halt.kind is Halted.BLOCKS else "refused"
+    return "configuration" if chain.steps or (files is not None and file in files.texts) else "file"
 
 
 def _is_there(chain: Chain, files: Mapping[str, Files]) -> bool:
     """Whether the first file can be had; taken for granted of a server that is not of the line-up."""
     server = files.get(str(chain.outcome.boot_server))
+    return server is None or _served(chain, server)
+
+
+def _served(chain: Chain, files: Files) -> bool:
     file = str(chain.outcome.file)
-    if server is None or file.startswith("http"):
-        return True
-    return server.tftp and _name(file) in server.names
+    serves = bool(files.http) if file.startswith("http") else files.tftp
+    return serves and _name(file) in files.names
 
 
 def _ended(ending: Ending, whole: bool, before: str) -> str:

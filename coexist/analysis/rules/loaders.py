@@ -17,6 +17,8 @@ from coexist.inventory.documents import Path
 kind("CX426", "loader-without-server", ERROR, "A boot loader finds no server to ask and ends at its prompt")
 kind("CX427", "loader-asks-elsewhere", ERROR, "A boot loader asks another server than the one that boots it")
 
+kind("CX435", "boot-file-not-run", ERROR, "A machine does not run the boot file that it is told of")
+
 _NOTHING: frozenset[str] = frozenset()
 
 Ends: TypeAlias = Sequence[tuple[Case, LoaderEnd]]
@@ -28,6 +30,29 @@ def loaders_astray(site: AnalysedSite, explained: Explained) -> Iterable[Finding
     ends = [(case, end) for case, end in _ends(site, explained) if end.fails or _astray(site, case, end)]
     yield from loader_without_server(site, ends)
     yield from loader_asks_elsewhere(site, ends)
+
+
+@judge
+def boot_file_not_run(site: AnalysedSite, _: Explained) -> Iterable[Finding]:
+    """Boot files that Secure Boot refuses, or whose blocks do not fit through the network."""
+    found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
+    for case in pxe_cases(site):
+        if not case.intended.boots or not _may_halt(site, case.client) or not site.as_intended(case):
+            continue
+        for server, halt in site.races.halts(case.client):
+            declared = server in site.site.servers
+            path: Path = ("servers", str(server)) if declared else ("vlans", case.client.vlan)
+            message = f"the boot file of {server} does not run, because {halt.kind.value}: {halt.why}"
+            if case.client not in found[path, message, halt.remedy]:
+                found[path, message, halt.remedy].append(case.client)
+    for (path, message, repair), clients in found.items():
+        yield report(site, "CX435", path, message, repair, clients=clients)
+
+
+def _may_halt(site: AnalysedSite, client: ClientClass) -> bool:
+    """Whether more than a program's name decides about it: that is told already (CX404)."""
+    firmware = site.races.world.firmwares[client.firmware]
+    return site.site.vlans[client.vlan].mtu is not None or getattr(firmware, "secure_boot", False)
 
 
 def _ends(site: AnalysedSite, explained: Explained) -> Iterator[tuple[Case, LoaderEnd]]:

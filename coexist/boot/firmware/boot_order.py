@@ -34,7 +34,8 @@ class BootOrder(Windows):
 
     ``entries``: its boot entries that use the network, in their order. ``ipv6_seconds``: how long an entry
     over IPv6 takes where no DHCPv6 server answers: 60 s of SOLICITs (PxeBcDhcp6.c, HttpBootDhcp6.c: Mrd) and
-    what comes before them (OVMF 2022.11: 63.1 s). ``plain_http`` and ``trusts_https`` as of edk2-http.
+    what comes before them (OVMF 2022.11: 63.1 s). ``plain_http`` and ``trusts_https`` as of edk2-http,
+    ``blksize`` as of edk2.
     """
 
     name: str = "uefi-boot-order"
@@ -42,6 +43,7 @@ class BootOrder(Windows):
     ipv6_seconds: Span = (61.0, 66.0)
     plain_http: bool = True
     trusts_https: bool = False
+    blksize: int = 1468
     assumptions: tuple[str, ...] = (
         "no DHCPv6 server answers the boot entries over IPv6",
         "the firmware allows http:// URLs (EDK2's own default allows only https://)",

@@ -56,13 +56,15 @@ class Edk2(Windows):
 
     ``binl_windows``: how long each try on port 4011 listens (PXEBC_BOOT_REQUEST_TIMEOUT times the try).
     ``proxies``: it keeps the offers of ProxyDHCP servers (builds before April 2017 did not, edk2 issue 6944).
-    ``needs_43``: of these only those with option 43.
+    ``needs_43``: of these only those with option 43. ``blksize``: the largest TFTP block it asks for, in
+    octets (what an Ethernet frame takes; captures of OVMF).
     """
 
     name: str = "edk2"
     binl_windows: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0)
     proxies: bool = True
     needs_43: bool = False
+    blksize: int = 1468
     assumptions: tuple[str, ...] = ()
 
     def begin(self, machine: Machine, phase: float) -> Step:

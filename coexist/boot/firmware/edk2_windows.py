@@ -16,7 +16,7 @@ class Windows:
     windows of the following DISCOVERs (mPxeDhcpTimeout, PxeBcDhcp4.c; the same in HttpBootDhcp4.c).
     ``secs``: what each DISCOVER carries (SetElapsedTime counts ticks). ``cache``: offers kept in a session
     (PXEBC_OFFER_MAX_NUM, HTTP_BOOT_OFFER_MAX_NUM). ``late``: how much later than nominal its own steps may
-    come.
+    come. ``secure_boot``: it runs only programs that Microsoft's keys vouch for.
     """
 
     first_window: Span = (3.0, 4.0)
@@ -24,6 +24,7 @@ class Windows:
     secs: tuple[int, ...] = (0, 4, 12, 28)
     cache: int = 16
     late: float = 0.05
+    secure_boot: bool = False
 
     @property
     def phases(self) -> tuple[float, ...]:

@@ -96,7 +96,8 @@ class Ipxe:
     ``has_address``: it begins with an address its loader left it, and then asks for broadcast answers
     (dhcp_create_packet: ipv4_has_any_addr). ``reads_from``: a network card that hands over nothing before.
     ``version``: 1.0 waits for a router's advertisement between lease and file, ``ipv6_wait`` long where none
-    comes; 2.0 and 2.2 do not (captures of all three).
+    comes; 2.0 and 2.2 do not (captures of all three). ``blksize``: the largest TFTP block it asks for, in
+    octets (net/udp/tftp.c TFTP_MAX_BLKSIZE; captures).
     """
 
     name: str = "ipxe"
@@ -112,6 +113,7 @@ class Ipxe:
     has_address: bool = False
     reads_from: float = 0.0
     ipv6_wait: float = 0.0
+    blksize: int = 1432
     assumptions: tuple[str, ...] = ()
 
     @property

@@ -106,7 +106,8 @@ class Pxe21:
     xid, so that a late answer to an earlier one is not heard. ``request_windows``: tries on port 4011, and of
     each boot server. ``reading``: how the specification is read; both are raced unless one is named.
     ``takes``: the first or the last of several offers of a kind. ``needs_43``: proxies without option 43 are
-    of no use to it. ``menus``: it follows menus and lists of boot servers.
+    of no use to it. ``menus``: it follows menus and lists of boot servers. ``blksize``: the
+    largest TFTP block it asks for, in octets (1456 in public logs of ROMs).
     """
 
     name: str = "pxe21"
@@ -119,6 +120,7 @@ class Pxe21:
     takes: Which = "first"
     needs_43: bool = False
     menus: bool = True
+    blksize: int = 1456
     late: float = 0.05
     assumptions: tuple[str, ...] = (
         "PXE 2.1 ROMs are closed: their timing is taken from the specification",

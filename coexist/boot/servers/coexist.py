@@ -60,8 +60,11 @@ def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
     if server.answers_4011 is not None:
         tree["answers_4011"] = server.answers_4011
     refuse_settings(inventory, name, _DERIVED)
+    settings, tftp = server.settings, server.settings.get("tftp", {})
+    if server.largest_blksize is not None and isinstance(tftp, dict):
+        settings = {**settings, "tftp": {"largest_blksize": server.largest_blksize, **tftp}}
     try:
-        return BootServerConfig.model_validate({**tree, **server.settings})
+        return BootServerConfig.model_validate({**tree, **settings})
     except ValidationError as error:
         places = _Settings(inventory, name)
         problems = {

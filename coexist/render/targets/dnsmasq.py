@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from coexist.analysis.running import AROUND_A_BLOCK
 from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
 from coexist.languages.dnsmasq.options import read_option
 from coexist.languages.dnsmasq.reader import setting_lines
@@ -127,6 +128,8 @@ def _general(job: Job) -> Iterator[str]:
     if "tftp" in job.server.effective_roles:
         # A directory that is missing must not keep DHCP from starting.
         usual: dict[str, object] = {"enable-tftp": True, "tftp-no-fail": True, "tftp-root": "/srv/tftp"}
+        if job.server.largest_blksize is not None:
+            usual["tftp-mtu"] = job.server.largest_blksize + AROUND_A_BLOCK
         for key, value in usual.items():
             if key not in job.server.settings:
                 yield key if value is True else f"{key}={value}"
