@@ -146,6 +146,12 @@ class LeaseReader:
         packet = replace(packet, chaddr=mac_bytes(client.macs.witness), secs=_LONG)
         return heard_on(self.space.inventory, server, self.site.scopes[name].vlan, packet)
 
+    def first_packet(self, server: str, client: ClientClass) -> Arrival:
+        """The first packet of a class as it reaches a server from its VLAN."""
+        packet = self._discover(client.firmware, CANONICAL_CODE.get(client.architecture, 0))
+        packet = replace(packet, chaddr=mac_bytes(client.macs.witness))
+        return heard_on(self.space.inventory, server, client.vlan, packet)
+
     def _path(self, name: str, origin: Origin) -> Path:
         """An origin as a path of the inventory; a line of a file becomes one below its scope."""
         if isinstance(origin, tuple):

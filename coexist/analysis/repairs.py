@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from coexist.analysis.edits import Edit, append, drop, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.profiles import firmware_kind, fits
+from coexist.analysis.repairs_dropins import can_be_told, hand_over, leave_out
 from coexist.analysis.running import AROUND_A_BLOCK, Halted
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
@@ -45,6 +46,9 @@ def repaired(site: AnalysedSite, finding: Finding) -> Finding:
     repairer = _REPAIRERS.get(finding.code.code)
     repair = repairer(site, finding) if repairer else None
     if repair is None:
+        return finding
+    if not all(can_be_told(site, edit) for edit in repair.edits):
+        # What stands in a server's own files is for those who keep them.
         return finding
     return replace(finding, edits=repair.edits, repair=repair.text or finding.repair)
 
@@ -105,6 +109,10 @@ def keep_off(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> R
     vlans = list(dict.fromkeys(client.vlan for client in clients))
     if server is None:
         return Repair(text=f"find out who has {name}; the inventory knows no server there")
+    if server.config and not server.fixed and (edits := leave_out(site, name)):
+        return Repair(
+            edits=edits, text=f"let {name} answer exactly its own clients, by a rule of its drop-in"
+        )
     answers = whom_to_answer(site, name)
     if answers == "nobody":
         return Repair(
@@ -548,6 +556,8 @@ def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
     """The boot file goes where the proxy shall boot the clients; else the proxy is kept off."""
     cases = _cases(site, finding)
     strangers = _strangers(cases)
+    if finding.path[0] == "scopes" and _is_of_own_file(site, str(finding.path[1])):
+        return _one_of_the_two_beside(site, finding, cases)
     if strangers and all(case.intended.boots for case in cases):
         owners = {
             site.topology.owner(handed.next_server[0])
@@ -568,6 +578,20 @@ def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
     unique = {edit.path: edit for edit in edits}
     repair = Repair(edits=tuple(unique.values()), text="take the boot file out of the scope")
     return _and_nobody_else(site, concerned, repair)
+
+
+def _is_of_own_file(site: AnalysedSite, scope: str) -> bool:
+    """Whether a scope stands in its server's own files."""
+    return bool(site.site.servers[site.site.scopes[scope].servers[0]].config)
+
+
+def _one_of_the_two_beside(site: AnalysedSite, finding: Finding, cases: Sequence[Case]) -> Repair | None:
+    """The boot file stands in a file of the server's own: rules of drop-ins tell both what is theirs."""
+    edits = [edit for name in _strangers(cases) for edit in leave_out(site, name)]
+    edits += hand_over(site, str(finding.path[1]), cases)
+    unique = {(edit.path, repr(edit.value)): edit for edit in edits}
+    text = "let each answer with what its own clients boot, by rules of drop-ins"
+    return Repair(edits=tuple(unique.values()), text=text) if unique else None
 
 
 def _is_told(site: AnalysedSite, case: Case, path: Path) -> bool:

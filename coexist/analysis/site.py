@@ -83,12 +83,22 @@ class AnalysedSite(Facts):
         return tuple(cases)
 
     def _standing(self, name: str, server: Server, client: ClientClass, intended: Intended) -> Standing:
+        if server.config:
+            heard = self.topology.hearing[client.vlan][name].heard
+            if not self._offers(name, client):
+                return Standing.REFUSES
+            return Standing.ANSWERS if heard else Standing.SNOOPED
         if not self.answers(name, server, client, intended):
             return Standing.REFUSES
         programs = self.programs_of(name, client)[0]
         if not _has_program(server, programs, client, firmware_kind(self.site, client.firmware)):
             return Standing.NO_PROGRAM
         return Standing.ANSWERS if self.topology.hearing[client.vlan][name].heard else Standing.SNOOPED
+
+    def _offers(self, name: str, client: ClientClass) -> bool:
+        """Whether a boot service that runs on its own files answers the first packet of a class."""
+        model = self.races.world.models[name]
+        return bool(model.receive(model.initial(), self.scopes.first_packet(name, client)).replies)
 
     def withheld(self, case: Case) -> Iterator[tuple[int, int, str]]:
         """Options that the intent promises a class and a scope it hears does not give it, or gives it

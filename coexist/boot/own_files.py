@@ -33,12 +33,13 @@ class OwnSubnet:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnConfig:
     """What a server's files say. ``address``: its own, where they say it; ``has_ours``: they include our
-    drop-in."""
+    drop-in. ``programs``: the files of its boot service by architecture, as far as nothing else decides."""
 
     leases: LeaseSource
     subnets: tuple[OwnSubnet, ...]
     address: IPv4Address | None = None
     has_ours: bool = False
+    programs: Mapping[str, str] = field(default_factory=dict)
 
 
 class Files(Protocol):

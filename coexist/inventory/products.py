@@ -165,6 +165,8 @@ class Product:
     dropin: str = ""
     """Our part of such a file: a function of the inventory and the server's name that returns a
     ``render.dropins.OurPart``. Empty: there is none."""
+    dropin_path: str = ""
+    """Where it usually lies."""
     dropin_line: str = ""
     """What its own file has where it includes ours (``{path}``, ``{folder}``), and where that must stand."""
     redactor: str = ""
@@ -256,6 +258,7 @@ ISC_DHCPD = Product(
     leases="coexist.boot.servers.dhcpd:lease_service",
     own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
     dropin="coexist.render.dropins.dhcpd:write",
+    dropin_path="/etc/dhcp/coexist.conf",
     dropin_line='`include "{path}";` before the first class',
     redactor="coexist.languages.dhcpd.secrets:without_secrets",
     limits="coexist.render.targets.dhcpd:limits",
@@ -286,6 +289,7 @@ KEA = Product(
     lease="coexist.boot.servers.kea:rendered_lease",
     own_file="coexist.boot.leases.kea_own_file:evaluate",
     dropin="coexist.render.dropins.kea:write",
+    dropin_path="/etc/kea/coexist.json",
     dropin_line='`<?include "{path}"?>` at the beginning of `client-classes`, without a comma behind it',
     limits="coexist.render.targets.kea:limits",
     renderer="coexist.render.targets.kea:render",
@@ -345,6 +349,7 @@ DNSMASQ = Product(
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
     own_file="coexist.boot.leases.dnsmasq_own_file:evaluate",
     dropin="coexist.render.dropins.dnsmasq:write",
+    dropin_path="/etc/dnsmasq.d/coexist.conf",
     dropin_line="`conf-dir={folder}/,*.conf` or `conf-file={path}` as the last line",
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
     limits="coexist.render.targets.dnsmasq:limits",

@@ -4,14 +4,14 @@ omission."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from coexist.analysis.findings import Finding
 from coexist.boot.leases.plan import PoolPlan
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
-from coexist.inventory.models import OptionTest
+from coexist.inventory.models import OptionTest, ScopeRule
 from coexist.inventory.products import GENERIC, Capabilities, Product, part
 from coexist.inventory.values import Delay, in_steps
 from coexist.render.settled import SettledPlan
@@ -53,7 +53,14 @@ def limits(inventory: Inventory) -> tuple[Finding, ...]:
 
 
 def report_all(job: Job) -> None:
-    """Report what the product of one server cannot keep: what its record says, and what it finds itself."""
+    """Report what the product of one server cannot keep: what its record says, and what it finds itself.
+
+    Of a server that runs on its own files it is what the drop-in cannot say.
+    """
+    if job.server.config:
+        if job.server.dropin is not None:
+            job.findings.extend(part(job.server.product, "dropin")(job.inventory, job.name).findings)
+        return
     report: Callable[[Job], None] = _limits_of(job.server.product)
     report(job)
 
@@ -223,17 +230,23 @@ def report_dhcp_limits(
                 f"{job.server.software} is not written",
                 "set it up by hand, or split the pools into a scope for each server",
             )
-        for number, rule in enumerate(declared.rules):
-            for test in rule.when:
-                if cannot_test(test):
-                    what = test.model_dump(exclude_defaults=True, by_alias=True)
-                    job.report(
-                        "CX511",
-                        (*path, "rules", number, "when"),
-                        f"{job.server.software} cannot test {what}: rule {number + 1} applies to nobody",
-                        "write the test by `starts_with`, `equals` or `exists`, or serve the scope "
-                        "by isc-dhcpd",
-                    )
+        report_tests(job, path, declared.rules, cannot_test)
+
+
+def report_tests(
+    job: Job, path: Path, rules: Iterable[ScopeRule], cannot_test: Callable[[OptionTest], bool]
+) -> None:
+    """Report the tests of rules that the product cannot make."""
+    for number, rule in enumerate(rules):
+        for test in rule.when:
+            if cannot_test(test):
+                what = test.model_dump(exclude_defaults=True, by_alias=True)
+                job.report(
+                    "CX511",
+                    (*path, "rules", number, "when"),
+                    f"{job.server.software} cannot test {what}: rule {number + 1} applies to nobody",
+                    "write the test by `starts_with`, `equals` or `exists`, or serve the scope by isc-dhcpd",
+                )
 
 
 def report_pools(job: Job, plan: SettledPlan, is_beyond: Callable[[PoolPlan], bool]) -> None:

@@ -9,10 +9,12 @@ from ipaddress import IPv4Network
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
-from coexist.languages.dnsmasq.config import Range, network_of
+from coexist.boot.servers.dnsmasq_replies import service_file
+from coexist.languages.dnsmasq.config import DnsmasqConfig, Range, network_of
 from coexist.languages.dnsmasq.files import read_source
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.wire.architecture import architecture_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,17 @@ def evaluate(files: Files) -> OwnConfig:
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
     leases = DnsmasqLeases(file=DnsmasqFile(config=config), places=tuple(lines.places))
-    return OwnConfig(leases=leases, subnets=_subnets(leases))
+    return OwnConfig(leases=leases, subnets=_subnets(leases), programs=_programs(config))
+
+
+def _programs(config: DnsmasqConfig) -> dict[str, str]:
+    """The file of the first pxe-service that is for everyone, by architecture."""
+    found: dict[str, str] = {}
+    for service in config.services:
+        if service.basename and not service.tags and service.server is None:
+            name = architecture_name(service.architecture)
+            found.setdefault(name, service_file(service).decode())
+    return found
 
 
 def _subnets(leases: DnsmasqLeases) -> tuple[OwnSubnet, ...]:

@@ -14,8 +14,10 @@ from coexist.analysis.findings import Finding
 from coexist.boot.leases.compile import compile_rules
 from coexist.boot.leases.plan import Setting
 from coexist.inventory import Inventory
+from coexist.inventory.models import OptionTest
 from coexist.inventory.products import part
 from coexist.render.cells import Cells
+from coexist.render.limits import report_tests
 from coexist.render.quoting import comment
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, settled
@@ -39,8 +41,10 @@ def our_part(write: Callable[[Job], str], inventory: Inventory, name: str) -> Ou
     return OurPart(text=text, findings=tuple(job.findings))
 
 
-def rules_of(job: Job) -> SettledPlan:
-    """The rules of a server's drop-in, ready to be printed."""
+def rules_of(job: Job, cannot_test: Callable[[OptionTest], bool]) -> SettledPlan:
+    """The rules of a server's drop-in, ready to be printed; those it cannot test are reported."""
+    rules = () if job.server.dropin is None else job.server.dropin.rules
+    report_tests(job, ("servers", job.name, "dropin"), rules, cannot_test)
     plan = settled(compile_rules(job.inventory, job.name))
     return replace(plan, cells=_named(plan.cells))
 
@@ -72,7 +76,6 @@ def dropin(job: Job) -> tuple[RenderedFile, ...]:
     if server.dropin is None:
         return ()
     ours: OurPart = part(server.product, "dropin")(job.inventory, job.name)
-    job.findings.extend(ours.findings)
     path = server.dropin.path
     main = server.main_file
     whole = server.product.check

@@ -27,7 +27,7 @@ def write(inventory: Inventory, name: str) -> OurPart:
 
 def _text(job: Job) -> str:
     """The statements of the file."""
-    plan = rules_of(job)
+    plan = rules_of(job, lambda _: False)
     writer = Writer(plan)
     settings = settings_of(plan)
     rules = [line for setting in reversed(settings) for line in _rule(writer, setting)]

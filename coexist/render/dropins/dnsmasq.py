@@ -17,7 +17,7 @@ from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.settled import SettledPlan
 from coexist.render.target import Job
 from coexist.render.targets.dnsmasq import choices, opposite, option_value
-from coexist.render.targets.dnsmasq_tags import NEVER, Groups, Tags, has, lacks
+from coexist.render.targets.dnsmasq_tags import NEVER, Groups, Tags, cannot_test, has, lacks
 from coexist.wire.option_codes import option_title
 
 
@@ -28,7 +28,7 @@ def write(inventory: Inventory, name: str) -> OurPart:
 
 def _text(job: Job) -> str:
     """The lines of the file."""
-    plan = rules_of(job)
+    plan = rules_of(job, cannot_test)
     tags = Tags(prefix="coexist-")
     groups = Groups(cells=plan.cells, tags=tags)
     settings = settings_of(plan)

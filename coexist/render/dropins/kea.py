@@ -37,7 +37,7 @@ def write(inventory: Inventory, name: str) -> OurPart:
 
 def _text(job: Job) -> str:
     """The classes of the file, each with a comma behind it."""
-    plan = rules_of(job)
+    plan = rules_of(job, lambda test: test.contains is not None)
     plan = replace(plan, cells=_by_test(plan.cells))
     entries = list(_classes(job, plan))
     return f"// {heading(job)}\n" + "".join(f"{dumps(entry).rstrip()},\n" for entry in entries)

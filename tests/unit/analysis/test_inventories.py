@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,47 @@ def test_the_sites_that_are_right_are_clean(name: str) -> None:
     analysis = analyse(load_inventory(INVENTORIES / name))
     assert [f"{f.position} {f.code.code} {f.message}" for f in analysis.findings] == []
     assert all(row.agrees is not False for row in analysis.matrix)
+
+
+def without_drop_ins(folder: Path) -> Path:
+    """The adopted site as it was on the first day: nothing of ours in it."""
+    site = folder / "adopted"
+    shutil.copytree(INVENTORIES / "adopted", site)
+    text = (site / "site.yaml").read_text()
+    text = re.sub(r"    dropin:\n(?:      .*\n)+", "", text)
+    (site / "site.yaml").write_text(
+        text.replace("  not-dns1: {groups: everyone, except: thin-clients}\n", "")
+    )
+    for file in (site / "servers").rglob("*.conf"):
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if "/coexist." not in line))
+    return site
+
+
+def test_the_adopted_site_has_no_scope_and_no_error() -> None:
+    analysis = analyse(load_inventory(INVENTORIES / "adopted"))
+    declared = load_inventory(INVENTORIES / "adopted").site
+    assert not declared.scopes
+    assert {f.code.code for f in analysis.findings} == {"CX118"}
+    assert all(row.agrees for row in analysis.matrix)
+
+
+def test_the_first_day_shows_the_collision_at_the_lines_of_the_files(tmp_path: Path) -> None:
+    analysis = analyse(load_inventory(without_drop_ins(tmp_path)))
+    found = [finding for finding in analysis.findings if finding.code.code == "CX401"]
+    assert {Path(f.position.file).name for f in found} == {"dhcpd.conf", "kea-dhcp4.conf"}
+    assert {text_at(f).strip().split(" ")[0] for f in found} == {"filename", '"boot-file-name":'}
+    assert any(row.agrees is False for row in analysis.matrix)
+
+
+def test_the_repair_of_the_collision_is_the_drop_in(tmp_path: Path) -> None:
+    site = without_drop_ins(tmp_path)
+    finding = next(f for f in analyse(load_inventory(site)).findings if f.code.code == "CX401")
+    edits = [(edit.kind, edit.path, edit.value) for edit in finding.edits]
+    (site / "site.yaml").write_text(apply((site / "site.yaml").read_text(), edits))
+    repaired, shipped = load_inventory(site), load_inventory(INVENTORIES / "adopted")
+    assert repaired.site.servers["dns1"].dropin == shipped.site.servers["dns1"].dropin
+    assert all(row.agrees for row in analyse(repaired).matrix)
 
 
 # What stands on the line each finding must name.
