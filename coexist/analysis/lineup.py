@@ -19,6 +19,7 @@ from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import LeaseSource
 from coexist.boot.leases.plan import Condition, Member, Setting, SubnetPlan
 from coexist.boot.loaders.names import url_host
+from coexist.boot.own_files import own_config
 from coexist.inventory.macset import MacSet
 from coexist.wire.option_codes import OptionKind, option_kind
 from coexist.wire.options import Option
@@ -103,7 +104,7 @@ class _LineUp:
         for name in self._grown():
             if name in self.site.site.servers and name not in here:
                 self.near = tuple(self.site.site.servers[name].stands_on.values())
-                parts.append(self.value(self.world.models[name]))
+                parts += [self.value(self.world.models[name]), self._own_files(name)]
         return tuple(parts), tuple(self.places)
 
     def _grown(self) -> Iterable[str]:
@@ -116,7 +117,12 @@ class _LineUp:
     def _listener(self, listener: Listener) -> Any:
         self.near = (listener.address if listener.relay is None else listener.relay.address,)
         told = (self.value(getattr(listener, f.name)) for f in fields(listener))
-        return self.places[listener.model.name], *told
+        return self.places[listener.model.name], *told, self._own_files(listener.model.name)
+
+    def _own_files(self, name: str) -> Any:
+        """What of a server's own files tells these clients from others: a model may hold patterns of MACs."""
+        config = own_config(self.site.inventory, name)
+        return None if config is None else self.source(config.leases)
 
     # -- values --------------------------------------------------------------------------------
 
