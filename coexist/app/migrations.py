@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from coexist.planning.gates import Condition, gate_before
 from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
-from coexist.rollout.migration import Journal
+from coexist.rollout.migration import Journal, Surroundings
 
 if TYPE_CHECKING:
     from coexist.rollout.metrics import Counted
@@ -40,6 +41,7 @@ class Overview:
     gate: tuple[Condition, ...]
     labels: dict[int, str]
     metrics: Mapping[str, Counted | str]
+    sheet: Sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ class Loaded:
             gate=gate,
             labels=dict(zip(columns.macs, columns.columns["name"], strict=True)),
             metrics=metrics,
+            sheet=self.sheet,
         )
 
 
@@ -134,6 +137,12 @@ def load(path: Path, name: str | None) -> Loaded:
         state=journal.read(),
         record=journal.read_checklist(),
     )
+
+
+def overviews(path: Path, registries: tuple[str, ...]) -> list[Overview]:
+    """Every migration of an inventory at a glance, with what ``SERVER=FILE`` registries show."""
+    loaded = [load(path, name) for name in load_inventory(path).site.migrations]
+    return [each.overview(each.seen(registries, ()), {}) for each in loaded]
 
 
 def new_state_of(loaded: Loaded) -> tuple[dict[str, str], str]:
@@ -167,6 +176,24 @@ def _which(declared: Mapping[str, Migration]) -> str:
     if not declared:
         return "no migration is declared; write one below `migrations:` (docs/guides/migration.md)"
     return f"{len(declared)} migrations are declared; name one with --migration: {', '.join(declared)}"
+
+
+def surroundings(
+    ssh_config: Path | None, connect_timeout: float, tell: Callable[[str], None], *, overwrite: bool
+) -> Surroundings:
+    """The real servers, the real clock, and who is told."""
+    from coexist.app.reach import connector
+    from coexist.rollout.remote import RemoteApply
+
+    connect = connector(ssh_config, connect_timeout, tell)
+    remote = RemoteApply(connect=connect, reason="migration", overwrite=overwrite)
+    return Surroundings(apply=remote, now=local_now, wait_until=wait_until, tell=tell)
+
+
+def wait_until(end: datetime) -> None:
+    """Sleep until a time, on a clock that may be set meanwhile."""
+    while (left := end - local_now()) > timedelta(0):
+        time.sleep(min(left.total_seconds(), 1.0))
 
 
 def local_now() -> datetime:

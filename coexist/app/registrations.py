@@ -6,18 +6,13 @@ is and a change is one line of a diff. Boot servers whose registry is at hand ar
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import secrets
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from coexist.app.changes import JOURNAL, Action, Changes, Entry, Who, replaced
 from coexist.errors import CoexistError, InputError
 from coexist.inventory import load_inventory
 from coexist.inventory.values import closest
@@ -27,22 +22,10 @@ from coexist.wire.mac import format_mac, parse_mac
 
 FILE = Path("inventory.d") / "registered.yaml"
 ACCEPTED = Path("inventory.d") / "accepted.yaml"
-JOURNAL = Path("history") / "changes.jsonl"
 _HEAD = f"# Machines that were registered one by one. Who, when and why: {JOURNAL}\nclients:\n"
 _ACCEPTED_HEAD = f"# Findings that were accepted one by one. Who and when: {JOURNAL}\nsuppress:\n"
 _COLUMNS = ("name", "location", "hardware", "vlan")
 _GIT_SECONDS = 30
-
-Action = Literal["register", "ignore", "accept", "undo"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
-    """Whoever changes something, and why. ``via``: console, api or command."""
-
-    name: str
-    why: str
-    via: str = "console"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +45,6 @@ class Machine:
         return f"  - {flow({'mac': format_mac(self.mac), **said})}\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A change that was made. ``lines``: what was added to ``file``; ``undoes``: the change it takes back."""
-
-    id: str
-    at: str
-    who: str
-    via: str
-    action: Action
-    why: str
-    macs: tuple[str, ...] = ()
-    file: str = ""
-    lines: tuple[str, ...] = ()
-    undoes: str = ""
-    undone: bool = field(default=False, compare=False)
-
-
 class Registrations:
     """The changes of one inventory. ``registries``: by server, the registry file that is told at once."""
 
@@ -87,6 +53,7 @@ class Registrations:
     ) -> None:
         self.path = path
         self.root = path if path.is_dir() else path.parent
+        self.changes = Changes(self.root)
         self.registries = dict(registries or {})
         self.commit = commit
 
@@ -96,7 +63,7 @@ class Registrations:
         """Add machines to the inventory, all or none. Raises `CoexistError` with what to correct."""
         if not machines:
             raise CoexistError("there is no machine to register; write a MAC a line")
-        with self._locked():
+        with self.changes.locked():
             self._refuse_known(machines)
             lines = tuple(machine.line for machine in machines)
             self._write(FILE, _HEAD, lines)
@@ -111,7 +78,7 @@ class Registrations:
             raise CoexistError("say why these machines are ignored")
         if not self.registries:
             raise CoexistError("no boot server's registry is at hand; start the console with --registry")
-        with self._locked():
+        with self.changes.locked():
             entry = self._note("ignore", who, [Machine(mac=mac) for mac in macs])
         for mac in macs:
             self._tell(mac, "ignored", None)
@@ -121,7 +88,7 @@ class Registrations:
         """Suppress a finding, with the reason. Raises `CoexistError` without one."""
         if len(who.why.strip()) < 3:
             raise CoexistError(f"say why {code} is accepted")
-        with self._locked():
+        with self.changes.locked():
             said = {"code": code, **({"where": where} if where else {}), "reason": who.why}
             lines = (f"  - {flow(said)}\n",)
             self._write(ACCEPTED, _ACCEPTED_HEAD, lines)
@@ -129,12 +96,14 @@ class Registrations:
 
     def undo(self, identity: str, who: Who) -> Entry:
         """Take a change back. Raises `CoexistError` if its lines were changed since, or it is undone."""
-        with self._locked():
+        with self.changes.locked():
             entry = next((e for e in self.entries() if e.id == identity), None)
-            if entry is None or entry.action == "undo":
+            if entry is None:
                 raise CoexistError(f"there is no change {identity!r} to undo")
             if entry.undone:
                 raise CoexistError(f"the change {identity} is undone already")
+            if not entry.can_be_undone:
+                raise CoexistError(f"the change {identity} ({entry.action}) is not undone by one click")
             if entry.file:
                 self._remove(self.root / entry.file, entry.lines)
             machines = [Machine(mac=parse_mac(mac)) for mac in entry.macs]
@@ -146,18 +115,7 @@ class Registrations:
 
     def entries(self) -> list[Entry]:
         """Every change, oldest first. A line that cannot be read is passed over."""
-        path = self.root / JOURNAL
-        if not path.is_file():
-            return []
-        found = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                said = json.loads(line)
-                found.append(Entry(**{**said, "macs": tuple(said["macs"]), "lines": tuple(said["lines"])}))
-            except (ValueError, TypeError, KeyError):
-                continue
-        gone = {entry.undoes for entry in found if entry.undoes}
-        return [replace(entry, undone=entry.id in gone) for entry in found]
+        return self.changes.entries()
 
     # -- the files -------------------------------------------------------------------------------
 
@@ -186,7 +144,7 @@ class Registrations:
         if not text.endswith("\n"):
             text += "\n"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, (text + "".join(lines)).encode())
+        replaced(path, (text + "".join(lines)).encode())
         try:
             load_inventory(self.path)
         except InputError as error:
@@ -203,7 +161,7 @@ class Registrations:
         if all(line.startswith(("#", "clients:", "suppress:")) or not line.strip() for line in left):
             path.unlink()
         else:
-            _replace(path, "".join(left).encode())
+            replaced(path, "".join(left).encode())
         try:
             load_inventory(self.path)
         except InputError as error:
@@ -215,7 +173,7 @@ class Registrations:
         if before is None:
             path.unlink()
         else:
-            _replace(path, before)
+            replaced(path, before)
 
     # -- the journal -----------------------------------------------------------------------------
 
@@ -229,25 +187,8 @@ class Registrations:
         lines: tuple[str, ...] = (),
         undoes: str = "",
     ) -> Entry:
-        entry = Entry(
-            id=secrets.token_hex(6),
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-            who=who.name,
-            via=who.via,
-            action=action,
-            why=who.why,
-            macs=tuple(format_mac(machine.mac) for machine in machines),
-            file=str(file) if file else "",
-            lines=lines,
-            undoes=undoes,
-        )
-        path = self.root / JOURNAL
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        said = {key: value for key, value in _fields(entry).items() if key != "undone"}
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as journal:
-            journal.write(json.dumps(said, ensure_ascii=False) + "\n")
-            journal.flush()
-            os.fsync(journal.fileno())
+        macs = [format_mac(machine.mac) for machine in machines]
+        entry = self.changes.note(action, who, macs=macs, file=file, lines=lines, undoes=undoes)
         if self.commit and file is not None:
             self._commit(file, entry)
         return entry
@@ -271,15 +212,6 @@ class Registrations:
                     f"{file} is changed, and git did not record it: {said[-1] if said else 'no reason given'}"
                 )
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One change at a time, also of several processes."""
-        folder = (self.root / JOURNAL).parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (folder / ".changes.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     # -- running servers -------------------------------------------------------------------------
 
     def _tell(
@@ -298,19 +230,6 @@ class Registrations:
                 )
             finally:
                 registry.close()
-
-
-def _fields(entry: Entry) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in entry.__dataclass_fields__}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; what others may do with it stays as it is."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(content)
-    temporary.chmod(mode)
-    temporary.replace(path)
 
 
 def pasted_machines(text: str) -> list[Machine]:

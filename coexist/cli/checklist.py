@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from coexist.cli.prose import tell
-from coexist.errors import CoexistError
 
 EXIT_OPEN = 1
 
@@ -46,7 +43,7 @@ _who = click.option("--who", help="Who tried it; the user's own name if not give
 def show(inventory: Path, name: str | None, form: str) -> int:
     """Print the checklist: Markdown, CSV, or a page to print (html). Exits with 1 while anything is open."""
     from coexist.app.migrations import load
-    from coexist.planning.checklist_export import to_csv, to_markdown
+    from coexist.report.checklist import to_csv, to_markdown
 
     loaded = load(inventory, name)
     sheet = loaded.sheet
@@ -75,24 +72,11 @@ def record(
 
     ITEM is its text, the beginning of it, or its number from 1.
     """
-    from coexist.app.migrations import load, local_now
-    from coexist.planning.checklist import Entry
-    from coexist.rollout.migration import Journal
+    from coexist.app import checklists
+    from coexist.app.migrations import load
 
     loaded = load(inventory, name)
-    sheet = loaded.sheet
-    entry = Entry(
-        at=local_now(),
-        machine=_one_of(machine, sheet.machines, "pilot machine"),
-        item=_item(item, sheet.items),
-        result=result,
-        who=who or getpass.getuser(),
-        note=note,
-    )
-    journal = Journal(loaded.inventory, loaded.name)
-    with journal.held():
-        present = journal.read_checklist()
-        journal.write_checklist(present.model_copy(update={"results": (*present.results, entry)}))
+    entry = checklists.record(loaded, machine, item, result, who=who or getpass.getuser(), note=note)
     tell(f"{entry.machine}: {entry.item}: {entry.result}")
     return 0
 
@@ -104,20 +88,11 @@ def record(
 @click.option("--note", required=True, help="What was reported.")
 def complain(inventory: Path, name: str | None, who: str | None, machine: str, note: str) -> int:
     """Record a complaint: the quiet days of the gate begin again, and it stays open until it is settled."""
-    from coexist.app.migrations import load, local_now
-    from coexist.planning.checklist import Complaint, machine_label
-    from coexist.rollout.migration import Journal
+    from coexist.app import checklists
+    from coexist.app.migrations import load
 
     loaded = load(inventory, name)
-    if machine:
-        known = {machine_label(loaded.inventory, mac) for mac in loaded.inventory.clients.index}
-        machine = _one_of(machine, sorted(known), "machine")
-    complaint = Complaint(at=local_now(), machine=machine, who=who or getpass.getuser(), note=note)
-    journal = Journal(loaded.inventory, loaded.name)
-    with journal.held():
-        present = journal.read_checklist()
-        journal.write_checklist(present.model_copy(update={"complaints": (*present.complaints, complaint)}))
-        number = len(present.complaints) + 1
+    number = checklists.complain(loaded, note, who=who or getpass.getuser(), machine=machine)
     tell(f"complaint {number} is open; `coexist checklist settle` closes it")
     return 0
 
@@ -127,35 +102,9 @@ def complain(inventory: Path, name: str | None, who: str | None, machine: str, n
 @click.argument("number", type=click.IntRange(min=1))
 def settle(inventory: Path, name: str | None, number: int) -> int:
     """Close a complaint by its number, counted from 1 in the order they were made."""
-    from coexist.app.migrations import load, local_now
-    from coexist.rollout.migration import Journal
+    from coexist.app import checklists
+    from coexist.app.migrations import load
 
-    loaded = load(inventory, name)
-    journal = Journal(loaded.inventory, loaded.name)
-    with journal.held():
-        present = journal.read_checklist()
-        if number > len(present.complaints):
-            known = len(present.complaints)
-            told = f"they are numbered 1 to {known}" if known else "none was recorded"
-            raise CoexistError(f"there is no complaint {number}; {told}")
-        complaints = list(present.complaints)
-        at: datetime = local_now()
-        complaints[number - 1] = complaints[number - 1].model_copy(update={"settled": at})
-        journal.write_checklist(present.model_copy(update={"complaints": tuple(complaints)}))
+    checklists.settle(load(inventory, name), number)
     tell(f"complaint {number} is settled")
     return 0
-
-
-def _item(text: str, items: Sequence[str]) -> str:
-    if text.isdigit() and 0 < int(text) <= len(items):
-        return items[int(text) - 1]
-    beginning = [item for item in items if item.lower().startswith(text.lower())]
-    return beginning[0] if len(beginning) == 1 else _one_of(text, items, "item")
-
-
-def _one_of(text: str, known: Sequence[str], what: str) -> str:
-    from coexist.inventory.values import closest
-
-    if text in known:
-        return text
-    raise CoexistError(f"there is no {what} {text!r}; {closest(text, known)}")

@@ -15,6 +15,7 @@ from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
     from coexist.app.migrations import Loaded
+    from coexist.planning.progress import MigrationState
 
 EXIT_FINDINGS = 1
 EXIT_PENDING = 3
@@ -79,8 +80,8 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
     Exits with 1 if a step cannot be made safe; the client that shows it is printed with its time line.
     """
     from coexist.app.migrations import load
-    from coexist.cli.migrate_text import plan_json, plan_text
     from coexist.planning.roadmap import roadmap
+    from coexist.report.migration import plan_json, plan_text
 
     loaded = load(inventory, name)
     planned = roadmap(loaded.inventory, loaded.name, loaded.state)
@@ -128,9 +129,8 @@ def next_(
     Without --yes nothing is changed, and the exit code 3 says that there is something to do. Changes of
     servers that coexist does not reach are listed, for somebody to make; --done-by-hand goes on after them.
     """
-    from coexist.app.migrations import load
-    from coexist.cli.migrate_hand import check_made, tell_by_hand
-    from coexist.cli.migrate_state import surroundings
+    from coexist.app.migration_by_hand import check_made
+    from coexist.app.migrations import load, surroundings
     from coexist.planning.by_hand import is_by_hand
     from coexist.planning.roadmap import verify_open_step
     from coexist.rollout.migration import Journal, carry_on, made_by_hand
@@ -143,23 +143,42 @@ def next_(
         verify_open_step(loaded.inventory, loaded.name, loaded.state)
         tell(f"the step of {loaded.state.step.wave} is under way")
         if not yes and not done_by_hand:
-            tell_by_hand(loaded, loaded.state, table)
+            _tell_by_hand(loaded, loaded.state, table)
             return EXIT_PENDING
     elif not _begins(loaded, registries, captures, despite_gate, yes=yes, doing=doing):
         return EXIT_PENDING if _anything_left(loaded) else 0
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        around = surroundings(**doing)
+        around = surroundings(tell=tell, **doing)
         if done_by_hand:
-            check_made(loaded, loaded.state, interfaces, registries, captures)
+            if not check_made(loaded, loaded.state, interfaces, registries, captures):
+                tell("nothing was checked; --verify VLAN=INTERFACE asks the wire")
+            tell_damage(captures)
             made_by_hand(journal, around)
         if journal.read().step is None:
             return 0
         ended = carry_on(journal, around, lambda change: is_by_hand(loaded.inventory, change.server))
         if ended is None:
-            tell_by_hand(loaded, journal.read(), table)
+            _tell_by_hand(loaded, journal.read(), table)
             return EXIT_PENDING
     return 0
+
+
+def _tell_by_hand(loaded: Loaded, state: MigrationState, table: Path | None) -> None:
+    """Print what is to be changed by hand next, if it is somebody's; ``table``: as a file too."""
+    from coexist.app.migration_by_hand import next_by_hand
+
+    change = next_by_hand(loaded, state)
+    if change is None:
+        return
+    heading = f"In the manager of {change.server}" + (f" (ask {change.owner})" if change.owner else "")
+    click.echo(f"{heading}: {change.server} {change.what}")
+    for line in change.lines:
+        click.echo(f"  {line}")
+    if table is not None:
+        table.write_text(change.as_file(table.suffix), encoding="utf-8")
+        tell(f"{table}: {len(change.changes)} registrations")
+    tell("when it is done: coexist migrate next --done-by-hand --yes")
 
 
 def _anything_left(loaded: Loaded) -> bool:
@@ -178,12 +197,11 @@ def _begins(
     doing: dict[str, Any],
 ) -> bool:
     """Show the next step and what must hold before it, and write down that it began; False if it did not."""
-    from coexist.app.migrations import local_now
-    from coexist.cli.migrate_state import surroundings
-    from coexist.cli.migrate_text import conditions_text, steps_text
+    from coexist.app.migrations import local_now, surroundings
     from coexist.planning.choosing import Refused
     from coexist.planning.gates import gap_conditions
     from coexist.planning.roadmap import next_step
+    from coexist.report.migration import conditions_text, steps_text
     from coexist.rollout.migration import Journal, begin, refuse_inexpressible
 
     coming = next_step(loaded.inventory, loaded.name, loaded.state)
@@ -204,7 +222,7 @@ def _begins(
         return False
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        around = surroundings(**doing)
+        around = surroundings(tell=tell, **doing)
         state = begin(journal, proven.step, around)
         if shut and despite_gate is not None:
             what = f"the gate was shut, passed all the same: {despite_gate}"
@@ -227,12 +245,11 @@ def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: b
 
     Possible until the old server is retired, and proven like every other step.
     """
-    from coexist.app.migrations import load
-    from coexist.cli.migrate_hand import machines_named, tell_by_hand
-    from coexist.cli.migrate_state import surroundings
-    from coexist.cli.migrate_text import steps_text
+    from coexist.app.migration_by_hand import machines_named
+    from coexist.app.migrations import load, surroundings
     from coexist.planning.by_hand import is_by_hand
     from coexist.planning.roadmap import last_wave_back, some_back, verify_open_step
+    from coexist.report.migration import steps_text
     from coexist.rollout.migration import Journal, begin, carry_on, refuse_inexpressible, take_back
 
     loaded = load(inventory, name)
@@ -244,7 +261,7 @@ def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: b
             tell(f"the step of {loaded.state.step.wave} would be taken back")
             return EXIT_PENDING
         with journal.held():
-            take_back(journal, surroundings(**doing))
+            take_back(journal, surroundings(tell=tell, **doing))
         return 0
     macs = machines_named(loaded, machines)
     coming = (
@@ -261,11 +278,11 @@ def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: b
     if not yes:
         return EXIT_PENDING
     with journal.held():
-        around = surroundings(**doing)
+        around = surroundings(tell=tell, **doing)
         begin(journal, proven.step, around)
         ended = carry_on(journal, around, lambda change: is_by_hand(loaded.inventory, change.server))
         if ended is None:
-            tell_by_hand(loaded, journal.read(), None)
+            _tell_by_hand(loaded, journal.read(), None)
             return EXIT_PENDING
     return 0
 
@@ -291,8 +308,8 @@ def status(
     """Show each wave: planned, moved, seen booting from the new server, missing, and gone back."""
     from coexist.app.migrations import load
     from coexist.app.sightings import from_metrics
-    from coexist.cli.migrate_text import status_json, status_text
     from coexist.cli.remote import connector
+    from coexist.report.migration import status_json, status_text
 
     loaded = load(inventory, name)
     seen = loaded.seen(registries, captures)
@@ -377,8 +394,7 @@ def retire(
 
     Then the new state is written into the inventory, and the migration's section goes; the patch is printed.
     """
-    from coexist.app.migrations import load, new_state_of
-    from coexist.cli.migrate_state import surroundings
+    from coexist.app.migrations import load, new_state_of, surroundings
     from coexist.planning.by_hand import is_by_hand
     from coexist.planning.retirement import objections
     from coexist.planning.roadmap import check_retirement
@@ -406,7 +422,7 @@ def retire(
         return EXIT_PENDING
     journal = Journal(loaded.inventory, loaded.name)
     with journal.held():
-        around = surroundings(**doing)
+        around = surroundings(tell=tell, **doing)
         if despite is not None:
             what = f"retired although {'; '.join(against) or 'nothing spoke against it'}: {despite}"
             journal.write(journal.read().noting(around.now(), what))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coexist.rollout.apply import Rollout
     from coexist.rollout.document import Plan
     from coexist.rollout.history import History, Journal
+    from coexist.rollout.transport import Connect
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,19 +94,11 @@ def rollout(
     )
 
 
-def connector(ssh_config: Path | None, connect_timeout: float) -> Any:
-    """The function that opens connections: over SSH, and to this machine without."""
-    from coexist.rollout import openssh
-    from coexist.rollout.local import or_local
-    from coexist.rollout.transport import SshSettings
+def connector(ssh_config: Path | None, connect_timeout: float) -> Connect:
+    """The function that opens connections, as ``way_options`` say; what is worth a word is told on stderr."""
+    from coexist.app import reach
 
-    settings = SshSettings(config=ssh_config, connect_seconds=connect_timeout)
-    why = settings.needs_openssh()
-    if why is not None and openssh.is_there():
-        tell(f"servers are reached by OpenSSH's own client: {why}")
-    elif why is not None:
-        tell(f"warning: {why}, which is not followed without OpenSSH's own client: install openssh-client")
-    return or_local(settings.connect)
+    return reach.connector(ssh_config, connect_timeout, tell)
 
 
 @contextlib.contextmanager

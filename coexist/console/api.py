@@ -9,14 +9,16 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coexist import __version__
+from coexist.app.changes import Entry, Who
 from coexist.app.live import Asking, chosen
-from coexist.app.registrations import Entry, Machine, Who
+from coexist.app.registrations import Machine
 from coexist.console.users import Role
 from coexist.console.web import SITE, in_thread, mac_of, must
 from coexist.errors import CoexistError
 from coexist.report.doctor import as_dict as diagnosis_as_dict
 from coexist.report.findings import as_dict as finding_as_dict
 from coexist.report.matrix import as_dict as row_as_dict
+from coexist.report.migration import status_json
 from coexist.wire.mac import format_mac
 
 routes = web.RouteTableDef()
@@ -124,6 +126,13 @@ async def doctor(request: web.Request) -> web.Response:
     """Why a machine does not boot as it should: ``?of=MAC``, a name or a reserved address."""
     diagnosis = await in_thread(request.app[SITE].diagnose, request.query.get("of", ""))
     return _answer(diagnosis_as_dict(diagnosis))
+
+
+@routes.get("/api/v1/migrations")
+async def migrations(request: web.Request) -> web.Response:
+    """Each migration: its waves, what was seen of them, its gate."""
+    told = await in_thread(request.app[SITE].migrations)
+    return _answer({"migrations": [status_json(each) for each in told]})
 
 
 @routes.get("/api/v1/history")

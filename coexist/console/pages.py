@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from coexist.app.changes import Who
 from coexist.app.explain import Explained, explain
 from coexist.app.live import PAGE, SORTS, Asking, Which, chosen, mistyped
 from coexist.app.machines import named
-from coexist.app.registrations import Machine, Who, pasted_machines
+from coexist.app.registrations import Machine, pasted_machines
 from coexist.console.users import Role, User
 from coexist.console.web import (
     COOKIE,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from coexist.console import api, pages
+from coexist.console import api, migration, pages
 from coexist.console.sessions import Sessions, Tries
 from coexist.console.site import ConsoleSettings, ConsoleSite
 from coexist.console.users import Users
@@ -39,7 +39,9 @@ def make_app(settings: ConsoleSettings, *, now: Callable[[], float] = time.monot
     app[USERS] = Users(settings.users)
     app[SESSIONS] = Sessions(now)
     app[TRIES_LEFT] = Tries(now)
+    app[migration.SAVES_LEFT] = Tries(now, migration.SAVES)
     app.add_routes(pages.routes)
+    app.add_routes(migration.routes)
     app.add_routes(api.routes)
     app.router.add_static("/static/", STATIC / "static")
     return app

@@ -73,22 +73,23 @@ def same(session: Session, told: str) -> bool:
 
 
 class Tries:
-    """Failures to log in, by whatever they have in common."""
+    """What may be tried ``most`` times a minute, by what the tries have in common: an address, a name."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], most: int = TRIES) -> None:
         self._now = now
+        self._most = most
         self._failures: dict[str, deque[float]] = {}
 
     def allowed(self, *keys: str) -> bool:
         """Whether another try is let through."""
-        return all(len(self._recent(key)) < TRIES for key in keys)
+        return all(len(self._recent(key)) < self._most for key in keys)
 
     def failed(self, *keys: str) -> None:
         """Remember a failure."""
         for key in keys:
             if len(self._failures) >= _MOST_KEYS and key not in self._failures:
                 del self._failures[next(iter(self._failures))]
-            self._failures.setdefault(key, deque(maxlen=TRIES)).append(self._now())
+            self._failures.setdefault(key, deque(maxlen=self._most)).append(self._now())
 
     def succeeded(self, *keys: str) -> None:
         """Forget the failures of somebody who got in."""

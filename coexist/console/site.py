@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from coexist.app.current import analyse_now, today
 from coexist.app.doctor import Diagnosis, diagnose_in
 from coexist.app.live import Asking, Live
+from coexist.app.migrations import Overview, overviews
+from coexist.app.pilot_links import Pilots
 from coexist.app.registrations import Registrations
 from coexist.app.sights import sights_of_registries
 from coexist.app.site_report import SiteReport, report_of_site
@@ -48,6 +50,7 @@ class ConsoleSite:
         self.registrations = Registrations(
             settings.path, registries=settings.registries, commit=settings.commit
         )
+        self.pilots = Pilots(settings.path)
         self._today = today
         self._lock = threading.Lock()
         self._report: tuple[object, SiteReport] | None = None
@@ -72,9 +75,16 @@ class ConsoleSite:
         Raises `CoexistError` for a machine that nobody knows.
         """
         report = self.report()
-        watched = [f"{server}={file}" for server, file in self.live.registries.items()]
-        sights = list(sights_of_registries(report.inventory, watched)) if watched else None
+        sights = list(sights_of_registries(report.inventory, self._watched)) if self._watched else None
         return diagnose_in(report.analysis, machine, sights)
+
+    def migrations(self) -> list[Overview]:
+        """Every migration at a glance, with what the watched registries show of it."""
+        return overviews(self.path, self._watched)
+
+    @property
+    def _watched(self) -> tuple[str, ...]:
+        return tuple(f"{server}={file}" for server, file in self.live.registries.items())
 
     @property
     def inventory(self) -> Inventory:

@@ -15,6 +15,7 @@ from aiohttp import web
 from jinja2 import Environment
 
 from coexist import __version__
+from coexist.app.pilot_links import NoLinkError
 from coexist.console.sessions import Session, Sessions, Tries, same
 from coexist.console.site import ConsoleSettings, ConsoleSite
 from coexist.console.users import Role, User, Users
@@ -39,7 +40,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_OPEN = ("/login", "/static/", "/enter")
+_OPEN = ("/login", "/static/", "/enter", "/pilot/")
 
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -74,9 +75,12 @@ async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
     except CoexistError as error:
         if request.path.startswith("/api/"):
             return web.json_response({"error": str(error)}, status=422)
-        if SESSION not in request:
+        if SESSION not in request and not request.path.startswith("/pilot/"):
             return web.Response(text=str(error), status=422)
-        return page(request, "refused.html.j2", status=422, title="Not done", lines=str(error).splitlines())
+        status = 404 if isinstance(error, NoLinkError) else 422
+        return page(
+            request, "refused.html.j2", status=status, title="Not done", lines=str(error).splitlines()
+        )
 
 
 @web.middleware
@@ -154,6 +158,11 @@ def mac_of(text: str) -> int:
         raise CoexistError(str(error)) from None
 
 
+def number_of(text: str) -> int:
+    """A number that a form sends; -1 for what is none."""
+    return int(text) if text.isdecimal() and len(text) < 6 else -1
+
+
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
     """Do what takes long without holding other requests up."""
     return await asyncio.to_thread(work, *arguments)
@@ -162,7 +171,7 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 @cache
 def _templates() -> Environment:
     made = environment().overlay()
-    made.filters = {**made.filters, "mac": format_mac, "ago": ago, "when": when}
+    made.filters = {**made.filters, "mac": format_mac, "ago": ago, "when": when, "moment": moment}
     return made
 
 
@@ -187,6 +196,11 @@ def ago(seconds: float) -> str:
         if passed >= size:
             return f"{passed / size:.0f} {unit} ago"
     return f"{passed:.0f} s ago"
+
+
+def moment(at: datetime) -> str:
+    """A time with its zone, in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def when(seconds: float) -> str:

@@ -122,6 +122,16 @@ class Journal:
         finally:
             os.close(lock)
 
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """One writer of the checklist at a time; a step may be under way, which read it at its start."""
+        lock = os.open(self.inventory.root, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
 
 def _text(path: Path) -> str:
     try:

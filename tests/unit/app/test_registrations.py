@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from coexist.app.registrations import ACCEPTED, FILE, Machine, Registrations, Who, pasted_machines
+from coexist.app.changes import Who
+from coexist.app.registrations import ACCEPTED, FILE, Machine, Registrations, pasted_machines
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
 from coexist.server.registry import Registry

@@ -2,112 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, CookieJar, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import web
 
 from coexist.console import api
-from coexist.console.server import LOOPBACK, make_app
-from coexist.console.site import ConsoleSettings
-from coexist.console.users import Role, Users
+from coexist.console.users import Users
 from coexist.inventory import load_inventory
 from coexist.server.registry import Registry
 from coexist.wire.mac import parse_mac
+from tests.unit.console.consoles import HOSTILE, NEW, PASSWORD, Console, Told
 
-PASSWORD = "a long one indeed"
-NEW = "52:54:00:00:00:01"
-HOSTILE = "<script>alert(1)</script>"
-SITE = f"""
-site: ward
-vlans:
-  lan: {{id: 1, subnet: 10.9.0.0/24, gateway: 10.9.0.1}}
-servers:
-  dhcp: {{software: isc-dhcpd 4.4, address: 10.9.0.2, vlan: lan}}
-  otc:
-    {{software: coexist, address: 10.9.0.3, vlan: lan, answers: {{only: thin}}, programs: {{bios: thin.0}}}}
-scopes:
-  lan: {{server: dhcp, vlan: lan, pools: [10.9.0.50-10.9.0.99]}}
-clients:
-  - {{mac: "52:54:00:00:00:09", name: "{HOSTILE}", hardware: igel}}
-groups:
-  thin: {{where: {{hardware: igel}}}}
-intent:
-  - {{clients: thin, boot_from: otc}}
-  - {{clients: everyone, boot_from: nobody}}
-"""
-
-Story = Callable[["Console"], Awaitable[None]]
-
-
-class Console:
-    """A console with two users, and a browser."""
-
-    def __init__(self, client: TestClient, folder: Path) -> None:
-        self.client = client
-        self.folder = folder
-
-    async def get(self, path: str, **more: Any) -> ClientResponse:
-        return await self.client.get(path, allow_redirects=False, **more)
-
-    async def log_in(self, name: str = "ada") -> ClientResponse:
-        form = {"name": name, "password": PASSWORD, "to": "/"}
-        return await self.client.post("/login", data=form, allow_redirects=False)
-
-    async def csrf(self) -> str:
-        found = re.search(r'name="csrf" value="([^"]+)"', await (await self.get("/")).text())
-        assert found is not None
-        return found[1]
-
-    async def post(self, path: str, **form: str) -> ClientResponse:
-        return await self.client.post(path, data={"csrf": await self.csrf(), **form}, allow_redirects=False)
-
-
-@pytest.fixture(scope="module")
-def hashed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file of two users; hashes are slow to make."""
-    users = Users(tmp_path_factory.mktemp("users") / "users.json")
-    users.add("ada", PASSWORD, Role.REGISTER)
-    users.add("bob", PASSWORD, Role.LOOK)
-    return users.path.read_bytes()
-
-
-@pytest.fixture
-def told(tmp_path: Path, hashed: bytes) -> Callable[[Story], None]:
-    (tmp_path / "site.yaml").write_text(SITE, encoding="utf-8")
-    (tmp_path / "users.json").write_bytes(hashed)
-    registry = Registry(tmp_path / "otc.sqlite")
-    vendor = f"PXEClient{HOSTILE}"
-    registry.note([(parse_mac(NEW), "", "lan", 0, vendor, "no rule", "", "", 1.7e9, 1.7e9, 3, False)])
-    registry.close()
-    settings = ConsoleSettings(
-        path=tmp_path,
-        registries={"otc": tmp_path / "otc.sqlite"},
-        users=tmp_path / "users.json",
-        hosts=LOOPBACK,
-    )
-
-    def tell(story: Story) -> None:
-        async def play() -> None:
-            server = TestServer(make_app(settings))
-            async with TestClient(server, cookie_jar=CookieJar(unsafe=True)) as client:
-                await story(Console(client, tmp_path))
-
-        asyncio.run(play())
-
-    return tell
-
-
-PAGES = ("/", "/rows", "/matrix", "/findings", "/servers", "/machine", "/history", f"/machine?of={NEW}")
+PAGES = (
+    "/",
+    "/rows",
+    "/matrix",
+    "/findings",
+    "/servers",
+    "/migration",
+    "/machine",
+    "/history",
+    f"/machine?of={NEW}",
+)
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/paste", "/events"])
-def test_nobody_sees_anything_without_a_session(told: Callable[[Story], None], path: str) -> None:
+def test_nobody_sees_anything_without_a_session(told: Told, path: str) -> None:
     async def story(console: Console) -> None:
         answer = await console.get(path)
         assert answer.status == 303
@@ -116,7 +38,7 @@ def test_nobody_sees_anything_without_a_session(told: Callable[[Story], None], p
     told(story)
 
 
-def test_every_page_is_whole_and_nothing_in_it_is_code(told: Callable[[Story], None]) -> None:
+def test_every_page_is_whole_and_nothing_in_it_is_code(told: Told) -> None:
     async def story(console: Console) -> None:
         assert (await console.log_in()).status == 303
         for path in (*PAGES, "/paste", "/race?mac=52:54:00:00:00:09&vlan=lan"):
@@ -134,7 +56,7 @@ def test_every_page_is_whole_and_nothing_in_it_is_code(told: Callable[[Story], N
     told(story)
 
 
-def test_a_machine_is_registered_with_a_form_and_undone_with_a_button(told: Callable[[Story], None]) -> None:
+def test_a_machine_is_registered_with_a_form_and_undone_with_a_button(told: Told) -> None:
     async def story(console: Console) -> None:
         await console.log_in()
         answer = await console.post("/register", mac=NEW, name="desk-1", hardware="igel", why="a new desk")
@@ -156,7 +78,7 @@ def test_a_machine_is_registered_with_a_form_and_undone_with_a_button(told: Call
     told(story)
 
 
-def test_what_cannot_be_done_is_told_on_a_page(told: Callable[[Story], None]) -> None:
+def test_what_cannot_be_done_is_told_on_a_page(told: Told) -> None:
     async def story(console: Console) -> None:
         await console.log_in()
         for form in ({"mac": "nonsense"}, {"mac": "52:54:00:00:00:09"}, {"list": "nonsense"}, {"list": ""}):
@@ -170,7 +92,7 @@ def test_what_cannot_be_done_is_told_on_a_page(told: Callable[[Story], None]) ->
     told(story)
 
 
-def test_a_form_of_another_site_changes_nothing(told: Callable[[Story], None]) -> None:
+def test_a_form_of_another_site_changes_nothing(told: Told) -> None:
     async def story(console: Console) -> None:
         await console.log_in()
         for csrf in ("", "guessed"):
@@ -183,7 +105,7 @@ def test_a_form_of_another_site_changes_nothing(told: Callable[[Story], None]) -
     told(story)
 
 
-def test_who_may_look_may_not_change(told: Callable[[Story], None]) -> None:
+def test_who_may_look_may_not_change(told: Told) -> None:
     async def story(console: Console) -> None:
         await console.log_in("bob")
         assert (await console.post("/register", mac=NEW)).status == 403
@@ -195,7 +117,7 @@ def test_who_may_look_may_not_change(told: Callable[[Story], None]) -> None:
     told(story)
 
 
-def test_tries_to_log_in_are_counted(told: Callable[[Story], None]) -> None:
+def test_tries_to_log_in_are_counted(told: Told) -> None:
     async def story(console: Console) -> None:
         form = {"name": "ada", "password": "wrong"}
         states = [(await console.client.post("/login", data=form)).status for _ in range(7)]
@@ -207,7 +129,7 @@ def test_tries_to_log_in_are_counted(told: Callable[[Story], None]) -> None:
 
 
 @pytest.mark.parametrize("to", ["//evil.example/", "https://evil.example/", "/\\evil.example"])
-def test_logging_in_leads_nowhere_else(told: Callable[[Story], None], to: str) -> None:
+def test_logging_in_leads_nowhere_else(told: Told, to: str) -> None:
     async def story(console: Console) -> None:
         form = {"name": "ada", "password": PASSWORD, "to": to}
         answer = await console.client.post("/login", data=form, allow_redirects=False)
@@ -219,7 +141,7 @@ def test_logging_in_leads_nowhere_else(told: Callable[[Story], None], to: str) -
     told(story)
 
 
-def test_a_foreign_name_is_refused(told: Callable[[Story], None]) -> None:
+def test_a_foreign_name_is_refused(told: Told) -> None:
     async def story(console: Console) -> None:
         assert (await console.get("/login", headers={"Host": "evil.example"})).status == 421
         assert (await console.get("/enter?key=")).status == 403
@@ -227,7 +149,7 @@ def test_a_foreign_name_is_refused(told: Callable[[Story], None]) -> None:
     told(story)
 
 
-def test_programs_have_the_same_use_cases(told: Callable[[Story], None]) -> None:
+def test_programs_have_the_same_use_cases(told: Told) -> None:
     async def story(console: Console) -> None:
         token = Users(console.folder / "users.json").new_token("ada", "script")
         head = {"Authorization": f"Bearer {token}"}
@@ -246,7 +168,7 @@ def test_programs_have_the_same_use_cases(told: Callable[[Story], None]) -> None
         for wrong in ({"machines": []}, {"machine": 1}, []):
             answer = await console.client.post("/api/v1/registrations", json=wrong, headers=head)
             assert answer.status == 422
-        for path in ("matrix", "findings", "history", f"doctor?of={NEW}", "openapi.json"):
+        for path in ("matrix", "findings", "history", "migrations", f"doctor?of={NEW}", "openapi.json"):
             assert (await console.get(f"/api/v1/{path}", headers=head)).status == 200
         undone = await console.client.post("/api/v1/undo", json={"id": change["id"]}, headers=head)
         assert undone.status == 201

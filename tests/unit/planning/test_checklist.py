@@ -19,8 +19,8 @@ from coexist.planning.checklist import (
     sheet_of,
     write_checklist,
 )
-from coexist.planning.checklist_export import to_csv, to_markdown
 from coexist.planning.waves import plan_waves
+from coexist.report.checklist import to_csv, to_markdown
 from tests.unit.planning.sites import site, tree
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)

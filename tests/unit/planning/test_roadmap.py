@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from coexist.cli.migrate_text import plan_json, plan_text
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.by_hand import is_by_hand
@@ -23,6 +22,7 @@ from coexist.planning.roadmap import (
     verify_open_step,
 )
 from coexist.planning.ways import HAND_OVER_DELAYS
+from coexist.report.migration import plan_json, plan_text
 from tests.unit.planning.sites import site, tree
 
 NOBODY_YET = MigrationState(migration="up", source="old", target="new")

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +10,14 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
+from coexist.app.migrations import load
 from coexist.inventory import load_inventory
 from coexist.server.registry import Registry
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.options import Option
-from tests.harness.processes import PATIENCE, wait_until
+from tests.harness.browser import RunningConsole, resized, too_wide, until, violations
+from tests.harness.processes import wait_until
 
 pytestmark = pytest.mark.needs("chromium", "chromedriver")
 
@@ -40,6 +36,8 @@ servers:
     vlan: office
     answers: {{only: thin}}
     programs: {{bios: lpxelinux.0}}
+  next:
+    {{software: coexist, address: 10.10.0.7, vlan: office, answers: nobody, programs: {{bios: next.0}}}}
 scopes:
   office: {{server: dhcp, vlan: office, pools: [10.10.1.1-10.10.1.99], options: {{3: 10.10.0.1}}}}
 architectures: {{bios: ipxe}}
@@ -50,77 +48,28 @@ groups:
 intent:
   - {{clients: thin, boot_from: otc}}
   - {{clients: everyone, boot_from: nobody}}
+migrations:
+  renewal: {{from: otc, to: next, clients: thin, pilots: thin, checklist: [boots twice, "{HOSTILE}"]}}
 """
 BOOTS = {"clients": {"registered": True}, "programs": {"bios": "lpxelinux.0"}, "name": "registered"}
 
 
-class Console:
-    """A running console, and browsers that are let in."""
-
-    def __init__(self, root: Path, *arguments: str) -> None:
-        self.root = root
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "coexist", "console", str(root), "--listen", "127.0.0.1:0", *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stderr is not None
-        line = self.process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/", line)
-        assert found is not None, line
-        self.base, self.link = found[0].rstrip("/"), line.partition("console: ")[2].strip()
-        self.browsers: list[webdriver.Chrome] = []
-
-    def browser(self, width: int = 1200) -> webdriver.Chrome:
-        options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"):
-            options.add_argument(argument)
-        options.binary_location = "/usr/bin/chromium"
-        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-        self.browsers.append(browser)
-        browser.get(self.link)
-        return browser
-
-    def close(self) -> None:
-        for browser in self.browsers:
-            browser.quit()
-        self.process.send_signal(signal.SIGTERM)
-        _, told = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == 0, told
-
-
 @pytest.fixture
-def console(site: Any, tmp_path: Path) -> Iterator[Console]:
+def console(site: Any, tmp_path: Path) -> Iterator[RunningConsole]:
     (tmp_path / "site.yaml").write_text(INVENTORY, encoding="utf-8")
     site.serve(rules=[BOOTS])
     registry = site.otc.directory / "registry.sqlite"
     wait_until(registry.exists, "the boot server makes its registry")
-    running = Console(tmp_path, "--registry", f"otc={registry}")
+    running = RunningConsole(tmp_path, "--registry", f"otc={registry}")
     yield running
     running.close()
-
-
-def until(browser: webdriver.Chrome, condition: Any) -> Any:
-    return WebDriverWait(browser, PATIENCE).until(lambda _: condition())
 
 
 def rows(browser: webdriver.Chrome) -> list[str]:
     return [row.text for row in browser.find_elements(By.CSS_SELECTOR, ".machines tbody tr")]
 
 
-def violations(browser: webdriver.Chrome) -> list[str]:
-    """What axe-core finds wrong with the page (https://github.com/dequelabs/axe-core)."""
-    browser.execute_cdp_cmd(
-        "Runtime.evaluate", {"expression": files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")}
-    )
-    found = browser.execute_cdp_cmd(
-        "Runtime.evaluate",
-        {"expression": "axe.run().then(r => r.violations)", "awaitPromise": True, "returnByValue": True},
-    )
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["result"]["value"]]
-
-
-def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: Console) -> None:
+def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
         client.discover()
@@ -148,7 +97,7 @@ def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: C
     until(browser, lambda: load_inventory(console.root).clients.find(parse_mac(NEW)) is None)
 
 
-def test_two_browsers_see_the_same_change(site: Any, console: Console) -> None:
+def test_two_browsers_see_the_same_change(site: Any, console: RunningConsole) -> None:
     one, other = console.browser(), console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
         client.discover()
@@ -164,7 +113,7 @@ def test_two_browsers_see_the_same_change(site: Any, console: Console) -> None:
     assert NEW in alert.text
 
 
-def test_hostile_words_are_words(site: Any, console: Console) -> None:
+def test_hostile_words_are_words(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     options = {Option.VENDOR_CLASS_IDENTIFIER: b"PXEClient:Arch:00000:" + HOSTILE.encode()}
     with site.client(site.desk, mac=KNOWN, architecture=0) as client:
@@ -177,7 +126,33 @@ def test_hostile_words_are_words(site: Any, console: Console) -> None:
         assert browser.find_elements(By.CSS_SELECTOR, "img") == []
 
 
-def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: Console) -> None:
+def test_a_pilot_fills_in_a_checklist_by_keyboard_on_a_phone(console: RunningConsole) -> None:
+    browser = console.browser()
+    browser.get(console.base + "/migration")
+    browser.find_element(By.CSS_SELECTOR, "form[action='/migration/link'] button").click()
+    link = until(browser, lambda: browser.find_element(By.CSS_SELECTOR, "input.place")).get_attribute("value")
+    pilot = console.browser(360, let_in=False)
+    resized(pilot, 360, 800)
+    pilot.get(link)
+    assert violations(pilot) == []
+    assert too_wide(pilot) <= 0
+    for selector, keys in (
+        ("[name=result-1]", Keys.SPACE),
+        ("[name=result-2]", Keys.ARROW_RIGHT),
+        ("[name=name]", "Bo" + Keys.ENTER),
+    ):
+        pilot.find_element(By.CSS_SELECTOR, selector).send_keys(keys)
+    until(pilot, lambda: pilot.find_element(By.CSS_SELECTOR, "[role=status]"))
+    assert pilot.title != "owned"
+    sheet = load(console.root, None).sheet
+    results = [sheet.cell(HOSTILE, item) for item in sheet.items]
+    assert [each and (each.result, each.who) for each in results] == [("passed", "Bo"), ("failed", "Bo")]
+    browser.get(console.base + "/migration")
+    assert browser.find_elements(By.CSS_SELECTOR, "img") == []
+    assert violations(browser) == []
+
+
+def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
         client.discover()
@@ -188,20 +163,20 @@ def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: Console
         "/matrix",
         "/findings",
         "/servers",
+        "/migration",
         "/history",
         "/paste",
         "/machine",
     ):
-        browser.set_window_size(1200, 900)
+        resized(browser, 1200, 900)
         browser.get(console.base + path)
         assert violations(browser) == [], path
-        browser.set_window_size(360, 800)
-        wide = browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
-        assert wide <= 0, path
+        resized(browser, 360, 800)
+        assert too_wide(browser) <= 0, path
         assert browser.get_log("browser") == [], path
 
 
-def test_the_keyboard_alone_will_do(site: Any, console: Console) -> None:
+def test_the_keyboard_alone_will_do(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
         client.discover()
@@ -216,7 +191,7 @@ def test_the_keyboard_alone_will_do(site: Any, console: Console) -> None:
     until(browser, lambda: "No machine" in rows(browser)[0])
 
 
-def test_twenty_thousand_machines_are_a_page(console: Console, site: Any) -> None:
+def test_twenty_thousand_machines_are_a_page(console: RunningConsole, site: Any) -> None:
     registry = Registry(site.otc.directory / "registry.sqlite")
     first = parse_mac("02:00:00:00:00:01")
     vendor = "PXEClient:Arch:00007:UNDI:003000"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from coexist.cli.captures import tell_damage
-from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 from coexist.inventory.values import closest
 from coexist.planning.by_hand import HandChange, as_csv, as_page, hand_changes, is_by_hand
@@ -26,34 +23,43 @@ MOST_ASKED = 12
 """Clients the wire is asked about."""
 
 
-def tell_by_hand(loaded: Loaded, state: MigrationState, table: Path | None) -> None:
-    """Print what is to be changed by hand next, if the next change is somebody's; ``table``: as CSV too."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByHand:
+    """A change that somebody makes in a server's own manager, and the registrations it is made of."""
+
+    server: str
+    owner: str
+    what: str
+    changes: tuple[HandChange, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is to be done, a line each."""
+        return tuple(line for line in as_page(self.changes, "") if line)
+
+    def as_file(self, suffix: str) -> str:
+        """CSV; for ``.ldif`` what a thin-client manager imports."""
+        if suffix != ".ldif":
+            return as_csv(self.changes)
+        from coexist.render.targets.openthinclient import mac_changes
+
+        return mac_changes(
+            (each.name, each.before, each.after)
+            for each in self.changes
+            if each.before is not None and each.after is not None
+        )
+
+
+def next_by_hand(loaded: Loaded, state: MigrationState) -> ByHand | None:
+    """What is to be changed by hand next; None if the next change is nobody's, or coexist's own."""
     step, change = _next_change(state)
     if step is None or change is None or not is_by_hand(loaded.inventory, change.server):
-        return
-    listed = _listed(loaded, state, step, change)
-    owner = loaded.inventory.site.servers[change.server].owner
-    heading = f"In the manager of {change.server}" + (f" (ask {owner})" if owner else "")
-    click.echo(f"{heading}: {change.server} {change.what}")
-    for line in as_page(listed, ""):
-        if line:
-            click.echo(f"  {line}")
-    if table is not None:
-        table.write_text(_as_file(table, listed), encoding="utf-8")
-        tell(f"{table}: {len(listed)} registrations")
-    tell("when it is done: coexist migrate next --done-by-hand --yes")
-
-
-def _as_file(table: Path, listed: tuple[HandChange, ...]) -> str:
-    """CSV; for a file called .ldif what a thin-client manager imports."""
-    if table.suffix != ".ldif":
-        return as_csv(listed)
-    from coexist.render.targets.openthinclient import mac_changes
-
-    return mac_changes(
-        (each.name, each.before, each.after)
-        for each in listed
-        if each.before is not None and each.after is not None
+        return None
+    return ByHand(
+        server=change.server,
+        owner=loaded.inventory.site.servers[change.server].owner or "",
+        what=change.what,
+        changes=_listed(loaded, state, step, change),
     )
 
 
@@ -77,8 +83,11 @@ def check_made(
     interfaces: tuple[str, ...],
     registries: tuple[str, ...],
     captures: tuple[Path, ...],
-) -> None:
-    """Check what can be checked of a change made by hand. Raises ``CoexistError`` where it was not made."""
+) -> bool:
+    """Check what can be checked of a change made by hand; whether anything could be.
+
+    Raises ``CoexistError`` where it was not made.
+    """
     step, change = _next_change(state)
     if step is None or change is None:
         raise CoexistError("nothing of the step is left to do")
@@ -88,11 +97,9 @@ def check_made(
         *_on_the_wire(loaded, step, change, interfaces),
         *_seen(loaded, state, change, registries, captures),
     ]
-    tell_damage(captures)
     if wrong:
         raise CoexistError("\n".join((*wrong, "it is not done yet; nothing was written down")))
-    if not (interfaces or registries or captures):
-        tell("nothing was checked; --verify VLAN=INTERFACE asks the wire")
+    return bool(interfaces or registries or captures)
 
 
 def _on_the_wire(loaded: Loaded, step: Step, change: Change, interfaces: tuple[str, ...]) -> Iterator[str]:
@@ -147,7 +154,10 @@ def _seen(
     if state.step is None or not (registries or captures):
         return
     moving, lets_go = frozenset(state.step.clients), _gone_from(state, change)
-    found = [*from_registries(loaded.inventory, registries), *from_captures(loaded.inventory, captures)]
+    found = [
+        *from_registries(loaded.inventory, registries),
+        *from_captures(loaded.inventory, captures),
+    ]
     for sighting in found:
         if sighting.mac in moving and sighting.at >= state.step.since and sighting.server == lets_go:
             yield f"{format_mac(sighting.mac)} booted from {lets_go} after the step began ({sighting.how})"

@@ -156,19 +156,15 @@ def _step_json(coming: Coming) -> dict[str, Any]:
 def status_text(told: Overview) -> str:
     """A table of waves, the gate of the next one, and who is missing or went back."""
     state = told.state
-    moved = {wave.name: wave for wave in state.waves}
     lines = [f"{told.name}: from {state.source} to {state.target}, {told.clients} clients"]
     if state.retired:
         lines.append(f"{state.source} was retired {moment(state.retired)}")
     lines.append(f"{'wave':<16} {'planned':>7} {'moved':<20} {'seen':>5} {'missing':>7} {'back':>5}")
-    for members in told.waves:
-        name = members.wave.name
-        seen = told.seen.get(name)
-        when = moment(moved[name].moved) if name in moved else "-"
-        figures = (len(seen.seen), len(seen.missing), len(seen.went_back)) if seen else ("-", "-", "-")
-        lines.append(
-            f"{name:<16} {len(members.clients):>7} {when:<20} {figures[0]:>5} {figures[1]:>7} {figures[2]:>5}"
-        )
+    lines += [
+        f"{wave['name']:<16} {wave['planned']:>7} {wave['moved'] or '-':<20} {wave['seen']:>5} "
+        f"{wave['missing']:>7} {wave['back']:>5}"
+        for wave in wave_values(told)
+    ]
     if told.staying:
         lines.append(f"may stay behind: {len(told.staying)}")
     if state.step is not None:
@@ -195,6 +191,29 @@ def _metrics(server: str, counted: Counted | str) -> str:
         f"metrics of {server}: {counted.answers} answers, {counted.loaded} files given whole{ended}, "
         f"{counted.clients} machines remembered, since it started"
     )
+
+
+def wave_values(told: Overview) -> list[dict[str, Any]]:
+    """The waves as texts and figures; a dash where nobody looked or nothing moved."""
+    moved = {wave.name: wave for wave in told.state.waves}
+    found = []
+    for members in told.waves:
+        name = members.wave.name
+        seen = told.seen.get(name)
+        found.append(
+            {
+                "name": name,
+                "planned": len(members.clients),
+                "moved": moment(moved[name].moved) if name in moved else "",
+                "seen": len(seen.seen) if seen else "-",
+                "missing": len(seen.missing) if seen else "-",
+                "back": len(seen.went_back) if seen else "-",
+                "share": seen.share if seen else None,
+                "missing_macs": sorted(seen.missing) if seen else [],
+                "back_macs": sorted(seen.went_back) if seen else [],
+            }
+        )
+    return found
 
 
 def _label(told: Overview, mac: int) -> str:

@@ -1,0 +1,159 @@
+"""The migration page, and the page on which a pilot fills in the checklist of one machine without log-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from coexist.app import checklists
+from coexist.app.changes import Who
+from coexist.app.checklists import RESULTS
+from coexist.app.migrations import Overview, load
+from coexist.app.pilot_links import LONGEST_NAME, LONGEST_NOTE, NoLinkError
+from coexist.console.sessions import Tries
+from coexist.console.users import Role
+from coexist.console.web import (
+    SITE,
+    TRIES_LEFT,
+    asked_from,
+    in_thread,
+    is_secure,
+    must,
+    number_of,
+    page,
+)
+from coexist.report.migration import wave_values
+
+routes = web.RouteTableDef()
+SAVES_LEFT = web.AppKey("saves", Tries)
+SAVES = 20
+"""How often a pilot's page may be sent in a minute, by a link and by an address."""
+_FOREIGN = ("cross-site", "same-site")
+
+
+@routes.get("/migration")
+async def migration(request: web.Request) -> web.Response:
+    """Each migration: its waves with what was seen of them, the gate, the pilots' checklists."""
+    told = await in_thread(_overviews, request)
+    return page(request, "migration.html.j2", title="Migration", migrations=told, new={}, results=RESULTS)
+
+
+def _overviews(request: web.Request) -> list[dict[str, Any]]:
+    site = request.app[SITE]
+    return [_values(told, site.pilots.links(told.name)) for told in site.migrations()]
+
+
+def _values(told: Overview, links: Any) -> dict[str, Any]:
+    return {"told": told, "waves": wave_values(told), "links": links}
+
+
+@routes.post("/migration/link")
+async def link(request: web.Request) -> web.Response:
+    """Make new links for a pilot machine, or for all, and show them this once."""
+    user = must(request, Role.REGISTER)
+    form = await request.post()
+    name, machine = str(form.get("migration", "")), str(form.get("machine", ""))
+    secrets = await in_thread(_renewed, request, name, machine, Who(name=user.name, why=""))
+    base = f"{'https' if is_secure(request) else 'http'}://{request.host}"
+    new = {each: f"{base}/pilot/{secret}" for each, secret in secrets.items()}
+    told = await in_thread(_overviews, request)
+    return page(request, "migration.html.j2", title="Migration", migrations=told, new=new, results=RESULTS)
+
+
+def _renewed(request: web.Request, name: str, machine: str, who: Who) -> dict[str, str]:
+    site = request.app[SITE]
+    loaded = load(site.path, name)
+    machines = [machine] if machine else loaded.sheet.machines
+    return site.pilots.renew(loaded, machines, who)
+
+
+@routes.post("/migration/unlink")
+async def unlink(request: web.Request) -> web.Response:
+    """Take a pilot's link back."""
+    user = must(request, Role.REGISTER)
+    form = await request.post()
+    pilots, who = request.app[SITE].pilots, Who(name=user.name, why="")
+    await in_thread(pilots.end, str(form.get("migration", "")), str(form.get("machine", "")), who)
+    raise web.HTTPSeeOther("/migration")
+
+
+@routes.post("/migration/settle")
+async def settle(request: web.Request) -> web.Response:
+    """Close a complaint."""
+    user = must(request, Role.REGISTER)
+    form = await request.post()
+    name, number = str(form.get("migration", "")), str(form.get("number", ""))
+    await in_thread(_settled, request, name, number, Who(name=user.name, why=name))
+    raise web.HTTPSeeOther("/migration")
+
+
+def _settled(request: web.Request, name: str, number: str, who: Who) -> None:
+    site = request.app[SITE]
+    checklists.settle(load(site.path, name), number_of(number))
+    site.registrations.changes.note("complaint-settled", who, lines=[f"complaint {number} of {name}"])
+
+
+# -- the pilot's own page -------------------------------------------------------------------------------
+
+
+@routes.get("/pilot/{secret}")
+async def pilot(request: web.Request) -> web.Response:
+    """The checklist of the one machine that the link is for."""
+    return await _pilot_page(request, said="")
+
+
+@routes.post("/pilot/{secret}")
+async def fill(request: web.Request) -> web.Response:
+    """Record what a pilot found. The secret in the path is what a foreign page does not know."""
+    _refuse_foreign(request)
+    secret = request.match_info["secret"]
+    saves, keys = request.app[SAVES_LEFT], (f"saves of {secret}", f"saves from {asked_from(request)}")
+    if not saves.allowed(*keys):
+        raise web.HTTPTooManyRequests(text="too often; wait a minute\n")
+    saves.failed(*keys)
+    form = {key: str(value).strip() for key, value in (await request.post()).items()}
+    results = {
+        number_of(key.removeprefix("result-")): (value, form.get(key.replace("result-", "note-"), ""))
+        for key, value in form.items()
+        if key.startswith("result-")
+    }
+    await _known_link(request)
+    new = await in_thread(
+        lambda: request.app[SITE].pilots.fill(
+            secret, results, name=form.get("name", ""), complaint=form.get("complaint", "")
+        )
+    )
+    said = "Nothing new was sent." if new == 0 else "Thank you. What you sent is recorded."
+    return await _pilot_page(request, said=said, name=form.get("name", ""))
+
+
+def _refuse_foreign(request: web.Request) -> None:
+    """What a browser says of where a form comes from (W3C Fetch Metadata; RFC 6454 section 7)."""
+    origin = request.headers.get("Origin", "")
+    foreign = origin not in ("", "null") and origin.partition("://")[2] != request.host
+    if foreign or request.headers.get("Sec-Fetch-Site", "") in _FOREIGN:
+        raise web.HTTPForbidden(text="this form is not of this page\n")
+
+
+async def _known_link(request: web.Request) -> Any:
+    """What the link opens. Wrong links are counted, so that nobody can try many."""
+    tries, key = request.app[TRIES_LEFT], f"pilot from {asked_from(request)}"
+    if not tries.allowed(key):
+        raise web.HTTPTooManyRequests(text="too many wrong links; wait a minute\n")
+    try:
+        return await in_thread(request.app[SITE].pilots.page, request.match_info["secret"])
+    except NoLinkError:
+        tries.failed(key)
+        raise
+
+
+async def _pilot_page(request: web.Request, *, said: str, name: str = "") -> web.Response:
+    sheet = await _known_link(request)
+    answer = page(
+        request, "pilot.html.j2", title=f"Checklist of {sheet.machine}", sheet=sheet, said=said, name=name,
+        results=RESULTS, longest_name=LONGEST_NAME, longest_note=LONGEST_NOTE,
+    )  # fmt: skip
+    # The address of the page is the secret: no other site may hear it.
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
