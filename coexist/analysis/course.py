@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, TypeAlias
 
-from coexist.analysis.ending import Leaf, Outcome
+from coexist.analysis.ending import Failure, Leaf, Outcome
 from coexist.analysis.segment import CLOCK, Air, Pending, Traffic, lease_of
 from coexist.analysis.timeline import Link
 from coexist.analysis.world import Segment, World
@@ -20,12 +20,14 @@ from coexist.boot.firmware.machine import KEEP, Boot, Firmware, GiveUp, Machine,
 from coexist.boot.loaders.names import url_host
 from coexist.boot.request import DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.wire.options import MessageType
+from coexist.wire.options import MessageType, Option
 
 MOST_STEPS = 5_000
 """Client events followed for one phase before the rest of the orders is left out, with a note."""
 NO_ROUTE = "no route to the boot server"
 """The error of a client that knows its file and cannot reach the server that has it."""
+IN_USE = "the address is in use"
+"""The error of a client that finds another machine at the address it was leased."""
 _FOR_EVER = float("inf")
 
 
@@ -171,10 +173,13 @@ class Course:
 
     def _leaf(self, node: _Node) -> Leaf:
         end = node.step.end or GiveUp(error="waits for ever", why="nothing more will come")
+        failure = Failure.REFUSED if isinstance(end, GiveUp) and _was_refused(node.trace) else None
         if isinstance(end, Boot):
-            no_way = self._no_way(node, end)
-            if no_way is not None:
-                end = GiveUp(error=NO_ROUTE, why=no_way)
+            in_use, no_way = self._in_use(node), self._no_way(node, end)
+            if in_use is not None:
+                end, failure = GiveUp(error=IN_USE, why=in_use), Failure.DECLINED
+            elif no_way is not None:
+                end, failure = GiveUp(error=NO_ROUTE, why=no_way), Failure.NO_ROUTE
         if isinstance(end, GiveUp):
             outcome = Outcome(
                 winner=None,
@@ -185,6 +190,7 @@ class Course:
                 error=end.error,
                 ended=node.now,
                 discovers=_discovers(node.trace),
+                failure=failure,
             )
             trace = Link(node.trace, "gave up", node.now, "", end)
         else:
@@ -197,6 +203,14 @@ class Course:
             if model.name in node.servers
         )
         return Leaf(outcome, trace, (key, node.order), clocked, node.calm, node.servers)
+
+    def _in_use(self, node: _Node) -> str | None:
+        """Which server has the leased address already, for a client that looks (RFC 2131 section 3.1)."""
+        lease = lease_of(node.trace) if getattr(self.firmware, "checks_address", False) else None
+        owner = self.world.owners.get(lease.yiaddr) if lease is not None else None
+        return (
+            None if owner is None or lease is None else f"{owner} has {lease.yiaddr}: it sends a DHCPDECLINE"
+        )
 
     def _no_way(self, node: _Node, end: Boot) -> str | None:
         """Why the client cannot ask the server it was told for the file."""
@@ -223,6 +237,20 @@ class Course:
             discovers=discovers,
             asks_dns=end.asks_dns,
         )
+
+
+def _was_refused(trace: Link) -> bool:
+    """Whether the server that was asked last for an address answered with a DHCPNAK."""
+    refused: list[bytes | None] = []
+    link: Link | None = trace
+    while link is not None:
+        packet = link.detail[0] if link.kind == "heard" else link.detail if link.kind == "ignored" else None
+        if packet is not None and packet.message_type is MessageType.NAK:
+            refused.append(packet.options.get(Option.SERVER_IDENTIFIER))
+        if link.kind == "send" and link.detail.packet.message_type is MessageType.REQUEST:
+            return link.detail.packet.options.get(Option.SERVER_IDENTIFIER) in refused
+        link = link.before
+    return False
 
 
 def _discovers_again(step: Step) -> bool:

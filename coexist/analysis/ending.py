@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.analysis.timeline import Link
+
+
+class Failure(Enum):
+    """What ends a boot before it asks for a file, where more is known than that nothing could be booted."""
+
+    REFUSED = "the DHCP server refuses the address (NAK)"
+    DECLINED = "another machine has the address (DECLINE)"
+    NO_ROUTE = "there is no way to the boot server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +28,7 @@ class Outcome:
     and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of
     giving up (``error``). ``discovers``: how many DISCOVERs it sent. ``by_firmware``: it can end otherwise
     only because firmware of this kind reads the specification in more than one way. ``asks_dns``: the name
-    servers it has to ask for the host of its URL.
+    servers it has to ask for the host of its URL. ``failure``: why it gave up, where that is of a known kind.
     """
 
     winner: str | None
@@ -34,6 +43,7 @@ class Outcome:
     discovers: int = 0
     by_firmware: bool = False
     asks_dns: tuple[IPv4Address, ...] = ()
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,7 @@ def _joined(one: Outcome, other: Outcome) -> Outcome:
         discovers=one.discovers,
         by_firmware=one.by_firmware,
         asks_dns=one.asks_dns,
+        failure=one.failure,
     )
 
 

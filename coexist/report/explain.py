@@ -121,6 +121,7 @@ def _outcome(inventory: Inventory, case: ClientCase, outcome: Outcome) -> dict[s
         "first_rrq_seconds": _rounded(outcome.seconds),
         "latest_seconds": _rounded(outcome.latest),
         "gives_up_seconds": _rounded(outcome.ended) if outcome.winner is None else None,
+        "failure": outcome.failure.name.lower() if outcome.failure else None,
         "why": outcome.why,
         "declared_at": _place(inventory, case, outcome),
     }
@@ -245,7 +246,8 @@ def _told(inventory: Inventory, result: RaceResult) -> Iterator[str]:
 def _sentence(outcome: Outcome) -> str:
     if outcome.winner is None:
         when = "" if outcome.ended is None else f" after {outcome.ended:.0f} s"
-        return f"nobody: it gives up{when}"
+        known = f"{outcome.failure.value}; " if outcome.failure else ""
+        return f"nobody: {known}it gives up{when}"
     file = outcome.file or "its configuration"
     seconds = "" if outcome.seconds is None else f" after {_span(outcome)} s"
     where = "" if outcome.boot_server == outcome.winner else f" at {outcome.boot_server}"

@@ -74,11 +74,12 @@ _MODELS: tuple[Any, ...] = (
     ),
     RaspberryPi(),
     Phone(),
-    Phone(name="phone-150", reads=(150, 66)),
+    Phone(name="phone-150", reads=(150, 66), checks_address=True),
     Phone(
         name="phone-avaya",
         collects=1.0,
         takes="longest-lease",
+        checks_address=True,
         reads=(242, 66),
         reads_siaddr=True,
         requested=(1, 3, 6, 7, 15, 42, 43, 66, 242),

@@ -50,7 +50,8 @@ class FirstOffer:
     ``discover_at``: when DISCOVERs are sent; ``gives_up_at``: the end. Its ``secs`` are seconds.
     ``vendor_class``: option 60, none if empty. ``collects``: how long it goes on listening after the first
     offer. ``takes``: which of those it takes; of leases equally long the first. ``prefers``: an offer with
-    one of these options comes before those without. ``informs``: it asks everybody by INFORM where its lease
+    one of these options comes before those without. ``checks_address``: it looks whether another machine has
+    its address and declines it then. ``informs``: it asks everybody by INFORM where its lease
     says nothing of use.
     """
 
@@ -63,6 +64,7 @@ class FirstOffer:
     collects: float = 0.0
     takes: Which = "first"
     prefers: tuple[int, ...] = ()
+    checks_address: bool = False
     informs: bool = False
     assumptions: tuple[str, ...] = ()
 
