@@ -20,6 +20,7 @@ from coexist.analysis.rules import (
     loaders,
     ordering,
     outcome,
+    pairs,
     programs,
 )
 
@@ -36,6 +37,7 @@ MODULES = (
     architectures,
     loaders,
     outcome,
+    pairs,
     suppress,
 )
 
@@ -63,7 +65,7 @@ _ABOVE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX515", "program-not-on-target", WARNING, "The target chooses the boot program by itself"),
     ("CX516", "option-not-on-target", ERROR, "The target cannot send an option as declared"),
     ("CX517", "target-without-renderer", WARNING, "The software has no renderer; it gets plain lists"),
-    ("CX518", "failover-not-on-target", WARNING, "Two servers share a scope and their failover is not written"),
+    ("CX518", "failover-not-on-target", ERROR, "The target cannot do the failover that is declared"),
     ("CX519", "option-43-of-offers-not-on-target", WARNING, "The target decides about option 43 by itself"),
     ("CX520", "version-without-renderer", WARNING, "The version is not one that files are written for"),
     ("CX521", "ping-check-not-on-target", WARNING, "The target does not ping an address before it offers it"),

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from coexist.analysis.space import RESERVED, ClientClass, Space
 from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
+from coexist.boot.leases.pairs import Share
 from coexist.boot.leases.plan import SubnetPlan
 from coexist.boot.own_files import heard_on, own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
@@ -62,10 +63,6 @@ class Handed:
         return None if said is None else (said[0].rstrip(b"\0").decode("utf-8", "replace"), said[1])
 
 
-_LONG = 0xFFFF
-"""Seconds a client says it has waited."""
-
-
 class LeaseReader:
     """Answers for one site what any scope leases to any class."""
 
@@ -98,19 +95,24 @@ class LeaseReader:
         key = (name, client.macs.number, code, client.firmware, chained)
         found = self._handed.get(key)
         if found is None:
-            found = self._handed[key] = self._read(name, client, code, chained)
+            found = self._handed[key] = self._read(
+                name, self.site.scopes[name].servers[0], client, code, chained=chained
+            )
         return found
 
-    def handed_by(self, name: str, server: str, client: ClientClass) -> Handed | None:
-        """What one server of a scope gives a client by its own files; None where it has none."""
-        own = own_config(self.space.inventory, server)
-        if own is None:
-            return None
-        number = CANONICAL_CODE.get(client.architecture, 0)
-        return self._handed_by(name, own.leases(self._arrival(name, server, client, number)))
+    def handed_by(self, name: str, server: str, client: ClientClass) -> Handed:
+        """What one server of a scope gives a client, whether it leaves the client to its partner or not."""
+        return self._read(name, server, client, CANONICAL_CODE.get(client.architecture, 0), chained=False)
 
-    def _read(self, name: str, client: ClientClass, number: int, chained: bool) -> Handed:
-        server = self.site.scopes[name].servers[0]
+    def shares(self, name: str, server: str) -> tuple[Share, ...]:
+        """A server's part of the clients of a scope, if it shares it with another."""
+        own = own_config(self.space.inventory, server)
+        if own is not None:
+            return own.leases.shares
+        share = self.plan(server).plan.scopes[name].share
+        return () if share is None else (share,)
+
+    def _read(self, name: str, server: str, client: ClientClass, number: int, *, chained: bool) -> Handed:
         own = own_config(self.space.inventory, server)
         if own is not None:
             arrival = self._arrival(name, server, client, number, chained=chained)
@@ -138,12 +140,9 @@ class LeaseReader:
     def _arrival(
         self, name: str, server: str, client: ClientClass, number: int, *, chained: bool = False
     ) -> Arrival:
-        """A packet of a class as it reaches a server of a scope that runs on its own files.
-
-        It has waited long: of a failover pair either server answers it.
-        """
+        """A packet of a class as it reaches a server of a scope that runs on its own files."""
         packet = self._discover("ipxe" if chained else client.firmware, number)
-        packet = replace(packet, chaddr=mac_bytes(client.macs.witness), secs=_LONG)
+        packet = replace(packet, chaddr=mac_bytes(client.macs.witness))
         return heard_on(self.space.inventory, server, self.site.scopes[name].vlan, packet)
 
     def first_packet(self, server: str, client: ClientClass) -> Arrival:

@@ -14,6 +14,7 @@ from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from coexist.analysis.pairs import sides
 from coexist.analysis.space import ClientClass
 from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import LeaseSource
@@ -84,6 +85,7 @@ class _LineUp:
 
     def __init__(self, site: Facts, world: World, client: ClientClass) -> None:
         self.site = site
+        self.macs = client.macs
         self.mac = client.macs.witness
         self.world = world
         self.segment: Segment = self.world.segments[client.vlan]
@@ -99,6 +101,7 @@ class _LineUp:
             self.places.setdefault(listener.model.name, len(self.places))
         parts = [self.value(getattr(self.segment, name)) for name in _SEGMENT]
         parts += [bool(self.segment.routers), *map(self._listener, listeners)]
+        parts.append(frozenset(sides(self.segment, self.macs)))
         here = {listener.model.name for listener in listeners}
         # A server elsewhere that an answer names is asked too; it may name another.
         for name in self._grown():

@@ -13,7 +13,7 @@ from coexist.boot.own_files import OwnSubnet, own_config
 from coexist.errors import Position
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path, SourceMap
-from coexist.inventory.models import Pool, Scope
+from coexist.inventory.models import Failover, Pool, Scope
 
 
 def with_own_scopes(inventory: Inventory) -> Inventory:
@@ -30,7 +30,8 @@ def with_own_scopes(inventory: Inventory) -> Inventory:
             pair = None if first is None else scopes.get(f"{first} {subnet.network}")
             if pair is not None:
                 key = f"{first} {subnet.network}"
-                scopes[key] = pair.model_copy(update={"servers": (*pair.servers, name)})
+                both = {"servers": (*pair.servers, name), "failover": Failover()}
+                scopes[key] = pair.model_copy(update=both)
                 continue
             key = f"{name} {subnet.network}"
             scopes[key] = _scope(name, vlan, subnet)

@@ -65,10 +65,11 @@ class LoaderEnd:
 
 
 class Races:
-    """Runs and remembers races of one site."""
+    """Runs and remembers races of one site; ``world``: in another one than its own."""
 
-    def __init__(self, site: Facts) -> None:
+    def __init__(self, site: Facts, world: World | None = None) -> None:
         self.site = site
+        self._given = world
         self.run = 0
         self._lineups = LineUps(site, lambda: self.world)
         self._numbers: dict[Any, int] = {}
@@ -83,7 +84,7 @@ class Races:
         """The servers as models; built once."""
         from coexist.analysis.world import build_world
 
-        return build_world(self.site.inventory)
+        return self._given or build_world(self.site.inventory)
 
     @cached_property
     def worlds(self) -> tuple[World, ...]:
@@ -114,8 +115,18 @@ class Races:
         return self._told(self._second, client, silent, lambda: self._outcomes_of_second(client, silent))
 
     def _outcomes_of_second(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
-        second = [self.stages(client, silent, world).next for world in self.worlds]
-        return tuple(outcome for found in second if found for outcome in found.result.outcomes)
+        second = [
+            self.stages(one, silent, world).next for world in self.worlds for one in self.each_side(client)
+        ]
+        found = (outcome for stage in second if stage for outcome in stage.result.outcomes)
+        return tuple(dict.fromkeys(found))
+
+    def each_side(self, client: ClientClass) -> tuple[ClientClass, ...]:
+        """The class by a member for each way in which pairs of servers divide it; its witness is first."""
+        from coexist.analysis.pairs import member, sides
+
+        members = sides(self.world.segments[client.vlan], client.macs).values()
+        return tuple(member(client, mac) for mac in members)
 
     def _shared(self, client: ClientClass, silent: frozenset[str]) -> tuple[Finish, ...]:
         """The ends of the race of an equal line-up, in the class's own names."""
@@ -125,7 +136,8 @@ class Races:
         """Every outcome of the class's witness, whatever the open conditions of files come to."""
         found: list[Outcome] = []
         for world in self.worlds:
-            found += [o for o in self.result(client, silent, world).outcomes if o not in found]
+            for one in self.each_side(client):
+                found += [o for o in self.result(one, silent, world).outcomes if o not in found]
         return tuple(found)
 
     def _line_up(self, client: ClientClass, silent: frozenset[str]) -> tuple[int, tuple[str, ...]]:
@@ -198,8 +210,9 @@ class Races:
         )
 
     def _loader_ends(self, client: ClientClass, silent: frozenset[str]) -> tuple[LoaderEnd, ...]:
-        chains = self.stages(client, silent).last_chains
-        return tuple(end for chain in chains for end in _ends_of(chain))
+        chains = [self.stages(one, silent).last_chains for one in self.each_side(client)]
+        ends = (end for found in chains for chain in found for end in _ends_of(chain))
+        return tuple(dict.fromkeys(ends))
 
     def stages(
         self, client: ClientClass, silent: frozenset[str] = frozenset(), world: World | None = None

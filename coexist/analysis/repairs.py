@@ -61,6 +61,24 @@ def _repairs(*codes: str) -> Callable[[Repairer], Repairer]:
     return register
 
 
+@_repairs("CX222")
+def _failover(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """Two servers of one product share their clients half and half; other servers need a decision."""
+    servers = site.site.scopes[str(finding.path[1])].servers
+    both = [site.site.servers[name] for name in servers]
+    products = {server.product.name for server in both}
+    if len(both) != 2 or len(products) != 1 or any(server.fixed for server in both):
+        return None
+    if "load-balancing" not in both[0].can.failover:
+        return None
+    scopes = [
+        name for name, scope in site.site.scopes.items() if scope.servers == servers and not scope.failover
+    ]
+    return Repair(
+        edits=tuple(put("scopes", name, "failover", value={"mode": "load-balancing"}) for name in scopes)
+    )
+
+
 # -- what several kinds need -----------------------------------------------------------------------
 
 

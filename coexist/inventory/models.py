@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from coexist.inventory.boot_programs import STAGES, ArchitectureName, ArchitectureNames, Program, Programs
 from coexist.inventory.documents import written
+from coexist.inventory.failover import Failover
 from coexist.inventory.migrations import Gate, Migration, Share, Wave
 from coexist.inventory.networks import Network, Networks, Relay, Snooping, Vlan
 from coexist.inventory.population import FIRMWARES, Client, Clients, FirmwareVariant, Group, mac_range
@@ -32,6 +33,7 @@ __all__ = [
     "Clients",
     "Deployment",
     "DropIn",
+    "Failover",
     "FirmwareVariant",
     "Gate",
     "Group",

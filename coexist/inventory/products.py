@@ -40,7 +40,9 @@ class Capabilities:
     ``delay_step``: the smallest unit in seconds (0: any). ``whitelist``/``deny_list``: of exact MACs;
     ``mac_ranges``: by beginning or range too. ``by_architecture``: answers some architectures only.
     ``delay_for_groups``: a delay for some clients only. ``programs_for_groups``: boot programs for some
-    clients only. ``min_secs``, ``ping_check``, ``failover``: of a DHCP server's scopes.
+    clients only. ``min_secs``, ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of
+    two servers that share a scope, each with the settings of `scopes.Failover` that it can be told;
+    ``failover_of_all``: all scopes of a server are shared with the same partner, or none is.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -54,7 +56,8 @@ class Capabilities:
     programs_for_groups: bool = False
     min_secs: bool = True
     ping_check: bool = True
-    failover: bool = False
+    failover: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    failover_of_all: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,10 @@ class Product:
     ``boot.responder.ServerModel``."""
     lease: str = ""
     """What it makes of a lease before it is sent: a ``boot.leases.evaluate.AsProduct``. Empty: nothing."""
+    pair: str = ""
+    """How it shares clients with a failover partner: a function of an ``inventory.failover.Failover``,
+    whether the server is the first of the two and the partner's name that returns a
+    ``boot.leases.pairs.Share``. Empty: it has no failover."""
     own_file: str = ""
     """How a configuration file that somebody wrote is evaluated: a function of ``boot.own_files.Files``
     that returns a ``boot.own_files.OwnConfig``. Empty: it is not."""
@@ -231,6 +238,9 @@ COEXIST = Product(
     renderer="coexist.render.targets.coexist:render",
 )
 
+_DHCPD_FAILOVER = frozenset({"max_seconds", "mclt", "max_response_delay", "max_unacked_updates", "port"})
+_KEA_FAILOVER = frozenset({"max_response_delay", "max_ack_delay", "max_unacked_clients", "port"})
+
 # -- DHCP servers ------------------------------------------------------------------------------------
 
 ISC_DHCPD = Product(
@@ -247,6 +257,10 @@ ISC_DHCPD = Product(
         deny_list=True,
         mac_ranges=True,
         by_architecture=True,
+        failover={
+            "load-balancing": _DHCPD_FAILOVER | {"percent", "split"},
+            "hot-standby": _DHCPD_FAILOVER,
+        },
     ),
     pings=True,
     leases_reserved=True,
@@ -256,6 +270,7 @@ ISC_DHCPD = Product(
     informs_if_authoritative=True,
     informs_names=False,
     leases="coexist.boot.servers.dhcpd:lease_service",
+    pair="coexist.boot.servers.dhcpd:pair",
     own_file="coexist.boot.leases.dhcpd.own_file:evaluate",
     dropin="coexist.render.dropins.dhcpd:write",
     dropin_path="/etc/dhcp/coexist.conf",
@@ -281,12 +296,19 @@ KEA = Product(
         by_architecture=True,
         ping_check=False,
         min_secs=False,
+        failover={
+            "load-balancing": _KEA_FAILOVER,
+            "hot-standby": _KEA_FAILOVER,
+            "passive-backup": frozenset({"port"}),
+        },
+        failover_of_all=True,
     ),
     target="/etc/kea/kea-dhcp4.conf",
     check="kea-dhcp4 -t {path}",
     reload="systemctl restart kea-dhcp4-server",
     leases="coexist.boot.servers.kea:lease_service",
     lease="coexist.boot.servers.kea:rendered_lease",
+    pair="coexist.boot.servers.kea:pair",
     own_file="coexist.boot.leases.kea_own_file:evaluate",
     dropin="coexist.render.dropins.kea:write",
     dropin_path="/etc/kea/coexist.json",
@@ -371,9 +393,14 @@ WINDOWS_DHCP = Product(
         deny_list=True,
         mac_ranges=True,
         min_secs=False,
+        failover={
+            "load-balancing": frozenset({"percent", "mclt"}),
+            "hot-standby": frozenset({"reserve_percent", "mclt"}),
+        },
     ),
     leases="coexist.boot.servers.microsoft:lease_service",
     lease="coexist.boot.servers.microsoft:windows_lease",
+    pair="coexist.boot.servers.microsoft:pair",
     limits="coexist.render.targets.windows_dhcp:limits",
     renderer="coexist.render.targets.windows_dhcp:render",
     importer="coexist.importers.windows:KIND",
@@ -546,7 +573,9 @@ def _installed(point: EntryPoint) -> Product:
     return product
 
 
-Part = Literal["leases", "lease", "own_file", "dropin", "redactor", "boots", "limits", "renderer", "importer"]
+Part = Literal[
+    "leases", "lease", "pair", "own_file", "dropin", "redactor", "boots", "limits", "renderer", "importer"
+]
 
 
 def part(product: Product, name: Part) -> Any:

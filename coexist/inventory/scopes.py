@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from coexist.inventory.boot_programs import ArchitectureNames, Programs
+from coexist.inventory.failover import Failover
 from coexist.inventory.networks import Network
 from coexist.inventory.values import (
     AddressRange,
@@ -138,7 +139,7 @@ class Scope(Declared):
     ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address,
     ``filename`` the header field ``file``. ``always_send``: options, by code, that go to clients too that do
     not ask for them. ``host_names``: a registered machine is sent its name (option 12) with its address.
-    ``min_secs`` is a threshold of dhcpd on the client's ``secs``.
+    ``min_secs`` is a threshold of dhcpd on the client's ``secs``. ``failover``: how two servers share it.
     Lease times are seconds.
     """
 
@@ -156,3 +157,12 @@ class Scope(Declared):
     rules: tuple[ScopeRule, ...] = ()
     lease_time: Annotated[int, Field(ge=60)] = 43200
     min_secs: Annotated[int, Field(ge=0, le=255)] = 0
+    failover: Failover | None = None
+
+    @model_validator(mode="after")
+    def _failover_of_two(self) -> Self:
+        if self.failover is not None and len(set(self.servers)) != 2:
+            raise ValueError(
+                "failover is between two servers; write both, the primary first: `server: [dhcp1, dhcp2]`"
+            )
+        return self

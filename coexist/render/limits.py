@@ -14,6 +14,7 @@ from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest, ScopeRule
 from coexist.inventory.products import GENERIC, Capabilities, Product, part
 from coexist.inventory.values import Delay, in_steps
+from coexist.render.failover import report_failover
 from coexist.render.settled import SettledPlan
 from coexist.render.target import Job
 
@@ -210,6 +211,7 @@ def report_dhcp_limits(
             f"{job.server.software} does not ping an address before it offers it",
             "write `ping_check: false`",
         )
+    report_failover(job)
     for name, declared in job.inventory.site.scopes.items():
         if job.name not in declared.servers:
             continue
@@ -220,15 +222,6 @@ def report_dhcp_limits(
                 (*path, "min_secs"),
                 f"{job.server.software} cannot compare the client's secs with {declared.min_secs}",
                 "leave it out and order the services by whitelists, or serve the scope by isc-dhcpd",
-            )
-        if len(declared.servers) > 1 and not can.failover:
-            others = ", ".join(other for other in declared.servers if other != job.name)
-            job.report(
-                "CX518",
-                (*path, "servers"),
-                f"{job.name} shares the scope {name} with {others}, and the failover of "
-                f"{job.server.software} is not written",
-                "set it up by hand, or split the pools into a scope for each server",
             )
         report_tests(job, path, declared.rules, cannot_test)
 

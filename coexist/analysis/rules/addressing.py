@@ -10,6 +10,7 @@ from ipaddress import AddressValueError, IPv4Address, collapse_addresses
 from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.hearing import wants_service
+from coexist.analysis.rules.pairs import pair_disagrees, told, told_differently
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
 from coexist.inventory.references import server_address
@@ -47,7 +48,7 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
     for case in site.cases:
         scopes = site.heard_scopes(case.client.vlan)
         for name in scopes:
-            if _pair_disagrees(site, name, case.client):
+            if pair_disagrees(site, name, case.client):
                 found[name, name].append(case.client)
         if len(scopes) < 2:
             continue
@@ -56,31 +57,17 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
             if not site.scopes.leases(name, case.client):
                 continue
             handed = site.scopes.handed(name, case.client)
-            told = (handed.next_server and handed.next_server[0], handed.file and handed.file[0],
-                    handed.vendor_class and handed.vendor_class[0])  # fmt: skip
-            seen.setdefault(told, name)
+            seen.setdefault(told(handed), name)
         if len(seen) > 1:
             first, second, *_ = seen.values()
             found[first, second].append(case.client)
     for (first, second), clients in found.items():
         if first == second:
-            one, other = site.site.scopes[first].servers[:2]
-            yield report(site, "CX209", ("scopes", first), f"{one} and {other} are a failover pair and hand out different boot information",
-                         "give both files the same next server, file and options", clients=clients)  # fmt: skip
+            yield report(site, "CX209", ("scopes", first), told_differently(site, first, clients),
+                         "give both servers the same next server, file and options", clients=clients)  # fmt: skip
         elif set(site.site.scopes[first].servers) != set(site.site.scopes[second].servers):
             yield report(site, "CX209", ("scopes", second), f"{first} and {second} lease on one VLAN and hand out different boot information",
                          "give both scopes the same next server, file and options", clients=clients)  # fmt: skip
-
-
-def _pair_disagrees(site: AnalysedSite, name: str, client: ClientClass) -> bool:
-    """Whether two servers that share a scope by their own files give a class different boot information."""
-    handed = [site.scopes.handed_by(name, server, client) for server in site.site.scopes[name].servers]
-    told = {
-        (h.next_server and h.next_server[0], h.file and h.file[0], h.vendor_class and h.vendor_class[0])
-        for h in handed
-        if h is not None
-    }
-    return len(told) > 1
 
 
 @rule("CX210", "pool-holds-server", ERROR, "A pool leases the address of a server or gateway")

@@ -17,6 +17,7 @@ from operator import or_
 
 from coexist.boot.answered import answered
 from coexist.boot.leases.lease import FieldName
+from coexist.boot.leases.pairs import Share
 from coexist.boot.leases.plan import (
     ALWAYS,
     Clients,
@@ -32,6 +33,7 @@ from coexist.boot.policy import architecture_codes
 from coexist.inventory import EVERYONE, Inventory, MacSet
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Pool, Program, Scope, ScopeRule, Server, Site
+from coexist.inventory.products import part
 from coexist.inventory.references import server_address
 from coexist.inventory.values import OptionValue, option_bytes
 from coexist.wire.architecture import ARCHITECTURE_NAMES
@@ -178,7 +180,18 @@ def _scope_plan(
         settings=tuple(_declared_first(_beside_their_file(settings))),
         lease_time=scope.lease_time,
         min_secs=max(scope.min_secs, server.delay.secs_at_least),
+        share=_share(server, server_name, scope),
     )
+
+
+def _share(server: Server, name: str, scope: Scope) -> Share | None:
+    """The server's part of the clients of a scope with failover, as its product shares them."""
+    shared = None if scope.failover is None else part(server.product, "pair")
+    if shared is None:
+        return None
+    partner = next(other for other in scope.servers if other != name)
+    found: Share = shared(scope.failover, scope.servers[0] == name, partner)
+    return found
 
 
 def _for_everyone(setting: Setting, groups: Mapping[str, MacSet]) -> Setting:

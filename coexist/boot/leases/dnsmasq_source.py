@@ -12,6 +12,7 @@ from itertools import product
 from coexist.boot.leases.dnsmasq_clients import Hardware
 from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, tags_match
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
+from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.inventory.macset import NOBODY, MacSet
@@ -58,6 +59,11 @@ class DnsmasqLeases:
     def closed(self, decided: Mapping[OpenCondition, bool]) -> DnsmasqLeases:
         """What such lines would say is in no file: it is the same source."""
         return self
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Dnsmasq has no failover."""
+        return ()
 
     @cached_property
     def distinctions(self) -> Distinctions:

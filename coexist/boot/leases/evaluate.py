@@ -18,6 +18,7 @@ from coexist.boot.leases.lease import (
     OpenCondition,
     Origin,
 )
+from coexist.boot.leases.pairs import Share
 from coexist.boot.leases.plan import (
     Condition,
     LeasePlan,
@@ -173,13 +174,14 @@ class PlanLeases:
         given = hand_out(scope.settings, packet, member)
         if given.ignored is not None:
             return _refused(given.ignored)
-        return _lease_of(
+        lease = _lease_of(
             _with_own(given, own),
             scope,
             yiaddr=address,
             netmask=subnet.network.netmask,
             reserved=own is not None,
         )
+        return lease if scope.share is None else _of_pair(lease, scope.share, packet)
 
     def _first(self, pool: PoolPlan) -> IPv4Address | None:
         """The first address of a pool that is nobody's own."""
@@ -204,6 +206,11 @@ class PlanLeases:
         )
 
     @cached_property
+    def shares(self) -> tuple[Share, ...]:
+        """Its part of the clients of each scope that two servers share."""
+        return tuple(scope.share for scope in self.plan.scopes.values() if scope.share is not None)
+
+    @cached_property
     def distinctions(self) -> Distinctions:
         """The groups, tests and reservations of the plan."""
         clients: dict[str, Origin] = {}
@@ -222,6 +229,16 @@ class PlanLeases:
             tests=tuple(tests),
             reserved=reserved,
         )
+
+
+def _of_pair(lease: Lease, share: Share, packet: Packet) -> Lease:
+    """A lease of a scope that two servers share."""
+    if lease.reserved and not share.reserved:
+        return lease
+    time = lease.lease_time if share.longest is None else min(lease.lease_time, share.longest)
+    return replace(
+        lease, lease_time=time, left_to=share.left_to(packet, reserved=lease.reserved), paired=True
+    )
 
 
 def _with_own(given: Handout, own: Reservation | None) -> Handout:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
+from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
 from coexist.languages.kea.json_nodes import Node
@@ -132,7 +133,8 @@ class SubnetDef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeaConfig:
-    """A whole configuration. ``identifiers``: in the order reservations are looked for."""
+    """A whole configuration. ``identifiers``: in the order reservations are looked for. ``pair``: what its
+    hook for high availability says."""
 
     level: Level
     classes: Mapping[str, ClassDef]
@@ -141,6 +143,7 @@ class KeaConfig:
     types: OptionTypes
     identifiers: tuple[str, ...]
     open_places: tuple[tuple[Position, str], ...] = field(default=())
+    pair: HighAvailability | None = None
 
     def siblings(self, subnet: SubnetDef) -> tuple[SubnetDef, ...]:
         """The subnets of its shared network, itself first; itself alone without one."""
@@ -188,6 +191,7 @@ class _Compiler:
             shared += [self._subnet(part, level, own) for part in node.items("subnet4")]
         plain = [self._subnet(node, level, None) for node in self.dhcp4.items("subnet4")]
         named = [node.value for node in self.dhcp4.items("host-reservation-identifiers")]
+        pairs: list[HighAvailability] = []
         opens = [
             (found.at, "a host database")
             for key in _REMOTE
@@ -195,7 +199,9 @@ class _Compiler:
         ]
         for node in self.dhcp4.items("hooks-libraries"):
             library = str(node.plain("library") or "").rsplit("/", 1)[-1]
-            if library not in _COMMANDS:
+            if library == HOOK and (pair := read_high_availability(node)) is not None:
+                pairs.append(pair)
+            elif library not in _COMMANDS:
                 opens.append((node.at, f"the hook {library}"))
         return KeaConfig(
             level=level,
@@ -205,6 +211,7 @@ class _Compiler:
             types=self.types,
             identifiers=tuple(named) or _IDENTIFIERS,
             open_places=tuple(opens),
+            pair=next(iter(pairs), None),
         )
 
     # -- options ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig, Level, 
 from coexist.boot.leases.kea_names import FQDN, NameRules, fqdn_of, hostname_of
 from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
+from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
@@ -111,6 +112,11 @@ class KeaLeases:
                         tests.append(found)
         return Distinctions(clients=tuple(clients), tests=tuple(tests), reserved=MacSet.of(reserved))
 
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Its part in the pair of its hook for high availability."""
+        return () if self.config.pair is None else (self.config.pair.share,)
+
     def __call__(self, arrival: Arrival) -> Lease | NoLease:
         """The lease for a DISCOVER or REQUEST; for a DHCPINFORM the options alone, with yiaddr 0.0.0.0."""
         client = _Client(arrival=arrival)
@@ -152,6 +158,8 @@ class KeaLeases:
     def _classify(self, client: _Client) -> None:
         """classifyPacket: built-in classes, then those whose test does not ask who is known."""
         client.classes["ALL"] = None
+        if self.config.pair is not None:
+            client.classes[self.config.pair.class_of(client.packet)] = None
         vendor = client.packet.options.get(Option.VENDOR_CLASS_IDENTIFIER)
         if vendor is not None:
             client.classes["VENDOR_CLASS_" + vendor.rstrip(b"\0").decode("utf-8", "surrogateescape")] = None
@@ -345,6 +353,7 @@ class KeaLeases:
     ) -> Lease:
         self._late_classes(client, subnet, pool, host)
         told = self._told(client, subnet, pool, host)
+        pair = self.config.pair
         own = host.address if host is not None and host.address == address else None
         time, time_at = self._lease_time(client, subnet)
         origins = told.origins
@@ -369,6 +378,8 @@ class KeaLeases:
             lease_time=time,
             reserved=own is not None,
             server_id=told.server_id,
+            left_to=pair.share.left_to(client.packet) if pair is not None else "",
+            paired=pair is not None,
             rule=", ".join(name for name in client.classes if name in self.config.classes),
             origins=origins,
         )

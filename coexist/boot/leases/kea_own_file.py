@@ -13,10 +13,12 @@ from coexist.languages.kea.json_nodes import read_json
 def evaluate(files: Files) -> OwnConfig:
     """What the file and its includes say. Raises InputError for what Kea refuses."""
     config = compile_kea(read_json(files.text(), files.main, files.include, files.called))
-    return OwnConfig(leases=KeaLeases(config=config), subnets=tuple(_subnets(config)))
+    address = None if config.pair is None else config.pair.this.address
+    return OwnConfig(leases=KeaLeases(config=config), subnets=tuple(_subnets(config)), address=address)
 
 
 def _subnets(config: KeaConfig) -> Iterator[OwnSubnet]:
+    partner = None if config.pair is None or config.pair.partner is None else config.pair.partner.address
     for subnet in config.subnets:
         ranges = tuple((pool.first, pool.last, pool.level.at) for pool in subnet.pools)
-        yield OwnSubnet(network=subnet.network, at=subnet.level.at, ranges=ranges)
+        yield OwnSubnet(network=subnet.network, at=subnet.level.at, ranges=ranges, partner=partner)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Literal, Protocol, TypeAlias
 
+from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.inventory.documents import Path
@@ -34,8 +35,9 @@ class Lease:
     ``options``: everything configured for this client, in the order of configuration, whether the client
     asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
     its own. ``reserved``: the address is the client's own (never pinged). ``pinged_always``: not before its
-    first offer only. ``min_secs``: the threshold on its ``secs``. ``origins``: where each option (by code)
-    and field (by name) comes from.
+    first offer only. ``min_secs``: the threshold on its ``secs``. ``left_to``: who of a pair of servers
+    answers the packet instead while both are up; ``paired``: it is a lease of such a pair. ``origins``:
+    where each option (by code) and field (by name) comes from.
     """
 
     yiaddr: IPv4Address
@@ -53,6 +55,8 @@ class Lease:
     ping: bool | None = None
     pinged_always: bool = False
     server_id: IPv4Address | None = None
+    left_to: str = ""
+    paired: bool = False
     rule: str = ""
     origins: Mapping[int | FieldName, Origin] = field(default_factory=dict, compare=False)
 
@@ -109,6 +113,10 @@ class LeaseSource(Protocol):
     @property
     def distinctions(self) -> Distinctions:
         """By what it tells packets apart."""
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The server's parts in pairs of servers."""
 
     def __call__(self, arrival: Arrival) -> Lease | NoLease:
         """The lease for the packet that arrived."""

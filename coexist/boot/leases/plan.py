@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.lease import FieldName
+from coexist.boot.leases.pairs import Share
 from coexist.boot.request import is_ipxe
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path
@@ -173,7 +174,8 @@ class ScopePlan:
     """What a scope hands out: each value comes from the first of ``settings`` that fits and sets it.
 
     ``forced``: options that go to clients too that do not ask for them. ``lease_time`` is in seconds;
-    ``min_secs`` compares with the header's ``secs``.
+    ``min_secs`` compares with the header's ``secs``. ``share``: the server's part of the clients, where two
+    servers share the scope.
     """
 
     name: str
@@ -183,6 +185,7 @@ class ScopePlan:
     forced: frozenset[int]
     lease_time: int
     min_secs: int
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
+from coexist.boot.leases.dhcpd.failover import shared
 from coexist.boot.leases.lease import Lease, Leases, NoLease
+from coexist.boot.leases.pairs import Share, below
 from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -19,6 +21,7 @@ from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.dhcpd_options import laid_out, order_of, room_for
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
+from coexist.inventory.failover import Failover
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -30,19 +33,23 @@ PING_LATENESS = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpdState:
-    """``pinging``: until when an address is being pinged. ``pinged``: it was, and nobody was there."""
+    """``pinging``: until when an address is being pinged. ``pinged``: it was, and nobody was there.
+    ``knows``: the partner leased the client an address, and said so."""
 
     pinging: float | None = None
     pinged: bool = False
+    knows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DhcpdModel(Stateless):
-    """ISC dhcpd. ``ping_check``: as ``ping-check`` says (true by default). ``latency``: seconds."""
+    """ISC dhcpd. ``ping_check``: as ``ping-check`` says (true by default). ``latency``: seconds. ``alone``:
+    it cannot reach its failover partner, and answers everyone."""
 
     name: str
     leases: Leases
     ping_check: bool = True
+    alone: bool = False
     latency: float = 0.0
     assumptions: tuple[str, ...] = ()
 
@@ -67,6 +74,10 @@ class DhcpdModel(Stateless):
         lease = self.leases(arrival)
         if isinstance(lease, NoLease):
             return _silent(state, lease.why)
+        # A client's active lease is found in both halves: then neither leaves the client to the other
+        # ("cancel load balance to peer").
+        if lease.left_to and not self.alone and not state.knows:
+            return _silent(state, f"{lease.left_to} answers this client")
         if arrival.packet.secs < lease.min_secs:
             return _silent(state, f"secs is {arrival.packet.secs}, min-secs {lease.min_secs}")
         if state.pinging is not None and arrival.at < state.pinging:
@@ -88,7 +99,8 @@ class DhcpdModel(Stateless):
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
         own = lease.server_id or arrival.address
         if chosen is not None and chosen != own.packed:
-            return _silent(state, "the client chose another server")
+            knows = state.knows or lease.paired
+            return _silent(replace(state, knows=knows), "the client chose another server")
         return self._reply(state, arrival, lease, MessageType.ACK, 0.0, self.latency, "")
 
     def _refused(self, state: DhcpdState, arrival: Arrival, lease: NoLease) -> Reaction:
@@ -208,6 +220,17 @@ def _options(
 
 def _silent(state: DhcpdState, why: str) -> Reaction:
     return Reaction(state=state, unanswered=Unanswered(why=why))
+
+
+def pair(failover: Failover, is_first: bool, partner: str) -> Share:
+    """What it answers of a scope with failover, as it is rendered (hot standby is a split of 256)."""
+    return shared(
+        below(failover.buckets),
+        f"its failover partner {partner}",
+        is_primary=is_first,
+        max_seconds=failover.max_seconds,
+        mclt=failover.mclt,
+    )
 
 
 def lease_service(inventory: Inventory, name: str) -> DhcpdModel:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from coexist.boot.leases.kea_file import KeaLeases
+from coexist.boot.leases.kea_pairs import PASSIVE_BACKUP, shared
 from coexist.boot.leases.lease import Lease, Leases, NoLease
+from coexist.boot.leases.pairs import Share
 from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -18,6 +20,7 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
+from coexist.inventory.failover import Failover
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, OptionKind, encode_options, option_kind
 from coexist.wire.pxe import decode_suboptions
@@ -41,8 +44,8 @@ _BASIC = (
 class KeaModel(Stateless):
     """Kea, and with its own name another server that leases likewise. ``latency``: seconds.
 
-    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. The options of its leases are octets as it keeps
-    them (`option_data`).
+    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``alone``: it holds the other server of its pair
+    for down, and answers everyone. The options of its leases are octets as it keeps them (`option_data`).
     """
 
     name: str
@@ -50,6 +53,7 @@ class KeaModel(Stateless):
     latency: float = 0.0
     echoes_client_id: bool = True
     raw_sockets: bool = True
+    alone: bool = False
     assumptions: tuple[str, ...] = ()
 
     def initial(self, phase: float = 0.0) -> None:
@@ -70,6 +74,8 @@ class KeaModel(Stateless):
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
         own = arrival.address
         if isinstance(lease, Lease):
+            if lease.left_to and not self.alone:
+                return silent(f"{lease.left_to} answers this client")
             own = lease.server_id or own
             if arrival.packet.secs < lease.min_secs:
                 return silent(f"secs is {arrival.packet.secs}, its threshold {lease.min_secs}")
@@ -184,6 +190,12 @@ def lease_service(inventory: Inventory, name: str) -> KeaModel:
         echo = leases.config.level.value("echo-client-id", bool) is not False
         return KeaModel(name=name, leases=replace(leases, version=version), echoes_client_id=echo)
     return KeaModel(name=name, leases=plan_leases(inventory, name))
+
+
+def pair(failover: Failover, is_first: bool, partner: str) -> Share:
+    """What it answers of a scope with failover: its hook for high availability."""
+    copies = failover.mode == PASSIVE_BACKUP and not is_first
+    return shared(failover.mode, partner, is_first=is_first, holds_copy=copies)
 
 
 def _version(text: str | None) -> tuple[int, int]:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.boot.leases.lease import Lease, Leases
+from coexist.boot.leases.pairs import EVERYONE, Share, below
 from coexist.boot.responder import Arrival, ServerModel
 from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic_declared import declared_responder, delayed
 from coexist.boot.servers.kea import KeaModel
 from coexist.inventory import Inventory
+from coexist.inventory.failover import Failover
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
@@ -21,6 +23,10 @@ from coexist.wire.options import Option
 DHCP_ASSUMPTIONS = (
     "Windows DHCP Server copies an address in option 66 to siaddr, else siaddr is its own (unverified)",
     "Windows DHCP Server ends option 67 with a NUL, and pings only with conflict detection on (unverified)",
+)
+PAIR_ASSUMPTION = (
+    "of two Windows servers with failover, the first answers the hash buckets of RFC 3074 below its "
+    "percentage of 256, and either answers everyone when the other is down (unverified)"
 )
 WDS_ASSUMPTIONS = (
     "WDS offers PXEClient without option 43 and names the file only on port 4011 (unverified)",
@@ -64,9 +70,20 @@ def _address(text: bytes) -> IPv4Address | None:
         return None
 
 
+def pair(failover: Failover, is_first: bool, partner: str) -> Share:
+    """What it answers of a scope with failover."""
+    of_first = below(failover.buckets)
+    mine = of_first if is_first else EVERYONE ^ of_first
+    return Share(partner=f"its failover partner {partner}", mine=mine, requests=True, reserved=True)
+
+
 def lease_service(inventory: Inventory, name: str) -> KeaModel:
     """Windows DHCP Server with the leases of its scopes."""
-    return windows_dhcp(name, plan_leases(inventory, name))
+    leases = plan_leases(inventory, name)
+    model = windows_dhcp(name, leases)
+    if not leases.shares:
+        return model
+    return replace(model, assumptions=(*model.assumptions, PAIR_ASSUMPTION))
 
 
 def wds_service(inventory: Inventory, name: str) -> ServerModel:

@@ -11,11 +11,13 @@ tests/wire/test_same_answers.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
+from types import MappingProxyType
 
 from coexist.boot.leases.plan import Condition, PoolPlan, Reservation, Setting, SubnetPlan, spellings
 from coexist.render.cells import NO_CELLS, Cells, mac_lines, spelled
+from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, dhcpd_octets, dhcpd_string
 from coexist.render.rendered import RenderedFile
@@ -37,23 +39,45 @@ from coexist.render.targets.dhcpd_expressions import (
 )
 from coexist.wire.option_codes import Option
 
+_FAILOVER_PORT = 647
+
 
 def limits(job: Job) -> None:
     """Report what it cannot keep."""
     report_limits(job)
     report_dhcp_limits(job)
+    _report_ports(job)
+
+
+def _report_ports(job: Job) -> None:
+    """Report two pairs of a server that would listen on one port."""
+    used: set[int] = set()
+    for relation in relations(job.inventory, job.name):
+        port = relation.failover.port or _FAILOVER_PORT
+        if port in used:
+            job.report(
+                "CX518",
+                ("scopes", relation.scopes[0], "failover"),
+                f"{job.name} has failover with two servers, and both would use port {port}",
+                f"write another `port` in the failover of {relation.scopes[0]}",
+            )
+        used.add(port)
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
     plan = settled_plan(job.inventory, job.name)
     report_pools(job, plan, lambda pool: is_beyond(plan, pool))
-    writer = Writer(plan)
+    shared = relations(job.inventory, job.name)
+    writer = Writer(plan, {scope: relation.name for relation in shared for scope in relation.scopes})
     values = {
         "name": job.name,
         "site": job.inventory.site.site,
         "server": job.server,
         "ping_check": job.server.ping_check is not False,
+        "relations": [
+            {"name": r.name, "is_first": r.is_first, "statements": tuple(_failover(r))} for r in shared
+        ],
         "definitions": tuple(writer.definitions()),
         "scopes": [
             {"name": scope.name, "rules": tuple(writer.rules(scope))}
@@ -81,8 +105,10 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
 class Writer:
     """Statements of one server's file."""
 
-    def __init__(self, plan: SettledPlan) -> None:
+    def __init__(self, plan: SettledPlan, peers: Mapping[str, str] = MappingProxyType({})) -> None:
+        """``peers``: by scope the failover relation that its pools are in."""
         self.plan = plan
+        self.peers = peers
         self.cells: Cells = plan.cells
         self.scopes = {scope.name: scope for scope in plan.scopes}
 
@@ -232,7 +258,7 @@ class Writer:
             "comment": f"scope {scope.name}" if scope else "nothing is leased here",
             "scope": scope.name if scope else None,
             "statements": tuple(self._scope_statements(scope)) if scope else ("not authoritative;",),
-            "pools": [made for pool in subnet.pools if (made := self._pool(pool))["ranges"]],
+            "pools": [made for pool in subnet.pools if (made := self._pool(pool, subnet.scope))["ranges"]],
             "hosts": "".join(map(_host, self.plan.plan.reservations(subnet))),
         }
 
@@ -243,11 +269,29 @@ class Writer:
             yield f"min-secs {min(scope.min_secs, 255)};"
         yield from self.statements(scope, scope.defaults)
 
-    def _pool(self, pool: PoolPlan) -> dict[str, object]:
+    def _pool(self, pool: PoolPlan, scope: str | None) -> dict[str, object]:
         is_for_someone = self.plan.pool_cells(pool) != NO_CELLS and not is_beyond(self.plan, pool)
         free = self.plan.plan.free(pool) if is_for_someone else ()
         ranges = tuple(f"{first} {last}" for first, last in free)
-        return {"ranges": ranges, "permits": tuple(self._permits(pool))}
+        peer = self.peers.get(scope or "")
+        return {"peer": peer, "ranges": ranges, "permits": tuple(self._permits(pool))}
+
+
+def _failover(relation: Relation) -> Iterator[str]:
+    """The statements of a failover peer. The primary says how clients are shared, and the lead time."""
+    failover = relation.failover
+    port = failover.port or _FAILOVER_PORT
+    yield "primary;" if relation.is_first else "secondary;"
+    yield f"address {relation.own};"
+    yield f"port {port};"
+    yield f"peer address {relation.partner};"
+    yield f"peer port {port};"
+    yield f"max-response-delay {failover.max_response_delay};"
+    yield f"max-unacked-updates {failover.max_unacked_updates};"
+    if relation.is_first:
+        yield f"mclt {failover.mclt};"
+        yield f"split {failover.buckets};"
+    yield f"load balance max seconds {failover.max_seconds};"
 
 
 def pool_class(pool: PoolPlan) -> str:

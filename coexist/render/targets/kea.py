@@ -16,8 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from typing import Any
 
+from coexist.boot.leases.kea_pairs import LOAD_BALANCING, PASSIVE_BACKUP, SECOND
 from coexist.boot.leases.plan import (
     Condition,
     PoolPlan,
@@ -29,6 +31,7 @@ from coexist.boot.leases.plan import (
 )
 from coexist.boot.servers.kea import is_exact
 from coexist.render.cells import NO_CELLS, spelled
+from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
@@ -47,6 +50,13 @@ from coexist.render.targets.kea_expressions import (
 from coexist.render.targets.kea_json import dumps
 from coexist.wire.option_codes import Option
 
+_HA_PORT = 8001
+_HEARTBEAT = 10_000
+"""Milliseconds between two heartbeats, Kea's default."""
+_BEATS = 6
+"""Heartbeats that may be lost before the partner is not reachable, as with Kea's defaults."""
+_LONGEST_DELAY = 65
+"""Seconds: Kea 2.2 keeps these times as 16 bits of milliseconds."""
 HOOKS_2 = "/usr/lib/x86_64-linux-gnu/kea/hooks"
 
 
@@ -84,6 +94,15 @@ def limits(job: Job) -> None:
         )
     report_limits(job)
     report_dhcp_limits(job, lambda test: test.contains is not None)
+    for relation in relations(job.inventory, job.name):
+        delay = relation.failover.max_response_delay
+        if delay > _LONGEST_DELAY:
+            job.report(
+                "CX518",
+                ("scopes", relation.scopes[0], "failover", "max_response_delay"),
+                f"{job.server.software} cannot wait {delay} s for its partner",
+                f"write {_LONGEST_DELAY} or less",
+            )
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
@@ -126,6 +145,7 @@ class Writer:
         self.class_of = {mac: listed_class(cell) for cell in self.cells.named for mac in cell.points}
         self.exact: dict[int, list[tuple[str, bytes]]] = {}
         self.pool_classes: dict[str, str] = {}
+        self.relation = next(iter(relations(job.inventory, job.name)), None)
 
     def tree(self) -> dict[str, Any]:
         """Everything below ``Dhcp4``."""
@@ -145,6 +165,8 @@ class Writer:
             f" {self.job.inventory.site.site}; change it there.",
             "interfaces-config": {"interfaces": ["*"], "dhcp-socket-type": "raw"},
             "lease-database": {"type": "memfile"},
+            # High availability listens for its partner by itself only where there are several threads.
+            **({"multi-threading": {"enable-multi-threading": True}} if self.relation else {}),
             "authoritative": self.plan.plan.server.authoritative,
             # A machine is its MAC: firmware, boot loader and system send different client identifiers.
             "match-client-id": False,
@@ -314,7 +336,7 @@ class Writer:
         return entry
 
     def _hooks(self) -> dict[str, Any]:
-        if not self.exact:
+        if not self.exact and self.relation is None:
             return {}
         folder = self.dialect.hooks
         if "hooks_directory" in self.job.server.settings:
@@ -322,9 +344,14 @@ class Writer:
         options = [
             {"code": code, "supersede": _first_of(choices)} for code, choices in sorted(self.exact.items())
         ]
-        library = {"library": f"{folder}libdhcp_flex_option.so", "parameters": {"options": options}}
-        more = self.job.server.settings.get("hooks-libraries", [])
-        return {"hooks-libraries": [*more, library]}
+        hooks = list(self.job.server.settings.get("hooks-libraries", []))
+        if self.relation is not None:
+            hooks.append({"library": f"{folder}libdhcp_lease_cmds.so"})
+            parameters = {"high-availability": [_high_availability(self.relation)]}
+            hooks.append({"library": f"{folder}libdhcp_ha.so", "parameters": parameters})
+        if self.exact:
+            hooks.append({"library": f"{folder}libdhcp_flex_option.so", "parameters": {"options": options}})
+        return {"hooks-libraries": hooks}
 
     def _definitions(self) -> dict[str, Any]:
         """Options that encapsulate others, of those a rule looks into."""
@@ -363,17 +390,34 @@ class Writer:
         entry["option-data"] = [
             option_data(code, octets, scope.forced) for code, octets in _undisputed(scope).items()
         ]
-        entry["pools"] = [self._pool(p) for p in subnet.pools if self.plan.pool_cells(p) != NO_CELLS]
+        pools = [p for p in subnet.pools if self.plan.pool_cells(p) != NO_CELLS]
+        entry["pools"] = [made for pool in pools for made in self._pools(pool)]
         entry["reservations"] = [self._reservation(r) for r in self.plan.plan.reservations(subnet)]
         return entry
 
-    def _pool(self, pool: PoolPlan) -> dict[str, Any]:
+    def _pools(self, pool: PoolPlan) -> Iterator[dict[str, Any]]:
+        """A pool; of load balancing two halves, each for the clients of one server, so that the two never
+        lease one address to two clients."""
+        relation = self.relation
+        if relation is None or relation.failover.mode != LOAD_BALANCING or pool.first == pool.last:
+            yield self._pool(pool, None)
+            return
+        middle = IPv4Address((int(pool.first) + int(pool.last)) // 2)
+        yield self._pool(replace(pool, last=middle), f"HA_{relation.first}")
+        yield self._pool(replace(pool, first=middle + 1), f"HA_{relation.second}")
+
+    def _pool(self, pool: PoolPlan, whose: str | None) -> dict[str, Any]:
+        """``whose``: the class of the clients that its server has of a pair."""
         entry: dict[str, Any] = {"pool": f"{pool.first} - {pool.last}"}
         cells = self.plan.pool_cells(pool)
         member = None if cells is None else self._membership(cells)
         said = None if pool.condition.always else self.test(pool.condition)
         test = f"({member}) and {said}" if member and said else member or said
+        if whose is not None and test is None:
+            entry.update(self.dialect.restrict(whose))
+            return entry
         if test is not None:
+            test = test if whose is None else f"member({kea_name(whose)}) and ({test})"
             name = self.pool_classes.setdefault(test, f"pool/{len(self.pool_classes) + 1}")
             entry.update(self.dialect.restrict(name))
         return entry
@@ -395,6 +439,35 @@ class Writer:
         if reservation.name:
             entry["comment"] = comment(reservation.name)
         return entry
+
+
+def _high_availability(relation: Relation) -> dict[str, Any]:
+    """The relation as the hook library reads it; its times are milliseconds."""
+    failover = relation.failover
+    port = failover.port or _HA_PORT
+    own, partner = str(relation.own), str(relation.partner)
+    addresses = (own, partner) if relation.is_first else (partner, own)
+    response = failover.max_response_delay * 1000
+    threads = {"enable-multi-threading": True, "http-dedicated-listener": True}
+    entry: dict[str, Any] = {
+        "this-server-name": relation.first if relation.is_first else relation.second,
+        "mode": failover.mode,
+        "multi-threading": threads,
+    }
+    if failover.mode != PASSIVE_BACKUP:
+        entry |= {
+            "heartbeat-delay": min(_HEARTBEAT, response // _BEATS),
+            "max-response-delay": response,
+            "max-ack-delay": failover.max_ack_delay * 1000,
+            "max-unacked-clients": failover.max_unacked_clients,
+        }
+    roles = ("primary", SECOND.get(failover.mode, "backup"))
+    names = (relation.first, relation.second)
+    entry["peers"] = [
+        {"name": name, "url": f"http://{address}:{port}/", "role": role}
+        for name, address, role in zip(names, addresses, roles, strict=True)
+    ]
+    return entry
 
 
 NO_CODES: frozenset[int] = frozenset()

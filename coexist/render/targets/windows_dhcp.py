@@ -14,9 +14,12 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from coexist.boot.leases.plan import Condition, Setting, SubnetPlan, VlanPlan
+from coexist.inventory.failover import BUCKETS
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import octet_prefixes, spelled
+from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
+from coexist.render.quoting import comment
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Job
@@ -55,6 +58,34 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     )
 
 
+def _failover(relation: Relation, scopes: list[str]) -> Iterator[str]:
+    """The commands of the pair's first server; the second is told by it."""
+    name, failover = relation.name, relation.failover
+    if not relation.is_first:
+        copied = ", ".join(relation.scopes)
+        yield f"# {relation.first} creates this relation, and copies its scopes here: {comment(copied)}"
+        return
+    if failover.mode == "load-balancing":
+        mode = command("", LoadBalancePercent=failover.buckets * 100 // BUCKETS)
+    else:
+        mode = command("", ServerRole="Active", ReservePercent=failover.reserve_percent)
+    time = f"-MaxClientLeadTime ([TimeSpan]::FromSeconds({failover.mclt}))"
+    add = command(
+        "Add-DhcpServerv4Failover",
+        "Force",
+        Name=name,
+        PartnerServer=str(relation.partner),
+        ScopeId=scopes,
+    )
+    find = f"Get-DhcpServerv4Failover -Name {literal(name)} -ErrorAction SilentlyContinue"
+    change = command("Set-DhcpServerv4Failover", "Force", Name=name)
+    yield f"if ({find}) {{ {change}{mode} {time} }} else {{ {add}{mode} {time} }}"
+    missing = f"$_ -notin ({find}).ScopeId.IPAddressToString"
+    more = f"Add-DhcpServerv4FailoverScope -Name {literal(name)} -ScopeId $_ -Force"
+    yield f"{literal(scopes)} | Where-Object {{ {missing} }} | ForEach-Object {{ {more} }}"
+    yield command("Invoke-DhcpServerv4FailoverReplication", "Force", Name=name)
+
+
 def cannot_test(test: OptionTest) -> bool:
     """Whether no policy can make this test."""
     return (
@@ -75,6 +106,9 @@ class _Writer:
         self.cells = {cell.name: cell for cell in plan.cells.named}
         self.classes: dict[tuple[str, str], str] = {}
         self.codes: set[int] = set()
+        self.relations = relations(job.inventory, job.name)
+        # Windows copies these scopes from the first server to the second, where they must not exist before.
+        self.copied = {s for r in self.relations if not r.is_first for s in r.scopes}
 
     def sections(self) -> Iterator[tuple[str, list[str]]]:
         """Title and commands of each part of the script."""
@@ -90,6 +124,8 @@ class _Writer:
         yield "Classes", list(self._class_definitions())
         yield "Who is not answered", list(self._filters())
         yield from body
+        for relation in self.relations:
+            yield f"Failover {relation.name}", list(_failover(relation, self._shared(relation)))
 
     # -- definitions ---------------------------------------------------------------------------
 
@@ -181,12 +217,25 @@ class _Writer:
     # -- scopes --------------------------------------------------------------------------------
 
     def _vlan(self, vlan: VlanPlan) -> Iterator[str]:
-        served = [subnet for subnet in vlan.subnets if subnet.scope is not None and subnet.pools]
+        served = [
+            subnet
+            for subnet in vlan.subnets
+            if subnet.scope is not None and subnet.pools and subnet.scope not in self.copied
+        ]
         for subnet in served:
             yield from self._subnet(vlan, subnet, self.scopes[subnet.scope or ""])
         if len(served) > 1:
             ids = [str(subnet.network.network_address) for subnet in served]
             yield command("Add-DhcpServerv4Superscope", SuperscopeName=vlan.name, ScopeId=ids)
+
+    def _shared(self, relation: Relation) -> list[str]:
+        """The scopes of a pair as Windows names them, by their networks."""
+        return [
+            str(subnet.network.network_address)
+            for vlan in self.plan.plan.vlans
+            for subnet in vlan.subnets
+            if subnet.scope in relation.scopes and subnet.pools
+        ]
 
     def _subnet(self, vlan: VlanPlan, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
         where = str(subnet.network.network_address)

@@ -206,7 +206,9 @@ def test_each_client_is_answered_by_the_server_of_its_bucket(tmp_path: Path) -> 
                 packet = Packet(op=1, secs=secs, chaddr=mac, options={53: b"\1"})
                 address = inventory.site.servers[name].stands_on["office"]
                 arrival = Arrival(packet=packet, at=0.0, port=67, address=address, source=(UNSPECIFIED, 68))
-                answers.append(isinstance(config.leases(arrival), Lease))
+                lease = config.leases(arrival)
+                assert isinstance(lease, Lease)
+                answers.append(not lease.left_to)
         assert answers[0] != answers[2]
         assert (answers[1], answers[3]) == (True, True)
         assert answers[0] == (bucket(mac) < 64)

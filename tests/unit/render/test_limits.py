@@ -155,26 +155,6 @@ def test_a_client_without_location_and_a_name_without_form():
     assert "00:80:64:10:00:02" not in text
 
 
-def test_a_shared_scope_is_told():
-    inventory = site({"software": "kea 2.2"}, scope={})
-    tree_servers = {
-        "s": {"software": "kea 2.2", "address": "10.10.0.5", "vlan": "office"},
-        "t": {"software": "kea 2.2", "address": "10.10.0.6", "vlan": "office"},
-    }
-    from coexist.inventory import inventory_from_tree
-
-    shared = inventory_from_tree(
-        {
-            "site": "two",
-            "vlans": {"office": {"id": 10, "subnet": "10.10.0.0/16"}},
-            "servers": tree_servers,
-            "scopes": {"office": {"server": ["s", "t"], "vlan": "office", "pools": ["10.10.1.0-10.10.1.9"]}},
-        }
-    )
-    assert not render_site(inventory).findings
-    assert [finding.code.code for finding in render_site(shared).findings] == ["CX518", "CX518"]
-
-
 @pytest.mark.parametrize(
     ("server", "scope"),
     [

@@ -5,47 +5,37 @@ The primary's file says how clients are shared; the secondary is told by the pri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from coexist.boot.leases.pairs import EVERYONE, Share, below
 from coexist.languages.dhcpd.syntax import FailoverPeer
-from coexist.wire.bootp import Packet
-from coexist.wire.load_balancing import BUCKETS, bucket
-from coexist.wire.options import Option
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """A server's part in a relation.
-
-    ``shares``: how the primary's file shares clients; None if it is not known, which is taken as half and
-    half. ``max_seconds``: a client that has waited longer is answered by both.
-    """
-
-    is_primary: bool
-    shares: FailoverPeer | None
-    max_seconds: int
-
-    def answers(self, packet: Packet) -> bool:
-        """Whether this server answers a DISCOVER."""
-        if not self.max_seconds or packet.secs > self.max_seconds:
-            return True
-        identity = packet.options.get(Option.CLIENT_IDENTIFIER) or packet.chaddr[: packet.hlen]
-        return _primary_has(self.shares, bucket(identity)) == self.is_primary
-
-    @property
-    def longest(self) -> int | None:
-        """The lease time of a client that the partner does not know of yet (mclt), seconds."""
-        return None if self.shares is None else self.shares.mclt
+from coexist.wire.load_balancing import BUCKETS
 
 
 def share_of(peer: FailoverPeer, partner: FailoverPeer | None) -> Share:
-    """The part that a declaration gives its server; ``partner``: the other server's, where it is known."""
+    """The part that a declaration gives its server; ``partner``: the other server's, where it is known.
+
+    If the primary's is not known, clients are taken as shared half and half.
+    """
     shares = peer if peer.is_primary else partner
-    return Share(is_primary=peer.is_primary, shares=shares, max_seconds=peer.max_seconds or 0)
+    return shared(
+        _of_primary(shares),
+        f"its failover partner in {peer.name}",
+        is_primary=peer.is_primary,
+        max_seconds=peer.max_seconds or 0,
+        mclt=None if shares is None else shares.mclt,
+    )
 
 
-def _primary_has(shares: FailoverPeer | None, number: int) -> bool:
+def shared(of_primary: int, partner: str, *, is_primary: bool, max_seconds: int, mclt: int | None) -> Share:
+    """What a server of a relation answers. Hosts with an address of their own are no part of it."""
+    mine = of_primary if is_primary else EVERYONE ^ of_primary
+    if not max_seconds:
+        # Without a limit, or with 0, nobody is left to the other.
+        mine = EVERYONE
+    return Share(partner=partner, mine=mine, max_seconds=max_seconds, longest=mclt)
+
+
+def _of_primary(shares: FailoverPeer | None) -> int:
     if shares is not None and shares.hba is not None:
-        return bool(shares.hba[number >> 3] & (1 << (number & 7)))
-    split = BUCKETS // 2 if shares is None or shares.split is None else shares.split
-    return number < split
+        # Bucket n is bit n & 7 of octet n >> 3.
+        return int.from_bytes(shares.hba, "little")
+    return below(BUCKETS // 2 if shares is None or shares.split is None else shares.split)

@@ -13,12 +13,13 @@ from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.distinctions import distinctions_of
 from coexist.boot.leases.dhcpd.evaluation import Evaluation, Held, Resolve, Scope
-from coexist.boot.leases.dhcpd.failover import Share, share_of
+from coexist.boot.leases.dhcpd.failover import share_of
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
 from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions
 from coexist.boot.leases.dhcpd.options import AGENT, DHCP, SERVER, ClientOptions, OptionState
 from coexist.boot.leases.dhcpd.reply import lease_time_of, made
 from coexist.boot.leases.lease import Distinctions, Lease, NoLease, OpenCondition
+from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline, PoolPart, SubnetPart, Wire, outline
@@ -86,6 +87,11 @@ class DhcpdLeases:
         """By what the file tells packets apart."""
         return distinctions_of(self.outline)
 
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Its part in each failover relation."""
+        return tuple(self._relations.values())
+
     @cached_property
     def outline(self) -> Outline:
         """The file by its scopes."""
@@ -100,7 +106,7 @@ class DhcpdLeases:
         return Hosts(self.outline, self.configuration.options[DHCP][Option.HOST_NAME])
 
     @cached_property
-    def _shares(self) -> dict[str, Share]:
+    def _relations(self) -> Mapping[str, Share]:
         return {peer.name: share_of(peer, self.partners.get(peer.name)) for peer in self.outline.peers}
 
     @cached_property
@@ -141,10 +147,7 @@ class DhcpdLeases:
             pool, address = self._pool(client.packet, wire, members, known=found is not None)
             subnet = _subnet_of(wire, address)
             held = Held(address)
-        share = None if pool is None else self._shares.get(pool.peer)
-        is_discover = client.packet.message_type is MessageType.DISCOVER
-        if pool is not None and share is not None and is_discover and not share.answers(client.packet):
-            raise _RefusedError(f"its failover partner in {pool.peer} answers this client", pool.at)
+        share = None if pool is None else self._relations.get(pool.peer)
         evaluation = self._evaluation(client, OptionState(), Scope())
         evaluation.known, evaluation.held = found is not None, held
         evaluation.classify = lambda name: self._join(members, name)
@@ -164,7 +167,7 @@ class DhcpdLeases:
         lease_time = lease_time_of(evaluation, client)
         if share is not None and share.longest is not None:
             lease_time = min(lease_time, share.longest)
-        return made(
+        lease = made(
             evaluation,
             self._globals,
             arrival,
@@ -176,6 +179,9 @@ class DhcpdLeases:
             min_secs=min_secs,
             host_name=None if host_part is None else host_part.name,
         )
+        if share is not None:
+            lease = replace(lease, left_to=share.left_to(client.packet), paired=True)
+        return lease
 
     def _inform(self, client: ClientOptions, arrival: Arrival) -> Lease:
         """dhcpinform: no lease, so nothing of its time, and only an authoritative server answers."""

@@ -1,0 +1,68 @@
+"""Two DHCP servers that share their clients: which of the two answers whom while both are up.
+
+Each product shares in its own way (``boot/servers``); all of them go by the hash of RFC 3074 or leave
+everything to one of the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coexist.wire.bootp import Packet
+from coexist.wire.load_balancing import BUCKETS, bucket
+from coexist.wire.options import MessageType, Option
+
+EVERYONE = (1 << BUCKETS) - 1
+NOBODY = 0
+_SHARED = frozenset({MessageType.DISCOVER, MessageType.REQUEST})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A server's part in a pair.
+
+    ``partner``: the other server, to be named. ``mine``: a bit for each of the 256 buckets of RFC 3074, set
+    where the server answers its clients. ``max_seconds``: who says in ``secs`` that it has waited longer is
+    answered by both; None: ``secs`` changes nothing. ``requests``: a REQUEST is left to the partner as a
+    DISCOVER is. ``reserved``: so are clients with an address of their own. ``longest``: the lease time of a
+    client that the partner does not know of yet (the maximum client lead time), in seconds. ``takes_over``:
+    it answers everyone when the partner is down.
+    """
+
+    partner: str
+    mine: int
+    max_seconds: int | None = None
+    requests: bool = False
+    reserved: bool = False
+    longest: int | None = None
+    takes_over: bool = True
+
+    def left_to(self, packet: Packet, *, reserved: bool = False) -> str:
+        """Who answers a packet in this server's place; empty if this one does."""
+        kind = packet.message_type
+        if kind not in _SHARED or (kind is MessageType.REQUEST and not self.requests):
+            return ""
+        if (reserved and not self.reserved) or self.has(identity_of(packet)):
+            return ""
+        if self.max_seconds is not None and packet.secs > self.max_seconds:
+            return ""
+        return self.partner
+
+    def has(self, identity: bytes) -> bool:
+        """Whether a client is this server's own by its hash."""
+        return bool(self.mine >> bucket(identity) & 1)
+
+
+def identity_of(packet: Packet) -> bytes:
+    """What a client is hashed by (RFC 3074 section 4): its client identifier, else its hardware address."""
+    return packet.options.get(Option.CLIENT_IDENTIFIER) or packet.chaddr[: packet.hlen]
+
+
+def below(split: int) -> int:
+    """The buckets below a number."""
+    return (1 << split) - 1
+
+
+def every_second(first: int) -> int:
+    """The buckets 0, 2, 4 and so on (``first`` 0), or 1, 3, 5 and so on (1)."""
+    return sum(1 << number for number in range(first, BUCKETS, 2))
