@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import struct
 import subprocess
+import sys
+import termios
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +119,8 @@ class Capture:
         # fmt: off
         self._process = subprocess.Popen(
             namespace.command([
-                "tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-s", "0", "-w", "-", _FILTER,
+                "tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-B", "16384",
+                "-s", "0", "-w", "-", _FILTER,
             ]),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
@@ -148,7 +153,8 @@ class Capture:
         return frame
 
     def stop(self) -> None:
-        """End the capture; its frames stay."""
+        """End the capture once tcpdump has read what the kernel holds; its frames stay."""
+        self._await_drained()
         if self._process.poll() is None:
             self._process.terminate()
         self._process.wait()
@@ -167,6 +173,20 @@ class Capture:
             if b"listening on" in line:
                 return
         raise HarnessError(f"tcpdump did not begin: {said.decode(errors='replace')}")
+
+    def _await_drained(self) -> None:
+        """Wait while tcpdump works: a signal would end it with packets still in its ring."""
+        deadline = time.monotonic() + PATIENCE
+        idle = 0
+        while idle < 3 and time.monotonic() < deadline and self._process.poll() is None:
+            idle = idle + 1 if _sleeps(self._process.pid) and self._all_read() else 0
+            time.sleep(0.002)
+
+    def _all_read(self) -> bool:
+        """Whether tcpdump's pipe is empty: a full one puts it to sleep too."""
+        assert self._process.stdout is not None
+        held = fcntl.ioctl(self._process.stdout, termios.FIONREAD, bytes(4))
+        return int.from_bytes(held, sys.byteorder) == 0
 
     def _drain(self) -> None:
         stream = self._process.stderr
@@ -220,6 +240,12 @@ class Capture:
             return None
         message = tftp.decode(datagram.payload)
         return None if isinstance(message, tftp.TftpMalformed) else message
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether a process waits for something to do (proc(5), the third field of /proc/pid/stat)."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    return stat.rpartition(")")[2].split()[0] == "S"
 
 
 def _read_record(stream: IO[bytes], order: str) -> tuple[float, bytes, bytes] | None:
