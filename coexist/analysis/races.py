@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.bootfiles import chained_architecture
 from coexist.analysis.lineup import LineUps
+from coexist.analysis.numbers import other_numbers, tells_apart
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import loader_by_name
 
@@ -78,6 +79,7 @@ class Races:
         self._finishes: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
         self._second: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
         self._loaders: dict[Any, tuple[tuple[LoaderEnd, ...], tuple[str, ...]]] = {}
+        self._apart: dict[Any, tuple[tuple[tuple[str, int], ...], tuple[str, ...]]] = {}
 
     @cached_property
     def world(self) -> World:
@@ -213,6 +215,24 @@ class Races:
         chains = [self.stages(one, silent).last_chains for one in self.each_side(client)]
         ends = (end for found in chains for chain in found for end in _ends_of(chain))
         return tuple(dict.fromkeys(ends))
+
+    def answered_apart(self, client: ClientClass) -> tuple[tuple[str, int], ...]:
+        """Each server that the class hears and that answers a number of its architecture otherwise than the
+        usual one: its name, the number."""
+        if not other_numbers(client.architecture):
+            return ()
+        key, names = self._line_up(client, frozenset())
+        if key not in self._apart:
+            firmware = self.world.firmwares[client.firmware]
+            told = {
+                (listener.model.name, number): None
+                for listener in self.world.segments[client.vlan].listeners
+                for number in tells_apart(listener, client.architecture, firmware, client.macs.witness)
+            }
+            self._apart[key] = (tuple(told), names)
+        found, theirs = self._apart[key]
+        ours = dict(zip(theirs, names, strict=True))
+        return tuple((ours[name], number) for name, number in found)
 
     def stages(
         self, client: ClientClass, silent: frozenset[str] = frozenset(), world: World | None = None

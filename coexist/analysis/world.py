@@ -5,6 +5,7 @@ A world is prepared once for an inventory; a race then only follows one client t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
@@ -121,8 +122,12 @@ def build_world(inventory: Inventory) -> World:
         for vlan, address in server.stands_on.items():
             owners.setdefault(address, name)
             homes.setdefault(address, vlan)
+    standing: dict[str, list[str]] = defaultdict(list)
+    for name, server in site.servers.items():
+        for vlan in server.stands_on:
+            standing[vlan].append(name)
     return World(
-        segments=OnDemand(site.vlans, lambda vlan: _segment(inventory, vlan, models)),
+        segments=OnDemand(site.vlans, lambda vlan: _segment(inventory, vlan, models, standing[vlan])),
         models=models,
         firmwares=firmware_models(site.firmwares),
         owners=owners,
@@ -144,19 +149,21 @@ def _described(site: Site) -> dict[str, Program]:
     return found
 
 
-def _segment(inventory: Inventory, name: str, models: Mapping[str, ServerModel]) -> Segment:
+def _segment(
+    inventory: Inventory, name: str, models: Mapping[str, ServerModel], standing: Iterable[str]
+) -> Segment:
+    """A VLAN with all that hears its clients. ``standing``: the servers that have an address there."""
     site = inventory.site
     vlan = site.vlans[name]
     trusted = vlan.snooping.trusted if vlan.snooping else None
     listeners = [
         Listener(
             model=models[server],
-            address=declared.stands_on[name],
+            address=site.servers[server].stands_on[name],
             trusted=trusted is None or server in trusted,
-            group=declared.discovery_group,
+            group=site.servers[server].discovery_group,
         )
-        for server, declared in site.servers.items()
-        if name in declared.stands_on
+        for server in standing
     ]
     for relay, giaddr in zip(vlan.relay, vlan.giaddrs, strict=True):
         agent = RelayAgent(

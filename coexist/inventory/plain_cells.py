@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from array import array
+from functools import partial
 
-_OCTETS = {str(number): number for number in range(256)}
+_packed = partial(socket.inet_pton, socket.AF_INET)
 
 
 def plain_addresses(cells: list[str]) -> array[int] | None:
     """The addresses of cells as numbers, 0 for an empty cell; None if one is no address."""
+    count = len(cells)
     if not any(cells):
-        return array("I", bytes(4 * len(cells)))
-    # A site has few networks of 256 addresses: the first three numbers are read once each.
-    networks: dict[str, int] = {}
-    numbers: list[int] = []
-    for cell in cells:
-        network, _, last = cell.rpartition(".")
-        try:
-            numbers.append(networks[network] + _OCTETS[last])
-        except KeyError:
-            if not cell:
-                numbers.append(0)
-                continue
-            parts = network.split(".")
-            if len(parts) != 3 or not _OCTETS.keys() >= {last, *parts}:
-                return None
-            networks[network] = int.from_bytes([*map(_OCTETS.__getitem__, parts), 0], "big")
-            numbers.append(networks[network] + _OCTETS[last])
-    return array("I", numbers)
+        return array("I", bytes(4 * count))
+    if "" in cells:
+        cells = [cell or "0.0.0.0" for cell in cells]
+    try:
+        # It takes four plain numbers and nothing else, as `ipaddress` does.
+        octets = b"".join(map(_packed, cells))
+    except (OSError, ValueError):
+        return None
+    numbers = array("I", octets)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 def plain_macs(cells: list[str]) -> array[int] | None:

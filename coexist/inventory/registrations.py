@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from array import array
+from collections.abc import Iterable, Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
+from operator import gt, lt
 
 from coexist.errors import Position, Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
@@ -14,6 +16,8 @@ from coexist.inventory.values import closest, machine_uuid
 from coexist.wire.mac import format_mac
 
 _Complaint = tuple[Position, str, str]
+_Span = tuple[int, int, tuple[tuple[int, int], ...]]
+"""First and last address of a VLAN's first network, and those of its others, as numbers."""
 
 
 def check_registrations(site: Site, table: ClientTable, broken: Broken) -> list[Problem]:
@@ -61,6 +65,8 @@ def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
     everywhere = tuple(net for vlan in site.vlans.values() for net in vlan.subnet)
     spans = {name: _spans(vlan.subnet) for name, vlan in site.vlans.items()}
     anywhere = _spans(everywhere)
+    if _each_in_first(addresses, columns["vlan"], spans, anywhere):
+        return
     for row, (number, name) in enumerate(zip(addresses, columns["vlan"], strict=True)):
         low, high, more = spans.get(name, anywhere)
         if low <= number <= high or not number or any(first <= number <= last for first, last in more):
@@ -70,8 +76,19 @@ def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
         yield table.position(row, "address"), message, "correct the address or the VLAN"
 
 
-def _spans(nets: tuple[IPv4Network, ...]) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-    """First and last address of the first network, and those of the others, as numbers."""
+def _each_in_first(
+    addresses: array[int], vlans: list[str], spans: Mapping[str, _Span], anywhere: _Span
+) -> bool:
+    """Whether every client has an address in the first network of its VLAN, as at most sites; quick."""
+    firsts = {name: spans.get(name, anywhere) for name in set(vlans)}
+    lowest = {name: low for name, (low, _, _) in firsts.items()}
+    highest = {name: high for name, (_, high, _) in firsts.items()}
+    return not any(map(lt, addresses, map(lowest.__getitem__, vlans))) and not any(
+        map(gt, addresses, map(highest.__getitem__, vlans))
+    )
+
+
+def _spans(nets: tuple[IPv4Network, ...]) -> _Span:
     spans = [(int(net.network_address), int(net.broadcast_address)) for net in nets] or [(1, 0)]
     return *spans[0], tuple(spans[1:])
 

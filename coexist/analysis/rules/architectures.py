@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from coexist.analysis.findings import WARNING, Finding
 from coexist.analysis.leases import Handed
-from coexist.analysis.numbers import other_numbers, tells_apart
+from coexist.analysis.numbers import other_numbers
 from coexist.analysis.rules import report, rule
 from coexist.analysis.rules.bootpath import handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
-from coexist.analysis.world import Listener
 from coexist.inventory.documents import Path
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.options import Option
@@ -68,18 +67,9 @@ def _first_difference(one: Handed, other: Handed) -> Path | None:
 
 def _by_services(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
     """The boot services that answer one number otherwise than another."""
-    client = case.client
-    if not other_numbers(client.architecture):
-        return
-    world = site.races.world
-    firmware = world.firmwares[client.firmware]
-    scopes = (site.site.scopes[name] for name in site.heard_scopes(client.vlan))
+    scopes = (site.site.scopes[name] for name in site.heard_scopes(case.client.vlan))
     leasing = {server for scope in scopes for server in scope.servers}
-    for name, how in site.topology.hearing[client.vlan].items():
+    for name, number in site.races.answered_apart(case.client):
         # What leases is told at its scope.
-        if name not in site.boot_services or name in leasing or not how.heard:
-            continue
-        address = next(iter(site.site.servers[name].stands_on.values()))
-        listener = Listener(model=world.models[name], address=address)
-        for number in tells_apart(listener, client.architecture, firmware, client.macs.witness):
+        if name in site.boot_services and name not in leasing:
             yield ("servers", name), number
