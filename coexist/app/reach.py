@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from coexist.rollout.transport import Connect
+from coexist.rollout.transport import Connect
+
+__all__ = ["Connect", "connector"]
 
 
 def connector(ssh_config: Path | None, connect_timeout: float, tell: Callable[[str], None]) -> Connect:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import connector, key_option, progress, rollout, rollout_options
+from coexist.cli.remote import key_option, progress, rollout_options, way_of
 
-if TYPE_CHECKING:
-    from coexist.rollout.document import Plan
-    from coexist.rollout.history import History, Record
-
-LARGEST_SHARE = 0.3
 EXIT_REFUSED, EXIT_HOST = 1, 4
 
 
@@ -36,98 +31,38 @@ def command(**given: Any) -> int:
     Safe to run again after any interruption: it goes on where it was. Exit code 4 if a server failed, 1
     if the wire was not as predicted; the record says what each server runs.
     """
-    from coexist.errors import CoexistError
-    from coexist.rollout.document import read_plan
-    from coexist.rollout.history import FOLDER, History
-    from coexist.rollout.seal import KEY_FILE, require_seal
+    from coexist.app.rollouts import Probes, Record, apply_plan, read_plan
+    from coexist.report.rollout import summary
 
     plan = read_plan(given["plan_file"])
-    if plan.is_empty:
-        click.echo("nothing to change")
-        return 0
-    if given["folder"] is None and not Path(plan.root).is_dir():
-        raise CoexistError(
-            f"the plan was made beside {plan.root}, which is not here; make one here, or say where this"
-            " rollout is recorded (--history DIRECTORY)"
-        )
-    history = History(given["folder"] or Path(plan.root) / FOLDER)
-    require_seal(plan, given["key"] or history.folder / KEY_FILE)
-    if _already(plan, history):
-        return _compare(plan, given)
-    _gate(plan, given["force"])
-    verify = _verifier(plan, given)
-    journal = history.resume(plan, "apply")
-    if journal is None:
-        journal = history.begin(plan, "apply")
-    else:
-        tell(f"continuing {journal.record.id}")
+    probes = Probes(interfaces=_pairs(given["probes"], "--probe"), relays=_pairs(given["relays"], "--relay"))
+    records: list[str] = []
+
+    def begun(record: Record, continued: bool) -> None:
+        records.append(record.id)
+        if continued:
+            tell(f"continuing {record.id}")
+
     try:
         with progress("applying", list(plan.servers)) as told:
-            failure = rollout(plan, journal, history, given, told).apply(
-                verify=verify, on_failure=given["on_failure"]
-            )
+            done = apply_plan(
+                plan, way_of(given), told,
+                force=given["force"], on_failure=given["on_failure"], probes=probes, begun=begun,
+            )  # fmt: skip
     except KeyboardInterrupt:
-        tell(f"record {journal.record.id} is not finished; `coexist apply {given['plan_file']}` goes on")
-        tell(f"`coexist rollback {plan.root} {journal.record.id}` takes back what was done")
+        for record in records:
+            tell(f"record {record} is not finished; `coexist apply {given['plan_file']}` goes on")
+            tell(f"`coexist rollback {plan.root} {record}` takes back what was done")
         raise
-    summarize(journal.record)
-    if failure is None:
+    if done.record is None:
+        click.echo(done.said)
         return 0
-    tell(failure.message)
-    return EXIT_HOST if failure.server else EXIT_REFUSED
-
-
-def _already(plan: Plan, history: History) -> bool:
-    """Whether this plan was applied to its end and nothing of this inventory since."""
-    record = history.latest(plan)
-    return record is not None and (record.plan, record.kind, record.outcome) == (plan.digest, "apply", "done")
-
-
-def _compare(plan: Plan, given: dict[str, Any]) -> int:
-    """An applied plan is not applied again; say whether it still stands."""
-    from coexist.errors import HostError
-    from coexist.rollout.converge import standing
-    from coexist.rollout.transport import Address
-
-    connect = connector(given["ssh_config"], given["connect_timeout"])
-    wrong = []
-    for name, server in plan.servers.items():
-        try:
-            connection = connect(Address(name=name, host=server.host, user=server.user, port=server.port))
-            try:
-                standing(connection, server, ("final",))
-            finally:
-                connection.close()
-        except HostError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise HostError("this plan was applied, and since then: " + "; ".join(wrong) + "; make a new plan")
-    click.echo("already applied; nothing to change")
-    return 0
-
-
-def _gate(plan: Plan, force: bool) -> None:
-    """Refuse what changes too many of a server's clients at once."""
-    from coexist.errors import CoexistError
-
-    large = [
-        f"{name} ({server.impact.share:.0%})"
-        for name, server in plan.servers.items()
-        if server.impact.share > LARGEST_SHARE
-    ]
-    if large and not force:
-        raise CoexistError(
-            f"more than {LARGEST_SHARE:.0%} of the clients change on {', '.join(large)}; nothing was done; "
-            "read the plan again, then say --force"
-        )
-
-
-def _verifier(plan: Plan, given: dict[str, Any]) -> Any:
-    if not given["probes"] and not given["relays"]:
-        return None
-    from coexist.cli.wire_checks import verifier
-
-    return verifier(plan, _pairs(given["probes"], "--probe"), _pairs(given["relays"], "--relay"))
+    for sentence in summary(done.record):
+        say(sentence)
+    if done.failure is None:
+        return 0
+    tell(done.failure.message)
+    return EXIT_HOST if done.failure.server else EXIT_REFUSED
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -138,23 +73,3 @@ def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
             raise click.UsageError(f"{option} {text!r}: write VLAN=..., for example office=eth0")
         pairs[vlan] = value
     return pairs
-
-
-STATES = {
-    "untouched": "was not touched",
-    "old": "runs its old configuration",
-    "staged": "runs the configuration of an intermediate step",
-    "new": "runs its new configuration",
-    "between": "has files of both configurations",
-    "unknown": "could not be asked what it runs",
-}
-
-
-def summarize(record: Record) -> None:
-    """What each server runs, on stdout."""
-    for name, server in record.servers.items():
-        told = STATES[server.state]
-        if record.kind == "rollback" and server.state == "old":
-            told = "runs the configuration it had before"
-        say(f"{name}: {told}" + (f" ({server.error})" if server.error else ""))
-    say(f"record {record.id}: {record.outcome}")

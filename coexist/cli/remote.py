@@ -14,10 +14,8 @@ from coexist.cli.prose import tell
 from coexist.cli.streams import unfiltered
 
 if TYPE_CHECKING:
-    from coexist.rollout.apply import Rollout
-    from coexist.rollout.document import Plan
-    from coexist.rollout.history import History, Journal
-    from coexist.rollout.transport import Connect
+    from coexist.app.reach import Connect
+    from coexist.app.rollouts import Way
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,27 +68,16 @@ def rollout_options(function: F) -> F:
     return history_option(ssh_options(function))
 
 
-def rollout(
-    plan: Plan,
-    journal: Journal,
-    history: History,
-    given: Mapping[str, Any],
-    watch: Callable[[str, str], None],
-    *,
-    overwrite: bool = False,
-) -> Rollout:
-    """A plan being applied or undone, as the options of ``rollout_options`` say."""
-    from coexist.rollout.apply import Rollout, contents_of
+def way_of(given: Mapping[str, Any]) -> Way:
+    """How servers are reached and where it is recorded, as the options say."""
+    from coexist.app.rollouts import SECONDS, Way
 
-    return Rollout(
-        plan=plan,
-        journal=journal,
+    return Way(
         connect=connector(given["ssh_config"], given["connect_timeout"]),
-        provide=contents_of(plan, history.content),
+        folder=given["folder"],
+        key=given.get("key"),
         parallel=given["parallel"],
-        seconds=given["timeout"],
-        overwrite=overwrite,
-        watch=watch,
+        seconds=given.get("timeout", SECONDS),
     )
 
 
@@ -130,6 +117,13 @@ def progress(title: str, servers: list[str]) -> Iterator[Callable[[str, str], No
                 bars.advance(whole)
 
         yield told
+
+
+@contextlib.contextmanager
+def late_progress(title: str) -> Iterator[Callable[[list[str]], Callable[[str, str], None]]]:
+    """``progress`` that begins when the servers are known: yields a function of them."""
+    with contextlib.ExitStack() as stack:
+        yield lambda servers: stack.enter_context(progress(title, servers))
 
 
 def _plain(server: str, word: str) -> None:

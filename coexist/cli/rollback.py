@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from coexist.cli.prose import tell
-from coexist.cli.remote import progress, rollout, rollout_options
+from coexist.cli.prose import say, tell
+from coexist.cli.remote import late_progress, rollout_options, way_of
 
 EXIT_HOST = 4
 
@@ -26,32 +26,23 @@ def command(**given: Any) -> int:
     Each file gets the bytes it had, by their digest. A server whose files were changed since is refused,
     unless you say --overwrite: what stood there is kept beside.
     """
-    from coexist.cli.apply import summarize
-    from coexist.errors import CoexistError
-    from coexist.rollout.history import FOLDER, History
+    from coexist.app.rollouts import take_back
+    from coexist.report.rollout import summary
 
     path: Path = given["inventory"]
-    root = path if path.is_dir() else path.parent
-    history = History(given["folder"] or root / FOLDER)
-    if given["record"]:
-        undone = history.record(given["record"])
-    else:
-        applies = [record for record in history.records() if record.kind == "apply"]
-        if not applies:
-            raise CoexistError(f"nothing was applied yet: {history.folder} has no record")
-        undone = next((record for record in reversed(applies) if record.touched), applies[-1])
-        for record in applies[applies.index(undone) + 1 :]:
-            tell(f"{record.id} changed no server, and is passed over")
-    if undone.kind != "apply":
-        raise CoexistError(f"{undone.id} is a rollback; apply its plan again to undo it")
-    plan = history.plan_of(undone)
-    journal = history.resume(plan, "rollback", undone.id)
-    if journal is None:
-        journal = history.begin(plan, "rollback", of=undone.id, reason=given["reason"])
-    with progress("going back", list(plan.servers)) as told:
-        failure = rollout(plan, journal, history, given, told, overwrite=given["overwrite"]).undo()
-    summarize(journal.record)
-    if failure is None:
+    with late_progress("going back") as watch:
+        done = take_back(
+            path if path.is_dir() else path.parent,
+            way_of(given),
+            watch,
+            record=given["record"],
+            reason=given["reason"],
+            overwrite=given["overwrite"],
+            passed_over=lambda record: tell(f"{record.id} changed no server, and is passed over"),
+        )
+    for sentence in summary(done.record) if done.record else ():
+        say(sentence)
+    if done.failure is None:
         return 0
-    tell(failure.message)
+    tell(done.failure.message)
     return EXIT_HOST

@@ -175,8 +175,12 @@ class History:
         *,
         of: str | None = None,
         reason: str | None = None,
+        who: str | None = None,
     ) -> Journal:
-        """Open a new record. Raises ``CoexistError`` if another process writes here."""
+        """Open a new record. Raises ``CoexistError`` if another process writes here.
+
+        ``who`` began it; the user of this process if nobody is named.
+        """
         lock = self._locked()
         began = datetime.now(UTC)
         identity = f"{began:%Y%m%dT%H%M%SZ}-{plan.digest[:8]}"
@@ -191,7 +195,7 @@ class History:
             of=of,
             plan=plan.digest,
             site=plan.site,
-            who=f"{getpass.getuser()}@{socket.gethostname()}",
+            who=who or f"{getpass.getuser()}@{socket.gethostname()}",
             began=began,
             reason=reason or plan.reason,
             servers={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coexist.cli.wire_checks import with_checks
+from coexist.app.wire_checks import with_checks
 from coexist.inventory import inventory_from_tree
 from coexist.render import render_site
 from coexist.rollout.document import WireCheck
