@@ -27,7 +27,7 @@ from selenium.webdriver.remote.webdriver import WebDriver  # noqa: E402
 
 from coexist.server.registry import Registry  # noqa: E402
 from coexist.wire.mac import parse_mac  # noqa: E402
-from tests.harness.browser import RunningConsole, coloured, resized, too_wide  # noqa: E402
+from tests.harness.browser import RunningConsole, coloured, resized, too_wide, until  # noqa: E402
 
 IMAGES = ROOT / "docs" / "guides" / "images"
 NEW, NEAR = "00:80:64:10:00:f1", "00:80:64:10:00:81"
@@ -37,12 +37,16 @@ PAGES = {
     "matrix": "/matrix",
     "findings": "/findings",
     "servers": "/servers",
+    "rollout": "/rollout",
     "migration": "/migration",
     "find": "/machine",
     "history": "/history",
     "paste": "/paste",
 }
-IN_GUIDES = ("now", "machine", "matrix", "findings", "servers", "migration", "pilot")
+IN_GUIDES = ("now", "machine", "matrix", "findings", "servers", "rollout", "migration", "pilot")
+DEPLOY = """    deploy:
+      {{host: localhost, paths: {{"*": {folder}}}, check: "true", reload: "true", status: "true"}}
+"""
 BIOS, UEFI = "PXEClient:Arch:00000:UNDI:002001", "PXEClient:Arch:00007:UNDI:003016"
 STATE = """migration: thin-client-manager
 from: otc
@@ -61,10 +65,17 @@ def console(folder: Path) -> Iterator[RunningConsole]:
     """A console over a site whose first wave has moved, with machines that asked."""
     site = folder / "site"
     shutil.copytree(ROOT / "inventories" / "two-generations", site)
-    # The delay that keeps the Windows service behind the thin clients' DHCP server is forgotten: a finding.
+    # Somebody forgot to keep the Windows service away from the thin clients: a race.
     text = (site / "site.yaml").read_text(encoding="utf-8")
-    changed = text.replace("    delay: 1.2 ", "    delay: 0.0 ")
-    assert changed != text
+    changed = text.replace("{except: [thin-clients, phones]}", "{except: phones}").replace(
+        "    delay: 1.2 ", "    delay: 0.0 "
+    )
+    # Two servers are rolled out to folders of this machine, so that there is a plan to look at.
+    for name, address in (("otc", "10.10.0.6"), ("otc-new", "10.10.0.8")):
+        (folder / name).mkdir()
+        deploy = DEPLOY.format(folder=folder / name)
+        changed = changed.replace(f"    address: {address}\n", f"    address: {address}\n{deploy}", 1)
+    assert changed.count("deploy:") == 2
     (site / "site.yaml").write_text(changed, encoding="utf-8")
     rows = [line.split(",") for line in (site / "clients.csv").read_text(encoding="utf-8").splitlines()[1:]]
     now = time.time()
@@ -134,6 +145,10 @@ def filled(running: RunningConsole, browser: WebDriver) -> str:
     browser.find_element(By.NAME, "note-3").send_keys("the right one stays dark")
     browser.find_element(By.NAME, "name").send_keys("Kim")
     browser.find_element(By.CSS_SELECTOR, "form.pilot button").click()
+    browser.get(f"{running.base}/rollout")
+    browser.find_element(By.NAME, "why").send_keys("sccm is repaired tonight")
+    browser.find_element(By.CSS_SELECTOR, "form[action='/rollout/plan'] button").click()
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "form[action='/rollout/apply']"))
     return link
 
 

@@ -16,6 +16,7 @@ from coexist.analysis.intent import NOBODY_BOOTS
 from coexist.app.current import analyse_now
 from coexist.app.explain import cases_of
 from coexist.app.machines import differing_digits, find_machines, named, near
+from coexist.planning.effective import as_people_say
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _declared(inventory: Inventory, mac: int) -> Iterator[Answer]:
     where = inventory.clients.position(inventory.clients.index[mac])
     groups = [name for name in inventory.site.groups if mac in inventory.group(name)]
     told = f"it is registered at {where}"
-    told += f", and in {', '.join(groups)}" if groups else ", and in no group"
+    told += f", and in {as_people_say(groups)}" if groups else ", and in no group"
     yield Answer(topic="declared", state="good", text=told)
 
 

@@ -48,6 +48,14 @@ class Asking:
     requests: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """A registry: its machines, and when it saw one last, in seconds since the epoch (0: never)."""
+
+    clients: int
+    last_seen: float
+
+
 class Live:
     """The registries of some boot servers, read again when they changed."""
 
@@ -73,6 +81,15 @@ class Live:
                     found.setdefault(row.mac, []).append((server, row))
         machines = [_asking(inventory, mac, rows) for mac, rows in found.items()]
         return sorted(machines, key=lambda machine: -machine.last_seen)
+
+    def freshness(self) -> dict[str, Freshness]:
+        """Of each watched server, how many machines its registry has and when it saw one last."""
+        return {
+            server: Freshness(
+                clients=len(rows), last_seen=max((row.last_seen or 0.0 for row in rows), default=0.0)
+            )
+            for server, rows in self._rows().items()
+        }
 
     def _rows(self) -> dict[str, list[ClientRow]]:
         version = self.version

@@ -80,6 +80,11 @@ class SitePlan:
         """Why a server could not be read."""
         return self.present.failed
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The servers that would be changed."""
+        return tuple(name for name, server in self.plan.servers.items() if any(f.after for f in server.files))
+
     def refused(self) -> tuple[Refused, str] | None:
         """Why it must not be applied; None if it may."""
         if self.failed:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from coexist.analysis.findings import Finding, Suppressed, Witness
 from coexist.app.check import counted, coverage
 from coexist.app.current import analyse_now
+from coexist.planning.effective import as_people_say
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis
@@ -96,7 +97,7 @@ def _races(site: AnalysedSite, rows: tuple[Row, ...]) -> Iterator[RaceResult]:
 def _server(inventory: Inventory, name: str, rows: tuple[Row, ...]) -> ServerSummary:
     server = inventory.site.servers[name]
     answers = server.answers
-    whom = " ".join((answers.who.replace("_", " "), ", ".join(answers.groups))).strip()
+    whom = " ".join((answers.who.replace("_", " "), as_people_say(answers.groups))).strip()
     facts = [
         ("software", str(server.software)),
         ("services", ", ".join(sorted(server.effective_roles))),
@@ -108,8 +109,9 @@ def _server(inventory: Inventory, name: str, rows: tuple[Row, ...]) -> ServerSum
         ("owner", server.owner or ""),
     ]
     boots = [
-        f"{', '.join(row.groups)} on {row.vlan} ({' '.join(filter(None, (row.architecture, row.firmware)))})"
+        f"{as_people_say(row.groups)} on {row.vlan} ({' '.join(filter(None, row_kind))})"
         for row in rows
+        for row_kind in [(row.architecture, row.firmware)]
         if name in row.winners
     ]
     return ServerSummary(name=name, facts=tuple(f for f in facts if f[1]), boots=tuple(dict.fromkeys(boots)))

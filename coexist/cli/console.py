@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from coexist.cli.prose import tell
+from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
 
 DEFAULT_PORT = 8068
@@ -50,6 +51,7 @@ def _listen(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int
 @click.option(
     "--behind-proxy", is_flag=True, help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy in front."
 )
+@way_options
 @click.option("--commit", is_flag=True, help="Record each change of the inventory in git.")
 def command(
     inventory: Path,
@@ -60,6 +62,8 @@ def command(
     tls_key: str | None,
     behind_proxy: bool,
     commit: bool,
+    ssh_config: Path | None,
+    connect_timeout: float,
 ) -> None:
     """Serve pages about the site of INVENTORY until it is stopped (Ctrl-C).
 
@@ -92,6 +96,8 @@ def command(
         behind_proxy=behind_proxy,
         tls=tls_certificate is not None,
         hosts=LOOPBACK if local else frozenset(),
+        ssh_config=ssh_config,
+        connect_timeout=connect_timeout,
     )
     context = tls(tls_certificate, tls_key) if tls_certificate else None
     scheme = "https" if context else "http"

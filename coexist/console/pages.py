@@ -14,6 +14,7 @@ from coexist.app.explain import Explained, explain
 from coexist.app.live import PAGE, SORTS, Asking, Which, chosen, mistyped
 from coexist.app.machines import named
 from coexist.app.registrations import Machine, pasted_machines
+from coexist.console.rollout import rollout_rows
 from coexist.console.users import Role, User
 from coexist.console.web import (
     COOKIE,
@@ -31,7 +32,6 @@ from coexist.console.web import (
 )
 from coexist.report.page import finding_values, row_values
 from coexist.report.race_picture import race_picture
-from coexist.report.topology_picture import topology_picture
 from coexist.wire.mac import format_mac
 
 routes = web.RouteTableDef()
@@ -303,23 +303,15 @@ async def accept(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther("/findings")
 
 
-@routes.get("/servers")
-async def servers(request: web.Request) -> web.Response:
-    """The network, and what each server answers."""
-    site = request.app[SITE]
-    report = await in_thread(site.report)
-    topology = topology_picture(report.inventory.site)
-    return page(
-        request, "servers.html.j2", title="Servers", servers=report.servers, topology=topology,
-        registries=site.live.registries,
-    )  # fmt: skip
-
-
 @routes.get("/history")
 async def history(request: web.Request) -> web.Response:
-    """Every change that was made one by one, the last first."""
+    """Every roll-out, and every change that was made one by one; the last first."""
     entries = await in_thread(request.app[SITE].registrations.entries)
-    return page(request, "history.html.j2", title="History", entries=entries[::-1][:500])
+    rollouts = await in_thread(rollout_rows, request)
+    return page(
+        request, "history.html.j2", title="History", entries=entries[::-1][:500], rollouts=rollouts[:200],
+        busy=request.app[SITE].desk.busy,
+    )  # fmt: skip
 
 
 @routes.post("/undo")

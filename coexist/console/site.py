@@ -15,6 +15,7 @@ from coexist.app.live import Asking, Live
 from coexist.app.migrations import Overview, overviews
 from coexist.app.pilot_links import Pilots
 from coexist.app.registrations import Registrations
+from coexist.app.rollout_desk import RolloutDesk, way_by_ssh
 from coexist.app.sights import sights_of_registries
 from coexist.app.site_report import SiteReport, report_of_site
 
@@ -28,7 +29,7 @@ class ConsoleSettings:
 
     ``link``: the secret of a link that lets in whoever started the console, where it has no users;
     ``behind_proxy``: whether a proxy in front says who asks and by which scheme; ``hosts``: the names the
-    console may be asked by, empty for any.
+    console may be asked by, empty for any. ``ssh_config`` and ``connect_timeout``: how servers are reached.
     """
 
     path: Path
@@ -39,6 +40,8 @@ class ConsoleSettings:
     behind_proxy: bool = False
     tls: bool = False
     hosts: frozenset[str] = frozenset()
+    ssh_config: Path | None = None
+    connect_timeout: float = 15.0
 
 
 class ConsoleSite:
@@ -51,6 +54,10 @@ class ConsoleSite:
             settings.path, registries=settings.registries, commit=settings.commit
         )
         self.pilots = Pilots(settings.path)
+        self.desk = RolloutDesk(
+            settings.path,
+            lambda: way_by_ssh(settings.ssh_config, settings.connect_timeout, lambda _text: None),
+        )
         self._today = today
         self._lock = threading.Lock()
         self._report: tuple[object, SiteReport] | None = None
@@ -101,8 +108,8 @@ class ConsoleSite:
             return self._machines[1]
 
     def version(self) -> str:
-        """Equal as long as nothing changed that a page shows."""
-        return f"{hash((self.live.version, _version(self.path))) & 0xFFFFFFFF:08x}"
+        """Equal as long as nothing changed that a page shows: machines and files, then roll-outs."""
+        return f"{hash((self.live.version, _version(self.path))) & 0xFFFFFFFF:08x} {self.desk.version}"
 
 
 def _version(path: Path) -> tuple[tuple[str, int, int], ...]:

@@ -171,7 +171,7 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
 @cache
 def _templates() -> Environment:
     made = environment().overlay()
-    made.filters = {**made.filters, "mac": format_mac, "ago": ago, "when": when, "moment": moment}
+    made.filters = {**made.filters, "mac": format_mac, "ago": ago, "when": when, "moment": moment, "age": age}
     return made
 
 
@@ -183,6 +183,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         here=request.path,
         csrf=session.csrf if session else "",
         user=user,
+        may_roll_out=user is not None and user.role >= Role.ROLL_OUT,
         may_register=user is not None and user.role >= Role.REGISTER,
         **values,
     )  # fmt: skip
@@ -191,11 +192,16 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
 
 def ago(seconds: float) -> str:
     """How long a time of the wall clock is past."""
-    passed = max(0.0, time.time() - seconds)
+    passed = age(seconds)
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if passed >= size:
             return f"{passed / size:.0f} {unit} ago"
     return f"{passed:.0f} s ago"
+
+
+def age(seconds: float) -> float:
+    """How many seconds a time of the wall clock is past."""
+    return max(0.0, time.time() - seconds)
 
 
 def moment(at: datetime) -> str:

@@ -35,6 +35,21 @@ from coexist.wire.mac import format_mac
 _STANDBY = re.compile(r"\.(?:yielding|waiting)-[0-9a-f]{8}$")
 
 
+_MADE = re.compile(r"(?P<migration>.+)\.(?P<label>[a-z][A-Za-z0-9_.-]*)-[0-9a-f]{8}")
+
+
+def as_people_say(groups: Iterable[str]) -> str:
+    """Names of groups for a page: those made for a migration by what they mean, those of its intent not."""
+    words = []
+    for group in groups:
+        made = _MADE.fullmatch(group)
+        if made is None:
+            words.append(group)
+        elif not made["label"].startswith(("intent-", "parked-on-")):
+            words.append(f"{made['label'].replace('-', ' ')} ({made['migration']})")
+    return ", ".join(dict.fromkeys(words))
+
+
 def stands_by(rule: str) -> bool:
     """Whether a rule of this name, as a server reports it, serves clients of a step that is under way."""
     return _STANDBY.search(rule) is not None

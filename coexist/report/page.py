@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from coexist import __version__
 from coexist.analysis.findings import Finding
+from coexist.planning.effective import as_people_say
 from coexist.planning.progress import moment
 from coexist.report.diff import ending, who
 from coexist.report.diff import summary as difference_summary
@@ -110,7 +111,7 @@ def row_values(row: Row) -> Mapping[str, str]:
     state = state_of(row)
     return {
         "vlan": row.vlan,
-        "groups": ", ".join(row.groups),
+        "groups": as_people_say(row.groups),
         "firmware": " ".join(part for part in (row.architecture, row.firmware) if part),
         "count": clients_text(row.clients),
         "intended": ", then ".join((row.intended, *row.fallback)) if row.intended else "",

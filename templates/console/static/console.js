@@ -24,8 +24,9 @@ if (list) {
 
   const events = new EventSource("/events");
   events.onmessage = (event) => {
-    if (known !== null && known !== event.data) refresh();
-    known = event.data;
+    const part = event.data.split(" ")[list.dataset.part];
+    if (known !== null && known !== part) refresh();
+    known = part;
   };
   document.addEventListener("visibilitychange", refresh);
   document.querySelectorAll("#filter select").forEach((select) => {

@@ -23,6 +23,7 @@ def hashed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     users = Users(tmp_path_factory.mktemp("users") / "users.json")
     users.add("ada", PASSWORD, Role.REGISTER)
     users.add("bob", PASSWORD, Role.LOOK)
+    users.add("eve", PASSWORD, Role.ROLL_OUT)
     return users.path.read_bytes()
 
 

@@ -22,6 +22,7 @@ PAGES = (
     "/findings",
     "/servers",
     "/migration",
+    "/rollout",
     "/machine",
     "/history",
     f"/machine?of={NEW}",

@@ -164,6 +164,7 @@ def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: Running
         "/findings",
         "/servers",
         "/migration",
+        "/rollout",
         "/history",
         "/paste",
         "/machine",
