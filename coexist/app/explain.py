@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from coexist.app.current import load_current
 from coexist.app.machines import find_machines
@@ -49,12 +50,13 @@ def explain(
     architecture: str | None = None,
     firmware: str | None = None,
     files: Sequence[str] = (),
+    uuid: str | None = None,
 ) -> Explained:
     """Follow the machine (a MAC, a UUID, a name or a reserved address) on the site at ``path``.
 
     What is None is what its record and its groups say, or each possibility the site declares. ``files``:
-    where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``). Raises `CoexistError` for a machine, VLAN,
-    architecture or firmware that is not known.
+    where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``). ``uuid``: what it says of itself, by
+    whatever card. Raises `CoexistError` for a machine, VLAN, architecture or firmware that is not known.
     """
     from coexist.analysis.chain import stages
     from coexist.analysis.world import build_world
@@ -69,7 +71,9 @@ def explain(
         for case in cases_of(inventory, mac, vlan=vlan, architecture=architecture, firmware=firmware)
     ]
     # SMBIOS 2.6 section 7.2.1: the first three fields of a UUID travel with their octets swapped.
-    uuids = {mac: uuid.bytes_le for mac, uuid in inventory.clients.uuids.items()}
+    uuids = {mac: known.bytes_le for mac, known in inventory.clients.uuids.items()}
+    if uuid is not None:
+        uuids |= dict.fromkeys(macs, _uuid(uuid).bytes_le)
     world = replace(build_world(inventory), uuids=uuids)
     return Explained(inventory=inventory, boots=tuple(stages(world, case) for case in cases), roots=roots)
 
@@ -105,6 +109,15 @@ def cases_of(
     for name in vlans:
         for profile in profiles:
             yield ClientCase(mac=mac, vlan=name, architecture=profile.architecture, firmware=profile.firmware)
+
+
+def _uuid(text: str) -> UUID:
+    from coexist.inventory.values import machine_uuid
+
+    try:
+        return machine_uuid(text)
+    except ValueError as error:
+        raise CoexistError(str(error)) from None
 
 
 def _known(what: str, value: str | None, names: Mapping[str, object]) -> None:

@@ -11,7 +11,7 @@ what was seen of the client) and what a probe asks is left to ``respond``.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from coexist.boot.policy import BootPolicy, Rule
@@ -23,6 +23,7 @@ from coexist.boot.request import (
     BootRequest,
     ClientKind,
     boot_request,
+    machine_uuid,
 )
 from coexist.boot.respond import LIMITED_BROADCAST, Silence, respond, unwanted_reason
 from coexist.wire.bootp import MAGIC_COOKIE, MINIMUM_OCTETS, Packet, decode, encode
@@ -83,6 +84,7 @@ class Meaning:
     server_identifier: bytes
     silence: Silence | None
     candidates: Candidates = field(repr=False)
+    uuid: bytes = b""
     outcomes: dict[int, Prepared | Silence | None] = field(default_factory=dict, repr=False)
 
 
@@ -108,7 +110,10 @@ class CompiledPolicy:
         self.port = port
         self._areas: dict[bytes, Area | None] = {}
         self._meanings: dict[tuple[bytes | bool | None, ...], Meaning | None] = {}
-        self._candidates: dict[int | None, Candidates] = {}
+        self._candidates: dict[tuple[int | None, bytes], Candidates] = {}
+        self._meaningful = (
+            (*_MEANINGFUL, Option.CLIENT_MACHINE_IDENTIFIER) if policy.knows_uuids else _MEANINGFUL
+        )
         self._spelled: dict[bytes, str] = {}
         # Options of the policy that share a code with a repeated one stand elsewhere in the reply.
         self._usable = not any(code in policy.options for code in _ECHOED)
@@ -195,7 +200,7 @@ class CompiledPolicy:
         options = decoded[0]
         if Option.OPTION_OVERLOAD in options or options.get(Option.HOST_NAME) == PROBE_HOST_NAME:
             return None
-        key = (*map(options.get, _MEANINGFUL), Option.IPXE_ENCAPSULATED in options)
+        key = (*map(options.get, self._meaningful), Option.IPXE_ENCAPSULATED in options)
         try:
             meaning = self._meanings[key]
         except KeyError:
@@ -221,22 +226,24 @@ class CompiledPolicy:
             vendor_class=options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")[:LONGEST_VENDOR_CLASS],
             server_identifier=options.get(Option.SERVER_IDENTIFIER, b""),
             silence=Silence(reason=unwanted) if unwanted is not None else None,
-            candidates=self._candidates_of(request.architecture),
+            candidates=self._candidates_of(request.architecture, request.uuid),
+            uuid=request.uuid,
         )
 
-    def _candidates_of(self, architecture: int | None) -> Candidates:
-        found = self._candidates.get(architecture)
+    def _candidates_of(self, architecture: int | None, uuid: bytes) -> Candidates:
+        found = self._candidates.get((architecture, uuid))
         if found is None:
             if len(self._candidates) >= _MOST_MEANINGS:
                 self._candidates.clear()
-            denied = self.policy.denied
+            denied = self.policy.refused(uuid)
             rules = [(_DENIED, denied.bounds, denied.points)] if denied.bounds or denied.points else []
             rules += [
-                (number, rule.clients.bounds, rule.clients.points)
+                (number, clients.bounds, clients.points)
                 for number, rule in enumerate(self.policy.rules)
                 if rule.architectures is None or (architecture or 0) in rule.architectures
+                for clients in (rule.of(uuid),)
             ]
-            found = self._candidates[architecture] = tuple(rules)
+            found = self._candidates[architecture, uuid] = tuple(rules)
         return found
 
     def _prepare(self, index: int, data: bytes) -> Prepared | Silence | None:
@@ -264,7 +271,10 @@ class CompiledPolicy:
         packet = decode(data)
         if not isinstance(packet, Packet):
             return None
-        return boot_request(packet.without_options(*_ECHOED), self.port)
+        request = boot_request(packet.without_options(*_ECHOED), self.port)
+        if request is None or not self.policy.knows_uuids:
+            return request
+        return replace(request, uuid=machine_uuid(packet))
 
 
 def depends_on_more(policy: BootPolicy, rule: Rule | None, request: BootRequest) -> bool:

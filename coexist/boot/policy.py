@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -26,6 +28,7 @@ from coexist.inventory.values import (
     Address,
     Declared,
     Delay,
+    MachineUuids,
     Name,
     Names,
     Options,
@@ -42,8 +45,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class ClientSelector(Declared):
-    """Clients of a rule: any of exact MACs, list files (one MAC a line), prefixes, ranges and groups;
-    minus ``except``.
+    """Clients of a rule: any of exact MACs, list files (one MAC a line), prefixes, ranges, machines by their
+    UUID (option 97, whatever card they use) and groups; minus ``except``.
 
     An empty selector selects nobody; ``everyone: true`` selects all. ``groups`` are those of this file and
     those clients were registered into; ``registered: true`` is every client that ``coexist clients register``
@@ -55,6 +58,7 @@ class ClientSelector(Declared):
     files: Texts = ()
     prefixes: Texts = ()
     ranges: Texts = ()
+    uuids: MachineUuids = ()
     groups: Names = ()
     registered: bool = False
     excluded: Annotated[ClientSelector | None, Field(alias="except")] = None
@@ -229,11 +233,13 @@ class BootMenu:
 class Rule:
     """A compiled rule. ``programs`` is by option-93 code; ``ipxe`` for clients that run iPXE already.
 
-    ``architectures`` None means any.
+    ``architectures`` None means any. ``by_uuid``: of the machines whose UUID the rule names, by which MACs it
+    is about them; ``clients`` are those of all others.
     """
 
     name: str
     clients: MacSet
+    by_uuid: Mapping[bytes, MacSet] = field(default_factory=dict)
     architectures: frozenset[int] | None = None
     action: Action = "serve"
     delay: Delay = field(default_factory=Delay)
@@ -241,11 +247,15 @@ class Rule:
     ipxe: BootProgram | None = None
     menu: BootMenu | None = None
 
-    def fits(self, mac: int, architecture: int | None) -> bool:
+    def of(self, uuid: bytes) -> MacSet:
+        """The MACs by which it is about a machine with this UUID (its octets in option 97; empty: none)."""
+        return self.by_uuid.get(uuid, self.clients) if self.by_uuid else self.clients
+
+    def fits(self, mac: int, architecture: int | None, uuid: bytes = b"") -> bool:
         """Whether this rule is about the client; one that names no architecture is taken as BIOS."""
-        return (
-            self.architectures is None or (architecture or 0) in self.architectures
-        ) and mac in self.clients
+        return (self.architectures is None or (architecture or 0) in self.architectures) and mac in self.of(
+            uuid
+        )
 
 
 class Standing(IntEnum):
@@ -263,7 +273,8 @@ class Standing(IntEnum):
 class BootPolicy:
     """What a boot server decides by. Times in seconds, options as raw octets.
 
-    ``denied`` is asked before the rules. ``http_port`` is the port of its own HTTP service, None without one.
+    ``denied`` is asked before the rules; ``denied_by_uuid`` as ``by_uuid`` of a rule. ``http_port`` is the
+    port of its own HTTP service, None without one.
     """
 
     name: str
@@ -276,6 +287,7 @@ class BootPolicy:
     options: Mapping[int, bytes] = field(default_factory=dict)
     follow_offers: bool = False
     denied: MacSet = NOBODY
+    denied_by_uuid: Mapping[bytes, MacSet] = field(default_factory=dict)
     http_port: int | None = None
 
     def standing(self, mac: int) -> Standing:
@@ -287,9 +299,18 @@ class BootPolicy:
             return Standing.REGISTERED
         return Standing.SERVED if serving else Standing.STRANGER
 
-    def rule_for(self, mac: int, architecture: int | None) -> Rule | None:
+    @property
+    def knows_uuids(self) -> bool:
+        """Whether anything is decided by a machine's UUID."""
+        return bool(self.denied_by_uuid) or any(rule.by_uuid for rule in self.rules)
+
+    def refused(self, uuid: bytes) -> MacSet:
+        """The MACs by which a machine with this UUID is on the deny list."""
+        return self.denied_by_uuid.get(uuid, self.denied) if self.denied_by_uuid else self.denied
+
+    def rule_for(self, mac: int, architecture: int | None, uuid: bytes = b"") -> Rule | None:
         """The first rule that fits."""
-        return next((rule for rule in self.rules if rule.fits(mac, architecture)), None)
+        return next((rule for rule in self.rules if rule.fits(mac, architecture, uuid)), None)
 
 
 ReadList = Callable[[str], MacSet]
@@ -314,8 +335,12 @@ def compile_policy(
     """The policy of a configuration; ``read_list`` delivers the MACs of a list file."""
     selecting = Selecting(config.groups, read_list, registered)
     denied = registered.ignored
+    denied_by_uuid: dict[bytes, MacSet] = {}
     if config.deny is not None:
         denied |= selecting.select(config.deny)
+        denied_by_uuid = {
+            uuid: macs | registered.ignored for uuid, macs in selecting.by_uuid(config.deny).items()
+        }
     return BootPolicy(
         name=config.name,
         rules=tuple(_compile_rule(rule, selecting) for rule in config.rules),
@@ -327,6 +352,7 @@ def compile_policy(
         options={code: option_bytes(code, value) for code, value in config.options.items()},
         follow_offers=config.follow_offers,
         denied=denied,
+        denied_by_uuid=denied_by_uuid,
         http_port=config.http.port if config.http is not None else None,
     )
 
@@ -343,11 +369,39 @@ class Selecting:
         self.groups = groups
         self.read_list = read_list
         self.registered = registered
-        self._made: dict[str, MacSet] = {}
+        self._made: dict[tuple[str, bytes], MacSet] = {}
 
-    def select(self, selector: ClientSelector) -> MacSet:
-        """The MACs a selector means."""
-        result = EVERYONE if selector.everyone else MacSet.of(selector.macs)
+    def select(self, selector: ClientSelector, uuid: bytes = b"") -> MacSet:
+        """The MACs a selector means; with ``uuid`` those by which it means a machine of this UUID."""
+        if selector.everyone or (uuid and uuid in octets_of(selector.uuids)):
+            result = EVERYONE
+        else:
+            result = self._by_address(selector, uuid)
+        return result - (self.select(selector.excluded, uuid) if selector.excluded else NOBODY)
+
+    def by_uuid(self, selector: ClientSelector) -> dict[bytes, MacSet]:
+        """What `select` says of each machine whose UUID the selector names, directly or by its groups."""
+        named = self._named(selector, frozenset())
+        made: dict[frozenset[int], MacSet] = {}
+        found: dict[bytes, MacSet] = {}
+        for uuid in named:
+            # Machines that are named in the same places are meant by the same MACs.
+            places = frozenset(named[uuid])
+            if places not in made:
+                made[places] = self.select(selector, uuid)
+            found[uuid] = made[places]
+        return found
+
+    def _named(self, selector: ClientSelector, seen: frozenset[str]) -> dict[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {uuid: [id(selector)] for uuid in octets_of(selector.uuids)}
+        inner = [self.groups[n] for n in selector.groups if n in self.groups and n not in seen]
+        for other in (*inner, *((selector.excluded,) if selector.excluded else ())):
+            for uuid, places in self._named(other, seen | set(selector.groups)).items():
+                found.setdefault(uuid, []).extend(places)
+        return found
+
+    def _by_address(self, selector: ClientSelector, uuid: bytes) -> MacSet:
+        result = MacSet.of(selector.macs)
         for name in selector.files:
             result |= self.read_list(name)
         for text in selector.prefixes:
@@ -355,19 +409,26 @@ class Selecting:
         for text in selector.ranges:
             result |= MacSet.interval(*mac_range(text))
         for name in selector.groups:
-            result |= self.group(name)
+            result |= self.group(name, uuid)
         if selector.registered:
             result |= self.registered.everyone
-        return result - (self.select(selector.excluded) if selector.excluded else NOBODY)
+        return result
 
-    def group(self, name: str) -> MacSet:
+    def group(self, name: str, uuid: bytes = b"") -> MacSet:
         """A group of the file together with those who were registered into it; a group may name others."""
-        if name not in self._made:
-            self._made[name] = NOBODY  # a group that names itself adds nothing
+        key = (name, uuid)
+        if key not in self._made:
+            self._made[key] = NOBODY  # a group that names itself adds nothing
             declared = self.groups.get(name)
-            members = self.select(declared) if declared is not None else NOBODY
-            self._made[name] = members | self.registered.groups.get(name, NOBODY)
-        return self._made[name]
+            members = self.select(declared, uuid) if declared is not None else NOBODY
+            self._made[key] = members | self.registered.groups.get(name, NOBODY)
+        return self._made[key]
+
+
+@lru_cache(maxsize=1024)
+def octets_of(uuids: tuple[str, ...]) -> frozenset[bytes]:
+    """UUIDs as option 97 has them: the first three fields little-endian (SMBIOS 2.6, section 7.2.1)."""
+    return frozenset(UUID(text).bytes_le for text in uuids)
 
 
 def select(selector: ClientSelector, read_list: ReadList) -> MacSet:
@@ -392,6 +453,7 @@ def _compile_rule(rule: PolicyRule, selecting: Selecting) -> Rule:
     return Rule(
         name=rule.name,
         clients=selecting.select(rule.clients),
+        by_uuid=selecting.by_uuid(rule.clients),
         architectures=architecture_codes(rule.architectures),
         action=rule.action,
         delay=rule.delay,

@@ -34,7 +34,7 @@ class BootRequest:
 
     ``port`` is where it arrived: 67, or 4011. ``architecture`` is the first code of option 93,
     None if the client did not send it. ``is_ipxe``: the client already runs iPXE, by user
-    class 77 or option 175.
+    class 77 or option 175. ``uuid``: the machine's, its octets in option 97; empty where it says none.
     """
 
     packet: Packet
@@ -44,6 +44,7 @@ class BootRequest:
     kind: ClientKind
     architecture: int | None
     is_ipxe: bool
+    uuid: bytes = b""
 
     @property
     def secs(self) -> int:
@@ -73,7 +74,17 @@ def boot_request(packet: Packet, port: int = DHCP_PORT) -> BootRequest | None:
         kind=client_kind(options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")),
         architecture=int.from_bytes(architecture[:2], "big") if len(architecture) >= 2 else None,
         is_ipxe=is_ipxe(packet),
+        uuid=machine_uuid(packet),
     )
+
+
+def machine_uuid(packet: Packet) -> bytes:
+    """The 16 octets of option 97 (RFC 4578 section 2.3: type 0); empty for another type, and for the zeros
+    and ones of machines that have none (SMBIOS 7.2.1)."""
+    value = packet.options.get(Option.CLIENT_MACHINE_IDENTIFIER, b"")
+    if len(value) != 17 or value[0] or value[1:] in (bytes(16), b"\xff" * 16):
+        return b""
+    return value[1:]
 
 
 def is_probe(packet: Packet) -> bool:

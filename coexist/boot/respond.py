@@ -133,7 +133,7 @@ def decide(
     unwanted = unwanted_reason(policy, request, server, seen)
     if unwanted is not None:
         return Silence(reason=unwanted)
-    rule = _rule_of(policy, request.mac, request.architecture)
+    rule = _rule_of(policy, request.mac, request.architecture, request.uuid)
     if isinstance(rule, Silence):
         return rule
     program = _offered_program(policy, rule, request, server)
@@ -145,23 +145,26 @@ def decide(
     return rule, program
 
 
-def may_load(policy: BootPolicy, mac: int, architecture: int | None = None) -> Rule | Silence:
+def may_load(
+    policy: BootPolicy, mac: int, architecture: int | None = None, uuid: bytes = b""
+) -> Rule | Silence:
     """Whether a client may load files (TFTP, HTTP), and the rule that says so.
 
     ``architecture`` None means that the client was not seen to name one: then the first rule about its MAC
-    that serves any architecture counts.
+    that serves any architecture counts. ``uuid``: what it said of itself when it was seen.
     """
-    found = _rule_of(policy, mac, architecture)
-    if architecture is None and mac not in policy.denied and (isinstance(found, Silence) or found.menu):
-        serving = [rule for rule in policy.rules if rule.action == "serve" and mac in rule.clients]
+    found = _rule_of(policy, mac, architecture, uuid)
+    denied = mac in policy.refused(uuid)
+    if architecture is None and not denied and (isinstance(found, Silence) or found.menu):
+        serving = [rule for rule in policy.rules if rule.action == "serve" and mac in rule.of(uuid)]
         return serving[0] if serving else found
     return found
 
 
-def _rule_of(policy: BootPolicy, mac: int, architecture: int | None) -> Rule | Silence:
-    if mac in policy.denied:
+def _rule_of(policy: BootPolicy, mac: int, architecture: int | None, uuid: bytes) -> Rule | Silence:
+    if mac in policy.refused(uuid):
         return Silence(reason=Reason.DENIED)
-    rule = policy.rule_for(mac, architecture)
+    rule = policy.rule_for(mac, architecture, uuid)
     if rule is None:
         return Silence(reason=Reason.NO_RULE)
     return Silence(reason=Reason.IGNORED, rule=rule.name) if rule.action == "ignore" else rule

@@ -14,6 +14,7 @@ import click
 @click.option("--vlan", metavar="VLAN", help="The VLAN it stands on; every one it may stand on unless given.")
 @click.option("--arch", metavar="ARCHITECTURE", help="Its architecture, such as bios or uefi-x64.")
 @click.option("--firmware", metavar="FIRMWARE", help="Its firmware, such as ipxe or edk2.")
+@click.option("--uuid", metavar="UUID", help="What it says in option 97; its registered UUID unless given.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
 )
@@ -29,6 +30,7 @@ def command(
     vlan: str | None,
     arch: str | None,
     firmware: str | None,
+    uuid: str | None,
     form: str,
     files: tuple[str, ...],
 ) -> None:
@@ -41,7 +43,9 @@ def command(
     from coexist.app.explain import explain
     from coexist.report.explain import boot_text, stages_as_dict
 
-    explained = explain(inventory, machine, vlan=vlan, architecture=arch, firmware=firmware, files=files)
+    explained = explain(
+        inventory, machine, vlan=vlan, architecture=arch, firmware=firmware, files=files, uuid=uuid
+    )
     site = explained.inventory
     if form == "json":
         found = [stages_as_dict(site, boot, explained.lost) for boot in explained.boots]

@@ -52,6 +52,15 @@ class GroupResolver:
         self._resolved[name] = found
         return found
 
+    def uuids(self, name: str, above: frozenset[str] = frozenset()) -> tuple[UUID, ...]:
+        """The machines that a group names by their UUID, those of the groups in it included."""
+        group = self._site.groups.get(name)
+        if group is None or name in above:
+            return ()
+        inner = [uuid for other in group.groups for uuid in self.uuids(other, above | {name})]
+        without = {uuid for other in group.excluded for uuid in self.uuids(other, above | {name})}
+        return tuple(dict.fromkeys(u for u in (*map(UUID, group.uuid), *inner) if u not in without))
+
     def union(self, names: tuple[str, ...]) -> MacSet:
         """The members of any of the groups."""
         if len(names) == 1:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.inventory.clients import ClientTable
@@ -49,6 +50,10 @@ class Inventory:
     def group(self, name: str) -> MacSet:
         """The MACs of a group; ``everyone``, ``known`` and ``unknown`` always exist."""
         return self.resolver.macs(name)
+
+    def group_uuids(self, name: str) -> tuple[UUID, ...]:
+        """The machines that a group names by their UUID, whatever card they use."""
+        return self.resolver.uuids(name)
 
     def members(self, names: tuple[str, ...], unless: tuple[str, ...] = ()) -> MacSet:
         """The union of some groups minus others."""

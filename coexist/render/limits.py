@@ -4,7 +4,8 @@ omission."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from uuid import UUID
 
 from coexist.analysis.findings import Finding
 from coexist.boot.leases.plan import PoolPlan
@@ -174,21 +175,24 @@ def _lists(job: Job, can: Capabilities) -> None:
             )
 
 
-def report_uuids(job: Job) -> None:
-    """Lists are written as MAC addresses: of a machine by its UUID, those of its registered cards."""
+def report_uuids(job: Job, told: Container[UUID] = ()) -> None:
+    """Lists are written as MAC addresses: of a machine by its UUID, those of its registered cards.
+
+    ``told``: the machines that the target knows by their UUID.
+    """
     for group in job.server.answers.groups:
-        declared = job.inventory.site.groups.get(group)
-        if declared is not None and declared.uuid:
-            own = " (it could by option 97, in a configuration of your own)"
-            could = own if job.server.product.knows_uuids else ""
-            job.report(
-                "CX522",
-                ("servers", job.name, "answers"),
-                f"{job.server.software} is told MAC addresses{could}: a machine of {group} is not recognised "
-                "by another card, adapter or dock",
-                "register every card of these machines under their UUID, and name the group's members by "
-                "`where` or `macs`; or let the firmware pass the machine's own MAC through",
-            )
+        if all(uuid in told for uuid in job.inventory.group_uuids(group)):
+            continue
+        own = " (it could by option 97, in a configuration of your own)"
+        could = own if job.server.product.knows_uuids else ""
+        job.report(
+            "CX522",
+            ("servers", job.name, "answers"),
+            f"{job.server.software} is told MAC addresses{could}: a machine of {group} is not recognised "
+            "by another card, adapter or dock",
+            "register every card of these machines under their UUID, and name the group's members by "
+            "`where` or `macs`; or let the firmware pass the machine's own MAC through",
+        )
 
 
 def _ranged(job: Job) -> Iterator[tuple[str, MacSet]]:

@@ -78,7 +78,8 @@ class Doorkeeper:
             if self._read < asked:
                 return Access(allowed=False, undecided=True, why="the neighbour table is asked too often")
             return Access(allowed=False, why="no client is known by this address")
-        found = may_load(self.policy, mac, client.architecture if client is not None else None)
+        known = (client.architecture, client.uuid) if client is not None else (None, b"")
+        found = may_load(self.policy, mac, *known)
         if isinstance(found, Silence):
             return Access(
                 allowed=False, mac=mac, client=client, rule=found.rule or "", why=found.reason.value

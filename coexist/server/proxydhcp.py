@@ -221,6 +221,7 @@ class ProxyDhcp:
         client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
         client.architecture = meaning.architecture
         client.vendor_class = meaning.vendor_class
+        client.uuid = meaning.uuid
         client.vlan = endpoint.vlan
         if meaning.message_type is MessageType.REQUEST:
             self._learn_address(area.requested, meaning.server_identifier, data)
@@ -253,6 +254,7 @@ class ProxyDhcp:
             client.architecture = request.architecture
             vendor_class = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
             client.vendor_class = vendor_class[:LONGEST_VENDOR_CLASS]
+            client.uuid = request.uuid
             client.vlan = endpoint.vlan
         if probe:
             self.counters.decisions[self.role, "PROBE"] += 1

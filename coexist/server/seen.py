@@ -54,6 +54,7 @@ class Client:
         "standing",
         "stored_requests",
         "took_other",
+        "uuid",
         "vendor_class",
         "vlan",
         "waiting",
@@ -67,6 +68,7 @@ class Client:
         self.stored_requests = 0
         self.architecture: int | None = None
         self.vendor_class = b""
+        self.uuid = b""
         self.address = ""
         self.vlan = ""
         self.decision = ""

@@ -142,11 +142,14 @@ def _selector(inventory: Inventory, group: str) -> dict[str, Any]:
         return {}
     if group == "unknown":
         return {"everyone": True, "except": {"files": ["known" + LIST_SUFFIX]}}
-    macs = inventory.group(group)
+    macs, uuids = inventory.group(group), inventory.group_uuids(group)
+    # A card of such a machine that the group leaves out is another list's.
+    lost = [mac for uuid in uuids for mac in inventory.clients.cards.get(uuid, ()) if mac not in macs]
+    named = {"uuids": [str(uuid) for uuid in uuids]} if uuids and not lost else {}
     if not macs.bounds:
-        return {"files": [group + LIST_SUFFIX]}
+        return {"files": [group + LIST_SUFFIX], **named}
     inside = _inside(macs)
-    selector: dict[str, Any] = {"ranges": _ranges(macs.bounds)}
+    selector: dict[str, Any] = {"ranges": _ranges(macs.bounds), **named}
     if len(macs.points) > len(inside.points):
         selector["files"] = [group + LIST_SUFFIX]
     if inside.points:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import yaml
 
@@ -31,7 +32,12 @@ def limits(job: Job) -> None:
             f"{job.name} shall lease addresses, which coexist does not",
             "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host",
         )
-    report_uuids(job)
+    config = boot_server_config(job.inventory, job.name)
+    report_uuids(job, {UUID(text) for rule in config.rules for text in _uuids(rule.clients)})
+
+
+def _uuids(selector: ClientSelector) -> tuple[str, ...]:
+    return (*selector.uuids, *(_uuids(selector.excluded) if selector.excluded else ()))
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:

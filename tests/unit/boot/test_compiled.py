@@ -59,10 +59,13 @@ menus = st.builds(
         )
     ),
 )
+UUIDS = (bytes(range(16)), bytes(range(16, 32)))
+by_uuid = st.dictionaries(st.sampled_from(UUIDS), mac_sets, max_size=2)
 rules = st.builds(
     Rule,
     name=st.sampled_from(["one", "two"]),
     clients=mac_sets,
+    by_uuid=by_uuid,
     architectures=st.sampled_from([None, frozenset({0}), frozenset({7, 9})]),
     action=st.sampled_from(["serve", "serve", "ignore"]),
     delay=delays,
@@ -82,6 +85,7 @@ policies = st.builds(
     options=st.sampled_from([{}, {}, {175: b"\x01\x01\x05"}, {97: b"x"}, {60: b"PXEClient:x", 1: b"\0" * 4}]),
     follow_offers=st.booleans(),
     denied=mac_sets.filter(lambda macs: macs != EVERYONE),
+    denied_by_uuid=st.one_of(st.just({}), by_uuid),
     http_port=st.sampled_from([None, 80, 8080]),
 )
 options = st.fixed_dictionaries(
@@ -95,7 +99,7 @@ options = st.fixed_dictionaries(
         50: ADDRESSES.map(lambda address: address.packed),
         77: st.sampled_from([b"iPXE", b"\x04iPXE", b"other"]),
         175: st.binary(max_size=8),
-        97: st.binary(max_size=300),
+        97: st.one_of(st.sampled_from([b"\0" + uuid for uuid in UUIDS]), st.binary(max_size=300)),
         82: st.binary(max_size=40),
         61: st.binary(max_size=8),
         43: st.sampled_from(

@@ -39,6 +39,23 @@ def test_each_architecture_gets_its_program_on_both_ports(start):
     assert (on_4011.file, on_4011.options[53]) == (b"syslinux64.efi", b"\x05")
 
 
+def test_a_machine_is_known_by_its_uuid_whatever_card_it_uses(start):
+    named = {
+        "name": "laptops",
+        "clients": {"uuids": ["4c4c4544-0042-3510-8052-b4c04f4e4a32"]},
+        "programs": {"bios": "laptop.0"},
+    }
+    running = start(config(rules=[*config()["rules"], named]))
+    uuid = bytes.fromhex("44454c4c420010358052b4c04f4e4a32")
+    for card in ("02:00:5e:00:00:01", "02:00:5e:00:00:02"):
+        assert running.ask(discover(card, options={97: b"\0" + uuid})).file == b"laptop.0"
+    assert running.ask(discover(THIN, options={97: b"\0" + uuid})).file == b"lpxelinux.0"
+    stranger = running.client()
+    other = discover("02:00:5e:00:00:01", options={97: b"\0" + uuid[::-1]})
+    stranger.sendto(encode(other), ("127.0.0.1", running.port(67)))
+    running.said.wait_for(r"not answered .*02:00:5e:00:00:01.*no rule is about this client")
+
+
 def test_strangers_are_not_answered_and_remembered(start, tmp_path):
     running = start(config(registry="registry.sqlite"))
     client = running.client()

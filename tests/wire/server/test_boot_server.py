@@ -211,6 +211,18 @@ def test_the_whitelist_counts_for_tftp_by_the_neighbour_table(site):
     process.wait_for("tftp refused.*no rule is about this client")
 
 
+def test_a_machine_behind_another_card_loads_its_files_once_it_has_said_its_uuid(site):
+    rule = {**site.config()["rules"][0], "clients": {"uuids": ["4c4c4544-0042-3510-8052-b4c04f4e4a32"]}}
+    site.serve(rules=[rule])
+    uuid = bytes.fromhex("44454c4c420010358052b4c04f4e4a32")
+    with pytest.raises(TftpException):
+        tftp_get(site.bench, "10.20.0.6", "lpxelinux.0")
+    with site.client(site.bench, format_mac(hardware_address(site.bench))) as client:
+        client.send(client.packet(MessageType.DISCOVER, {Option.CLIENT_MACHINE_IDENTIFIER: b"\0" + uuid}))
+        assert client.hear().packet.file == b"lpxelinux.0"
+    assert tftp_get(site.bench, "10.20.0.6", "lpxelinux.0", options={"blksize": 1468}) == b"thin" * 5000
+
+
 def test_through_a_router_the_address_comes_from_dhcp(site):
     """The relay copies the client's REQUEST here; a TFTP request through the router has the router's MAC."""
     router = site.network.router({"office": "10.10.0.1", "workshop": "10.20.0.1"})
