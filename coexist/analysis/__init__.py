@@ -14,6 +14,7 @@ from coexist.analysis.findings import Code, Finding, Severity, Suppressed, Witne
 
 if TYPE_CHECKING:
     from coexist.analysis.matrix import Row
+    from coexist.analysis.races import RaceMemory
     from coexist.analysis.site import AnalysedSite
     from coexist.inventory import Inventory
 
@@ -43,17 +44,23 @@ class Analysis:
         return max((finding.severity for finding in self.findings), default=None)
 
 
-def analyse(inventory: Inventory, today: date | None = None, further: Iterable[Finding] = ()) -> Analysis:
+def analyse(
+    inventory: Inventory,
+    today: date | None = None,
+    further: Iterable[Finding] = (),
+    memory: RaceMemory | None = None,
+) -> Analysis:
     """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has.
 
-    ``further``: findings of other rooms about the same inventory, which it may suppress too.
+    ``further``: findings of other rooms about the same inventory, which it may suppress too. ``memory``:
+    races of inventories that are like it.
     """
     from coexist.analysis.check import found_in
     from coexist.analysis.repairs import repaired
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
-    site = AnalysedSite(inventory, today)
+    site = AnalysedSite(inventory, today, memory)
     found, hidden = apply(site, [*found_in(site), *further])
     found = [repaired(site, finding) for finding in found]
     return Analysis(site=site, findings=sorted_findings(found), suppressed=tuple(hidden))

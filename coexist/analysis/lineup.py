@@ -60,13 +60,16 @@ _FIELDS: dict[type[Any], tuple[str, ...]] = {}
 
 
 class LineUps:
-    """Makes the keys of one site. ``world``: its servers as models, when they are first needed."""
+    """Makes the keys of one site. ``world``: its servers as models, when they are first needed.
 
-    def __init__(self, site: Facts, world: Callable[[], World]) -> None:
+    ``numbers``: what classes met before has its number already.
+    """
+
+    def __init__(self, site: Facts, world: Callable[[], World], numbers: dict[Any, int]) -> None:
         self.site = site
         self._world = world
         self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
-        self._numbers: dict[Any, int] = {}
+        self._numbers = numbers
 
     def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
         """The key of a class's race, and the servers (or nobody's addresses) in the order of their places."""
@@ -186,7 +189,8 @@ class _LineUp:
         if code in _INDIFFERENT:
             return None
         if code == Option.ROUTER:
-            return len(octets) >= 4 and IPv4Address(octets[:4]) in self.segment.routers
+            # A client takes the first one; where the VLAN's routers are not declared, any will do.
+            return len(octets) >= 4, len(octets) >= 4 and IPv4Address(octets[:4]) in self.segment.routers
         if option_kind(code) in _ADDRESSES and octets and len(octets) % 4 == 0:
             starts = range(0, len(octets), 4)
             return tuple(self.address(IPv4Address(octets[at : at + 4])) for at in starts)

@@ -8,7 +8,7 @@ one's own names. Time lines are always run for the class itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from coexist.analysis.lineup import LineUps
 from coexist.analysis.numbers import other_numbers, tells_apart
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import loader_by_name
+from coexist.inventory.programs import declared_programs
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
@@ -65,20 +66,55 @@ class LoaderEnd:
     remedy: str | None
 
 
-class Races:
-    """Runs and remembers races of one site; ``world``: in another one than its own."""
+_Finishes = dict[int, tuple[tuple[Finish, ...], tuple[str, ...]]]
 
-    def __init__(self, site: Facts, world: World | None = None) -> None:
+
+@dataclass(slots=True)
+class _Ends:
+    """How line-ups ended, by their numbers, and the servers that each was told of."""
+
+    met: dict[Any, int] = field(default_factory=dict)
+    numbers: dict[Any, int] = field(default_factory=dict)
+    finishes: _Finishes = field(default_factory=dict)
+    second: _Finishes = field(default_factory=dict)
+    loaders: dict[int, tuple[tuple[LoaderEnd, ...], tuple[str, ...]]] = field(default_factory=dict)
+
+
+class RaceMemory:
+    """What is known of line-ups whatever the site: for whoever analyses one that changes little by little."""
+
+    def __init__(self) -> None:
+        self._about: object = None
+        self._ends = _Ends()
+
+    def of(self, site: Facts) -> _Ends:
+        """The ends that hold for a site too."""
+        declared = site.site
+        if any(server.config for server in declared.servers.values()):
+            # The files of a server are read for each site and told apart as objects.
+            return _Ends()
+        # What a race asks of a site beside the line-up, which is all in its key.
+        names = {text: name for name, server in declared.servers.items() for text in server.names}
+        about = (declared.firmwares, list(declared_programs(declared)), names)
+        if about != self._about:
+            self._about, self._ends = about, _Ends()
+        return self._ends
+
+
+class Races:
+    """Runs and remembers races of one site; with ``memory`` those of others that are like it.
+
+    ``world``: in another one than its own.
+    """
+
+    def __init__(self, site: Facts, memory: RaceMemory | None = None, *, world: World | None = None) -> None:
         self.site = site
         self._given = world
         self.run = 0
-        self._lineups = LineUps(site, lambda: self.world)
-        self._numbers: dict[Any, int] = {}
+        self._ends = _Ends() if memory is None or world is not None else memory.of(site)
+        self._lineups = LineUps(site, lambda: self.world, self._ends.met)
         self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, tuple[str, ...]]] = {}
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
-        self._finishes: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
-        self._second: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]] = {}
-        self._loaders: dict[Any, tuple[tuple[LoaderEnd, ...], tuple[str, ...]]] = {}
         self._apart: dict[Any, tuple[tuple[tuple[str, int], ...], tuple[str, ...]]] = {}
 
     @cached_property
@@ -114,7 +150,7 @@ class Races:
             chained_architecture(client.architecture, f.file, programs.get(f.file)) for f in first if f.file
         ):
             return ()
-        return self._told(self._second, client, silent, lambda: self._outcomes_of_second(client, silent))
+        return self._told(self._ends.second, client, silent, lambda: self._outcomes_of_second(client, silent))
 
     def _outcomes_of_second(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
         second = [
@@ -132,7 +168,7 @@ class Races:
 
     def _shared(self, client: ClientClass, silent: frozenset[str]) -> tuple[Finish, ...]:
         """The ends of the race of an equal line-up, in the class's own names."""
-        return self._told(self._finishes, client, silent, lambda: self._outcomes(client, silent))
+        return self._told(self._ends.finishes, client, silent, lambda: self._outcomes(client, silent))
 
     def _outcomes(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
         """Every outcome of the class's witness, whatever the open conditions of files come to."""
@@ -148,12 +184,15 @@ class Races:
         known = self._lined_up.get(own)
         if known is None:
             key, names = self._lineups.of(client, silent)
-            known = self._lined_up[own] = (self._numbers.setdefault(key, len(self._numbers)), names)
+            known = self._lined_up[own] = (self._number_of(key), names)
         return known
+
+    def _number_of(self, key: Any) -> int:
+        return self._ends.numbers.setdefault(key, len(self._ends.numbers))
 
     def _told(
         self,
-        known: dict[Any, tuple[tuple[Finish, ...], tuple[str, ...]]],
+        known: _Finishes,
         client: ClientClass,
         silent: frozenset[str],
         run: Callable[[], Iterable[Outcome]],
@@ -184,9 +223,9 @@ class Races:
         if not any(self._leads_on(f) for f in self.of(client, silent)):
             return ()
         key, names = self._line_up(client, silent)
-        if key not in self._loaders:
-            self._loaders[key] = (self._loader_ends(client, silent), names)
-        ends, theirs = self._loaders[key]
+        if key not in self._ends.loaders:
+            self._ends.loaders[key] = (self._loader_ends(client, silent), names)
+        ends, theirs = self._ends.loaders[key]
         if theirs == names or not ends:
             return ends
         ours = dict(zip(theirs, names, strict=True))

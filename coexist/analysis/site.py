@@ -17,7 +17,7 @@ from coexist.analysis.intent import Intended
 from coexist.analysis.leases import Handed
 from coexist.analysis.own_scopes import with_own_scopes
 from coexist.analysis.profiles import PHONES, firmware_kind
-from coexist.analysis.races import Finish, Races
+from coexist.analysis.races import Finish, RaceMemory, Races
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
@@ -53,11 +53,17 @@ class Case:
 
 
 class AnalysedSite(Facts):
-    """One inventory under analysis. ``today`` lets dates pass; without it none has passed."""
+    """One inventory under analysis. ``today`` lets dates pass; without it none has passed.
 
-    def __init__(self, inventory: Inventory, today: date | None = None) -> None:
+    ``memory``: races of sites that are like it need not be run again.
+    """
+
+    def __init__(
+        self, inventory: Inventory, today: date | None = None, memory: RaceMemory | None = None
+    ) -> None:
         super().__init__(with_own_scopes(inventory))
         self.today = today
+        self._memory = memory
         self._schedules: dict[str, Schedule | None] = {}
 
     @cached_property
@@ -128,7 +134,7 @@ class AnalysedSite(Facts):
     @cached_property
     def races(self) -> Races:
         """The races of this site, each run once."""
-        return Races(self)
+        return Races(self, self._memory)
 
     def winners(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> frozenset[str | None]:
         """The servers the class may boot from, None for nobody, when ``silent`` ones say nothing.

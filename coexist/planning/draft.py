@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from coexist.analysis.edits import Edit
+from coexist.analysis.races import RaceMemory
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
@@ -15,10 +16,14 @@ from coexist.inventory.values import Delay
 
 
 class Draft:
-    """Changes declarations one by one. `site` is analysed afresh after each change."""
+    """Changes declarations one by one. `site` is analysed afresh after each change.
 
-    def __init__(self, inventory: Inventory) -> None:
+    ``memory``: a change leaves most races as they were.
+    """
+
+    def __init__(self, inventory: Inventory, memory: RaceMemory | None = None) -> None:
         self.inventory = inventory
+        self.memory = memory or RaceMemory()
         self.edits: list[Edit] = []
         self._site: AnalysedSite | None = None
 
@@ -26,19 +31,22 @@ class Draft:
     def site(self) -> AnalysedSite:
         """The site as it would be now."""
         if self._site is None:
-            self._site = AnalysedSite(self.inventory)
+            self._site = self._analysed(self.inventory)
         return self._site
 
     def trial(self, name: str, **update: Any) -> AnalysedSite:
         """The site if some fields of a server were others; the draft stays as it is."""
         server = self.inventory.site.servers[name].model_copy(update=update)
-        return AnalysedSite(self._with("servers", name, server))
+        return self._analysed(self._with("servers", name, server))
 
     def trial_of_rule(self, scope: str, written: dict[str, Any]) -> AnalysedSite:
         """The site if a scope had one more rule at its end; the draft stays as it is."""
         declared = self.inventory.site.scopes[scope]
         rules = (*declared.rules, ScopeRule.model_validate(written))
-        return AnalysedSite(self._with("scopes", scope, declared.model_copy(update={"rules": rules})))
+        return self._analysed(self._with("scopes", scope, declared.model_copy(update={"rules": rules})))
+
+    def _analysed(self, inventory: Inventory) -> AnalysedSite:
+        return AnalysedSite(inventory, memory=self.memory)
 
     def _with(self, section: str, name: str, declared: Any) -> Inventory:
         site = self.inventory.site

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.edits import Edit
+from coexist.analysis.races import RaceMemory
 from coexist.analysis.rules.hearing import points_to
 from coexist.analysis.site import AnalysedSite, Standing
 from coexist.inventory import Inventory
@@ -48,8 +49,9 @@ class Solution:
 
 def solve(inventory: Inventory) -> Solution:
     """Derive relays, scope entries, whitelists and delays from the intent."""
-    before = analyse(inventory)
-    draft = Draft(inventory)
+    memory = RaceMemory()
+    before = analyse(inventory, memory=memory)
+    draft = Draft(inventory, memory)
     impossible: list[Impossible] = []
     # A change can bring to light what another one hid: a server that was too late to do harm, say.
     for _ in range(_MOST_ROUNDS):
@@ -58,7 +60,7 @@ def solve(inventory: Inventory) -> Solution:
         if len(draft.edits) == known:
             break
     draft.tidy()
-    after = analyse(draft.inventory)
+    after = analyse(draft.inventory, memory=memory)
     lost = _left_without(before.site, after.site)
     if lost:
         # What boots now and would boot from nobody is worse than what is not as intended.

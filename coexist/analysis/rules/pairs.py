@@ -85,7 +85,7 @@ def with_one_down(site: AnalysedSite, explained: Explained) -> Iterator[Finding]
             and _boots(site, site.races, case)
         ]
         for down in pair.both:
-            races = Races(site, alone(site.races.world, pair.other(down)))
+            races = Races(site, world=alone(site.races.world, pair.other(down)))
             lost = [case.client for case in cases if not _boots(site, races, case, frozenset({down}))]
             if lost:
                 yield _lost(site, pair, down, lost, races)

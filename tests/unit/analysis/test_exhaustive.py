@@ -114,6 +114,40 @@ def test_equal_line_ups_share_a_race_and_name_their_own_servers() -> None:
     assert site.races.run == len({(c.client.architecture, c.client.firmware) for c in site.cases})
 
 
+def test_plans_that_differ_in_the_router_alone_are_raced_apart() -> None:
+    routers = {"right": {3: "10.0.0.1"}, "wrong": {3: "10.0.0.9"}, "none": {}}
+    vlans = {
+        name: {"id": 2 + n, "subnet": f"10.{n}.0.0/16", "gateway": f"10.{n}.0.1", "relay_to": ["dhcp"]}
+        for n, name in enumerate(routers)
+    }
+    scopes = {
+        name: {
+            "server": "dhcp",
+            "vlan": name,
+            "pools": [f"10.{n}.1.0-10.{n}.1.9"],
+            "next_server": "boot",
+            "filename": "a.0",
+            "options": {code: text.replace("10.0.", f"10.{n}.") for code, text in options.items()},
+        }
+        for n, (name, options) in enumerate(routers.items())
+    }
+    tree = {
+        "site": "routers",
+        "vlans": {"servers": {"id": 1, "subnet": "10.9.0.0/16", "gateway": "10.9.0.1"}, **vlans},
+        "servers": {
+            "dhcp": {"software": "kea 2.2", "address": "10.9.0.2", "vlan": "servers"},
+            "boot": {"software": "tftpd", "address": "10.9.0.3", "vlan": "servers"},
+        },
+        "scopes": scopes,
+        "architectures": {"bios": ["ipxe"]},
+    }
+    inventory = readable(tree)
+    assert inventory is not None
+    site = AnalysedSite(inventory)
+    winners = {case.client.vlan: site.winners(case.client) for case in site.cases}
+    assert {name: winners[name] for name in routers} == {"right": {"boot"}, "wrong": {None}, "none": {None}}
+
+
 @pytest.mark.parametrize("silent", [frozenset(), frozenset({"otc"})])
 def test_a_silent_server_is_thought_away(silent: frozenset[str]) -> None:
     tree = {

@@ -10,8 +10,6 @@ from coexist.inventory import Inventory, inventory_from_tree
 from coexist.wire.mac import MAC_SPACE
 from tests.unit.analysis.worlds import GROUPS, UNIVERSE, readable, trees
 
-THOUSANDS = settings(max_examples=2000)
-
 
 def spaces(tree: dict[str, Any]) -> tuple[Inventory, Space]:
     inventory = readable(tree)
@@ -20,35 +18,40 @@ def spaces(tree: dict[str, Any]) -> tuple[Inventory, Space]:
     return inventory, cut(inventory)
 
 
-@THOUSANDS
+@settings(max_examples=2000)
 @given(trees())
-def test_the_classes_are_a_partition_of_all_addresses(tree: dict[str, Any]) -> None:
-    _, space = spaces(tree)
+def test_a_space_says_of_each_address_what_the_inventory_says(
+    tree: dict[str, Any],
+) -> None:
+    """Three properties of one space: to make its site takes longer than to look at it."""
+    inventory, space = spaces(tree)
+    classes_are_a_partition_of_all_addresses(space)
+    a_class_says_of_each_member_what_the_inventory_says(inventory, space)
+    the_witness_is_a_member_and_named_as_registered(inventory, space)
+
+
+def classes_are_a_partition_of_all_addresses(space: Space) -> None:
     assert sum(c.size for c in space.mac_classes) == MAC_SPACE
     assert [c.members.size for c in space.mac_classes] == [c.size for c in space.mac_classes]
     for mac in UNIVERSE:
         assert sum(mac in c.members for c in space.mac_classes) == 1
 
 
-@THOUSANDS
-@given(trees())
-def test_a_class_says_of_each_member_what_the_inventory_says(tree: dict[str, Any]) -> None:
-    inventory, space = spaces(tree)
+def a_class_says_of_each_member_what_the_inventory_says(inventory: Inventory, space: Space) -> None:
+    members = {name: inventory.group(name) for name in (*GROUPS, "known", "unknown", "everyone", "nobody")}
     for mac in UNIVERSE:
         found = space.class_of(mac)
-        for group in (*GROUPS, "known", "unknown", "everyone", "nobody"):
+        for group, macs in members.items():
             if group in space.bits or group not in GROUPS:
-                assert space.has((group,), found.signature) == (mac in inventory.group(group)), group
+                assert space.has((group,), found.signature) == (mac in macs), group
         record = inventory.clients.find(mac)
-        saying = [g for n, g in inventory.site.groups.items() if mac in inventory.group(n)]
+        saying = [g for n, g in inventory.site.groups.items() if mac in members[n]]
         own = (record.vlan, record.architecture, record.firmware) if record else ("", "", "")
         assert found.vlans == vlans_of(inventory.site, own[0], saying)
         assert found.profiles == profiles_of(inventory.site, own[1], own[2], saying)
 
 
-@given(trees())
-def test_the_witness_is_a_member_and_named_as_registered(tree: dict[str, Any]) -> None:
-    inventory, space = spaces(tree)
+def the_witness_is_a_member_and_named_as_registered(inventory: Inventory, space: Space) -> None:
     for found in space.mac_classes:
         assert found.witness in found.members
         record = inventory.clients.find(found.witness)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -103,9 +104,18 @@ def errors_of(analysis: Analysis) -> set[tuple[object, ...]]:
 SITES = dict(inventories())
 
 
+@pytest.fixture(scope="module")
+def as_written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Analysis]:
+    """The analysis of a page's inventory, or of the broken site; each is made once."""
+    folder = tmp_path_factory.mktemp("sites")
+    return functools.cache(lambda name: analysed(SITES[name], folder / name))
+
+
 @pytest.mark.parametrize("name", SITES)
-def test_an_obeyed_repair_takes_its_finding_away_and_brings_no_error(name: str, tmp_path: Path) -> None:
-    before = analysed(SITES[name], tmp_path / "before")
+def test_an_obeyed_repair_takes_its_finding_away_and_brings_no_error(
+    name: str, as_written: Callable[[str], Analysis], tmp_path: Path
+) -> None:
+    before = as_written(name)
     errors = errors_of(before)
     wrong = []
     for number, finding in enumerate(before.findings):
@@ -126,19 +136,19 @@ def test_an_obeyed_repair_takes_its_finding_away_and_brings_no_error(name: str, 
 
 
 @pytest.mark.parametrize("name", SITES)
-def test_no_repair_changes_a_server_that_is_fixed(name: str, tmp_path: Path) -> None:
-    site = analysed(SITES[name], tmp_path)
+def test_no_repair_changes_a_server_that_is_fixed(name: str, as_written: Callable[[str], Analysis]) -> None:
+    site = as_written(name)
     fixed = {server for server, declared in site.site.site.servers.items() if declared.fixed}
     for finding in site.findings:
         for edit in finding.edits:
             assert edit.path[:1] != ("servers",) or edit.path[1] not in fixed or finding.code.code == "CX317"
 
 
-def test_the_kinds_without_edits_are_those_that_people_decide(tmp_path: Path) -> None:
+def test_the_kinds_without_edits_are_those_that_people_decide(as_written: Callable[[str], Analysis]) -> None:
     with_edits: set[str] = set()
     without: set[str] = set()
-    for name, files in SITES.items():
-        for finding in analysed(files, tmp_path / name).findings:
+    for name in SITES:
+        for finding in as_written(name).findings:
             (with_edits if finding.edits else without).add(finding.code.code)
     assert without - with_edits <= BY_HAND
     assert with_edits & BY_HAND == set()
