@@ -73,9 +73,10 @@ _ABOVE: tuple[tuple[str, str, Severity, str], ...] = (
     # -- CX6xx drift
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),
-    ("CX603", "never-rolled-out", INFO, "A file on a server that no recorded rollout wrote will be replaced"),
+    ("CX603", "never-rolled-out", INFO, "A file on a server that no recorded rollout wrote would be replaced"),
     ("CX604", "no-longer-rendered", INFO, "A file of an earlier rollout is no longer rendered and will be removed"),
     ("CX605", "left-behind", INFO, "A server that is rolled out to no more still has files of a rollout"),
+    ("CX606", "copy-is-old", WARNING, "A file that a server runs on is not the copy that the inventory has"),
     # -- CX7xx seen on the wire
     ("CX701", "stranger-answers", ERROR, "A server that the inventory does not know answers clients"),
     ("CX702", "silent-on-the-wire", ERROR, "A server that shall answer this client does not"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
@@ -36,6 +36,8 @@ class Wanted:
     vlan: str = ""
     host: str = ""
     user: str = ""
+    again: bool = False
+    """The server is declared already: its copies are replaced, and nothing else of the inventory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
     An inventory that is not there is begun with the networks of the files. Raises ``CoexistError``, and
     nothing is written then.
     """
+    if wanted.again:
+        return _again(site, wanted, fetch)
     product = _product(wanted.product)
     path = wanted.path or product.target or ""
     fetched = _Fetched(path, fetch, part(product, "redactor"))
@@ -123,10 +127,7 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
     for target in (site / place for place in files.values()):
         if target.exists():
             raise CoexistError(f"{target} is there already; remove it, or give the server another name")
-    for name, place in files.items():
-        target = site / place
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(fetched.texts[name].encode("utf-8", "surrogateescape"))
+    _write(site, fetched.texts, files)
     site.mkdir(parents=True, exist_ok=True)
     main.write_text(text, encoding="utf-8")
     return Adopted(
@@ -136,6 +137,43 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
         config=config,
         declared=declared,
     )
+
+
+def _again(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
+    """Fetch the files of a server that is declared by them into the places where its copies are."""
+    main = site / MAIN_FILE
+    server = load_inventory(site).site.servers.get(wanted.name)
+    if server is None or not server.config:
+        raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it without --again")
+    path = wanted.path or server.main_file or ""
+    ours = {} if server.dropin is None else {server.dropin.path: ""}
+    fetched = _Fetched(path, fetch, part(server.product, "redactor"), texts=dict(ours))
+    config: OwnConfig = part(server.product, "own_file")(fetched)
+    texts = {name: text for name, text in fetched.texts.items() if name not in ours}
+    places = {name: PurePosixPath(server.config.get(name, _place(wanted.name, name))) for name in texts}
+    more = {name: str(place) for name, place in places.items() if name not in server.config}
+    if more:
+        declared = {**server.config, **more}
+        try:
+            text = put(main.read_text(encoding="utf-8"), ("servers", wanted.name, "config"), declared)
+        except EditError as error:
+            raise CoexistError(f"{main}: {error}; declare {', '.join(more)} by hand") from None
+        main.write_text(text, encoding="utf-8")
+    _write(site, texts, places)
+    return Adopted(
+        site=main,
+        files={name: site / place for name, place in places.items()},
+        redacted=tuple(fetched.redacted),
+        config=config,
+        declared={"config": dict(server.config)},
+    )
+
+
+def _write(site: Path, texts: Mapping[str, str], places: Mapping[str, PurePosixPath]) -> None:
+    for name, place in places.items():
+        target = site / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(texts[name].encode("utf-8", "surrogateescape"))
 
 
 def _product(name: str) -> Product:
@@ -185,7 +223,7 @@ def _begun(site: Path, config: OwnConfig) -> str:
         lines.append(f"  {_named(subnet.network)}: {{id: {number}, subnet: {subnet.network}{more}}}")
     if not config.subnets:
         raise CoexistError("the file declares no subnet, so no inventory can be begun with it")
-    return "\n".join([*lines, "servers: {}", ""])
+    return "\n".join([*lines, ""])
 
 
 def _gateway(config: OwnConfig, network: IPv4Network) -> IPv4Address | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +18,10 @@ from coexist.render import render_site
 from coexist.render.rendered import RenderedSite
 from coexist.rollout import drift
 from coexist.rollout.apply import Failure, Rollout, Watch, contents_of
+from coexist.rollout.beside import changed_copies
 from coexist.rollout.converge import standing
 from coexist.rollout.document import Plan, read_plan, write_plan
+from coexist.rollout.drift import Losses
 from coexist.rollout.history import FOLDER, History, Journal, Record
 from coexist.rollout.impact import read_manifest
 from coexist.rollout.leftovers import left_behind, leftovers, removals
@@ -64,7 +66,8 @@ class SitePlan:
     """A plan with everything that speaks for and against it.
 
     ``drift``: what was changed on servers behind the inventory's back; ``findings``: errors of `check` and
-    what a product cannot keep; ``left_out``: by server why it is not rolled out.
+    what a product cannot keep; ``left_out``: by server why it is not rolled out. ``lost``: what files say
+    that no rollout wrote and that would be replaced; ``replace``: the paths of those that may be.
     """
 
     plan: Plan
@@ -73,7 +76,9 @@ class SitePlan:
     left_out: Mapping[str, str]
     jobs: Mapping[str, Job]
     present: Present
+    lost: Losses = field(default_factory=dict)
     overwrite: bool = False
+    replace: tuple[str, ...] = ()
 
     @property
     def failed(self) -> Mapping[str, str]:
@@ -94,6 +99,12 @@ class SitePlan:
         edited = [finding for finding in self.drift if finding.code.code in ("CX601", "CX602")]
         if edited and not self.overwrite and not self.plan.is_empty:
             return "edited", "a server was changed by hand; take it over, or plan to --overwrite it"
+        kept = [path for _, path in self.lost if path not in self.replace]
+        if kept:
+            return "edited", f"no rollout wrote {', '.join(kept)}; to replace it, name it: --overwrite=PATH"
+        old = any(finding.code.code == "CX606" for finding in self.drift)
+        if old and not self.plan.reason and not self.plan.is_empty:
+            return "edited", "it was proved of copies that are old: take them again, or say --reason"
         return None
 
     def diff(self, server: str) -> list[str]:
@@ -115,6 +126,7 @@ def plan_site(
     *,
     reason: str | None = None,
     overwrite: bool = False,
+    replace: Sequence[str] = (),
     only: Sequence[str] = (),
     reading: Callable[[list[str]], Watch] = lambda _servers: lambda _server, _how: None,
 ) -> SitePlan:
@@ -145,14 +157,21 @@ def plan_site(
         reason=reason,
         findings=tuple(f"{finding.code.code} {finding.message}" for finding in errors),
     )
+    contents = {name: {path: f.content for path, f in job.files.items()} for name, job in readable.items()}
     return SitePlan(
         plan=with_checks(inventory, planned, present.boot_files).sealed(),
-        drift=(*_drift(inventory, readable, present, history), *left_behind(inventory, jobs.jobs, found)),
+        drift=(
+            *_drift(inventory, readable, present, history),
+            *left_behind(inventory, jobs.jobs, found),
+            *changed_copies(inventory, present.files),
+        ),
         findings=findings,
         left_out=jobs.left_out,
         jobs=readable,
         present=present,
+        lost=drift.losses(present.files, contents, history.last_applied()),
         overwrite=overwrite,
+        replace=tuple(replace),
     )
 
 

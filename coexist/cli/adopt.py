@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--address", metavar="ADDRESS", help="The server's own address, if the files do not say it.")
 @click.option("--vlan", default="", metavar="VLAN", help="Where it stands, if its address does not say it.")
 @click.option("--sudo", is_flag=True, help="Read its files by `sudo -n`.")
+@click.option("--again", is_flag=True, help="Take the files of a server that is declared by them again.")
 @click.option(
     "--include-root",
     "include_roots",
@@ -47,6 +48,7 @@ def command(
     address: str | None,
     vlan: str,
     sudo: bool,
+    again: bool,
     include_roots: tuple[Path, ...],
     ssh_config: Path | None,
     connect_timeout: float,
@@ -69,7 +71,9 @@ def command(
         fetch, own = _beside(Path(source), include_roots), _address(address)
         host = user = ""
         path = ""
-    wanted = Wanted(name=name, product=software, path=path, address=own, vlan=vlan, host=host, user=user)
+    wanted = Wanted(
+        name=name, product=software, path=path, address=own, vlan=vlan, host=host, user=user, again=again
+    )
     adopted = adopt(site, wanted, fetch)
     for line in summary(adopted):
         click.echo(line)

@@ -22,7 +22,9 @@ EXIT_FINDINGS, EXIT_PENDING, EXIT_HOST = 1, 3, 4
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the plan here.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 if anything would change.")
 @click.option("--reason", help="Plan although `coexist check` finds errors, and say why in the record.")
-@click.option("--overwrite", is_flag=True, help="Plan to replace files that were edited on a server.")
+@click.option("--overwrite", multiple=True, is_flag=False, flag_value="", metavar="[PATH]",
+              help="Plan to replace files that were edited on a server; with =PATH also that file, which no"
+              " rollout wrote. Repeatable.")  # fmt: skip
 @click.option("--only", multiple=True, metavar="SERVER", help="This server only; may be repeated.")
 @history_option
 @key_option
@@ -41,7 +43,13 @@ def command(**given: Any) -> int:
     way = way_of(given)
     with late_progress("reading") as told:
         made = plan_site(
-            path, way, reason=given["reason"], overwrite=given["overwrite"], only=given["only"], reading=told
+            path,
+            way,
+            reason=given["reason"],
+            overwrite="" in given["overwrite"],
+            replace=given["overwrite"],
+            only=given["only"],
+            reading=told,
         )
     written = ""
     if given["out"] is not None or given["form"] == "json":
@@ -52,6 +60,10 @@ def command(**given: Any) -> int:
         _print(made)
     for finding in (*made.drift, *made.findings):
         tell(f"{finding.severity} {finding.code.code}: {finding.message}; {finding.repair}")
+    for (name, file), statements in made.lost.items():
+        tell(f"{name}: no rollout wrote {file}; these statements of it would be gone:")
+        for line, text in statements:
+            tell(f"  {file}:{line}: {text}")
     for name, why in made.left_out.items():
         tell(f"{name}: left out: {why}")
     for why in made.failed.values():

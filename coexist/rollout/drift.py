@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from coexist.analysis.catalogue import CATALOGUE
@@ -13,6 +14,8 @@ from coexist.text.foreign import harmless
 from coexist.text.redaction import redacted
 
 _MOST_LINES = 400
+_WORD = re.compile(r"\w")
+_COMMENTS = ("#", "//", ";")
 
 
 def drift(
@@ -92,6 +95,42 @@ def _first_change(before: bytes, after: bytes) -> str:
     changed = [line for line in lines if line[:1] in "+-"]
     more = f" and {len(changed) - 2} more lines" if len(changed) > 2 else ""
     return " ".join(changed[:2]) + more
+
+
+def lost_statements(before: bytes | None, after: bytes) -> tuple[tuple[int, str], ...]:
+    """The lines of a file that say something and do not stand in what replaces it, by their numbers.
+
+    Blank lines and comments say nothing; how a line is indented neither. Secrets are hidden.
+    """
+    if not before:
+        return ()
+    kept = {line.strip() for line in after.decode("utf-8", "backslashreplace").splitlines()}
+    lines = before.decode("utf-8", "backslashreplace").split("\n")
+    shown = harmless(redacted("\n".join(lines))).split("\n")
+    return tuple(
+        (number, told.strip())
+        for number, (line, told) in enumerate(zip(lines, shown, strict=True), start=1)
+        if _WORD.search(line) and not line.strip().startswith(_COMMENTS) and line.strip() not in kept
+    )
+
+
+Losses = Mapping[tuple[str, str], tuple[tuple[int, str], ...]]
+"""By server and path the statements that would be gone, each with its line."""
+
+
+def losses(
+    present: Mapping[str, Mapping[str, PresentFile]],
+    rendered: Mapping[str, Mapping[str, bytes]],
+    last: Mapping[tuple[str, str], str | None],
+) -> Losses:
+    """What files say that no rollout wrote and that would be replaced; ``last``: what rollouts left there."""
+    found = {
+        (server, path): lost_statements(present[server][path].content, content)
+        for server, files in sorted(rendered.items())
+        for path, content in files.items()
+        if (server, path) not in last
+    }
+    return {place: statements for place, statements in found.items() if statements}
 
 
 def diff(before: bytes | None, after: bytes | None, old_name: str, new_name: str) -> str:

@@ -27,6 +27,7 @@ from coexist.planning.together import Change as Shift
 from coexist.planning.together_proof import Running, TogetherProver
 from coexist.render import RenderedFile, RenderedSite
 from coexist.render.cells import mac_lines
+from coexist.rollout.beside import answering_of, foreign_paths
 from coexist.rollout.bridge import BootService, read_service, staged_config
 from coexist.rollout.document import (
     Change,
@@ -103,7 +104,7 @@ def jobs_of(
             address = Address(name=name, host=deploy.host, user=deploy.user, port=deploy.port)
             target = Target(
                 address=address,
-                paths=(*placed, *gone),
+                paths=tuple(dict.fromkeys((*placed, *gone, *foreign_paths(server)))),
                 sudo=deploy.sudo,
                 boot_config=boot,
                 boot_files=_boot_files(files) if is_ours else {},
@@ -199,6 +200,13 @@ class _Builder:
 
     def _read_services(self, name: str, job: Job) -> None:
         path = job.target.boot_config
+        if self.inventory.site.servers[name].config:
+            # What runs is known: its own files, and no drop-in yet or an empty one.
+            self.after[name] = answering_of(self.inventory, name, ours=True)
+            if not any(self.present[name][place].content for place in job.files):
+                self.known_before.add(name)
+                self.before[name] = answering_of(self.inventory, name, ours=False)
+            return
         if path is None:
             if all(self.present[name][place].content is None for place in job.files):
                 self.known_before.add(name)  # nothing stands there: it answers nobody

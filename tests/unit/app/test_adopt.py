@@ -99,6 +99,28 @@ def test_nothing_is_written_for_a_file_that_cannot_be_adopted(
     assert not (tmp_path / "site").exists()
 
 
+def test_the_files_of_a_server_are_taken_again(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    before = load_inventory(tmp_path / "site").site
+    (server / "hosts.conf").write_text(HOSTS + 'include "/etc/dhcp/more.conf";\n')
+    (server / "more.conf").write_text("# nothing\n")
+    assert adopted(tmp_path, server, "--again") == 0
+    declared = load_inventory(tmp_path / "site").site.servers["dhcp1"]
+    kept = {path: (tmp_path / "site" / copy).read_text() for path, copy in declared.config.items()}
+    assert list(kept) == ["/etc/dhcp/dhcpd.conf", "/etc/dhcp/hosts.conf", "/etc/dhcp/more.conf"]
+    assert kept["/etc/dhcp/hosts.conf"] == (server / "hosts.conf").read_text()
+    # Nothing else of the inventory is another.
+    after = load_inventory(tmp_path / "site").site
+    same = declared.model_copy(update={"config": before.servers["dhcp1"].config})
+    assert after.model_copy(update={"servers": {"dhcp1": same}}) == before
+
+
+def test_nobody_is_taken_again_who_was_never_taken(tmp_path: Path, server: Path) -> None:
+    assert adopted(tmp_path, server) == 0
+    source = str(server / "dhcpd.conf")
+    assert run(["adopt", str(tmp_path / "site"), "other", "--from", source, "--again"]) == 2
+
+
 def test_who_has_no_address_says_so(tmp_path: Path, server: Path) -> None:
     (server / "dhcpd.conf").write_text(MAIN.partition("\n")[2])
     assert adopted(tmp_path, server) == 2
