@@ -26,6 +26,7 @@ from tests.harness.site import SiteNetwork
 CAMPUS = Path("inventories/campus")
 BROKEN = Path("inventories/broken")
 EXAMPLE = "CX402"
+REPORT = Path("build/report.html")
 COLUMNS = 80
 
 MACHINES = {
@@ -48,7 +49,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="coexist-demo-") as out:
             show_findings()
             show_rendered(Path(out))
-            return show_boots(Path(out))
+            ended = show_boots(Path(out))
+            show_report()
+            return ended
     except HarnessError as error:
         say(str(error))
         return 2
@@ -98,6 +101,15 @@ def show_boots(out: Path) -> int:
         return 0
     say(f"{held.count(False)} of {len(held)} machines did NOT boot what coexist explain had said.")
     return 1
+
+
+def show_report() -> None:
+    title("To look at")
+    REPORT.parent.mkdir(exist_ok=True)
+    run_command("report", str(CAMPUS), "-o", str(REPORT))
+    say("", f"{ROOT / REPORT} is that site as a page: the network, who answers whom, findings, races.")
+    say("The same live, in a browser; this line starts it and prints the link to open:", "")
+    say(f"    .venv/bin/coexist console {CAMPUS}")
 
 
 def run_command(*arguments: str, accept: Sequence[int] = (0,), shown: bool = True) -> str:

@@ -89,7 +89,8 @@ def console(folder: Path) -> Iterator[RunningConsole]:
         registry = Registry(path)
         registry.note(_notes(name, rows, billing, now))
         registry.close()
-    running = RunningConsole(site, *(f"--registry={name}={path}" for name, path in registries.items()))
+    watched = [f"--registry={name}={path}" for name, path in registries.items()]
+    running = RunningConsole(Path(site.name), *watched, directory=folder)
     try:
         yield running
     finally:
@@ -136,15 +137,18 @@ def filled(running: RunningConsole, browser: WebDriver) -> str:
     for name, value in (("name", "tc-sales-9"), ("hardware", "igel-ud3"), ("why", "new desk in Sales")):
         browser.find_element(By.NAME, name).send_keys(value)
     browser.find_element(By.CSS_SELECTOR, "form[action='/register'] button").click()
+    until(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, "form[action='/register']"))
     browser.get(f"{running.base}/migration")
     browser.find_element(By.CSS_SELECTOR, "form[action='/migration/link'] button").click()
-    link = browser.find_element(By.CSS_SELECTOR, "input.place").get_attribute("value") or ""
+    shown = until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "input.place"))
+    link = shown[0].get_attribute("value") or ""
     browser.get(link)
     for number, result in enumerate(("passed", "passed", "failed"), start=1):
         browser.find_element(By.CSS_SELECTOR, f"[name=result-{number}][value={result}]").click()
     browser.find_element(By.NAME, "note-3").send_keys("the right one stays dark")
     browser.find_element(By.NAME, "name").send_keys("Kim")
     browser.find_element(By.CSS_SELECTOR, "form.pilot button").click()
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "[role=status]"))
     browser.get(f"{running.base}/rollout")
     browser.find_element(By.NAME, "why").send_keys("sccm is repaired tonight")
     browser.find_element(By.CSS_SELECTOR, "form[action='/rollout/plan'] button").click()

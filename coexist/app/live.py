@@ -21,6 +21,17 @@ PAGE = 200
 SORTS = ("last_seen", "first_seen", "mac", "name", "vlan", "requests", "decision")
 
 
+_ONE_DIGIT = tuple(other << place for place in range(0, 48, 4) for other in range(1, 16))
+_TWO_DIGITS = tuple(
+    one ^ other << place
+    for place in range(4, 48, 4)
+    for other in range(1, 16)
+    for one in _ONE_DIGIT
+    if one < 1 << place
+)
+"""What a MAC is combined with (exclusive or) to become each one that differs in so many digits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """A machine that asked to boot. Times are seconds since the epoch.
@@ -139,15 +150,13 @@ def _asking(inventory: Inventory, mac: int, rows: Sequence[tuple[str, ClientRow]
     )
 
 
-def mistyped(inventory: Inventory, mac: int) -> int | None:
-    """The registered MAC that differs from this one in a single digit; None if there is none."""
-    known = inventory.clients.known
-    for shift in range(0, 48, 4):
-        digit = mac >> shift & 15
-        for other in range(16):
-            candidate = mac + ((other - digit) << shift)
-            if other != digit and candidate in known:
-                return candidate
+def mistyped(inventory: Inventory, mac: int) -> tuple[int, int] | None:
+    """A registered MAC that differs from this one in one digit or two, and in how many; None without one."""
+    known = inventory.clients.index
+    for digits, changes in ((1, _ONE_DIGIT), (2, _TWO_DIGITS)):
+        found = next((mac ^ change for change in changes if mac ^ change in known), None)
+        if found is not None:
+            return found, digits
     return None
 
 

@@ -6,8 +6,9 @@ is and a change is one line of a diff. Boot servers whose registry is at hand ar
 
 from __future__ import annotations
 
+import csv
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -233,22 +234,41 @@ class Registrations:
 
 
 def pasted_machines(text: str) -> list[Machine]:
-    """Machines from pasted lines or CSV: a MAC, then name, location and hardware type, if they are given.
+    """Machines from pasted lines or CSV: a MAC, then name, location, hardware type, VLAN, if they are given.
 
-    Raises `CoexistError` with every line that holds no MAC.
+    A first line that has the column `mac` names the columns, in any order. Raises `CoexistError` with every
+    line that cannot be taken whole.
     """
-    machines, wrong = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        cells = [cell.strip().strip('"') for cell in line.replace("\t", ",").replace(";", ",").split(",")]
-        if not any(cells) or cells[0].lower() == "mac":
+    machines: list[Machine] = []
+    wrong: list[str] = []
+    usual = ("mac", *_COLUMNS)
+    columns: Sequence[str] = usual
+    for position, (number, cells) in enumerate(_rows(text)):
+        named = [cell.lower() for cell in cells]
+        if position == 0 and "mac" in named:
+            columns = usual if named == list(usual[: len(named)]) else named
+            unknown = [f"line {number}: there is no column {name!r}" for name in named if name not in usual]
+            wrong += [f"{each}; there are {', '.join(usual)}" for each in unknown]
+            continue
+        said = dict(zip(columns, cells, strict=False))
+        if any(cells[len(columns) :]):
+            wrong.append(f"line {number}: it has more than the columns {', '.join(columns)}")
             continue
         try:
-            mac = parse_mac(cells[0])
+            mac = parse_mac(said.get("mac", ""))
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
             continue
-        name, location, hardware = [*cells[1:4], "", "", ""][:3]
-        machines.append(Machine(mac=mac, name=name, location=location, hardware=hardware))
+        machines.append(Machine(mac=mac, **{column: said.get(column, "") for column in _COLUMNS}))
     if wrong:
         raise CoexistError("\n".join(wrong))
     return machines
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that hold something, with their numbers, as cells: by tabs, semicolons or commas."""
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
+        separator = next((each for each in "\t;" if each in line), ",")
+        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+        if any(cells):
+            yield number, cells

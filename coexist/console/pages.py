@@ -11,8 +11,7 @@ from aiohttp import web
 
 from coexist.app.changes import Who
 from coexist.app.explain import Explained, explain
-from coexist.app.live import PAGE, SORTS, Asking, Which, chosen, mistyped
-from coexist.app.machines import named
+from coexist.app.live import PAGE, SORTS, Asking, Which, chosen
 from coexist.app.registrations import Machine, pasted_machines
 from coexist.console.rollout import rollout_rows
 from coexist.console.users import Role, User
@@ -161,9 +160,8 @@ def _now_values(request: web.Request) -> dict[str, Any]:
 
 
 def _machine_values(request: web.Request, machine: Asking) -> dict[str, Any]:
-    inventory = request.app[SITE].inventory
-    near = None if machine.registered else mistyped(inventory, machine.mac)
-    return {"told": machine, "near": named(inventory, near) if near is not None else ""}
+    near = "" if machine.registered else request.app[SITE].near(machine.mac)
+    return {"told": machine, "near": near}
 
 
 # -- one machine --------------------------------------------------------------------------------------
@@ -184,14 +182,13 @@ def _diagnosed(request: web.Request, asked: str) -> dict[str, Any]:
     inventory = site.inventory
     diagnosis = site.diagnose(asked)
     seen = next((each for each in site.machines() if each.mac == diagnosis.mac), None)
-    near = mistyped(inventory, diagnosis.mac)
     told = explain(site.path, format_mac(diagnosis.mac))
     boots = _race_values(told, diagnosis.machine)
     return {
         "diagnosis": diagnosis,
         "seen": seen,
         "record": inventory.clients.find(diagnosis.mac),
-        "near": named(inventory, near) if near is not None else "",
+        "near": site.near(diagnosis.mac),
         "boots": boots,
         "hardware": sorted({value for value in inventory.clients.columns["hardware"] if value})[:200],
         "vlans": list(inventory.site.vlans),
@@ -223,14 +220,15 @@ def _machine_of(form: Mapping[str, str]) -> Machine:
 
 @routes.post("/ignore")
 async def ignore(request: web.Request) -> web.Response:
-    """Have the boot servers answer a machine no more."""
+    """Have the boot servers answer one machine no more, or those of a pasted list."""
     user = must(request, Role.REGISTER)
     form = {key: str(value).strip() for key, value in (await request.post()).items()}
-    mac = mac_of(form.get("mac", ""))
-    await in_thread(
-        request.app[SITE].registrations.ignore, [mac], Who(name=user.name, why=form.get("why", ""))
-    )
-    raise web.HTTPSeeOther(f"/machine?of={format_mac(mac)}")
+    many = "list" in form
+    machines = pasted_machines(form["list"]) if many else [_machine_of(form)]
+    macs = [machine.mac for machine in machines]
+    who = Who(name=user.name, why=form.get("why", ""))
+    await in_thread(request.app[SITE].registrations.ignore, macs, who)
+    raise web.HTTPSeeOther("/history" if many else f"/machine?of={format_mac(macs[0])}")
 
 
 @routes.get("/paste")

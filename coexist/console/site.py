@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from coexist.app.current import analyse_now, today
 from coexist.app.doctor import Diagnosis, diagnose_in
-from coexist.app.live import Asking, Live
+from coexist.app.live import Asking, Live, mistyped
+from coexist.app.machines import named
 from coexist.app.migrations import Overview, overviews
 from coexist.app.pilot_links import Pilots
 from coexist.app.registrations import Registrations
@@ -21,6 +22,9 @@ from coexist.app.site_report import SiteReport, report_of_site
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory
+
+
+_DIGITS = {1: "one digit", 2: "two digits"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class ConsoleSite:
         self._lock = threading.Lock()
         self._report: tuple[object, SiteReport] | None = None
         self._machines: tuple[object, list[Asking]] | None = None
+        self._near: tuple[Inventory | None, dict[int, str]] = (None, {})
 
     @property
     def today(self) -> date:
@@ -97,6 +102,18 @@ class ConsoleSite:
     def inventory(self) -> Inventory:
         """The inventory as it is now."""
         return self.report().inventory
+
+    def near(self, mac: int) -> str:
+        """In how many digits a machine differs from which registered one, in words; empty without one."""
+        inventory = self.inventory
+        with self._lock:
+            if self._near[0] is not inventory:
+                self._near = inventory, {}
+            known = self._near[1]
+        if mac not in known:
+            found = mistyped(inventory, mac)
+            known[mac] = f"{_DIGITS[found[1]]} from {named(inventory, found[0])}" if found else ""
+        return known[mac]
 
     def machines(self) -> list[Asking]:
         """The machines that asked to boot, the last first."""

@@ -17,14 +17,15 @@ from tests.harness.processes import PATIENCE
 
 
 class RunningConsole:
-    """A console of its own process, and browsers that are let in."""
+    """A console of its own process, started in ``directory``, and browsers that are let in."""
 
-    def __init__(self, root: Path, *arguments: str) -> None:
+    def __init__(self, root: Path, *arguments: str, directory: Path | None = None) -> None:
         self.root = root
         self.process = subprocess.Popen(
             [sys.executable, "-m", "coexist", "console", str(root), "--listen", "127.0.0.1:0", *arguments],
             stderr=subprocess.PIPE,
             text=True,
+            cwd=directory,
         )
         assert self.process.stderr is not None
         line = self.process.stderr.readline()

@@ -71,9 +71,11 @@ def test_choosing_and_sorting(live: Live, inventory: Inventory) -> None:
     assert [m.mac for m in chosen(machines, sort="mac")] == [KNOWN, TYPO]
 
 
-def test_a_single_mistyped_digit_is_found(inventory: Inventory) -> None:
-    assert mistyped(inventory, TYPO) == KNOWN
-    assert mistyped(inventory, parse_mac("00:80:64:10:10:02")) is None
+def test_mistyped_digits_are_found(inventory: Inventory) -> None:
+    assert mistyped(inventory, TYPO) == (KNOWN, 1)
+    for text, digits in (("00:80:64:10:10:02", 2), ("f0:80:64:10:00:0e", 2), ("00:80:64:10:00:10", 2)):
+        assert mistyped(inventory, parse_mac(text)) == (KNOWN, digits)
+    assert mistyped(inventory, parse_mac("00:80:64:11:10:02")) is None
     assert mistyped(inventory, KNOWN) is None
 
 

@@ -174,3 +174,14 @@ def test_a_damaged_line_of_the_journal_hides_no_other(site: Path) -> None:
         journal.write("{\n")
     changes.register([Machine(mac=OTHER)], WHO)
     assert len(changes.entries()) == 2
+
+
+def test_a_list_may_name_its_columns() -> None:
+    (machine,) = pasted_machines('\ufeffName,MAC,VLAN\n"desk, the second",52:54:00:00:00:01,lan\n')
+    assert (machine.mac, machine.name, machine.vlan) == (NEW, "desk, the second", "lan")
+
+
+@pytest.mark.parametrize("text", ["mac,tags\\n52:54:00:00:00:01,x\\n", "52:54:00:00:00:01,a,b,c,lan,more"])
+def test_nothing_of_a_list_is_left_out(text: str) -> None:
+    with pytest.raises(CoexistError, match="line"):
+        pasted_machines(text)

@@ -185,3 +185,27 @@ def test_every_path_of_the_interface_is_described() -> None:
         for said in each.values():
             body = said.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
             assert body is None or body["$ref"].rpartition("/")[2] in described["components"]["schemas"]
+
+
+def test_a_pasted_list_is_ignored_for_a_reason_and_a_finding_is_accepted_for_one(told: Told) -> None:
+    async def story(console: Console) -> None:
+        await console.log_in()
+        other = "52:54:00:00:00:77"
+        assert (await console.post("/ignore", list=f"{NEW}\n{other}\n", why="")).status == 422
+        assert (await console.post("/ignore", list=f"{NEW}\n{other}\n", why="loan machines")).status == 303
+        registry = Registry(console.folder / "otc.sqlite")
+        assert {row.mac for row in registry.rows(states=("ignored",))} == {parse_mac(NEW), parse_mac(other)}
+        registry.close()
+        page = await (await console.get("/findings")).text()
+        found = re.search(
+            r'name="code" value="([^"]+)"><input type="hidden" name="where" value="([^"]+)"', page
+        )
+        assert found is not None
+        code, where = found.groups()
+        assert (await console.post("/accept", code=code, where=where, why="")).status == 422
+        assert (await console.post("/accept", code=code, where=where, why="until March")).status == 303
+        page = await (await console.get("/findings")).text()
+        assert f'name="code" value="{code}"><input type="hidden" name="where" value="{where}"' not in page
+        assert "until March" in page
+
+    told(story)

@@ -76,7 +76,7 @@ def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: R
         until(browser, lambda: any(NEW in row for row in rows(browser)))
         (row,) = [row for row in rows(browser) if NEW in row]
         assert "unregistered" in row
-        assert "one digit" in row
+        assert "one digit from" in row
         assert KNOWN in row
         browser.find_element(By.LINK_TEXT, "Register").click()
         browser.find_element(By.NAME, "name").send_keys("desk-2")
