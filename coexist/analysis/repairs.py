@@ -7,7 +7,8 @@ machine's place) has no edits. A server that is ``fixed`` is never changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any, TypeAlias
@@ -38,13 +39,14 @@ class Repair:
 
 
 Repairer: TypeAlias = Callable[[AnalysedSite, Finding], Repair | None]
-_REPAIRERS: dict[str, Repairer] = {}
+_REPAIRERS: dict[str, list[Repairer]] = defaultdict(list)
 
 
 def repaired(site: AnalysedSite, finding: Finding) -> Finding:
     """The finding with the edits of its repair, if its kind has some."""
-    repairer = _REPAIRERS.get(finding.code.code)
-    repair = repairer(site, finding) if repairer else None
+    found = [each(site, finding) for each in _REPAIRERS.get(finding.code.code, ())]
+    # Of several the first that says what to write; else the first that says anything.
+    repair = next((one for one in found if one and one.edits), next(filter(None, found), None))
     if repair is None:
         return finding
     if not all(can_be_told(site, edit) for edit in repair.edits):
@@ -53,15 +55,48 @@ def repaired(site: AnalysedSite, finding: Finding) -> Finding:
     return replace(finding, edits=repair.edits, repair=repair.text or finding.repair)
 
 
-def _repairs(*codes: str) -> Callable[[Repairer], Repairer]:
+_SYMPTOMS: Mapping[str, frozenset[str]] = dict.fromkeys(
+    ("CX302", "CX304", "CX308", "CX322", "CX427", "CX509"), frozenset()
+) | {"CX405": frozenset({"CX515"})}
+"""Kinds that tell what comes of something, whose own finding has the repair; which kinds, where not any."""
+
+
+def with_causes(site: AnalysedSite, found: Sequence[Finding]) -> list[Finding]:
+    """The findings; a symptom without a repair of its own has that of the finding that explains it."""
+    able = [finding for finding in found if finding.edits and finding.code.code not in _SYMPTOMS]
+    return [
+        replace(finding, edits=cause.edits, repair=f"as {cause.code.code}: {cause.repair}")
+        if finding.code.code in _SYMPTOMS and not finding.edits and (cause := _cause(site, finding, able))
+        else finding
+        for finding in found
+    ]
+
+
+def _cause(site: AnalysedSite, symptom: Finding, able: Sequence[Finding]) -> Finding | None:
+    """A finding of the same server, of the same clients' VLAN or scopes, or of the clients."""
+    clients = {identity(client) for client in symptom.classes}
+    vlans = {client.vlan for client in symptom.classes}
+    places: set[Path] = {symptom.path[:2], *(("vlans", vlan) for vlan in vlans)}
+    places |= {("scopes", scope) for vlan in vlans for scope in site.heard_scopes(vlan)}
+    kinds = _SYMPTOMS[symptom.code.code]
+    able = [finding for finding in able if not kinds or finding.code.code in kinds]
+    close = [finding for finding in able if finding.path[:2] in places]
+    same = [finding for finding in able if clients & {identity(client) for client in finding.classes}]
+    return next(iter((*close, *same)), None)
+
+
+def repairs(*codes: str) -> Callable[[Repairer], Repairer]:
+    """Register what repairs findings of these codes."""
+
     def register(function: Repairer) -> Repairer:
-        _REPAIRERS.update(dict.fromkeys(codes, function))
+        for code in codes:
+            _REPAIRERS[code].append(function)
         return function
 
     return register
 
 
-@_repairs("CX222")
+@repairs("CX222")
 def _failover(site: AnalysedSite, finding: Finding) -> Repair | None:
     """Two servers of one product share their clients half and half; other servers need a decision."""
     servers = site.site.scopes[str(finding.path[1])].servers
@@ -82,7 +117,7 @@ def _failover(site: AnalysedSite, finding: Finding) -> Repair | None:
 # -- what several kinds need -----------------------------------------------------------------------
 
 
-def _server(site: AnalysedSite, finding: Finding) -> tuple[str, Server] | None:
+def server_of(site: AnalysedSite, finding: Finding) -> tuple[str, Server] | None:
     """The server a finding is about."""
     if len(finding.path) < 2 or finding.path[0] != "servers":
         return None
@@ -90,7 +125,7 @@ def _server(site: AnalysedSite, finding: Finding) -> tuple[str, Server] | None:
     return name, site.site.servers[name]
 
 
-def _cases(site: AnalysedSite, finding: Finding) -> list[Case]:
+def cases_of(site: AnalysedSite, finding: Finding) -> list[Case]:
     """The classes a finding is about, with their intent."""
     wanted = {identity(client) for client in finding.classes}
     return [case for case in site.cases if identity(case.client) in wanted]
@@ -176,19 +211,19 @@ def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: l
     return Repair(edits=tuple(edits), text=f"{why}: {means}")
 
 
-def _wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
+def wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
     """A delay on the server's own clock as its product keeps it; None where it has none."""
     return server.kept(Delay(after=seconds)) if "after" in server.can.delays else None
 
 
 def _delayed(site: AnalysedSite, finding: Finding, seconds: float = SUITS_ALL) -> Repair | None:
     """Another delay in the place of the one that is declared, or none."""
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or found[1].fixed:
         return None
     name, server = found
     path = finding.path if finding.path[2:3] in (("delay",), ("delay_for",)) else ("servers", name, "delay")
-    delay = _wall_clock(server, seconds)
+    delay = wall_clock(server, seconds)
     if delay is None:
         declared = "delay" in server.model_fields_set or path[2] == "delay_for"
         return Repair(edits=(remove(*path),), text="leave the delay out") if declared else None
@@ -201,18 +236,18 @@ def _delayed(site: AnalysedSite, finding: Finding, seconds: float = SUITS_ALL) -
 # -- CX1xx -------------------------------------------------------------------------------------------
 
 
-@_repairs("CX101", "CX102")
+@repairs("CX101", "CX102")
 def _suppression(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(edits=(remove(*finding.path[:2]),))
 
 
-@_repairs("CX103", "CX105", "CX318", "CX402", "CX403", "CX510", "CX516", "CX519", "CX521", "CX217")
+@repairs("CX103", "CX105", "CX318", "CX402", "CX403", "CX510", "CX516", "CX519", "CX521", "CX217")
 def _take_out(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     return None if found and found[1].fixed else Repair(edits=(remove(*finding.path),))
 
 
-@_repairs("CX104")
+@repairs("CX104")
 def _end_the_list(site: AnalysedSite, finding: Finding) -> Repair | None:
     """Say what is so today, if it is one thing."""
     winners = {winner for client in finding.classes for winner in site.winners(client)}
@@ -224,21 +259,21 @@ def _end_the_list(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
-@_repairs("CX106")
+@repairs("CX106")
 def _still_holds(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(
         edits=(remove(*finding.path),), text="if it still holds, take the date out; else remove the intent"
     )
 
 
-@_repairs("CX107")
+@repairs("CX107")
 def _one_architecture(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(
         edits=(remove(*finding.path),), text="let one of the groups say it, or the clients' own rows"
     )
 
 
-@_repairs("CX108")
+@repairs("CX108")
 def _name_the_firmware(site: AnalysedSite, finding: Finding) -> Repair | None:
     named = {client.architecture: client.firmware for client in finding.classes}
     if not named:
@@ -249,7 +284,7 @@ def _name_the_firmware(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(put("architectures", value=every | named),))
 
 
-@_repairs("CX112")
+@repairs("CX112")
 def _answer_nobody(site: AnalysedSite, finding: Finding) -> Repair:
     name = str(finding.path[1])
     clients = [c.client for c in site.cases if name in c.responders and c.intended.rule is not None]
@@ -257,7 +292,7 @@ def _answer_nobody(site: AnalysedSite, finding: Finding) -> Repair:
     return replace(repair, text=f"name it in an intent; or {repair.text}")
 
 
-@_repairs("CX113")
+@repairs("CX113")
 def _move_the_group_too(site: AnalysedSite, finding: Finding) -> Repair | None:
     migration = site.site.migrations[str(finding.path[1])]
     given = {group: site.inventory.group(group) for group in migration.pilots}
@@ -267,7 +302,7 @@ def _move_the_group_too(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=tuple(edits)) if edits and finding.path[2:] == ("pilots",) else None
 
 
-@_repairs("CX114")
+@repairs("CX114")
 def _possible_firmware(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] != "architectures" or len(finding.path) != 2:
         return None
@@ -282,7 +317,7 @@ def _possible_firmware(site: AnalysedSite, finding: Finding) -> Repair | None:
 # -- CX2xx -------------------------------------------------------------------------------------------
 
 
-@_repairs("CX202", "CX203", "CX207")
+@repairs("CX202", "CX203", "CX207")
 def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "scopes":
         scope = site.site.scopes[str(finding.path[1])]
@@ -294,14 +329,14 @@ def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
     vlan = str(finding.path[1])
     deaf = {
         name: None
-        for case in _cases(site, finding)
+        for case in cases_of(site, finding)
         for name in case.intended.servers
         if name in site.boot_services and name not in site.topology.hearing[vlan]
     }
     return Repair(edits=tuple(append("vlans", vlan, "relay_to", value=name) for name in deaf))
 
 
-@_repairs("CX204")
+@repairs("CX204")
 def _hear_it_once(site: AnalysedSite, finding: Finding) -> Repair:
     vlan = str(finding.path[1])
     twice = [h.server for h in site.topology.hearing[vlan].values() if h.local and h.relayed]
@@ -312,17 +347,17 @@ def _hear_it_once(site: AnalysedSite, finding: Finding) -> Repair:
     )
 
 
-@_repairs("CX205")
+@repairs("CX205")
 def _no_such_target(_site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(remove(*finding.path),)) if isinstance(finding.path[-1], int) else None
 
 
-@_repairs("CX206")
+@repairs("CX206")
 def _trust(site: AnalysedSite, finding: Finding) -> Repair:
     vlan = str(finding.path[1])
     needed = {
         name: None
-        for case in _cases(site, finding)
+        for case in cases_of(site, finding)
         for name in (*case.intended.servers, *_leasing(site, vlan))
         if (how := site.topology.hearing[vlan].get(name)) and not how.heard
     }
@@ -337,22 +372,14 @@ def _leasing(site: AnalysedSite, vlan: str) -> Iterator[str]:
         yield from site.site.scopes[scope].servers
 
 
-@_repairs("CX208", "CX210", "CX211")
+@repairs("CX208", "CX210", "CX211")
 def _cut_the_pool(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[:1] != ("scopes",) or finding.path[2:3] != ("pools",):
         return None
     scope, number = str(finding.path[1]), int(finding.path[3])
     pools = site.site.scopes[scope].pools
-    taken = {int(a) for s in site.site.servers.values() for a in s.stands_on.values()}
-    taken |= {int(vlan.gateway) for vlan in site.site.vlans.values() if vlan.gateway}
-    holes = [(address, address) for address in (*taken, *site.reserved)]
-    holes += [
-        (int(pool.range.first), int(pool.range.last))
-        for name, other in site.site.scopes.items()
-        for index, pool in enumerate(other.pools)
-        if (name, index) != (scope, number)
-    ]
-    pieces = _without(int(pools[number].range.first), int(pools[number].range.last), holes)
+    whole = pools[number].range
+    pieces = cut_pieces(site, int(whole.first), int(whole.last), besides=(scope, number))
     if len(pieces) > _MOST_PIECES:
         return None
     if not pieces:
@@ -367,6 +394,22 @@ def _cut_the_pool(site: AnalysedSite, finding: Finding) -> Repair | None:
 
 
 _MOST_PIECES = 16
+
+
+def cut_pieces(
+    site: AnalysedSite, first: int, last: int, besides: tuple[str, int] | None = None
+) -> list[tuple[int, int]]:
+    """What of a range nobody has: no server, gateway, reservation or pool (``besides``: but this one)."""
+    taken = {int(a) for s in site.site.servers.values() for a in s.stands_on.values()}
+    taken |= {int(vlan.gateway) for vlan in site.site.vlans.values() if vlan.gateway}
+    holes = [(address, address) for address in (*taken, *site.reserved)]
+    holes += [
+        (int(pool.range.first), int(pool.range.last))
+        for name, other in site.site.scopes.items()
+        for index, pool in enumerate(other.pools)
+        if (name, index) != besides
+    ]
+    return _without(first, last, holes)
 
 
 def _without(first: int, last: int, holes: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -387,7 +430,7 @@ def _pool(pool: Pool, first: int, last: int) -> Any:
     return {"range": text, **lists} if lists else text
 
 
-@_repairs("CX212", "CX213")
+@repairs("CX212", "CX213")
 def _router(site: AnalysedSite, finding: Finding) -> Repair | None:
     name = str(finding.path[1])
     gateway = site.site.vlans[site.site.scopes[name].vlan].gateway
@@ -396,7 +439,7 @@ def _router(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(put("scopes", name, "options", int(Option.ROUTER), value=str(gateway)),))
 
 
-@_repairs("CX216")
+@repairs("CX216")
 def _open_the_port(site: AnalysedSite, finding: Finding) -> Repair | None:
     vlan = str(finding.path[1])
     needed = {69, 4011} & set(site.site.vlans[vlan].blocked_ports)
@@ -407,7 +450,7 @@ def _open_the_port(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(edit,), text="open the port in the firewall, and say so")
 
 
-@_repairs("CX218")
+@repairs("CX218")
 def _edge_port(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(
         edits=(remove(*finding.path),), text="switch portfast (edge port) on, and take the delay out"
@@ -417,12 +460,12 @@ def _edge_port(_site: AnalysedSite, finding: Finding) -> Repair:
 # -- CX3xx -------------------------------------------------------------------------------------------
 
 
-@_repairs("CX301", "CX303", "CX304", "CX306", "CX307", "CX312", "CX313", "CX316", "CX420")
+@repairs("CX301", "CX303", "CX304", "CX306", "CX307", "CX312", "CX313", "CX316", "CX420")
 def _order(site: AnalysedSite, finding: Finding) -> Repair | None:
     """Who is not meant for these clients is kept off; who stands by waits longer."""
     if finding.code.code == "CX420":
         return _narrow(site, finding)
-    cases = _cases(site, finding)
+    cases = cases_of(site, finding)
     strangers = _strangers(cases)
     if strangers and (finding.code.code == "CX307" or cases):
         repairs = [keep_off(site, name, clients) for name, clients in strangers.items()]
@@ -450,7 +493,7 @@ def _stand_by(site: AnalysedSite, cases: Sequence[Case]) -> Repair | None:
         edits.append(remove("servers", first, "delay"))
     for number, name in enumerate(others, start=1):
         server = site.site.servers[name]
-        delay = None if server.fixed else _wall_clock(server, SUITS_ALL * number)
+        delay = None if server.fixed else wall_clock(server, SUITS_ALL * number)
         if delay is None:
             return None
         if server.delay != delay:
@@ -459,7 +502,7 @@ def _stand_by(site: AnalysedSite, cases: Sequence[Case]) -> Repair | None:
 
 
 def _narrow(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None:
         return None
     name, server = found
@@ -480,13 +523,13 @@ def _answers(answers: Answers, architectures: list[str]) -> dict[str, Any]:
     return {**whom, "architectures": architectures}
 
 
-@_repairs("CX305", "CX320")
+@repairs("CX305", "CX320")
 def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None:
         return None
     name, server = found
-    cases = _cases(site, finding)
+    cases = cases_of(site, finding)
     standing = {case.standing.get(name) for case in cases}
     if Standing.SNOOPED in standing:
         vlans = dict.fromkeys(case.client.vlan for case in cases)
@@ -509,14 +552,14 @@ def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
     return _delayed(site, finding) if finding.code.code == "CX305" else None
 
 
-@_repairs("CX308", "CX311", "CX315")
+@repairs("CX308", "CX311", "CX315")
 def _shorter(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[-1] == "min_secs":
         return Repair(edits=(remove(*finding.path),))
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or finding.path[2:3] not in (("delay",), ("delay_for",)):
         return None
-    return _and_nobody_else(site, _cases(site, finding), _delayed(site, finding))
+    return _and_nobody_else(site, cases_of(site, finding), _delayed(site, finding))
 
 
 def _and_nobody_else(site: AnalysedSite, cases: Sequence[Case], repair: Repair | None) -> Repair | None:
@@ -541,38 +584,38 @@ def _strangers(cases: Sequence[Case]) -> dict[str, list[ClientClass]]:
     return found
 
 
-@_repairs("CX309", "CX310")
+@repairs("CX309", "CX310")
 def _a_delay_that_works(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None:
         return None
     name, server = found
-    intended = any(name in case.intended.servers for case in _cases(site, finding))
-    if not intended or _wall_clock(server) is None or server.fixed:
+    intended = any(name in case.intended.servers for case in cases_of(site, finding))
+    if not intended or wall_clock(server) is None or server.fixed:
         return keep_off(site, name, finding.classes)
-    return _and_nobody_else(site, _cases(site, finding), _delayed(site, finding))
+    return _and_nobody_else(site, cases_of(site, finding), _delayed(site, finding))
 
 
-@_repairs("CX317")
+@repairs("CX317")
 def _say_what_is(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(edits=(remove(*finding.path),), text="say what it does: leave the delay out")
 
 
-@_repairs("CX321")
+@repairs("CX321")
 def _boot_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "scopes" and len(finding.path) > 2:
         return Repair(edits=(remove(*finding.path),))
-    found = _server(site, finding)
+    found = server_of(site, finding)
     return keep_off(site, found[0], finding.classes) if found else None
 
 
 # -- CX4xx -------------------------------------------------------------------------------------------
 
 
-@_repairs("CX401")
+@repairs("CX401")
 def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
     """The boot file goes where the proxy shall boot the clients; else the proxy is kept off."""
-    cases = _cases(site, finding)
+    cases = cases_of(site, finding)
     strangers = _strangers(cases)
     if finding.path[0] == "scopes" and _is_of_own_file(site, str(finding.path[1])):
         return _one_of_the_two_beside(site, finding, cases)
@@ -619,7 +662,7 @@ def _is_told(site: AnalysedSite, case: Case, path: Path) -> bool:
     return any(file is not None and file[1] == path for file in files)
 
 
-@_repairs("CX406")
+@repairs("CX406")
 def _next_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     holder = site.site.scopes[str(finding.path[1])]
     options = holder.rules[int(finding.path[3])].options if finding.path[2] == "rules" else holder.options
@@ -628,9 +671,9 @@ def _next_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(put(*at, "next_server", value=str(value)),)) if value is not None else None
 
 
-@_repairs("CX407")
+@repairs("CX407")
 def _who_has_the_file(site: AnalysedSite, finding: Finding) -> Repair | None:
-    cases = _cases(site, finding)
+    cases = cases_of(site, finding)
     if any(case.responders for case in cases):
         return Repair(edits=(remove(*finding.path),), text="take the boot file out: a boot service names it")
     names = [name for case in cases for name in case.intended.servers if _has_files(site, name)]
@@ -642,14 +685,14 @@ def _has_files(site: AnalysedSite, name: str) -> bool:
     return bool({"tftp", "http"} & site.site.servers[name].effective_roles)
 
 
-@_repairs("CX408")
+@repairs("CX408")
 def _say_it_once(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(edits=(remove(*finding.path),), text="leave the option out, or write the same in both")
 
 
-@_repairs("CX409")
+@repairs("CX409")
 def _answer_4011(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     return (
         None
         if found and found[1].fixed
@@ -657,26 +700,26 @@ def _answer_4011(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
-@_repairs("CX410", "CX421", "CX427")
+@repairs("CX410", "CX421", "CX427")
 def _serve_files(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "scopes":
-        intended = [name for case in _cases(site, finding) for name in case.intended.servers]
+        intended = [name for case in cases_of(site, finding) for name in case.intended.servers]
         able = [name for name in intended if _has_files(site, name)]
         at = finding.path if finding.path[-1] == "next_server" else (*finding.path[:2], "next_server")
         if able:
             return Repair(edits=(put(*at, value=able[0]),), text="name the server that has the file")
         return _add_tftp(site, intended[0]) if intended else None
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or found[1].boot_server:
         return None
     return _add_tftp(site, found[0])
 
 
-@_repairs("CX435")
+@repairs("CX435")
 def _smaller_blocks(site: AnalysedSite, finding: Finding) -> Repair | None:
     """What Secure Boot refuses needs another program: only blocks can be made smaller here."""
-    found = _server(site, finding)
-    cases = _cases(site, finding)
+    found = server_of(site, finding)
+    cases = cases_of(site, finding)
     halts = [halt for case in cases for _, halt in site.races.halts(case.client)]
     if found is None or found[1].fixed or not halts or any(h.kind is not Halted.BLOCKS for h in halts):
         return None
@@ -695,15 +738,15 @@ def _add_tftp(site: AnalysedSite, name: str) -> Repair | None:
     )
 
 
-@_repairs("CX411")
+@repairs("CX411")
 def _this_file(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     return None if found and found[1].fixed else Repair(edits=(put(*finding.path, value=8),))
 
 
-@_repairs("CX412")
+@repairs("CX412")
 def _url(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or found[1].fixed or finding.path[2:3] != ("programs",):
         return None
     name, server = found
@@ -717,9 +760,9 @@ def _url(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=tuple(edits), text="give it by HTTP, as a URL")
 
 
-@_repairs("CX413")
+@repairs("CX413")
 def _by_tftp(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or found[1].fixed or finding.path[2:3] != ("programs",):
         return None
     program = found[1].programs.get(str(finding.path[3]))
@@ -734,10 +777,10 @@ def _by_tftp(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
-@_repairs("CX416")
+@repairs("CX416")
 def _same_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     edits: dict[Any, Edit] = {}
-    for case in _cases(site, finding):
+    for case in cases_of(site, finding):
         for scope in site.heard_scopes(case.client.vlan):
             handed = site.scopes.handed(scope, case.client)
             if handed.file:
@@ -751,12 +794,12 @@ def _same_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
-@_repairs("CX417")
+@repairs("CX417")
 def _hand_it_out(site: AnalysedSite, finding: Finding) -> Repair | None:
     scope = str(finding.path[1])
     missing: dict[tuple[int, int], None] = {
         (number, code): None
-        for case in _cases(site, finding)
+        for case in cases_of(site, finding)
         for number, code, name in site.withheld(case)
         if name == scope
     }
@@ -770,27 +813,19 @@ def _hand_it_out(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=tuple(edits)) if edits else None
 
 
-@_repairs("CX426")
+@repairs("CX426")
 def _tell_the_loader(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] != "scopes":
         return None
     intended = [
-        name for case in _cases(site, finding) for name in case.intended.servers if _has_files(site, name)
+        name for case in cases_of(site, finding) for name in case.intended.servers if _has_files(site, name)
     ]
     return Repair(edits=(put(*finding.path[:2], "next_server", value=intended[0]),)) if intended else None
 
 
-@_repairs("CX415")
-def _script(_site: AnalysedSite, finding: Finding) -> Repair | None:
-    if finding.path[0] != "scopes":
-        return None
-    rule = "{user_class: iPXE, filename: <script or URL>}"
-    return Repair(text=f"write what iPXE gets as the first rule of the scope: `{rule}`")
-
-
-@_repairs("CX434")
+@repairs("CX434")
 def _later_version(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     fault = found[1].product.fault_of(found[1].software.version) if found and not found[1].fixed else None
     if found is None or fault is None:
         return None
@@ -801,7 +836,7 @@ def _later_version(site: AnalysedSite, finding: Finding) -> Repair | None:
 # -- CX5xx -------------------------------------------------------------------------------------------
 
 
-@_repairs("CX501", "CX502", "CX503", "CX504")
+@repairs("CX501", "CX502", "CX503", "CX504")
 def _another_delay(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[-1] == "min_secs":
         return Repair(
@@ -810,23 +845,23 @@ def _another_delay(site: AnalysedSite, finding: Finding) -> Repair | None:
     return _delayed(site, finding)
 
 
-@_repairs("CX505")
+@repairs("CX505")
 def _whole_steps(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None:
         return None
     declared = found[1].delay_for[str(finding.path[3])] if finding.path[2] == "delay_for" else found[1].delay
     return Repair(edits=(put(*finding.path, value=found[1].kept(declared).after),))
 
 
-@_repairs("CX506")
+@repairs("CX506")
 def _one_delay(_site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(remove(*finding.path),)) if finding.path[2:3] == ("delay_for",) else None
 
 
-@_repairs("CX507", "CX508")
+@repairs("CX507", "CX508")
 def _in_its_terms(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     answers = whom_to_answer(site, found[0]) if found else None
     return (
         Repair(edits=(put(*finding.path, value=answers),), text="say it in the terms its product has")
@@ -835,18 +870,18 @@ def _in_its_terms(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
-@_repairs("CX512")
+@repairs("CX512")
 def _its_roles(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or finding.path[2:] != ("roles",):
         return None
     possible = {*found[1].product.capabilities.roles, "tftp", "http"} & found[1].effective_roles
     return Repair(edits=(put(*finding.path, value=sorted(possible)),)) if possible else None
 
 
-@_repairs("CX515")
+@repairs("CX515")
 def _its_own_program(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     if found is None or not found[1].product.own_programs or len(finding.path) < 4:
         return None
     own = found[1].product.default_programs.get(str(finding.path[3]))
@@ -855,7 +890,7 @@ def _its_own_program(site: AnalysedSite, finding: Finding) -> Repair | None:
     return Repair(edits=(put(*finding.path, value=own),), text="say what it names")
 
 
-@_repairs("CX520")
+@repairs("CX520")
 def _version(site: AnalysedSite, finding: Finding) -> Repair | None:
-    found = _server(site, finding)
+    found = server_of(site, finding)
     return Repair(edits=(put(*finding.path, value=found[1].product.software),)) if found else None

@@ -39,6 +39,7 @@ from coexist.boot.firmware.pxe21_discovery import (
     plan_of,
     port_of,
     prompt_seconds,
+    server_named,
     vendor_options,
 )
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
@@ -275,7 +276,7 @@ class Pxe21:
 
     def _ask(self, state: State, at: Span, note: str) -> Step:
         assert state.source is not None
-        return self._ask_at(state, state.source.source, {}, at, note)
+        return self._ask_at(state, server_named(state.source.packet, state.source.source), {}, at, note)
 
     def _ask_at(
         self, state: State, target: IPv4Address, options: dict[int, bytes], at: Span, note: str

@@ -118,8 +118,16 @@ def acknowledges(packet: Packet, source: IPv4Address, plan: Plan) -> str | None:
     item = vendor.boot_item[0] if vendor is not None and vendor.boot_item is not None else None
     if item != plan.item:
         return f"it does not acknowledge the boot item {plan.item} (43.{SubOption.BOOT_ITEM:d})"
-    server = packet.options.get(Option.SERVER_IDENTIFIER, b"")
-    named = IPv4Address(server) if len(server) == 4 else source
+    named = server_named(packet, source)
     if plan.accepted is not None and named not in plan.accepted:
         return f"{named} is not on the list of boot servers"
     return None
+
+
+def server_named(packet: Packet, source: IPv4Address) -> IPv4Address:
+    """The server a packet is of: option 54 (RFC 2132 section 9.7: where to send what is meant for it).
+
+    ``source`` is where the packet came from: a relay agent, where one passed it on.
+    """
+    named = packet.options.get(Option.SERVER_IDENTIFIER, b"")
+    return IPv4Address(named) if len(named) == 4 and any(named) else source

@@ -228,3 +228,15 @@ def test_one_reading_can_be_declared() -> None:
     assert replace(ROM, reading="lease-first").phases == (BOOT_IN_OFFER_FIRST,)
     assert replace(ROM, reading="proxy-first").phases == (PROXY_FIRST,)
     assert len(ROM.phases) == 2
+
+
+def test_a_server_behind_a_relay_agent_is_asked_by_its_identifier() -> None:
+    relay = IPv4Address("10.3.0.1")
+    step = ROM.begin(MACHINE, PROXY_FIRST)
+    xid = step.sends[0].packet.xid
+    step = hear(ROM, step, heard(DHCP, xid, MessageType.OFFER, lease=True), 0.1)
+    offer = heard(PROXY, xid, MessageType.OFFER, options={60: b"PXEClient"})
+    step = hear(ROM, step, Heard(offer.packet, relay, offer.source_port), 0.2)
+    step = ROM.expire(step.state, (4.0, 4.0))
+    step = hear(ROM, step, heard(DHCP, xid, MessageType.ACK, lease=True), 4.1)
+    assert (step.sends[0].address, step.sends[0].port) == (PROXY, 4011)
