@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry("coexist.cli.init:command", "Begin an inventory."),
     "import": Entry("coexist.cli.import_:command", "Read the configuration of servers that exist."),
     "adopt": Entry("coexist.cli.adopt:command", "Take a server that runs, by the files it runs on."),
+    "convert": Entry("coexist.cli.convert:command", "Write a server for another product, proven equal."),
     "check": Entry("coexist.cli.check:command", "Find what goes wrong, for every client there can be."),
     "explain": Entry("coexist.cli.explain:command", "Tell who boots one machine, packet by packet."),
     "doctor": Entry("coexist.cli.doctor:command", "Tell why a machine did not boot."),

@@ -187,6 +187,9 @@ class Product:
     """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s."""
     importer: str = ""
     """How its configuration is read: an ``importers.kind.Kind``."""
+    converters: str = ""
+    """How its own file becomes another product's, where that is more than an inventory can say: pairs of that
+    product and a function of the inventory, the server's name and its new declaration."""
 
     @property
     def software(self) -> str:
@@ -279,6 +282,7 @@ ISC_DHCPD = Product(
     limits="coexist.render.targets.dhcpd:limits",
     renderer="coexist.render.targets.dhcpd:render",
     importer="coexist.importers.dhcpd:KIND",
+    converters="coexist.app.convert.from_dhcpd:CONVERTERS",
 )
 
 KEA = Product(
@@ -574,7 +578,8 @@ def _installed(point: EntryPoint) -> Product:
 
 
 Part = Literal[
-    "leases", "lease", "pair", "own_file", "dropin", "redactor", "boots", "limits", "renderer", "importer"
+    "leases", "lease", "pair", "own_file", "dropin", "redactor", "boots", "limits", "renderer", "importer",
+    "converters",
 ]
 
 

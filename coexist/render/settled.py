@@ -53,9 +53,9 @@ class SettledPlan:
         return None if found == self.cells.all else found
 
 
-def settled_plan(inventory: Inventory, name: str) -> SettledPlan:
+def settled_plan(inventory: Inventory, name: str, *, literal: bool = False) -> SettledPlan:
     """The lease plan of the DHCP server ``name``, ready to be printed."""
-    return settled(compile_plan(inventory, name))
+    return settled(compile_plan(inventory, name, literal=literal))
 
 
 def settled(plan: LeasePlan) -> SettledPlan:

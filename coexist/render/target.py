@@ -16,11 +16,13 @@ from coexist.render.templates import Templates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One server to render. ``findings`` collects what cannot be said on its product."""
+    """One server to render. ``findings`` collects what cannot be said on its product. ``literal``: nothing
+    that is not declared is added (options 66 and 67 beside the header, option 60 unasked)."""
 
     inventory: Inventory
     name: str
     templates: Templates = field(default_factory=Templates)
+    literal: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     @property

@@ -46,17 +46,20 @@ ALWAYS_SENT = frozenset({int(Option.VENDOR_CLASS_IDENTIFIER)})
 NOBODY = Clients(groups=frozenset())
 
 
-def compile_plan(inventory: Inventory, name: str) -> LeasePlan:
-    """The lease plan of the DHCP server ``name``."""
+def compile_plan(inventory: Inventory, name: str, *, literal: bool = False) -> LeasePlan:
+    """The lease plan of the DHCP server ``name``; with ``literal`` nothing but what is declared."""
     site = inventory.site
     server = site.servers[name]
     scopes = {key: scope for key, scope in site.scopes.items() if name in scope.servers}
     groups = _groups(inventory, name, scopes)
+    plans = {key: _scope_plan(site, name, key, scope, groups) for key, scope in scopes.items()}
+    if literal:
+        plans = {key: _literal(plan, scopes[key]) for key, plan in plans.items()}
     return LeasePlan(
         name=name,
         server=server,
         vlans=tuple(_vlan_plans(site, server, scopes)),
-        scopes={key: _scope_plan(site, name, key, scope, groups) for key, scope in scopes.items()},
+        scopes=plans,
         groups=groups,
         table=inventory.clients,
     )
@@ -97,6 +100,19 @@ def compile_rules(inventory: Inventory, name: str) -> LeasePlan:
         groups=groups,
         table=inventory.clients,
     )
+
+
+def _literal(plan: ScopePlan, scope: Scope) -> ScopePlan:
+    """A plan without what follows from a next server and a file, and nothing sent that is not asked for."""
+    settings = tuple(
+        replace(
+            setting,
+            options={code: octets for code, octets in setting.options.items() if code not in setting.derived},
+            derived=frozenset(),
+        )
+        for setting in plan.settings
+    )
+    return replace(plan, settings=settings, forced=frozenset(scope.always_send))
 
 
 # -- groups ------------------------------------------------------------------------------------

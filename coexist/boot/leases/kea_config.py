@@ -308,7 +308,10 @@ class _Compiler:
         result = b""
         for code, inner in sorted(spaces[space].items()):
             octets = inner.octets + self._inner(types.find(space, code), spaces, types, seen | {space})
-            result += encode_options({code: octets})
+            # A space of its own may have a code 0, which is no pad there.
+            result += (
+                bytes((code, len(octets))) + octets if len(octets) < 256 else encode_options({code: octets})
+            )
         return result
 
     # -- classes ---------------------------------------------------------------------------------

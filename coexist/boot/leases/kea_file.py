@@ -103,6 +103,7 @@ class KeaLeases:
             (MacSet.of(mac for mac, _ in found), found[0][1].level.at) for found in macs.values()
         ]
         tests: list[OptionTest] = []
+        unclear: dict[Origin, None] = {}
         for part in self.config.classes.values():
             if part.test is not None:
                 for found in self._told_apart(part.test):
@@ -110,7 +111,15 @@ class KeaLeases:
                         clients.append((found, part.level.at))
                     else:
                         tests.append(found)
-        return Distinctions(clients=tuple(clients), tests=tuple(tests), reserved=MacSet.of(reserved))
+                for comparison in _comparisons(part.test):
+                    if self._test_of(comparison) is None and not _is_of_relay(comparison):
+                        unclear.setdefault(part.level.at)
+        return Distinctions(
+            clients=tuple(clients),
+            tests=tuple(tests),
+            reserved=MacSet.of(reserved),
+            unclear=tuple(unclear),
+        )
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -576,8 +585,10 @@ class KeaLeases:
             return _macs_beginning(fixed)
         if isinstance(value, Asked):
             text = f"hex:{fixed.hex(':')}"
+            if start < 0:
+                return self._option_test(value, ends_with=text) if -start == len(fixed) else None
             if start or length is not None:
-                return self._option_test(value, starts_with=text, at=max(start, 0))
+                return self._option_test(value, starts_with=text, at=start)
             return self._option_test(value, equals=text) if fixed else self._option_test(value, exists=True)
         return None
 
@@ -633,6 +644,12 @@ def _is_union(truth: Logic) -> bool:
     return truth.name == "or" and all(
         _is_union(part) if isinstance(part, Logic) else isinstance(part, Equal) for part in truth.parts
     )
+
+
+def _is_of_relay(comparison: Equal | Asked) -> bool:
+    """Whether it asks by which relay agent a packet came, which is no client's doing."""
+    sides = (comparison.left, comparison.right) if isinstance(comparison, Equal) else ()
+    return Field("giaddr") in sides
 
 
 def _comparisons(truth: Truth) -> Iterator[Equal | Asked]:

@@ -88,12 +88,14 @@ class Distinctions:
     """By what a lease source tells packets apart: all clients with equal answers here get equal leases.
 
     ``clients``: sets of MACs it compares with, each with its origin. ``tests``: comparisons of options
-    (60, 77, 93 and any other). ``reserved``: MACs with an address of their own.
+    (60, 77, 93 and any other). ``reserved``: MACs with an address of their own. ``unclear``: comparisons that
+    are none of these, so that clients they tell apart are not known.
     """
 
     clients: tuple[tuple[MacSet, Origin], ...] = ()
     tests: tuple[OptionTest, ...] = ()
     reserved: MacSet | None = None
+    unclear: tuple[Origin, ...] = ()
 
 
 Leases: TypeAlias = Callable[[Arrival], Lease | NoLease]

@@ -66,7 +66,7 @@ def _report_ports(job: Job) -> None:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
-    plan = settled_plan(job.inventory, job.name)
+    plan = settled_plan(job.inventory, job.name, literal=job.literal)
     report_pools(job, plan, lambda pool: is_beyond(plan, pool))
     shared = relations(job.inventory, job.name)
     writer = Writer(plan, {scope: relation.name for relation in shared for scope in relation.scopes})

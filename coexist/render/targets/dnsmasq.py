@@ -63,7 +63,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dnsmasq.conf, for whichever of the two roles it has."""
     sections: list[tuple[str, list[str]]] = [("General", list(_general(job)))]
     if "dhcp" in job.server.effective_roles:
-        plan = settled_plan(job.inventory, job.name)
+        plan = settled_plan(job.inventory, job.name, literal=job.literal)
         report_pools(job, plan, lambda pool: any(map(cannot_test, pool.condition.tests)))
         sections += _Writer(job, plan).sections()
     else:

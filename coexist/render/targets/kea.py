@@ -65,11 +65,13 @@ class Dialect:
     """What changed its name between versions: 2.7.4 renamed the keys of classification.
 
     ``hooks``: the folder hook libraries are named with; since 3.0 they are named without one.
+    ``changes_case``: its expressions have lcase and ucase (2.2.0 has not: tried).
     """
 
     only_listed: str
     evaluate: str
     hooks: str
+    changes_case: bool
 
     def restrict(self, name: str) -> dict[str, Any]:
         """The entry that lets only a class use a subnet or pool."""
@@ -78,8 +80,12 @@ class Dialect:
         )
 
 
-KEA_2 = Dialect(only_listed="only-if-required", evaluate="require-client-classes", hooks=HOOKS_2 + "/")
-KEA_3 = Dialect(only_listed="only-in-additional-list", evaluate="evaluate-additional-classes", hooks="")
+KEA_2 = Dialect(
+    only_listed="only-if-required", evaluate="require-client-classes", hooks=HOOKS_2 + "/", changes_case=False
+)
+KEA_3 = Dialect(
+    only_listed="only-in-additional-list", evaluate="evaluate-additional-classes", hooks="", changes_case=True
+)
 
 
 def limits(job: Job) -> None:
@@ -108,7 +114,7 @@ def limits(job: Job) -> None:
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
     dialect = dialect_of(job)
-    plan = settled_plan(job.inventory, job.name)
+    plan = settled_plan(job.inventory, job.name, literal=job.literal)
     report_pools(job, plan, lambda pool: any(test.contains is not None for test in pool.condition.tests))
     tree = Writer(job, plan, dialect).tree()
     return (

@@ -45,7 +45,7 @@ def limits(job: Job) -> None:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
-    plan = settled_plan(job.inventory, job.name)
+    plan = settled_plan(job.inventory, job.name, literal=job.literal)
     report_pools(job, plan, lambda pool: not pool.condition.always)
     return (
         script(

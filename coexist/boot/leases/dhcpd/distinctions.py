@@ -6,7 +6,7 @@ Two clients that are members of the same sets meet the same statements.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from coexist.boot.leases.dhcpd.hosts import hardware_octets
 from coexist.boot.leases.dhcpd.opens import all_levels, all_statements, parts_of
@@ -25,11 +25,13 @@ from coexist.languages.dhcpd.syntax import (
     Expression,
     If,
     Number,
+    OptionName,
     OptionOf,
     Statement,
     Switch,
 )
 from coexist.wire.mac import MAC_SPACE
+from coexist.wire.option_codes import Option
 
 _ETHERNET = 1
 _MAC_OCTETS = 6
@@ -39,6 +41,7 @@ def distinctions_of(outline: Outline) -> Distinctions:
     """The distinctions of a file."""
     clients = [*_machines(outline), *_subclasses(outline)]
     tests: dict[str, OptionTest] = {}
+    unclear: dict[Origin, None] = {}
     for at, expression in _conditions(outline):
         for comparison in _comparisons(expression):
             macs = _hardware_set(comparison)
@@ -47,7 +50,14 @@ def distinctions_of(outline: Outline) -> Distinctions:
             test = _option_test(comparison)
             if test is not None:
                 tests.setdefault(test.model_dump_json(), test)
-    return Distinctions(clients=tuple(clients), tests=tuple(tests.values()), reserved=_reserved(outline))
+            if macs is None and test is None:
+                unclear.setdefault(at)
+    return Distinctions(
+        clients=tuple(clients),
+        tests=tuple(tests.values()),
+        reserved=_reserved(outline),
+        unclear=tuple(unclear),
+    )
 
 
 # -- hosts and subclasses ---------------------------------------------------------------------------
@@ -224,19 +234,70 @@ def _of_prefix(octets: bytes, *, whole: bool) -> MacSet | None:
 def _option_test(comparison: Expression) -> OptionTest | None:
     """A comparison of one option as a test, if it is as simple as that."""
     match comparison:
-        case Exists(option=option) if option.space == "dhcp" and 0 < option.code < 255:
-            return OptionTest(option=option.code, exists=True)
-        case Binary(operator="=" | "!=", left=OptionOf(option=option, configured=False), right=Data(octets)):
-            if option.space == "dhcp" and 0 < option.code < 255 and octets:
-                return OptionTest(option=option.code, equals=f"hex:{octets.hex()}")
+        case Exists(option=option):
+            return _test(option, {}, exists=True)
+        case Binary(operator="=" | "!=", left=Data() | Number() as left, right=right):
+            return None if isinstance(right, (Data, Number)) else _compared(right, left)
+        case Binary(operator="=" | "!=", left=left, right=right):
+            return _compared(left, right)
         case Binary(
-            operator="=" | "!=",
-            left=Call(
+            operator="~=", left=OptionOf(option=option, configured=False), right=Data(octets=pattern)
+        ):
+            return _pattern_test(option, pattern)
+    return None
+
+
+def _compared(left: Expression, right: Expression) -> OptionTest | None:
+    match left, right:
+        case OptionOf(option=option, configured=False), Data(octets=octets) if octets:
+            return _test(option, {"equals": octets})
+        case (
+            Call(
                 function="substring",
                 arguments=(OptionOf(option=option, configured=False), Number(start), Number()),
             ),
-            right=Data(octets),
-        ):
-            if option.space == "dhcp" and 0 < option.code < 255 and octets and 0 <= start < 255:
-                return OptionTest(option=option.code, starts_with=f"hex:{octets.hex()}", at=start)
+            Data(octets=octets),
+        ) if octets and 0 <= start < 255:
+            return _test(option, {"starts_with": octets}, at=start)
+        case (
+            Call(function="suffix", arguments=(OptionOf(option=option, configured=False), Number(length))),
+            Data(octets=octets),
+        ) if octets and len(octets) == length:
+            return _test(option, {"ends_with": octets})
+        case (
+            Call(function="extract-int", arguments=(OptionOf(option=option, configured=False), Number(bits))),
+            Number(number),
+        ) if 0 <= number < 1 << bits:
+            return _test(option, {"starts_with": number.to_bytes(bits // 8, "big")})
     return None
+
+
+_PLAIN = re.compile(rb"(\^?)((?:[^][\\.*+?(){}|^$]|\\.)+)(\$?)")
+
+
+def _pattern_test(option: OptionName, pattern: bytes) -> OptionTest | None:
+    """A regular expression that is a text with or without its ends; a NUL would end what is looked at."""
+    found = _PLAIN.fullmatch(pattern)
+    if found is None:
+        return None
+    text = re.sub(rb"\\(.)", rb"\1", found[2])
+    how = {(True, True): "equals", (True, False): "starts_with", (False, True): "ends_with"}
+    return _test(option, {how.get((bool(found[1]), bool(found[3])), "contains"): text})
+
+
+def _test(
+    option: OptionName, how: Mapping[str, bytes], *, at: int = 0, exists: bool | None = None
+) -> OptionTest | None:
+    """A test on one of DHCP's options, or on one inside the relay agent's."""
+    if option.space not in ("dhcp", "agent") or not 0 < option.code < 255:
+        return None
+    inside = option.space == "agent"
+    return OptionTest.model_validate(
+        {
+            "option": int(Option.RELAY_AGENT_INFORMATION) if inside else option.code,
+            "suboption": option.code if inside else None,
+            "at": at,
+            "exists": exists,
+            **{name: f"hex:{octets.hex()}" for name, octets in how.items()},
+        }
+    )

@@ -1,0 +1,68 @@
+"""From one product to another by way of an inventory: what an importer reads, a renderer writes."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from coexist.app.convert.written import Written
+from coexist.errors import CoexistError
+from coexist.importers.account import NotModelled
+from coexist.importers.kind import Kind, Request
+from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
+from coexist.inventory import Inventory, load_inventory
+from coexist.inventory.models import Server
+from coexist.inventory.products import part
+from coexist.languages.source_files import Surroundings
+from coexist.render.limits import report_all
+from coexist.render.site import renderer_of
+from coexist.render.target import Job
+
+
+def write(inventory: Inventory, name: str, target: Server) -> Written:
+    """Write the file. What a server's own file says is read into an inventory of its own first."""
+    server = inventory.site.servers[name]
+    if not server.config:
+        return _rendered(inventory, name, target, ())
+    kind: Kind | None = part(server.product, "importer")
+    if kind is None:
+        raise CoexistError(f"nothing reads a file of {server.product.name} into an inventory")
+    main = inventory.root / next(iter(server.config.values()))
+    imported = kind.run(
+        Request(
+            paths=(main,),
+            server=name,
+            address=next(iter(server.stands_on.values())),
+            around=Surroundings(main.parent, (inventory.root,)),
+        )
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / SITE_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
+        (place / CLIENTS_FILE).write_text(
+            clients_csv(imported.clients), encoding="utf-8", errors="surrogateescape"
+        )
+        read = load_inventory(place)
+    own = read.site.servers[name]
+    as_target = own.model_copy(update={"software": target.software, "settings": {}})
+    return _rendered(read, name, as_target, imported.not_modelled, of_source=False)
+
+
+def _rendered(
+    inventory: Inventory,
+    name: str,
+    target: Server,
+    lost: tuple[NotModelled, ...],
+    *,
+    of_source: bool = True,
+) -> Written:
+    servers = {**inventory.site.servers, name: target}
+    inventory = replace(inventory, site=inventory.site.model_copy(update={"servers": servers}), read={})
+    job = Job(inventory=inventory, name=name, literal=not of_source)
+    report_all(job)
+    files = renderer_of(target.product)(job)
+    # Of a source that was imported the places are those of an inventory that nobody has seen.
+    findings = tuple(NotModelled(f.position, f.message, f.repair) for f in job.findings) if of_source else ()
+    main = next((file for file in files if file.check), files[0])
+    return Written(path=main.path, text=main.content.decode(), lost=(*lost, *findings))

@@ -1,0 +1,16 @@
+"""What a converter wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coexist.importers.account import NotModelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One file, by its name, and the statements that have no equal in it, each with its line."""
+
+    path: str
+    text: str
+    lost: tuple[NotModelled, ...]
