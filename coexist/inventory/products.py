@@ -578,7 +578,16 @@ def _installed(point: EntryPoint) -> Product:
 
 
 Part = Literal[
-    "leases", "lease", "pair", "own_file", "dropin", "redactor", "boots", "limits", "renderer", "importer",
+    "leases",
+    "lease",
+    "pair",
+    "own_file",
+    "dropin",
+    "redactor",
+    "boots",
+    "limits",
+    "renderer",
+    "importer",
     "converters",
 ]
 
