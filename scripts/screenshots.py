@@ -25,7 +25,8 @@ sys.path.insert(0, str(ROOT))
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.remote.webdriver import WebDriver  # noqa: E402
 
-from coexist.server.registry import Registry  # noqa: E402
+from coexist.registry.records import Note  # noqa: E402
+from coexist.registry.sqlite import sqlite_registry  # noqa: E402
 from coexist.wire.mac import parse_mac  # noqa: E402
 from tests.harness.browser import RunningConsole, coloured, resized, too_wide, until  # noqa: E402
 
@@ -86,8 +87,8 @@ def console(folder: Path) -> Iterator[RunningConsole]:
     (site / "migrations" / "thin-client-manager.yaml").write_text(state, encoding="utf-8")
     registries = {name: folder / f"{name}.sqlite" for name in ("otc", "otc-new")}
     for name, path in registries.items():
-        registry = Registry(path)
-        registry.note(_notes(name, rows, billing, now))
+        registry = sqlite_registry(path)
+        registry.note(_notes(name, rows, billing, now), server=name)
         registry.close()
     watched = [f"--registry={name}={path}" for name, path in registries.items()]
     running = RunningConsole(Path(site.name), *watched, directory=folder)
@@ -95,9 +96,6 @@ def console(folder: Path) -> Iterator[RunningConsole]:
         yield running
     finally:
         running.close()
-
-
-Note = tuple[int, str, str, int, str, str, str, str, float, float, int, bool]
 
 
 def _notes(server: str, rows: list[list[str]], billing: list[str], now: float) -> Iterator[Note]:
@@ -110,10 +108,11 @@ def _notes(server: str, rows: list[list[str]], billing: list[str], now: float) -
         vendor, architecture = (BIOS, 0) if row[4] == "bios" else (UEFI, 7)
         seen = now - 40 * number - 7
         rule = "moved" if is_new else "not-yet-moved"
-        yield (parse_mac(row[0]), f"10.10.1.{20 + number}", "office", architecture, vendor, "answered", rule,
-               "", seen - 86400, seen, 3 + number, False)  # fmt: skip
+        address = f"10.10.1.{20 + number}"
+        yield Note(parse_mac(row[0]), address, "office", architecture, vendor, "answered", rule, "",
+                   seen - 86400, seen, 3 + number, False)  # fmt: skip
     if server == "otc":
-        yield (
+        yield Note(
             parse_mac(NEW),
             "10.10.3.77",
             "office",

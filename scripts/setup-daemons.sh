@@ -11,6 +11,7 @@ packages=(
     qemu-system-x86 seabios ovmf ipxe-qemu ipxe
     pxelinux syslinux-efi syslinux-common grub-efi-amd64-signed shim-signed
     openssh-server sudo
+    postgresql
     gcc libc6-dev
     chromium chromium-driver
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from coexist.server.registry import ClientRow, open_registry
+from coexist.registry.opening import Where, open_registry, state_of
+from coexist.registry.records import ClientRow
 from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac
 
@@ -70,18 +70,14 @@ class Freshness:
 class Live:
     """The registries of some boot servers, read again when they changed."""
 
-    def __init__(self, registries: Mapping[str, Path]) -> None:
+    def __init__(self, registries: Mapping[str, Where]) -> None:
         self.registries = dict(registries)
         self._read: tuple[tuple[object, ...], dict[str, list[ClientRow]]] = ((), {})
 
     @property
     def version(self) -> tuple[object, ...]:
         """Equal as long as no registry was written to."""
-        return tuple(
-            (name, *_state(file))
-            for name, path in self.registries.items()
-            for file in (path, path.with_name(path.name + "-wal"))
-        )
+        return tuple((name, *state_of(where)) for name, where in self.registries.items())
 
     def machines(self, inventory: Inventory) -> list[Asking]:
         """Every machine that was seen, the last first. Raises `CoexistError` for a registry that is gone."""
@@ -106,23 +102,14 @@ class Live:
         version = self.version
         if self._read[0] != version or not version:
             rows = {}
-            for server, path in self.registries.items():
-                registry = open_registry(path)
+            for server, where in self.registries.items():
+                registry = open_registry(where)
                 try:
-                    rows[server] = registry.rows()
+                    rows[server] = registry.rows(server=server)
                 finally:
                     registry.close()
             self._read = version, rows
         return self._read[1]
-
-
-def _state(path: Path) -> tuple[int, int]:
-    """What changes when a file is written to: its time and size; zeros where it is not."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return 0, 0
-    return stat.st_mtime_ns, stat.st_size
 
 
 def _asking(inventory: Inventory, mac: int, rows: Sequence[tuple[str, ClientRow]]) -> Asking:

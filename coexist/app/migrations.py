@@ -23,6 +23,7 @@ from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.rollout.migration import Journal, Surroundings
 
 if TYPE_CHECKING:
+    from coexist.app.sights import Named
     from coexist.rollout.metrics import Counted
 
 
@@ -72,7 +73,7 @@ class Loaded:
         if self.state.retired is not None:
             raise CoexistError(f"{self.state.source} is retired; {self.name} has ended")
 
-    def seen(self, registries: tuple[str, ...], captures: tuple[Path, ...]) -> tuple[WaveSeen, ...]:
+    def seen(self, registries: Named, captures: tuple[Path, ...]) -> tuple[WaveSeen, ...]:
         """What registries and captures show of the waves that moved; empty if there are none."""
         if not registries and not captures:
             return ()
@@ -139,7 +140,7 @@ def load(path: Path, name: str | None) -> Loaded:
     )
 
 
-def overviews(path: Path, registries: tuple[str, ...]) -> list[Overview]:
+def overviews(path: Path, registries: Named) -> list[Overview]:
     """Every migration of an inventory at a glance, with what ``SERVER=FILE`` registries show."""
     loaded = [load(path, name) for name in load_inventory(path).site.migrations]
     return [each.overview(each.seen(registries, ()), {}) for each in loaded]

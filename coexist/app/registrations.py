@@ -18,7 +18,7 @@ from coexist.errors import CoexistError, InputError
 from coexist.inventory import load_inventory
 from coexist.inventory.values import closest
 from coexist.planning.yaml_edit import flow
-from coexist.server.registry import open_registry
+from coexist.registry.opening import Where, open_registry
 from coexist.wire.mac import format_mac, parse_mac
 
 FILE = Path("inventory.d") / "registered.yaml"
@@ -47,10 +47,10 @@ class Machine:
 
 
 class Registrations:
-    """The changes of one inventory. ``registries``: by server, the registry file that is told at once."""
+    """The changes of one inventory. ``registries``: by server, the registry that is told at once."""
 
     def __init__(
-        self, path: Path, *, registries: Mapping[str, Path] | None = None, commit: bool = False
+        self, path: Path, *, registries: Mapping[str, Where] | None = None, commit: bool = False
     ) -> None:
         self.path = path
         self.root = path if path.is_dir() else path.parent
@@ -70,7 +70,7 @@ class Registrations:
             self._write(FILE, _HEAD, lines)
             entry = self._note("register", who, machines, file=FILE, lines=lines)
         for machine in machines:
-            self._tell(machine.mac, "registered", machine)
+            self._tell(machine.mac, "registered", machine, who)
         return entry
 
     def ignore(self, macs: Sequence[int], who: Who) -> Entry:
@@ -82,7 +82,7 @@ class Registrations:
         with self.changes.locked():
             entry = self._note("ignore", who, [Machine(mac=mac) for mac in macs])
         for mac in macs:
-            self._tell(mac, "ignored", None)
+            self._tell(mac, "ignored", None, who)
         return entry
 
     def accept(self, code: str, where: str, who: Who) -> Entry:
@@ -111,7 +111,7 @@ class Registrations:
             file = Path(entry.file) if entry.file else None
             made = self._note("undo", who, machines, file=file, undoes=identity)
         for machine in machines:
-            self._tell(machine.mac, "seen", None)
+            self._tell(machine.mac, "seen", None, who)
         return made
 
     def entries(self) -> list[Entry]:
@@ -216,11 +216,11 @@ class Registrations:
     # -- running servers -------------------------------------------------------------------------
 
     def _tell(
-        self, mac: int, state: Literal["registered", "ignored", "seen"], machine: Machine | None
+        self, mac: int, state: Literal["registered", "ignored", "seen"], machine: Machine | None, who: Who
     ) -> None:
-        """Let the running boot servers know; they look every second."""
-        for path in self.registries.values():
-            registry = open_registry(path)
+        """Let the running boot servers know: they look every second, or are woken. Several may share one."""
+        for where in dict.fromkeys(self.registries.values()):
+            registry = open_registry(where)
             try:
                 registry.decide(
                     mac,
@@ -228,6 +228,8 @@ class Registrations:
                     name=machine.name if machine else None,
                     location=machine.location if machine else None,
                     hardware=machine.hardware if machine else None,
+                    who=who.name,
+                    via=who.via,
                 )
             finally:
                 registry.close()

@@ -18,6 +18,7 @@ from coexist.wire import bootp, tftp
 from coexist.wire.options import Option
 
 if TYPE_CHECKING:
+    from coexist.app.sights import Named
     from coexist.rollout.metrics import Counted
     from coexist.rollout.transport import Connect
 
@@ -25,18 +26,15 @@ _ANSWERED = "answered"
 _TFTP_PORT = 69
 
 
-def from_registries(inventory: Inventory, named: tuple[str, ...]) -> Iterator[Sighting]:
+def from_registries(inventory: Inventory, named: Named) -> Iterator[Sighting]:
     """The clients coexist servers answered last, from ``SERVER=FILE`` texts. Raises ``CoexistError``."""
-    from coexist.server.registry import open_registry
+    from coexist.app.sights import named_registries
+    from coexist.registry.opening import open_registry
 
-    for text in named:
-        server, separator, file = text.partition("=")
-        if not separator:
-            raise CoexistError(f"{text!r} names no server; write --registry SERVER=FILE")
-        _known(inventory, server)
-        registry = open_registry(Path(file))
+    for server, where in named_registries(inventory.site.servers, named).items():
+        registry = open_registry(where)
         try:
-            rows = registry.rows()
+            rows = registry.rows(server=server)
         finally:
             registry.close()
         for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,23 +13,40 @@ from coexist.inventory.values import closest
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory
+    from coexist.registry.opening import Where
+
+    Named = Iterable[str] | Mapping[str, Where]
+    """Registries as a command is told them, or as they were told to the console."""
 
 _ANSWERED = ("answered", "waits")
 
 
-def sights_of_registries(inventory: Inventory, named: Sequence[str]) -> Iterator[Sight]:
-    """The last decision on each client, from ``SERVER=FILE`` texts. Raises `CoexistError`."""
-    from coexist.server.registry import open_registry
+def named_registries(servers: Collection[str], named: Named) -> dict[str, Where]:
+    """Registries by server, from ``SERVER=FILE`` and ``SERVER=postgresql://...``
+    texts. Raises `CoexistError`."""
+    from coexist.registry.opening import where_is
 
+    if isinstance(named, Mapping):
+        return dict(named)
+    found = {}
     for text in named:
-        server, separator, file = text.partition("=")
-        if not separator:
+        server, separator, where = text.partition("=")
+        if not separator or "://" in server:
             raise CoexistError(f"{text!r} names no server; write --registry SERVER=FILE")
-        if server not in inventory.site.servers:
-            raise CoexistError(f"there is no server {server!r}; {closest(server, inventory.site.servers)}")
-        registry = open_registry(Path(file))
+        if server not in servers:
+            raise CoexistError(f"there is no server {server!r}; {closest(server, servers)}")
+        found[server] = where_is(where)
+    return found
+
+
+def sights_of_registries(registries: Mapping[str, Where]) -> Iterator[Sight]:
+    """The last decision of each server on each client. Raises `CoexistError`."""
+    from coexist.registry.opening import open_registry
+
+    for server, where in registries.items():
+        registry = open_registry(where)
         try:
-            rows = registry.rows()
+            rows = registry.rows(server=server)
         finally:
             registry.close()
         for row in rows:
@@ -39,7 +56,7 @@ def sights_of_registries(inventory: Inventory, named: Sequence[str]) -> Iterator
                     at=datetime.fromtimestamp(row.last_seen, UTC),
                     mac=row.mac,
                     server=server,
-                    how=f"registry {file}",
+                    how=f"registry {where}",
                     answered=answered,
                     why="" if answered else row.decision,
                 )

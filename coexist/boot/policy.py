@@ -169,7 +169,8 @@ class BootServerConfig(Declared):
     ``discovery_control`` is PXE option 43.6 of its offers; 8 makes strict ROMs use the file of this very
     offer. ``offers_file``: name the file in the offer, not only on port 4011. ``follow_offers``: stay
     silent to a client that was seen to request another PXE server's offer. ``registry`` is the SQLite file
-    of clients seen (``registry.sqlite`` in systemd's state directory, else beside this file),
+    of clients seen (``registry.sqlite`` in systemd's state directory, else beside this file), or the address
+    of a PostgreSQL database that several servers share (``postgresql://coexist@db.example/coexist``),
     ``metrics_port`` the TCP port of Prometheus metrics on 127.0.0.1. ``deny`` is asked before any rule.
     ``groups`` are named selectors; ``clients`` are CSV files of the inventory whose columns templates can
     use. ``known`` marks the clients that are no strangers in the list of clients seen. ``observe``: listen

@@ -80,6 +80,7 @@ COMMANDS: dict[str, Entry] = {
     "users": Entry("coexist.cli.users:command", "Say who may use the console."),
     "serve": Entry("coexist.cli.serve:command", "Be a boot server: ProxyDHCP, TFTP and HTTP."),
     "clients": Entry("coexist.cli.clients:command", "List, register and ignore the clients a server saw."),
+    "registry": Entry("coexist.cli.registry:command", "Copy a registry, see what it holds."),
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +22,8 @@ from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
     from coexist.inventory.macset import MacSet
-    from coexist.server.registry import ClientRow, Registry
+    from coexist.registry.records import ClientRow
+    from coexist.registry.registry import Registry
 
 _STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
 _LISTED = ("mac", "state", "name", "architecture", "vlan", "address", "last_seen", "requests", "decision")
@@ -31,34 +34,46 @@ _LEFT_OUT_FIRST = ("requests", "address", "vlan", "name", "architecture", "last_
 def command() -> None:
     """List, register and ignore the clients a boot server saw.
 
-    REGISTRY is the server's configuration, or its registry file itself. What is decided here takes effect
-    on the running server within a second.
+    REGISTRY is the server's configuration, its registry file itself, or the postgresql:// address of a
+    registry that several servers share. What is decided here takes effect on the running servers within a
+    second.
     """
 
 
-def _is_config(path: Path) -> bool:
-    return path.suffix in (".yaml", ".yml")
+def _is_config(name: str) -> bool:
+    return "://" not in name and name.endswith((".yaml", ".yml"))
 
 
-def _known(path: Path) -> MacSet | None:
-    """The clients a configuration calls known; None for a registry file, which does not tell."""
+def _known(name: str) -> MacSet | None:
+    """The clients a configuration calls known; None for a registry, which does not tell."""
     from coexist.server.config import load_config
 
-    return load_config(path).known if _is_config(path) else None
+    return load_config(Path(name)).known if _is_config(name) else None
 
 
-def _registry(path: Path) -> Registry:
-    from coexist.server.registry import open_registry
+def _registry(name: str) -> Registry:
+    from coexist.registry.opening import open_registry
 
-    if path.is_dir():
-        raise CoexistError(f"{path} is a directory; name a boot server's configuration, or its registry file")
-    if _is_config(path):
-        from coexist.server.config import load_config, registry_path
+    if Path(name).is_dir():
+        raise CoexistError(f"{name} is a directory; name a boot server's configuration, or its registry file")
+    if not _is_config(name):
+        return open_registry(name)
+    from coexist.server.config import load_config, registry_of
 
-        config = load_config(path).config
-        beside = registry_path(path, config, None)
-        path = beside if beside.exists() else registry_path(path, config, _STATE_DIRECTORY)
-    return open_registry(path)
+    path = Path(name)
+    config = load_config(path).config
+    beside = registry_of(path, config, None)
+    if isinstance(beside, Path) and not beside.exists():
+        return open_registry(registry_of(path, config, _STATE_DIRECTORY))
+    return open_registry(beside)
+
+
+def _who() -> str:
+    """Whoever runs this command, for the audit."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return str(os.getuid())
 
 
 def _mac(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
@@ -68,7 +83,7 @@ def _mac(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tupl
         raise click.BadParameter(str(error)) from None
 
 
-_registry_argument = click.argument("registry", type=click.Path(path_type=Path))
+_registry_argument = click.argument("registry")
 _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, metavar="MAC...")
 
 
@@ -89,12 +104,12 @@ _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, 
     default="text",
     help="json and csv have all columns.",
 )
-def list_clients(registry: Path, states: tuple[str, ...], strangers: bool, form: str) -> None:
+def list_clients(registry: str, states: tuple[str, ...], strangers: bool, form: str) -> None:
     """List the clients, those seen last first.
 
     seen: it asked to boot. asking: it chose registration in a boot menu. registered, ignored: decided here.
     """
-    from coexist.server.registry import STATES
+    from coexist.registry.records import STATES
 
     opened = _registry(registry)
     rows = opened.rows(states=states or STATES)
@@ -114,15 +129,15 @@ def list_clients(registry: Path, states: tuple[str, ...], strangers: bool, form:
 @click.option("--location", help="Where it stands.")
 @click.option("--hardware", help="The hardware type, as in the inventory.")
 @click.option("--group", help="A group of the configuration the machine joins.")
-def register(registry: Path, macs: tuple[int, ...], **columns: str | None) -> None:
+def register(registry: str, macs: tuple[int, ...], **columns: str | None) -> None:
     """Register machines: rules for registered clients and for their group apply at once."""
     opened = _registry(registry)
     for mac in macs:
-        opened.decide(mac, "registered", **columns)
+        opened.decide(mac, "registered", **columns, who=_who(), via="command")
         click.echo(f"{format_mac(mac)} is registered")
     opened.close()
     if _is_config(registry):
-        for note in _without_effect(registry, columns["group"]):
+        for note in _without_effect(Path(registry), columns["group"]):
             tell(f"note: {note}")
 
 
@@ -150,11 +165,11 @@ def _without_effect(path: Path, group: str | None) -> list[str]:
 @command.command("ignore", short_help="Answer these machines no more.")
 @_registry_argument
 @_macs_argument
-def ignore(registry: Path, macs: tuple[int, ...]) -> None:
+def ignore(registry: str, macs: tuple[int, ...]) -> None:
     """Answer these machines no more, whatever the rules say."""
     opened = _registry(registry)
     for mac in macs:
-        opened.decide(mac, "ignored")
+        opened.decide(mac, "ignored", who=_who(), via="command")
         click.echo(f"{format_mac(mac)} is ignored")
     opened.close()
 
@@ -162,21 +177,36 @@ def ignore(registry: Path, macs: tuple[int, ...]) -> None:
 @command.command("forget", short_help="Remove machines from the registry.")
 @_registry_argument
 @_macs_argument
-def forget(registry: Path, macs: tuple[int, ...]) -> None:
+def forget(registry: str, macs: tuple[int, ...]) -> None:
     """Remove machines from the registry; those that ask again appear again."""
     opened = _registry(registry)
-    missing = [mac for mac in macs if not opened.forget(mac)]
+    missing = [mac for mac in macs if not opened.forget(mac, who=_who(), via="command")]
     opened.close()
     if missing:
         raise CoexistError(f"not in the registry: {', '.join(map(format_mac, missing))}")
 
 
+@command.command("history", short_help="Who decided what.")
+@_registry_argument
+@click.argument("macs", nargs=-1, callback=_mac, metavar="[MAC...]")
+def history(registry: str, macs: tuple[int, ...]) -> None:
+    """Tell who registered, ignored and forgot machines, and when; the last first."""
+    from coexist.registry.records import iso_time
+
+    opened = _registry(registry)
+    acts = [act for act in opened.acts() if not macs or act.mac in macs]
+    opened.close()
+    for act in acts:
+        said = (iso_time(act.at), format_mac(act.mac), act.action.ljust(10), act.who or "somebody", act.via)
+        click.echo("  ".join(said).rstrip())
+
+
 @command.command("export", short_help="Write registered clients as a clients.csv.")
 @_registry_argument
 @click.option("--all", "everyone", is_flag=True, help="Unregistered clients too.")
-def export(registry: Path, everyone: bool) -> None:
+def export(registry: str, everyone: bool) -> None:
     """Write registered clients to stdout as an inventory's clients.csv."""
-    from coexist.server.registry import STATES
+    from coexist.registry.records import STATES
 
     opened = _registry(registry)
     rows = opened.rows(states=STATES if everyone else ("registered",))
@@ -200,7 +230,7 @@ def _architecture(row: ClientRow) -> str:
 
 
 def _shown(row: ClientRow) -> dict[str, Any]:
-    from coexist.server.registry import iso_time
+    from coexist.registry.records import iso_time
 
     return {
         "mac": format_mac(row.mac),

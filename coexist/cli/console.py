@@ -6,12 +6,16 @@ import asyncio
 import secrets
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coexist.cli.prose import tell
 from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
+
+if TYPE_CHECKING:
+    from coexist.registry.opening import Where
 
 DEFAULT_PORT = 8068
 
@@ -38,7 +42,7 @@ def _listen(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int
     "registries",
     multiple=True,
     metavar="SERVER=FILE",
-    help="The registry of a running boot server; may be repeated.",
+    help="The registry of a running boot server (a file, or postgresql://...); may be repeated.",
 )
 @click.option(
     "--users",
@@ -74,6 +78,7 @@ def command(
     from coexist.console.server import LOOPBACK, serve, tls
     from coexist.console.site import ConsoleSettings
     from coexist.console.users import Users
+    from coexist.registry.opening import kept_connections
 
     site = load_current(inventory)
     root = inventory if inventory.is_dir() else inventory.parent
@@ -108,20 +113,15 @@ def command(
         name = f"[{host}]" if ":" in host else host
         tell(f"console: {scheme}://{name}:{bound}/{f'enter?key={link}' if link else ''}")
 
-    asyncio.run(serve(settings, host, port, certificate=context, ready=ready))
+    with kept_connections():
+        asyncio.run(serve(settings, host, port, certificate=context, ready=ready))
 
 
-def _registries(named: tuple[str, ...], servers: Collection[str]) -> dict[str, Path]:
-    from coexist.inventory.values import closest
-    from coexist.server.registry import open_registry
+def _registries(named: tuple[str, ...], servers: Collection[str]) -> dict[str, Where]:
+    from coexist.app.sights import named_registries
+    from coexist.registry.opening import open_registry
 
-    found = {}
-    for text in named:
-        server, separator, file = text.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{text!r} names no server; write SERVER=FILE", param_hint="--registry")
-        if server not in servers:
-            raise CoexistError(f"there is no server {server!r}; {closest(server, servers)}")
-        open_registry(Path(file)).close()
-        found[server] = Path(file)
+    found = named_registries(servers, named)
+    for where in found.values():
+        open_registry(where).close()
     return found

@@ -38,13 +38,16 @@ def command(
     """
     from coexist.app.current import load_current, today
     from coexist.app.doctor import diagnose
-    from coexist.app.sights import sights_of_captures, sights_of_registries
+    from coexist.app.sights import named_registries, sights_of_captures, sights_of_registries
     from coexist.report.doctor import as_json, as_text
 
     sights = None
     if registries or captures:
         site = load_current(inventory)
-        sights = [*sights_of_registries(site, registries), *sights_of_captures(site, captures)]
+        sights = [
+            *sights_of_registries(named_registries(site.site.servers, registries)),
+            *sights_of_captures(site, captures),
+        ]
     diagnosis = diagnose(inventory, machine, today(), sights)
     if form == "json":
         click.echo(as_json(diagnosis))

@@ -22,6 +22,7 @@ from coexist.app.site_report import SiteReport, report_of_site
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory
+    from coexist.registry.opening import Where
 
 
 _DIGITS = {1: "one digit", 2: "two digits"}
@@ -29,7 +30,7 @@ _DIGITS = {1: "one digit", 2: "two digits"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:
-    """What a console is told. ``registries``: by server, the file of its registry.
+    """What a console is told. ``registries``: by server, where its registry is.
 
     ``link``: the secret of a link that lets in whoever started the console, where it has no users;
     ``behind_proxy``: whether a proxy in front says who asks and by which scheme; ``hosts``: the names the
@@ -37,7 +38,7 @@ class ConsoleSettings:
     """
 
     path: Path
-    registries: Mapping[str, Path]
+    registries: Mapping[str, Where]
     users: Path
     commit: bool = False
     link: str = ""
@@ -87,16 +88,13 @@ class ConsoleSite:
         Raises `CoexistError` for a machine that nobody knows.
         """
         report = self.report()
-        sights = list(sights_of_registries(report.inventory, self._watched)) if self._watched else None
+        watched = self.live.registries
+        sights = list(sights_of_registries(watched)) if watched else None
         return diagnose_in(report.analysis, machine, sights)
 
     def migrations(self) -> list[Overview]:
         """Every migration at a glance, with what the watched registries show of it."""
-        return overviews(self.path, self._watched)
-
-    @property
-    def _watched(self) -> tuple[str, ...]:
-        return tuple(f"{server}={file}" for server, file in self.live.registries.items())
+        return overviews(self.path, self.live.registries)
 
     @property
     def inventory(self) -> Inventory:

@@ -25,6 +25,7 @@ from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.validation import problem_of
+from coexist.registry.opening import Database, Where, where_is
 from coexist.server.checks import cautions, mistakes, selectors
 from coexist.server.templates import ClientFile, compile_templates
 from coexist.wire.mac import parse_mac
@@ -108,11 +109,23 @@ def load_config(path: Path, registered: Registered = NOBODY_REGISTERED) -> Loade
     )
 
 
-def registry_path(path: Path, config: BootServerConfig, state_directory: str | None) -> Path:
-    """Where the registry of a configuration is: relative names begin at systemd's state directory
-    (``STATE_DIRECTORY``) if there is one, else beside the configuration."""
-    folder = Path(state_directory) if state_directory else path.parent
-    return folder / (config.registry or "registry.sqlite")
+def registry_of(path: Path, config: BootServerConfig, state_directory: str | None) -> Where:
+    """Where the registry of a configuration is: a database, or a file whose name begins at systemd's state
+    directory (``STATE_DIRECTORY``) if there is one, else beside the configuration."""
+    where = where_is(config.registry or "registry.sqlite")
+    return where if isinstance(where, Database) else _state_folder(path, state_directory) / where
+
+
+def spool_of(path: Path, config: BootServerConfig, state_directory: str | None) -> Path | None:
+    """The file a server keeps beside a registry that it shares; a registry that is a file needs none."""
+    where = registry_of(path, config, state_directory)
+    if not isinstance(where, Database):
+        return None
+    return _state_folder(path, state_directory) / f"registry-{config.name}-{where.mark}.spool"
+
+
+def _state_folder(path: Path, state_directory: str | None) -> Path:
+    return Path(state_directory) if state_directory else path.parent
 
 
 def stamp_of(path: Path) -> Stamp | None:

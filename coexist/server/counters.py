@@ -49,3 +49,4 @@ class Counters:
         self.registry_rows = 0
         self.registry_errors = 0
         self.registry_dropped = 0
+        self.registry_waiting = 0

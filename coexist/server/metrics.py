@@ -67,6 +67,9 @@ class ServerCollector(Collector):
             "Clients not written to the registry",
             c.registry_dropped + self.clients.unkept,
         )
+        yield _gauge(
+            "coexist_registry_waiting", "Clients that wait on disk for the database", c.registry_waiting
+        )
         yield _counter("coexist_log_dropped", "Log lines lost to a slow or full stream", self.log.dropped)
 
 

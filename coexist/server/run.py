@@ -28,7 +28,7 @@ from coexist.boot.tftp_transfer import Limits
 from coexist.errors import CoexistError, HostError
 from coexist.server import interfaces
 from coexist.server.access import Access, Doorkeeper
-from coexist.server.config import Loaded, load_config, registry_path
+from coexist.server.config import Loaded, load_config, registry_of, spool_of
 from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, open_file
 from coexist.server.logs import Log
@@ -102,7 +102,7 @@ class BootServer:
         _raise_file_limit()
         config = self.loaded.config
         self._arrange(config, at_start=True)
-        self._open_registry(registry_path(self.path, config, os.environ.get("STATE_DIRECTORY")))
+        self._open_registry(config)
         self.use(self.loaded)
         if self.http is not None:
             self.http.start()
@@ -395,10 +395,13 @@ class BootServer:
 
     # -- registry ------------------------------------------------------------------------------
 
-    def _open_registry(self, path: Path) -> None:
+    def _open_registry(self, config: BootServerConfig) -> None:
+        folder = os.environ.get("STATE_DIRECTORY")
         self.recorder = Recorder(
-            path,
+            registry_of(self.path, config, folder),
             self.clients,
+            server=config.name,
+            spool=spool_of(self.path, config, folder),
             counters=self.counters,
             log=self.log,
             decided=self.reloader.registered,

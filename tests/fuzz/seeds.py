@@ -8,7 +8,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from coexist.server.registry import Registry
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.bootp import Packet, encode
 from coexist.wire.tftp import Ack, Data, Error, OptionAck, ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
@@ -204,8 +205,10 @@ def registry() -> tuple[bytes, ...]:
     """A registry's file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "registry.sqlite"
-        made = Registry(path)
-        made.note([(1, "10.0.0.9", "office", 7, "PXEClient", "answered", "a", "", 100.0, 101.0, 3, False)])
+        made = sqlite_registry(path)
+        made.note(
+            [Note(1, "10.0.0.9", "office", 7, "PXEClient", "answered", "a", "", 100.0, 101.0, 3, False)]
+        )
         made.decide(2, "registered", name="b", group="lab")
         made.close()
         db = sqlite3.connect(path)

@@ -21,9 +21,9 @@ from coexist.inventory import load_inventory
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.probe.capture_file import damage, read_capture
 from coexist.probe.observation import observe
+from coexist.registry.opening import open_registry
 from coexist.rollout.document import read_plan
 from coexist.server.config import load_config
-from coexist.server.registry import open_registry
 from coexist.text.foreign import harmless
 from coexist.text.redaction import redacted
 from coexist.wire import tftp
@@ -149,7 +149,7 @@ def _registry(path: Path) -> None:
     opened = open_registry(path)
     try:
         opened.rows()
-        opened.registered()
+        opened.decisions()
         opened.find(1)
     finally:
         opened.close()

@@ -11,13 +11,14 @@ import pytest
 import yaml
 
 from coexist.app.doctor import Diagnosis, Sight, diagnose
-from coexist.app.sights import sights_of_registries
+from coexist.app.sights import named_registries, sights_of_registries
 from coexist.boot.respond import Reason
 from coexist.cli import run
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.report.doctor import as_text
-from coexist.server.registry import Registry
 from coexist.wire.mac import parse_mac
 
 TODAY = date(2026, 1, 15)
@@ -137,17 +138,17 @@ def test_nothing_to_look_at_is_not_a_fault(tmp_path: Path) -> None:
 
 
 def test_a_registry_tells_the_last_decision(tmp_path: Path) -> None:
-    registry = Registry(tmp_path / "clients.sqlite")
+    registry = sqlite_registry(tmp_path / "clients.sqlite")
     mac = parse_mac(THIN)
-    registry.note([(mac, "", "lan", 0, "", Reason.NO_RULE.value, "", "", 1.7e9, 1.7e9, 1, False)])
+    registry.note([Note(mac, "", "lan", 0, "", Reason.NO_RULE.value, "", "", 1.7e9, 1.7e9, 1, False)])
     registry.close()
     inventory = load_inventory(write(tmp_path, tree()))
-    (found,) = sights_of_registries(inventory, [f"otc={tmp_path / 'clients.sqlite'}"])
+    (found,) = sights_of_registries({"otc": tmp_path / "clients.sqlite"})
     assert (found.mac, found.server, found.answered, found.why) == (mac, "otc", False, Reason.NO_RULE.value)
     with pytest.raises(CoexistError, match="otc"):
-        list(sights_of_registries(inventory, ["otcc=x"]))
+        named_registries(inventory.site.servers, ["otcc=x"])
     with pytest.raises(CoexistError, match="SERVER=FILE"):
-        list(sights_of_registries(inventory, ["x"]))
+        named_registries(inventory.site.servers, ["x"])
 
 
 def test_the_command_says_where_they_part_in_few_lines(

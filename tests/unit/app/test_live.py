@@ -9,7 +9,10 @@ import pytest
 
 from coexist.app.live import Live, chosen, mistyped, vendor_of
 from coexist.inventory import Inventory, inventory_from_tree
-from coexist.server.registry import Registry
+from coexist.registry.opening import connect
+from coexist.registry.records import Note
+from coexist.registry.registry import Registry
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import parse_mac
 
 KNOWN, TYPO, STRANGER = map(parse_mac, ("00:80:64:10:00:01", "00:80:64:10:00:02", "52:54:00:12:34:56"))
@@ -27,14 +30,14 @@ def inventory() -> Inventory:
 
 def note(registry: Registry, mac: int, at: float, decision: str = "answered", asks: bool = False) -> None:
     vendor = "PXEClient:Arch:00007:UNDI:003000"
-    registry.note([(mac, "10.9.0.9", "lan", 7, vendor, decision, "thin", "", at - 5, at, 2, asks)])
+    registry.note([Note(mac, "10.9.0.9", "lan", 7, vendor, decision, "thin", "", at - 5, at, 2, asks)])
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Live:
     paths = {name: tmp_path / f"{name}.sqlite" for name in ("otc", "sccm")}
     for name, path in paths.items():
-        registry = Registry(path)
+        registry = sqlite_registry(path)
         note(registry, KNOWN, 1000.0 if name == "otc" else 2000.0, "answered" if name == "otc" else "no rule")
         if name == "otc":
             note(registry, TYPO, 3000.0, asks=True)
@@ -55,7 +58,7 @@ def test_machines_of_several_servers_are_one_row_each(live: Live, inventory: Inv
 def test_what_is_written_meanwhile_is_seen(live: Live, inventory: Inventory) -> None:
     before = live.version
     assert len(live.machines(inventory)) == 2
-    registry = Registry(live.registries["otc"])
+    registry = connect(live.registries["otc"])
     note(registry, STRANGER, 4000.0)
     assert live.version != before
     assert live.machines(inventory)[0].mac == STRANGER

@@ -11,7 +11,7 @@ from coexist.app.changes import Who
 from coexist.app.registrations import ACCEPTED, FILE, Machine, Registrations, pasted_machines
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
-from coexist.server.registry import Registry
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import parse_mac
 
 NEW, OTHER, KNOWN = (parse_mac(f"52:54:00:00:00:0{n}") for n in (1, 2, 9))
@@ -104,10 +104,10 @@ def test_what_cannot_be_registered_changes_nothing(site: Path, machines: list[Ma
 
 def test_a_running_server_is_told(site: Path) -> None:
     path = site / "otc.sqlite"
-    Registry(path).close()
+    sqlite_registry(path).close()
     changes = Registrations(site, registries={"otc": path})
     entry = changes.register([Machine(mac=NEW, name="desk-1")], WHO)
-    registry = Registry(path)
+    registry = sqlite_registry(path)
     row = registry.find(NEW)
     assert row is not None
     assert (row.state, row.name) == ("registered", "desk-1")

@@ -11,7 +11,8 @@ from coexist.app.sightings import from_captures, from_registries
 from coexist.errors import CoexistError
 from coexist.planning.sightings import Sighting
 from coexist.probe.frame import Datagram, encode_frame
-from coexist.server.registry import Registry
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire import tftp
 from coexist.wire.bootp import BOOTREPLY, BOOTREQUEST, Packet, encode
 from coexist.wire.mac import mac_bytes
@@ -86,13 +87,13 @@ def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:
 
 def test_a_registry_tells_who_was_answered(tmp_path: Path) -> None:
     path = tmp_path / "new.sqlite"
-    registry = Registry(path)
+    registry = sqlite_registry(path)
     registry.note(
         [
-            (A, "", "office", 0, "", "answered", "up.arrived-12345678", "new", AT, AT + 5, 1, False),
+            Note(A, "", "office", 0, "", "answered", "up.arrived-12345678", "new", AT, AT + 5, 1, False),
             # Ignored, and answered for the other server while a step was under way: no boots of its own.
-            (B, "", "office", 0, "", "no rule is about this client", "", "", AT, AT, 1, False),
-            (B + 1, "", "office", 0, "", "answered", "x-up.yielding-12345678", "new", AT, AT, 1, False),
+            Note(B, "", "office", 0, "", "no rule is about this client", "", "", AT, AT, 1, False),
+            Note(B + 1, "", "office", 0, "", "answered", "x-up.yielding-12345678", "new", AT, AT, 1, False),
         ]
     )
     registry.close()

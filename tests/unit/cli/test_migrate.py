@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from coexist.cli import run
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.server.config import load_config
-from coexist.server.registry import Registry
 from tests.unit.planning.sites import tree
 
 PILOTS = (0x00155D000001, 0x00155D000004)
@@ -112,10 +113,10 @@ def test_the_gate_reads_the_checklist_and_the_registry(
     pass_everything(folder)
     assert run(["migrate", "next", str(folder), "--yes"]) == 2
     assert "seen on the new server: nobody looked" in capsys.readouterr().err
-    registry = Registry(folder / "new.sqlite")
+    registry = sqlite_registry(folder / "new.sqlite")
     at = time.time() + 1
     registry.note(
-        [(PILOTS[0], "", "office", 0, "", "answered", "up.arrived-12345678", "new", at, at, 1, False)]
+        [Note(PILOTS[0], "", "office", 0, "", "answered", "up.arrived-12345678", "new", at, at, 1, False)]
     )
     registry.close()
     seen = ["--registry", f"new={folder / 'new.sqlite'}"]
@@ -245,8 +246,8 @@ def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_was_seen_on_the_old_server_was_not_done_by_hand(managers: Path) -> None:
     assert run(["migrate", "next", str(managers), "--yes", "--despite-gate", "a test at any hour"]) == 3
-    registry, at = Registry(managers / "old.sqlite"), time.time() + 60
-    registry.note([(PILOTS[0], "", "office", 0, "", "answered", "thin", "old", at, at, 1, False)])
+    registry, at = sqlite_registry(managers / "old.sqlite"), time.time() + 60
+    registry.note([Note(PILOTS[0], "", "office", 0, "", "answered", "thin", "old", at, at, 1, False)])
     registry.close()
     seen = ["--registry", f"old={managers / 'old.sqlite'}"]
     assert run(["migrate", "next", str(managers), "--done-by-hand", "--yes", *seen]) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from coexist.cli import run
 from coexist.languages import source_files
-from coexist.server.registry import Registry
+from coexist.registry.sqlite import sqlite_registry
 
 SITE = "site: x\nclients: clients.csv\n"
 
@@ -105,16 +105,23 @@ BAD_ROWS = [
 ]
 
 
+def _insert(db: sqlite3.Connection, table: str, row: dict) -> None:
+    marks = ", ".join("?" * len(row))
+    db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("bad", BAD_ROWS, ids=str)
 def test_a_damaged_row_of_a_registry_is_told(tmp_path, capsys, words, bad):
     path = tmp_path / "registry.sqlite"
-    Registry(path).close()
-    row = {"mac": 1, "state": "registered", **bad}
+    sqlite_registry(path).close()
     db = sqlite3.connect(path)
-    db.execute(
-        f"INSERT INTO clients ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values())
-    )
+    if {"mac", "name"} & bad.keys():
+        row = {"decided_at": 0.0, "generation": 1, "mac": 1, "state": "registered", **bad}
+        _insert(db, "decisions", row)
+    else:
+        row = {"server": "a", "mac": 1, "first_seen": 1.0, "last_seen": 1.0, "asks": 0, **bad}
+        _insert(db, "sightings", row)
     db.commit()
     db.close()
     assert run(["clients", words[0], str(path), *words[1:]]) == 2

@@ -12,7 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from coexist.console.server import LOOPBACK, make_app
 from coexist.console.site import ConsoleSettings
 from coexist.console.users import Role, Users
-from coexist.server.registry import Registry
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import parse_mac
 from tests.unit.console.consoles import HOSTILE, NEW, PASSWORD, SITE, Console, Story, Told
 
@@ -31,9 +32,9 @@ def hashed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def told(tmp_path: Path, hashed: bytes) -> Told:
     (tmp_path / "site.yaml").write_text(SITE, encoding="utf-8")
     (tmp_path / "users.json").write_bytes(hashed)
-    registry = Registry(tmp_path / "otc.sqlite")
+    registry = sqlite_registry(tmp_path / "otc.sqlite")
     vendor = f"PXEClient{HOSTILE}"
-    registry.note([(parse_mac(NEW), "", "lan", 0, vendor, "no rule", "", "", 1.7e9, 1.7e9, 3, False)])
+    registry.note([Note(parse_mac(NEW), "", "lan", 0, vendor, "no rule", "", "", 1.7e9, 1.7e9, 3, False)])
     registry.close()
     settings = ConsoleSettings(
         path=tmp_path,

@@ -11,7 +11,7 @@ from aiohttp import web
 from coexist.console import api
 from coexist.console.users import Users
 from coexist.inventory import load_inventory
-from coexist.server.registry import Registry
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import parse_mac
 from tests.unit.console.consoles import HOSTILE, NEW, PASSWORD, Console, Told
 
@@ -65,7 +65,7 @@ def test_a_machine_is_registered_with_a_form_and_undone_with_a_button(told: Told
         record = load_inventory(console.folder).clients.find(parse_mac(NEW))
         assert record is not None
         assert record.name == "desk-1"
-        registry = Registry(console.folder / "otc.sqlite")
+        registry = sqlite_registry(console.folder / "otc.sqlite")
         assert registry.decided()[0].name == "desk-1"
         history = await (await console.get("/history")).text()
         assert "a new desk" in history

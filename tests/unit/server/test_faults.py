@@ -8,12 +8,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from coexist.registry.sqlite import sqlite_registry
 from coexist.server.access import Doorkeeper
 from coexist.server.counters import Counters
 from coexist.server.files import FrameCache
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
-from coexist.server.registry import Registry
 from coexist.server.run import BootServer, Ports
 from coexist.server.seen import ClientsSeen
 from coexist.server.tftp import SWEEP_SECONDS, TftpService
@@ -23,7 +23,7 @@ STRANGER = 0x525400000099
 
 
 def rows(path: Path) -> dict[int, int]:
-    registry = Registry(path)
+    registry = sqlite_registry(path)
     try:
         return {row.mac: row.requests for row in registry.rows()}
     finally:
@@ -33,7 +33,7 @@ def rows(path: Path) -> dict[int, int]:
 def test_a_registry_removed_under_it_is_begun_again(start, tmp_path):
     running = start(config(registry="registry.sqlite"))
     path = tmp_path / "registry.sqlite"
-    registry = Registry(path)
+    registry = sqlite_registry(path)
     registry.decide(STRANGER, "registered", name="desk")
     registry.close()
     while STRANGER not in running.server.loaded.policy.rules[0].clients:
@@ -55,13 +55,13 @@ def test_a_full_disk_costs_the_registry_lines_and_nobody_an_answer(start, tmp_pa
     assert recorder is not None
     registry = recorder._registry
     assert registry is not None
-    registry._db.execute("PRAGMA max_page_count = 1")
+    registry.engine.run("PRAGMA max_page_count = 1")
     client = running.client()
     for number in range(2000):
         assert running.ask(discover(f"52:54:07:00:{number >> 8:02x}:{number & 255:02x}"), sock=client)
     running.said.wait_for("registry not written .*database or disk is full")
     assert running.ask(discover(THIN), sock=client).file == b"lpxelinux.0"
-    registry._db.execute("PRAGMA max_page_count = 1073741823")  # somebody made room
+    registry.engine.run("PRAGMA max_page_count = 1073741823")  # somebody made room
     running.stop()
     assert len(rows(tmp_path / "registry.sqlite")) == 2001
     assert running.server.counters.registry_dropped == 0

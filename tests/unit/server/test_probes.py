@@ -11,7 +11,7 @@ from coexist.boot.compiled import CompiledPolicy
 from coexist.boot.policy import BootServerConfig, compile_policy
 from coexist.inventory.macset import MacSet
 from coexist.probe import question
-from coexist.server.registry import Registry
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.mac import parse_mac
 from tests.unit.server.conftest import THIN, config, discover
@@ -47,7 +47,7 @@ def test_a_probe_is_answered_and_no_client_is_seen(start, tmp_path):
                                         (67, "ANSWERED"): 1}  # fmt: skip
     assert counters.offers == 4
     running.stop()
-    registry = Registry(tmp_path / "registry.sqlite")
+    registry = sqlite_registry(tmp_path / "registry.sqlite")
     assert [(row.mac, row.requests) for row in registry.rows()] == [(0x525401000001, 1)]
     registry.close()
     lines = [json.loads(line) for line in running.said.getvalue().splitlines()]

@@ -15,7 +15,7 @@ from itertools import count
 
 import pytest
 
-from coexist.server.registry import Registry
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.tftp import Ack, Data, Error, OptionAck, ReadRequest, WriteRequest
 from coexist.wire.tftp import decode as decode_tftp
@@ -62,7 +62,7 @@ def test_strangers_are_not_answered_and_remembered(start, tmp_path):
     client.sendto(encode(discover("52:54:00:00:00:99", 7)), ("127.0.0.1", running.port(67)))
     running.said.wait_for(r"not answered .*52:54:00:00:00:99.*uefi-x64.*no rule is about this client")
     running.stop()
-    registry = Registry(tmp_path / "registry.sqlite")
+    registry = sqlite_registry(tmp_path / "registry.sqlite")
     row = registry.find(0x525400000099)
     registry.close()
     assert row is not None
@@ -128,7 +128,7 @@ def test_deny_lists_groups_and_registrations(start, tmp_path):
     client = running.client()
     client.sendto(encode(discover("52:54:00:00:00:11")), ("127.0.0.1", running.port(67)))
     running.said.wait_for(r"52:54:00:00:00:11.*deny list")
-    registry = Registry(tmp_path / "registry.sqlite")
+    registry = sqlite_registry(tmp_path / "registry.sqlite")
     registry.decide(0x525400000042, "registered")
     registry.decide(0x525400000043, "registered", group="lab")
     registry.decide(0x525400000001, "ignored")
@@ -160,7 +160,7 @@ def test_a_registration_menu(start, tmp_path):
     assert (chosen.file, item[:-1] in chosen.options[43]) == (b"registered.0", True)
     running.said.wait_for("asks to be registered")
     running.stop()
-    registry = Registry(tmp_path / "registry.sqlite")
+    registry = sqlite_registry(tmp_path / "registry.sqlite")
     row = registry.find(0x525407000001)
     registry.close()
     assert row is not None
@@ -620,7 +620,7 @@ def test_a_configuration_whose_sockets_cannot_be_had_is_refused_for_registration
         listen = [{"address": "127.0.0.1"}, {"address": "127.0.0.2"}]
         (tmp_path / "coexist.yaml").write_text(json.dumps(config(registry="registry.sqlite", listen=listen)))
         running.said.wait_for("configuration refused .*is in use.*the old one goes on")
-        registry = Registry(tmp_path / "registry.sqlite")
+        registry = sqlite_registry(tmp_path / "registry.sqlite")
         registry.decide(0x525400000042, "registered")
         registry.close()
         while 0x525400000042 not in running.server.loaded.policy.rules[0].clients:

@@ -13,7 +13,8 @@ from selenium.webdriver.common.keys import Keys
 
 from coexist.app.migrations import load
 from coexist.inventory import load_inventory
-from coexist.server.registry import Registry
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.options import Option
 from tests.harness.browser import RunningConsole, resized, too_wide, until, violations
@@ -82,7 +83,7 @@ def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: R
         browser.find_element(By.NAME, "name").send_keys("desk-2")
         browser.find_element(By.NAME, "hardware").send_keys("igel" + Keys.ENTER)
         until(browser, lambda: load_inventory(console.root).clients.find(parse_mac(NEW)) is not None)
-        registry = Registry(site.otc.directory / "registry.sqlite")
+        registry = sqlite_registry(site.otc.directory / "registry.sqlite")
         assert [format_mac(each.mac) for each in registry.decided()] == [NEW]
         registry.close()
 
@@ -193,11 +194,11 @@ def test_the_keyboard_alone_will_do(site: Any, console: RunningConsole) -> None:
 
 
 def test_twenty_thousand_machines_are_a_page(console: RunningConsole, site: Any) -> None:
-    registry = Registry(site.otc.directory / "registry.sqlite")
+    registry = sqlite_registry(site.otc.directory / "registry.sqlite")
     first = parse_mac("02:00:00:00:00:01")
     vendor = "PXEClient:Arch:00007:UNDI:003000"
     registry.note(
-        (first + n, "10.10.3.7", "office", 7, vendor, "no rule", "", "", 1.7e9, 1.7e9 + n, 1, False)
+        Note(first + n, "10.10.3.7", "office", 7, vendor, "no rule", "", "", 1.7e9, 1.7e9 + n, 1, False)
         for n in range(20_000)
     )
     registry.close()

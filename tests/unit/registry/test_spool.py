@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from coexist.registry.records import Decision, Known, Note
+from coexist.registry.spool import MOST_A_BATCH, Batch, Spool
+from coexist.registry.sqlite import sqlite_registry
+
+
+def note(mac: int, at: float = 1.0) -> Note:
+    return Note(mac, "", "office", 7, "", "answered", "thin", "", at, at, 1, False)
+
+
+def test_a_batch_keeps_its_number_over_a_restart(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.keep([note(1)], Batch(writer="old", number=7, notes=(note(1), note(2))))
+    spool.keep([note(1, 2.0)])
+    spool.close()
+    spool = Spool(tmp_path / "spool")
+    assert spool.waiting == 3
+    begun, gathered = spool.batches("new", 1)
+    assert (begun.writer, begun.number, [each.mac for each in begun.notes]) == ("old", 7, [1, 2])
+    assert (gathered.label, [each.requests for each in gathered.notes]) == ("new:1", [2])
+    # A batch that was begun and not sent is the same batch the next time.
+    assert [batch.label for batch in spool.batches("new", 2)] == ["new:1", "old:7"]
+    registry = sqlite_registry(tmp_path / "registry")
+    for _ in range(2):
+        for batch in spool.batches("new", 2):
+            registry.note(batch.notes, server="otc", batch=(batch.writer, batch.number))
+    assert {row.mac: row.requests for row in registry.rows()} == {1: 3, 2: 1}
+    for batch in list(spool.batches("new", 2)):
+        spool.sent(batch)
+    assert spool.waiting == 0
+    spool.close()
+    registry.close()
+
+
+def test_batches_are_of_a_size_that_is_quickly_sent(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.keep([note(mac) for mac in range(MOST_A_BATCH + 1)])
+    assert [len(batch.notes) for batch in spool.batches("a", 1)] == [MOST_A_BATCH, 1]
+    spool.close()
+
+
+def test_the_snapshot_is_kept(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    assert spool.known.generation == -1
+    first = Decision(1, "registered", "desk", "", "", "lab", 1.0, 4)
+    spool.keep_decisions([first], Known(timeline=5, generation=4), whole=True)
+    second = Decision(2, "ignored", "", "", "", "", 2.0, 6)
+    spool.keep_decisions([second], Known(timeline=5, generation=6), whole=False)
+    spool.close()
+    spool = Spool(tmp_path / "spool")
+    assert (spool.known, spool.decisions()) == (Known(timeline=5, generation=6), [first, second])
+    spool.close()

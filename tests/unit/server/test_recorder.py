@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import io
+import sqlite3
+
+import pytest
+
+from coexist.boot.policy import NOBODY_REGISTERED, Registered, Standing
+from coexist.cli import run
+from coexist.registry.records import RegistryError
+from coexist.registry.sqlite import sqlite_registry
+from coexist.server.counters import Counters
+from coexist.server.logs import Log
+from coexist.server.recorder import Recorder
+from coexist.server.seen import MOST_CHANGED, ClientsSeen
+from tests.unit.registry.test_registry import found
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "registry.sqlite"
+
+
+def recorder_of(path, clients, log=None):
+    decided: list[Registered] = []
+    made = Recorder(
+        path,
+        clients,
+        server="otc",
+        counters=Counters(),
+        log=log or Log("text", io.StringIO()),
+        decided=decided.append,
+    )
+    return made, decided
+
+
+def test_registration_reaches_the_policy(path):
+    clients = ClientsSeen()
+    recorder, decided = recorder_of(path, clients)
+    assert recorder.load() is not NOBODY_REGISTERED
+    decided.clear()
+    assert run(["clients", "register", str(path), "52:54:00:00:00:01", "--group", "thin"]) == 0
+    assert recorder.work()
+    assert 0x525400000001 in decided[-1].groups["thin"]
+    decided.clear()
+    assert recorder.work()
+    assert decided == []
+    recorder.close()
+
+
+def test_a_removed_registry_is_begun_again_with_all_decisions(path):
+    clients = ClientsSeen()
+    clients.keeps = True
+    recorder, decided = recorder_of(path, clients)
+    recorder.load()
+    assert run(["clients", "register", str(path), "52:54:00:00:00:01", "--name", "desk"]) == 0
+    recorder.work()
+    for file in path.parent.iterdir():
+        file.unlink()
+    clients.note(5, 0.0, 100.0)
+    assert recorder.work()
+    assert 0x525400000001 in decided[-1].everyone
+    fresh = sqlite_registry(path)
+    assert found(fresh, 0x525400000001).name == "desk"
+    assert found(fresh, 5).requests == 1
+    fresh.close()
+
+
+def test_a_locked_registry_loses_nothing_and_blocks_nobody(path):
+    clients = ClientsSeen()
+    clients.keeps = True
+    recorder, _ = recorder_of(path, clients)
+    recorder.load()
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    clients.note(1, 0.0, 100.0)
+    assert not recorder.work()
+    assert not recorder.work()
+    assert recorder.counters.registry_errors == 2
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert recorder.work()
+    fresh = sqlite_registry(path)
+    assert found(fresh, 1).requests == 1
+    fresh.close()
+
+
+def test_a_file_that_is_no_database_costs_a_line(path):
+    path.write_bytes(b"this is not a database" * 100)
+    clients = ClientsSeen()
+    clients.keeps = True
+    stream = io.StringIO()
+    log = Log("text", stream)
+    recorder, _ = recorder_of(path, clients, log)
+    assert recorder.load() == NOBODY_REGISTERED
+    clients.note(1, 0.0, 100.0)
+    assert not recorder.work()
+    log.close()
+    assert "registry not written" in stream.getvalue()
+
+
+def test_a_full_disk_drops_old_news_only(path):
+    clients = ClientsSeen(most=200_000)
+    clients.keeps = True
+    clients.standing = lambda _: Standing.REGISTERED
+    recorder, _ = recorder_of(path.parent / "none" / "\0", clients)
+    for mac in range(60_000):
+        clients.note(mac, 0.0, 100.0)
+    recorder._failed(RegistryError("database or disk is full", reopen=False))
+    assert len(clients.changed) == 50_000
+    assert recorder.counters.registry_dropped == 10_000
+    # A client whose news was dropped is news again when it is seen again.
+    clients.note(0, 1.0, 101.0)
+    assert len(clients.changed) == 50_001
+
+
+def test_strangers_that_wait_for_the_registry_are_bounded(path):
+    clients = ClientsSeen(most=200_000)
+    clients.keeps = True
+    clients.standing = lambda mac: Standing.REGISTERED if mac == 99_999 else Standing.STRANGER
+    for mac in range(100_000):
+        clients.note(mac, 0.0, 100.0)
+    assert (len(clients.changed), clients.unkept) == (MOST_CHANGED + 1, 49_999)
+    assert clients.changed[-1].mac == 99_999
