@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from coexist.server.registry import Registry
+from coexist.registry.records import Note
+from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import format_mac
 from tests.harness.browser import RunningConsole
 
@@ -64,10 +65,10 @@ def write_site(root: Path, clients: int) -> None:
 
 def write_registry(path: Path, clients: int) -> None:
     """A registry that saw so many machines; every second one is registered."""
-    registry, now = Registry(path), time.time()
+    registry, now = sqlite_registry(path), time.time()
     vendor = "PXEClient:Arch:00000:UNDI:002001"
     registry.note(
-        (FIRST + n, f"10.10.{1 + n // 250}.{1 + n % 250}", "office", 0, vendor, "answered", "thin", "",
+        Note(FIRST + n, f"10.10.{1 + n // 250}.{1 + n % 250}", "office", 0, vendor, "answered", "thin", "",
          now - n, now - n, 3, False)
         for n in range(clients)
     )  # fmt: skip

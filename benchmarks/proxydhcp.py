@@ -114,8 +114,8 @@ def peer(stage: Wire, seconds: int, cpu: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5, help="at most; another one begins if it ends in time")
+    parser.add_argument("--seconds", type=int, default=2, help="at each rate")
     arguments = parser.parse_args()
     seconds = arguments.seconds
     cpu: dict[str, list[float]] = {"coexist": [], "dnsmasq": []}

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from stage import (
+    MOST_SECONDS,
     ROOT,
     SERVER,
     WHITELISTED,
@@ -107,12 +108,14 @@ def servers(stage: Wire) -> Iterator[dict[str, tuple[int, Process]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--without-tftpy", action="store_true", help="it takes ten times as long")
+    parser.add_argument("--seconds", type=float, default=MOST_SECONDS, help="for all cases together")
+    parser.add_argument("--with-tftpy", action="store_true", help="it takes ten times as long")
     parser.add_argument("--only", help="one case, as 16x4 for 16 clients with windowsize 4")
     arguments = parser.parse_args()
     with wire() as stage, servers(stage) as ports:
-        if arguments.without_tftpy:
+        if not arguments.with_tftpy:
             del ports["tftpy"]
+        seconds = arguments.seconds if arguments.only else arguments.seconds / len(CASES)
         for clients, windowsize, wanted in CASES:
             if arguments.only not in (None, f"{clients}x{windowsize}"):
                 continue
@@ -121,7 +124,7 @@ def main() -> None:
                 name: partial(rate, stage, port, server, clients, windowsize, cpu[name])
                 for name, (port, server) in ports.items()
             }
-            figures = alternate(arguments.runs, contenders)
+            figures = alternate(arguments.runs, contenders, seconds=seconds)
             medians = {name: median(values) for name, values in figures.items()}
             report(
                 f"tftp MB/s, {clients} clients, windowsize {windowsize}",

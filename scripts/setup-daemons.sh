@@ -11,7 +11,7 @@ packages=(
     qemu-system-x86 seabios ovmf ipxe-qemu ipxe
     pxelinux syslinux-efi syslinux-common grub-efi-amd64-signed shim-signed
     openssh-server sudo
-    postgresql
+    postgresql nginx-light
     gcc libc6-dev
     chromium chromium-driver
 )

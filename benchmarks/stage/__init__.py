@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -28,6 +29,8 @@ from tests.harness.processes import Process  # noqa: E402
 SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
 PREFIX = 24
 WHITELISTED = 100_000
+MOST_SECONDS = 150.0
+"""For what is measured, so that a benchmark ends within three minutes."""
 _SETTLING_SECONDS = 0.5  # the processes that one contender forked end before the next one's turn
 FIRST_MAC = 0x000C01020304  # where perfdhcp counts from
 
@@ -51,10 +54,23 @@ class Wire:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def end_in_order() -> None:
+    """Have SIGTERM and SIGHUP end a benchmark as Ctrl-C does: processes and namespaces go with it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+
+
+def _interrupted(number: int, _: object) -> None:
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)  # what is begun now is the cleaning up
+    raise SystemExit(128 + number)
+
+
 @contextlib.contextmanager
 def wire() -> Iterator[Wire]:
     if os.geteuid() != 0:
         raise SystemExit("benchmarks need root, for network namespaces")
+    end_in_order()
     made = Wire()
     try:
         yield made
@@ -107,7 +123,14 @@ def dnsmasq(stage: Wire, *options: str) -> Process:
     return process
 
 
-def cpu_seconds(process: Process) -> float:
+class Serving(Protocol):
+    """A process that serves."""
+
+    @property
+    def pid(self) -> int: ...
+
+
+def cpu_seconds(process: Serving) -> float:
     """The processor time a server has used, to the nanosecond; says more than rates on a busy machine."""
     tasks = Path(f"/proc/{process.pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
@@ -122,11 +145,19 @@ def report(case: str, **figures: Any) -> None:
     print(json.dumps({"case": case, "load": round(load, 2), **figures}), flush=True)
 
 
-def alternate(runs: int, contenders: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Each contender once a round, ``runs`` rounds, every other one backwards."""
+def alternate(
+    runs: int, contenders: dict[str, Callable[[], float]], *, seconds: float = MOST_SECONDS
+) -> dict[str, list[float]]:
+    """Each contender once a round, ``runs`` rounds, every other one backwards.
+
+    ``seconds``: another round begins only if it will have ended by then, to go by those before it.
+    """
     figures: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders.items())
-    for _ in range(runs):
+    begun = time.monotonic()
+    for done in range(runs):
+        if done and (time.monotonic() - begun) * (done + 1) / done > seconds:
+            break
         for name, run in order:
             time.sleep(_SETTLING_SECONDS)
             figures[name].append(run())

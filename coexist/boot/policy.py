@@ -174,7 +174,7 @@ class BootServerConfig(Declared):
     ``metrics_port`` the TCP port of Prometheus metrics on 127.0.0.1. ``deny`` is asked before any rule.
     ``groups`` are named selectors; ``clients`` are CSV files of the inventory whose columns templates can
     use. ``known`` marks the clients that are no strangers in the list of clients seen. ``observe``: listen
-    on port 68 for what other servers answer.
+    on port 68 for what other servers answer. ``workers``: how many processes serve, ``auto`` for one a core.
     """
 
     name: Name
@@ -197,6 +197,7 @@ class BootServerConfig(Declared):
     groups: dict[Name, ClientSelector] = {}
     clients: Texts = ()
     observe: bool = False
+    workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

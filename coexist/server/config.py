@@ -109,6 +109,15 @@ def load_config(path: Path, registered: Registered = NOBODY_REGISTERED) -> Loade
     )
 
 
+def read_config(path: Path) -> BootServerConfig:
+    """The configuration alone, without the files that it names. Raises ``InputError``."""
+    problems: list[Problem] = []
+    config = _read_config(path, SourceMap(Position(str(path))), problems)
+    if config is None:
+        raise InputError(problems)
+    return config
+
+
 def registry_of(path: Path, config: BootServerConfig, state_directory: str | None) -> Where:
     """Where the registry of a configuration is: a database, or a file whose name begins at systemd's state
     directory (``STATE_DIRECTORY``) if there is one, else beside the configuration."""
@@ -116,12 +125,15 @@ def registry_of(path: Path, config: BootServerConfig, state_directory: str | Non
     return where if isinstance(where, Database) else _state_folder(path, state_directory) / where
 
 
-def spool_of(path: Path, config: BootServerConfig, state_directory: str | None) -> Path | None:
+def spool_of(
+    path: Path, config: BootServerConfig, state_directory: str | None, worker: int = 0
+) -> Path | None:
     """The file a server keeps beside a registry that it shares; a registry that is a file needs none."""
     where = registry_of(path, config, state_directory)
     if not isinstance(where, Database):
         return None
-    return _state_folder(path, state_directory) / f"registry-{config.name}-{where.mark}.spool"
+    ending = f"-w{worker}.spool" if worker else ".spool"
+    return _state_folder(path, state_directory) / f"registry-{config.name}-{where.mark}{ending}"
 
 
 def _state_folder(path: Path, state_directory: str | None) -> Path:

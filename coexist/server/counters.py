@@ -24,6 +24,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, seconds)] += times
         self.total += seconds * times
 
+    def add(self, other: Histogram) -> None:
+        """Count what another one counted."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
 
 class Counters:
     """All of them. ``decisions`` by (port, decision)."""
@@ -50,3 +55,20 @@ class Counters:
         self.registry_errors = 0
         self.registry_dropped = 0
         self.registry_waiting = 0
+        # Of the clients in memory and of the log, as they are when somebody asks.
+        self.clients_seen = 0
+        self.clients_forgotten = 0
+        self.clients_unkept = 0
+        self.log_dropped = 0
+
+    def add(self, other: Counters) -> None:
+        """Count what another worker counted."""
+        for name, theirs in vars(other).items():
+            mine = getattr(self, name)
+            if isinstance(theirs, Histogram):
+                mine.add(theirs)
+            elif isinstance(theirs, dict):
+                for key, count in list(theirs.items()):
+                    mine[key] += count
+            else:
+                setattr(self, name, mine + theirs)

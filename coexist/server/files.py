@@ -76,11 +76,17 @@ class FileContent:
     def read(self, start: int, length: int) -> bytes:
         """A piece of the file; raises ``ChangedError`` if it was written to since it was opened."""
         data = os.pread(self.fd, length, start)
-        state = os.fstat(self.fd)
-        if len(data) != length or (state.st_mtime_ns, state.st_size) != self._state:
+        self.check()
+        if len(data) != length:
             raise ChangedError(self.path)
         os.posix_fadvise(self.fd, start + length, _READ_AHEAD, os.POSIX_FADV_WILLNEED)
         return data
+
+    def check(self) -> None:
+        """Raises ``ChangedError`` if it was written to since it was opened."""
+        state = os.fstat(self.fd)
+        if (state.st_mtime_ns, state.st_size) != self._state:
+            raise ChangedError(self.path)
 
     def close(self) -> None:
         """Close the file."""

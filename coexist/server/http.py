@@ -12,7 +12,6 @@ import socket
 import struct
 import threading
 import time
-from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
@@ -25,6 +24,8 @@ from coexist.server.access import Access, Doorkeeper
 from coexist.server.connections import Connections, Held
 from coexist.server.counters import Counters
 from coexist.server.files import ChangedError, Content, FileContent, NotServedError
+from coexist.server.http_line import PIECE, STALL_SECONDS, Line, TooLongError
+from coexist.server.http_pages import Pages
 from coexist.server.logs import Log
 from coexist.wire.http import (
     MOST_HEAD_OCTETS,
@@ -39,16 +40,13 @@ from coexist.wire.http import (
 Find = Callable[[str, Access, str], Content]
 HEAD_SECONDS = 10.0
 """In which a request must have come, from the connection or from the answer before it."""
-STALL_SECONDS = 30.0
-"""In which a client must take a piece of its file."""
 SLOWEST = 16_384
 """Octets a second: whoever takes a file more slowly is given up."""
-PIECE = 64 << 10
 _START_SECONDS = 10.0
 _LINGER_SECONDS = 0.5
 _RESET = struct.pack("ii", 1, 0)
 _NO_DESCRIPTOR_SECONDS = 0.2
-_BROKEN = (OSError, ChangedError, TimeoutError, asyncio.IncompleteReadError)
+_BROKEN = (OSError, ChangedError, TimeoutError)
 
 
 class HttpService:
@@ -75,6 +73,9 @@ class HttpService:
         self._ready = threading.Event()
         self._serving: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pages = Pages()
+        # Gives a connection to the worker that has the client, if that is another one; whether it did.
+        self.hand_on: Callable[[IPv4Address, socket.socket, str], bool] | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def use(self, find: dict[IPv4Address, Find], *, whitelist: bool) -> None:
@@ -105,6 +106,7 @@ class HttpService:
         with suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._serving)
         self._loop.close()
+        self._pages.close()
 
     async def _serve(self) -> None:
         accepting = [
@@ -127,18 +129,32 @@ class HttpService:
             except OSError:  # no descriptor is left, or the client is gone already
                 await asyncio.sleep(_NO_DESCRIPTOR_SECONDS)
                 continue
-            if not self.connections.admits(peer[0]):
-                # At once, and without the kernel keeping anything of it.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                sock.close()
-                continue
-            held = Held(peer[0])
-            task = asyncio.create_task(self._connection(sock, held, str(address)))
-            held.drop = task.cancel
-            self.connections.add(held)
-            self.counters.http_connections = len(self.connections.held)
-            self._tasks.add(task)
-            task.add_done_callback(partial(self._ended, held))
+            if self.hand_on is None or not self.hand_on(address, sock, peer[0]):
+                self._admit(sock, peer[0], address)
+
+    def take(self, address: IPv4Address, sock: socket.socket) -> None:
+        """Serve a connection that another worker accepted; from any thread."""
+        sock.setblocking(False)
+        try:
+            peer = sock.getpeername()[0]
+            self._loop.call_soon_threadsafe(self._admit, sock, peer, address)
+        except (OSError, RuntimeError):  # the client is gone, or this service is
+            sock.close()
+
+    def _admit(self, sock: socket.socket, peer: str, address: IPv4Address) -> None:
+        """Begin to serve a connection, unless there are too many."""
+        if not self.connections.admits(peer):
+            # At once, and without the kernel keeping anything of it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.close()
+            return
+        held = Held(peer)
+        task = self._loop.create_task(self._connection(sock, held, str(address)))
+        held.drop = task.cancel
+        self.connections.add(held)
+        self.counters.http_connections = len(self.connections.held)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, held))
 
     def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -156,59 +172,44 @@ class HttpService:
     # -- one connection ------------------------------------------------------------------------
 
     async def _connection(self, sock: socket.socket, held: Held, address: str) -> None:
-        reader = StreamReader(limit=MOST_HEAD_OCTETS)
-        protocol = asyncio.StreamReaderProtocol(reader)
+        line = Line(self._loop, sock)
         try:
-            transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, sock)
-        except OSError:
-            sock.close()
-            return
-        # Nothing is read from the file before the client has taken what was.
-        transport.set_write_buffer_limits(high=0)
-        writer = StreamWriter(transport, protocol, reader, self._loop)
-        try:
-            while await self._exchange(reader, writer, held, address):
+            while await self._exchange(line, held, address):
                 self.connections.idle(held)
-            writer.close()
         except _BROKEN:
-            pass
+            pass  # the client knows: it has not got as much as it was told
         finally:
-            if not writer.is_closing():
-                transport.abort()
+            line.close()
 
-    async def _exchange(self, reader: StreamReader, writer: StreamWriter, held: Held, address: str) -> bool:
+    async def _exchange(self, line: Line, held: Held, address: str) -> bool:
         """One request and its answer; whether another one may follow."""
         peer = held.address
         try:
-            async with asyncio.timeout(HEAD_SECONDS):
-                octets = await reader.readuntil(b"\r\n\r\n")
-            request = decode_request(octets)
-        except asyncio.LimitOverrunError:
-            request = BadRequest(status=431, why="the header is too long")
-        except asyncio.IncompleteReadError as error:
-            if not error.partial.strip():
+            octets = await line.head(MOST_HEAD_OCTETS, HEAD_SECONDS)
+        except TooLongError:
+            request: Request | BadRequest = BadRequest(status=431, why="the header is too long")
+        else:
+            if not octets.strip():
                 return False
-            request = decode_request(error.partial)
+            request = decode_request(octets)
         self.connections.busy(held)
         if isinstance(request, BadRequest):
             self._note(peer, None, "", request.status, request.why)
-            await self._refuse(writer, request)
-            await self._linger(reader, writer)
+            await self._refuse(line, request)
+            await line.linger(_LINGER_SECONDS)
             return False
         stays = request.stays and not request.has_body
-        stays = await self._answer(request, writer, peer, address, stays=stays) and stays
+        stays = await self._answer(request, line, peer, address, stays=stays) and stays
         if request.has_body:
-            await self._linger(reader, writer)
+            await line.linger(_LINGER_SECONDS)
         return stays
 
-    async def _answer(
-        self, request: Request, writer: StreamWriter, peer: str, address: str, *, stays: bool
-    ) -> bool:
+    async def _answer(self, request: Request, line: Line, peer: str, address: str, *, stays: bool) -> bool:
         who = self.door.ask(peer, whitelist=self._whitelist)
         if not who.allowed:
             refusal = BadRequest(status=503 if who.undecided else 403, why=who.why)
             self._note(peer, who, request.path, refusal.status, refusal.why)
-            await self._refuse(writer, refusal, bodyless=request.method == "HEAD")
+            await self._refuse(line, refusal, bodyless=request.method == "HEAD")
             return False
         try:
             find = self._find[address]
@@ -218,10 +219,10 @@ class HttpService:
             why = error.why if isinstance(error, NotServedError) else "nothing is served on this address"
             refusal = BadRequest(status=404 if missing else 403, why=why)
             self._note(peer, who, request.path, refusal.status, refusal.why)
-            await self._refuse(writer, refusal, bodyless=request.method == "HEAD", stays=stays)
+            await self._refuse(line, refusal, bodyless=request.method == "HEAD", stays=stays)
             return stays
         try:
-            await self._send(request, writer, content, who, peer, stays=stays)
+            await self._send(request, line, content, who, peer, stays=stays)
         except ChangedError:
             self._note(peer, who, request.path, 0, "the file was changed while it was sent", event="changed")
             raise
@@ -232,7 +233,7 @@ class HttpService:
     async def _send(
         self,
         request: Request,
-        writer: StreamWriter,
+        line: Line,
         content: Content,
         who: Access,
         peer: str,
@@ -264,33 +265,24 @@ class HttpService:
         self._note(peer, who, request.path, status, who.why)
         if status != 304:
             fields["Content-Length"] = str(end - first)
-        async with asyncio.timeout(STALL_SECONDS + (end - first) / SLOWEST):
-            writer.write(_head(status, fields, stays=stays))
-            await _taken(writer)
-            if request.method == "HEAD":
-                return
-            for start in range(first, end, PIECE):
-                writer.write(content.read(start, min(PIECE, end - start)))
-                await _taken(writer)
+        head = _head(status, fields, stays=stays)
+        if request.method == "HEAD" or first == end:
+            await line.send(head)
+        elif isinstance(content, FileContent) and end - first > PIECE:
+            await line.send(head)
+            until = self._loop.time() + STALL_SECONDS + (end - first) / SLOWEST
+            await line.send_file(self._pages, content, first, end, until)
+        else:
+            await line.send(head + content.read(first, end - first))
 
     async def _refuse(
-        self, writer: StreamWriter, refusal: BadRequest, *, bodyless: bool = False, stays: bool = False
+        self, line: Line, refusal: BadRequest, *, bodyless: bool = False, stays: bool = False
     ) -> None:
         body = f"{refusal.why}\n".encode()
         fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
         if refusal.status == 405:
             fields["Allow"] = "GET, HEAD"
-        writer.write(_head(refusal.status, fields, stays=stays) + (b"" if bodyless else body))
-        await _taken(writer)
-
-    async def _linger(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Let the client read the answer: a reset for what it still sends would take it away again."""
-        with suppress(*_BROKEN):
-            async with asyncio.timeout(_LINGER_SECONDS):
-                writer.write_eof()
-                for _ in range(4):
-                    if not await reader.read(PIECE):
-                        return
+        await line.send(_head(refusal.status, fields, stays=stays) + (b"" if bodyless else body))
 
     def _note(
         self, peer: str, who: Access | None, name: str, status: int, why: str, event: str | None = None
@@ -303,12 +295,6 @@ class HttpService:
         if who is not None:
             fields |= {"mac": who.mac, "rule": who.rule}
         self.log.decision(client, {**fields, "why": why})
-
-
-async def _taken(writer: StreamWriter) -> None:
-    """Wait until the client has taken what was written."""
-    async with asyncio.timeout(STALL_SECONDS):
-        await writer.drain()
 
 
 def _head(status: int, fields: dict[str, str], *, stays: bool) -> bytes:

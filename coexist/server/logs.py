@@ -52,16 +52,18 @@ class _Budget:
 class Log:
     """Takes events from any thread and writes them in order. ``dropped`` counts what could not be kept."""
 
-    def __init__(self, form: Literal["text", "json"] = "text", stream: IO[str] | None = None) -> None:
+    def __init__(
+        self, form: Literal["text", "json"] = "text", stream: IO[str] | None = None, *, workers: int = 1
+    ) -> None:
+        """``workers``: how many processes share what a server may write."""
         self.form = form
         self.stream = stream if stream is not None else sys.stderr
         self.dropped = 0
         self._events: deque[tuple[float, Fields]] = deque()
         self._wake = threading.Event()
         self._closing = False
-        self._journal = "JOURNAL_STREAM" in os.environ  # it has the time of each line itself
-        self._served = _Budget(480_000, 5_000)
-        self._strangers = _Budget(60_000, 1_000)
+        self._served = _Budget(480_000 // workers, 5_000 // workers)
+        self._strangers = _Budget(60_000 // workers, 1_000 // workers)
         self._events_left: dict[str, int] = {}
         self._events_left_out = 0
         self._seconds = 0
@@ -141,7 +143,7 @@ class Log:
             self._wake.clear()
             lines: list[str] = []
             while self._events and len(lines) < 1000:
-                lines.append(self._line(*self._events.popleft()))
+                lines.append(line_of(self.form, *self._events.popleft()))
             if lines:
                 self._write(lines)
                 self._wake.set()
@@ -158,17 +160,20 @@ class Log:
         except (OSError, ValueError):
             self.dropped += len(lines)
 
-    def _line(self, at: float, fields: Fields) -> str:
-        if self.form == "json":
-            return json.dumps({"time": round(at, 6), **_spelled(fields)}, separators=(",", ":")) + "\n"
-        words = [] if self._journal else [time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at))]
-        words.append(str(fields.get("event", "")))
-        words += [
-            f"{name}={_quoted(value)}"
-            for name, value in _spelled(fields).items()
-            if name != "event" and value not in (None, "")
-        ]
-        return " ".join(words) + "\n"
+
+def line_of(form: Literal["text", "json"], at: float, fields: Fields) -> str:
+    """An event as a line. The journal has the time of each line itself."""
+    if form == "json":
+        return json.dumps({"time": round(at, 6), **_spelled(fields)}, separators=(",", ":")) + "\n"
+    journal = "JOURNAL_STREAM" in os.environ
+    words = [] if journal else [time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at))]
+    words.append(str(fields.get("event", "")))
+    words += [
+        f"{name}={_quoted(value)}"
+        for name, value in _spelled(fields).items()
+        if name != "event" and value not in (None, "")
+    ]
+    return " ".join(words) + "\n"
 
 
 class AdoptedStream(io.TextIOBase):

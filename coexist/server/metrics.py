@@ -18,12 +18,29 @@ ADDRESS = "127.0.0.1"
 
 
 class ServerCollector(Collector):
-    """Reads the counters when Prometheus asks; by another thread than the one that counts."""
+    """Reads the counters when Prometheus asks; by another thread than the one that counts.
 
-    def __init__(self, counters: Counters, clients: ClientsSeen, log: Log) -> None:
+    ``others``: what the other workers of the server counted.
+    """
+
+    def __init__(
+        self,
+        counters: Counters,
+        clients: ClientsSeen,
+        log: Log,
+        others: Callable[[], list[Counters]] = list,
+    ) -> None:
         self.counters = counters
         self.clients = clients
         self.log = log
+        self.others = others
+
+    def totals(self) -> Counters:
+        """What all workers counted together."""
+        totals = Counters()
+        for counters in (counted(self.counters, self.clients, self.log), *self.others()):
+            totals.add(counters)
+        return totals
 
     def describe(self) -> Iterable[Metric]:
         """The metrics without values; kept empty, so that registering reads nothing."""
@@ -31,7 +48,7 @@ class ServerCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics."""
-        c = self.counters
+        c = self.totals()
         decisions = CounterMetricFamily(
             "coexist_decisions", "Packets by port and decision", labels=("port", "decision")
         )
@@ -58,25 +75,34 @@ class ServerCollector(Collector):
         yield _gauge("coexist_http_connections", "HTTP connections now", c.http_connections)
         yield _counters("coexist_reloads", "Reloads by result", "result", c.reloads)
         yield _counter("coexist_defects", "Errors in the server itself that it went on after", c.defects)
-        yield _gauge("coexist_clients_seen", "Clients remembered in memory", len(self.clients.clients))
-        yield _counter("coexist_clients_forgotten", "Clients dropped from memory", self.clients.forgotten)
+        yield _gauge("coexist_clients_seen", "Clients remembered in memory", c.clients_seen)
+        yield _counter("coexist_clients_forgotten", "Clients dropped from memory", c.clients_forgotten)
         yield _counter("coexist_registry_rows", "Rows written to the registry", c.registry_rows)
         yield _counter("coexist_registry_errors", "Rounds in which the registry failed", c.registry_errors)
         yield _counter(
             "coexist_registry_dropped",
             "Clients not written to the registry",
-            c.registry_dropped + self.clients.unkept,
+            c.registry_dropped + c.clients_unkept,
         )
         yield _gauge(
             "coexist_registry_waiting", "Clients that wait on disk for the database", c.registry_waiting
         )
-        yield _counter("coexist_log_dropped", "Log lines lost to a slow or full stream", self.log.dropped)
+        yield _counter("coexist_log_dropped", "Log lines lost to a slow or full stream", c.log_dropped)
 
 
-def serve_metrics(counters: Counters, clients: ClientsSeen, log: Log, port: int) -> Callable[[], None]:
+def counted(counters: Counters, clients: ClientsSeen, log: Log) -> Counters:
+    """The counters of one process, with what is counted elsewhere in it."""
+    counters.clients_seen = len(clients.clients)
+    counters.clients_forgotten = clients.forgotten
+    counters.clients_unkept = clients.unkept
+    counters.log_dropped = log.dropped
+    return counters
+
+
+def serve_metrics(collector: ServerCollector, port: int) -> Callable[[], None]:
     """Serve the metrics by a thread of their own; returns what ends it. Raises ``HostError``."""
     registry = CollectorRegistry()
-    registry.register(ServerCollector(counters, clients, log))
+    registry.register(collector)
     try:
         server, thread = start_http_server(port, ADDRESS, registry)
     except OSError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
 from coexist.server.loop import Loop
 from coexist.server.seen import ClientsSeen
@@ -37,6 +38,8 @@ class OfferWatch:
         self.own: set[bytes] = set()
         self.pxe_servers: set[bytes] = set()
         self.early: dict[int, tuple[float, bytes]] = {}
+        # Which clients are this worker's; answers to others are heard for who answers only.
+        self.mine: Callable[[int], bool] | None = None
         sock.setblocking(False)
 
     def start(self) -> None:
@@ -63,6 +66,8 @@ class OfferWatch:
         vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
         if vendor.startswith((b"PXEClient", b"HTTPClient")) and len(self.pxe_servers) < _MOST_SERVERS:
             self.pxe_servers.add(server)
+        if self.mine is not None and not self.mine(packet.mac):
+            return
         if packet.message_type is MessageType.OFFER and int(packet.yiaddr):
             self._offered(packet.mac, server, now)
         client = self.clients.find(packet.mac)

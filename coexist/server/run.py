@@ -39,6 +39,7 @@ from coexist.server.proxydhcp import ProxyDhcp
 from coexist.server.recorder import Recorder
 from coexist.server.reload import Reloader
 from coexist.server.seen import MOST_PROBES, Client, ClientsSeen
+from coexist.server.siblings import Place, Siblings
 from coexist.server.sockets import Sockets
 from coexist.server.templates import ClientFiles
 from coexist.server.tftp import TftpService, TftpTerms
@@ -69,8 +70,10 @@ class BootServer:
         interface: str | None = None,
         ports: Ports | None = None,
         stream: IO[str] | None = None,
+        place: Place | None = None,
     ) -> None:
-        """``stream`` is where the log goes, stderr if not given."""
+        """``stream`` is where the log goes, stderr if not given; ``place``: which of several workers this is,
+        if there are several."""
         self.path = path
         self.interface = interface
         self.ports = ports or Ports()
@@ -82,14 +85,15 @@ class BootServer:
         self.cache = FrameCache()
         self.notifier = Notifier()
         self.loaded = load_config(path)
-        self.log = Log(self.loaded.config.log, stream)
+        self.log = Log(self.loaded.config.log, stream, workers=place.count if place else 1)
+        self.siblings = Siblings(place, self.door.mac_of) if place else None
         self.proxies: dict[int, ProxyDhcp] = {}
         self.tftp: dict[IPv4Address, TftpService] = {}
         self.watch: OfferWatch | None = None
         self.http: Any = None
         self.recorder: Recorder | None = None
         self.reloader = Reloader(self)
-        self._sockets = Sockets(interface)
+        self._sockets = Sockets(interface, handed=place.dhcp if place else None, shares=place is not None)
         self._changes: socket.socket | None = None
         self._absent: frozenset[IPv4Address] = frozenset()
         self._metrics: Callable[[], None] | None = None
@@ -107,10 +111,7 @@ class BootServer:
         if self.http is not None:
             self.http.start()
         self._watch_interfaces()
-        if config.metrics_port is not None:
-            from coexist.server.metrics import serve_metrics
-
-            self._metrics = serve_metrics(self.counters, self.clients, self.log, config.metrics_port)
+        self._count_together(config.metrics_port)
         self.loop.every(1.0, self.log.every_second)
         self.loop.every(_STATUS_SECONDS, self._say_status)
         watchdog = self.notifier.watchdog_seconds
@@ -123,13 +124,50 @@ class BootServer:
         gc.freeze()
         self._say_what_is_strange()
         self.log.event(
-            "ready",
+            "ready" if self.siblings is None else "worker ready",
+            worker=None if self.siblings is None else self.siblings.place.index,
             server=config.name,
             addresses=", ".join(str(listen.address) for listen in config.listen),
             services=", ".join(sorted(config.services)),
             rules=len(config.rules),
         )
         self.notifier.say("READY=1", f"STATUS={self.status()}")
+
+    def _count_together(self, port: int | None) -> None:
+        """The first worker tells the metrics of all; the others write theirs down for it."""
+        siblings = self.siblings
+        if siblings is not None:
+            self._hear_siblings(siblings)
+        if port is None:
+            return
+        from coexist.server.metrics import ServerCollector, counted, serve_metrics
+
+        if siblings is not None and siblings.place.index:
+            self.loop.every(1.0, lambda: siblings.post(counted(self.counters, self.clients, self.log)))
+            return
+        others = siblings.posted if siblings is not None else list
+        self._metrics = serve_metrics(
+            ServerCollector(self.counters, self.clients, self.log, others=others), port
+        )
+
+    def _hear_siblings(self, siblings: Siblings) -> None:
+        self.clients.tell = siblings.tell_address
+        siblings.learn = lambda address, mac: self.clients.learn(address, mac, tells=False)
+        siblings.request = self._take_request
+        siblings.connection = self._take_connection
+        self.loop.register(siblings.place.mailbox.fileno(), siblings.drain)
+
+    def _take_request(self, service: IPv4Address, data: bytes, peer: tuple[str, int]) -> None:
+        """A TFTP request that came to another worker."""
+        if (tftp := self.tftp.get(service)) is not None:
+            tftp.request(data, peer)
+
+    def _take_connection(self, service: IPv4Address, sock: socket.socket) -> None:
+        """A connection of HTTP that came to another worker."""
+        if self.http is None:
+            sock.close()
+        else:
+            self.http.take(service, sock)
 
     def handle_signals(self) -> None:
         """Stop on SIGTERM and SIGINT, reload on SIGHUP; in the main thread, before ``start`` says ready."""
@@ -296,7 +334,7 @@ class BootServer:
 
         Raises ``HostError`` for one that cannot be had; everything then stays as it was.
         """
-        wanted_roles = _dhcp_roles(config)
+        wanted_roles = dhcp_roles(config)
         wanted_tftp = {listen.address for listen in config.listen} if "tftp" in config.services else set()
         proxies = {role: self._new_proxy(role) for role in sorted(wanted_roles) if role not in self.proxies}
         services = {
@@ -323,9 +361,13 @@ class BootServer:
             listen.address: self._sockets.tcp(listen.address, settings.port) for listen in config.listen
         }
         self.http = HttpService(sockets, door=self.door, counters=self.counters, log=self.log)
+        if self.siblings is not None:
+            self.http.hand_on = self.siblings.hand_connection
 
     def _new_proxy(self, role: int) -> ProxyDhcp:
         port = self.ports.dhcp if role == DHCP_PORT else self.ports.boot_server
+        if self.siblings is not None and not self._sockets.has(port):
+            raise HostError(f"UDP port {port} is shared among workers at the start only; restart the server")
         return ProxyDhcp(
             self.loop,
             self._sockets.udp(None, port),
@@ -339,7 +381,7 @@ class BootServer:
 
     def _new_tftp(self, config: BootServerConfig, address: IPv4Address) -> TftpService:
         port = self.ports.tftp if self.ports.tftp is not None else config.tftp.port
-        return TftpService(
+        service = TftpService(
             self.loop,
             self._sockets.udp(address, port),
             str(address),
@@ -348,6 +390,9 @@ class BootServer:
             counters=self.counters,
             log=self.log,
         )
+        if (siblings := self.siblings) is not None:
+            service.hand_on = lambda data, peer: siblings.hand_request(address, data, peer)
+        return service
 
     def _arrange_watch(self, config: BootServerConfig) -> None:
         """Listening on port 68 is a help and no service: without it the server goes on."""
@@ -368,6 +413,7 @@ class BootServer:
                 self.log.event("other servers' answers are not heard", why=str(error))
                 return
             self.watch = OfferWatch(self.loop, sock, self.clients, self.probes)
+            self.watch.mine = self.siblings.mine if self.siblings is not None else None
             self.watch.start()
         self.watch.own = {listen.address.packed for listen in config.listen}
         self.watch.pxe_servers = proxy.pxe_servers
@@ -397,11 +443,13 @@ class BootServer:
 
     def _open_registry(self, config: BootServerConfig) -> None:
         folder = os.environ.get("STATE_DIRECTORY")
+        worker = self.siblings.place.index if self.siblings is not None else 0
         self.recorder = Recorder(
             registry_of(self.path, config, folder),
             self.clients,
             server=config.name,
-            spool=spool_of(self.path, config, folder),
+            spool=spool_of(self.path, config, folder, worker),
+            trims=worker == 0,
             counters=self.counters,
             log=self.log,
             decided=self.reloader.registered,
@@ -435,7 +483,8 @@ def file_finder(
     return find
 
 
-def _dhcp_roles(config: BootServerConfig) -> set[int]:
+def dhcp_roles(config: BootServerConfig) -> set[int]:
+    """The ports of DHCP that a configuration serves on."""
     roles = {DHCP_PORT} if "proxydhcp" in config.services else set()
     if config.services & {"proxydhcp", "boot-server"} and config.answers_4011:
         roles.add(BOOT_SERVER_PORT)

@@ -114,6 +114,8 @@ class ClientsSeen:
         self.forgotten = 0
         self.unkept = 0
         self.standing: Callable[[int], Standing] = _strangers_all
+        # The other workers of this server are told whose an address is.
+        self.tell: Callable[[str, int], None] | None = None
         # By standing, in the order they came; a dict for its order.
         self._ranks: tuple[dict[int, None], ...] = tuple({} for _ in Standing)
         self._address_ranks: tuple[dict[str, None], ...] = tuple({} for _ in Standing)
@@ -143,8 +145,8 @@ class ClientsSeen:
         client = self.clients.get(mac)
         return client if client is not None and now - client.last < ATTEMPT_ENDS_AFTER else None
 
-    def learn(self, address: str, mac: int) -> None:
-        """A DHCP packet said that the client uses this address."""
+    def learn(self, address: str, mac: int, *, tells: bool = True) -> None:
+        """A DHCP packet said that the client uses this address; ``tells``: other workers too."""
         addresses = self.addresses
         known = addresses.get(address)
         if known == mac:
@@ -160,6 +162,8 @@ class ClientsSeen:
             return
         addresses[address] = mac
         self._address_ranks[standing][address] = None
+        if tells and self.tell is not None:
+            self.tell(address, mac)
 
     def forget(self, mac: int) -> None:
         """Have never seen a client."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from ipaddress import IPv4Address
 
 from coexist.errors import HostError
@@ -19,9 +20,21 @@ _MOVABLE = frozenset({67, 69, 4011})  # options of `coexist serve`
 class Sockets:
     """Makes sockets by kind and port; those systemd handed over are used first."""
 
-    def __init__(self, interface: str | None = None) -> None:
+    def __init__(
+        self,
+        interface: str | None = None,
+        *,
+        handed: Iterable[socket.socket] | None = None,
+        shares: bool = False,
+    ) -> None:
+        """``handed``: those of the first process, where this is a worker; ``shares``: with other workers."""
         self.interface = interface
-        self._handed = handed_over()
+        self.shares = shares
+        self._handed = handed_over() if handed is None else list(handed)
+
+    def has(self, port: int) -> bool:
+        """Whether a UDP socket of this port was handed over."""
+        return any(sock.type == socket.SOCK_DGRAM and sock.getsockname()[1] == port for sock in self._handed)
 
     def udp(self, address: IPv4Address | None, port: int) -> socket.socket:
         """A UDP socket bound to one address, or to all. Raises ``HostError`` if it cannot be had."""
@@ -56,6 +69,8 @@ class Sockets:
         try:
             if self.interface is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
+            if self.shares:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if address is not None:
                 # The address may come later than the server: an interface that is still down.
                 sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)

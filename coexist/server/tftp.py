@@ -80,6 +80,8 @@ class TftpService:
         self._unanswered: dict[Running, None] = {}
         self._by_address: Counter[str] = Counter()
         self._next_port = 0
+        # Gives a request to the worker that has the client, if that is another one; whether it did.
+        self.hand_on: Callable[[bytes, tuple[str, int]], bool] | None = None
         sock.setblocking(False)
 
     def start(self) -> None:
@@ -108,7 +110,8 @@ class TftpService:
             except OSError as error:
                 self.counters.receive_errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 return
-            self.request(data, peer)
+            if self.hand_on is None or not self.hand_on(data, peer):
+                self.request(data, peer)
 
     def _sweep_later(self) -> None:
         """Until the service is closed: a reload may end it while the loop goes on."""

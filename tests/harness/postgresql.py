@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -78,7 +79,8 @@ class Postgres:
         """
         assert self._process is not None
         for pid in (*_children(self._process.pid), self._process.pid):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a child that has just ended
+                os.kill(pid, number)
 
     def database(self) -> str:
         """A new, empty database; its address."""

@@ -193,7 +193,7 @@ def test_a_pasted_list_is_ignored_for_a_reason_and_a_finding_is_accepted_for_one
         other = "52:54:00:00:00:77"
         assert (await console.post("/ignore", list=f"{NEW}\n{other}\n", why="")).status == 422
         assert (await console.post("/ignore", list=f"{NEW}\n{other}\n", why="loan machines")).status == 303
-        registry = Registry(console.folder / "otc.sqlite")
+        registry = sqlite_registry(console.folder / "otc.sqlite")
         assert {row.mac for row in registry.rows(states=("ignored",))} == {parse_mac(NEW), parse_mac(other)}
         registry.close()
         page = await (await console.get("/findings")).text()

@@ -16,7 +16,7 @@ from coexist.rollout.metrics import Counted, copied_metrics, parse_metrics, read
 from coexist.rollout.transport import Finished
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
-from coexist.server.metrics import serve_metrics
+from coexist.server.metrics import ServerCollector, serve_metrics
 from coexist.server.seen import ClientsSeen
 from tests.unit.planning.sites import tree
 
@@ -35,7 +35,7 @@ def port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    end = serve_metrics(counters, ClientsSeen(), Log(), port)
+    end = serve_metrics(ServerCollector(counters, ClientsSeen(), Log()), port)
     yield port
     end()
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from coexist.server import http as server_http
+from coexist.server import http_line
 from coexist.server.connections import MOST_PER_ADDRESS, Connections, Held
 from tests.unit.server.conftest import PATIENCE, Running, config
 from tests.unit.server.test_serving import fetch
@@ -161,7 +162,7 @@ def test_a_request_that_never_comes_ends_the_connection(running, monkeypatch, be
 
 
 def test_a_client_that_takes_nothing_is_given_up(running, monkeypatch):
-    monkeypatch.setattr(server_http, "STALL_SECONDS", 0.1)
+    monkeypatch.setattr(http_line, "STALL_SECONDS", 0.1)
     sock = begin(running, "large")
     while running.server.http.connections.held:
         os.sched_yield()

@@ -57,11 +57,14 @@ def a_morning(registry: Registry, seed: int) -> None:
             case 2:
                 registry.forget(mac)
             case _:
-                at = 1000.0 + chance.randrange(100)
                 seen = note(
-                    mac, at, chance.randrange(5), chance.random() < 0.2, chance.choice(["", "10.0.0.9"])
+                    mac + chance.randrange(0, 200, 100),
+                    1000.0 + chance.randrange(100),
+                    chance.randrange(5),
+                    chance.random() < 0.2,
                 )
-                registry.note([seen._replace(vendor_class="PXEClient")], server=chance.choice(["otc", "new"]))
+                seen = seen._replace(vendor_class="PXEClient", address=chance.choice(["", "10.0.0.9"]))
+                registry.note([seen], server=chance.choice(["otc", "new"]))
 
 
 def content(registry: Registry) -> object:
