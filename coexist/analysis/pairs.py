@@ -55,8 +55,9 @@ def pairs_of(site: Site) -> tuple[Pair, ...]:
 
 def shares_of(model: ServerModel) -> tuple[Share, ...]:
     """A server's parts in pairs; none for one that shares nothing."""
-    found: tuple[Share, ...] = getattr(getattr(model, "leases", None), "shares", ())
-    return found
+    leases: tuple[Share, ...] = getattr(getattr(model, "leases", None), "shares", ())
+    boots: Share | None = getattr(getattr(model, "policy", None), "share", None)
+    return leases if boots is None else (*leases, boots)
 
 
 def sides(segment: Segment, macs: MacClass) -> Mapping[tuple[bool, ...], int]:
@@ -89,7 +90,7 @@ def alone(world: World, server: str) -> World:
     from coexist.analysis.world import with_models
 
     model: Any = world.models[server]
-    shares = shares_of(model)
+    shares = model.leases.shares
     if not shares or not all(share.takes_over for share in shares):
         return world
     # A model that has shares has a field for this too.

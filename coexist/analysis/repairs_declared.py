@@ -300,10 +300,36 @@ def _fewer_answers(site: AnalysedSite, finding: Finding) -> Repair | None:
 
 @repairs("CX323")
 def _take_over(site: AnalysedSite, finding: Finding) -> Repair | None:
+    if finding.path[0] == "servers":
+        twin = site.site.servers[str(finding.path[1])].pair
+        if twin is None or twin.mode == "both":
+            return None
+        return Repair(
+            edits=(put(*finding.path, value=twin.server),),
+            text="let both twins answer every client, or write a smaller `after`",
+        )
     scope = site.site.scopes[str(finding.path[1])]
     if scope.failover is None or scope.failover.mode == "hot-standby":
         return None
     return Repair(edits=(put(*finding.path[:2], "failover", "mode", value="hot-standby"),))
+
+
+@repairs("CX324")
+def _twins_alike(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """The second of two twins is told what the first is."""
+    name = str(finding.path[1])
+    second, edits = site.site.servers[name], []
+    if second.pair is None or second.fixed:
+        return None
+    first = site.site.servers[second.pair.server]
+    for word in ("programs", "programs_for", "options", "delay", "delay_for"):
+        ours, theirs = getattr(first, word), getattr(second, word)
+        if ours != theirs:
+            value = first.model_dump(mode="json", include={word}, exclude_defaults=True).get(word)
+            edits.append(
+                remove("servers", name, word) if not value else put("servers", name, word, value=value)
+            )
+    return Repair(edits=tuple(edits), text=f"give {name} what {second.pair.server} has") if edits else None
 
 
 # -- delays --------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -22,6 +22,7 @@ from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
+from coexist.inventory.twins import twins_of
 from coexist.inventory.values import option_bytes
 
 if TYPE_CHECKING:
@@ -158,10 +159,17 @@ class AnalysedSite(Facts):
 
         Where a URL names a host that no server is, nothing shows that it does not.
         """
-        return all(
-            server in (f.winner, f.decided_by) or self.is_unknown(f.winner)
-            for f in self.races.of(client, silent)
-        )
+        return all(self.is_by(server, f) or self.is_unknown(f.winner) for f in self.races.of(client, silent))
+
+    def is_by(self, server: str, finish: Finish) -> bool:
+        """Whether a server decided a race or has the file, or its twin."""
+        ends = (finish.winner, finish.decided_by)
+        return server in ends or (server in self.twins and self.twins[server] in ends)
+
+    @cached_property
+    def twins(self) -> Mapping[str, str]:
+        """The twin of each boot server that has one."""
+        return twins_of(self.site)
 
     def is_unknown(self, winner: str | None) -> bool:
         """Whether who is asked for a file is only a host name, which no server of the inventory has."""
@@ -187,7 +195,7 @@ class AnalysedSite(Facts):
         """Whether the iPXE that the class may load boots from a server in every possible outcome, and is
         not given iPXE again."""
         return all(
-            (server in (f.winner, f.decided_by) or self.is_unknown(f.winner)) and not self.asks_again(f.file)
+            (self.is_by(server, f) or self.is_unknown(f.winner)) and not self.asks_again(f.file)
             for f in self.races.second(client, silent)
         )
 

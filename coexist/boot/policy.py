@@ -16,6 +16,8 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from coexist.boot.leases.pairs import EVERYONE as EVERY_BUCKET
+from coexist.boot.leases.pairs import Share, below
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import (
     ArchitectureNames,
@@ -38,6 +40,7 @@ from coexist.inventory.values import (
     option_bytes,
 )
 from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.load_balancing import BUCKETS
 from coexist.wire.mac import parse_mac_prefix
 
 Action = Literal["serve", "ignore"]
@@ -163,6 +166,16 @@ class HttpSettings(Declared):
     whitelist: bool = True
 
 
+class PairSettings(Declared):
+    """The server's half of the clients, by the hash of the MAC (RFC 3074): the first of the two has the
+    buckets below 128. Whose ``secs`` are larger than ``after`` is answered by both; ``partner`` is the other
+    server's name."""
+
+    partner: Name
+    part: Literal["first", "second"]
+    after: Annotated[int, Field(ge=0, le=255)] = 3
+
+
 class BootServerConfig(Declared):
     """The configuration file of one boot server. Everything it does follows from this file alone.
 
@@ -175,6 +188,7 @@ class BootServerConfig(Declared):
     ``groups`` are named selectors; ``clients`` are CSV files of the inventory whose columns templates can
     use. ``known`` marks the clients that are no strangers in the list of clients seen. ``observe``: listen
     on port 68 for what other servers answer. ``workers``: how many processes serve, ``auto`` for one a core.
+    ``pair``: it shares its clients with another server.
     """
 
     name: Name
@@ -198,6 +212,7 @@ class BootServerConfig(Declared):
     clients: Texts = ()
     observe: bool = False
     workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
+    pair: PairSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +292,7 @@ class BootPolicy:
 
     ``denied`` is asked before the rules; ``denied_by_uuid`` as ``by_uuid`` of a rule. ``http_port`` is the
     port of its own HTTP service, None without one.
+    ``share``: its part of the clients it answers, where another server answers the others.
     """
 
     name: str
@@ -291,6 +307,7 @@ class BootPolicy:
     denied: MacSet = NOBODY
     denied_by_uuid: Mapping[bytes, MacSet] = field(default_factory=dict)
     http_port: int | None = None
+    share: Share | None = None
 
     def standing(self, mac: int) -> Standing:
         """What a MAC is to the rules, whatever machine shows it."""
@@ -356,7 +373,14 @@ def compile_policy(
         denied=denied,
         denied_by_uuid=denied_by_uuid,
         http_port=config.http.port if config.http is not None else None,
+        share=None if config.pair is None else _share(config.pair),
     )
+
+
+def _share(pair: PairSettings) -> Share:
+    half = below(BUCKETS // 2)
+    mine = half if pair.part == "first" else EVERY_BUCKET ^ half
+    return Share(partner=pair.partner, mine=mine, max_seconds=pair.after)
 
 
 class Selecting:

@@ -15,6 +15,7 @@ from ipaddress import IPv4Address
 from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, BootRequest, ClientKind
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import (
     BootServer,
@@ -43,6 +44,7 @@ class Reason(Enum):
     SECS = "the client's secs are below the threshold"
     TOO_EARLY = "too soon after the client's first packet"
     NO_OFFER = "no address offer was heard yet"
+    TWIN = "its twin answers this client"
     WAITING = "an answer to this very request waits already"
     NO_SUCH_ITEM = "the boot menu has no such item"
     NOT_ON_67 = "this server does not answer on port 67"
@@ -139,6 +141,8 @@ def decide(
     program = _offered_program(policy, rule, request, server)
     if isinstance(program, Reason):
         return Silence(reason=program, rule=rule.name)
+    if _is_of_twin(policy, request):
+        return Silence(reason=Reason.TWIN, rule=rule.name)
     too_soon = _too_soon(rule, request, seen)
     if too_soon is not None:
         return Silence(reason=too_soon, rule=rule.name)
@@ -210,6 +214,15 @@ def boot_item(request: BootRequest) -> tuple[int, int] | None:
         return None
     item = decode_suboptions(vendor).get(SubOption.BOOT_ITEM, b"")
     return (int.from_bytes(item[:2], "big"), int.from_bytes(item[2:], "big")) if len(item) == 4 else None
+
+
+def _is_of_twin(policy: BootPolicy, request: BootRequest) -> bool:
+    """Whether the other of two servers answers a DISCOVER; who is asked by name answers always."""
+    share = policy.share
+    if share is None or request.port != DHCP_PORT or request.message_type is not MessageType.DISCOVER:
+        return False
+    # By the MAC alone: the stages of one machine, with and without a client identifier, stay together.
+    return bool(share.left_to_of(mac_bytes(request.mac), request.secs))
 
 
 def _too_soon(rule: Rule, request: BootRequest, seen: Seen) -> Reason | None:

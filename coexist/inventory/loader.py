@@ -23,6 +23,7 @@ from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import Site
 from coexist.inventory.references import check_references
+from coexist.inventory.twins import with_twins
 from coexist.inventory.validation import validate
 
 MAIN_FILE = "site.yaml"
@@ -104,7 +105,7 @@ def _assemble(
         problems += check_references(site, table, resolver, sources, broken)
     if problems:
         raise InputError(problems)
-    return Inventory(root, site, table, sources, resolver)
+    return Inventory(root, with_twins(site), table, sources, resolver)
 
 
 def _find_files(path: Path) -> tuple[Path, list[Path]]:

@@ -21,6 +21,7 @@ from coexist.inventory.population import FIRMWARES, Client, Clients, FirmwareVar
 from coexist.inventory.products import Role
 from coexist.inventory.scopes import OptionTest, Pool, Scope, ScopeRule
 from coexist.inventory.servers import Answers, Deployment, DropIn, Server
+from coexist.inventory.twins import Twin
 from coexist.inventory.values import Declared, MacAddresses, Name, Names, Options, Seconds, Text
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Site",
     "Snooping",
     "Suppression",
+    "Twin",
     "Vlan",
     "Wave",
     "mac_range",

@@ -216,8 +216,27 @@ class _Checker:
             self._programs((*path, "programs"), server)
             if server.boot_server:
                 self.need_servers((*path, "boot_server"), [server.boot_server], address_too=True)
+            self._pair((*path, "pair"), name, server)
             if server.dropin:
                 self._rules((*path, "dropin"), server.dropin.rules)
+
+    def _pair(self, path: Path, name: str, server: Server) -> None:
+        """Two boot servers of coexist, and each of them in one pair."""
+        if server.pair is None:
+            return
+        other = server.pair.server
+        self.need_servers(path, [other])
+        servers = self.site.servers
+        paired = [
+            {each, declared.pair.server} for each, declared in servers.items() if declared.pair is not None
+        ]
+        if other == name:
+            self.complain(path, f"{name} is no pair with itself", "name the other of the two servers")
+        elif not all(servers[each].product.is_ours for each in (name, other) if each in servers):
+            what = f"{name} and {other} are no pair: only two servers of coexist know how to be one"
+            self.complain(path, what, "remove the line; two DHCP servers share a scope by `failover`")
+        elif sum(not both.isdisjoint({name, other}) for both in paired) > 1:
+            self.complain(path, f"{name} or {other} stands in another pair too", "keep one of the pairs")
 
     def _host(self, name: str) -> str:
         return self.site.servers[name].host or name

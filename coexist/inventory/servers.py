@@ -12,6 +12,7 @@ from coexist.inventory.boot_programs import ArchitectureNames, Program, Programs
 from coexist.inventory.products import Capabilities, DelayKind, Product, Role, products
 from coexist.inventory.scopes import ScopeRule
 from coexist.inventory.software import Software
+from coexist.inventory.twins import Twin
 from coexist.inventory.values import (
     ONE_OR_MORE,
     Address,
@@ -160,6 +161,7 @@ class Server(Declared):
     rendered; subnets, pools, reservations, classes and options stand there and not in scopes. One file, or
     several, the main one first; or each by the path it has on the server, which its includes name.
     ``dropin``: the one file there that is ours, which these include.
+    ``pair``: another of coexist's boot servers, for the same clients.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
     """
@@ -190,6 +192,7 @@ class Server(Declared):
     names: HostNames = ()
     config: OwnFiles = {}
     dropin: DropIn | None = None
+    pair: Twin | None = None
     settings: dict[str, Any] = {}
     deploy: Deployment | None = None
     owner: Text | None = None

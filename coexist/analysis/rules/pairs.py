@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from coexist.analysis.findings import ERROR, WARNING, Finding
@@ -19,6 +20,8 @@ kind(
     ERROR,
     "Clients do not boot as intended while one server of a pair is down",
 )
+
+kind("CX324", "twins-boot-differently", ERROR, "Two boot servers of a pair boot a client differently")
 
 
 @rule("CX222", "shared-without-failover", ERROR, "Two servers lease the same addresses without failover")
@@ -119,6 +122,52 @@ def _is_explained(explained: Explained, client: ClientClass) -> bool:
 def _boots(site: AnalysedSite, races: Races, case: Case, silent: frozenset[str] = frozenset()) -> bool:
     """Whether a class boots as intended in every outcome of some races."""
     server = str(case.intended.server)
-    return all(
-        server in (f.winner, f.decided_by) or site.is_unknown(f.winner) for f in races.of(case.client, silent)
-    )
+    return all(site.is_by(server, f) or site.is_unknown(f.winner) for f in races.of(case.client, silent))
+
+
+# -- twins: two boot servers of coexist ------------------------------------------------------------
+
+
+@judge
+def twins(site: AnalysedSite, explained: Explained) -> Iterator[Finding]:
+    """Twins that boot a client differently, or of which one alone does not boot it."""
+    different: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    lost: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    for case in site.cases if site.twins else ():
+        server = str(case.intended.server)
+        twin = site.twins.get(server)
+        if twin is None or _is_explained(explained, case.client) or not site.as_intended(case):
+            continue
+        if not site.falls_to(case.client, server, frozenset({twin})):
+            lost[server, twin].append(case.client)
+        elif _boots_of(site, case.client, server) != _boots_of(site, case.client, twin):
+            different[server, twin].append(case.client)
+    for (server, twin), clients in different.items():
+        yield _different(site, server, twin, clients)
+    for (server, twin), clients in lost.items():
+        yield report(site, "CX323", _pair_path(site, server), f"while {twin} is down, {server} alone does not boot these clients as intended",
+                     f"let {server} hear and answer these clients as {twin} does", clients=clients, timeline=site.timeline(clients[0], frozenset({twin})))  # fmt: skip
+
+
+def _different(site: AnalysedSite, server: str, twin: str, clients: list[ClientClass]) -> Finding:
+    one, other = (" or ".join(_files(site, clients[0], s)) for s in (server, twin))
+    return report(site, "CX324", _pair_path(site, server), f"{server} and {twin} are twins and boot these clients differently: {one} from {server}, {other} from {twin}",
+                  "give both the same programs, options and delays", clients=clients)  # fmt: skip
+
+
+def _boots_of(site: AnalysedSite, client: ClientClass, server: str) -> frozenset[tuple[object, ...]]:
+    """How a class boots when the twin of a server is down: each file, and who has it."""
+    silent = frozenset({site.twins[server]})
+    ends = (*site.races.of(client, silent), *site.races.second(client, silent))
+    return frozenset((f.file, None if f.winner == server else f.winner) for f in ends)
+
+
+def _files(site: AnalysedSite, client: ClientClass, server: str) -> list[str]:
+    finishes = site.races.of(client, frozenset({site.twins[server]}))
+    return sorted({finish.file or "nothing" for finish in finishes})
+
+
+def _pair_path(site: AnalysedSite, server: str) -> tuple[str, ...]:
+    """Where the pair of a server is declared."""
+    declared = server if site.site.servers[server].pair is not None else site.twins[server]
+    return "servers", declared, "pair"

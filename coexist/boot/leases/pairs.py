@@ -42,9 +42,13 @@ class Share:
         kind = packet.message_type
         if kind not in _SHARED or (kind is MessageType.REQUEST and not self.requests):
             return ""
-        if (reserved and not self.reserved) or self.has(identity_of(packet)):
+        if reserved and not self.reserved:
             return ""
-        if self.max_seconds is not None and packet.secs > self.max_seconds:
+        return self.left_to_of(identity_of(packet), packet.secs)
+
+    def left_to_of(self, identity: bytes, secs: int) -> str:
+        """Who answers a client in this server's place, of whatever packet; empty if this one does."""
+        if self.has(identity) or (self.max_seconds is not None and secs > self.max_seconds):
             return ""
         return self.partner
 

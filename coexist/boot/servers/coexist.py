@@ -23,6 +23,7 @@ from coexist.inventory.documents import Path
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.models import Answers, Programs, Server
 from coexist.inventory.references import server_address
+from coexist.inventory.twins import twins_of
 from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import UNSPECIFIED
@@ -59,6 +60,9 @@ def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
         tree["offers_file"] = server.offers_file
     if server.answers_4011 is not None:
         tree["answers_4011"] = server.answers_4011
+    pair = _pair(inventory, name)
+    if pair is not None:
+        tree["pair"] = pair
     refuse_settings(inventory, name, _DERIVED)
     settings, tftp = server.settings, server.settings.get("tftp", {})
     if server.largest_blksize is not None and isinstance(tftp, dict):
@@ -74,12 +78,24 @@ def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
         raise InputError(problems.values()) from None
 
 
+def _pair(inventory: Inventory, name: str) -> dict[str, Any] | None:
+    """Its half of the clients, where it shares them with its twin by hash."""
+    servers = inventory.site.servers
+    twin = twins_of(inventory.site).get(name)
+    declared = servers[name].pair or (servers[twin].pair if twin is not None else None)
+    if twin is None or declared is None or declared.mode != "by-hash":
+        return None
+    part = "second" if servers[name].pair is not None else "first"
+    return {"partner": twin, "part": part, "after": declared.after}
+
+
 _DERIVED = {
     "name": "the server's name in the inventory",
     "listen": "`address` or `addresses`",
     "services": "`roles`",
     "rules": "`answers`, `delay` and `programs`",
     "known": "the registered clients",
+    "pair": "`pair` of one of the two servers",
 }
 """Keys of the configuration that other declarations say: written twice, one would silently win."""
 

@@ -74,9 +74,7 @@ class DhcpdModel(Stateless):
         lease = self.leases(arrival)
         if isinstance(lease, NoLease):
             return _silent(state, lease.why)
-        # A client's active lease is found in both halves: then neither leaves the client to the other
-        # ("cancel load balance to peer").
-        if lease.left_to and not self.alone and not state.knows:
+        if lease.left_to and not self.alone:
             return _silent(state, f"{lease.left_to} answers this client")
         if arrival.packet.secs < lease.min_secs:
             return _silent(state, f"secs is {arrival.packet.secs}, min-secs {lease.min_secs}")
@@ -98,9 +96,11 @@ class DhcpdModel(Stateless):
             return self._refused(state, arrival, lease) if lease.nak else _silent(state, lease.why)
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
         own = lease.server_id or arrival.address
-        if chosen is not None and chosen != own.packed:
-            knows = state.knows or lease.paired
-            return _silent(replace(state, knows=knows), "the client chose another server")
+        # Of a pair both acknowledge a lease that is active, whoever is named (dhcprequest, without
+        # server-id-check; packets of 4.4.3-P1). The first time only the partner knows of it.
+        both = lease.paired and state.knows
+        if chosen not in (None, own.packed) and not both:
+            return _silent(replace(state, knows=lease.paired), "the client chose another server")
         return self._reply(state, arrival, lease, MessageType.ACK, 0.0, self.latency, "")
 
     def _refused(self, state: DhcpdState, arrival: Arrival, lease: NoLease) -> Reaction:
