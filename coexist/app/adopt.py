@@ -16,12 +16,20 @@ from coexist.errors import CoexistError, InputError, Position, unreadable
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
 from coexist.inventory.products import Product, part, products
-from coexist.planning.yaml_edit import EditError, flow, put
+from coexist.planning.yaml_edit import EditError, flow, put, section_with
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
 Fetch = Callable[[str], bytes]
 """The octets of a file by its path on the server. Raises OSError."""
+
+Listing = Callable[[str], list[str] | None]
+"""The files of a folder on the server by their paths; None for what is no folder. Raises OSError."""
+
+
+def no_folders(_: str) -> list[str] | None:
+    """The listing of a source that has none."""
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +67,7 @@ class _Fetched:
     path: str
     fetch: Fetch
     redact: Callable[[str], str]
+    listing: Listing = no_folders
     texts: dict[str, str] = field(default_factory=dict)
     redacted: list[str] = field(default_factory=list)
 
@@ -85,7 +94,11 @@ class _Fetched:
         return self.texts[name]
 
     def entries(self, name: str) -> list[str] | None:
-        return None
+        found = self.listing(name)
+        if found is not None and not found:
+            # A daemon looks for its folder: an empty one must be there in the inventory too.
+            self.texts[f"{name.rstrip('/')}/.keep"] = ""
+        return found
 
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
         return None
@@ -94,24 +107,29 @@ class _Fetched:
         return name
 
 
-def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
+def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folders) -> Adopted:
     """Fetch a server's files into the inventory in ``site`` and declare it by them.
 
     An inventory that is not there is begun with the networks of the files. Raises ``CoexistError``, and
     nothing is written then.
     """
     if wanted.again:
-        return _again(site, wanted, fetch)
+        return _again(site, wanted, fetch, listing)
     product = _product(wanted.product)
-    path = wanted.path or product.target or ""
-    fetched = _Fetched(path, fetch, part(product, "redactor"))
+    path = wanted.path or product.own_main or product.target or ""
+    fetched = _Fetched(path, fetch, part(product, "redactor"), listing)
     config: OwnConfig = part(product, "own_file")(fetched)
     main = site / MAIN_FILE
     begun = main.exists()
     if begun and wanted.name in load_inventory(site).site.servers:
         raise CoexistError(f"{main} has a server {wanted.name} already; give this one another name")
-    text = main.read_text(encoding="utf-8") if begun else _begun(site, config)
-    vlans = _vlans(text if begun else "", site, config)
+    text = main.read_text(encoding="utf-8") if begun else f"site: {flow(site.absolute().name)}\n"
+    known = load_inventory(site).site.vlans if begun else {}
+    vlans = {name: tuple(vlan.subnet) for name, vlan in known.items()}
+    new = _new_vlans(config, vlans, {vlan.id for vlan in known.values()})
+    vlans |= {name: (IPv4Network(str(declared["subnet"])),) for name, declared in new.items()}
+    if not vlans:
+        raise CoexistError("the file declares no subnet, so no inventory can be begun with it")
     address = wanted.address or config.address
     if address is None:
         raise CoexistError(f"no file says which address {wanted.name} has; add --address 10.10.0.5")
@@ -119,9 +137,14 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
     if not vlan:
         raise CoexistError(f"no VLAN of the inventory holds {address}; add --vlan NAME, or declare the VLAN")
     files = {name: _place(wanted.name, name) for name in fetched.texts}
-    declared = _declaration(wanted, address, vlan, {name: str(place) for name, place in files.items()})
+    copies = {name: str(place) for name, place in files.items() if not name.endswith("/.keep")}
+    declared = _declaration(wanted, address, vlan, copies)
+    if not product.usual_roles and config.roles:
+        declared["roles"] = sorted(config.roles)
     try:
-        text = put(text, ("servers", wanted.name), declared)
+        for name, network in new.items():
+            text = section_with(text, "vlans", name, network)
+        text = section_with(text, "servers", wanted.name, declared)
     except EditError as error:
         raise CoexistError(f"{main}: {error}; declare the server by hand") from None
     for target in (site / place for place in files.values()):
@@ -139,7 +162,7 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
     )
 
 
-def _again(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
+def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopted:
     """Fetch the files of a server that is declared by them into the places where its copies are."""
     main = site / MAIN_FILE
     server = load_inventory(site).site.servers.get(wanted.name)
@@ -147,7 +170,7 @@ def _again(site: Path, wanted: Wanted, fetch: Fetch) -> Adopted:
         raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it without --again")
     path = wanted.path or server.main_file or ""
     ours = {} if server.dropin is None else {server.dropin.path: ""}
-    fetched = _Fetched(path, fetch, part(server.product, "redactor"), texts=dict(ours))
+    fetched = _Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))
     config: OwnConfig = part(server.product, "own_file")(fetched)
     texts = {name: text for name, text in fetched.texts.items() if name not in ours}
     places = {name: PurePosixPath(server.config.get(name, _place(wanted.name, name))) for name in texts}
@@ -203,27 +226,27 @@ def _declaration(wanted: Wanted, address: IPv4Address, vlan: str, files: dict[st
     return declared
 
 
-def _vlans(text: str, site: Path, config: OwnConfig) -> dict[str, tuple[IPv4Network, ...]]:
-    """The networks of each VLAN: those declared, or those the files speak of."""
-    if text:
-        return {name: tuple(vlan.subnet) for name, vlan in load_inventory(site).site.vlans.items()}
-    return {_named(subnet.network): (subnet.network,) for subnet in config.subnets}
+def _new_vlans(
+    config: OwnConfig, known: Mapping[str, tuple[IPv4Network, ...]], ids: set[int]
+) -> dict[str, dict[str, Any]]:
+    """A VLAN for each network of the files that no declared one has."""
+    found: dict[str, dict[str, Any]] = {}
+    for subnet in config.subnets:
+        if any(subnet.network.overlaps(network) for networks in known.values() for network in networks):
+            continue
+        number = next(n for n in range(1, 4095) if n not in ids)
+        ids.add(number)
+        gateway = _gateway(config, subnet.network)
+        found[_named(subnet.network)] = {
+            "id": number,
+            "subnet": str(subnet.network),
+            **({"gateway": str(gateway)} if gateway else {}),
+        }
+    return found
 
 
 def _named(network: IPv4Network) -> str:
     return f"net-{network.network_address}-{network.prefixlen}".replace(".", "-")
-
-
-def _begun(site: Path, config: OwnConfig) -> str:
-    """An inventory with the networks of the files, each a VLAN."""
-    lines = [f"site: {flow(site.absolute().name)}", "vlans:"]
-    for number, subnet in enumerate(config.subnets, start=1):
-        gateway = _gateway(config, subnet.network)
-        more = f", gateway: {gateway}" if gateway else ""
-        lines.append(f"  {_named(subnet.network)}: {{id: {number}, subnet: {subnet.network}{more}}}")
-    if not config.subnets:
-        raise CoexistError("the file declares no subnet, so no inventory can be begun with it")
-    return "\n".join([*lines, ""])
 
 
 def _gateway(config: OwnConfig, network: IPv4Network) -> IPv4Address | None:

@@ -14,7 +14,7 @@ from coexist.boot.responder import Arrival
 from coexist.errors import InputError, Position, unreadable
 from coexist.inventory import Inventory
 from coexist.inventory.files import shown
-from coexist.inventory.products import part
+from coexist.inventory.products import Role, part
 from coexist.languages.source_files import Surroundings, files_of
 from coexist.wire.bootp import UNSPECIFIED, Packet
 
@@ -33,13 +33,15 @@ class OwnSubnet:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnConfig:
     """What a server's files say. ``address``: its own, where they say it; ``has_ours``: they include our
-    drop-in. ``programs``: the files of its boot service by architecture, as far as nothing else decides."""
+    drop-in. ``programs``: the files of its boot service by architecture, as far as nothing else decides;
+    ``roles``: what it is, where its product can be several things."""
 
     leases: LeaseSource
     subnets: tuple[OwnSubnet, ...]
     address: IPv4Address | None = None
     has_ours: bool = False
     programs: Mapping[str, str] = field(default_factory=dict)
+    roles: frozenset[Role] = frozenset()
 
 
 class Files(Protocol):
@@ -75,7 +77,8 @@ class OwnFiles:
     """The files of one server in an inventory's directory.
 
     ``files``: by the path they have on the server, the main one first. ``place``: where they are declared.
-    ``ours``: the drop-in, by its path there, and how it is called in positions. ``asked``: what was included.
+    ``ours``: the drop-in, by its path there, and how it is called in positions. ``asked``: what was included;
+    ``inside``: what was found in folders.
     """
 
     root: Path
@@ -85,6 +88,7 @@ class OwnFiles:
     of_server: Callable[[IPv4Address], OwnConfig | None]
     ours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    inside: dict[str, Path] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -129,6 +133,7 @@ class OwnFiles:
             return sorted(known)
         if not found.is_dir():
             return None
+        self.inside.update((f"{folder}/{file.name}", file) for file in files_of(found))
         return sorted(known | {f"{folder}/{file.name}" for file in files_of(found)})
 
     @property
@@ -140,6 +145,8 @@ class OwnFiles:
         declared = self.files.get(name)
         if declared is not None:
             return self._beside.find(declared)
+        if name in self.inside:
+            return self.inside[name]
         main = self.root / next(iter(self.files.values()))
         return Surroundings(main.parent, (self.root,)).find(name)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,17 +14,16 @@ from coexist.cli.remote import connector, way_options
 from coexist.inventory.products import ISC_DHCPD
 
 if TYPE_CHECKING:
-    from coexist.app.adopt import Fetch
+    from coexist.app.adopt import Adopted, Fetch, Listing
     from coexist.rollout.transport import Connection
 
 
 @click.command("adopt")
 @click.argument("site", type=click.Path(file_okay=False, path_type=Path))
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option(
     "--from",
     "source",
-    required=True,
     metavar="USER@HOST[:PATH] | FILE",
     help="The server, reached by SSH, or a copy of its main file.",
 )
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 @click.option("--address", metavar="ADDRESS", help="The server's own address, if the files do not say it.")
 @click.option("--vlan", default="", metavar="VLAN", help="Where it stands, if its address does not say it.")
 @click.option("--sudo", is_flag=True, help="Read its files by `sudo -n`.")
+@click.option(
+    "--server",
+    "several",
+    multiple=True,
+    metavar="NAME=PRODUCT=SOURCE[=ADDRESS]",
+    help="One of several servers, SOURCE as for --from; repeatable. The intent is proposed then.",
+)
+@click.option("--propose", is_flag=True, help="Write an intent that says who boots from whom today.")
 @click.option("--again", is_flag=True, help="Take the files of a server that is declared by them again.")
 @click.option(
     "--include-root",
@@ -40,44 +48,68 @@ if TYPE_CHECKING:
     help="A folder whose files a FILE may include, beside its own. Repeatable.",
 )
 @way_options
-def command(
-    site: Path,
-    name: str,
-    source: str,
-    software: str,
-    address: str | None,
-    vlan: str,
-    sudo: bool,
-    again: bool,
-    include_roots: tuple[Path, ...],
-    ssh_config: Path | None,
-    connect_timeout: float,
-) -> None:
-    """Take the server NAME into the inventory in SITE, as it runs today.
+def command(site: Path, **given: Any) -> None:
+    """Take the server NAME into the inventory in SITE, as it runs today; or several by --server.
 
-    Its main file and what that includes are copied into SITE without their secrets, and the server is
+    A server's main file and what that includes are copied into SITE without their secrets, and the server is
     declared by them. An inventory that is not there is begun. Nothing on the server is changed.
+
+    Of several servers, and with --propose, an intent is written that says what is so today.
     """
-    from coexist.app.adopt import Wanted, adopt, summary
+    from coexist.app.adopt import summary
+    from coexist.app.propose import propose
+    from coexist.app.propose import summary as today
+
+    name, source = given["name"], given["source"]
+    if bool(name) != bool(source):
+        raise click.UsageError("name the server and say where it is: coexist adopt SITE dhcp1 --from HOST")
+    if not (name or given["several"] or given["propose"]):
+        raise click.UsageError("name a server, or several by --server NAME=PRODUCT=SOURCE")
+    if name:
+        for line in summary(_adopt(site, name, source, given["software"], given["address"], given)):
+            click.echo(line)
+    for text in given["several"]:
+        parts = text.split("=")
+        if len(parts) not in (3, 4) or not all(parts):
+            raise click.UsageError(f"--server {text}: write NAME=PRODUCT=SOURCE, or =ADDRESS behind it too")
+        one, product, where, *address = parts
+        click.secho(one, bold=True)
+        for line in summary(_adopt(site, one, where, product, next(iter(address), None), given)):
+            click.echo(f"  {line}")
+    if given["several"] or given["propose"]:
+        for line in today(propose(site)):
+            click.echo(line)
+    click.echo(f"next: coexist check {site}", err=True)
+
+
+def _adopt(
+    site: Path, name: str, source: str, software: str, address: str | None, given: Mapping[str, Any]
+) -> Adopted:
+    from coexist.app.adopt import Wanted, adopt
     from coexist.rollout.transport import Address
 
     user, at, rest = source.rpartition("@")
     host, _, path = rest.partition(":")
     if at:
-        connect = connector(ssh_config, connect_timeout)
-        fetch = _by_ssh(connect(Address(name=name, host=host, user=user or None)), sudo)
+        connect = connector(given["ssh_config"], given["connect_timeout"])
+        reached = connect(Address(name=name, host=host, user=user or None))
+        fetch, listing = _by_ssh(reached, given["sudo"])
         own = _address(address) or _plain_address(host)
     else:
-        fetch, own = _beside(Path(source), include_roots), _address(address)
-        host = user = ""
-        path = ""
+        fetch, listing = _beside(Path(source), given["include_roots"])
+        own = _address(address)
+        host = user = path = ""
     wanted = Wanted(
-        name=name, product=software, path=path, address=own, vlan=vlan, host=host, user=user, again=again
+        name=name,
+        product=software,
+        path=path,
+        address=own,
+        vlan=given["vlan"],
+        host=host,
+        user=user,
+        again=given["again"],
     )
-    adopted = adopt(site, wanted, fetch)
-    for line in summary(adopted):
-        click.echo(line)
-    click.echo(f"next: coexist check {site}", err=True)
+    return adopt(site, wanted, fetch, listing)
 
 
 def _address(text: str | None) -> IPv4Address | None:
@@ -96,21 +128,30 @@ def _plain_address(host: str) -> IPv4Address | None:
         return None
 
 
-def _beside(main: Path, roots: tuple[Path, ...]) -> Fetch:
+def _beside(main: Path, roots: tuple[Path, ...]) -> tuple[Fetch, Listing]:
     """The first file asked for is the main one; the others are those it includes."""
-    from coexist.languages.source_files import Surroundings
+    from coexist.languages.source_files import Surroundings, files_of
 
     around = Surroundings(main.parent, roots)
     asked: list[str] = []
+    inside: dict[str, Path] = {}
 
     def fetch(name: str) -> bytes:
         asked.append(name)
-        return around.octets(main if len(asked) == 1 else around.find(name))
+        return around.octets(main if len(asked) == 1 else inside.get(name) or around.find(name))
 
-    return fetch
+    def listing(name: str) -> list[str] | None:
+        path = around.find(name)
+        if not path.is_dir():
+            return None
+        found = {f"{name.rstrip('/')}/{file.name}": file for file in files_of(path)}
+        inside.update(found)
+        return list(found)
+
+    return fetch, listing
 
 
-def _by_ssh(connection: Connection, sudo: bool) -> Fetch:
+def _by_ssh(connection: Connection, sudo: bool) -> tuple[Fetch, Listing]:
     from coexist.rollout.shell import words
 
     def fetch(path: str) -> bytes:
@@ -119,4 +160,15 @@ def _by_ssh(connection: Connection, sudo: bool) -> Fetch:
             raise OSError(errno.EIO, done.said)
         return done.stdout
 
-    return fetch
+    def listing(path: str) -> list[str] | None:
+        # A dot behind it: a file has none, and a folder that cannot be read says why.
+        inside = f"{path.rstrip('/')}/."
+        if connection.run(words(["test", "-d", inside], sudo=sudo)).code:
+            return None
+        found = connection.run(words(["find", inside, "-maxdepth", "1", "-type", "f", "-print0"], sudo=sudo))
+        if found.code:
+            raise OSError(errno.EIO, found.said)
+        names = found.stdout.decode("utf-8", "surrogateescape").split("\0")
+        return sorted(f"{path.rstrip('/')}/{name.rpartition('/')[2]}" for name in names if name)
+
+    return fetch, listing

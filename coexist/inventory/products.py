@@ -150,6 +150,8 @@ class Product:
 
     target: str | None = None
     """The usual path of its configuration; a folder ends with a slash."""
+    own_main: str = ""
+    """The usual path of its main file where coexist did not write it; empty: the same."""
     check: str | None = None
     """A command that accepts or refuses a file (``{path}``)."""
     reload: str | None = None
@@ -317,6 +319,7 @@ KEA = Product(
     dropin="coexist.render.dropins.kea:write",
     dropin_path="/etc/kea/coexist.json",
     dropin_line='`<?include "{path}"?>` at the beginning of `client-classes`, without a comma behind it',
+    redactor="coexist.languages.kea.secrets:without_secrets",
     limits="coexist.render.targets.kea:limits",
     renderer="coexist.render.targets.kea:render",
     importer="coexist.importers.kea:KIND",
@@ -373,10 +376,12 @@ DNSMASQ = Product(
     reload="systemctl restart dnsmasq",
     leases="coexist.boot.servers.dnsmasq_declared:lease_service",
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
+    own_main="/etc/dnsmasq.conf",
     own_file="coexist.boot.leases.dnsmasq_own_file:evaluate",
     dropin="coexist.render.dropins.dnsmasq:write",
     dropin_path="/etc/dnsmasq.d/coexist.conf",
     dropin_line="`conf-dir={folder}/,*.conf` or `conf-file={path}` as the last line",
+    redactor="coexist.languages.dnsmasq.secrets:without_secrets",
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
     limits="coexist.render.targets.dnsmasq:limits",
     renderer="coexist.render.targets.dnsmasq:render",

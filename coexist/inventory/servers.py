@@ -252,7 +252,7 @@ class Server(Declared):
     def main_file(self) -> str | None:
         """The path of its main configuration on the server, as far as it is known."""
         declared = next(iter(self.config), "")
-        return declared if declared.startswith("/") else self.product.target
+        return declared if declared.startswith("/") else self.product.own_main or self.product.target
 
     @property
     def product(self) -> Product:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -274,3 +274,14 @@ def _drop(tree: Any, path: Path, item: str) -> None:
 
 
 _EXPECTED = {"put": _put, "append": _append, "drop": _drop, "remove": _remove}
+
+
+def section_with(text: str, section: str, name: str, value: Mapping[str, Any]) -> str:
+    """An inventory's text with one declaration more; a section that is not there is begun in many lines.
+
+    Raises ``EditError``.
+    """
+    if re.search(rf"^{section}:", text, re.MULTILINE):
+        return put(text, (section, name), dict(value))
+    rest = "".join(f"    {key}: {flow(part)}\n" for key, part in value.items())
+    return f"{text.rstrip()}\n\n{section}:\n  {flow(name)}:\n{rest}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -10,9 +11,11 @@ from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.boot.servers.dnsmasq_replies import service_file
+from coexist.inventory.products import Role
 from coexist.languages.dnsmasq.config import DnsmasqConfig, Range, network_of
 from coexist.languages.dnsmasq.files import read_source
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines
+from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.wire.architecture import architecture_name
 
@@ -42,7 +45,21 @@ def evaluate(files: Files) -> OwnConfig:
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
     leases = DnsmasqLeases(file=DnsmasqFile(config=config), places=tuple(lines.places))
-    return OwnConfig(leases=leases, subnets=_subnets(leases), programs=_programs(config))
+    return OwnConfig(
+        leases=leases, subnets=_subnets(leases), programs=_programs(config), roles=_roles(config, lines.texts)
+    )
+
+
+def _roles(config: DnsmasqConfig, lines: Sequence[str]) -> frozenset[Role]:
+    """DHCP server, ProxyDHCP and TFTP server, by its ranges and ``enable-tftp``."""
+    found: set[Role] = set()
+    if any(item.mode != "proxy" for item in config.ranges):
+        found.add("dhcp")
+    if any(item.mode == "proxy" for item in config.ranges):
+        found.add("proxydhcp")
+    if any(split_keyword(line)[0] == "enable-tftp" for line in lines):
+        found.add("tftp")
+    return frozenset(found)
 
 
 def _programs(config: DnsmasqConfig) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from coexist.cli import run
 from coexist.inventory import load_inventory
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.secrets import REDACTED, without_secrets
+from coexist.languages.dnsmasq.secrets import without_secrets as dnsmasq_secrets
+from coexist.languages.kea.secrets import without_secrets as kea_secrets
 from coexist.render import render_site
 
 MAIN = """server-identifier 10.60.0.5;
@@ -134,3 +137,79 @@ def test_what_looks_like_a_secret_is_left_out_and_the_file_stays_valid() -> None
     assert "abcdef" not in clean
     assert "YWJj" not in clean
     assert len(parse_dhcpd(clean, "x").body) == 3
+
+
+OWN = Path(__file__).resolve().parents[2] / "data" / "own-files"
+MAINS = [
+    (product, path)
+    for product, folder in (("isc-dhcpd", "dhcpd"), ("kea", "kea"), ("dnsmasq", "dnsmasq"))
+    for path in sorted((OWN / folder).glob("*.conf" if folder != "kea" else "*.json"))
+]
+
+
+@pytest.mark.parametrize(("product", "path"), MAINS, ids=lambda value: getattr(value, "stem", value))
+def test_what_was_adopted_is_what_ran(product: str, path: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "site.yaml").write_text("site: x\nvlans: {all: {id: 1, subnet: [0.0.0.0/1, 128.0.0.0/1]}}\n")
+    given = ["adopt", str(site), "one", "--from", str(path), "--software", product, "--address", "10.254.0.5"]
+    assert run(given) == 0
+    inventory = load_inventory(site)
+    copies = inventory.site.servers["one"].config
+    assert next(iter(copies)) == inventory.site.servers["one"].main_file
+    for number, (there, copy) in enumerate(copies.items()):
+        source = path if number == 0 else next(OWN.rglob(Path(there).name))
+        ours, theirs = ((file).read_bytes().split(b"\n") for file in (site / copy, source))
+        pairs = zip(ours, theirs, strict=True)
+        assert [line for line, other in pairs if line != other and REDACTED.encode() not in line] == []
+    rendered = render_site(inventory)
+    assert "one" in rendered.left_out
+    assert "one" not in rendered.files
+
+
+def test_several_servers_give_an_inventory_with_what_is_so_today(tmp_path: Path, server: Path) -> None:
+    boot = tmp_path / "dns"
+    boot.mkdir()
+    (boot / "dnsmasq.conf").write_text(
+        "port=53\ndhcp-range=10.60.0.0,proxy,255.255.255.0\npxe-service=X86PC,Menu,lpxelinux\nenable-tftp\n"
+        "pxe-service=BC_EFI,Menu,syslinux.efi\npxe-service=X86-64_EFI,Menu,syslinux.efi\ntftp-root=/srv\n"
+        "conf-dir=/etc/dnsmasq.d\n"
+    )
+    (boot / "dnsmasq.d").mkdir()
+    (server / "hosts.conf").write_text("# none\n")
+    given = ["adopt", str(tmp_path / "site"), "--server", f"dhcp1=isc-dhcpd={server / 'dhcpd.conf'}"]
+    assert run([*given, "--server", f"dns1=dnsmasq={boot / 'dnsmasq.conf'}=10.60.0.7"]) == 0
+    inventory = load_inventory(tmp_path / "site")
+    assert inventory.site.servers["dns1"].effective_roles == {"proxydhcp", "tftp"}
+    (rule,) = inventory.site.intent
+    assert (rule.clients, rule.boot_from) == (("everyone",), "dns1")
+    analysis = analyse(inventory)
+    assert all(row.agrees for row in analysis.matrix)
+    assert not [f for f in analysis.findings if f.severity.name == "ERROR"]
+    # There is an intent now, and it is for people to change.
+    assert run(["adopt", str(tmp_path / "site"), "--propose"]) == 2
+
+
+def test_a_machine_that_boots_from_elsewhere_is_an_exception(tmp_path: Path, server: Path) -> None:
+    (server / "dhcpd.conf").write_text(MAIN)
+    (server / "hosts.conf").write_text(HOSTS)
+    assert adopted(tmp_path, server, "--propose") == 0
+    site = load_inventory(tmp_path / "site").site
+    (group,) = site.groups
+    told = {rule.clients: rule.boot_from for rule in site.intent}
+    assert told == {(group,): "dhcp1", ("everyone",): "nobody"}
+    # What two outcomes are possible of is left to people: no rule speaks of it.
+    rows = analyse(load_inventory(tmp_path / "site")).matrix
+    assert {row.agrees for row in rows} == {True, None}
+
+
+def test_secrets_of_kea_and_dnsmasq_are_left_out_and_the_lines_stay() -> None:
+    kea = '{"Dhcp4": {\n"lease-database": {"type": "mysql", "password": "hunter2", "user": "kea"},\n'
+    kea += '# password was old1\n"control": {"url": "http://kea:hunter3@10.0.0.1/"} } }\n'
+    told = kea_secrets(kea)
+    assert not re.search("hunter|old1", told)
+    assert [len(text.split("\n")) for text in (kea, told)] == [5, 5]
+    assert '"user": "kea"' in told
+    dnsmasq = "# root password hunter4\ndhcp-range=10.0.0.1,10.0.0.9\n"
+    assert dnsmasq_secrets(dnsmasq).split("\n")[1:] == dnsmasq.split("\n")[1:]
+    assert "hunter4" not in dnsmasq_secrets(dnsmasq)
