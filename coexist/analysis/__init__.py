@@ -55,15 +55,17 @@ def analyse(
     ``further``: findings of other rooms about the same inventory, which it may suppress too. ``memory``:
     races of inventories that are like it.
     """
-    from coexist.analysis import repairs_declared  # noqa: F401 registers what it repairs
     from coexist.analysis.check import found_in
-    from coexist.analysis.repairs import repaired, with_causes
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today, memory)
     found, hidden = apply(site, [*found_in(site), *further])
-    found = with_causes(site, [repaired(site, finding) for finding in found])
+    if found:
+        from coexist.analysis import repairs_declared  # noqa: F401 registers what it repairs
+        from coexist.analysis.repairs import repaired, with_causes
+
+        found = with_causes(site, [repaired(site, finding) for finding in found])
     return Analysis(site=site, findings=sorted_findings(found), suppressed=tuple(hidden))
 
 

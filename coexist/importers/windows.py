@@ -163,13 +163,15 @@ class _Site:
         self.build = SiteBuilder()
         self.clients: dict[int, ClientRow] = {}
         self.classes: dict[str, bytes] = {}
+        self.pings: bool | None = None
+        self.delays: list[tuple[Element, float]] = []
 
     def imported(self) -> Imported:
         self.root.taken = True
         four = self.root.first("IPv4")
         if four is not None:
             self._ipv4(four)
-        said = {"software": WINDOWS_DHCP.software}
+        said: dict[str, Any] = {"software": WINDOWS_DHCP.software, **self._timing()}
         servers = self.build.servers(
             self.server, said, self.address, [row.address for row in self.clients.values()]
         )
@@ -187,6 +189,18 @@ class _Site:
             assumed=frozenset({self.server} if self.address is None else ()),
         )
 
+    def _timing(self) -> dict[str, Any]:
+        """Its ping check, and the delay of its scopes, which is the server's here if they have one."""
+        said: dict[str, Any] = {} if self.pings is None else {"ping_check": self.pings}
+        seconds = {delay for _, delay in self.delays}
+        if len(seconds) == 1 and (delay := seconds.pop()):
+            said["delay"] = delay
+        elif seconds:
+            for element, delay in self.delays:
+                if delay:
+                    element.leave("the scopes have different delays, and an inventory has one for a server")
+        return said
+
     def _left(self, element: Element) -> None:
         if not element.text.strip() and not element.children:
             return
@@ -202,6 +216,9 @@ class _Site:
                 self._class(item)
         top = list(self._options(four))
         policies = self._policies(four)
+        attempts = four.value("ConflictDetectionAttempts")
+        if attempts.isdigit():
+            self.pings = int(attempts) > 0
         filters = self._filters(four)
         for holder in four.all("Scopes"):
             for scope in holder.all("Scope"):
@@ -253,9 +270,14 @@ class _Site:
         return [test(Test(option, "equals", data))]
 
     def _policies(self, holder: Element) -> list[tuple[int, list[Step]]]:
+        """Those in force: a server's switch is for its own policies, a scope's for those of the scope."""
         result: list[tuple[int, list[Step]]] = []
+        off = holder.value("ActivatePolicies").lower() == "false"
         for outer in holder.all("Policies"):
             for policy in outer.all("Policy"):
+                if off:
+                    policy.leave("its policies are not activated")
+                    continue
                 if policy.value("Enabled").lower() == "false":
                     policy.leave("a policy that is switched off")
                     continue
@@ -337,8 +359,8 @@ class _Site:
         try:
             network = IPv4Network(f"{scope.value('ScopeId')}/{scope.value('SubnetMask')}")
         except ValueError:
-            scope.leave("a scope without its subnet")
-            return
+            what = f"the scope {scope.value('Name') or scope.value('ScopeId')} has no subnet that can be read"
+            raise InputError([Problem(scope.at, what, "export it again with Export-DhcpServer")]) from None
         if any(network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
             scope.leave("overlaps a scope that stands before it")
             return
@@ -353,6 +375,13 @@ class _Site:
         seconds = _seconds(scope.value("LeaseDuration"))
         if seconds is not None:
             result["lease_time"] = max(seconds, 60)
+        delay = scope.first("Delay")
+        if delay is not None:
+            # Milliseconds (Set-DhcpServerv4Scope, -Delay).
+            delay.taken = True
+            self.delays.append((delay, int(delay.text) / 1000 if delay.text.strip().isdigit() else 0.0))
+        else:
+            self.delays.append((scope, 0.0))
         steps = [*top, *self._options(scope)]
         # The policy that comes first wins: it is executed last. A scope's policies go before the server's.
         for _, part in sorted(policies, key=lambda item: -item[0]):

@@ -63,11 +63,15 @@ class Templates:
 def _refuse_unread(directory: Path) -> None:
     """A template that no target would look for is a mistake of its place or its name."""
     known = {path.relative_to(_OWN).as_posix() for path in _OWN.rglob("*.j2")}
-    problems = [
-        Problem(Position(str(path)), f"no target looks for {name}", closest(name, known))
-        for path in sorted(directory.rglob("*.j2"))
-        if (name := path.relative_to(directory).as_posix()) not in known
-    ]
+    files = {name.rpartition("/")[2] for name in known}
+    problems = []
+    for path in sorted(directory.rglob("*")):
+        name, place = path.relative_to(directory).as_posix(), Position(str(path))
+        if name in known:
+            if not path.is_file():
+                problems.append(Problem(place, "this is no file", f"write the template as the file {name}"))
+        elif path.is_file() and (path.suffix == ".j2" or f"{path.name}.j2" in files):
+            problems.append(Problem(place, f"no target looks for {name}", closest(name, known)))
     if problems:
         raise InputError(problems)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from coexist.errors import InputError, Problem
 from coexist.importers.account import Account
 from coexist.importers.conditions import (
     NEVER,
@@ -214,8 +215,9 @@ class _Site:
             return False
         other = next((net for net in taken if net.overlaps(network)), None)
         if other is not None:
-            self.account.left_out(subnet.at, subnet.text, f"overlaps the subnet {other}")
-            return False
+            # dhcpd refuses it too ("conflicts with subnet").
+            what = f"{network} overlaps the subnet {other}"
+            raise InputError([Problem(subnet.at, what, "correct one of the two")])
         taken.append(network)
         self.account.modelled(subnet.at)
         return True

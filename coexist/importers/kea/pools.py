@@ -33,8 +33,9 @@ class PoolReader:
             try:
                 span = _pool_range(text)
             except ValueError:
-                pool.leave("a pool without its range")
-                continue
+                # kea-dhcp4 refuses it too, and a pool that is lost leases nothing.
+                what = f"the pool {text!r} is no range of addresses"
+                raise InputError([Problem(pool.at, what, "write it as 10.1.0.10-10.1.0.99")]) from None
             if span.first not in network or span.last not in network:
                 # kea-dhcp4 refuses the file: "does not match the prefix of a subnet".
                 what = f"the pool {span} is not in its subnet {network}"

@@ -141,11 +141,13 @@ class _Site:
             self.build.add_scope(key, vlan, scope)
 
     def _subnet(self, node: Node) -> IPv4Network | None:
+        text = node.plain("subnet") or ""
         try:
-            network = IPv4Network(node.plain("subnet") or "", strict=False)
+            network = IPv4Network(text, strict=False)
         except ValueError:
-            node.leave("a subnet without its prefix")
-            return None
+            # kea-dhcp4 refuses it too, and a subnet that is lost is a VLAN without DHCP.
+            what = f"{text!r} is no subnet"
+            raise InputError([Problem(node.at, what, "write it as 10.1.0.0/24")]) from None
         for vlan in self.build.vlans.values():
             nets = vlan["subnet"] if isinstance(vlan["subnet"], list) else [vlan["subnet"]]
             if any(network.overlaps(IPv4Network(net)) for net in nets):

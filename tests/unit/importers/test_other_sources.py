@@ -129,6 +129,33 @@ def test_windows_refuses_entities() -> None:
         import_windows(bomb, "dhcp.xml")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "text", "line"),
+    [
+        ("kea", "k.json", '{"Dhcp4": {"subnet4": [\n{"id": 1, "subnet": "10.1.0.0/33"}]}}', 2),
+        ("kea", "k.json", '{"Dhcp4": {"subnet4": [{"subnet": "10.1.0.0/24",\n"pools": [{}]}]}}', 2),
+        ("windows-dhcp", "w.xml", "<DHCPServer><IPv4><Scopes>\n<Scope/></Scopes></IPv4></DHCPServer>", 2),
+        ("dnsmasq", "d.conf", "port=0\ndhcp-range=10.300.0.1,10.2.0.9\n", 2),
+        ("dhcpd", "d", "subnet 10.1.0.0 netmask 255.255.0.0 {}\nsubnet 10.1.2.0 netmask 255.255.255.0{}", 2),
+    ],
+)  # fmt: skip
+def test_a_subnet_or_range_that_is_lost_is_an_error_at_its_place(
+    tmp_path: Path, kind: str, name: str, text: str, line: int
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        import_files(kind, [path])
+    assert [problem.position.line for problem in refused.value.problems] == [line]
+
+
+def test_a_bare_tag_of_dnsmasq_is_a_tag(tmp_path: Path) -> None:
+    path = tmp_path / "d.conf"
+    path.write_text("dhcp-range=lan,10.1.0.10,10.1.0.99,255.255.255.0,12h\n")
+    (scope,) = import_files("dnsmasq", [path]).tree["scopes"].values()
+    assert scope["pools"] == ["10.1.0.10-10.1.0.99"]
+
+
 def test_windows_leaves_excluded_addresses_out() -> None:
     text = (
         "<DHCPServer><IPv4><Scopes><Scope><ScopeId>10.1.0.0</ScopeId><SubnetMask>255.255.255.0</SubnetMask>"
@@ -139,6 +166,57 @@ def test_windows_leaves_excluded_addresses_out() -> None:
     )
     imported = import_windows(text.encode(), "dhcp.xml")
     assert imported.tree["scopes"]["Halle-3"]["pools"] == ["10.1.0.20-10.1.0.29", "10.1.0.31-10.1.0.50"]
+
+
+def windows_scope(number: int, inside: str) -> str:
+    return (
+        f"<Scope><ScopeId>10.{number}.0.0</ScopeId><SubnetMask>255.255.255.0</SubnetMask><Name>s{number}</Name>"
+        f"<StartRange>10.{number}.0.10</StartRange><EndRange>10.{number}.0.50</EndRange>{inside}</Scope>"
+    )
+
+
+POLICY = (
+    "<Policies><Policy><Name>p</Name><ProcessingOrder>1</ProcessingOrder><Enabled>true</Enabled>"
+    "<Condition>AND</Condition><MacAddress>EQ</MacAddress><MacAddress>525400*</MacAddress><OptionValues>"
+    "<OptionValue><OptionId>67</OptionId><Value>p.0</Value></OptionValue></OptionValues></Policy></Policies>"
+)
+
+
+@pytest.mark.parametrize(("switch", "rules"), [("true", 2), ("false", 0)])
+def test_windows_policies_that_are_not_activated_are_left_out(switch: str, rules: int) -> None:
+    off = f"<ActivatePolicies>{switch}</ActivatePolicies>{POLICY}"
+    text = f"<DHCPServer><IPv4>{off}<Scopes>{windows_scope(1, off)}</Scopes></IPv4></DHCPServer>"
+    imported = import_windows(text.encode(), "dhcp.xml")
+    assert text.count("p.0") == 2
+    written_rules = imported.tree["scopes"]["s1"].get("rules", [])
+    assert bool(written_rules) == bool(rules)
+    assert sum("not activated" in entry.why for entry in imported.not_modelled) == 2 - rules
+
+
+@pytest.mark.parametrize(
+    ("delays", "expected"), [((0, 0), None), ((300, 300), 0.3), ((300, 0), None), ((500, 1000), None)]
+)
+def test_windows_delay_is_the_servers_where_its_scopes_agree(
+    delays: tuple[int, int], expected: float | None
+) -> None:
+    scopes = "".join(
+        windows_scope(number, f"<Delay>{delay}</Delay>") for number, delay in enumerate(delays, start=1)
+    )
+    text = f"<DHCPServer><IPv4><Scopes>{scopes}</Scopes></IPv4></DHCPServer>"
+    imported = import_windows(text.encode(), "dhcp.xml")
+    assert imported.tree["servers"]["windows-dhcp"].get("delay") == expected
+    differ = len(set(delays)) > 1
+    assert sum("different delays" in entry.why for entry in imported.not_modelled) == (
+        sum(map(bool, delays)) if differ else 0
+    )
+
+
+@pytest.mark.parametrize(("attempts", "pings"), [("0", False), ("2", True), (None, None)])
+def test_windows_conflict_detection_is_a_ping_check(attempts: str | None, pings: bool | None) -> None:
+    said = f"<ConflictDetectionAttempts>{attempts}</ConflictDetectionAttempts>" if attempts else ""
+    text = f"<DHCPServer><IPv4>{said}<Scopes>{windows_scope(1, '')}</Scopes></IPv4></DHCPServer>"
+    imported = import_windows(text.encode(), "dhcp.xml")
+    assert imported.tree["servers"]["windows-dhcp"].get("ping_check") is pings
 
 
 def test_ldif_joins_lines_and_decodes() -> None:
