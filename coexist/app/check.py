@@ -82,6 +82,13 @@ def report_of(
     )
 
 
+def is_code(beginning: str) -> bool:
+    """Whether a finding's code begins so."""
+    from coexist.analysis.catalogue import CATALOGUE
+
+    return any(known.startswith(beginning) for known in CATALOGUE)
+
+
 def coverage(analysis: Analysis) -> str:
     """What was covered, in a line."""
     site = analysis.site

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -14,8 +13,7 @@ from coexist.cli.remote import connector, way_options
 from coexist.inventory.products import ISC_DHCPD
 
 if TYPE_CHECKING:
-    from coexist.app.adopt import Adopted, Fetch, Listing
-    from coexist.rollout.transport import Connection
+    from coexist.app.adopt import Adopted
 
 
 @click.command("adopt")
@@ -86,17 +84,16 @@ def _adopt(
     site: Path, name: str, source: str, software: str, address: str | None, given: Mapping[str, Any]
 ) -> Adopted:
     from coexist.app.adopt import Wanted, adopt
-    from coexist.rollout.transport import Address
+    from coexist.app.adopt_sources import beside, over_ssh
 
     user, at, rest = source.rpartition("@")
     host, _, path = rest.partition(":")
     if at:
         connect = connector(given["ssh_config"], given["connect_timeout"])
-        reached = connect(Address(name=name, host=host, user=user or None))
-        fetch, listing = _by_ssh(reached, given["sudo"])
+        fetch, listing = over_ssh(connect, name, host, user, sudo=given["sudo"])
         own = _address(address) or _plain_address(host)
     else:
-        fetch, listing = _beside(Path(source), given["include_roots"])
+        fetch, listing = beside(Path(source), given["include_roots"])
         own = _address(address)
         host = user = path = ""
     wanted = Wanted(
@@ -126,49 +123,3 @@ def _plain_address(host: str) -> IPv4Address | None:
         return IPv4Address(host)
     except AddressValueError:
         return None
-
-
-def _beside(main: Path, roots: tuple[Path, ...]) -> tuple[Fetch, Listing]:
-    """The first file asked for is the main one; the others are those it includes."""
-    from coexist.languages.source_files import Surroundings, files_of
-
-    around = Surroundings(main.parent, roots)
-    asked: list[str] = []
-    inside: dict[str, Path] = {}
-
-    def fetch(name: str) -> bytes:
-        asked.append(name)
-        return around.octets(main if len(asked) == 1 else inside.get(name) or around.find(name))
-
-    def listing(name: str) -> list[str] | None:
-        path = around.find(name)
-        if not path.is_dir():
-            return None
-        found = {f"{name.rstrip('/')}/{file.name}": file for file in files_of(path)}
-        inside.update(found)
-        return list(found)
-
-    return fetch, listing
-
-
-def _by_ssh(connection: Connection, sudo: bool) -> tuple[Fetch, Listing]:
-    from coexist.rollout.shell import words
-
-    def fetch(path: str) -> bytes:
-        done = connection.run(words(["cat", "--", path], sudo=sudo))
-        if done.code:
-            raise OSError(errno.EIO, done.said)
-        return done.stdout
-
-    def listing(path: str) -> list[str] | None:
-        # A dot behind it: a file has none, and a folder that cannot be read says why.
-        inside = f"{path.rstrip('/')}/."
-        if connection.run(words(["test", "-d", inside], sudo=sudo)).code:
-            return None
-        found = connection.run(words(["find", inside, "-maxdepth", "1", "-type", "f", "-print0"], sudo=sudo))
-        if found.code:
-            raise OSError(errno.EIO, found.said)
-        names = found.stdout.decode("utf-8", "surrogateescape").split("\0")
-        return sorted(f"{path.rstrip('/')}/{name.rpartition('/')[2]}" for name in names if name)
-
-    return fetch, listing

@@ -14,13 +14,13 @@ _CODE = re.compile(r"CX[0-9]{0,3}\Z")
 
 def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Read codes (``CX301``) and beginnings of codes (``CX3``), separated by commas or given repeatedly."""
-    from coexist.analysis.catalogue import CATALOGUE
+    from coexist.app.check import is_code
 
     found = tuple(code.strip().upper() for value in values for code in value.split(",") if code.strip())
     for code in found:
         if not _CODE.match(code):
             raise click.BadParameter(f"{code!r} is no code; write CX301, or CX3 for all that begin so")
-        if not any(known.startswith(code) for known in CATALOGUE):
+        if not is_code(code):
             raise click.BadParameter(f"no code begins with {code}; docs/findings/README.md lists them all")
     return found
 

@@ -78,12 +78,12 @@ def command(
 
 def _tell_parked(output: Path) -> None:
     """Two servers' registrations that differ in one digit are one machine: see docs/concepts/parking.md."""
-    from coexist.planning.parking import parked_registrations, parked_text
+    from coexist.app.parked import parked_in
 
-    found = parked_registrations(load_inventory(output))
-    if found:
-        _put(output / PARKED_FILE, "# Parked registrations\n\n" + parked_text(found))
-        click.echo(f"{len(found)} registrations are parked: {output / PARKED_FILE}", err=True)
+    number, text = parked_in(output)
+    if number:
+        _put(output / PARKED_FILE, "# Parked registrations\n\n" + text)
+        click.echo(f"{number} registrations are parked: {output / PARKED_FILE}", err=True)
 
 
 def _address(text: str | None) -> IPv4Address | None:

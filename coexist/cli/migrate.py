@@ -14,8 +14,8 @@ from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
-    from coexist.app.migrations import Loaded
-    from coexist.planning.progress import MigrationState
+    from coexist.app.migration_by_hand import ByHand
+    from coexist.app.migration_moves import Show, Shown
 
 EXIT_FINDINGS = 1
 EXIT_PENDING = 3
@@ -79,12 +79,12 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
 
     Exits with 1 if a step cannot be made safe; the client that shows it is printed with its time line.
     """
+    from coexist.app import migration_moves
     from coexist.app.migrations import load
-    from coexist.planning.roadmap import roadmap
     from coexist.report.migration import plan_json, plan_text
 
     loaded = load(inventory, name)
-    planned = roadmap(loaded.inventory, loaded.name, loaded.state)
+    planned = migration_moves.plan(loaded)
     click.echo(
         json.dumps(plan_json(planned), indent=2) if form == "json" else plan_text(planned), nl=form == "json"
     )
@@ -129,48 +129,41 @@ def next_(
     Without --yes nothing is changed, and the exit code 3 says that there is something to do. Changes of
     servers that coexist does not reach are listed, for somebody to make; --done-by-hand goes on after them.
     """
-    from coexist.app.migration_by_hand import check_made
+    from coexist.app import migration_moves
     from coexist.app.migrations import load, surroundings
-    from coexist.planning.by_hand import is_by_hand
-    from coexist.planning.roadmap import verify_open_step
-    from coexist.rollout.migration import Journal, carry_on, made_by_hand
 
-    loaded = load(inventory, name)
-    loaded.refuse_if_retired()
-    if done_by_hand and loaded.state.step is None:
-        raise CoexistError("no step is under way, so nothing was to be made by hand")
-    if loaded.state.step is not None:
-        verify_open_step(loaded.inventory, loaded.name, loaded.state)
-        tell(f"the step of {loaded.state.step.wave} is under way")
-        if not yes and not done_by_hand:
-            _tell_by_hand(loaded, loaded.state, table)
-            return EXIT_PENDING
-    elif not _begins(loaded, registries, captures, despite_gate, yes=yes, doing=doing):
-        return EXIT_PENDING if _anything_left(loaded) else 0
-    journal = Journal(loaded.inventory, loaded.name)
-    with journal.held():
-        around = surroundings(tell=tell, **doing)
-        if done_by_hand:
-            if not check_made(loaded, loaded.state, interfaces, registries, captures):
-                tell("nothing was checked; --verify VLAN=INTERFACE asks the wire")
-            tell_damage(captures)
-            made_by_hand(journal, around)
-        if journal.read().step is None:
-            return 0
-        ended = carry_on(journal, around, lambda change: is_by_hand(loaded.inventory, change.server))
-        if ended is None:
-            _tell_by_hand(loaded, journal.read(), table)
-            return EXIT_PENDING
-    return 0
+    wanted = migration_moves.Next(
+        yes=yes,
+        despite_gate=despite_gate,
+        done_by_hand=done_by_hand,
+        interfaces=interfaces,
+        registries=registries,
+        captures=captures,
+    )
+    pending = migration_moves.move_next(
+        load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), _shower(table)
+    )
+    tell_damage(captures)
+    return EXIT_PENDING if pending else 0
 
 
-def _tell_by_hand(loaded: Loaded, state: MigrationState, table: Path | None) -> None:
-    """Print what is to be changed by hand next, if it is somebody's; ``table``: as a file too."""
-    from coexist.app.migration_by_hand import next_by_hand
+def _shower(table: Path | None = None) -> Show:
+    """How what is decided is shown; what is to be made by hand goes into the file ``table`` too."""
+    from coexist.app.migration_moves import Shown
+    from coexist.report.migration import conditions_text, steps_text
 
-    change = next_by_hand(loaded, state)
-    if change is None:
-        return
+    def show(what: Shown | ByHand | str) -> None:
+        if isinstance(what, str):
+            tell(what)
+        elif isinstance(what, Shown):
+            click.echo(steps_text([what.planned]) + conditions_text(what.conditions), nl=False)
+        else:
+            _tell_by_hand(what, table)
+
+    return show
+
+
+def _tell_by_hand(change: ByHand, table: Path | None) -> None:
     heading = f"In the manager of {change.server}" + (f" (ask {change.owner})" if change.owner else "")
     click.echo(f"{heading}: {change.server} {change.what}")
     for line in change.lines:
@@ -179,55 +172,6 @@ def _tell_by_hand(loaded: Loaded, state: MigrationState, table: Path | None) -> 
         table.write_text(change.as_file(table.suffix), encoding="utf-8")
         tell(f"{table}: {len(change.changes)} registrations")
     tell("when it is done: coexist migrate next --done-by-hand --yes")
-
-
-def _anything_left(loaded: Loaded) -> bool:
-    from coexist.planning.roadmap import next_step
-
-    return next_step(loaded.inventory, loaded.name, loaded.state) is not None
-
-
-def _begins(
-    loaded: Loaded,
-    registries: tuple[str, ...],
-    captures: tuple[Path, ...],
-    despite_gate: str | None,
-    *,
-    yes: bool,
-    doing: dict[str, Any],
-) -> bool:
-    """Show the next step and what must hold before it, and write down that it began; False if it did not."""
-    from coexist.app.migrations import local_now, surroundings
-    from coexist.planning.choosing import Refused
-    from coexist.planning.gates import gap_conditions
-    from coexist.planning.roadmap import next_step
-    from coexist.report.migration import conditions_text, steps_text
-    from coexist.rollout.migration import Journal, begin, refuse_inexpressible
-
-    coming = next_step(loaded.inventory, loaded.name, loaded.state)
-    if coming is None:
-        tell("every wave has moved; `coexist migrate retire` is what is left")
-        return False
-    conditions = loaded.gate(coming.wave, registries, captures)
-    tell_damage(captures)
-    if not isinstance(coming.planned, Refused):
-        conditions = (*conditions, *gap_conditions(loaded.migration, coming.planned, local_now()))
-    click.echo(steps_text([coming.planned]) + conditions_text(conditions), nl=False)
-    proven = coming.proven()
-    refuse_inexpressible(loaded.inventory, loaded.name, proven.step)
-    shut = [condition for condition in conditions if not condition.met]
-    if shut and despite_gate is None:
-        raise CoexistError(f"the gate is shut: {shut[0].text}; see --despite-gate")
-    if not yes:
-        return False
-    journal = Journal(loaded.inventory, loaded.name)
-    with journal.held():
-        around = surroundings(tell=tell, **doing)
-        state = begin(journal, proven.step, around)
-        if shut and despite_gate is not None:
-            what = f"the gate was shut, passed all the same: {despite_gate}"
-            journal.write(state.noting(around.now(), what))
-    return True
 
 
 @command.command("back", short_help="Take the last step, wave or single machines back.")
@@ -245,46 +189,12 @@ def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: b
 
     Possible until the old server is retired, and proven like every other step.
     """
-    from coexist.app.migration_by_hand import machines_named
+    from coexist.app.migration_moves import move_back
     from coexist.app.migrations import load, surroundings
-    from coexist.planning.by_hand import is_by_hand
-    from coexist.planning.roadmap import last_wave_back, some_back, verify_open_step
-    from coexist.report.migration import steps_text
-    from coexist.rollout.migration import Journal, begin, carry_on, refuse_inexpressible, take_back
 
     loaded = load(inventory, name)
-    loaded.refuse_if_retired()
-    journal = Journal(loaded.inventory, loaded.name)
-    if loaded.state.step is not None:
-        verify_open_step(loaded.inventory, loaded.name, loaded.state)
-        if not yes:
-            tell(f"the step of {loaded.state.step.wave} would be taken back")
-            return EXIT_PENDING
-        with journal.held():
-            take_back(journal, surroundings(tell=tell, **doing))
-        return 0
-    macs = machines_named(loaded, machines)
-    coming = (
-        some_back(loaded.inventory, loaded.name, loaded.state, macs)
-        if macs
-        else last_wave_back(loaded.inventory, loaded.name, loaded.state)
-    )
-    if coming is None:
-        tell("no wave has moved")
-        return 0
-    click.echo(steps_text([coming.planned]), nl=False)
-    proven = coming.proven()
-    refuse_inexpressible(loaded.inventory, loaded.name, proven.step)
-    if not yes:
-        return EXIT_PENDING
-    with journal.held():
-        around = surroundings(tell=tell, **doing)
-        begin(journal, proven.step, around)
-        ended = carry_on(journal, around, lambda change: is_by_hand(loaded.inventory, change.server))
-        if ended is None:
-            _tell_by_hand(loaded, journal.read(), None)
-            return EXIT_PENDING
-    return 0
+    pending = move_back(loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(), yes=yes)
+    return EXIT_PENDING if pending else 0
 
 
 @command.command("status", short_help="Show what moved and what was seen.")
@@ -361,12 +271,11 @@ def checklist(inventory: Path, name: str | None, output: Path) -> int:
 @click.argument("inventory", type=click.Path(path_type=Path))
 def parked(inventory: Path) -> int:
     """List registrations that differ in one digit on two servers: machines one of them keeps parked."""
-    from coexist.inventory import load_inventory
-    from coexist.planning.parking import parked_registrations, parked_text
+    from coexist.app.parked import parked_in
 
-    found = parked_registrations(load_inventory(inventory))
-    click.echo(parked_text(found), nl=False)
-    tell(f"{len(found)} parked registrations")
+    number, text = parked_in(inventory)
+    click.echo(text, nl=False)
+    tell(f"{number} parked registrations")
     return 0
 
 
@@ -394,40 +303,18 @@ def retire(
 
     Then the new state is written into the inventory, and the migration's section goes; the patch is printed.
     """
-    from coexist.app.migrations import load, new_state_of, surroundings
-    from coexist.planning.by_hand import is_by_hand
-    from coexist.planning.retirement import objections
-    from coexist.planning.roadmap import check_retirement
-    from coexist.rollout.migration import Journal, retire_source
+    from coexist.app import migration_moves
+    from coexist.app.migrations import load, surroundings
 
     loaded = load(inventory, name)
-    loaded.refuse_if_retired()
-    proof, staying = check_retirement(loaded.inventory, loaded.name, loaded.state)
-    against = objections(loaded.sheet)
-    if against and despite is None:
-        raise CoexistError("\n".join((*against, "settle them, or say --despite REASON")))
-    if staying and not leave_behind:
-        raise CoexistError(
-            f"{len(staying)} clients that may stay behind still boot from {loaded.state.source}; "
-            "move them, or say --leave-behind"
-        )
-    say(f"without {loaded.state.source}: {proof}")
-    texts, patch = new_state_of(loaded)
-    click.echo(patch, nl=False)
-    by_hand = is_by_hand(loaded.inventory, loaded.state.source)
-    if by_hand and not done_by_hand:
-        tell(f"have {loaded.state.source} answer nobody (its PXE service off), then say --done-by-hand --yes")
+    end = migration_moves.retirement(loaded, despite=despite, leave_behind=leave_behind)
+    say(f"without {end.source}: {end.proof}")
+    click.echo(end.patch, nl=False)
+    if end.by_hand and not done_by_hand:
+        tell(f"have {end.source} answer nobody (its PXE service off), then say --done-by-hand --yes")
         return EXIT_PENDING
     if not yes:
         return EXIT_PENDING
-    journal = Journal(loaded.inventory, loaded.name)
-    with journal.held():
-        around = surroundings(tell=tell, **doing)
-        if despite is not None:
-            what = f"retired although {'; '.join(against) or 'nothing spoke against it'}: {despite}"
-            journal.write(journal.read().noting(around.now(), what))
-        retire_source(journal, around, by_hand=by_hand)
-    for file, text in texts.items():
-        Path(file).write_bytes(text.encode())
+    migration_moves.retire(loaded, end, lambda: surroundings(tell=tell, **doing), despite)
     tell("the inventory has the new state; keep the patch in version control")
     return 0

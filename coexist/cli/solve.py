@@ -11,7 +11,7 @@ from coexist.cli.prose import tell
 from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
-    from coexist.planning.solve import Solution
+    from coexist.app.solve import Solution
 
 
 @click.command("solve")
@@ -25,22 +25,16 @@ def command(inventory: Path, write: bool) -> int:
     Prints a patch (stdout) and its proof (stderr). Exit codes: 0 the intent holds with the patch; 1 a part of
     it is impossible, with the reason and what else would do.
     """
-    from coexist.app.patching import changed_texts, patch_text
-    from coexist.inventory import load_inventory
-    from coexist.planning.solve import solve
+    from coexist.app.solve import solve_site
 
-    loaded = load_inventory(inventory)
-    solution = solve(loaded)
-    texts, unreached = changed_texts(loaded, solution.edits)
-    for file, (old, new) in texts.items():
-        click.echo(patch_text(file, old, new), nl=False)
-    if write and not unreached:
-        for file, (_, new) in texts.items():
-            Path(file).write_bytes(new.encode())
-    _explain(solution, write and not unreached)
-    if unreached:
-        raise CoexistError("\n".join(unreached))
-    return 1 if solution.impossible else 0
+    solved = solve_site(inventory)
+    click.echo(solved.patch, nl=False)
+    if write and not solved.unreached:
+        solved.write()
+    _explain(solved.solution, write and not solved.unreached)
+    if solved.unreached:
+        raise CoexistError("\n".join(solved.unreached))
+    return 1 if solved.solution.impossible else 0
 
 
 def _explain(solution: Solution, written: bool) -> None:

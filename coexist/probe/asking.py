@@ -32,12 +32,14 @@ RATE = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a probe did and heard. ``skipped`` says in sentences what could not be asked."""
+    """What a probe did and heard. ``skipped`` says in sentences what could not be asked; ``interrupted``:
+    somebody did not wait for its end."""
 
     askers: tuple[Asker, ...]
     answers: tuple[Answer, ...]
     seconds: float
     skipped: tuple[str, ...] = ()
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,30 +66,42 @@ def ask(
     boot_servers: Iterable[IPv4Address] = (),
     subnet: IPv4Address | None = None,
     progress: Progress | None = None,
+    keep_on_interrupt: bool = False,
 ) -> Asked:
     """Ask for some clients and return every answer, in the order of arrival.
 
     A MAC that is asked for with several architectures is asked for one after the other, each for as long as
     it waits: a server may keep one answer in mind for each MAC, and a machine has one architecture at a time.
     ``patience``: seconds each client waits. ``rate``: packets a second at most. ``boot_servers`` are asked
-    on port 4011 even if they stay silent on 67. ``subnet``: see ``discover``. Raises ``HostError`` when
-    the interface cannot be used.
+    on port 4011 even if they stay silent on 67. ``subnet``: see ``discover``. With ``keep_on_interrupt`` a
+    ``KeyboardInterrupt`` ends the asking and what was heard is returned. Raises ``HostError`` when the
+    interface cannot be used.
     """
     conversation = _Conversation(port, rate, subnet, progress)
-    turns = rounds(askers)
-    for number, turn in enumerate(turns):
-        conversation.discover(timetable(turn, patience=patience, rate=rate), patience, number, len(turns))
     skipped: tuple[str, ...] = ()
-    questions = conversation.boot_questions(askers, tuple(boot_servers))
-    if questions and port.address is None:
-        skipped = ("port 4011 was not asked: the interface has no IPv4 address",)
-    elif questions:
-        conversation.boot_requests(questions, min(patience, BOOT_SERVER_PATIENCE))
+    interrupted = False
+    try:
+        turns = rounds(askers)
+        for number, turn in enumerate(turns):
+            conversation.discover(timetable(turn, patience=patience, rate=rate), patience, number, len(turns))
+        questions = conversation.boot_questions(askers, tuple(boot_servers))
+        if questions and port.address is None:
+            skipped = ("port 4011 was not asked: the interface has no IPv4 address",)
+        elif questions:
+            conversation.boot_requests(questions, min(patience, BOOT_SERVER_PATIENCE))
+    except KeyboardInterrupt:
+        if not keep_on_interrupt:
+            raise
+        interrupted = True
+        skipped = (
+            f"interrupted after {time.monotonic() - conversation.began:.0f} s: who is late was not heard",
+        )
     return Asked(
         askers=tuple(askers),
         answers=tuple(conversation.answers),
         seconds=time.monotonic() - conversation.began,
         skipped=skipped,
+        interrupted=interrupted,
     )
 
 

@@ -26,6 +26,13 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "c
 _SHOWN_LINES = 14
 
 
+def line(finding: Finding) -> str:
+    """A finding in two lines: what it is, and what to do instead."""
+    code = finding.code
+    head = f"{finding.position}: {code.code} {code.name} ({finding.severity})"
+    return f"{head}: {finding.message}\n    {finding.repair}"
+
+
 def clients_text(number: int) -> str:
     """A number of clients as people read it: 2^48 and its neighbours by their power."""
     power = number.bit_length() - 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from coexist.cli.render import write_site
+from coexist.app.render import write_site
 from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
 from coexist.rollout.migration import current_inventory

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from coexist.cli.render import write_site
+from coexist.app.render import write_site
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.software import Software
 from coexist.planning.placement import Placement

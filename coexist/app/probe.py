@@ -1,0 +1,163 @@
+"""Ask the wire as booting clients would, and hold the answers to an inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from coexist.analysis.world import build_world
+from coexist.boot.request import BOOT_SERVER_PORT
+from coexist.errors import CoexistError
+from coexist.inventory import Inventory
+from coexist.probe.answer import Answer, Responder, responders
+from coexist.probe.asking import Asked, Progress, ask
+from coexist.probe.expectation import representatives, server_names, strangers, unfetched, vlan_of
+from coexist.probe.fetch import Fetched, fetch
+from coexist.probe.prediction import Prediction, compare, predict
+from coexist.probe.question import Asker, stranger
+from coexist.probe.segment import Port, RelayPort, Segment
+from coexist.wire.bootp import UNSPECIFIED
+
+if TYPE_CHECKING:
+    from coexist.analysis.findings import Finding
+
+USUAL = ("plain", "bios", "uefi-x64", "uefi-arm64", "http-x64")
+"""The clients asked as where none is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What is asked, and how. ``macs``: for whom, strangers if nobody; ``boot_servers`` are asked on port
+    4011 in any case; ``wait``: seconds each client waits; ``rate``: packets a second."""
+
+    architectures: tuple[str, ...] = ()
+    macs: tuple[int, ...] = ()
+    vlan: str | None = None
+    boot_servers: tuple[IPv4Address, ...] = ()
+    subnet: IPv4Address | None = None
+    wait: float = 60.0
+    rate: float = 20.0
+    fetch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What was heard, and where it differs from the inventory. ``fetched``: by server and file what it is, or
+    why it cannot be had."""
+
+    asked: Asked
+    responders: tuple[Responder, ...]
+    findings: tuple[Finding, ...]
+    names: Mapping[IPv4Address, str]
+    fetched: Mapping[tuple[str, str], str]
+    expected: bool
+
+
+def open_port(interface: str | None, relay_to: Sequence[IPv4Address], giaddr: IPv4Address | None) -> Port:
+    """The way to the wire: a network card, or as a relay agent. Raises `HostError`."""
+    if relay_to and giaddr is not None:
+        return RelayPort(giaddr, tuple(relay_to))
+    if interface is None:
+        raise CoexistError("nothing says how the wire is asked: name a network card")
+    return Segment(interface)
+
+
+def probe(
+    port: Port, inventory: Inventory | None, questions: Questions, progress: Progress | None = None
+) -> Probed:
+    """Ask, wait, compare. An interruption ends the asking, and what was heard till then counts.
+
+    Raises `CoexistError` where the VLAN of the inventory is not known.
+    """
+    vlan = _vlan(inventory, questions.vlan, port.giaddr if int(port.giaddr) else port.address)
+    askers = _askers(questions, inventory, vlan)
+    predicted = _predicted(inventory, vlan, askers, port, questions.wait)
+    known = [p.address for p in predicted if p.port == BOOT_SERVER_PORT and p.answer is not None]
+    asked = ask(
+        port,
+        askers,
+        patience=questions.wait,
+        rate=questions.rate,
+        boot_servers=dict.fromkeys([*questions.boot_servers, *known]),
+        subnet=questions.subnet,
+        progress=progress,
+        keep_on_interrupt=True,
+    )
+    # Who was not waited for is not missed.
+    waited = 0.0 if asked.interrupted else questions.wait
+    findings: tuple[Finding, ...] = ()
+    if inventory is not None:
+        different = compare(predicted, asked.answers, patience=waited)
+        findings = (*strangers(inventory, asked.answers), *different)
+    fetched, missing = _fetched(asked.answers, inventory) if questions.fetch else ({}, ())
+    return Probed(
+        asked=asked,
+        responders=tuple(responders(asked.answers, asked.askers)),
+        findings=(*findings, *missing),
+        names=server_names(inventory) if inventory is not None else {},
+        fetched=fetched,
+        expected=inventory is not None,
+    )
+
+
+def _vlan(inventory: Inventory | None, name: str | None, address: IPv4Address | None) -> str:
+    if inventory is None:
+        return name or ""
+    found = name or (vlan_of(inventory, address) if address else None)
+    if found is None or found not in inventory.site.vlans:
+        known = ", ".join(inventory.site.vlans)
+        raise CoexistError(f"which VLAN of the inventory this is, must be said with --vlan: {known}")
+    return found
+
+
+def _askers(questions: Questions, inventory: Inventory | None, vlan: str) -> list[Asker]:
+    architectures = questions.architectures or USUAL
+    if questions.macs:
+        return [Asker(mac=mac, architecture=a, vlan=vlan) for mac in questions.macs for a in architectures]
+    askers = [stranger(architecture, vlan) for architecture in architectures]
+    if inventory is not None:
+        askers += representatives(inventory, vlan)
+    return askers
+
+
+def _predicted(
+    inventory: Inventory | None, vlan: str, askers: Sequence[Asker], port: Port, patience: float
+) -> tuple[Prediction, ...]:
+    """What the inventory's servers shall answer here; as a relay agent, those that are asked."""
+    if inventory is None:
+        return ()
+    world = build_world(inventory)
+    return tuple(
+        prediction
+        for asker in askers
+        for prediction in predict(
+            world,
+            replace(asker, vlan=vlan),
+            patience=patience,
+            relay=None if port.giaddr == UNSPECIFIED else port.giaddr,
+            targets=getattr(port, "targets", None),
+            own=port.address or UNSPECIFIED,
+        )
+    )
+
+
+def _fetched(
+    answers: Sequence[Answer], inventory: Inventory | None
+) -> tuple[dict[tuple[str, str], str], tuple[Finding, ...]]:
+    """What each named file turned out to be, and a finding for each that cannot be had."""
+    digests: dict[tuple[str, str], str] = {}
+    findings: list[Finding] = []
+    for answer in answers:
+        place = (str(answer.boot_server), answer.file)
+        if answer.boot_server is None or place in digests or "://" in answer.file:
+            continue
+        result = fetch(answer.boot_server, answer.file)
+        if isinstance(result, Fetched):
+            digests[place] = f"{result.size} octets, sha256 {result.sha256}"
+            continue
+        found = unfetched(answer, result, inventory)
+        digests[place] = result.why if found else f"{result.why} (it serves its own clients only)"
+        findings += [found] if found else []
+    return digests, tuple(findings)
