@@ -94,6 +94,16 @@ class Memberships:
         self.book.spoken.add(name)
         return self.of(name)
 
+    def before_a_subnet(self, name: str) -> Condition:
+        """Who is in a class before a subnet is chosen: who is known is looked up in the subnet.
+
+        Raises Inexpressible.
+        """
+        part = self.book.classes.get(name)
+        if name in ("KNOWN", "UNKNOWN") or (part is not None and part.late):
+            raise Inexpressible(f"the class {name} depends on who is known in the subnet")
+        return self.selecting(name)
+
     def _read(self, part: ClientClass) -> Condition | Inexpressible:
         try:
             return any_of([*self._tested(part), *self._reserved(part.name)])

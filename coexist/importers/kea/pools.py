@@ -7,7 +7,15 @@ from typing import Any
 
 from coexist.errors import InputError, Problem
 from coexist.importers.account import Account
-from coexist.importers.conditions import ALWAYS, NEVER, POOL_FOR_NOBODY, Inexpressible, pool_conditions
+from coexist.importers.conditions import (
+    ALWAYS,
+    NEVER,
+    POOL_FOR_NOBODY,
+    Condition,
+    Inexpressible,
+    all_of,
+    pool_conditions,
+)
 from coexist.importers.groups import GroupBook
 from coexist.importers.kea.classes import Memberships
 from coexist.importers.kea.left_out import leave
@@ -25,8 +33,11 @@ class PoolReader:
     ) -> None:
         self.levels, self.groups, self.account, self.leased = levels, groups, account, leased
 
-    def of(self, node: Node, network: IPv4Network, members: Memberships) -> list[Any]:
-        """The pools of a subnet as a scope has them; a class that cannot be said leaves a pool to nobody."""
+    def of(self, node: Node, network: IPv4Network, members: Memberships, gate: Condition) -> list[Any]:
+        """The pools of a subnet as a scope has them; ``gate``: whom the subnet is for.
+
+        A class that cannot be said leaves a pool to nobody.
+        """
         result: list[Any] = []
         for pool in node.items("pools"):
             text = pool.plain("pool") or ""
@@ -41,20 +52,21 @@ class PoolReader:
                 what = f"the pool {span} is not in its subnet {network}"
                 raise InputError([Problem(pool.at, what, "correct the range or the subnet")])
             self.leased.append((int(span.first), int(span.last)))
-            result.append(self._pool_for(pool, str(span), members))
+            result.append(self._pool_for(pool, str(span), members, gate))
         return result
 
-    def _pool_for(self, pool: Node, text: str, members: Memberships) -> Any:
+    def _pool_for(self, pool: Node, text: str, members: Memberships, gate: Condition) -> Any:
         name = pool.plain("client-class")
-        if name is None:
+        if name is None and gate == ALWAYS:
             return text
         try:
-            condition = members.selecting(name)
+            condition = all_of([gate, members.selecting(name)]) if name is not None else gate
         except Inexpressible:
             condition = NEVER
-        entry = pool_conditions(condition, self.groups.combined)
+        entry = pool_conditions(condition, self.groups.combined) if condition != NEVER else None
         if entry is None:
-            leave(pool, "client-class", POOL_FOR_NOBODY)
+            if gate != NEVER:
+                leave(pool, "client-class" if name is not None else "pool", POOL_FOR_NOBODY)
             return {"range": text, "allow": "nobody"}
         return {"range": text, **entry}
 
@@ -75,11 +87,6 @@ class PoolReader:
                     why = f"holds for the clients of a pool: {reason}"
                     self.account.left_out(step.at, step.text, why)
         return result
-
-
-def for_nobody(pool: Any) -> dict[str, Any]:
-    """A pool that leases to no client."""
-    return {"range": pool["range"] if isinstance(pool, dict) else pool, "allow": "nobody"}
 
 
 def _pool_range(text: str) -> AddressRange:

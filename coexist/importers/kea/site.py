@@ -15,13 +15,14 @@ from typing import Any
 
 from coexist.errors import InputError, Problem
 from coexist.importers.account import Account
+from coexist.importers.conditions import ALWAYS, NEVER, Condition, Inexpressible, any_of
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
-from coexist.importers.kea.classes import ClassBook
+from coexist.importers.kea.classes import ClassBook, Memberships
 from coexist.importers.kea.keywords import refuse_unknown_keys
 from coexist.importers.kea.left_out import leave, tell_what_is_left
 from coexist.importers.kea.levels import LevelReader, Values, step_of
-from coexist.importers.kea.pools import PoolReader, for_nobody
+from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
 from coexist.importers.kea.sections import asked, given_classes, networks_of
 from coexist.importers.program import IGNORE, Step, guarded, scope_fields
@@ -179,6 +180,11 @@ class _Site:
                 fields.append(step_of(found.node, IGNORE, value=True))
                 fields[-1] = replace(fields[-1], condition=condition)
         steps += [*middle.options, *own.options, *self.pools.options(node, members)]
+        gate = self._gate(node, members)
+        if gate != ALWAYS and (own_reservations or any(r.is_global for r in everywhere)):
+            # Kea gives members of the class their reserved address and others none; a scope gives it to all.
+            _leave_gate(node)
+            gate = NEVER
         for reservation in own_reservations:
             self.reservations.register(reservation, [network])
         for reservation in everywhere:
@@ -186,31 +192,37 @@ class _Site:
         here = [*own_reservations, *(r for r in everywhere if r.is_global)]
         steps = [*steps, *fields, *self.reservations.steps(here)]
         result: dict[str, Any] = {}
-        pools = self.pools.of(node, network, members)
+        pools = self.pools.of(node, network, members, gate)
         if pools:
             result["pools"] = pools
+        if gate == NEVER:
+            result["reservations"] = False
         seconds = self.levels.lease_time(node) or lease
         # Kea leases for 7200 s if nothing else is said.
         result["lease_time"] = seconds if seconds is not None else 7200
-        if self._member_only(node):
-            result["pools"] = [for_nobody(pool) for pool in result.get("pools", ())]
-            result["reservations"] = False
         return result | scope_fields(steps, self.groups.combined, self._complain)
 
     def _without_effect(self, values: Values) -> None:
         for step in (*values.fields, *values.options):
             self._complain(step, "without effect: there is no subnet it could hold for")
 
-    def _member_only(self, node: Node) -> bool:
-        """Whether a subnet is for the members of a class only, which a scope cannot say."""
-        found = [node.get(key) for key in ("client-class", "client-classes")]
-        for each in found:
-            if each is not None:
-                each.leave(
-                    "a subnet for some clients only; the inventory's scopes are for all of their VLAN,"
-                    " and this one leases to nobody"
-                )
-        return any(each is not None for each in found)
+    def _gate(self, node: Node, members: Memberships) -> Condition:
+        """Whom a subnet is for: the members of one of its classes; nobody where that cannot be said."""
+        plain = node.plain("client-class")
+        names = [*([plain] if plain else []), *(item.value for item in node.items("client-classes"))]
+        if not names:
+            return ALWAYS
+        try:
+            return any_of(members.before_a_subnet(name) for name in names)
+        except Inexpressible:
+            _leave_gate(node)
+            return NEVER
 
     def _complain(self, step: Step, why: str) -> None:
         self.account.left_out(step.at, step.text, why)
+
+
+def _leave_gate(node: Node) -> None:
+    """Say that the classes of a subnet cannot be said, and so that it leases to nobody."""
+    for key in ("client-class", "client-classes"):
+        leave(node, key, "whom this subnet is for cannot be said in an inventory: it leases to nobody")

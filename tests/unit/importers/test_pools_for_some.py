@@ -42,6 +42,24 @@ SOURCES = {
           "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "client-class": "pxe",
                        "pools": [{"pool": "192.0.2.50-192.0.2.60"}]}]}}
         """,
+    "kea, subnet for one of several": """
+        {"Dhcp4": {
+          "client-classes": [{"name": "pxe", "test": "substring(option[60].hex,0,9) == 'PXEClient'"}],
+          "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "client-classes": ["pxe"],
+                       "pools": [{"pool": "192.0.2.50-192.0.2.60"}]}]}}
+        """,
+    "kea, subnet for who is known in it": """
+        {"Dhcp4": {
+          "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "client-class": "KNOWN",
+                       "pools": [{"pool": "192.0.2.50-192.0.2.60"}]}]}}
+        """,
+    "kea, subnet with a reservation": """
+        {"Dhcp4": {
+          "client-classes": [{"name": "pxe", "test": "substring(option[60].hex,0,9) == 'PXEClient'"}],
+          "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "client-class": "pxe",
+                       "pools": [{"pool": "192.0.2.50-192.0.2.60"}],
+                       "reservations": [{"hw-address": "52:54:00:00:00:01", "ip-address": "192.0.2.9"}]}]}}
+        """,
 }
 
 
@@ -49,6 +67,8 @@ SAID: dict[str, dict[str, Any]] = {
     "dhcpd": {"architectures": ["uefi-arm64"]},
     "dnsmasq": {"when": [{"option": 77, "contains": "kiosk"}]},
     "kea": {"vendor_class": "PXEClient"},
+    "kea, subnet": {"vendor_class": "PXEClient"},
+    "kea, subnet for one of several": {"vendor_class": "PXEClient"},
 }
 
 
