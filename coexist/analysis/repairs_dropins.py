@@ -9,7 +9,7 @@ from coexist.analysis.edits import Edit, append, put
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.boot.own_files import own_config
 
-_BEYOND = frozenset({"dropin", "config", "names", "roles", "deploy", "software"})
+_BEYOND = frozenset({"dropin", "whole", "config", "names", "roles", "deploy", "software"})
 """What may be declared of such a server beside what its files say."""
 
 

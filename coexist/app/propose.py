@@ -16,6 +16,7 @@ from coexist.analysis.space import ClientClass
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
+from coexist.inventory.products import TFTPD
 from coexist.planning.yaml_edit import section_with
 from coexist.wire.mac import format_mac
 
@@ -153,7 +154,7 @@ class _Maker:
             if what:
                 self.undecided.append(f"{what}: boots from {winner}, which is on no declared VLAN")
             return None
-        self.servers[name] = {"software": "tftpd", "address": winner, "vlan": vlan}
+        self.servers[name] = {"software": TFTPD.name, "address": winner, "vlan": vlan}
         return name
 
     def _vlans(self, address: IPv4Address) -> Iterator[str]:

@@ -90,6 +90,9 @@ class Product:
     """What it runs on; "none" where a rollout cannot know."""
     usual_roles: frozenset[Role] = frozenset()
     """Its roles when none are declared."""
+    settings: frozenset[str] | None = None
+    """The keys of a server's ``settings`` that its files are written with; None: any, and they go in as they
+    are."""
     is_ours: bool = False
     """coexist's own server: a rollout reads its configuration back and asks for its metrics."""
 
@@ -251,6 +254,7 @@ _KEA_FAILOVER = frozenset({"max_response_delay", "max_ack_delay", "max_unacked_c
 ISC_DHCPD = Product(
     name="isc-dhcpd",
     knows_uuids=True,
+    settings=frozenset(),
     describe="ISC dhcpd",
     modelled="4.4",
     language="dhcpd.conf",
@@ -390,6 +394,7 @@ DNSMASQ = Product(
 
 WINDOWS_DHCP = Product(
     name="windows-dhcp",
+    settings=frozenset(),
     describe="Windows DHCP Server",
     language="PowerShell",
     system="windows",
@@ -420,6 +425,7 @@ WINDOWS_DHCP = Product(
 WDS = Product(
     name="wds",
     knows_uuids=True,
+    settings=frozenset(),
     describe="Windows Deployment Services",
     language="PowerShell",
     system="windows",
@@ -450,6 +456,7 @@ WDS = Product(
 CONFIGMGR = Product(
     name="configmgr",
     knows_uuids=True,
+    settings=frozenset({"server_name", "site_code"}),
     describe="Configuration Manager distribution point",
     language="PowerShell",
     system="windows",
@@ -476,6 +483,7 @@ CONFIGMGR = Product(
 
 OPENTHINCLIENT = Product(
     name="openthinclient",
+    settings=frozenset({"type", "track_unrecognized_clients"}),
     describe="openthinclient manager",
     modelled="2603",
     language="LDIF",
@@ -507,6 +515,7 @@ OPENTHINCLIENT = Product(
 
 TFTPD = Product(
     name="tftpd",
+    settings=frozenset(),
     describe="a TFTP server and nothing else",
     system="none",
     usual_roles=frozenset({"tftp"}),
@@ -517,6 +526,7 @@ TFTPD = Product(
 
 GENERIC = Product(
     name="generic",
+    settings=frozenset(),
     describe="a plain PXE responder described by the inventory alone",
     system="none",
     capabilities=Capabilities(

@@ -160,7 +160,8 @@ class Server(Declared):
     ``config``: the files it runs on, which somebody else writes: read as its product reads them, and never
     rendered; subnets, pools, reservations, classes and options stand there and not in scopes. One file, or
     several, the main one first; or each by the path it has on the server, which its includes name.
-    ``dropin``: the one file there that is ours, which these include.
+    ``dropin``: the one file there that is ours, which these include. ``whole``: the copies in the inventory
+    are the truth from now on, and are rolled out as they are.
     ``pair``: another of coexist's boot servers, for the same clients.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
@@ -192,6 +193,7 @@ class Server(Declared):
     names: HostNames = ()
     config: OwnFiles = {}
     dropin: DropIn | None = None
+    whole: bool = False
     pair: Twin | None = None
     settings: dict[str, Any] = {}
     deploy: Deployment | None = None
@@ -223,6 +225,12 @@ class Server(Declared):
                 f"coexist cannot evaluate a configuration file of {self.software.product}; "
                 "remove `config:`, and declare scopes"
             )
+        self._settings_are_written()
+        if self.whole and not all(path.startswith("/") for path in self.config or ("",)):
+            raise ValueError(
+                "`whole` needs the files of the server by their paths there; write "
+                "`config: {/etc/dhcp/dhcpd.conf: servers/dhcp1/dhcpd.conf}`"
+            )
         if self.dropin and not self.config:
             raise ValueError(
                 "a drop-in goes into a server's own files; name them in `config:`, or write scopes instead"
@@ -230,6 +238,18 @@ class Server(Declared):
         if self.dropin and not self.product.dropin:
             raise ValueError(f"coexist writes no drop-in for {self.software.product}; remove `dropin:`")
         return self
+
+    def _settings_are_written(self) -> None:
+        """Raise ``ValueError`` for a setting that no file would have."""
+        if self.config and self.settings:
+            raise ValueError("its settings stand in its own files (`config:`); remove `settings:`")
+        known = self.product.settings
+        for key in self.settings if known is not None else ():
+            if known is not None and key not in known:
+                raise ValueError(
+                    f"coexist writes no setting {key!r} for {self.software.product}; "
+                    + (closest(key, known) if known else "remove `settings:`")
+                )
 
     @property
     def stands_on(self) -> dict[str, IPv4Address]:

@@ -62,6 +62,10 @@ def report_all(job: Job) -> None:
     if job.server.config:
         if job.server.dropin is not None:
             job.findings.extend(part(job.server.product, "dropin")(job.inventory, job.name).findings)
+        if job.server.whole:
+            from coexist.render.dropins import report_copies
+
+            report_copies(job)
         return
     report: Callable[[Job], None] = _limits_of(job.server.product)
     report(job)

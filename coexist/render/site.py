@@ -10,7 +10,7 @@ from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.products import GENERIC, Product, System, part
-from coexist.render.dropins import dropin
+from coexist.render.dropins import beside
 from coexist.render.limits import report_all
 from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manifest
 from coexist.render.target import Job, Renderer
@@ -33,12 +33,12 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
         if server.fixed:
             left_out[name] = "declared as fixed: it is not ours to change"
             continue
-        if server.config and server.dropin is None:
+        if server.config and server.dropin is None and not server.whole:
             left_out[name] = "it runs on files of its own: they are not ours to write"
             continue
         job = Job(inventory=inventory, name=name, templates=source)
         report_all(job)
-        write = dropin if server.config else renderer_of(server.product)
+        write = beside if server.config else renderer_of(server.product)
         rendered = tuple(_deployed(file, job) for file in write(job))
         _check_paths(name, rendered)
         files[name] = (*rendered, manifest(name, str(server.software), rendered))

@@ -7,15 +7,16 @@ otherwise. Every name in it begins with ``coexist``, so that none of the file's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from coexist.analysis.findings import Finding
 from coexist.boot.leases.compile import compile_rules
 from coexist.boot.leases.plan import Setting
 from coexist.inventory import Inventory
-from coexist.inventory.models import OptionTest
+from coexist.inventory.models import OptionTest, Server
 from coexist.inventory.products import part
+from coexist.languages.source_files import read_octets
 from coexist.render.cells import Cells
 from coexist.render.limits import report_tests
 from coexist.render.quoting import comment
@@ -24,6 +25,8 @@ from coexist.render.settled import SettledPlan, settled
 from coexist.render.target import Job
 
 _OWN = "coexist-"
+REDACTED = b"REDACTED"
+"""What stands for a secret in a copy (``app.adopt``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,22 +73,61 @@ def heading(job: Job) -> str:
     )
 
 
-def dropin(job: Job) -> tuple[RenderedFile, ...]:
-    """The file of a server's drop-in; none where it has none."""
+def beside(job: Job) -> tuple[RenderedFile, ...]:
+    """What is written for a server that runs on its own files: its drop-in, and where they are ``whole`` the
+    files themselves."""
+    return (*_dropin(job), *(_copies(job) if job.server.whole else ()))
+
+
+def _dropin(job: Job) -> tuple[RenderedFile, ...]:
     server = job.server
     if server.dropin is None:
         return ()
     ours: OurPart = part(server.product, "dropin")(job.inventory, job.name)
     path = server.dropin.path
-    main = server.main_file
-    whole = server.product.check
     return (
         RenderedFile(
             path=path.rpartition("/")[2],
             content=ours.text.encode("utf-8", "surrogateescape"),
-            purpose=f"our part of the server's configuration, which {main} includes",
+            purpose=f"our part of the server's configuration, which {server.main_file} includes",
             target=path,
-            test=None if whole is None or main is None else whole.replace("{path}", main),
+            test=_test(server),
             reload=server.product.reload,
         ),
     )
+
+
+def _copies(job: Job) -> Iterator[RenderedFile]:
+    """The server's own files, octet for octet."""
+    server = job.server
+    for path, copy in server.config.items():
+        if server.dropin is not None and path == server.dropin.path:
+            continue
+        yield RenderedFile(
+            path=f"own{path}",
+            content=read_octets(job.inventory.root / copy),
+            purpose="a file that the server runs on, as the inventory has it",
+            target=path,
+            test=_test(server),
+            reload=server.product.reload,
+        )
+
+
+def report_copies(job: Job) -> None:
+    """Report the copies that are not complete: a secret was left out of them."""
+    for path, copy in job.server.config.items():
+        lines = read_octets(job.inventory.root / copy).split(b"\n")
+        line = next((n for n, text in enumerate(lines, start=1) if REDACTED in text), 0)
+        if line:
+            job.report(
+                "CX523",
+                ("servers", job.name, "whole"),
+                f"{copy}:{line} has REDACTED where {path} has a secret, which the server would lose",
+                "put the secret into a file of its own there that this one includes, or remove `whole`",
+            )
+
+
+def _test(server: Server) -> str | None:
+    """The command that looks at a server's whole configuration."""
+    whole = server.product.check
+    return None if whole is None or server.main_file is None else whole.replace("{path}", server.main_file)

@@ -74,6 +74,7 @@ def test_the_failing_inventory_of_a_target_names_the_code_when_it_is_rendered(
     code: str, tmp_path: Path
 ) -> None:
     for heading, expected in (("failing", True), ("repaired", False)):
+        own_files(code, heading, tmp_path)
         (tmp_path / "site.yaml").write_text(blocks(code)[heading], encoding="utf-8")
         found = [finding.code.code for finding in render_site(load_inventory(tmp_path)).findings]
         assert (code in found) == expected, (heading, found)

@@ -8,9 +8,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, InputError
 from coexist.importers.kind import Kind
 from coexist.inventory import products as table
+from coexist.inventory.loader import inventory_from_tree
 from coexist.inventory.products import GENERIC, Product, part, products
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
@@ -86,3 +87,15 @@ def test_what_is_no_product_is_named(
 def test_a_part_that_is_not_there_is_named() -> None:
     with pytest.raises(CoexistError, match=r"generic.*coexist\.nowhere:render"):
         part(LOST, "renderer")
+
+
+@pytest.mark.parametrize(
+    "product", ["isc-dhcpd", "windows-dhcp", "wds", "configmgr", "openthinclient", "tftpd", "generic"]
+)
+def test_a_setting_that_no_file_would_have_is_refused(product: str) -> None:
+    server = {"software": product, "address": "10.10.0.5", "vlan": "office", "roles": ["tftp"]}
+    site = {"site": "x", "vlans": {"office": {"id": 1, "subnet": "10.10.0.0/16"}}}
+    with pytest.raises(InputError, match="no setting 'colour'"):
+        inventory_from_tree({**site, "servers": {"one": {**server, "settings": {"colour": "blue"}}}})
+    for key in products()[product].settings or ():
+        inventory_from_tree({**site, "servers": {"one": {**server, "settings": {key: "x"}}}})

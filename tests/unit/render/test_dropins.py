@@ -192,3 +192,41 @@ def test_an_inventory_with_a_large_group_stays_a_few_classes(software: str, tmp_
     (tmp_path / "site.yaml").write_text(text.replace(listed, many))
     few = len(analyse(inventory).site.space.classes)
     assert len(analyse(load_inventory(tmp_path)).site.space.classes) <= few
+
+
+def written_whole(folder: Path) -> None:
+    text = (folder / "site.yaml").read_text()
+    (folder / "site.yaml").write_text(text.replace("    dropin:\n", "    whole: true\n    dropin:\n"))
+
+
+@every_product
+def test_whole_files_are_written_octet_for_octet(software: str, tmp_path: Path) -> None:
+    site_of(tmp_path, software)
+    text = (
+        (tmp_path / "site.yaml")
+        .read_text()
+        .replace("    roles: [dhcp]\n", "    roles: [dhcp]\n    whole: true\n")
+    )
+    (tmp_path / "site.yaml").write_text(text)
+    rendered = render_site(load_inventory(tmp_path))
+    main, path = PATHS[software]
+    files = {file.target: file.content for file in rendered.files["dhcp"] if file.target is not None}
+    assert set(files) == {main, path}
+    assert files[main] == (tmp_path / "servers" / "main.conf").read_bytes()
+    assert "CX523" not in {finding.code.code for finding in rendered.findings}
+
+
+@every_product
+def test_a_file_without_its_secrets_is_not_written_whole(software: str, tmp_path: Path) -> None:
+    site_of(tmp_path, software)
+    comment = {"isc-dhcpd": "# REDACTED\n", "kea 2.2": "// REDACTED\n", "dnsmasq": "# REDACTED\n"}[software]
+    copy = tmp_path / "servers" / "main.conf"
+    copy.write_text(comment + copy.read_text())
+    text = (
+        (tmp_path / "site.yaml")
+        .read_text()
+        .replace("    roles: [dhcp]\n", "    roles: [dhcp]\n    whole: true\n")
+    )
+    (tmp_path / "site.yaml").write_text(text)
+    (finding,) = [f for f in render_site(load_inventory(tmp_path)).findings if f.code.code == "CX523"]
+    assert finding.path == ("servers", "dhcp", "whole")
