@@ -80,6 +80,18 @@ class Spool:
                 {"timeline": known.timeline, "generation": known.generation},
             )
 
+    def take_over(self, path: Path) -> None:
+        """What waits in the file of a worker that is no more: it is sent from here under the same numbers."""
+        left = sqlite_registry(path)
+        try:
+            for label in sorted(left.servers()):
+                self._registry.note([note for _, note in left.sights(label)], server=label)
+        finally:
+            left.close()
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        self.waiting = self._count()
+
     # -- the journal -----------------------------------------------------------------------------
 
     def keep(self, notes: Sequence[Note], batch: Batch | None = None) -> int:

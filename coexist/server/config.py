@@ -5,6 +5,7 @@ The files a configuration names are found relative to the configuration's own di
 
 from __future__ import annotations
 
+import glob
 import sys
 from array import array
 from dataclasses import dataclass, replace
@@ -134,6 +135,22 @@ def spool_of(
         return None
     ending = f"-w{worker}.spool" if worker else ".spool"
     return _state_folder(path, state_directory) / f"registry-{config.name}-{where.mark}{ending}"
+
+
+def spools_left(
+    path: Path, config: BootServerConfig, state_directory: str | None, workers: int
+) -> tuple[Path, ...]:
+    """The files of workers that a server had, and that are more than it has now."""
+    first = spool_of(path, config, state_directory)
+    if first is None:
+        return ()
+    found = first.parent.glob(f"{glob.escape(first.stem)}-w*{first.suffix}")
+    return tuple(sorted(each for each in found if _worker_of(each) >= workers))
+
+
+def _worker_of(spool: Path) -> int:
+    number = spool.stem.rpartition("-w")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _state_folder(path: Path, state_directory: str | None) -> Path:

@@ -10,7 +10,7 @@ import os
 import secrets
 import select
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from coexist.boot.policy import NOBODY_REGISTERED, Registered
@@ -44,10 +44,12 @@ class Recorder:
         log: Log,
         decided: Callable[[Registered], None],
         spool: Path | None = None,
+        left: Sequence[Path] = (),
         trims: bool = True,
     ) -> None:
         """``server``: whose sights these are; ``spool``: its file, for a registry that is not on this host's
-        disk; ``trims``: whether it drops what is too much, which one process of a server does."""
+        disk; ``left``: the files of workers that are no more; ``trims``: whether it drops what is too much,
+        which one process of a server does."""
         self.where = where
         self.clients = clients
         self.server = server
@@ -58,6 +60,7 @@ class Recorder:
         self.decisions: dict[int, Decision] = {}
         self._trims = trims
         self._spool_path = spool
+        self._left = left
         self._spool: Spool | None = None
         self._registry: Registry | None = None
         self._listening: int | None = None
@@ -242,6 +245,8 @@ class Recorder:
         if self._spool is None and self._spool_path is not None:
             try:
                 self._spool = Spool(self._spool_path)
+                for path in self._left:
+                    self._spool.take_over(path)
             except (RegistryError, OSError) as error:
                 self.log.event("no snapshot on disk", file=str(self._spool_path), why=str(error))
                 self._spool_path = None

@@ -28,7 +28,7 @@ from coexist.boot.tftp_transfer import Limits
 from coexist.errors import CoexistError, HostError
 from coexist.server import interfaces
 from coexist.server.access import Access, Doorkeeper
-from coexist.server.config import Loaded, load_config, registry_of, spool_of
+from coexist.server.config import Loaded, load_config, registry_of, spool_of, spools_left
 from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, open_file
 from coexist.server.logs import Log
@@ -444,11 +444,13 @@ class BootServer:
     def _open_registry(self, config: BootServerConfig) -> None:
         folder = os.environ.get("STATE_DIRECTORY")
         worker = self.siblings.place.index if self.siblings is not None else 0
+        workers = self.siblings.place.count if self.siblings is not None else 1
         self.recorder = Recorder(
             registry_of(self.path, config, folder),
             self.clients,
             server=config.name,
             spool=spool_of(self.path, config, folder, worker),
+            left=spools_left(self.path, config, folder, workers) if worker == 0 else (),
             trims=worker == 0,
             counters=self.counters,
             log=self.log,

@@ -11,7 +11,7 @@ from coexist.registry.opening import Database, connect, is_database, state_of, w
 from coexist.registry.records import Note, RegistryError
 from coexist.registry.schema import VERSION
 from coexist.registry.sqlite import sqlite_registry
-from coexist.server.config import registry_of, spool_of
+from coexist.server.config import registry_of, spool_of, spools_left
 
 SECRET = "postgresql://coexist:hunter2@db.example:5433/registry?sslmode=require&password=hunter3"
 
@@ -41,6 +41,12 @@ def test_a_server_keeps_a_spool_beside_a_database_only(tmp_path: Path) -> None:
     assert (spool.parent, "hunter" in spool.name) == (Path("/var/lib/coexist"), False)
     assert registry_of(path, alone, None) == tmp_path / "registry.sqlite"
     assert spool_of(path, alone, None) is None
+    # Of a server that had three workers and has two, one file is left.
+    files = [spool_of(path, shared, str(tmp_path), worker) for worker in range(3)]
+    for file in files:
+        assert file is not None
+        file.touch()
+    assert [*spools_left(path, shared, str(tmp_path), 2)] == files[2:]
 
 
 def test_a_database_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,3 +53,17 @@ def test_the_snapshot_is_kept(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
     assert (spool.known, spool.decisions()) == (Known(timeline=5, generation=6), [first, second])
     spool.close()
+
+
+def test_what_a_worker_left_is_sent_by_another(tmp_path: Path) -> None:
+    left, spool = Spool(tmp_path / "spool-w1"), Spool(tmp_path / "spool")
+    left.keep([note(1)], Batch(writer="w1", number=3, notes=(note(2),)))
+    left.close()
+    spool.keep([note(4)])
+    spool.take_over(tmp_path / "spool-w1")
+    assert {batch.writer: [each.mac for each in batch.notes] for batch in spool.batches("w0", 1)} == {
+        "w1": [2],
+        "w0": [1, 4],
+    }
+    assert not list(tmp_path.glob("spool-w1*"))
+    spool.close()
