@@ -16,12 +16,15 @@ import compileall
 import json
 import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
 import time
 from ipaddress import IPv4Address
 from pathlib import Path
+
+from stage import end_in_order
 
 import coexist
 from coexist.wire.mac import format_mac
@@ -126,7 +129,12 @@ def run(command: list[str], codes: tuple[int, ...]) -> tuple[float, float]:
                 (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
             ],
         )
-        _, status, usage = os.wait4(pid, 0)
+        try:
+            _, status, usage = os.wait4(pid, 0)
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            os.wait4(pid, 0)
+            raise
         seconds = time.perf_counter() - begun
         code = os.waitstatus_to_exitcode(status)
         if code not in codes:
@@ -178,6 +186,7 @@ def main() -> None:
         "--prepare", type=Path, metavar="FOLDER", help="write the site and its dhcpd.conf only"
     )
     asked = parser.parse_args()
+    end_in_order()
     if asked.prepare:
         write_site(asked.prepare, asked.clients, asked.servers, asked.vlans)
         render_dhcpd(asked.prepare)

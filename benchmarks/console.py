@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from stage import end_in_order
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -115,6 +117,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
+    end_in_order()
     print(json.dumps(measured(1, options.repeat)))
     full = measured(options.clients, options.repeat)
     print(json.dumps(full))

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from stage import end_in_order
+
 LIMIT = 8.0
 
 _SUBNET = 'subnet 10.0.0.0 netmask 255.0.0.0 { range 10.200.0.10 10.200.0.20; filename "a.0"; }\n'
@@ -65,6 +67,7 @@ def measure(shape: str, hosts: int, directory: Path) -> dict[str, float]:
 
 
 def main() -> int:
+    end_in_order()
     hosts = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     shapes: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as directory:

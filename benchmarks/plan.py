@@ -26,6 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import paramiko
+from stage import end_in_order
 
 USER = "deploy"
 QUICK, SLOW = 2.0, 8.0
@@ -140,6 +141,7 @@ def main() -> None:
     arguments.add_argument("--targets", type=int, default=200)
     arguments.add_argument("--parallel", type=int, nargs="+", default=[8, 32, 100])
     given = arguments.parse_args()
+    end_in_order()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "etc").mkdir()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import random
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ from coexist.server.seen import ClientsSeen
 from coexist.wire.mac import format_mac
 from tests.harness.network import Network
 from tests.harness.postgresql import FOLDER, Postgres
-from tests.harness.processes import wait_until
+from tests.harness.processes import Process, wait_until
 from tests.wire.server.conftest import OTC, STRANGER, THIN, Site
 
 pytestmark = pytest.mark.needs(str(FOLDER), "setpriv")
@@ -243,45 +245,84 @@ def test_nothing_is_lost_or_doubled_while_the_database_is_away(postgres: Postgre
     second.dies()
 
 
-def test_two_servers_share_a_registry_over_a_network_that_breaks() -> None:
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "many-servers.md"
+FILE, ADDRESS = "/var/lib/coexist/registry.sqlite", "postgresql://coexist@db.example/registry"
+RULES = [{"name": "thin", "clients": {"registered": True}, "programs": {"bios": "lpxelinux.0"}}]
+PLACES = {"otc": str(OTC), "otc-new": "10.10.0.8", "spare": "10.10.0.9"}
+MOVED, BETWEEN = "52:54:00:00:00:11", "52:54:00:00:00:12"
+
+
+def commands(section: str) -> list[list[str]]:
+    """What the guide has to be typed in one of its sections, of coexist."""
+    text = GUIDE.read_text(encoding="utf-8").split(f"## {section}", 1)[1].split("\n## ", 1)[0]
+    return [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("coexist ")]
+
+
+class Campus:
+    """The guide's site, on a network."""
+
+    def __init__(self, network: Network) -> None:
+        self.site = Site(network)
+        self.hosts = {"otc": self.site.otc} | {
+            name: network.host(name, {"office": PLACES[name]}) for name in ("otc-new", "spare")
+        }
+        self.database = network.host("db", {"office": "10.10.0.20"})
+
+    def serve(self, name: str, **changes: Any) -> Process:
+        listen = [{"address": PLACES[name], "vlan": "office"}]
+        return self.site.serve(
+            host=self.hosts[name], name=name, listen=listen, rules=RULES, services=["proxydhcp"], **changes
+        )
+
+    def run(self, name: str, *words: str) -> str:
+        return self.hosts[name].run([sys.executable, "-m", "coexist", *words])
+
+    def register(self, name: str, mac: str) -> None:
+        self.run(name, "clients", "register", str(self.hosts[name].directory / "coexist.yaml"), mac)
+
+    def follow(self, section: str, name: str, address: str) -> None:
+        """Type what the guide says, with this site's names."""
+        file = str(self.hosts[name].directory / "registry.sqlite")
+        for words in commands(section):
+            self.run(name, *(word.replace(FILE, file).replace(ADDRESS, address) for word in words))
+
+    def answering(self, mac: str) -> set[str]:
+        with self.site.client(self.site.desk, mac) as client:
+            client.discover()
+            return {str(heard.source[0]) for heard in client.replies(timeout=0.3)}
+
+
+def test_a_site_goes_from_one_server_to_three_as_the_guide_says() -> None:
     with Network() as network:
-        site = Site(network)
-        twin = network.host("twin", {"office": "10.10.0.8"})
-        database = network.host("db", {"office": "10.10.0.20"})
-        with Postgres(database) as postgres:
+        campus = Campus(network)
+        everybody = set(PLACES.values())
+        with Postgres(campus.database) as postgres:
             address = postgres.database()
-            rules = [{"name": "thin", "clients": {"registered": True}, "programs": {"bios": "lpxelinux.0"}}]
-            site.serve(registry=address, rules=rules, services=["proxydhcp"])
-            site.serve(
-                registry=address, rules=rules, services=["proxydhcp"], name="twin", host=twin,
-                listen=[{"address": "10.10.0.8", "vlan": "office"}],
-            )  # fmt: skip
-
-            def answering(mac: str) -> set[str]:
-                with site.client(site.desk, mac) as client:
-                    client.discover()
-                    return {str(heard.source[0]) for heard in client.replies(timeout=0.3)}
-
-            def register(mac: str, host=site.otc) -> None:
-                host.run(
-                    [
-                        sys.executable,
-                        "-m",
-                        "coexist",
-                        "clients",
-                        "register",
-                        host.directory / "coexist.yaml",
-                        mac,
-                    ]
-                )
-
-            assert answering(THIN) == set()
-            register(THIN)
-            wait_until(lambda: answering(THIN) == {str(OTC), "10.10.0.8"}, "both servers know it")
-            # Split away, both go on from what they last knew.
-            database.run(["ip", "link", "set", database.interfaces["office"], "down"])
-            assert answering(STRANGER) == set()
-            assert answering(THIN) == {str(OTC), "10.10.0.8"}
-            database.run(["ip", "link", "set", database.interfaces["office"], "up"])
-            register(STRANGER, twin)
-            wait_until(lambda: answering(STRANGER) == {str(OTC), "10.10.0.8"}, "both caught up")
+            # Before: a server with a file, and another one with a file of its own.
+            servers = {name: campus.serve(name) for name in ("otc", "otc-new")}
+            campus.register("otc", THIN)
+            campus.register("otc-new", MOVED)
+            wait_until(lambda: campus.answering(THIN) == {PLACES["otc"]}, "one server knows it")
+            campus.follow("2.", "otc", address)
+            campus.register("otc", BETWEEN)
+            servers["otc"].stop()
+            servers["otc"] = campus.serve("otc", registry=address)
+            campus.follow("3.", "otc", address)
+            servers["otc-new"].stop()
+            campus.follow("4.", "otc-new", address)
+            for name in ("otc-new", "spare"):
+                servers[name] = campus.serve(name, registry=address)
+            for mac in (THIN, BETWEEN, MOVED):
+                wait_until(lambda mac=mac: campus.answering(mac) == everybody, "all servers know all of them")  # type: ignore[misc]
+            # Split away, all go on from what they last knew.
+            link = campus.database.interfaces["office"]
+            campus.database.run(["ip", "link", "set", link, "down"])
+            assert campus.answering(STRANGER) == set()
+            assert campus.answering(THIN) == everybody
+            campus.database.run(["ip", "link", "set", link, "up"])
+            campus.register("spare", STRANGER)
+            wait_until(lambda: campus.answering(STRANGER) == everybody, "all caught up")
+            for server in servers.values():
+                server.stop()
+            shown = campus.run("spare", "registry", "show", address)
+            assert {f"server {name} saw" in shown for name in PLACES} == {True}
