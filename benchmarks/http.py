@@ -76,7 +76,9 @@ def both(stage: Wire, server: Process | Worker, seconds: float, cpu: Cpu, small:
     return octets / seconds / 1e9
 
 
-def own(stage: Wire, root: Path, seconds: float, cpu: Cpu, small: list[float]) -> float:
+def own(
+    stage: Wire, root: Path, seconds: float, cpu: Cpu, small: list[float], *, front: str | None = None
+) -> float:
     links = json.loads(run_tool(stage, ["ip", "-j", "link", "show", "eth0"], timeout=10).stdout)
     client = links[0]["address"]
     config = {
@@ -85,9 +87,9 @@ def own(stage: Wire, root: Path, seconds: float, cpu: Cpu, small: list[float]) -
         "services": ["http"],
         "rules": [{"name": "all", "clients": {"macs": [client]}, "programs": {"bios": "small"}}],
         "tftp": {"root": str(root)},
-        "http": {"port": PORT},
+        "http": {"port": PORT, "front": front},
     }
-    with running(boot_server(stage, "own", config)) as server:
+    with running(boot_server(stage, f"own-{front}", config)) as server:
         return both(stage, server, seconds, cpu, small)
 
 
@@ -115,7 +117,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     arguments = parser.parse_args()
-    names = ("coexist", "nginx")
+    names = ("coexist", "coexist, front: nginx", "nginx")
     cpu: dict[str, dict[str, list[float]]] = {name: {"large": [], "small": []} for name in names}
     small: dict[str, list[float]] = {name: [] for name in names}
     with wire() as stage:
@@ -131,19 +133,21 @@ def main() -> None:
             arguments.runs,
             {
                 "coexist": lambda: own(stage, root, seconds, cpu["coexist"], small["coexist"]),
+                names[1]: lambda: own(stage, root, seconds, cpu[names[1]], small[names[1]], front="nginx"),
                 "nginx": lambda: nginx(stage, root, seconds, cpu["nginx"], small["nginx"]),
             },
         )
     for case, wanted, figures in (("64 MiB, GB/s", 0.8, large), ("64 kB, requests/s", 0.6, small)):
         kind = "large" if figures is large else "small"
-        report(
-            f"http {case}",
-            coexist=median(figures["coexist"]),
-            nginx=median(figures["nginx"]),
-            ratio=round(by_round(figures["coexist"], figures["nginx"]), 2),
-            wanted=wanted,
-            cpu_ns_an_octet={name: round(median(cpu[name][kind]), 3) for name in names},
-        )
+        for name in names[:2]:
+            report(
+                f"http {case}: {name}",
+                coexist=median(figures[name]),
+                nginx=median(figures["nginx"]),
+                ratio=round(by_round(figures[name], figures["nginx"]), 2),
+                wanted=wanted,
+                cpu_ns_an_octet={each: round(median(cpu[each][kind]), 3) for each in names},
+            )
 
 
 if __name__ == "__main__":

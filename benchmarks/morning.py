@@ -30,15 +30,12 @@ FILE, FILE_OCTETS = "pxelinux.0", 64 << 10
 SUBNET = "10.10.0.0/16"
 SERVERS = {"one": "10.10.0.6", "two": "10.10.0.8"}
 MACHINES_AT = "10.60.0.0"
-LOSS = "5%"
+LOSS = 0.05
+"""Of the packets to a machine and from it."""
 
 
 def mac(number: int) -> str:
     return (FIRST_MAC + number).to_bytes(6, "big").hex(":")
-
-
-def loses(host: Host) -> None:
-    host.run(["tc", "qdisc", "add", "dev", "eth0", "root", "netem", "loss", LOSS, "limit", "100000"])
 
 
 @contextlib.contextmanager
@@ -48,15 +45,12 @@ def campus() -> Iterator[tuple[Network, Host]]:
         network.vlan("campus", SUBNET)
         machines = network.host("machines", {"campus": "10.10.1.1"})
         machines.run(["ip", "route", "add", "local", "10.60.0.0/16", "dev", "lo"])
-        loses(machines)
         yield network, machines
 
 
-def host(network: Network, name: str, address: str, *, lossy: bool = True) -> Host:
+def host(network: Network, name: str, address: str) -> Host:
     made = network.host(name, {"campus": address})
     made.run(["ip", "route", "add", "10.60.0.0/16", "via", "10.10.1.1"])
-    if lossy:
-        loses(made)
     return made
 
 
@@ -82,7 +76,9 @@ def serve(on: Host, name: str, numbers: range, workers: int, **more: Any) -> Pro
 def boot(machines: Host, count: int, seconds: float, servers: list[Process]) -> dict[str, Any]:
     """The figures of so many machines, with a reload of the servers in the middle."""
     program = Path(__file__).parent / "stage" / "machines.py"
-    process = machines.start([sys.executable, program, str(count), str(seconds), MACHINES_AT, FILE])
+    process = machines.start(
+        [sys.executable, program, str(count), str(seconds), MACHINES_AT, FILE, str(LOSS)]
+    )
     reload = threading.Timer(seconds / 2, lambda: [each.send_signal(signal.SIGHUP) for each in servers])
     reload.start()
     try:
@@ -120,7 +116,7 @@ def dnsmasq(count: int, seconds: float) -> dict[str, Any]:
 
 def two(count: int, seconds: float, workers: int) -> dict[str, Any]:
     with campus() as (network, machines):
-        database = host(network, "db", "10.10.0.20", lossy=False)
+        database = host(network, "db", "10.10.0.20")
         with Postgres(database) as postgres:
             address = postgres.database()
             servers = [

@@ -10,7 +10,7 @@ packages=(
     tftpd-hpa tftp-hpa atftp
     qemu-system-x86 seabios ovmf ipxe-qemu ipxe
     pxelinux syslinux-efi syslinux-common grub-efi-amd64-signed shim-signed
-    openssh-server sudo
+    openssh-server sudo curl
     postgresql nginx-light
     gcc libc6-dev
     chromium chromium-driver

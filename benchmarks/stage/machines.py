@@ -1,13 +1,15 @@
 """Machines that boot, many at a time: DISCOVER, the offer, REQUEST, then a file by TFTP to its last block.
 
-usage: machines.py MACHINES SECONDS FIRST_ADDRESS FILE: so many begin in so many seconds, each with a MAC and
-an address of its own, and try again as firmware does when a packet is lost. Prints one JSON object.
+usage: machines.py MACHINES SECONDS FIRST_ADDRESS FILE LOSS: so many begin in so many seconds, each with a MAC
+and an address of its own, and try again as firmware does when a packet is lost. LOSS is the share of packets
+that are lost on their way to a machine, and from it. Prints one JSON object.
 """
 
 from __future__ import annotations
 
 import heapq
 import json
+import random
 import select
 import socket
 import struct
@@ -59,10 +61,12 @@ class Machine:
 class Morning:
     """All of them in one loop."""
 
-    def __init__(self, machines: int, seconds: float, first: IPv4Address, file: str) -> None:
+    def __init__(self, machines: int, seconds: float, first: IPv4Address, file: str, loss: float) -> None:
         self.machines = [Machine(number, first + number) for number in range(machines)]
         self.by_xid = {machine.xid: machine for machine in self.machines}
         self.file = file.encode()
+        self.loss = loss
+        self.chance = random.Random(machines)
         self.timers: list[tuple[float, int, Callable[[], None]]] = []
         self.numbers = count()
         self.poll = select.epoll()
@@ -109,7 +113,12 @@ class Morning:
         self.send(machine.packet(1))
         self.at(time.monotonic() + AGAIN[min(tries, 3)], lambda: self.discover(machine, tries + 1))
 
+    def lost(self) -> bool:
+        return self.chance.random() < self.loss
+
     def send(self, octets: bytes) -> None:
+        if self.lost():
+            return
         self.dhcp.sendto(octets, ("255.255.255.255", 67))
 
     def offers(self) -> None:
@@ -119,6 +128,8 @@ class Morning:
             except BlockingIOError:
                 return
             machine = self.by_xid.get(data[4:8])
+            if self.lost():
+                continue
             if machine is None or machine.server or data[0] != 2 or machine.ended:
                 continue
             machine.server = source[0]
@@ -138,8 +149,10 @@ class Morning:
     def ask(self, machine: Machine) -> None:
         words = (self.file, b"octet", b"blksize", b"%d" % BLKSIZE, b"windowsize", b"%d" % WINDOW)
         assert machine.sock is not None
-        machine.sock.sendto(b"\0\1" + b"".join(word + b"\0" for word in words), (machine.server, 69))
         self.later(machine)
+        if self.lost():
+            return
+        machine.sock.sendto(b"\0\1" + b"".join(word + b"\0" for word in words), (machine.server, 69))
 
     def later(self, machine: Machine) -> None:
         machine.heard = heard = time.monotonic()
@@ -163,8 +176,9 @@ class Morning:
     def acknowledge(self, machine: Machine) -> None:
         assert machine.sock is not None
         machine.acked = machine.block
-        machine.sock.sendto(struct.pack("!HH", 4, machine.block & 0xFFFF), (machine.server, machine.port))
         self.later(machine)
+        if not self.lost():
+            machine.sock.sendto(struct.pack("!HH", 4, machine.block & 0xFFFF), (machine.server, machine.port))
 
     def blocks(self, machine: Machine) -> None:
         sock = machine.sock
@@ -173,7 +187,7 @@ class Morning:
                 data, source = sock.recvfrom(2048)
             except (BlockingIOError, ConnectionRefusedError):
                 return
-            if machine.port not in (0, source[1]) or source[0] != machine.server:
+            if self.lost() or machine.port not in (0, source[1]) or source[0] != machine.server:
                 continue
             kind, number = struct.unpack_from("!HH", data)
             if kind == 5:
@@ -220,8 +234,8 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    machines, seconds, first, file = sys.argv[1:]
-    morning = Morning(int(machines), float(seconds), IPv4Address(first), file)
+    machines, seconds, first, file, loss = sys.argv[1:]
+    morning = Morning(int(machines), float(seconds), IPv4Address(first), file, float(loss))
     morning.run()
     booted = [machine for machine in morning.machines if machine.block]
     print(

@@ -159,11 +159,12 @@ class TftpSettings(Declared):
 class HttpSettings(Declared):
     """HTTP for UEFI HTTP boot and iPXE, from the same directory and by the same templates as TFTP, unless
     ``root`` is given. ``whitelist`` as for TFTP. Served wherever these settings stand; ``http`` among the
-    services says so too."""
+    services says so too. ``front: nginx`` has nginx send the files, for images to many clients at a time."""
 
     root: Text | None = None
     port: Annotated[int, Field(ge=0, le=65535)] = 80
     whitelist: bool = True
+    front: Literal["nginx"] | None = None
 
 
 class PairSettings(Declared):

@@ -8,6 +8,7 @@ wait has an end, and connections are bounded (``Connections``).
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import struct
 import threading
@@ -24,6 +25,7 @@ from coexist.server.access import Access, Doorkeeper
 from coexist.server.connections import Connections, Held
 from coexist.server.counters import Counters
 from coexist.server.files import ChangedError, Content, FileContent, NotServedError
+from coexist.server.front import ASKS, CLIENT, KEY, SERVER, Front
 from coexist.server.http_line import PIECE, STALL_SECONDS, Line, TooLongError
 from coexist.server.http_pages import Pages
 from coexist.server.logs import Log
@@ -60,12 +62,17 @@ class HttpService:
         counters: Counters,
         log: Log,
         connections: Connections | None = None,
+        front: Front | None = None,
+        port: int | None = None,
     ) -> None:
+        """``front``: nginx, from which alone requests come then; ``port``: where it listens."""
         self.door = door
         self.counters = counters
         self.log = log
         self.connections = connections or Connections()
-        self.port: int = next(iter(sockets.values())).getsockname()[1]
+        self.front = front
+        self.behind: int = next(iter(sockets.values())).getsockname()[1]
+        self.port: int = port or self.behind
         self._sockets = sockets
         self._find: dict[str, Find] = {}
         self._whitelist = True
@@ -193,6 +200,12 @@ class HttpService:
                 return False
             request = decode_request(octets)
         self.connections.busy(held)
+        if self.front is not None and not isinstance(request, BadRequest):
+            if not secrets.compare_digest(request.fields.get(KEY, ""), self.front.key):
+                request = BadRequest(status=403, why="this port is nginx's")
+            else:
+                peer = request.fields.get(CLIENT, "")
+                address = request.fields.get(SERVER, "")
         if isinstance(request, BadRequest):
             self._note(peer, None, "", request.status, request.why)
             await self._refuse(line, request)
@@ -211,6 +224,10 @@ class HttpService:
             self._note(peer, who, request.path, refusal.status, refusal.why)
             await self._refuse(line, refusal, bodyless=request.method == "HEAD")
             return False
+        if self.front is not None and ASKS in request.fields:
+            self._note(peer, who, "", 204, who.why, event="sent by nginx")
+            await line.send(_head(204, {}, stays=stays))
+            return stays
         try:
             find = self._find[address]
             content = find(request.path, who, peer)

@@ -38,7 +38,7 @@ _BY_ROUTE: Ancillary = []
 _STORM = 4_000
 """Packets a second from which on they are gathered: each wake-up costs as much as the answer to a packet, for
 this process and for whoever shares its processors."""
-_GATHER_SECONDS = 0.001
+GATHER_SECONDS = 0.001
 STRANGERS_SHARE = 0.4
 """Of the time, for packets of machines that no rule names, while more packets come than can be answered."""
 _MOST_SAVED_SECONDS = 0.1
@@ -72,7 +72,9 @@ class ProxyDhcp:
         counters: Counters,
         log: Log,
         registers: Callable[[Client], None],
+        gathers: float = GATHER_SECONDS,
     ) -> None:
+        """``gathers``: for how many seconds packets of a storm come together."""
         self.loop = loop
         self.sock = sock
         self.role = role
@@ -82,6 +84,7 @@ class ProxyDhcp:
         self.counters = counters
         self.log = log
         self.registers = registers
+        self.gathers = gathers
         self.alternate = sock.getsockname()[1] != role
         self.pxe_servers: set[bytes] = set()
         # What other servers answered is read before a packet is decided on, since what they said earlier
@@ -146,7 +149,7 @@ class ProxyDhcp:
             self.counters.latency.observe(ended - begun, count)
             self.storm = count > _STORM * (begun - self._drained)
             if self.storm and count < _BATCH:
-                self.loop.pause(self.sock.fileno(), ended + _GATHER_SECONDS)
+                self.loop.pause(self.sock.fileno(), ended + self.gathers)
         self._drained = begun
 
     def _read(self, now: float) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from coexist.boot.policy import (
     NOBODY_REGISTERED,
@@ -35,7 +35,7 @@ from coexist.server.logs import Log
 from coexist.server.loop import Loop
 from coexist.server.notify import Notifier
 from coexist.server.offers import OfferWatch
-from coexist.server.proxydhcp import ProxyDhcp
+from coexist.server.proxydhcp import GATHER_SECONDS, ProxyDhcp
 from coexist.server.recorder import Recorder
 from coexist.server.reload import Reloader
 from coexist.server.seen import MOST_PROBES, Client, ClientsSeen
@@ -44,7 +44,11 @@ from coexist.server.sockets import Sockets
 from coexist.server.templates import ClientFiles
 from coexist.server.tftp import TftpService, TftpTerms
 
+if TYPE_CHECKING:
+    from coexist.server.front import Front
+
 TFTP_PORT = 69
+_LOOPBACK = IPv4Address("127.0.0.1")
 # How long one thread may keep the others from running (seconds). Every system call of the loop gives the
 # interpreter away; while another thread is busy (a reload), this is what getting it back costs.
 _SWITCH_SECONDS = 0.00005
@@ -91,6 +95,7 @@ class BootServer:
         self.tftp: dict[IPv4Address, TftpService] = {}
         self.watch: OfferWatch | None = None
         self.http: Any = None
+        self.front: Front | None = None
         self.recorder: Recorder | None = None
         self.reloader = Reloader(self)
         self._sockets = Sockets(interface, handed=place.dhcp if place else None, shares=place is not None)
@@ -110,6 +115,9 @@ class BootServer:
         self.use(self.loaded)
         if self.http is not None:
             self.http.start()
+        if self.front is not None:
+            self.front.start()
+            self.loop.every(1.0, self.front.look_after)
         self._watch_interfaces()
         self._count_together(config.metrics_port)
         self.loop.every(1.0, self.log.every_second)
@@ -196,6 +204,8 @@ class BootServer:
             service.close()
         if self.watch is not None:
             self.watch.close()
+        if self.front is not None:
+            self.front.close()
         if self.http is not None:
             self.http.close()
         if self._metrics is not None:
@@ -309,6 +319,18 @@ class BootServer:
             },
             whitelist=settings.whitelist,
         )
+        if self.front is not None:
+            from coexist.server.front import Fronted
+
+            self.front.use(
+                Fronted(
+                    addresses=tuple(listen.address for listen in loaded.config.listen),
+                    port=settings.port,
+                    root=os.path.realpath(loaded.file(root)),
+                    whitelist=settings.whitelist,
+                    behind=self.http.behind,
+                )
+            )
 
     def _policy(self, loaded: Loaded) -> BootPolicy:
         if self.http is None:
@@ -357,12 +379,34 @@ class BootServer:
     def _bind_http(self, config: BootServerConfig, settings: HttpSettings) -> None:
         from coexist.server.http import HttpService
 
+        if settings.front is not None:
+            self._bind_behind_nginx(settings)
+            return
         sockets = {
             listen.address: self._sockets.tcp(listen.address, settings.port) for listen in config.listen
         }
         self.http = HttpService(sockets, door=self.door, counters=self.counters, log=self.log)
         if self.siblings is not None:
             self.http.hand_on = self.siblings.hand_connection
+
+    def _bind_behind_nginx(self, settings: HttpSettings) -> None:
+        """Nginx listens on the addresses, and this server on one port that only nginx is answered on."""
+        from coexist.server.connections import MOST_CONNECTIONS, Connections
+        from coexist.server.front import Front
+        from coexist.server.http import HttpService
+
+        if self.siblings is not None:
+            raise HostError("`front: nginx` needs `workers: 1`: nginx does not know whose client it has")
+        self.front = Front(self.log)
+        self.http = HttpService(
+            {_LOOPBACK: self._sockets.tcp(_LOOPBACK, 0)},
+            door=self.door,
+            counters=self.counters,
+            log=self.log,
+            connections=Connections(most_per_address=MOST_CONNECTIONS),
+            front=self.front,
+            port=settings.port,
+        )
 
     def _new_proxy(self, role: int) -> ProxyDhcp:
         port = self.ports.dhcp if role == DHCP_PORT else self.ports.boot_server
@@ -377,6 +421,8 @@ class BootServer:
             counters=self.counters,
             log=self.log,
             registers=self._asks_for_registration,
+            # Each worker has its share of a storm: as many come together as to one alone.
+            gathers=GATHER_SECONDS * (self.siblings.place.count if self.siblings is not None else 1),
         )
 
     def _new_tftp(self, config: BootServerConfig, address: IPv4Address) -> TftpService:
