@@ -37,7 +37,7 @@ KIND is one of:
 
 Several sources become one site: name them as KIND:FILE, or import into a directory that has an
 inventory. What is not taken over stands in {NOT_MODELLED_FILE}, what two sources both speak of in
-{CONFLICTS_FILE}.
+{CONFLICTS_FILE}. Exit code 1: a row of a list yielded nothing.
 """,
 )
 @click.argument("sources", nargs=-1, required=True, metavar="KIND FILE... | KIND:FILE...")
@@ -59,13 +59,15 @@ inventory. What is not taken over stands in {NOT_MODELLED_FILE}, what two source
 )
 def command(
     sources: tuple[str, ...], output: Path, server: str, address: str | None, include_roots: tuple[Path, ...]
-) -> None:
+) -> int:
     """Import each source in turn."""
     own = _address(address)
+    barren = 0
     for kind, files in _requests(sources):
         imported = import_files(kind, files, server=server, address=own, include_roots=include_roots)
         conflicts = _write(imported, output)
         entries = len(imported.not_modelled)
+        barren += imported.barren
         click.echo(
             f"{', '.join(imported.sources)}: {len(imported.tree.get('scopes', {}))} scopes,"
             f" {len(imported.clients)} clients; {entries} statements not modelled,"
@@ -74,6 +76,9 @@ def command(
         )
     _tell_parked(output)
     click.echo(f"{output / SITE_FILE}")
+    if barren:
+        click.echo(f"{barren} rows yielded nothing: see {output / NOT_MODELLED_FILE}", err=True)
+    return 1 if barren else 0
 
 
 def _tell_parked(output: Path) -> None:

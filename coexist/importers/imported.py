@@ -35,7 +35,8 @@ class Imported:
     """A source as an inventory: the tree of its sections, its clients, and all that is not in it.
 
     ``comments`` are lines for people, by the section of the tree they stand above (``""``: the top).
-    ``assumed`` names the servers whose address the source does not say.
+    ``assumed`` names the servers whose address the source does not say. ``barren``: rows of a table that
+    yielded nothing at all.
     """
 
     tree: dict[str, Any]
@@ -44,3 +45,4 @@ class Imported:
     comments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     assumed: frozenset[str] = frozenset()
+    barren: int = 0

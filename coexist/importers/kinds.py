@@ -66,7 +66,11 @@ def kinds() -> Mapping[str, Kind]:
                 f"{type(kind).__name__}, not a coexist.importers.kind.Kind"
             )
         found[kind.name] = kind
-    return found | {kind.name: kind for kind in _LISTS}
+    from coexist.importers.exports import KINDS
+    from coexist.importers.firewall import KINDS as FIREWALLS
+    from coexist.importers.mikrotik import KIND as MIKROTIK
+
+    return found | {kind.name: kind for kind in (*_LISTS, *KINDS, *FIREWALLS, MIKROTIK)}
 
 
 def import_files(

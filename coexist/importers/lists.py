@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -30,18 +30,40 @@ _MEANINGS = {
     "address": ("address", "ip", "ip address", "ipaddress", "ip-address", "ipv4"),
     "tags": ("tags", "tag"),
 }  # fmt: skip
-_FIELDS = {heading: field for field, headings in _MEANINGS.items() for heading in headings}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What the columns of one kind of CSV mean.
+
+    ``fields``: a client's field by the heading of a column, in small letters. ``order``: the headings of a
+    kind that writes none. ``separators``: between the MAC addresses of one machine in one cell.
+    """
+
+    fields: Mapping[str, str]
+    order: tuple[str, ...] = ()
+    separators: str = ""
+
+
+ANY_LIST = Columns(fields={h: name for name, headings in _MEANINGS.items() for h in headings})
+"""A list that anybody wrote."""
 _SHOWN = 160
+# What an export without a heading has behind them may be a password.
+_SAFE_CELLS = 4
 _PLAIN = re.compile(r"(?:[0-9a-f]{1,2}-)?[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}")
 _SPLIT = re.compile(r"[\s,;|]+")
 
 
 @dataclass(slots=True)
 class Machines:
-    """Client rows, each MAC once; what repeats or is no machine's goes to the account."""
+    """Client rows, each MAC once; what repeats or is no machine's goes to the account.
+
+    ``barren``: rows that yielded no machine.
+    """
 
     account: Account
     rows: dict[int, ClientRow] = field(default_factory=dict)
+    barren: int = 0
 
     def add(self, mac: int, row: ClientRow, at: Position, text: str) -> None:
         """One more machine."""
@@ -68,10 +90,11 @@ class Machines:
             not_modelled=self.account.close(()),
             comments={"": list(comments)},
             sources=(file,),
+            barren=self.barren,
         )
 
 
-def import_macs(text: str, file: str) -> Imported:
+def import_macs(text: str, file: str, columns: Columns = ANY_LIST) -> Imported:
     """A list of machines: CSV with or without a heading, or one MAC a line with a comment behind ``#``.
 
     Every column whose heading says what it is is taken over; of lines without a heading the cell
@@ -81,7 +104,8 @@ def import_macs(text: str, file: str) -> Imported:
     delimiter = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:50]))
     machines = Machines(Account())
     heading: list[str] | None = None
-    unknown: list[str] = []
+    if columns.order:
+        heading = [columns.fields.get(name, "") for name in columns.order]
     for number, line in enumerate(lines, start=1):
         plain = line.partition("#")[0] if not line.count('"') else line
         if not plain.strip():
@@ -93,22 +117,42 @@ def import_macs(text: str, file: str) -> Imported:
             machines.account.left_out(at, line.strip()[:_SHOWN], f"no line of a CSV file: {error}")
             continue
         if heading is None and not any(_mac(cell) is not None for cell in cells):
-            known = [_FIELDS.get(cell.lower(), "") for cell in cells]
+            known = [columns.fields.get(cell.lower(), "") for cell in cells]
             if "mac" in known:
                 heading = known
-                unknown = [cell for cell, name in zip(cells, known, strict=True) if not name]
-                for cell in unknown:
-                    machines.account.left_out(at, cell, "a column the inventory has no name for")
+                _unread(cells, known, at, machines.account)
                 continue
-        _row(cells, heading, at, line.strip(), machines)
+        elif columns.order and not machines.rows:
+            _unread(list(columns.order[: len(cells)]), heading or [], at, machines.account)
+        text = line.strip() if not columns.order else ",".join(cells[:_SAFE_CELLS])
+        _rows(cells, heading, at, text[:_SHOWN], machines, columns)
     return machines.imported(file)
 
 
-def _row(cells: list[str], heading: list[str] | None, at: Position, text: str, machines: Machines) -> None:
+def _unread(names: Sequence[str], known: Sequence[str], at: Position, account: Account) -> None:
+    for name, meaning in zip(names, known, strict=False):
+        if not meaning:
+            account.left_out(at, name, f"a column the inventory has no name for: {name}")
+
+
+def _rows(
+    cells: list[str], heading: list[str] | None, at: Position, text: str, machines: Machines, columns: Columns
+) -> None:
+    """One row; a machine with several addresses is as many."""
     values = _by_heading(cells, heading) if heading is not None else _by_shape(cells)
-    mac = _mac(values.pop("mac", ""))
+    written = values.pop("mac", "")
+    pieces = re.split(f"[{re.escape(columns.separators)}\\s]+", written) if columns.separators else [written]
+    before = len(machines.rows)
+    for piece in [piece for piece in pieces if piece] or [""]:
+        _row(piece, dict(values), at, text, machines)
+    machines.barren += len(machines.rows) == before
+
+
+def _row(written: str, values: dict[str, str], at: Position, text: str, machines: Machines) -> None:
+    mac = _mac(written)
     if mac is None:
-        machines.account.left_out(at, text, "there is no MAC address in this line")
+        why = f"{written!r} is no MAC address" if written else "there is no MAC address in this line"
+        machines.account.left_out(at, text, why)
         return
     values = {name: value for name, value in values.items() if name}
     for name, valid in (("address", _is_address), ("architecture", ARCHITECTURE_NAMES.__contains__)):

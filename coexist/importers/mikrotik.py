@@ -1,0 +1,350 @@
+"""MikroTik RouterOS: the DHCP server of an ``/export``.
+
+A menu on a line of its own (``/ip dhcp-server network``) holds for the commands that follow; a backslash at
+the end of a line joins the next one. Source: RouterOS' documentation, "DHCP" and "Configuration Management".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from coexist.errors import InputError, Position, Problem
+from coexist.importers.account import Account
+from coexist.importers.addresses import why_nobody
+from coexist.importers.imported import ClientRow, Imported
+from coexist.importers.kind import Kind, Request
+from coexist.importers.site_builder import SiteBuilder
+from coexist.inventory.products import GENERIC
+from coexist.languages.source_files import read_export, text_lines
+from coexist.wire.mac import format_mac, parse_mac
+
+_WORD = re.compile(r'(?P<key>[A-Za-z0-9_.-]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)|(?P<word>\S+)')
+_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d)\Z")
+# Keys of a network as options of DHCP.
+_OPTIONS = {
+    "gateway": 3,
+    "dns-server": 6,
+    "domain": 15,
+    "ntp-server": 42,
+    "wins-server": 44,
+    "caps-manager": 138,
+}
+_LEAST_SECONDS = 60
+# RouterOS since 6.x; 30 minutes since 7.
+_USUAL_SECONDS = 1800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command: its menu, its word (``add``, ``set``), its keys, and where it stands."""
+
+    menu: str
+    word: str
+    keys: dict[str, str]
+    at: Position
+    text: str
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is there, but switched off."""
+        return self.keys.get("disabled") == "yes"
+
+
+def commands(text: str, file: str) -> Iterator[Command]:
+    """The commands of an export."""
+    menu = ""
+    for number, whole in _joined(text):
+        line = whole
+        if whole.startswith("/"):
+            menu, line = _parted(whole)
+            if not line:
+                continue
+        keys: dict[str, str] = {}
+        word = ""
+        for found in _WORD.finditer(line):
+            if found["key"]:
+                keys[found["key"]] = _unquoted(found["value"])
+            elif not word:
+                word = found["word"]
+        yield Command(menu=menu, word=word, keys=keys, at=Position(file, number), text=line)
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Whole commands with the number of their first line; comments left out."""
+    whole, first = "", 0
+    for number, line in enumerate(text_lines(text), start=1):
+        first = first or number
+        if line.endswith("\\"):
+            whole += line[:-1] if not whole else line.lstrip()[:-1]
+            continue
+        whole = (whole + (line.lstrip() if whole else line)).strip()
+        if whole and not whole.startswith("#"):
+            yield first, whole
+        whole, first = "", 0
+    if whole.strip():
+        yield first, whole.strip()
+
+
+_VERB = re.compile(r"[ /](add|set|remove|print)(?: |\Z)")
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """The menu of a line, and the command behind it: ``/ip pool add name=x``, or ``/ip/pool/add`` of 7."""
+    found = _VERB.search(line)
+    path, rest = (line, "") if found is None else (line[: found.start()], line[found.start() + 1 :])
+    return " ".join(path.replace("/", " ").split()), rest
+
+
+def _unquoted(value: str) -> str:
+    if value.startswith('"') and value.endswith('"') and len(value) > 1:
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
+
+
+@dataclass(slots=True)
+class _Site:
+    file: str
+    server: str
+    address: IPv4Address | None
+    account: Account = field(default_factory=Account)
+    build: SiteBuilder = field(default_factory=SiteBuilder)
+    addresses: dict[str, list[tuple[IPv4Address, IPv4Network]]] = field(default_factory=dict)
+    pools: dict[str, list[str]] = field(default_factory=dict)
+    options: dict[str, tuple[int, str]] = field(default_factory=dict)
+    sets: dict[str, list[str]] = field(default_factory=dict)
+    networks: list[tuple[IPv4Network, Command]] = field(default_factory=list)
+    servers: list[Command] = field(default_factory=list)
+    clients: dict[int, ClientRow] = field(default_factory=dict)
+    barren: int = 0
+
+    def imported(self, text: str) -> Imported:
+        for command in commands(text, self.file):
+            self._command(command)
+        for server in self.servers:
+            self._serve(server)
+        for network, command in self.networks:
+            if self.build.home_of(network.network_address) is None:
+                self.account.left_out(command.at, command.text, "no DHCP server leases addresses of it")
+        if not self.build.scopes:
+            what = "no DHCP server with a network stands in it"
+            raise InputError(
+                [Problem(Position(self.file), what, "write it with /export of the whole router")]
+            )
+        used = [row.address for row in self.clients.values()]
+        own = self.address or self._own_address()
+        servers = self.build.servers(self.server, {"software": GENERIC.software, "roles": "dhcp"}, own, used)
+        rows = list(self.clients.values())
+        return Imported(
+            tree=self.build.tree(Path(self.file).stem, servers, {}, rows),
+            clients=rows,
+            not_modelled=self.account.close(()),
+            comments={"": self.build.notes},
+            sources=(self.file,),
+            barren=self.barren,
+        )
+
+    def _own_address(self) -> IPv4Address | None:
+        for scope in self.build.scopes.values():
+            subnet = IPv4Network(self.build.vlans[scope["vlan"]]["subnet"])
+            for address, _ in (pair for pairs in self.addresses.values() for pair in pairs):
+                if address in subnet:
+                    return address
+        return None
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def _command(self, command: Command) -> None:
+        match command.menu.split():
+            case ["ip", "address"]:
+                self._address(command)
+            case ["ip", "pool"]:
+                ranges = command.keys.get("ranges", "")
+                self.pools[command.keys.get("name", "")] = [part for part in ranges.split(",") if part]
+                self._rest(command, {"name", "ranges", "comment"})
+            case ["ip", "dhcp-server"] if command.word == "add":
+                self.servers.append(command)
+            case ["ip", "dhcp-server", "network"]:
+                self._network(command)
+            case ["ip", "dhcp-server", "option"]:
+                self._option(command)
+            case ["ip", "dhcp-server", "option", "sets"]:
+                names = command.keys.get("options", "").split(",")
+                self.sets[command.keys.get("name", "")] = [name for name in names if name]
+                self._rest(command, {"name", "options", "comment"})
+            case ["ip", "dhcp-server", "lease"]:
+                self._lease(command)
+            case ["ip", "dhcp-server", *_]:
+                self.account.left_out(command.at, command.text, "not understood")
+
+    def _rest(self, command: Command, known: set[str]) -> None:
+        """What of a command nobody read."""
+        self.account.modelled(command.at)
+        left = [f"{key}={value}" for key, value in command.keys.items() if key not in known]
+        if left:
+            self.account.left_out(command.at, " ".join(left), "keys that an inventory does not have")
+
+    def _address(self, command: Command) -> None:
+        text = command.keys.get("address", "")
+        try:
+            network = IPv4Network(text, strict=False)
+            pair = IPv4Address(text.partition("/")[0]), network
+        except ValueError:
+            self.account.left_out(command.at, command.text, "an address without its network")
+            return
+        if not command.is_off:
+            self.addresses.setdefault(command.keys.get("interface", ""), []).append(pair)
+
+    def _network(self, command: Command) -> None:
+        try:
+            network = IPv4Network(command.keys.get("address", ""))
+        except ValueError:
+            self.account.left_out(command.at, command.text, "a network without its address")
+            return
+        self.networks.append((network, command))
+
+    def _option(self, command: Command) -> None:
+        """RouterOS writes a value as ``'text'``, ``s'text'``, ``0x...`` or an address in apostrophes."""
+        name, code, value = (command.keys.get(key, "") for key in ("name", "code", "value"))
+        if not code.isdigit() or not 0 < int(code) < 255:
+            self.account.left_out(command.at, command.text, "an option without its code")
+            return
+        if value.startswith("0x"):
+            plain = f"hex:{value[2:]}"
+        elif value.startswith(("'", "s'")) and value.endswith("'"):
+            plain = value.partition("'")[2][:-1]
+        else:
+            self.account.left_out(command.at, command.text, "a value put together of several")
+            return
+        self.options[name] = (int(code), plain)
+        self._rest(command, {"name", "code", "value", "comment"})
+
+    def _lease(self, command: Command) -> None:
+        keys = command.keys
+        why = None
+        number = 0
+        try:
+            number = parse_mac(keys.get("mac-address", ""))
+            why = why_nobody(number)
+        except ValueError:
+            why = "a lease without a MAC address"
+        if command.is_off:
+            why = "switched off"
+        elif why is None and keys.get("block-access") == "yes":
+            why = "the router answers this machine with nothing"
+        elif why is None and number in self.clients:
+            why = f"{format_mac(number)} stands there already"
+        if why is not None:
+            self.account.left_out(command.at, command.text, why)
+            self.barren += 1
+            return
+        row = ClientRow(mac=format_mac(number), name=keys.get("comment", ""), address=keys.get("address", ""))
+        self.clients[number] = row
+        self._rest(command, {"mac-address", "address", "comment", "server", "client-id", "disabled"})
+
+    # -- servers ---------------------------------------------------------------------------------------
+
+    def _serve(self, command: Command) -> None:
+        """One server: the networks that hold the addresses of its pool, or of its interface."""
+        keys = command.keys
+        if command.is_off:
+            self.account.left_out(command.at, command.text, "switched off")
+            return
+        pools = self.pools.get(keys.get("address-pool", ""), [])
+        own = self.addresses.get(keys.get("interface", ""), [])
+        wanted = [pool.partition("-")[0] for pool in pools] + [str(address) for address, _ in own]
+        found = [pair for pair in self.networks if any(_is_in(text, pair[0]) for text in wanted)]
+        if not found:
+            self.account.left_out(command.at, command.text, "no network is declared for its addresses")
+            return
+        for network, declared in found:
+            if any(network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
+                self.account.left_out(command.at, command.text, "another server leases there already")
+                continue
+            self._scope(network, declared, [pool for pool in pools if _is_in(pool, network)], command)
+        self._rest(
+            command,
+            {"name", "interface", "address-pool", "lease-time", "disabled", "comment", "authoritative"},
+        )
+
+    def _scope(self, network: IPv4Network, declared: Command, pools: list[str], server: Command) -> None:
+        name = self.build.add_vlan(server.keys.get("name", ""), [str(network)])
+        keys = declared.keys
+        seconds = _seconds(server.keys.get("lease-time", ""))
+        scope: dict[str, Any] = {
+            "server": self.server,
+            "vlan": name,
+            "lease_time": max(seconds if seconds is not None else _USUAL_SECONDS, _LEAST_SECONDS),
+        }
+        if pools:
+            scope["pools"] = pools
+            for pool in pools:
+                first, _, last = pool.partition("-")
+                self.build.leased.append((int(IPv4Address(first)), int(IPv4Address(last or first))))
+        options = {code: keys[key].replace(",", ", ") for key, code in _OPTIONS.items() if keys.get(key)}
+        names = keys.get("dhcp-option", "").split(",")
+        names += self.sets.get(keys.get("dhcp-option-set", ""), [])
+        for wanted in (name for name in names if name):
+            if wanted in self.options:
+                code, value = self.options[wanted]
+                options[code] = value
+            else:
+                self.account.left_out(declared.at, f"dhcp-option={wanted}", "an option that is not declared")
+        if options:
+            scope["options"] = options
+        if keys.get("next-server"):
+            scope["next_server"] = keys["next-server"]
+        if keys.get("boot-file-name"):
+            scope["filename"] = keys["boot-file-name"]
+        known = {
+            "address",
+            "netmask",
+            "comment",
+            "next-server",
+            "boot-file-name",
+            "dhcp-option",
+            "dhcp-option-set",
+        }
+        self._rest(declared, known | _OPTIONS.keys())
+        self.build.add_scope(name, name, scope)
+
+
+def _is_in(text: str, network: IPv4Network) -> bool:
+    try:
+        return IPv4Address(text.partition("-")[0].partition("/")[0]) in network
+    except AddressValueError:
+        return False
+
+
+def _seconds(text: str) -> int | None:
+    clock = _CLOCK.match(text)
+    if clock is not None:
+        hours, minutes, seconds = map(int, clock.groups())
+        return (hours * 60 + minutes) * 60 + seconds
+    found = _DURATION.match(text)
+    if not text or found is None:
+        return None
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def import_mikrotik(
+    text: str, file: str, *, server: str = "router", address: IPv4Address | None = None
+) -> Imported:
+    """An export as an inventory. Raises InputError for one without a DHCP server."""
+    return _Site(file, server, address).imported(text)
+
+
+def _read(request: Request) -> Imported:
+    path = request.only_path()
+    return import_mikrotik(
+        read_export(path), str(path), server=request.server or "router", address=request.address
+    )
+
+
+KIND = Kind(name="mikrotik", describe="MikroTik RouterOS: the DHCP server of an /export", run=_read)

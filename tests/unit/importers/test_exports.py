@@ -1,0 +1,169 @@
+"""Exports of other tools, each in its documented format: what is read, and what is named instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coexist.boot.leases.compile import compile_plan
+from coexist.cli import run
+from coexist.errors import InputError
+from coexist.importers import Imported, import_files
+from coexist.importers.written import clients_csv, site_yaml
+from coexist.inventory import Inventory, load_inventory
+
+EXPORTS = Path(__file__).parent / "exports"
+
+
+def imported(kind: str, name: str) -> Imported:
+    return import_files(kind, [EXPORTS / name])
+
+
+def loaded(result: Imported, folder: Path) -> Inventory:
+    (folder / "site.yaml").write_text(site_yaml(result))
+    if result.clients:
+        (folder / "clients.csv").write_text(clients_csv(result.clients))
+    return load_inventory(folder)
+
+
+def left(result: Imported) -> set[int]:
+    return {entry.position.line for entry in result.not_modelled}
+
+
+# -- lists of machines ---------------------------------------------------------------------------------
+
+LISTS = {
+    "fog": (
+        "fog.csv",
+        ["lab-01 02:91:00:00:00:01", "lab-01 02:91:00:00:00:02", "lab-02 02:91:00:00:00:03"],
+        2,
+    ),
+    "maas": (
+        "maas.csv",
+        [
+            "node-1.campus.example 02:92:00:00:00:01",
+            "node-2.campus.example 02:92:00:00:00:02",
+            "node-2.campus.example 02:92:00:00:00:03",
+        ],
+        0,
+    ),
+    "foreman": ("foreman.csv", ["web.campus.example 02:93:00:00:00:01"], 1),
+    "netbox": ("netbox.csv", ["switch-1 02:94:00:00:00:01", "pc-7 02:94:00:00:00:02"], 1),
+}
+
+
+@pytest.mark.parametrize(("kind", "expected"), LISTS.items(), ids=LISTS)
+def test_machines_and_rows_that_yield_nothing(
+    kind: str, expected: tuple[str, list[str], int], tmp_path: Path
+) -> None:
+    name, machines, barren = expected
+    result = imported(kind, name)
+    assert [f"{row.name} {row.mac}" for row in result.clients] == machines
+    assert result.barren == barren
+    code = run(["import", kind, str(EXPORTS / name), "-o", str(tmp_path / "site")])
+    assert code == (1 if barren else 0)
+    assert len(load_inventory(tmp_path / "site").clients) == len(machines)
+
+
+def test_every_column_that_is_not_read_is_named() -> None:
+    names = {entry.statement for entry in imported("maas", "maas.csv").not_modelled}
+    assert {"Power", "Status", "Owner", "Pool"} <= names
+    fog = {entry.statement for entry in imported("fog", "fog.csv").not_modelled}
+    assert {"description", "imageID", "building", "useAD"} <= fog
+
+
+def test_passwords_in_an_export_are_in_no_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, name in (("fog", "fog.csv"), ("pfsense", "pfsense.xml"), ("mikrotik", "router.rsc")):
+        run(["import", kind, str(EXPORTS / name), "-o", str(tmp_path / kind)])
+    texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    output = capsys.readouterr()
+    for value in ("hunter2-domain-password", "c2VjcmV0LWtleQ"):
+        assert not any(value in text for text in [*texts, output.out, output.err])
+
+
+# -- DHCP servers ----------------------------------------------------------------------------------------
+
+
+def test_pfsense(tmp_path: Path) -> None:
+    result = imported("pfsense", "pfsense.xml")
+    inventory = loaded(result, tmp_path)
+    (scope,) = inventory.site.scopes.values()
+    assert [str(pool.range) for pool in scope.pools] == ["10.95.0.100-10.95.0.199", "10.95.0.30-10.95.0.39"]
+    assert (scope.lease_time, scope.filename) == (3600, "undionly.kpxe")
+    assert scope.programs["uefi-x64"].file == "ipxe.efi"
+    server = inventory.site.servers["firewall"]
+    assert str(server.address) == "10.95.0.1"
+    (plan,) = compile_plan(inventory, "firewall").scopes.values()
+    options = {code: octets for setting in plan.settings for code, octets in setting.options.items()}
+    assert options[3] == bytes([10, 95, 0, 1])
+    assert options[6] == bytes([10, 95, 0, 3, 10, 95, 0, 4])
+    assert options[43] == bytes.fromhex("01040a5f0009")
+    assert options[150] == bytes([10, 95, 0, 9])
+    assert [row.address for row in result.clients] == ["10.95.0.11"]
+    assert result.barren == 1
+    # A maximum, the key of DNS, an option of another type, a machine without a MAC, one that is switched off.
+    assert {14, 22, 26, 32, 34} <= left(result)
+
+
+def test_opnsense_with_kea(tmp_path: Path) -> None:
+    result = imported("opnsense", "opnsense-kea.xml")
+    inventory = loaded(result, tmp_path)
+    (scope,) = inventory.site.scopes.values()
+    assert [str(pool.range) for pool in scope.pools] == ["10.96.0.100-10.96.0.150", "10.96.0.192-10.96.0.223"]
+    server = inventory.site.servers["firewall"]
+    assert (server.software.product, str(server.address)) == ("kea", "10.96.0.1")
+    (plan,) = compile_plan(inventory, "firewall").scopes.values()
+    options = {code: octets for setting in plan.settings for code, octets in setting.options.items()}
+    assert options[3] == bytes([10, 96, 0, 1])
+    assert options[6] == bytes([10, 96, 0, 3, 10, 96, 0, 4])
+    assert options[15] == b"kea.example"
+    assert [f"{row.name} {row.address}" for row in result.clients] == ["nas 10.96.0.11"]
+    assert 7 in left(result)
+
+
+def test_opnsense_with_dnsmasq(tmp_path: Path) -> None:
+    result = imported("opnsense", "opnsense-dnsmasq.xml")
+    inventory = loaded(result, tmp_path)
+    (scope,) = inventory.site.scopes.values()
+    assert (scope.lease_time, scope.filename) == (900, "boot.ipxe")
+    assert inventory.site.servers["firewall"].software.product == "dnsmasq"
+    assert [f"{row.name} {row.address}" for row in result.clients] == ["scanner 10.97.0.20"]
+    assert {10, 12} <= left(result)
+
+
+def test_mikrotik(tmp_path: Path) -> None:
+    result = imported("mikrotik", "router.rsc")
+    inventory = loaded(result, tmp_path)
+    (scope,) = inventory.site.scopes.values()
+    assert [str(pool.range) for pool in scope.pools] == ["10.98.0.100-10.98.0.150", "10.98.0.160-10.98.0.170"]
+    assert (scope.lease_time, scope.filename) == (93600, "pxelinux.0")
+    assert str(inventory.site.servers["router"].address) == "10.98.0.1"
+    (plan,) = compile_plan(inventory, "router").scopes.values()
+    options = {code: octets for setting in plan.settings for code, octets in setting.options.items()}
+    assert options[66] == b"10.98.0.9"
+    assert options[43] == bytes.fromhex("0104c0a80001")
+    assert options[6] == bytes([10, 98, 0, 3, 10, 98, 0, 4])
+    assert [f"{row.name} {row.address}" for row in result.clients] == ["camera 10.98.0.11"]
+    assert result.barren == 1
+    # A value with variables, a script, a server switched off, a machine blocked, a network nobody leases.
+    assert {8, 13, 15, 20, 24} <= left(result)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("pfsense", "<pfsense><dhcpd>"),
+        ("pfsense", '<!DOCTYPE x [<!ENTITY a "b">]><pfsense>&a;</pfsense>'),
+        ("opnsense", "<other/>"),
+        ("opnsense", "<opnsense><dhcpd/></opnsense>"),
+        ("mikrotik", "/ip address\nadd address=10.0.0.1/24\n"),
+    ],
+)
+def test_what_is_no_such_file_is_refused_with_its_place(kind: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        import_files(kind, [path])
+    assert refused.value.problems[0].position.file == str(path)
+    assert refused.value.problems[0].remedy
