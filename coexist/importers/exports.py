@@ -1,6 +1,6 @@
 """The machines of other tools, by the CSV files these export: one table of columns a tool.
 
-Sources: FOG's docs/CSV_IMPORT_EXPORT.md (no heading, columns by place, ``|`` between MAC addresses) with the
+Sources: FOG's CSV_IMPORT_EXPORT.md (no heading, columns by place, ``|`` between MAC addresses) with the
 fields of lib/fog/host.class.php; MAAS's machine list; ``hammer --csv host list`` of Foreman; NetBox's
 export of interfaces, which names the columns as its table does.
 """
