@@ -28,6 +28,7 @@ from coexist.rollout.leftovers import left_behind, leftovers, removals
 from coexist.rollout.planning import Job, jobs_of, make_plan
 from coexist.rollout.present import Present, read_present
 from coexist.rollout.seal import KEY_FILE, make_key, require_seal, sealed_with
+from coexist.rollout.secret_values import references_of, references_of_plan, with_secrets
 from coexist.rollout.transport import Address, Connect
 
 __all__ = ["Failure", "Plan", "Record", "read_plan"]
@@ -144,7 +145,9 @@ def plan_site(
             raise CoexistError(f"there is no server {name!r}; {closest(name, inventory.site.servers)}")
     chosen = {name: job for name, job in jobs.jobs.items() if not only or name in only}
     targets = [job.target for job in chosen.values()]
-    present = read_present(targets, way.connect, parallel=way.parallel, watch=reading(list(chosen)))
+    needed = references_of(file.content for job in chosen.values() for file in job.files.values())
+    connect = with_secrets(way.connect, needed)
+    present = read_present(targets, connect, parallel=way.parallel, watch=reading(list(chosen)))
     readable = {name: job for name, job in chosen.items() if name in present.files}
     findings = _findings(path, rendered)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -283,9 +286,10 @@ def apply_plan(
 def _refuse_changed(plan: Plan, way: Way) -> None:
     """An applied plan is not applied again; say whether it still stands."""
     wrong = []
+    connect = with_secrets(way.connect, references_of_plan(plan))
     for name, server in plan.servers.items():
         try:
-            connection = way.connect(Address(name=name, host=server.host, user=server.user, port=server.port))
+            connection = connect(Address(name=name, host=server.host, user=server.user, port=server.port))
             try:
                 standing(connection, server, ("final",))
             finally:
@@ -339,7 +343,7 @@ def _rollout(
     return Rollout(
         plan=plan,
         journal=journal,
-        connect=way.connect,
+        connect=with_secrets(way.connect, references_of_plan(plan)),
         provide=contents_of(plan, history.content),
         parallel=way.parallel,
         seconds=way.seconds,

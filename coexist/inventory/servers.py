@@ -27,6 +27,7 @@ from coexist.inventory.values import (
     in_steps,
     one_or_more,
 )
+from coexist.text.secret_references import with_tokens
 
 
 def _host_name(value: str) -> str:
@@ -149,7 +150,9 @@ class Server(Declared):
     ``discovery_control``: PXE option 43.6 in its offers (8: use the file of this offer), null for
     none. ``offers_file``: whether the offer itself names the file. ``answers_4011``: whether it
     answers the REQUEST on port 4011. ``ping_check``: a DHCP server pings an address before it
-    offers it (null: as its product does). ``settings``: further keywords of its product.
+    offers it (null: as its product does). ``settings``: further keywords of its product;
+    a password or key in them is named by ``{secret: env:NAME}`` or ``{secret: file:/PATH}``, and read when
+    its server is spoken to.
     ``relayed``: what becomes of packets that a relay agent brings, where that is not the answer to giaddr
     of RFC 2131 section 4.1: ``broadcast`` (it overlooks giaddr and answers on its own VLAN) or ``silent``.
     ``echoes_option_82``: whether it repeats the relay agent's information (RFC 3046 section 2.2).
@@ -195,7 +198,7 @@ class Server(Declared):
     dropin: DropIn | None = None
     whole: bool = False
     pair: Twin | None = None
-    settings: dict[str, Any] = {}
+    settings: Annotated[dict[str, Any], BeforeValidator(with_tokens)] = {}
     deploy: Deployment | None = None
     owner: Text | None = None
 

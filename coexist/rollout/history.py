@@ -27,6 +27,7 @@ from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.planning.together import Version
 from coexist.rollout.document import Plan, Sha256, read_plan, sha256, write_plan
 from coexist.text.redaction import holds_secret
+from coexist.text.secret_references import named_only
 
 FOLDER = "history"
 _PUT_BACK = "put the folder back from a backup, or move it away: what it recorded is then not known any more"
@@ -294,7 +295,7 @@ class History:
 
     def keep(self, content: bytes) -> None:
         """Keep a file's bytes by their digest, unless they seem to hold a secret."""
-        if holds_secret(content):
+        if holds_secret(named_only(content)):
             return
         folder = self.folder / "files"
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -23,6 +23,7 @@ from coexist.rollout.impact import read_manifest
 from coexist.rollout.leftovers import leftovers
 from coexist.rollout.planning import Job, jobs_of, make_plan
 from coexist.rollout.present import read_present
+from coexist.rollout.secret_values import references_of, references_of_plan, with_secrets
 from coexist.rollout.transport import Connect
 
 EDITED = frozenset({"CX601", "CX602"})
@@ -44,7 +45,8 @@ class RemoteApply:
         """Bring ``server`` to the inventory; tells the record. Raises ``HostError`` or ``CoexistError``."""
         history = History(self.history or inventory.root / FOLDER)
         job = job_of(inventory, server, history)
-        present = read_present([job.target], self.connect, parallel=1)
+        connect = with_secrets(self.connect, references_of(file.content for file in job.files.values()))
+        present = read_present([job.target], connect, parallel=1)
         if server in present.failed:
             raise HostError(present.failed[server])
         self._refuse_drift(inventory, server, job, present.files[server], history)
@@ -65,7 +67,7 @@ class RemoteApply:
         rollout = Rollout(
             plan=plan,
             journal=journal,
-            connect=self.connect,
+            connect=with_secrets(self.connect, references_of_plan(plan)),
             provide=contents_of(plan, history.content),
         )
         failure = rollout.apply(on_failure="rollback")
