@@ -172,7 +172,7 @@ def plan_site(
         left_out=jobs.left_out,
         jobs=readable,
         present=present,
-        lost=drift.losses(present.files, contents, history.last_applied()),
+        lost=drift.losses(present.files, contents, history.written()),
         overwrite=overwrite,
         replace=tuple(replace),
     )

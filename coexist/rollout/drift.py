@@ -121,14 +121,15 @@ Losses = Mapping[tuple[str, str], tuple[tuple[int, str], ...]]
 def losses(
     present: Mapping[str, Mapping[str, PresentFile]],
     rendered: Mapping[str, Mapping[str, bytes]],
-    last: Mapping[tuple[str, str], str | None],
+    written: Mapping[str, Mapping[str, frozenset[str]]],
 ) -> Losses:
-    """What files say that no rollout wrote and that would be replaced; ``last``: what rollouts left there."""
+    """What files say that no rollout wrote and that would be replaced; ``written``: the digests that rollouts
+    wrote, by server and path."""
     found = {
         (server, path): lost_statements(present[server][path].content, content)
         for server, files in sorted(rendered.items())
         for path, content in files.items()
-        if (server, path) not in last
+        if path not in written.get(server, {})
     }
     return {place: statements for place, statements in found.items() if statements}
 

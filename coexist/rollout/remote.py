@@ -16,7 +16,7 @@ from coexist.inventory import Inventory
 from coexist.render import render_site
 from coexist.rollout.apply import Rollout, contents_of
 from coexist.rollout.document import Plan
-from coexist.rollout.drift import drift
+from coexist.rollout.drift import drift, losses
 from coexist.rollout.facts import PresentFile
 from coexist.rollout.history import FOLDER, History
 from coexist.rollout.impact import read_manifest
@@ -83,9 +83,19 @@ class RemoteApply:
         files: Mapping[str, PresentFile],
         history: History,
     ) -> None:
-        """Raise ``HostError`` if someone edited the server since the last rollout that came to its end."""
+        """Raise ``HostError`` if someone edited the server since the last rollout that came to its end, or if
+        a file would be replaced that no rollout wrote."""
         records = [record for record in history.records() if server in record.servers]
-        if self.overwrite or not records or not records[-1].finished:
+        if self.overwrite or (records and not records[-1].finished):
+            return
+        contents = {path: file.content for path, file in job.files.items()}
+        for (_, path), statements in losses({server: files}, {server: contents}, history.written()).items():
+            line, text = statements[0]
+            raise HostError(
+                f"no rollout wrote {path} on {server}, and {len(statements)} statements of it would be gone, "
+                f"the first in line {line}: {text}; `coexist plan` lists them all; or overwrite it"
+            )
+        if not records:
             return
         wanted = {server: {path: file.digest for path, file in job.files.items()}}
         found = drift(
