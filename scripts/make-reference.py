@@ -23,6 +23,7 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.boot import policy
 from coexist.boot.respond import Reason
 from coexist.cli import EXIT_CODES, cli
+from coexist.cli.exit_codes import COMMAND_CODES
 from coexist.inventory import models, software, values
 from coexist.inventory.groups import BUILT_IN
 from coexist.inventory.products import products
@@ -293,6 +294,8 @@ def _command(words: tuple[str, ...], command: click.Command) -> str:
     usage = " ".join(command.collect_usage_pieces(context))
     about = inspect.cleandoc(command.help or "").replace("\b\n", "")
     lines = [f"## {' '.join(words)}", "", f"`{' '.join(words)} {usage}`", "", _as_list(about), ""]
+    codes = COMMAND_CODES[" ".join(words[1:])]
+    lines += [f"Exit codes: {', '.join(map(str, codes))}.", ""]
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     if options:
         lines += ["| option | |", "|---|---|"]

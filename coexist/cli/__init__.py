@@ -33,9 +33,10 @@ EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell reports it
 EXIT_CODES = {
     0: "done; nothing found",
     1: "findings at or above `--fail-on`, a step or a plan that is refused, an intent that is impossible, "
-    "a checklist with open items, a wire that is not as predicted",
+    "a checklist with open items, a wire that is not as predicted, a conversion that answers otherwise",
     EXIT_USAGE: "wrong usage, or an input that cannot be read: every mistake is told with its place",
-    3: "changes are pending: `plan --detailed-exitcode`; `migrate next`, `back` and `retire` without `--yes`",
+    3: "changes are pending: `plan --detailed-exitcode`; `migrate next`, `back` and `retire` without `--yes` "
+    "or with something left to do by hand; `diff` where clients boot otherwise",
     4: "a host failed or could not be reached; a network card could not be used",
     EXIT_DEFECT: "a defect of coexist itself, with its traceback",
     EXIT_OUTPUT_FAILED: "stdout could not be written: the disk is full or broken",
