@@ -20,6 +20,7 @@ from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.models import Server
 from coexist.inventory.products import part
+from coexist.languages.source_files import read_text
 from coexist.planning.together import Answering
 from coexist.rollout.facts import PresentFile
 from coexist.wire.bootp import UNSPECIFIED, Packet
@@ -72,6 +73,25 @@ def _difference(copy: bytes, there: bytes | None, redact: object) -> tuple[int, 
     line = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
                 min(len(ours), len(theirs)))  # fmt: skip
     return line + 1, f"they differ from line {line + 1} on"
+
+
+def included_by(inventory: Inventory, name: str) -> str | None:
+    """Where the files of a server include its drop-in, as far as a line names it or its folder."""
+    server = inventory.site.servers[name]
+    if server.dropin is None:
+        return None
+    path = server.dropin.path
+    for wanted in (path, path.rpartition("/")[0]):
+        for there, copy in server.config.items():
+            lines = read_text(inventory.root / copy).split("\n")
+            found = next((n for n, line in enumerate(lines, start=1) if wanted in line and _says(line)), None)
+            if found is not None and there != path:
+                return f"{there}:{found}"
+    return None
+
+
+def _says(line: str) -> bool:
+    return not line.lstrip().startswith(("#", "//"))
 
 
 # -- whom such a server boots ------------------------------------------------------------------------

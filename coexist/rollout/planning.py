@@ -27,7 +27,7 @@ from coexist.planning.together import Change as Shift
 from coexist.planning.together_proof import Running, TogetherProver
 from coexist.render import RenderedFile, RenderedSite
 from coexist.render.cells import mac_lines
-from coexist.rollout.beside import answering_of, foreign_paths
+from coexist.rollout.beside import answering_of, foreign_paths, included_by
 from coexist.rollout.bridge import BootService, read_service, staged_config
 from coexist.rollout.document import (
     Change,
@@ -357,8 +357,14 @@ class _Builder:
         )
 
     def _impact(self, name: str) -> Impact:
-        return impact(
+        found = impact(
             name, self.before, self.after, self.inventory.known, before_known=name in self.known_before
+        )
+        dropin, place = self.inventory.site.servers[name].dropin, included_by(self.inventory, name)
+        if dropin is None or place is None:
+            return found
+        return found.model_copy(
+            update={"sentences": (f"{dropin.path} is included by {place}", *found.sentences)}
         )
 
     def steps(self, ordering: Ordering) -> tuple[Step, ...]:

@@ -60,6 +60,15 @@ def test_a_plan_beside_what_runs_changes_the_drop_ins_alone(made: SitePlan) -> N
     }
 
 
+def test_the_plan_says_where_a_drop_in_is_included(made: SitePlan) -> None:
+    said = {name: server.impact.sentences[0] for name, server in made.plan.servers.items()}
+    assert [text.rpartition(" ")[2] for text in said.values()] == [
+        "/etc/dhcp/dhcpd.conf:5",
+        "/etc/kea/kea-dhcp4.conf:32",
+        "/etc/dnsmasq.conf:25",
+    ]
+
+
 def test_the_whole_configuration_is_tested_before_its_daemon_is_restarted(made: SitePlan) -> None:
     reload = made.plan.servers["dhcp1"].reload
     assert reload[0] == ("dhcpd", "-t", "-4", "-cf", "/etc/dhcp/dhcpd.conf")
