@@ -100,6 +100,8 @@ class Recorder:
             self._thread.join(_CLOSE_SECONDS)
         if self._thread.ident is None:  # it was never started, and closes nothing
             self._close()
+            if self._spool is not None:
+                self._spool.close()
 
     def _run(self) -> None:
         if self._spool_path is not None:

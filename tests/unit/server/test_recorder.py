@@ -7,7 +7,9 @@ import pytest
 
 from coexist.boot.policy import NOBODY_REGISTERED, Registered, Standing
 from coexist.cli import run
-from coexist.registry.records import RegistryError
+from coexist.registry.opening import where_is
+from coexist.registry.records import Decision, Known, RegistryError
+from coexist.registry.spool import Spool
 from coexist.registry.sqlite import sqlite_registry
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
@@ -122,3 +124,38 @@ def test_strangers_that_wait_for_the_registry_are_bounded(path):
         clients.note(mac, 0.0, 100.0)
     assert (len(clients.changed), clients.unkept) == (MOST_CHANGED + 1, 49_999)
     assert clients.changed[-1].mac == 99_999
+
+
+def test_what_is_seen_without_the_database_waits_on_disk(tmp_path):
+    """Nobody listens on port 1: the snapshot is what was decided, and sights are kept for later."""
+    away = where_is("postgresql://registry@127.0.0.1:1/registry")
+    spool = Spool(tmp_path / "spool")
+    desk = Decision(7, "registered", "desk", "", "", "lab", 1.0, 4)
+    spool.keep_decisions([desk], Known(timeline=5, generation=4), whole=True)
+    spool.close()
+    clients = ClientsSeen()
+    clients.keeps = True
+    stream = io.StringIO()
+    recorder = Recorder(
+        away,
+        clients,
+        server="otc",
+        counters=Counters(),
+        log=Log("text", stream),
+        decided=lambda _: None,
+        spool=tmp_path / "spool",
+    )
+    registered = recorder.load()
+    assert (7 in registered.everyone, 7 in registered.groups["lab"]) == (True, True)
+    for at in (1.0, 2.0):
+        for mac in range(20, 30):
+            clients.note(mac, at, at)
+        assert not recorder.work()
+    recorder.log.close()
+    assert (recorder.counters.registry_waiting, len(clients.changed)) == (10, 0)
+    assert stream.getvalue().count("registry not written") == 1
+    recorder.close()
+    spool = Spool(tmp_path / "spool")
+    (batch,) = spool.batches("later", 1)
+    assert {each.mac: each.requests for each in batch.notes} == dict.fromkeys(range(20, 30), 2)
+    spool.close()
