@@ -47,17 +47,14 @@ def command(
         count = len(loaded.config.rules)
         say(f"{config}: {count} {'rule' if count == 1 else 'rules'}, no mistakes")
         return
-    from coexist.server.config import read_config
     from coexist.server.logs import adopted
     from coexist.server.run import BootServer, Ports
-    from coexist.server.workers import how_many
+    from coexist.server.workers import workers_of
 
     ports = Ports(dhcp=port_67, boot_server=port_4011, tftp=port_69)
-    settings = read_config(config)
-    if how_many(settings.workers) > 1:
-        from coexist.server.workers import Workers
-
-        Workers(config, settings, interface=interface, ports=ports).run()
+    workers = workers_of(config, interface=interface, ports=ports)
+    if workers is not None:
+        workers.run()
         return
     server = BootServer(config, interface=interface, ports=ports)
     server.handle_signals()

@@ -23,6 +23,7 @@ from typing import Literal, NoReturn
 from coexist.boot.policy import BootServerConfig
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.errors import CoexistError, HostError
+from coexist.server.config import read_config
 from coexist.server.logs import adopted, line_of
 from coexist.server.notify import Notifier
 from coexist.server.run import BootServer, Ports, dhcp_roles
@@ -63,6 +64,17 @@ class _FailedError(CoexistError):
 def how_many(workers: int | Literal["auto"]) -> int:
     """How many processes a configuration means; ``auto`` is one a core that this process may use."""
     return len(os.sched_getaffinity(0)) if workers == "auto" else workers
+
+
+def workers_of(path: Path, *, interface: str | None, ports: Ports) -> Workers | None:
+    """The processes of a configuration; None where one is enough. Raises ``InputError``."""
+    with suppress(OSError):  # whoever reads it next says why it cannot be read
+        if b"workers" not in path.read_bytes():
+            return None  # a file of a hundred thousand MACs is not read twice for nothing
+        config = read_config(path)
+        if how_many(config.workers) > 1:
+            return Workers(path, config, interface=interface, ports=ports)
+    return None
 
 
 class Workers:
