@@ -155,7 +155,7 @@ class Pools:
 
     def open(self, url: str, where: str) -> Registry:
         """A registry on a kept connection; closing it keeps the connection. Raises `RegistryError`."""
-        from psycopg_pool import ConnectionPool, PoolTimeout
+        from psycopg_pool import ConnectionPool
 
         with self._lock:
             pool = self._pools.get(url)
@@ -172,11 +172,8 @@ class Pools:
                     open=True,
                 )
                 self._pools[url] = pool
-        try:
-            with _told(where):
-                connection = pool.getconn()
-        except PoolTimeout as error:
-            raise RegistryError(f"{where}: {error}") from None
+        with _told(where):
+            connection = pool.getconn()
         return Registry(PostgresEngine(where, connection, pool))
 
     def close(self) -> None:
