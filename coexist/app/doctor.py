@@ -6,7 +6,7 @@ verdict, with the next thing to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from coexist.analysis.intent import Intended
     from coexist.analysis.race import ClientCase, Outcome, RaceResult
     from coexist.analysis.site import AnalysedSite
+    from coexist.app.probe import Probed
     from coexist.inventory import Inventory
 
 State = Literal["good", "bad", "unknown"]
-Topic = Literal["declared", "expected", "seen"]
+Topic = Literal["declared", "expected", "seen", "asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +74,29 @@ class Diagnosis:
         return next((answer for answer in self.answers if answer.state == "bad"), None)
 
 
-def diagnose(path: Path, machine: str, today: date, sights: Iterable[Sight] | None = None) -> Diagnosis:
+Ask = Callable[["Inventory", int], "Probed"]
+"""Asks the wire as a machine would: the inventory it is held to, and the machine's MAC."""
+
+
+def diagnose(
+    path: Path,
+    machine: str,
+    today: date,
+    sights: Iterable[Sight] | None = None,
+    ask: Ask | None = None,
+) -> Diagnosis:
     """Examine a machine (MAC, name or reserved address) of the site at ``path``.
 
-    ``sights``: what registries and captures saw; None if nothing was given to look at. Raises `CoexistError`
-    for a machine that nobody knows, `InputError` for an inventory that cannot be read.
+    ``sights``: what registries and captures saw; None if nothing was given to look at; ``ask``: how the wire
+    is asked, if it shall be. Raises `CoexistError` for a machine that nobody knows, `InputError` for an
+    inventory that cannot be read.
     """
-    return diagnose_in(analyse_now(path, today), machine, sights)
+    return diagnose_in(analyse_now(path, today), machine, sights, ask)
 
 
-def diagnose_in(analysis: Analysis, machine: str, sights: Iterable[Sight] | None = None) -> Diagnosis:
+def diagnose_in(
+    analysis: Analysis, machine: str, sights: Iterable[Sight] | None = None, ask: Ask | None = None
+) -> Diagnosis:
     """Examine a machine of a site that was analysed; see `diagnose`."""
     inventory = analysis.site.inventory
     found = find_machines(inventory, machine)
@@ -94,8 +108,35 @@ def diagnose_in(analysis: Analysis, machine: str, sights: Iterable[Sight] | None
     expected = list(_expected(analysis, cases))
     answers += [answer for answer, _ in expected]
     wanted = {server for _, servers in expected for server in servers}
+    if ask is not None:
+        answers += _asked(ask(inventory, mac))
     answers += _seen(inventory, mac, wanted, seen)
     return Diagnosis(mac=mac, machine=named(inventory, mac), answers=tuple(answers))
+
+
+def _asked(probed: Probed) -> Iterator[Answer]:
+    """Who answers the machine now, and where that differs from the inventory."""
+    for finding in probed.findings:
+        yield Answer(
+            topic="asked",
+            state="bad",
+            text=f"asked on the wire: {finding.message} ({finding.code.code})",
+            remedy=finding.repair,
+        )
+    for responder in probed.responders:
+        files = ", ".join(dict.fromkeys(file for _, file in responder.files)) or "no file"
+        name = probed.names.get(responder.address, str(responder.address))
+        text = f"asked on the wire: {name} answers as {', '.join(responder.roles)}, with {files}"
+        yield Answer(topic="asked", state="good", text=text)
+    if not probed.responders:
+        yield Answer(
+            topic="asked",
+            state="bad" if not probed.asked.interrupted else "unknown",
+            text=f"asked on the wire: nobody answered in {probed.asked.seconds:.0f} s",
+            remedy="see that the DHCP server runs, and that a relay agent carries this VLAN to it",
+        )
+    for sentence in probed.asked.skipped:
+        yield Answer(topic="asked", state="unknown", text=f"asked on the wire: {sentence}")
 
 
 # -- what is declared ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from coexist.probe.fetch import Fetched, fetch
 from coexist.probe.prediction import Prediction, compare, predict
 from coexist.probe.question import Asker, stranger
 from coexist.probe.segment import Port, RelayPort, Segment
+from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.bootp import UNSPECIFIED
 
 if TYPE_CHECKING:
@@ -100,6 +101,25 @@ def probe(
         fetched=fetched,
         expected=inventory is not None,
     )
+
+
+def asking(interface: str, vlan: str | None, wait: float) -> Callable[[Inventory, int], Probed]:
+    """A function that asks as one machine, in every architecture the inventory has, through a network card.
+
+    Raises `HostError` at once for a card that cannot be used.
+    """
+    open_port(interface, (), None).close()
+
+    def ask_as(inventory: Inventory, mac: int) -> Probed:
+        architectures = tuple(name for name in inventory.site.architectures if name in ARCHITECTURE_NAMES)
+        questions = Questions(macs=(mac,), architectures=architectures, vlan=vlan, wait=wait)
+        port = open_port(interface, (), None)
+        try:
+            return probe(port, inventory, questions)
+        finally:
+            port.close()
+
+    return ask_as
 
 
 def _vlan(inventory: Inventory | None, name: str | None, address: IPv4Address | None) -> str:

@@ -21,6 +21,7 @@ from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
+    from coexist.app.console_client import ConsoleClient
     from coexist.inventory.macset import MacSet
     from coexist.registry.records import ClientRow
     from coexist.registry.registry import Registry
@@ -76,19 +77,62 @@ def _who() -> str:
         return str(os.getuid())
 
 
-def _mac(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
+def _macs(values: tuple[str, ...]) -> tuple[int, ...]:
     try:
         return tuple(parse_mac(value) for value in values)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
+def _mac(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...]:
+    return _macs(values)
+
+
 _registry_argument = click.argument("registry")
 _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, metavar="MAC...")
 
 
+def _of_console(function: Any) -> Any:
+    """Add the options that name a console instead of a registry."""
+    for option in (
+        click.option(
+            "--ca-file",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="Who signed the console's certificate, if this machine does not know.",
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A token of `coexist users token`, for --console.",
+        ),
+        click.option("--console", metavar="URL", help="Ask a console on another machine, not a REGISTRY."),
+    ):
+        function = option(function)
+    return function
+
+
+def _console(console: str, token_file: Path | None, ca_file: Path | None) -> ConsoleClient:
+    from coexist.app.console_client import ConsoleClient
+
+    if token_file is None:
+        raise click.UsageError("--console needs --token-file; `coexist users token` makes a token")
+    return ConsoleClient(console, token_file, ca_file, tell)
+
+
+def _split(words: tuple[str, ...], console: str | None) -> tuple[str, tuple[int, ...]]:
+    """The registry, which is empty for a console, and the MACs."""
+    registry, rest = ("", words) if console else (words[0], words[1:])
+    if not rest:
+        raise click.UsageError("name a MAC" if console else "name the REGISTRY, then at least one MAC")
+    return registry, _macs(rest)
+
+
+_words_argument = click.argument("words", nargs=-1, required=True, metavar="[REGISTRY] MAC...")
+
+
 @command.command("list", short_help="List the clients, those seen last first.")
-@_registry_argument
+@click.argument("registry", required=False)
+@_of_console
 @click.option(
     "--state",
     "states",
@@ -104,11 +148,29 @@ _macs_argument = click.argument("macs", nargs=-1, required=True, callback=_mac, 
     default="text",
     help="json and csv have all columns.",
 )
-def list_clients(registry: str, states: tuple[str, ...], strangers: bool, form: str) -> None:
+def list_clients(
+    registry: str | None,
+    states: tuple[str, ...],
+    strangers: bool,
+    form: str,
+    console: str | None,
+    token_file: Path | None,
+    ca_file: Path | None,
+) -> None:
     """List the clients, those seen last first.
 
     seen: it asked to boot. asking: it chose registration in a boot menu. registered, ignored: decided here.
     """
+    if (registry is None) == (console is None):
+        raise click.UsageError("name either a REGISTRY or a --console")
+    if console is not None:
+        asked = _console(console, token_file, ca_file)
+        machines, found = asked.clients("unregistered" if strangers else "all")
+        _WRITERS[form]([row for row in machines if not states or row["state"] in states])
+        if found > len(machines):
+            tell(f"{found - len(machines)} more were seen longer ago")
+        return
+    assert registry is not None
     from coexist.registry.records import STATES
 
     opened = _registry(registry)
@@ -123,14 +185,32 @@ def list_clients(registry: str, states: tuple[str, ...], strangers: bool, form: 
 
 
 @command.command("register", short_help="Register machines.")
-@_registry_argument
-@_macs_argument
+@_words_argument
+@_of_console
+@click.option("--why", default="", help="Why, for the history of the console.")
 @click.option("--name", help="What people call the machine.")
 @click.option("--location", help="Where it stands.")
 @click.option("--hardware", help="The hardware type, as in the inventory.")
 @click.option("--group", help="A group of the configuration the machine joins.")
-def register(registry: str, macs: tuple[int, ...], **columns: str | None) -> None:
-    """Register machines: rules for registered clients and for their group apply at once."""
+def register(
+    words: tuple[str, ...],
+    console: str | None,
+    token_file: Path | None,
+    ca_file: Path | None,
+    why: str,
+    **columns: str | None,
+) -> None:
+    """Register machines: rules for registered clients and for their group apply at once.
+
+    With --console they go into the inventory, all or none, and the change can be undone there.
+    """
+    registry, macs = _split(words, console)
+    if console is not None:
+        if columns.pop("group") is not None:
+            raise click.UsageError("a console takes no --group: groups of the inventory say who is in them")
+        change = _console(console, token_file, ca_file).register(macs, columns, why)
+        _tell_change(macs, "registered", change)
+        return
     opened = _registry(registry)
     for mac in macs:
         opened.decide(mac, "registered", **columns, who=_who(), via="command")
@@ -139,6 +219,12 @@ def register(registry: str, macs: tuple[int, ...], **columns: str | None) -> Non
     if _is_config(registry):
         for note in _without_effect(Path(registry), columns["group"]):
             tell(f"note: {note}")
+
+
+def _tell_change(macs: Sequence[int], what: str, change: str) -> None:
+    for mac in macs:
+        click.echo(f"{format_mac(mac)} is {what}")
+    tell(f"change {change}: the console's page History takes it back")
 
 
 def _without_effect(path: Path, group: str | None) -> list[str]:
@@ -163,10 +249,21 @@ def _without_effect(path: Path, group: str | None) -> list[str]:
 
 
 @command.command("ignore", short_help="Answer these machines no more.")
-@_registry_argument
-@_macs_argument
-def ignore(registry: str, macs: tuple[int, ...]) -> None:
+@_words_argument
+@_of_console
+@click.option("--why", default="", help="Why, for the history of the console, which asks for a reason.")
+def ignore(
+    words: tuple[str, ...],
+    console: str | None,
+    token_file: Path | None,
+    ca_file: Path | None,
+    why: str,
+) -> None:
     """Answer these machines no more, whatever the rules say."""
+    registry, macs = _split(words, console)
+    if console is not None:
+        _tell_change(macs, "ignored", _console(console, token_file, ca_file).ignore(macs, why))
+        return
     opened = _registry(registry)
     for mac in macs:
         opened.decide(mac, "ignored", who=_who(), via="command")

@@ -26,10 +26,26 @@ import click
     help="A packet capture; may be repeated.",
 )
 @click.option(
+    "--probe",
+    "interface",
+    metavar="INTERFACE",
+    help="Ask the wire as this machine, through this network card.",
+)
+@click.option("--vlan", metavar="VLAN", help="With --probe: the VLAN, if the card's address does not say it.")
+@click.option("--wait", metavar="SECONDS", type=click.FloatRange(0.1), default=10.0, show_default=True,
+              help="With --probe: seconds to wait for answers.")  # fmt: skip
+@click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
 )
 def command(
-    inventory: Path, machine: str, registries: tuple[str, ...], captures: tuple[Path, ...], form: str
+    inventory: Path,
+    machine: str,
+    registries: tuple[str, ...],
+    captures: tuple[Path, ...],
+    interface: str | None,
+    vlan: str | None,
+    wait: float,
+    form: str,
 ) -> int:
     """Tell why MACHINE does not boot as it should on the site of INVENTORY.
 
@@ -48,7 +64,12 @@ def command(
             *sights_of_registries(named_registries(site.site.servers, registries)),
             *sights_of_captures(site, captures),
         ]
-    diagnosis = diagnose(inventory, machine, today(), sights)
+    ask = None
+    if interface is not None:
+        from coexist.app.probe import asking
+
+        ask = asking(interface, vlan, wait)
+    diagnosis = diagnose(inventory, machine, today(), sights, ask)
     if form == "json":
         click.echo(as_json(diagnosis))
     else:

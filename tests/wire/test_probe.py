@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import sys
 
 import pytest
 
 from tests.harness.network import Network
+from tests.harness.processes import wait_until
 from tests.harness.servers import start_dhcpd, start_dnsmasq
 
 DHCPD = """
@@ -111,8 +114,8 @@ def test_a_server_on_another_subnet_is_asked_as_a_relay_does(network):
 
 
 @pytest.mark.needs("dhcpd")
-def test_a_stranger_is_critical_for_monitoring(network, tmp_path):
-    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD)
+def test_a_stranger_is_critical_for_monitoring_and_found_by_the_doctor(network, tmp_path):
+    dhcpd = start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD)
     (tmp_path / "site.yaml").write_text(
         "site: small\n"
         "vlans: {office: {id: 1, subnet: 10.77.0.0/24}}\n"
@@ -127,6 +130,21 @@ def test_a_stranger_is_critical_for_monitoring(network, tmp_path):
     assert process.output.startswith(
         "COEXIST CRITICAL - 10.77.0.5 answers as DHCP and is not in the inventory"
     )
+    asks = ["--probe", "eth0", "--wait", "1", "--format", "json"]
+    doctor = [sys.executable, "-m", "coexist", "doctor", tmp_path, "52:54:00:00:00:07", *asks]
+    code, told = document(asking.start(doctor))
+    assert code == 1
+    verdict = told["answers"][told["verdict"]]
+    assert verdict["topic"] == "asked"
+    assert "10.77.0.5" in verdict["text"]
+    offers = dhcpd.output.count("DHCPOFFER")
+    process = probe(asking, "-i", "eth0", "--expect", tmp_path, "--format", "json")
+    wait_until(lambda: dhcpd.output.count("DHCPOFFER") > offers + 2, "the probe is answered")
+    os.kill(process.pid, signal.SIGINT)
+    code, kept = document(process)
+    assert code == 130
+    assert {each["address"] for each in kept["responders"]} == {"10.77.0.5"}
+    assert {each["code"] for each in kept["findings"]} == {"CX701"}, "who was not waited for is not missed"
 
 
 def test_an_unknown_interface_is_one_sentence(network):
