@@ -112,22 +112,9 @@ def _notes(server: str, rows: list[list[str]], billing: list[str], now: float) -
         yield Note(parse_mac(row[0]), address, "office", architecture, vendor, "answered", rule, "",
                    seen - 86400, seen, 3 + number, False)  # fmt: skip
     if server == "otc":
-        yield Note(
-            parse_mac(NEW),
-            "10.10.3.77",
-            "office",
-            0,
-            BIOS,
-            "no rule",
-            "",
-            "",
-            now - 95,
-            now - 4,
-            6,
-            False,
-        )
-        other = parse_mac("00:80:64:10:00:81")
-        yield (other, "10.10.3.78", "office", 0, BIOS, "no rule", "", "", now - 600, now - 61, 2, False)
+        for mac, address, first, last in ((NEW, "10.10.3.77", 95, 4), (NEAR, "10.10.3.78", 600, 61)):
+            yield Note(parse_mac(mac), address, "office", 0, BIOS, "no rule", "", "", now - first,
+                       now - last, 6, False)  # fmt: skip
 
 
 def filled(running: RunningConsole, browser: WebDriver) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -74,11 +75,14 @@ def command(
     from coexist.app.check import check, fails
     from coexist.app.current import today
     from coexist.report.findings import FORMATS, as_text
+    from coexist.report.prose import UNFOLDED, WIDTH
 
     report = check(inventory, today(), select=select, ignore=ignore, about=about, files=files)
     if form == "text":
         whole = verbose or bool(about)
-        click.echo(as_text(report, whole=whole), nl=False)
+        # In a file or a pipe a finding is one line, for grep and for editors; races are for reading.
+        width = WIDTH if whole or sys.stdout.isatty() else UNFOLDED
+        click.echo(as_text(report, width, whole=whole), nl=False)
         if report.findings and not whole:
             tell("coexist check INVENTORY CODE shows a finding's race and its repair, -v those of all")
     else:

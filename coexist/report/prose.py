@@ -6,6 +6,8 @@ import re
 import textwrap
 
 WIDTH = 80
+UNFOLDED = 1_000_000
+"""A width that no line has."""
 
 _COMMAND = re.compile(r"`[^`\n]{1,60}`")
 _TIE = "\x1f"  # stands for a blank that no line ends at; no text of an inventory has it

@@ -52,6 +52,15 @@ def test_the_text_fits_eighty_columns_and_names_line_witness_and_repair(
     assert out.splitlines()[0].startswith("2^48 MACs on 5 VLANs in ")
 
 
+def test_in_a_pipe_a_finding_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = check(capsys, BROKEN)
+    total, empty, *lines = out.splitlines()
+    assert re.fullmatch(r"2\^48 MACs .*: \d+ errors, \d+ warnings?", total)
+    assert empty == ""
+    assert all(re.match(r"(error|warning|info) CX\d{3} \S+site\.yaml:\d+:\d+: .", line) for line in lines)
+    assert len(lines) == len(json.loads(check(capsys, BROKEN, "--format", "json")[1])["findings"])
+
+
 @pytest.mark.parametrize(
     ("args", "code"),
     [
