@@ -133,6 +133,15 @@ class World:
         assert run(["clients", "register", str(path), "52:54:00:00:00:01"]) == 0
         return str(path)
 
+    def no_console(self) -> list[str]:
+        """A console that does not run."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+        token = self.file("token", "secret")
+        Path(token).chmod(0o600)
+        return ["--console", f"http://127.0.0.1:{port}", "--token-file", token]
+
     def users(self) -> str:
         path = self.folder / "users.json"
         assert run(["users", "add", str(path), "kim", "--password", "a long enough password"]) == 0
@@ -202,6 +211,8 @@ LINES: dict[tuple[str, int], Line] = {
     ("check", 1): lambda w: [w.wrong()],
     ("explain", 0): lambda w: [str(w.site), MACHINE],
     ("doctor", 0): lambda w: [str(w.site), MACHINE],
+    ("doctor", 1): lambda w: [str(w.site), "--registry", f"old={w.registry()}", MACHINE],
+    ("doctor", 4): lambda w: [str(w.site), "--probe", "nosuch0", MACHINE],
     ("matrix", 0): lambda w: [str(w.site)],
     ("diff", 0): lambda w: [str(w.site), str(w.site)],
     ("diff", 3): lambda w: [str(ROOT / "inventories" / "campus"), str(w.site)],
@@ -252,7 +263,10 @@ LINES: dict[tuple[str, int], Line] = {
     ("clients forget", 0): lambda w: [w.registry(), "52:54:00:00:00:01"],
     ("clients history", 0): lambda w: [w.registry()],
     ("clients ignore", 0): lambda w: [w.registry(), "52:54:00:00:00:01"],
+    ("clients ignore", 4): lambda w: [*w.no_console(), "--why", "x", "52:54:00:00:00:01"],
     ("clients list", 0): lambda w: [w.registry()],
+    ("clients list", 4): lambda w: w.no_console(),
+    ("clients register", 4): lambda w: [*w.no_console(), "52:54:00:00:00:01"],
     ("clients register", 0): lambda w: [w.registry(), "52:54:00:00:00:02"],
     ("registry copy", 0): lambda w: [w.registry(), str(w.folder / "copy.sqlite"), "--server", "old"],
     ("registry show", 0): lambda w: [w.registry()],
