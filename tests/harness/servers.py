@@ -10,10 +10,15 @@ from tests.harness.network import Host
 from tests.harness.processes import Process, udp_ports, wait_until
 
 
-def start_dhcpd(host: Host, config: str | Path, *, interfaces: Iterable[str] = ()) -> Process:
-    """ISC dhcpd from a file, or from its text. It answers on all interfaces unless some are named."""
+def start_dhcpd(
+    host: Host, config: str | Path, *, interfaces: Iterable[str] = (), leases: str = ""
+) -> Process:
+    """ISC dhcpd from a file, or from its text. It answers on all interfaces unless some are named.
+
+    ``leases``: what it remembers of an earlier run.
+    """
     install(host, "/etc/dhcp/dhcpd.conf", config)
-    install(host, "/var/lib/dhcp/dhcpd.leases", "")
+    install(host, "/var/lib/dhcp/dhcpd.leases", leases)
     listen = list(interfaces) or list(host.interfaces.values())
     # fmt: off
     return host.start(

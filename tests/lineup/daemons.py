@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
+from coexist.boot.leases.kea_config import compile_kea
+from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.policy import BootServerConfig, compile_policy
 from coexist.boot.responder import Arrival, Reaction, Stateless
@@ -19,10 +21,12 @@ from coexist.boot.servers.kea import KeaModel
 from coexist.inventory.macset import MacSet
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.languages.kea.json_nodes import read_json
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import MessageType, Option
 from tests.lineup.inexpressible import InexpressibleError
-from tests.lineup.servers import MASK, NET, kea_options
+from tests.lineup.pairs import is_alone, leases_of_pair
+from tests.lineup.servers import MASK, NET
 
 
 def coexist(server: Mapping[str, Any]) -> CoexistModel:
@@ -35,11 +39,11 @@ def _no_list(file: str) -> MacSet:
     raise InexpressibleError(f"the list {file}")
 
 
-def whole_dhcpd(server: Mapping[str, Any], extension: str) -> DhcpdModel:
-    """An ISC dhcpd by a whole dhcpd.conf."""
+def whole_dhcpd(server: Mapping[str, Any], extension: str, others: Sequence[Mapping[str, Any]]) -> DhcpdModel:
+    """An ISC dhcpd by a whole dhcpd.conf, beside the others of its line-up."""
     text = _filled(server["conf"], server, extension)
-    configuration = parse_dhcpd(text, f"{server['name']}/dhcpd.conf")
-    return DhcpdModel(name=server["name"], leases=DhcpdLeases(configuration))
+    leases = DhcpdLeases(parse_dhcpd(text, f"{server['name']}/dhcpd.conf"))
+    return DhcpdModel(name=server["name"], leases=leases_of_pair(leases, server, others))
 
 
 def whole_dnsmasq(server: Mapping[str, Any], extension: str) -> DnsmasqModel:
@@ -50,25 +54,15 @@ def whole_dnsmasq(server: Mapping[str, Any], extension: str) -> DnsmasqModel:
     return DnsmasqModel(name=server["name"], config=config)
 
 
-def whole_kea(server: Mapping[str, Any], extension: str) -> KeaModel:
-    """A Kea by a whole configuration of one subnet."""
-    dhcp4 = json.loads(_filled(json.dumps(server["conf"]), server, extension))["Dhcp4"]
-    subnets = dhcp4["subnet4"]
-    if len(subnets) != 1:
-        raise InexpressibleError(f"{server['name']}: {len(subnets)} subnets")
-    said = {**dhcp4, **subnets[0]}
-    options, forced = kea_options(server["name"], said.get("option-data", []))
-    file = said.get("boot-file-name", "").encode()
-    lease = Lease(
-        yiaddr=IPv4Address(said["pools"][0]["pool"].partition("-")[0].strip()),
-        netmask=IPv4Address(MASK),
-        siaddr=IPv4Address(said.get("next-server", UNSPECIFIED)),
-        file=file,
-        options=options,
-        forced=forced,
-        lease_time=said.get("valid-lifetime", 7200),
-    )
-    return KeaModel(name=server["name"], leases=lambda _: lease)
+def whole_kea(server: Mapping[str, Any], extension: str, others: Sequence[Mapping[str, Any]]) -> KeaModel:
+    """A Kea by a whole configuration, beside the others of its line-up."""
+    text = _filled(json.dumps(server["conf"]), server, extension)
+    leases = KeaLeases(config=compile_kea(read_json(text, f"{server['name']}/kea-dhcp4.conf", _no_file)))
+    return KeaModel(name=server["name"], leases=leases, alone=is_alone(leases, server, others))
+
+
+def _no_file(name: str) -> str:
+    raise InexpressibleError(f"the file {name}")
 
 
 def udhcpd(server: Mapping[str, Any], extension: str) -> UdhcpdModel:

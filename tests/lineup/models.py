@@ -11,7 +11,6 @@ from coexist.boot.servers.tftpd import FileServerModel
 from coexist.boot.servers.together import TogetherModel
 from tests.lineup import daemons, servers
 from tests.lineup.inexpressible import InexpressibleError
-from tests.lineup.pairs import leases_of_kea_pair, leases_of_pair
 
 
 def model_of(
@@ -26,11 +25,9 @@ def model_of(
     if kind in _WITH_A_FILE:
         return _WITH_A_FILE[kind](server, file, extension)
     if kind == "raw-dhcpd":
-        model = daemons.whole_dhcpd(server, extension)
-        return replace(model, leases=leases_of_pair(model.leases, server, others))
+        return daemons.whole_dhcpd(server, extension, others)
     if kind == "raw-kea":
-        kea = daemons.whole_kea(server, extension)
-        return replace(kea, leases=leases_of_kea_pair(kea.leases, server, others))
+        return daemons.whole_kea(server, extension, others)
     if kind in _BY_CONFIGURATION:
         return _BY_CONFIGURATION[kind](server, extension)
     match kind:
