@@ -16,6 +16,7 @@ from coexist.importers.groups import Names
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
+from coexist.inventory.models import Scope
 from coexist.inventory.products import TFTPD
 from coexist.text.foreign import markdown
 from coexist.text.redaction import redacted
@@ -30,6 +31,10 @@ class Conflict:
     first: str
     second: str
     done: str
+
+
+_SAID = ("options", "always_send", "next_server", "filename", "programs", "rules", "lease_time", "min_secs")
+"""What two servers of a pair should say alike."""
 
 
 @dataclass(slots=True)
@@ -132,12 +137,17 @@ class _Merger:
         names = Names({*site.servers, "nobody"})
         addresses = {a: n for n, s in site.servers.items() for a in s.stands_on.values()}
         result: dict[str, Any] = {}
+        paired = self._paired(addresses)
         for name, declared in servers.items():
             server = dict(declared)
             stands = stands_on(server)
             home, text = next(iter(stands.items()))
             address = IPv4Address(text)
             other = addresses.get(address)
+            if name in paired and other is not None:
+                # The partner's import has declared it.
+                self.servers[name] = other
+                continue
             if other is not None and server["software"] == TFTPD.software:
                 # Another import, or this one's, has the machine with the files already.
                 self.servers[name] = other
@@ -162,6 +172,18 @@ class _Merger:
                 server["host"] = self.servers[server["host"]]
             self._mapped(server, ("boot_server",), self.servers)
         return result
+
+    def _paired(self, addresses: dict[IPv4Address, str]) -> set[str]:
+        """The servers of this import's failover pairs that share a scope of the inventory already."""
+        servers = self.imported.tree.get("servers", {})
+        there = [frozenset(s.servers) for s in self.existing.site.scopes.values() if s.failover is not None]
+        found: set[str] = set()
+        for scope in self.imported.tree.get("scopes", {}).values():
+            both = as_list(scope["server"])
+            known = {addresses.get(IPv4Address(next(iter(stands_on(servers[n]).values())))) for n in both}
+            if "failover" in scope and known in there:
+                found.update(both)
+        return found
 
     # -- clients and groups ----------------------------------------------------------------------
 
@@ -225,13 +247,42 @@ class _Merger:
             home = self.vlans[scope["vlan"]]
             if home in self.existing.site.vlans:
                 scope.setdefault("subnet", subnets[0])
-                self._shared_subnet(subnets, home)
             scope["vlan"] = home
             self._mapped(scope, ("server", "next_server"), self.servers)
             scope["rules"] = [self._rule(rule) for rule in scope.get("rules", ())]
             scope["pools"] = [self._pool(pool) for pool in scope.get("pools", ())]
+            if self._is_of_a_pair(name, scope, subnets):
+                continue
+            if home in self.existing.site.vlans:
+                self._shared_subnet(subnets, home)
             result[names.new(name)] = {key: value for key, value in scope.items() if value != []}
         return result
+
+    def _is_of_a_pair(self, name: str, scope: dict[str, Any], subnets: Iterable[str]) -> bool:
+        """Whether a scope stands in the inventory already, as the partner's import has it."""
+        mine = Scope.model_validate({key: value for key, value in scope.items() if value != []})
+        wanted = [IPv4Network(text) for text in subnets]
+        for key, other in self.existing.site.scopes.items():
+            nets = (other.subnet,) if other.subnet else self.existing.site.vlans[other.vlan].subnet
+            if (
+                mine.failover is None
+                or other.failover is None
+                or set(mine.servers) != set(other.servers)
+                or not any(net.overlaps(one) for net in nets for one in wanted)
+            ):
+                continue
+            differs = [word for word in _SAID if getattr(mine, word) != getattr(other, word)]
+            if "split" in mine.failover.model_fields_set and mine.failover.buckets != other.failover.buckets:
+                differs.append("failover")
+            said = f"; this file says otherwise: {', '.join(differs)}" if differs else "; both say the same"
+            self.report(
+                f"scope {name}",
+                self.existing.where("scopes", key),
+                self.source,
+                f"one scope of a failover pair{said}",
+            )
+            return True
+        return False
 
     def _shared_subnet(self, subnets: Iterable[str], home: str) -> None:
         wanted = [IPv4Network(text) for text in subnets]

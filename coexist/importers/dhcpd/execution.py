@@ -49,7 +49,6 @@ _NO_EFFECT = {
     "eval": "computes without an effect on the answer",
     "key": "a key for OMAPI or dynamic DNS; secrets stay out of an inventory",
     "zone": "dynamic DNS says nothing about booting",
-    "failover": "how two DHCP servers share leases is not in the inventory",
     "lease limit": "a limit of leases for a class is not in the inventory",
     "interface": "the inventory knows VLANs, not the server's network cards",
     "db-time-format": "how the daemon writes its lease file",
@@ -189,6 +188,9 @@ class Interpreter:
                 case SetVariable():
                     why = "variables are followed only where they are set once to one expression"
                     self.account.left_out(statement.at, statement.text, why)
+                case Other(kind="failover"):
+                    # The pair it refers to is accounted for as a whole.
+                    self.account.modelled(statement.at)
                 case Other(kind=kind):
                     self.account.left_out(
                         statement.at, statement.text, _NO_EFFECT.get(kind, "not understood")

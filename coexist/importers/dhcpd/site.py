@@ -35,6 +35,7 @@ from coexist.importers.dhcpd.execution import (
 )
 from coexist.importers.dhcpd.hosts import HostBook
 from coexist.importers.dhcpd.meaning import Facts
+from coexist.importers.dhcpd.pairs import PairBook
 from coexist.importers.dhcpd.pools import PoolBook
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
@@ -120,6 +121,7 @@ class _Site:
         self.build = SiteBuilder()
         self.classes = ClassBook(self.outline, self.interpreter, facts, self.groups, self.account)
         self.pools = PoolBook(self.classes, self.hosts, self.build.leased)
+        self.pairs = PairBook(self.outline, server, self.account)
         self.assumed = False
 
     def _parents(self) -> dict[str, int]:
@@ -200,7 +202,8 @@ class _Site:
             if not subnet.level.statements and "pools" not in scope and not self._reserves(subnet):
                 # It is only told to the daemon: nobody is leased an address there.
                 continue
-            self.build.add_scope(key, vlan, {"server": self.server, "vlan": vlan, **scope})
+            shared = self.pairs.shared(wire, subnet)
+            self.build.add_scope(key, vlan, {"server": self.server, "vlan": vlan, **shared, **scope})
 
     def _reserves(self, subnet: SubnetPart) -> bool:
         """Whether a machine has an address of its own in a subnet."""
@@ -273,9 +276,7 @@ class _Site:
     def _authoritative(self) -> None:
         for _, statement in self.outline.authoritative:
             self.account.modelled(statement.at)
-        for peer in self.outline.peers:
-            why = "how two DHCP servers share leases is not in the inventory"
-            self.account.left_out(peer.at, peer.text, why)
+        self.pairs.settle()
 
     def _is_authoritative(self) -> bool:
         values = {statement.value for _, statement in self.outline.authoritative}
@@ -295,7 +296,17 @@ class _Site:
         address = self.address or self.interpreter.server_identifier or peer
         self.assumed = address is None
         used = {address for _, address in self.hosts.machines.rows.values() if address}
-        return self.build.servers(self.server, said, address, used)
+        servers = self.build.servers(self.server, said, address, used)
+        partners = self.pairs.servers(servers[self.server], self.build)
+        if partners:
+            self.build.notes.append(_PARTNER)
+        return servers | partners
+
+
+_PARTNER = (
+    "The failover partner's name is not in the source. In a secondary's, the primary's share of the clients "
+    "is not either: half is assumed."
+)
 
 
 def _network(subnet: SubnetPart) -> IPv4Network:

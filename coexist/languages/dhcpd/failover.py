@@ -73,6 +73,9 @@ class _Peer:
             self.hba,
             self.numbers.get("load"),
             self.numbers.get("mclt"),
+            self.numbers.get("port"),
+            self.numbers.get("max-response-delay"),
+            self.numbers.get("max-unacked-updates"),
         )
 
     def _setting(self, kind: str, whose: str) -> None:
@@ -95,11 +98,17 @@ class _Peer:
                     lexer.fail(f"expecting {complaint}")
             self.numbers[kind] = self._number()
         elif kind in _NUMBERS:
-            number = self.numbers[kind] = self._number()
-            if kind == "split" and number > 256:
-                lexer.fail("split must be between 0 and 256, inclusive")
+            self._counted(kind, whose)
         else:
             lexer.fail("invalid statement in peer declaration")
+
+    def _counted(self, kind: str, whose: str) -> None:
+        """A number; of a port that stands for both, this server's."""
+        number = self._number()
+        if not whose or kind not in self.numbers:
+            self.numbers[kind] = number
+        if kind == "split" and number > 256:
+            self.lexer.fail("split must be between 0 and 256, inclusive")
 
     def _number(self) -> int:
         token = self.lexer.next()

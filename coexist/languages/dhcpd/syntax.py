@@ -359,7 +359,7 @@ class FailoverPeer(Statement):
     """A failover relation: our address in it and the other's, where they are written as addresses.
 
     ``split``: of 256 buckets the primary's (0 if ``hba`` or nothing says it); ``hba``: a bit a bucket.
-    ``max_seconds``: from which ``secs`` on the answer is whose it is not, None if never.
+    ``max_seconds``: from which ``secs`` on the answer is whose it is not, None if never. Times are seconds.
     """
 
     name: str
@@ -370,6 +370,9 @@ class FailoverPeer(Statement):
     hba: bytes | None = None
     max_seconds: int | None = None
     mclt: int | None = None
+    port: int | None = None
+    max_response_delay: int | None = None
+    max_unacked_updates: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
