@@ -88,6 +88,8 @@ class Workers:
         self.count = how_many(config.workers)
         self.notifier = Notifier()
         self._stopping = False
+        # From here on a worker that ends is started again, whatever it says.
+        self._serving = False
         self._failure: _FailedError | None = None
         self._bell, self._ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(self.count)]
@@ -115,6 +117,7 @@ class Workers:
                 self._start(worker)
         self._watch(until=lambda: all(worker.ready for worker in self._workers))
         if not self._stopping:
+            self._serving = True
             self._say("ready", server=self.config.name, workers=self.count)
             self.notifier.say("READY=1", f"STATUS={self.count} workers")
         self._watch(until=lambda: False)
@@ -244,13 +247,12 @@ class Workers:
         self._keep_alive()
 
     def _ended(self, worker: Worker, code: int) -> None:
-        was_ready, worker.ready, worker.pid = worker.ready, False, 0
+        worker.ready, worker.pid = False, 0
         if self._stopping:
             return
-        if not was_ready and not worker.again_at and code > 0:
-            self._failure = self._failure or _FailedError(
-                f"worker {worker.index} ended with code {code}", code
-            )
+        if not self._serving:
+            said = f"worker {worker.index} ended with code {code}"
+            self._failure = self._failure or _FailedError(said, code or 1)
             self._end()
             return
         self._say("worker ended", worker=worker.index, code=code, note="it is started again")
@@ -262,8 +264,7 @@ class Workers:
             while True:
                 news = worker.news.recv(_LARGEST).decode("utf-8", "replace")
                 if news.startswith(_FAILURE) and not worker.ready:
-                    code, _, said = news.removeprefix(_FAILURE).partition(" ")
-                    self._failure = _FailedError(said, int(code))
+                    self._told_failure(worker, *news.removeprefix(_FAILURE).split(" ", 1))
                     continue
                 for line in news.splitlines():
                     worker.alive_at = time.monotonic()
@@ -272,6 +273,12 @@ class Workers:
                     elif line.startswith("STATUS="):
                         worker.status = line.removeprefix("STATUS=")
                         self._tell_status()
+
+    def _told_failure(self, worker: Worker, code: str, said: str) -> None:
+        if self._serving:
+            self._say("worker does not start", worker=worker.index, why=said)
+        else:
+            self._failure = _FailedError(said, int(code))
 
     def _tell_status(self) -> None:
         said = "; ".join(worker.status for worker in self._workers if worker.status)
