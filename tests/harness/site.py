@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
@@ -40,12 +40,16 @@ def render(inventory: Path, out: Path) -> None:
 class SiteNetwork:
     """A site laid out: each VLAN a broadcast domain, each server a host, one router between them.
 
-    Servers that share a machine (``host`` in the inventory) share a host here.
+    Servers that share a machine (``host`` in the inventory) share a host here. ``dnsmasq_relays``: the VLANs
+    whose relay agent is dnsmasq.
     """
 
-    def __init__(self, network: Network, inventory: Inventory) -> None:
+    def __init__(
+        self, network: Network, inventory: Inventory, *, dnsmasq_relays: frozenset[str] = frozenset()
+    ) -> None:
         self.network = network
         self.inventory = inventory
+        self.dnsmasq_relays = dnsmasq_relays
         self.hosts: dict[str, Host] = {}
         for name, vlan in inventory.site.vlans.items():
             if vlan.snooping is not None or vlan.forwarding_delay:
@@ -117,6 +121,9 @@ class SiteNetwork:
                 router.namespace.ip(f"rule add {where} blackhole")
             for relay in vlan.relay if vlan.targets else ():
                 targets = [server_address(site, target) for target in vlan.targets_of(relay)]
+                if name in self.dnsmasq_relays:
+                    _relay_by_dnsmasq(router, name, targets)
+                    continue
                 if relay.address not in (None, gateways[name]):
                     router.add_address(name, str(relay.address), vlan.subnet[0].prefixlen)
                 self.network.relay(
@@ -126,6 +133,8 @@ class SiteNetwork:
                     giaddr=relay.address,
                     min_secs=relay.min_secs,
                     option_82=b"\x01\x02" + vlan.id.to_bytes(2, "big") if relay.option_82 else None,
+                    first_only=relay.passes == "first",
+                    replaces_server_id=relay.replaces_server_id,
                 )
 
     def _add_hosts(self) -> None:
@@ -139,6 +148,12 @@ class SiteNetwork:
         }
         for name, server in site.servers.items():
             self.hosts[name] = made[server.host or name]
+
+
+def _relay_by_dnsmasq(router: Host, vlan: str, targets: Iterable[IPv4Address | None]) -> None:
+    """dnsmasq's ``dhcp-relay``, beside the other agents of the router."""
+    lines = [f"dhcp-relay={router.addresses[vlan]},{target}" for target in targets if target is not None]
+    start_dnsmasq(router, ["bind-interfaces", f"interface={router.interfaces[vlan]}", *lines])
 
 
 def _start_boot_server(host: Host, folder: Path) -> Process:
