@@ -48,14 +48,23 @@ def tells_apart(listener: Listener, architecture: str, firmware: Firmware, mac: 
 
 def _answers(code: int, listeners: list[Listener], firmware: Firmware, mac: int) -> list[Any]:
     """What every server says to the first packet of such a machine, and to its request on port 4011."""
-    machine = Machine(mac=mac, architecture=code)
-    discover = firmware.begin(machine, firmware.phases[0]).sends[0].packet
+    discover = _first_packet(firmware, Machine(mac=mac, architecture=code))
+    if discover is None:
+        return []
     return [
         answer
         for listener in listeners
         for packet, port, source in _asked(listener, discover)
         for answer in _told(listener, packet, port, source)
     ]
+
+
+def _first_packet(firmware: Firmware, machine: Machine) -> Packet | None:
+    """What it sends first over IPv4; None of a machine that only has boot entries over IPv6."""
+    step = firmware.begin(machine, firmware.phases[0])
+    while not step.sends and step.end is None and step.timer is not None:
+        step = firmware.expire(step.state, step.timer)
+    return step.sends[0].packet if step.sends else None
 
 
 def _asked(listener: Listener, discover: Packet) -> Iterator[tuple[Packet, int, tuple[IPv4Address, int]]]:

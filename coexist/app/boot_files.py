@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from coexist.analysis.findings import Finding
+from coexist.analysis.entries import after_failure
+from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.races import case_of
 from coexist.analysis.rules import report
 from coexist.analysis.rules.programs import Used, used_programs
 from coexist.boot.loaders.content import LARGEST, BootFile, inspect
@@ -57,13 +59,21 @@ def roots_of(site: Site, said: Sequence[str]) -> dict[str, tuple[Path, ...]]:
 class _Found:
     """What was found of one file: where it is used, for which classes, and what is wrong."""
 
-    classes: dict[tuple[str, Place, str, str], list[ClientClass]] = field(
+    classes: dict[tuple[str, Place, str, str, Severity | None], list[ClientClass]] = field(
         default_factory=lambda: defaultdict(list)
     )
 
-    def add(self, code: str, place: Place, message: str, repair: str, client: ClientClass) -> None:
+    def add(
+        self,
+        code: str,
+        place: Place,
+        message: str,
+        repair: str,
+        client: ClientClass,
+        severity: Severity | None = None,
+    ) -> None:
         """One class that is concerned."""
-        self.classes[code, place, message, repair].append(client)
+        self.classes[code, place, message, repair, severity].append(client)
 
 
 def file_findings(site: AnalysedSite, roots: Roots) -> list[Finding]:
@@ -78,9 +88,12 @@ def file_findings(site: AnalysedSite, roots: Roots) -> list[Finding]:
         path = _find(places, used.file)
         if path is None:
             message = f"{used.file} is not in {_shown(places)}, where {server} has its files"
-            found.add(
-                "CX429", used.path, message, "put the file there, or correct its name", used.case.client
-            )
+            follows = _next_entry(site, used)
+            severity = None
+            if follows is not None:
+                message, severity = f"{message}; the next boot entry then boots {follows}", Severity.WARNING
+            repair = "put the file there, or correct its name"
+            found.add("CX429", used.path, message, repair, used.case.client, severity)
             continue
         if path.stat().st_size > LARGEST:
             continue
@@ -89,9 +102,17 @@ def file_findings(site: AnalysedSite, roots: Roots) -> list[Finding]:
         _look_into(site, used, known[path], found)
         _parts(site, used, roots, found)
     return [
-        report(site, code, place, message, repair, clients=clients)
-        for (code, place, message, repair), clients in found.classes.items()
+        report(site, code, place, message, repair, clients=clients, severity=severity)
+        for (code, place, message, repair, severity), clients in found.classes.items()
     ]
+
+
+def _next_entry(site: AnalysedSite, used: Used) -> str | None:
+    """What machines boot by their next boot entry where this file is lost; None unless it is as intended."""
+    rest = after_failure(site.races.world, case_of(used.case.client), used.file)
+    if rest is None or set(rest.first.winners) != {used.case.intended.server}:
+        return None
+    return " or ".join(dict.fromkeys(f"{o.file} of {o.winner}" for o in rest.first.outcomes))
 
 
 def _server(site: AnalysedSite, used: Used) -> str | None:
@@ -203,12 +224,17 @@ def _lost_parts(chain: Chain, roots: Roots) -> Iterator[tuple[str, str, str, tup
             yield file, str(step.asks), step.stage.title, places
 
 
+def first_is_lost(chain: Chain, roots: Roots) -> bool:
+    """Whether a boot asks in vain for its first file."""
+    places = _places(roots, chain.outcome.boot_server)
+    return bool(places) and not _find(places, str(chain.outcome.file))
+
+
 def lost(chain: Chain, roots: Roots) -> str | None:
     """The first file that a boot asks for in vain, as a sentence; None where nothing shows that it does."""
-    server, file = chain.outcome.boot_server, str(chain.outcome.file)
-    places = _places(roots, server)
-    if places and not _find(places, file):
-        return f"file not found: {file} of {server} is not in {_shown(places)}"
+    if first_is_lost(chain, roots):
+        server, places = chain.outcome.boot_server, _places(roots, chain.outcome.boot_server)
+        return f"file not found: {chain.outcome.file} of {server} is not in {_shown(places)}"
     for missing, owner, loader, where in _lost_parts(chain, roots):
         return f"file not found: {loader} needs {missing} of {owner}, which is not in {_shown(where)}"
     return None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coexist.analysis.chain import Stages
     from coexist.analysis.loading import Chain
     from coexist.analysis.race import ClientCase, RaceResult
+    from coexist.analysis.world import World
     from coexist.inventory import Inventory
 
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 class Explained:
     """The boots of one machine: one for each VLAN, architecture and firmware it may have.
 
-    ``roots``: where boot files lie, for `lost`.
+    ``world``: the site as models. ``roots``: where boot files lie, for `lost` and `next_entry`.
     """
 
     inventory: Inventory
+    world: World
     boots: tuple[Stages, ...]
     roots: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
@@ -35,6 +37,18 @@ class Explained:
         from coexist.app.boot_files import lost
 
         return lost(chain, self.roots) if self.roots else None
+
+    def next_entry(self, boot: Stages, chain: Chain) -> Stages | None:
+        """What follows a first file that is not there, or that the firmware does not run.
+
+        None where it is had, and for firmware that has no further boot entry.
+        """
+        from coexist.analysis.entries import after_failure
+        from coexist.app.boot_files import first_is_lost
+
+        if chain.halt is None and not first_is_lost(chain, self.roots):
+            return None
+        return after_failure(self.world, boot.first.case, str(chain.outcome.file))
 
     @property
     def races(self) -> tuple[RaceResult, ...]:
@@ -75,7 +89,8 @@ def explain(
     if uuid is not None:
         uuids |= dict.fromkeys(macs, _uuid(uuid).bytes_le)
     world = replace(build_world(inventory), uuids=uuids)
-    return Explained(inventory=inventory, boots=tuple(stages(world, case) for case in cases), roots=roots)
+    boots = tuple(stages(world, case) for case in cases)
+    return Explained(inventory=inventory, world=world, boots=boots, roots=roots)
 
 
 def cases_of(

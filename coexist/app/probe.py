@@ -14,12 +14,14 @@ from coexist.inventory import Inventory
 from coexist.probe.answer import Answer, Responder, responders
 from coexist.probe.asking import Asked, Progress, ask
 from coexist.probe.expectation import representatives, server_names, strangers, unfetched, vlan_of
-from coexist.probe.fetch import Fetched, fetch
+from coexist.probe.fetch import Fetched, NotFetched, fetch
+from coexist.probe.fetch_http import fetch_http
+from coexist.probe.guise import fetch_as
 from coexist.probe.prediction import Prediction, compare, predict
-from coexist.probe.question import Asker, stranger
+from coexist.probe.question import PROBE_MACS, Asker, stranger
 from coexist.probe.segment import Port, RelayPort, Segment
 from coexist.wire.architecture import ARCHITECTURE_NAMES
-from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.bootp import UNSPECIFIED, Packet
 
 if TYPE_CHECKING:
     from coexist.analysis.findings import Finding
@@ -31,7 +33,8 @@ USUAL = ("plain", "bios", "uefi-x64", "uefi-arm64", "http-x64")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
     """What is asked, and how. ``macs``: for whom, strangers if nobody; ``boot_servers`` are asked on port
-    4011 in any case; ``wait``: seconds each client waits; ``rate``: packets a second."""
+    4011 in any case; ``wait``: seconds each client waits; ``rate``: packets a second. ``guised``: the card on
+    which the clients' own places are taken to fetch; None fetches as this machine."""
 
     architectures: tuple[str, ...] = ()
     macs: tuple[int, ...] = ()
@@ -41,6 +44,7 @@ class Questions:
     wait: float = 60.0
     rate: float = 20.0
     fetch: bool = False
+    guised: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ def probe(
     if inventory is not None:
         different = compare(predicted, asked.answers, patience=waited)
         findings = (*strangers(inventory, asked.answers), *different)
-    fetched, missing = _fetched(asked.answers, inventory) if questions.fetch else ({}, ())
+    fetched, missing = _fetched(asked.answers, inventory, questions.guised) if questions.fetch else ({}, ())
     return Probed(
         asked=asked,
         responders=tuple(responders(asked.answers, asked.askers)),
@@ -164,20 +168,33 @@ def _predicted(
 
 
 def _fetched(
-    answers: Sequence[Answer], inventory: Inventory | None
+    answers: Sequence[Answer], inventory: Inventory | None, guised: str | None
 ) -> tuple[dict[tuple[str, str], str], tuple[Finding, ...]]:
     """What each named file turned out to be, and a finding for each that cannot be had."""
     digests: dict[tuple[str, str], str] = {}
     findings: list[Finding] = []
-    for answer in answers:
+    for answer in sorted(answers, key=lambda answer: guised is None or _offer_to(answers, answer) is None):
         place = (str(answer.boot_server), answer.file)
-        if answer.boot_server is None or place in digests or "://" in answer.file:
+        over_http = answer.file.lower().startswith("http://")
+        if answer.boot_server is None or place in digests or ("://" in answer.file and not over_http):
             continue
-        result = fetch(answer.boot_server, answer.file)
+        offer = _offer_to(answers, answer) if guised else None
+        result: Fetched | NotFetched
+        if offer is not None:
+            result = fetch_as(guised or "", answer.asker.mac, offer, answer.boot_server, answer.file)
+        else:
+            result = fetch_http(answer.file) if over_http else fetch(answer.boot_server, answer.file)
         if isinstance(result, Fetched):
             digests[place] = f"{result.size} octets, sha256 {result.sha256}"
             continue
-        found = unfetched(answer, result, inventory)
+        found = unfetched(answer, result, inventory, as_client=offer is not None)
         digests[place] = result.why if found else f"{result.why} (it serves its own clients only)"
         findings += [found] if found else []
     return digests, tuple(findings)
+
+
+def _offer_to(answers: Sequence[Answer], wanted: Answer) -> Packet | None:
+    """The offer of an address to the client that an answer is for; None for a stranger of the probe's own."""
+    if wanted.asker.mac & ~0xFFFF == PROBE_MACS:
+        return None
+    return next((a.packet for a in answers if a.asker.mac == wanted.asker.mac and a.offers_address), None)

@@ -48,11 +48,11 @@ def command(
     )
     site = explained.inventory
     if form == "json":
-        found = [stages_as_dict(site, boot, explained.lost) for boot in explained.boots]
+        found = [stages_as_dict(site, boot, explained.lost, explained.next_entry) for boot in explained.boots]
         click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
         return
     for index, boot in enumerate(explained.boots):
         if index:
             click.echo()
-        for line in boot_text(site, boot, explained.lost):
+        for line in boot_text(site, boot, explained.lost, explained.next_entry):
             click.echo(line)

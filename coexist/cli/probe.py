@@ -69,6 +69,8 @@ IPV4 = _Ipv4()
 @click.option("--rate", metavar="NUMBER", type=click.FloatRange(0.1, 1000), default=20.0, show_default=True,
               help="Packets a second at most.")  # fmt: skip
 @click.option("--fetch", is_flag=True, help="Fetch every boot file that is named, and show its digest.")
+@click.option("--as-client", is_flag=True,
+              help="Fetch by the MAC and address of the client asked for; it must be off.")  # fmt: skip
 @click.option("--expect", type=click.Path(path_type=Path), metavar="INVENTORY",
               help="Say which answers this inventory does not predict.")  # fmt: skip
 @click.option(
@@ -116,6 +118,7 @@ def _run(given: dict[str, Any]) -> int:
         wait=given["wait"],
         rate=given["rate"],
         fetch=given["fetch"],
+        guised=given["interface"] if given["as_client"] else None,
     )
     port = open_port(given["interface"], given["relay_to"], given["giaddr"])
     try:

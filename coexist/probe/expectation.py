@@ -121,15 +121,19 @@ _REPAIRS_OF_FILES = {
 }
 
 
-def unfetched(answer: Answer, result: NotFetched, inventory: Inventory | None) -> Finding | None:
+def unfetched(
+    answer: Answer, result: NotFetched, inventory: Inventory | None, *, as_client: bool = False
+) -> Finding | None:
     """A finding for a boot file that an answer names and that cannot be fetched (CX706).
 
-    A server that serves the files of its own clients alone refuses this machine: that shows nothing.
+    A server that serves the files of its own clients alone refuses this machine: that shows nothing, unless
+    it was asked as the client itself (``as_client``).
     """
     names = server_names(inventory) if inventory is not None else {}
     name = names.get(answer.boot_server) if answer.boot_server is not None else None
     denied = result.code == ErrorCode.ACCESS_VIOLATION
-    if denied and inventory is not None and name and inventory.site.servers[name].answers.who != "everyone":
+    restricted = inventory is not None and name and inventory.site.servers[name].answers.who != "everyone"
+    if denied and restricted and not as_client:
         return None
     where = name or str(answer.boot_server)
     message = f"{answer.file} cannot be fetched from {where}, which {answer.server} names: {result.why}"

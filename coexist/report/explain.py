@@ -29,17 +29,31 @@ def unknown(_: Chain) -> str | None:
     return None
 
 
-def stages_as_dict(inventory: Inventory, result: Stages, lost: Lost = unknown) -> dict[str, Any]:
+Follows = Callable[["Stages", "Chain"], "Stages | None"]
+"""What tells the boot by a machine's next boot entry, where a chain's first file cannot be had or run."""
+
+
+def nothing(_: Stages, __: Chain) -> None:
+    """No next entry is known."""
+
+
+def stages_as_dict(
+    inventory: Inventory, result: Stages, lost: Lost = unknown, follows: Follows = nothing
+) -> dict[str, Any]:
     """Both stages as JSON: the first as ``as_dict`` has it, the second in ``next_stage``.
 
     ``chain`` are the boot loaders that the files of a stage lead to. ``next_stage`` is null where no iPXE
     is loaded. ``loaded``: the files that lead there; ``certain``: whether every outcome of the first stage
-    does; ``loop``: whether iPXE can be given iPXE again. ``lost`` tells which file a chain asks in vain for.
+    does; ``loop``: whether iPXE can be given iPXE again. ``lost`` tells which file a chain asks in vain for,
+    ``follows`` what the machine's next boot entry leads to then (``next_entry``).
     """
-    first = {
-        **as_dict(inventory, result.first),
-        "chain": [_chain_as_dict(chain, lost) for chain in result.chains],
-    }
+
+    def entry(chain: Chain) -> dict[str, Any]:
+        rest = follows(result, chain)
+        told = None if rest is None else stages_as_dict(inventory, rest, lost, follows)
+        return {**_chain_as_dict(chain, lost), "next_entry": told}
+
+    first = {**as_dict(inventory, result.first), "chain": [entry(chain) for chain in result.chains]}
     if result.next is None:
         return {**first, "next_stage": None}
     second = {
@@ -141,10 +155,18 @@ def _place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> str:
 # -- for people -----------------------------------------------------------------------------------
 
 
-def boot_text(inventory: Inventory, boot: Stages, lost: Lost = unknown) -> Iterator[str]:
+def boot_text(
+    inventory: Inventory, boot: Stages, lost: Lost = unknown, follows: Follows = nothing
+) -> Iterator[str]:
     """A whole boot in lines: the race, the loaders its files lead to, and the race of the iPXE it loads."""
     yield from text(inventory, boot.first)
     yield from _after(boot.chains, lost)
+    for chain in boot.chains:
+        rest = follows(boot, chain)
+        if rest is not None:
+            yield ""
+            yield from folded(f"without {chain.outcome.file} the next boot entry starts:", "", hang=2)
+            yield from boot_text(inventory, rest, lost, follows)
     if boot.next is not None:
         yield ""
         yield from next_stage_text(inventory, boot.next)

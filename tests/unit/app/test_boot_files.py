@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from coexist.analysis.findings import Severity
 from coexist.app.check import check
 from coexist.cli import run
 from tests.unit.boot.loaders.programs import ARM64, efi_program
@@ -156,3 +157,42 @@ def test_explain_says_where_a_boot_ends_for_want_of_a_file(
     assert (missing or "nothing") in (chain["missing"] or "nothing")
     assert run(arguments) == 0
     assert ("ENDS: file not found" in capsys.readouterr().out) == (missing is not None)
+
+
+ORDER = ("uefi-x64: edk2", "uefi-x64: uefi-boot-order")
+
+
+def by_entries(folder: Path, programs: str) -> Path:
+    place = site(folder, programs)
+    text = (place / "site.yaml").read_text()
+    (place / "site.yaml").write_text(text.replace(*ORDER))
+    return place
+
+
+def test_a_machine_that_goes_on_to_its_next_boot_entry_is_warned_about(tmp_path: Path) -> None:
+    programs = '{uefi-x64: lost.efi, http-x64: "http://192.0.2.3/thin.efi"}'
+    place = by_entries(tmp_path, programs)
+    files = root(tmp_path, thin_efi=efi_program(signers=BOTH))
+    report = check(place, date(2026, 1, 1), files=[str(files)])
+    (missing,) = [finding for finding in report.findings if finding.code.code == "CX429"]
+    assert missing.severity is Severity.WARNING
+    assert "http://192.0.2.3/thin.efi of boot" in missing.message
+
+
+def test_without_another_entry_that_is_answered_it_is_an_error(tmp_path: Path) -> None:
+    place = by_entries(tmp_path, "{uefi-x64: lost.efi}")
+    report = check(place, date(2026, 1, 1), files=[str(root(tmp_path))])
+    (missing,) = [finding for finding in report.findings if finding.code.code == "CX429"]
+    assert missing.severity is Severity.ERROR
+
+
+def test_explain_follows_the_next_boot_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = by_entries(tmp_path, '{uefi-x64: lost.efi, http-x64: "http://192.0.2.3/thin.efi"}')
+    files = root(tmp_path, thin_efi=b"")
+    asked = ["explain", str(place), "02:00:5e:00:00:01", "--arch", "uefi-x64", "--format", "json"]
+    assert run([*asked, "--files", str(files)]) == 0
+    lost = json.loads(capsys.readouterr().out)["chain"][0]
+    assert lost["file"] == "lost.efi"
+    assert lost["next_entry"]["file"] == "http://192.0.2.3/thin.efi"
+    assert run([*asked, "--files", str(root(tmp_path, lost_efi=b""))]) == 0
+    assert json.loads(capsys.readouterr().out)["chain"][0]["next_entry"] is None
