@@ -97,7 +97,9 @@ def failed_boot(boot: Boot, names: Mapping[IPv4Address, str]) -> tuple[Finding, 
     request = boot.file_request
     client = format_mac(boot.asker.mac)
     message, repair = f"{client}: {boot.end.value}", _REPAIRS[boot.end]
-    if request is not None:
+    if request is not None and boot.end is End.NOT_RUN:
+        message = f"{client} has {request.file}, and {boot.end.value}"
+    elif request is not None:
         server = names.get(request.server, str(request.server))
         said = f" ({request.why})" if request.why else ""
         message = f"{client} asked {server} for {request.file}: {request.end.value}{said}"
@@ -111,6 +113,7 @@ _REPAIRS = {
     End.DECLINED: "find the machine that has the address, or take the address out of the pool",
     End.REFUSED: "let one DHCP server alone be authoritative for this subnet, or let both know its leases",
     End.FAILED: "compare the file's name with what lies on the server",
+    End.NOT_RUN: "give the machine a program of its own kind, and with Secure Boot one that Microsoft signed",
 }
 _REPAIRS_OF_FILES = {
     Transfer.MISSING: "put the file there, or correct its name where it is declared",
@@ -118,6 +121,7 @@ _REPAIRS_OF_FILES = {
     Transfer.SILENT: "start the TFTP service there, and look into the firewall and the way between them",
     Transfer.ABORTED: "look at the client's screen: it had no room for the file or refused an option",
     Transfer.REFUSED: "look into the server's log",
+    Transfer.STUCK: "let the server agree to smaller blocks, and declare the network's `mtu`",
 }
 
 

@@ -34,6 +34,10 @@ Captured = tuple[float, Datagram]
 """When a datagram was captured (seconds) and what it was."""
 
 
+AT_ONCE = 5.0
+"""Seconds within which firmware goes on to its next boot entry when it does not run what it has; a program
+that runs and returns asks for something first, or takes longer."""
+
 PATIENCE = 12.0
 """Seconds a capture must go on behind a client's last packet for its silence to mean that it gave up."""
 
@@ -45,11 +49,12 @@ class End(Enum):
     FAILED = "it did not get its boot file"
     DECLINED = "it declined the address: another machine has it"
     REFUSED = "the DHCP server refused the address (NAK)"
+    NOT_RUN = "it did not run it: it asked again as firmware (Secure Boot, or another machine's program)"
     GAVE_UP = "it asked for no file and sent nothing more"
     UNKNOWN = "the capture does not show how it ended"
 
 
-FAILED = frozenset({End.FAILED, End.DECLINED, End.REFUSED})
+FAILED = frozenset({End.FAILED, End.DECLINED, End.REFUSED, End.NOT_RUN})
 """Ends that are a failed boot, whatever the inventory says."""
 
 
@@ -122,6 +127,7 @@ class _Open:
     transfers: list[OpenTransfer] = field(default_factory=list)
     declined: float | None = None
     followed: bool = False
+    again_after: float | None = None
     heard: float = 0.0
     addresses: set[IPv4Address] = field(default_factory=set)
     recent: deque[Answer] = field(default_factory=lambda: deque(maxlen=_MOST_COMPARED))
@@ -221,6 +227,8 @@ class _Reader:
         follows = before is not None and bool(before.transfers) and at - before.last <= SILENCE
         if before is not None:
             before.followed = True
+            by_firmware = not request.is_ipxe and request.kind is not ClientKind.OTHER
+            before.again_after = at - before.last if by_firmware else None
         stage = before.stage + 1 if before is not None and follows else 1
         boot = _Open(request=request, began=at, last=at, heard=at, stage=stage)
         self.boots.append(boot)
@@ -335,6 +343,10 @@ def _end(boot: _Open, closed: Boot, until: float) -> End:
             return End.UNKNOWN
         if request.end in FAILURES:
             return End.FAILED
+        alone = all((r.server, r.file) == (request.server, request.file) for r in closed.requests)
+        at_once = boot.again_after is not None and boot.again_after <= AT_ONCE
+        if request.end is Transfer.LOADED and alone and at_once:
+            return End.NOT_RUN
         return End.LOADED if request.end is Transfer.LOADED else End.UNKNOWN
     last_ack = max((answer.at for answer in boot.acks), default=-1.0) + boot.began
     again = max((at for at, _ in boot.discovers), default=0.0) + boot.began

@@ -28,9 +28,12 @@ class Transfer(Enum):
     REFUSED = "refused by the server"
     ABORTED = "broken off by the client"
     SILENT = "no answer in the capture"
+    STUCK = "agreed to, and its first block never arrives: too large for the way between them"
 
 
-FAILURES = frozenset({Transfer.MISSING, Transfer.DENIED, Transfer.REFUSED, Transfer.ABORTED, Transfer.SILENT})
+FAILURES = frozenset(Transfer) - {Transfer.LOADED, Transfer.LOADING, Transfer.ASKED, Transfer.SIZED}
+REPEATS = 3
+"""How often the same packet comes until its answer counts as lost and not as late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class OpenTransfer:
     tries: int = 1
     options: bool = False
     data: bool = False
+    begun: int = 0
+    sent_first: int = 0
     end: Transfer | None = None
     why: str = ""
 
@@ -79,21 +84,27 @@ class OpenTransfer:
                 self.blksize = (
                     int(said) if said.isascii() and said.isdigit() and len(said) < 6 else self.blksize
                 )
-            case Data(payload=payload):
+            case Data(block=block, payload=payload):
                 self.data = True
+                self.sent_first += block == 1
                 if len(payload) < self.blksize:
                     self.end = Transfer.LOADED
             case Error(code=code, message=message) if self.end is None:
                 self.why = f"error {code}: {message}"
                 self.end = _of_error(code, from_client=from_client, data=self.data)
+            case Ack(block=0):
+                self.begun += 1
             case Ack():
-                pass
+                self.sent_first = self.begun = 0
 
     def told(self, began: float, until: float) -> FileRequest:
         """The request as it ended, ``until`` being the end of the capture."""
         end = self.end
         waited = until - self.last >= QUIET
-        if end is None and self.data:
+        # Seen beside the client it repeats that it is ready, beside the server the first block.
+        if end is None and self.options and self.blksize > DEFAULT_BLKSIZE and self._repeats():
+            end = Transfer.STUCK
+        elif end is None and self.data:
             end = Transfer.LOADING
         elif end is None:
             # A server that agreed to options and sent nothing may have been cut off by the capture's end.
@@ -106,9 +117,12 @@ class OpenTransfer:
             file=self.file,
             protocol=self.protocol,
             end=end,
-            why=self.why,
+            why=self.why or (f"blocks of {self.blksize} octets" if end is Transfer.STUCK else ""),
             tries=self.tries,
         )
+
+    def _repeats(self) -> bool:
+        return max(self.begun if not self.data else 0, self.sent_first) >= REPEATS
 
 
 def _of_error(code: int, *, from_client: bool, data: bool) -> Transfer:

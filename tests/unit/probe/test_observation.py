@@ -20,7 +20,7 @@ from coexist.probe.transfers import Transfer
 from coexist.wire.bootp import BOOTREPLY, Packet, encode
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType
-from coexist.wire.tftp import Data, Error, OptionAck, ReadRequest
+from coexist.wire.tftp import Ack, Data, Error, OptionAck, ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
 
 ANYONE = IPv4Address("255.255.255.255")
@@ -257,6 +257,54 @@ def test_a_boot_is_judged_by_the_end_of_its_file(then, end, of_file):
     assert boot.file_request is not None
     assert boot.file_request.end is of_file
     assert boot.failed == (end is End.FAILED)
+
+
+AGREED = OptionAck(options={"blksize": "1468", "tsize": "90000"})
+LARGE = Data(block=1, payload=bytes(1468))
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        [tells(at, Ack(block=0)) for at in (4.2, 8.2, 12.2)],
+        [part for at in (4.2, 8.2, 12.2) for part in (tells(at, Ack(block=0)), answers(at + 0.1, LARGE))],
+    ],
+    ids=["beside the client", "beside the server"],
+)
+def test_blocks_that_never_arrive_are_too_large(then):
+    (boot,) = leased(real(), asks(4.0), answers(4.1, AGREED), *then)
+    assert boot.file_request is not None
+    assert (boot.end, boot.file_request.end) == (End.FAILED, Transfer.STUCK)
+
+
+def test_a_block_that_comes_late_is_not_too_large():
+    then = [answers(4.2, LARGE), answers(5.2, LARGE), tells(5.3, Ack(block=1)), answers(5.4, LARGE)]
+    (boot,) = leased(real(), asks(4.0), answers(4.1, AGREED), *then)
+    assert boot.file_request is not None
+    assert boot.file_request.end is Transfer.LOADING
+
+
+@pytest.mark.parametrize(
+    ("again", "seconds", "end"),
+    [
+        ("http-x64", 1.0, End.NOT_RUN),
+        ("uefi-x64", 1.0, End.NOT_RUN),
+        ("http-x64", 20.0, End.LOADED),
+    ],
+)
+def test_firmware_that_asks_again_at_once_did_not_run_its_file(again, seconds, end):
+    asked = replace(real(again, xid=99), chaddr=real().chaddr)
+    next_entry = (4.2 + seconds, datagram(encode(asked)))
+    first, _ = leased(real(), asks(4.0), answers(4.1, Data(block=1, payload=b"end")), next_entry)
+    assert first.end is end
+    assert first.failed == (end is End.NOT_RUN)
+
+
+def test_a_loader_that_asked_for_more_did_run():
+    more = [asks(4.2, "grub/grub.cfg", 1300), answers(4.3, Data(block=1, payload=b"exit"), 1300)]
+    again = (5.0, datagram(encode(replace(real("http-x64", xid=99), chaddr=real().chaddr))))
+    first, _ = leased(real(), asks(4.0), answers(4.1, Data(block=1, payload=b"end")), *more, again)
+    assert first.end is End.LOADED
 
 
 def test_what_a_loader_asks_for_later_is_told_and_fails_no_boot():
