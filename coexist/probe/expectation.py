@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from coexist.analysis.catalogue import CATALOGUE
@@ -71,7 +71,7 @@ def _name(inventory: Inventory, mac: int) -> str:
 
 def strangers(inventory: Inventory, answers: Iterable[Answer]) -> tuple[Finding, ...]:
     """A finding for every server that answered and is not declared (CX701)."""
-    known = server_names(inventory)
+    known = {*server_names(inventory), *_speakers(inventory)}
     first: dict[IPv4Address, Answer] = {}
     clients: dict[IPv4Address, set[Asker]] = {}
     for answer in answers:
@@ -88,6 +88,14 @@ def strangers(inventory: Inventory, answers: Iterable[Answer]) -> tuple[Finding,
         )
         for server in sorted(first)
     )
+
+
+def _speakers(inventory: Inventory) -> Iterator[IPv4Address]:
+    """The relay agents that write their own address into the answers of servers behind them."""
+    for vlan in inventory.site.vlans.values():
+        for relay, giaddr in zip(vlan.relay, vlan.giaddrs, strict=True):
+            if relay.replaces_server_id and vlan.targets_of(relay):
+                yield giaddr
 
 
 def failed_boot(boot: Boot, names: Mapping[IPv4Address, str]) -> tuple[Finding, ...]:

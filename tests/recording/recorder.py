@@ -188,10 +188,10 @@ def _file(frame: Frame) -> str:
 
 
 _RUNS_NOT = re.compile(
-    r"failed to load Boot[^\r\n]*: (Access Denied|Security Violation|Unsupported|Load Error)"
+    r"failed to load Boot[^\r\n]*: (Access Denied|Security Violation|Unsupported|Load Error|Not Found)"
     r"|Exec format error"
 )
-"""What OVMF's boot manager (BdsBoot.c) and iPXE say of a program that they have and do not run."""
+"""What OVMF's boot manager (BmBoot.c: no PE image is "not found") and iPXE say of such a file."""
 
 
 def _ended(boot: Boot, stages: list[tuple[str, str]], scenario: Mapping[str, Any]) -> str:

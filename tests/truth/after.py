@@ -92,11 +92,23 @@ def _of_chain(
     if not _is_there(chain, files):
         steps = ()
     for step in steps:
+        lost = None
         for asked, file, role in requests(step.stage, has):
+            owner = _owner(asked, owners)
             if role is Role.MAYBE:
                 optional.add(len(made))
-            made.append((_owner(asked, owners), _name(file)))
+            if owner not in files:
+                # Nobody answers ARP for that address, or no router leads to it: nothing is on the wire.
+                lost = "prompt"
+                break
+            made.append((owner, _name(file)))
+            if not files[owner].tftp:
+                lost = "silent"
+                break
         server = step.asks
+        if lost is not None:
+            ended = lost
+            break
         ended = _ended(step.stage.ending, complete(step.stage, has), ended)
         if ended == "missing":
             last = files.get(made[-1][0])
@@ -188,7 +200,8 @@ def _differs(seen: list[Request], way: Expected) -> str:
             del rest[0]
         elif number not in way.optional:
             return f"asked {rest[0] if rest else 'nothing more'}; predicted {request}"
-    if way.ended in ("configuration", "file") and all(server == way.server for server, _ in rest):
+    # Of a server that stays silent a loader may ask its next file after a while.
+    if way.ended in ("configuration", "file", "silent") and all(server == way.server for server, _ in rest):
         return ""
     return f"asked {rest[0]} after the last file that is predicted ({way.ended})" if rest else ""
 

@@ -103,7 +103,8 @@ def test_a_boot_file_is_fetched_and_its_digest_shown(network):
 def test_a_server_with_a_whitelist_is_asked_for_files_as_one_of_its_clients(network):
     """It knows its clients by the MAC behind their address; a machine that is on keeps its own."""
     client = "00:80:64:10:00:01"
-    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD)
+    reserved = f"host thin {{ hardware ethernet {client}; fixed-address 10.77.0.40; }}"
+    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD + reserved)
     boot = network.host("boot", {"office": "10.77.0.6"})
     boot.write("tftp/thin.0", b"thin" * 900)
     programs = {"bios": "thin.0", "uefi-x64": "lost.efi", "http-x64": "http://10.77.0.6/lost.efi"}
@@ -134,7 +135,7 @@ def test_a_server_with_a_whitelist_is_asked_for_files_as_one_of_its_clients(netw
     assert results["lost.efi"].startswith("error 1")
     assert results["http://10.77.0.6/lost.efi"].startswith("HTTP 404")
 
-    network.host("machine", {"office": "10.77.0.150"}, mac=client)
+    network.host("machine", {"office": "10.77.0.40"}, mac=client)
     code, taken = document(probe(asking, *common, "--as-client", "-a", "bios"))
     assert code == 1
     assert taken["fetched"][0]["result"].startswith("the machine is on")

@@ -59,7 +59,11 @@ def test_what_a_relay_agent_makes_of_answers_is_predicted(tmp_path: Path) -> Non
         }
         asks = ["-i", "eth0", "--wait", "3", "--expect", str(tmp_path), "-a", "uefi-x64", "-a", "bios"]
         command = [sys.executable, "-m", "coexist", "probe", *asks, "--format", "json"]
-        asked = {vlan: host.start([*command, "--vlan", vlan]) for vlan, host in hosts.items()}
+        # A MAC for each: the boot server would take them for one client that asks again.
+        asked = {
+            vlan: host.start([*command, "--vlan", vlan, "--mac", f"02:00:5e:00:01:0{number}"])
+            for number, (vlan, host) in enumerate(hosts.items())
+        }
         codes = {vlan: process.wait(timeout=120) for vlan, process in asked.items()}
         found = {vlan: json.loads(process.output) for vlan, process in asked.items()}
 

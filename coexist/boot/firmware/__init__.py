@@ -57,7 +57,9 @@ _MODELS: tuple[Any, ...] = (
     ),
     Pxe21(
         name="broadcom-pxe",
-        assumptions=("Broadcom's ROM: nothing is published; all of it is the specification's",),
+        assumptions=(
+            "Broadcom's ROM: its guide says it follows PXE 2.1; timing and order are the specification's",
+        ),
     ),
     RaspberryPi(
         name="raspberry-pi-3",
