@@ -45,7 +45,7 @@ from coexist.boot.firmware.pxe21_discovery import (
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
-from coexist.wire.options import MessageType, Option
+from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import DiscoveryControl, PxeVendorOptions, SubOption
 
 BOOT_IN_OFFER_FIRST, PROXY_FIRST = 0.0, 1.0
@@ -108,7 +108,8 @@ class Pxe21:
     each boot server. ``reading``: how the specification is read; both are raced unless one is named.
     ``takes``: the first or the last of several offers of a kind. ``needs_43``: proxies without option 43 are
     of no use to it. ``menus``: it follows menus and lists of boot servers. ``blksize``: the
-    largest TFTP block it asks for, in octets (1456 in public logs of ROMs).
+    largest TFTP block it asks for, in octets (1456 in public logs of ROMs). ``reads_past_67``: it reads
+    option 67 up to a NUL, whatever its length, and asks for a name that is too long where there is none.
     """
 
     name: str = "pxe21"
@@ -122,6 +123,7 @@ class Pxe21:
     needs_43: bool = False
     menus: bool = True
     blksize: int = 1456
+    reads_past_67: bool = False
     late: float = 0.05
     assumptions: tuple[str, ...] = (
         "PXE 2.1 ROMs are closed: their timing is taken from the specification",
@@ -397,7 +399,7 @@ class Pxe21:
             state=state,
             end=Boot(
                 server=server,
-                file=text_of(name),
+                file=_past_its_end(packet) if self.reads_past_67 and not packet.file else text_of(name),
                 by=source.source,
                 why=f"the packet of {source.source} names the file and, in siaddr, the server",
                 after=(0.0, self.late),
@@ -407,6 +409,17 @@ class Pxe21:
 
 def _file(packet: Packet) -> bytes:
     return packet.file or packet.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
+
+
+def _past_its_end(packet: Packet) -> str:
+    """Option 67 as it is read by a ROM that looks for a NUL and not at its length."""
+    before: dict[int, bytes] = {}
+    for code, value in packet.options.items():
+        if code == Option.BOOTFILE_NAME:
+            break
+        before[code] = value
+    area = encode_options(packet.options) + bytes((Option.END, 0))
+    return area[len(encode_options(before)) + 2 :].partition(b"\0")[0].decode("latin-1")
 
 
 def _options(machine: Machine) -> dict[int, bytes]:

@@ -235,6 +235,28 @@ STORIES = {
         ends={("router", "pxelinux.0")},
         asks=["router"],
     ),
+    "an old ROM reads an option 67 without a NUL up to the end of the options": Story(
+        url="https://github.com/netbootxyz/netboot.xyz/issues/1198",
+        site=site(
+            "isc-dhcpd",
+            scope={"options": {67: "netboot.xyz.kpxe"}, "next_server": "boot"},
+            servers={"boot": tftp()},
+            firmwares={"old-rom": {"like": "pxe21", "parameters": {"reads_past_67": True}}},
+        ),
+        machine=("bios", "old-rom"),
+        ends={("boot", "netboot.xyz.kpxe\xff")},
+    ),
+    "ended with a NUL, as dnsmasq does, it is read as it is": Story(
+        url="https://github.com/netbootxyz/netboot.xyz/issues/1198",
+        site=site(
+            "dnsmasq",
+            scope={"filename": "netboot.xyz.kpxe", "next_server": "boot"},
+            servers={"boot": tftp()},
+            firmwares={"old-rom": {"like": "pxe21", "parameters": {"reads_past_67": True}}},
+        ),
+        machine=("bios", "old-rom"),
+        ends={("boot", "netboot.xyz.kpxe")},
+    ),
     "iPXE does not wait for a proxy that comes after its third second": Story(
         url="https://github.com/danderson/netboot/commit/ee0987169f3767db15fb19f929fcd99c4fc9c8b0",
         site=site(servers={"boot": proxy({"bios": "thin.0"}, delay=5)}),
