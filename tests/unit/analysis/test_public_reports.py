@@ -239,7 +239,7 @@ STORIES = {
         url="https://github.com/netbootxyz/netboot.xyz/issues/1198",
         site=site(
             "isc-dhcpd",
-            scope={"options": {67: "netboot.xyz.kpxe"}, "next_server": "boot"},
+            scope={"options": {67: "hex:" + b"netboot.xyz.kpxe".hex()}, "next_server": "boot"},
             servers={"boot": tftp()},
             firmwares={"old-rom": {"like": "pxe21", "parameters": {"reads_past_67": True}}},
         ),
