@@ -81,6 +81,8 @@ def second_scope(**more: Any) -> dict[str, Any]:
     return {"second": {**base, "filename": "node.0", "next_server": "second", **more}}
 
 
+WDS = {"wds": {"software": "wds", "address": BOOT, "vlan": "lan", "answers": "nobody"}}
+NAMES_WDS = {66: BOOT, 67: "boot\\x64\\wdsnbp.com"}
 THRESHOLD = {"software": "coexist", "address": BOOT, "vlan": "lan", "delay": {"secs_at_least": 5}}
 STORIES = {
     "option 66 of dnsmasq is not siaddr: firmware asks the router": Story(
@@ -145,30 +147,22 @@ STORIES = {
         url="http://www.techthoughts.info/pxe-booting-wds-dhcp-scope-vs-ip-helpers/",
         site=site(
             "windows-dhcp",
-            scope={"options": {60: "PXEClient", 66: BOOT, 67: "boot\\x64\\wdsnbp.com"}},
-            servers={"wds": {"software": "wds", "address": BOOT, "vlan": "lan", "answers": "nobody"}},
+            scope={"options": {60: "PXEClient", **NAMES_WDS}},
+            servers=WDS,
         ),
         machine=UEFI,
         ends={(None, None)},
     ),
     "one boot file for all machines: UEFI is given BIOS' program": Story(
         url="https://deploymentbunny.com/2016/02/29/osd-how-make-pxe-work-in-configmgr-osd-mdt-and-wds-work-perfectly-fine-stop-using-dhcp-option-66-67/",
-        site=site(
-            "windows-dhcp",
-            scope={"options": {66: BOOT, 67: "boot\\x64\\wdsnbp.com"}},
-            servers={"wds": {"software": "wds", "address": BOOT, "vlan": "lan", "answers": "nobody"}},
-        ),
+        site=site("windows-dhcp", scope={"options": NAMES_WDS}, servers=WDS),
         machine=UEFI,
         ends={("wds", "boot\\x64\\wdsnbp.com")},
         halts={Halted.ARCHITECTURE},
     ),
     "the same file boots a BIOS machine from WDS": Story(
         url="https://www.nibonnet.fr/wds-et-dhcp/",
-        site=site(
-            "windows-dhcp",
-            scope={"options": {66: BOOT, 67: "boot\\x64\\wdsnbp.com"}},
-            servers={"wds": {"software": "wds", "address": BOOT, "vlan": "lan", "answers": "nobody"}},
-        ),
+        site=site("windows-dhcp", scope={"options": NAMES_WDS}, servers=WDS),
         machine=ROM,
         ends={("wds", "boot\\x64\\wdsnbp.com")},
     ),
