@@ -69,14 +69,14 @@ class _Site:
             for kea in own.all("Kea"):
                 for holder in kea.all("dhcp4"):
                     self._kea(holder)
-        for holder in self.root.all("dnsmasq"):
+        for holder in self.root.all(DNSMASQ.name):
             self._dnsmasq(holder)
         said = {"software": (self.product or ISC_DHCPD).software}
         if self.product is DNSMASQ:
             said["roles"] = "dhcp"
         used = [row.address for row in self.clients.values()]
         servers = self.build.servers(self.server, said, self.address or self._own_address(), used)
-        for name in ("dhcpd", "OPNsense", "dnsmasq"):
+        for name in ("dhcpd", "OPNsense", DNSMASQ.name):
             for element in self.root.all(name):
                 for left in element.left():
                     self._left(left)

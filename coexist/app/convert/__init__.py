@@ -90,7 +90,10 @@ def _as(server: Server, to: str) -> Server:
     except ValidationError as error:
         raise CoexistError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     roles = server.effective_roles
-    return server.model_copy(update={"software": software, "settings": {}, "config": {}, "roles": roles})
+    target = server.model_copy(update={"software": software, "config": {}, "dropin": None, "roles": roles})
+    # RFC 6842's echo is off in dhcpd unless it is asked for, and on in Kea.
+    is_quiet = (server.product, target.product) == (ISC_DHCPD, KEA)
+    return target.model_copy(update={"settings": {"echo-client-id": False} if is_quiet else {}})
 
 
 def _converter(server: Server, target: Server) -> Converter:

@@ -45,7 +45,9 @@ def write(inventory: Inventory, name: str, target: Server) -> Written:
         )
         read = load_inventory(place)
     own = read.site.servers[name]
-    as_target = own.model_copy(update={"software": target.software, "settings": {}})
+    as_target = own.model_copy(
+        update={"software": target.software, "settings": target.settings, "roles": target.roles}
+    )
     return _rendered(read, name, as_target, imported.not_modelled, of_source=False)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
+from coexist.boot.leases.kea_flex import HOOK as FLEX
+from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
@@ -144,6 +146,7 @@ class KeaConfig:
     identifiers: tuple[str, ...]
     open_places: tuple[tuple[Position, str], ...] = field(default=())
     pair: HighAvailability | None = None
+    flexed: tuple[FlexOption, ...] = ()
 
     def siblings(self, subnet: SubnetDef) -> tuple[SubnetDef, ...]:
         """The subnets of its shared network, itself first; itself alone without one."""
@@ -192,6 +195,7 @@ class _Compiler:
         plain = [self._subnet(node, level, None) for node in self.dhcp4.items("subnet4")]
         named = [node.value for node in self.dhcp4.items("host-reservation-identifiers")]
         pairs: list[HighAvailability] = []
+        flexed: list[FlexOption] = []
         opens = [
             (found.at, "a host database")
             for key in _REMOTE
@@ -201,6 +205,8 @@ class _Compiler:
             library = str(node.plain("library") or "").rsplit("/", 1)[-1]
             if library == HOOK and (pair := read_high_availability(node)) is not None:
                 pairs.append(pair)
+            elif library == FLEX and (entries := read_flex_options(node, self.types)) is not None:
+                flexed += entries
             elif library not in _COMMANDS:
                 opens.append((node.at, f"the hook {library}"))
         return KeaConfig(
@@ -212,6 +218,7 @@ class _Compiler:
             identifiers=tuple(named) or _IDENTIFIERS,
             open_places=tuple(opens),
             pair=next(iter(pairs), None),
+            flexed=tuple(flexed),
         )
 
     # -- options ---------------------------------------------------------------------------------

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from ipaddress import IPv4Address
-from operator import or_
 
 from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig, Level, PoolDef, SubnetDef
+from coexist.boot.leases.kea_distinctions import distinctions_of
 from coexist.boot.leases.kea_names import FQDN, NameRules, fqdn_of, hostname_of
 from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
 from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
-from coexist.inventory.macset import MacSet
-from coexist.inventory.models import OptionTest
-from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Truth, Value
-from coexist.languages.kea.expressions import Option as Asked
-from coexist.languages.kea.option_data import DHCP4
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, decode_options
 
@@ -84,42 +79,7 @@ class KeaLeases:
     @cached_property
     def distinctions(self) -> Distinctions:
         """Reservations tell by MAC, the tests of classes by options and by parts of the MAC."""
-        macs: dict[tuple[object, ...], list[tuple[int, HostDef]]] = {}
-        reserved: set[int] = set()
-        for host in self._all_hosts():
-            octets = host.identifiers.get("hw-address", b"")
-            if len(octets) != 6:
-                continue
-            mac = int.from_bytes(octets, "big")
-            if host.address is not None:
-                reserved.add(mac)
-            same = (
-                host.classes,
-                tuple(host.level.options),
-                tuple(sorted(map(str, host.level.values.keys()))),
-            )
-            macs.setdefault(same, []).append((mac, host))
-        clients: list[tuple[MacSet, Origin]] = [
-            (MacSet.of(mac for mac, _ in found), found[0][1].level.at) for found in macs.values()
-        ]
-        tests: list[OptionTest] = []
-        unclear: dict[Origin, None] = {}
-        for part in self.config.classes.values():
-            if part.test is not None:
-                for found in self._told_apart(part.test):
-                    if isinstance(found, MacSet):
-                        clients.append((found, part.level.at))
-                    else:
-                        tests.append(found)
-                for comparison in _comparisons(part.test):
-                    if self._test_of(comparison) is None and not _is_of_relay(comparison):
-                        unclear.setdefault(part.level.at)
-        return Distinctions(
-            clients=tuple(clients),
-            tests=tuple(tests),
-            reserved=MacSet.of(reserved),
-            unclear=tuple(unclear),
-        )
+        return distinctions_of(self.config)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -376,6 +336,7 @@ class KeaLeases:
         for code, octets in self._names(client, subnet, host, address):
             told.options[code] = octets
             told.forced.add(code)
+        self._flex(client, told)
         return Lease(
             yiaddr=address,
             netmask=subnet.network.netmask,
@@ -400,6 +361,7 @@ class KeaLeases:
         host = self._host_in(client, subnet)
         self._late_classes(client, subnet, None, host)
         told = self._told(client, subnet, None, host)
+        self._flex(client, told)
         return Lease(
             yiaddr=UNSPECIFIED,
             netmask=subnet.network.netmask,
@@ -411,6 +373,21 @@ class KeaLeases:
             server_id=told.server_id,
             origins=told.origins,
         )
+
+    def _flex(self, client: _Client, told: _Told) -> None:
+        """What the hook flex_option makes of the reply when it is sent, whatever the client asked for."""
+        asked = client.packet.options.get(Option.PARAMETER_REQUEST_LIST, b"")
+        for entry in self.config.flexed:
+            if entry.test is not None:
+                if self._tests.holds(entry.test, client.arrival, client.is_in):
+                    told.options.pop(entry.code, None)
+                continue
+            assert entry.value is not None  # it adds or replaces
+            octets = self._tests.value(entry.value, client.arrival, client.is_in)
+            is_there = entry.code in told.options and (entry.code in asked or entry.code in told.forced)
+            if octets and not (is_there and entry.action == "add"):
+                told.options[entry.code], told.origins[entry.code] = octets, entry.at
+                told.forced.add(entry.code)
 
     def _late_classes(
         self, client: _Client, subnet: SubnetDef, pool: PoolDef | None, host: HostDef | None
@@ -547,73 +524,6 @@ class KeaLeases:
         if name:
             yield Option.HOST_NAME, name.encode("utf-8", "surrogateescape")
 
-    # -- distinctions ----------------------------------------------------------------------------
-
-    def _told_apart(self, truth: Truth) -> Iterator[OptionTest | MacSet]:
-        """What a test tells packets apart by; any of some beginnings of a MAC is one set of them."""
-        if isinstance(truth, Logic):
-            found = [piece for part in truth.parts for piece in self._told_apart(part)]
-            macs = [piece for piece in found if isinstance(piece, MacSet)]
-            if _is_union(truth) and len(macs) == len(found) == len(truth.parts):
-                found = [reduce(or_, macs)]
-            yield from found
-            return
-        for comparison in _comparisons(truth):
-            one = self._test_of(comparison)
-            if one is not None:
-                yield one
-
-    def _test_of(self, comparison: Equal | Asked) -> OptionTest | MacSet | None:
-        """What a comparison tells packets apart by."""
-        if isinstance(comparison, Asked):
-            return self._option_test(comparison, exists=True)
-        sides = (comparison.left, comparison.right)
-        fixed = next((side.octets for side in sides if isinstance(side, Fixed)), None)
-        value = next((side for side in sides if not isinstance(side, Fixed)), None)
-        if fixed is None or value is None:
-            return None
-        start, length = 0, None
-        if isinstance(value, Call) and value.name == "substring":
-            inner, begin, size = value.arguments
-            if not isinstance(begin, int) or isinstance(inner, int) or inner is None:
-                return None
-            start, length = begin, size if isinstance(size, int) else None
-            value = inner if isinstance(inner, (Asked, Field)) else value
-        if isinstance(value, Call) and value.name == "hexstring":
-            return self._hexstring(value, fixed)
-        if isinstance(value, Field) and value.name == "mac" and fixed and start == 0:
-            return _macs_beginning(fixed)
-        if isinstance(value, Asked):
-            text = f"hex:{fixed.hex(':')}"
-            if start < 0:
-                return self._option_test(value, ends_with=text) if -start == len(fixed) else None
-            if start or length is not None:
-                return self._option_test(value, starts_with=text, at=start)
-            return self._option_test(value, equals=text) if fixed else self._option_test(value, exists=True)
-        return None
-
-    @staticmethod
-    def _hexstring(value: Call, fixed: bytes) -> MacSet | None:
-        """``hexstring(pkt4.mac, ':')``, whole or a part from its beginning."""
-        inner = value.arguments[0]
-        is_mac = isinstance(inner, Field) or (
-            isinstance(inner, Call) and inner.name == "substring" and isinstance(inner.arguments[0], Field)
-        )
-        digits = "".join(char for char in fixed.decode("latin-1") if char in "0123456789abcdef")
-        return _macs_beginning(bytes.fromhex(digits)) if is_mac and digits and len(digits) % 2 == 0 else None
-
-    def _option_test(self, option: Asked, **how: object) -> OptionTest | None:
-        codes = []
-        space = DHCP4
-        for name in option.names[:2]:
-            known = self.config.types.find(space, int(name) if name.isdigit() else name)
-            codes.append(int(name) if name.isdigit() else known.code if known is not None else 0)
-            space = known.encapsulates if known is not None else ""
-        if not all(0 < code < 255 for code in codes):
-            return None
-        suboption = codes[1] if len(codes) > 1 else None
-        return OptionTest.model_validate({"option": codes[0], "suboption": suboption, **how})
-
 
 @dataclass(slots=True)
 class _Told:
@@ -630,43 +540,3 @@ def _agent_part(packet: Packet, code: int) -> bytes:
     value = packet.options.get(Option.RELAY_AGENT_INFORMATION)
     inner = decode_options(value) if value else None
     return inner[0].get(code, b"") if isinstance(inner, tuple) else b""
-
-
-def _macs_beginning(octets: bytes) -> MacSet | None:
-    if not 0 < len(octets) <= 6:
-        return None
-    first = int.from_bytes(octets.ljust(6, b"\0"), "big")
-    return MacSet.interval(first, first + (1 << 8 * (6 - len(octets))) - 1)
-
-
-def _is_union(truth: Logic) -> bool:
-    """Whether it is any of some comparisons, with nothing turned round among them."""
-    return truth.name == "or" and all(
-        _is_union(part) if isinstance(part, Logic) else isinstance(part, Equal) for part in truth.parts
-    )
-
-
-def _is_of_relay(comparison: Equal | Asked) -> bool:
-    """Whether it asks by which relay agent a packet came, which is no client's doing."""
-    sides = (comparison.left, comparison.right) if isinstance(comparison, Equal) else ()
-    return Field("giaddr") in sides
-
-
-def _comparisons(truth: Truth) -> Iterator[Equal | Asked]:
-    if isinstance(truth, Logic):
-        for part in truth.parts:
-            yield from _comparisons(part)
-    elif isinstance(truth, (Equal, Asked)):
-        yield truth
-        if isinstance(truth, Equal):
-            for side in (truth.left, truth.right):
-                yield from _inside(side)
-
-
-def _inside(value: Value) -> Iterator[Equal | Asked]:
-    if isinstance(value, Call):
-        for part in value.arguments:
-            if isinstance(part, (Equal, Logic)):
-                yield from _comparisons(part)
-            elif isinstance(part, Call):
-                yield from _inside(part)

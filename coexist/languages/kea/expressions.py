@@ -83,6 +83,11 @@ def parse_expression(text: str) -> Truth:
     return _Parser(text).whole()
 
 
+def parse_value(text: str) -> Value:
+    """The tree of an expression that yields octets. Raises BadExpressionError."""
+    return _Parser(text).whole_value()
+
+
 def members_of(truth: Truth) -> frozenset[str]:
     """The classes a test asks for."""
     match truth:
@@ -109,6 +114,12 @@ class _Parser:
 
     def whole(self) -> Truth:
         result = self._or()
+        if self.at < len(self.tokens):
+            self._fail()
+        return result
+
+    def whole_value(self) -> Value:
+        result = self._value()
         if self.at < len(self.tokens):
             self._fail()
         return result

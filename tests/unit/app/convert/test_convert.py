@@ -184,3 +184,40 @@ def test_files_are_written_where_asked(tmp_path: Path) -> None:
 def test_what_cannot_be_converted_is_refused(tmp_path: Path, server: str, to: str) -> None:
     with pytest.raises(CoexistError):
         convert(site(tmp_path, NET % ""), server, to)
+
+
+def test_scopes_of_an_inventory_become_a_file_that_answers_alike(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(
+        "site: one\nvlans: {lan: {id: 1, subnet: 10.81.0.0/24}}\n"
+        "servers: {dhcp: {software: isc-dhcpd 4.4, address: 10.81.0.5, vlan: lan, boot_server: 10.81.0.9}}\n"
+        "scopes:\n  lan:\n    server: dhcp\n    vlan: lan\n    pools: [10.81.0.100-10.81.0.150]\n"
+        "    options: {43: 'hex:01:04:0a:51:00:09:ff'}\n"
+        "    rules:\n      - {user_class: iPXE, filename: menu.ipxe}\n"
+        "      - {architectures: [uefi-x64], filename: ipxe.efi}\n"
+    )
+    result = convert(tmp_path, "dhcp", "kea 2.2")
+    assert result.proof.differences == ()
+    assert result.complete
+
+
+@pytest.mark.parametrize("to", ["isc-dhcpd 4.4", "dnsmasq 2.90"])
+def test_a_kea_by_its_own_file_goes_by_way_of_an_inventory(tmp_path: Path, to: str) -> None:
+    """What is lost on the way is named with its line, and what changes is found."""
+    text = json.dumps(
+        {
+            "Dhcp4": {
+                "valid-lifetime": 600,
+                "match-client-id": False,
+                "next-server": "10.81.0.9",
+                "subnet4": [{"id": 1, "subnet": "10.81.0.0/24", "boot-file-name": "boot.0",
+                             "pools": [{"pool": "10.81.0.100-10.81.0.150"}], "renew-timer": 100}],
+            }
+        },
+        indent=1,
+    )  # fmt: skip
+    result = convert(site(tmp_path, text, "kea"), "dhcp", to)
+    assert "boot.0" in result.text
+    assert ("renew-timer" in str(result.lost)) is True
+    whats = {found.what for found in result.proof.differences}
+    assert "option 58" in whats
+    assert not whats & {"siaddr", "file", "yiaddr", "an answer"}
