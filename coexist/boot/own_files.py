@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
+from operator import is_not
 from pathlib import Path
 from typing import Protocol
 
@@ -157,9 +158,14 @@ def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
     if not server.config:
         return None
     found = inventory.read.get(name)
+    # Inventories that are changed share what was read; a drop-in depends on its rules and on their groups.
+    depends, known = (server.dropin, inventory.resolver), inventory.read.get(f"{name} depends")
+    if server.dropin is not None and known is not None and any(map(is_not, known, depends)):
+        found = None
     if found is None:
         ours = "" if server.dropin is None else part(server.product, "dropin")(inventory, name).text
         found = inventory.read[name] = _evaluated(inventory, name, ours)
+        inventory.read[f"{name} depends"] = depends
     config: OwnConfig = found
     return config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -230,3 +231,16 @@ def test_a_file_without_its_secrets_is_not_written_whole(software: str, tmp_path
     (tmp_path / "site.yaml").write_text(text)
     (finding,) = [f for f in render_site(load_inventory(tmp_path)).findings if f.code.code == "CX523"]
     assert finding.path == ("servers", "dhcp", "whole")
+
+
+@every_product
+def test_a_changed_rule_is_read_again(software: str, tmp_path: Path) -> None:
+    inventory = site_of(tmp_path, software)
+    assert isinstance(told(inventory, PHONE), NoLease)
+    server = inventory.site.servers["dhcp"]
+    assert server.dropin is not None
+    fewer = server.dropin.model_copy(update={"rules": server.dropin.rules[:1]})
+    changed = {**inventory.site.servers, "dhcp": server.model_copy(update={"dropin": fewer})}
+    other = replace(inventory, site=inventory.site.model_copy(update={"servers": changed}))
+    assert isinstance(told(other, PHONE), Lease)
+    assert isinstance(told(inventory, PHONE), NoLease)
