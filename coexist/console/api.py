@@ -12,6 +12,8 @@ from coexist import __version__
 from coexist.app.changes import Entry, Who
 from coexist.app.live import Asking, chosen
 from coexist.app.registrations import Machine
+from coexist.app.rollout_desk import RolloutDesk
+from coexist.app.rollouts import records_of
 from coexist.console.users import Role
 from coexist.console.web import SITE, in_thread, mac_of, must
 from coexist.errors import CoexistError
@@ -19,6 +21,7 @@ from coexist.report.doctor import as_dict as diagnosis_as_dict
 from coexist.report.findings import as_dict as finding_as_dict
 from coexist.report.matrix import as_dict as row_as_dict
 from coexist.report.migration import status_json
+from coexist.report.rollout_desk import as_dict
 from coexist.wire.mac import format_mac
 
 routes = web.RouteTableDef()
@@ -52,6 +55,35 @@ class NewIgnore(_Body):
 
     macs: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_ROWS)]
     why: Annotated[str, Field(min_length=1)]
+
+
+class NewAccepted(_Body):
+    """A finding to be suppressed, and why."""
+
+    code: str
+    where: str = ""
+    why: Annotated[str, Field(min_length=3)]
+
+
+class NewPlan(_Body):
+    """What is planned. ``why``: the reason to plan although `check` finds errors."""
+
+    why: str = ""
+    overwrite: bool = False
+
+
+class NewRollout(_Body):
+    """The plan to roll out, by the digest that was read; ``force``: although many clients change."""
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    force: bool = False
+
+
+class NewRollback(_Body):
+    """The roll-out to take back, and why."""
+
+    record: Annotated[str, Field(min_length=1)]
+    why: str = ""
 
 
 class NewUndo(_Body):
@@ -107,6 +139,57 @@ async def undo(request: web.Request) -> web.Response:
     return _answer({"change": _entry(entry)}, status=201)
 
 
+@routes.post("/api/v1/accepted")
+async def accept(request: web.Request) -> web.Response:
+    """Suppress a finding, with a reason."""
+    user = must(request, Role.REGISTER)
+    body = await _read(request, NewAccepted)
+    who = Who(name=user.name, why=body.why, via="api")
+    entry = await in_thread(request.app[SITE].registrations.accept, body.code, body.where, who)
+    return _answer({"change": _entry(entry)}, status=201)
+
+
+@routes.get("/api/v1/rollout")
+async def rollout(request: web.Request) -> web.Response:
+    """What is being rolled out or was last, the plan that was read, and every record."""
+    desk = request.app[SITE].desk
+    return _answer(await in_thread(lambda: {**as_dict(desk), "records": _records(desk)}))
+
+
+@routes.post("/api/v1/rollout/plan")
+async def plan(request: web.Request) -> web.Response:
+    """Read the servers and plan; `GET /api/v1/rollout` tells how far it is."""
+    user = must(request, Role.ROLL_OUT)
+    body = await _read(request, NewPlan)
+    desk, who = request.app[SITE].desk, Who(name=user.name, why=body.why, via="api")
+    await in_thread(lambda: desk.plan(who, overwrite=body.overwrite))
+    return _answer(as_dict(desk), status=202)
+
+
+@routes.post("/api/v1/rollout/apply")
+async def apply(request: web.Request) -> web.Response:
+    """Roll out the plan that was read."""
+    user = must(request, Role.ROLL_OUT)
+    body = await _read(request, NewRollout)
+    desk, who = request.app[SITE].desk, Who(name=user.name, why="", via="api")
+    await in_thread(lambda: desk.apply(who, body.digest, force=body.force))
+    return _answer(as_dict(desk), status=202)
+
+
+@routes.post("/api/v1/rollout/undo")
+async def take_back(request: web.Request) -> web.Response:
+    """Take a roll-out back, byte for byte."""
+    user = must(request, Role.ROLL_OUT)
+    body = await _read(request, NewRollback)
+    desk, who = request.app[SITE].desk, Who(name=user.name, why=body.why, via="api")
+    await in_thread(desk.undo, who, body.record)
+    return _answer(as_dict(desk), status=202)
+
+
+def _records(desk: RolloutDesk) -> list[dict[str, Any]]:
+    return [record.model_dump(mode="json", exclude={"manifest"}) for record in records_of(desk.root)]
+
+
 @routes.get("/api/v1/matrix")
 async def matrix(request: web.Request) -> web.Response:
     """Who answers whom, class by class."""
@@ -155,6 +238,10 @@ def description() -> dict[str, Any]:
         "/api/v1/registrations": NewRegistration,
         "/api/v1/ignored": NewIgnore,
         "/api/v1/undo": NewUndo,
+        "/api/v1/accepted": NewAccepted,
+        "/api/v1/rollout/plan": NewPlan,
+        "/api/v1/rollout/apply": NewRollout,
+        "/api/v1/rollout/undo": NewRollback,
     }
     schemas: dict[str, Any] = {}
     for route in routes:
@@ -164,8 +251,8 @@ def description() -> dict[str, Any]:
             "summary": (route.handler.__doc__ or "").strip().splitlines()[0],
             "operationId": route.handler.__name__,
             "responses": {
-                "201" if route.method == "POST" else "200": {
-                    "description": "done",
+                _status(route): {
+                    "description": "done, or begun where the status is 202",
                     "content": {"application/json": {"schema": {"type": "object"}}},
                 },
                 "401": {"description": "no token, or an unknown one"},
@@ -193,6 +280,12 @@ def description() -> dict[str, Any]:
         },
         "security": [{"token": []}],
     }
+
+
+def _status(route: web.RouteDef) -> str:
+    if route.method == "GET":
+        return "200"
+    return "202" if "/rollout/" in route.path else "201"
 
 
 async def _read(request: web.Request, model: type[Any]) -> Any:

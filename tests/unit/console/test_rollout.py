@@ -6,12 +6,14 @@ import asyncio
 import html
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coexist.app.changes import Who
 from coexist.app.rollout_desk import RolloutDesk
 from coexist.app.rollouts import Way, records_of
+from coexist.console.users import Users
 from coexist.errors import CoexistError
 from coexist.rollout.local import LocalConnection
 from tests.unit.console.consoles import Console, Told
@@ -143,5 +145,42 @@ def test_two_jobs_do_not_run_at_once(told: Told) -> None:
         assert not desk.busy
         with pytest.raises(CoexistError):
             desk.go_on(who)
+
+    told(story)
+
+
+def test_programs_roll_out_as_browsers_do(told: Told) -> None:
+    async def story(console: Console) -> None:
+        file = deployed(console)
+        users = Users(console.folder / "users.json")
+        heads = {
+            name: {"Authorization": f"Bearer {users.new_token(name, 'script')}"} for name in ("ada", "eve")
+        }
+
+        async def post(what: str, name: str = "eve", **body: Any) -> int:
+            path = f"/api/v1/rollout/{what}"
+            return (await console.client.post(path, json=body, headers=heads[name])).status
+
+        async def ended() -> dict[str, Any]:
+            async with asyncio.timeout(60):
+                while True:
+                    said = await (await console.get("/api/v1/rollout", headers=heads["eve"])).json()
+                    if not said["busy"]:
+                        return dict(said)
+
+        assert await post("plan", "ada") == 403
+        assert await post("apply", digest="0" * 64) == 422
+        assert await post("plan") == 202
+        said = await ended()
+        assert said["plan"]["refused"] is None
+        assert f"+++ {file}" in said["plan"]["servers"]["otc"]
+        assert await post("apply", digest=said["plan"]["digest"], force=True) == 202
+        said = await ended()
+        assert said["job"]["failure"] is None
+        assert file.exists()
+        assert [record["who"] for record in said["records"]] == ["eve (api)"]
+        assert await post("undo", record=said["job"]["record"], why="not today") == 202
+        await ended()
+        assert not file.exists()
 
     told(story)

@@ -169,7 +169,15 @@ def test_programs_have_the_same_use_cases(told: Told) -> None:
         for wrong in ({"machines": []}, {"machine": 1}, []):
             answer = await console.client.post("/api/v1/registrations", json=wrong, headers=head)
             assert answer.status == 422
-        for path in ("matrix", "findings", "history", "migrations", f"doctor?of={NEW}", "openapi.json"):
+        for path in (
+            "matrix",
+            "findings",
+            "history",
+            "migrations",
+            "rollout",
+            f"doctor?of={NEW}",
+            "openapi.json",
+        ):
             assert (await console.get(f"/api/v1/{path}", headers=head)).status == 200
         undone = await console.client.post("/api/v1/undo", json={"id": change["id"]}, headers=head)
         assert undone.status == 201
