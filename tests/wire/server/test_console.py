@@ -153,6 +153,37 @@ def test_a_pilot_fills_in_a_checklist_by_keyboard_on_a_phone(console: RunningCon
     assert violations(browser) == []
 
 
+def test_a_roll_out_is_followed_live_and_done_by_keyboard(console: RunningConsole) -> None:
+    file = console.root / "rolled-out" / "coexist.yaml"
+    file.parent.mkdir()
+    place = f'deploy: {{host: localhost, paths: {{"*": {file.parent}}}, check: "true", reload: "true"}}'
+    site = console.root / "site.yaml"
+    text = site.read_text(encoding="utf-8")
+    site.write_text(
+        text.replace("    address: 10.10.0.6\n", f"    address: 10.10.0.6\n    {place}\n"), "utf-8"
+    )
+    browser = console.browser()
+    browser.get(console.base + "/rollout")
+    browser.find_element(By.NAME, "why").send_keys("tried by hand" + Keys.ENTER)
+    # The page follows by itself: the plan, then what the server is doing, then how it ended.
+    apply = "form[action='/rollout/apply']"
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, apply))
+    assert str(file) in browser.find_element(By.CSS_SELECTOR, ".diff").text
+    assert violations(browser) == []
+    resized(browser, 360, 800)
+    assert too_wide(browser) <= 0
+    for box in browser.find_elements(By.CSS_SELECTOR, f"{apply} [type=checkbox]"):
+        box.send_keys(Keys.SPACE)
+    browser.find_element(By.CSS_SELECTOR, f"{apply} button").send_keys(Keys.ENTER)
+    until(browser, lambda: "record " in browser.find_element(By.ID, "rollout").text)
+    assert file.exists()
+    for path in ("/servers", "/history"):
+        browser.get(console.base + path)
+        assert violations(browser) == [], path
+        assert too_wide(browser) <= 0, path
+    assert "local (console)" in browser.page_source
+
+
 def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
