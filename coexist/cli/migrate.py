@@ -71,6 +71,15 @@ def _seen_options(function: Any) -> Any:
     return function
 
 
+_list = click.option(
+    "--list",
+    "table",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what is to be changed by hand: CSV, or LDIF if it is called .ldif.",
+)
+
+
 @command.command("plan", short_help="Print every step to come, with its proof.")
 @_common
 @_format
@@ -104,13 +113,7 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
     metavar="VLAN=INTERFACE",
     help="With --done-by-hand: ask the wire whether it was; may be repeated.",
 )
-@click.option(
-    "--list",
-    "table",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what is to be changed by hand: CSV, or LDIF if it is called .ldif.",
-)
+@_list
 def next_(
     inventory: Path,
     name: str | None,
@@ -147,7 +150,7 @@ def next_(
     return EXIT_PENDING if pending else 0
 
 
-def _shower(table: Path | None = None) -> Show:
+def _shower(table: Path | None) -> Show:
     """How what is decided is shown; what is to be made by hand goes into the file ``table`` too."""
     from coexist.app.migration_moves import Shown
     from coexist.report.migration import conditions_text, steps_text
@@ -184,7 +187,16 @@ def _tell_by_hand(change: ByHand, table: Path | None) -> None:
     metavar="NAME",
     help="Only this one, by name or MAC; may be repeated.",
 )
-def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: bool, **doing: Any) -> int:
+@_list
+def back(
+    inventory: Path,
+    name: str | None,
+    machines: tuple[str, ...],
+    *,
+    table: Path | None,
+    yes: bool,
+    **doing: Any,
+) -> int:
     """Take back the step that is under way, or the wave that moved last, or single machines of any wave.
 
     Possible until the old server is retired, and proven like every other step.
@@ -193,7 +205,7 @@ def back(inventory: Path, name: str | None, machines: tuple[str, ...], *, yes: b
     from coexist.app.migrations import load, surroundings
 
     loaded = load(inventory, name)
-    pending = move_back(loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(), yes=yes)
+    pending = move_back(loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(table), yes=yes)
     return EXIT_PENDING if pending else 0
 
 

@@ -120,7 +120,8 @@ def test_the_whole_way(hospital: Path, capsys: pytest.CaptureFixture[str]) -> No
 def one_machine_back(hospital: Path) -> None:
     where = str(hospital)
     back = ["migrate", "back", where, "--machine", "tc-ward-1-1", "--yes"]
-    assert run(back) == 3
+    assert run([*back, "--list", str(hospital / "back.csv")]) == 3
+    assert (hospital / "back.csv").read_text().count("tc-ward-1-1") == 1
     for expected in (3, 0):
         assert run(["migrate", "next", where, "--done-by-hand", "--yes"]) == expected
     assert servers(hospital) == [NEW, OLD, NEW, OLD]
