@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.edits import Edit
+from coexist.analysis.race import ClientCase, race
 from coexist.analysis.races import RaceMemory
 from coexist.analysis.rules.hearing import points_to
 from coexist.analysis.site import AnalysedSite, Standing
@@ -89,17 +90,22 @@ def solve(inventory: Inventory) -> Solution:
 
 
 def _left_without(before: AnalysedSite, after: AnalysedSite) -> list[str]:
-    """Machines that boot now and may boot from nobody afterwards, although the intent has them boot."""
-    booted = {
-        (case.client.macs.witness, case.client.vlan, case.client.architecture, case.client.firmware)
-        for case in before.cases
-        if None not in before.winners(case.client)
-    }
+    """Machines that boot now and may boot from nobody afterwards, although the intent has them boot.
+
+    A change may cut the clients into other classes: each machine is raced by what was declared before.
+    """
     lost: dict[str, None] = {}
     for case in after.cases:
         client = case.client
-        key = (client.macs.witness, client.vlan, client.architecture, client.firmware)
-        if key in booted and case.intended.boots and None in after.winners(client):
+        if not case.intended.boots or None not in after.winners(client) or after.is_phone(client):
+            continue
+        machine = ClientCase(
+            mac=client.macs.witness,
+            vlan=client.vlan,
+            architecture=client.architecture,
+            firmware=client.firmware,
+        )
+        if all(each.winner is not None for each in race(before.races.world, machine).outcomes):
             lost[client.macs.name or format_mac(client.macs.witness)] = None
     return list(lost)
 

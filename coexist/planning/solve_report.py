@@ -25,39 +25,57 @@ class Impossible:
     alternatives: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reason:
+    """Why a class does not boot as intended: a fact, true of several firmwares perhaps, and how it comes."""
+
+    fact: str
+    how: str = ""
+
+    def told(self, firmwares: str) -> str:
+        """The sentence for those it holds for."""
+        return self.fact.replace(_FIRMWARES, firmwares) + self.how
+
+
+_FIRMWARES = "{firmwares}"
+
+
 def unsolved(site: AnalysedSite) -> list[Impossible]:
-    """Classes that still do not boot as intended, by the servers concerned."""
-    found: dict[tuple[str, str], list[Case]] = defaultdict(list)
+    """Classes that still do not boot as intended: one block for each server and fact."""
+    found: dict[tuple[str, str], list[tuple[Case, _Reason]]] = defaultdict(list)
     for case in site.cases:
         if case.intended.rule is None or site.is_phone(case.client) or holds(site, case):
             continue
-        found[str(case.intended.server), _because(site, case)].append(case)
+        reason = _because(site, case)
+        found[str(case.intended.server), reason.fact].append((case, reason))
     result = []
-    for (server, because), cases in found.items():
+    for (server, _), concerned in found.items():
+        cases = [case for case, _ in concerned]
         clients = [case.client for case in cases]
+        because = concerned[0][1].told(", ".join(dict.fromkeys(client.firmware for client in clients)))
         count = f"{touched(clients):,} clients on VLAN {', '.join(dict.fromkeys(c.vlan for c in clients))}"
         who = f"boot nothing, {count}" if server == "nobody" else f"boot {count} from {server}"
         result.append(Impossible(what=who, because=because, alternatives=_alternatives(site, cases[0])))
     return result
 
 
-def _because(site: AnalysedSite, case: Case) -> str:
+def _because(site: AnalysedSite, case: Case) -> _Reason:
     name = case.intended.server
     if arrives(site, case):
         return _second_stage(site, case)
     standing = case.standing.get(str(name))
     if name in site.boot_services and standing is not Standing.ANSWERS:
-        return f"{name} {standing.value if standing else Standing.DEAF.value}"
+        return _Reason(fact=f"{name} {standing.value if standing else Standing.DEAF.value}")
     fixed = [n for n in case.responders if n not in case.intended.servers and site.site.servers[n].is_foreign]
     if fixed:
         told = "; ".join(f"{n} answers {delay_of(site, n, case.client)[0]} and is fixed" for n in fixed)
-        return f"{told}; no delay of {name} comes before it for {case.client.firmware}"
+        return _Reason(fact=f"{told}; no delay of {name} comes before it for {_FIRMWARES}")
     if name not in site.boot_services and case.intended.boots:
-        return f"{name} answers no broadcast, and no scope sends these clients to it"
+        return _Reason(fact=f"{name} answers no broadcast, and no scope sends these clients to it")
     return _against(site, case)
 
 
-def _against(site: AnalysedSite, case: Case) -> str:
+def _against(site: AnalysedSite, case: Case) -> _Reason:
     """How the first race that ends otherwise than intended does so: the class's own, or a fallback's."""
     order: tuple[str | None, ...] = case.intended.servers or (None,)
     for number, name in enumerate(order):
@@ -66,21 +84,22 @@ def _against(site: AnalysedSite, case: Case) -> str:
             if name in (outcome.winner, outcome.decided_by) and (name or not outcome.winner):
                 continue
             without = f"while {' and '.join(sorted(silent))} is silent, " if silent else ""
-            return f"{without}{case.client.firmware} boots from {_booted_by(site, outcome)}: {outcome.why}"
-    return "no means is left"
+            fact = f"{without}{_FIRMWARES} boots from {_booted_by(site, outcome)}"
+            return _Reason(fact=fact, how=f": {outcome.why}")
+    return _Reason(fact="no means is left")
 
 
-def _second_stage(site: AnalysedSite, case: Case) -> str:
+def _second_stage(site: AnalysedSite, case: Case) -> _Reason:
     """How the first second stage that leaves its server does so."""
     name, silent = _astray(site, case)
     stage = site.races.stages(case.client, silent).next
     assert stage is not None
     without = f"while {' and '.join(sorted(silent))} is silent, " if silent else ""
-    loads = f"{without}{case.client.firmware} loads iPXE from {name}, which asks again and then"
+    loads = f"{without}{_FIRMWARES} loads iPXE from {name}, which asks again and then"
     for outcome in stage.result.outcomes:
         if name not in (outcome.winner, outcome.decided_by):
-            return f"{loads} boots from {_booted_by(site, outcome)}: {outcome.why}"
-    return f"{loads} is given iPXE again by {name}, without end: no script is declared for it"
+            return _Reason(fact=f"{loads} boots from {_booted_by(site, outcome)}", how=f": {outcome.why}")
+    return _Reason(fact=f"{loads} is given iPXE again by {name}, without end: no script is declared for it")
 
 
 def _astray(site: AnalysedSite, case: Case) -> tuple[str, frozenset[str]]:
@@ -136,30 +155,38 @@ def _alternatives_for_second(site: AnalysedSite, case: Case, who: str) -> tuple[
 
 
 def proof(site: AnalysedSite) -> Iterator[str]:
-    """Each kind of client with the server it now boots from, alone and when others are silent."""
-    told: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    """From whom clients boot now, alone and when others are silent: a line for each VLAN and those servers.
+
+    Which firmware takes how long stands behind it.
+    """
+    told: dict[tuple[str, str], dict[str, dict[str, None]]] = defaultdict(dict)
     for case in site.cases:
         if not case.intended.boots or site.is_phone(case.client) or not holds(site, case):
             continue
         client = case.client
-        line = "; ".join(_ends(site, client, *turn) for turn in turns(case))
-        who = f"VLAN {client.vlan}, {client.architecture} {client.firmware}"
-        told[who, line].update(dict.fromkeys(_groups(site, case) or ["no group"]))
-    for (who, line), groups in told.items():
-        shown = list(groups)[:_MOST_GROUPS]
-        more = f" and {len(groups) - len(shown)} more" if len(groups) > len(shown) else ""
-        yield f"{who} ({', '.join(shown)}{more}): {line}"
+        ends = [_ends(site, client, *turn) for turn in turns(case)]
+        fact = "; ".join(whom for whom, _ in ends)
+        times = f"{client.architecture} {client.firmware} after {' and '.join(after for _, after in ends)}"
+        for group in _groups(site, case) or ["no group"]:
+            told[client.vlan, fact].setdefault(group, {})[times] = None
+    for (vlan, fact), by_group in told.items():
+        alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for group, found in by_group.items():
+            alike[tuple(found)].append(group)
+        for each, groups in alike.items():
+            more = f" and {len(groups) - _MOST_GROUPS} more" if len(groups) > _MOST_GROUPS else ""
+            yield f"VLAN {vlan} ({', '.join(groups[:_MOST_GROUPS])}{more}): {fact}: {', '.join(each)}"
 
 
-def _ends(site: AnalysedSite, client: ClientClass, name: str, silent: frozenset[str]) -> str:
-    """From whom and when a class boots while some servers are silent, and the iPXE that it may load."""
+def _ends(site: AnalysedSite, client: ClientClass, name: str, silent: frozenset[str]) -> tuple[str, str]:
+    """From whom a class boots while some servers are silent, and when; and the iPXE that it may load."""
     order = [n for n in site.intent_of(client).servers if n in silent]
     without = f"{' and '.join(order)} silent: " if order else ""
     hosts = sorted(str(w) for w in site.winners(client, silent) if site.is_unknown(w))
-    whom = f"{' or '.join(hosts)}, which is no server of the inventory," if hosts else name
-    line = f"{without}{whom} after {site.seconds(client, silent) or 0:.1f} s"
+    whom = f"{' or '.join(hosts)}, which is no server of the inventory" if hosts else name
+    seconds = f"{site.seconds(client, silent) or 0:.1f} s"
     again = [f.seconds for f in site.races.second(client, silent) if f.seconds is not None]
-    return f"{line}, and its iPXE again after {max(again):.1f} s" if again else line
+    return f"{without}{whom}", f"{seconds} (its iPXE again after {max(again):.1f} s)" if again else seconds
 
 
 def _groups(site: AnalysedSite, case: Case) -> list[str]:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
@@ -202,19 +203,56 @@ _EDITS = {"put": put, "append": append, "drop": drop}
 def apply(text: str, edits: Sequence[tuple[str, Path, Any]]) -> str:
     """Apply edits one after the other: (``put``, ``append``, ``drop`` or ``remove``, path, value).
 
-    Line ends stay as they are. Raises ``EditError`` where an edit would change anything else too, as it
-    does where a value is an alias of another.
+    A comment behind a value that changes says what the value was: it may be false of the new one. Line ends
+    stay as they are. Raises ``EditError`` where an edit would change anything else too, as it does where a
+    value is an alias of another.
     """
     windows = "\r\n" in text and text.count("\r\n") == text.count("\n")
     if windows:
         text = text.replace("\r\n", "\n")
+    before = text
     for kind, path, value in edits:
         expected = _tree(_composed(text))
         _EXPECTED[kind](expected, path, value)
         text = remove(text, path) if kind == "remove" else _EDITS[kind](text, path, value)
         if _tree(_composed(text)) != expected:
             raise EditError(f"{'.'.join(map(str, path))} is written in a way that an edit does not reach")
+    text = _of_what_was(before, text)
     return text.replace("\n", "\r\n") if windows else text
+
+
+_COMMENTED = re.compile(r"""((?:[^"'#]|"(?:[^"\\]|\\.)*"|'[^']*'|(?<=\S)#)*?)\s+#\s*(.*\S)\s*\Z""")
+_WAS = "was "
+_WIDEST = 110
+
+
+def _of_what_was(before: str, after: str) -> str:
+    """The text in which each comment on a changed line says of which value it was written."""
+    old, new = before.split("\n"), after.split("\n")
+    for kind, first, last, at, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "replace":
+            continue
+        told = {key: line for line in old[first:last] if (key := _key_and_comment(line))}
+        for number in range(at, end):
+            key = _key_and_comment(new[number])
+            if key in told:
+                new[number] = _rewritten(told[key], new[number])
+    return "\n".join(new)
+
+
+def _key_and_comment(line: str) -> tuple[str, str] | None:
+    found = _COMMENTED.match(line)
+    key, colon, _ = found[1].partition(":") if found else ("", "", "")
+    return (key, found[2]) if found and colon else None
+
+
+def _rewritten(old: str, new: str) -> str:
+    was, now = _COMMENTED.match(old), _COMMENTED.match(new)
+    if was is None or now is None or now[2].startswith(_WAS):
+        return new
+    value = was[1].partition(":")[2].strip()
+    told = f"{now[1]}  # {_WAS}{value}: {now[2]}"
+    return told if len(told) <= _WIDEST else f"{now[1]}  # {_WAS}otherwise: {now[2]}"
 
 
 def _tree(node: yaml.Node | None) -> Any:

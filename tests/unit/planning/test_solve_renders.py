@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import Phase, assume, given, settings
 
+from coexist.analysis.race import ClientCase, race
+from coexist.analysis.world import build_world
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.delays import candidates
 from coexist.planning.solve import solve
@@ -35,6 +37,27 @@ def test_every_product_can_do_what_is_proposed(tree: dict[str, Any]) -> None:
     assume(inventory is not None)
     assert inventory is not None
     assert cannot(solve(inventory).after.site.inventory) <= cannot(inventory)
+
+
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(mixed_trees())
+def test_who_boots_now_never_boots_from_nobody_by_a_patch(tree: dict[str, Any]) -> None:
+    inventory = readable(tree)
+    assume(inventory is not None)
+    assert inventory is not None
+    after = solve(inventory).after.site
+    worlds = build_world(inventory), build_world(after.inventory)
+    for case in after.cases:
+        if not case.intended.boots or after.is_phone(case.client):
+            continue
+        machine = ClientCase(
+            mac=case.client.macs.witness,
+            vlan=case.client.vlan,
+            architecture=case.client.architecture,
+            firmware=case.client.firmware,
+        )
+        now, then = ({each.winner for each in race(world, machine).outcomes} for world in worlds)
+        assert None in now or None not in then, machine
 
 
 def site(spare: dict[str, Any], *intent: dict[str, Any]) -> Inventory:

@@ -157,5 +157,6 @@ def test_the_proof_tells_both_stages() -> None:
     solution = solve(tree(FALLBACK, spare={**DNSMASQ}))
     assert changes(solution) == {"servers.spare.delay": 1.0}
     (line,) = solution.proof
-    assert "otc after 4.0 s, and its iPXE again after" in line
-    assert "otc silent: spare after 7.0 s, and its iPXE again after" in line
+    assert "otc; otc silent: spare" in line
+    assert "after 4.0 s (its iPXE again after" in line
+    assert "and 7.0 s (its iPXE again after" in line

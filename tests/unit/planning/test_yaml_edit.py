@@ -179,3 +179,21 @@ def test_a_value_that_is_put_is_found_there_and_nothing_else_changed(value: Any,
     before = read(TEXT)
     before["servers"]["otc"].pop(key, None)
     assert changed == before
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "after"),
+    [
+        ("a: 1  # one\nb: 2\n", ("put", ("a",), 3), "a: 3  # was 1: one\nb: 2\n"),
+        ("a: [x]   # alone\n", ("append", ("a",), "y"), "a: [x, y]  # was [x]: alone\n"),
+        ("a: [x, y]   # two # of them\n", ("drop", ("a",), "y"), "a: [x]  # was [x, y]: two # of them\n"),
+        ("a: 1\nb: 2  # two\n", ("put", ("a",), 3), "a: 3\nb: 2  # two\n"),
+        ("a: '#1'  # one\n", ("put", ("a",), "#2"), "a: \"#2\"  # was '#1': one\n"),
+        ("a: 3  # was 1: one\n", ("put", ("a",), 4), "a: 4  # was 1: one\n"),
+        ("# above\na: 1\n", ("put", ("a",), 3), "# above\na: 3\n"),
+    ],
+)
+def test_a_comment_on_a_changed_line_tells_what_was(
+    text: str, edit: tuple[str, tuple[str, ...], object], after: str
+) -> None:
+    assert apply(text, [edit]) == after
