@@ -5,7 +5,7 @@ A hash divides the clients of a class between the two servers, so a class is rac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from coexist.wire.mac import mac_bytes
 if TYPE_CHECKING:
     from coexist.analysis.world import Segment, World
     from coexist.boot.responder import ServerModel
+    from coexist.inventory import Inventory
 
 _ETHERNET = b"\1"
 """Before the MAC in the client identifier of firmware that sends one (RFC 2132 section 9.14)."""
@@ -95,6 +96,18 @@ def alone(world: World, server: str) -> World:
         return world
     # A model that has shares has a field for this too.
     return with_models(world, {server: replace(model, alone=True)})
+
+
+def without(world: World, inventory: Inventory, down: Iterable[str]) -> World:
+    """The world in which some servers are down and their partners know it; the race is told who is silent."""
+    from coexist.analysis.own_scopes import with_own_scopes
+
+    silent = frozenset(down)
+    for pair in pairs_of(with_own_scopes(inventory).site) if silent else ():
+        for server in pair.both:
+            if server not in silent and pair.other(server) in silent:
+                world = alone(world, server)
+    return world
 
 
 def _side(shares: tuple[Share, ...], mac: int) -> tuple[bool, ...]:

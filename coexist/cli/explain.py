@@ -24,6 +24,12 @@ import click
     metavar="[SERVER=]DIRECTORY",
     help="Say which boot files are missing there: a TFTP root, or a rendered tree.",
 )
+@click.option(
+    "--down",
+    multiple=True,
+    metavar="SERVER",
+    help="Tell it with this server switched off, and the partner of a pair alone. Repeatable.",
+)
 def command(
     inventory: Path,
     machine: str,
@@ -33,6 +39,7 @@ def command(
     uuid: str | None,
     form: str,
     files: tuple[str, ...],
+    down: tuple[str, ...],
 ) -> None:
     """Tell what MACHINE does when it boots on the site of INVENTORY.
 
@@ -44,7 +51,7 @@ def command(
     from coexist.report.explain import boot_text, stages_as_dict
 
     explained = explain(
-        inventory, machine, vlan=vlan, architecture=arch, firmware=firmware, files=files, uuid=uuid
+        inventory, machine, vlan=vlan, architecture=arch, firmware=firmware, files=files, uuid=uuid, down=down
     )
     site = explained.inventory
     if form == "json":

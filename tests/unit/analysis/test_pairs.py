@@ -8,6 +8,8 @@ import pytest
 
 from coexist.analysis import Analysis, Finding, Severity, analyse
 from coexist.analysis.pairs import side_of, sides
+from coexist.app.explain import explain
+from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
 from coexist.planning.yaml_edit import apply
 from coexist.render.limits import limits
@@ -125,6 +127,17 @@ def test_a_backup_does_not_take_over(tmp_path: Path) -> None:
     assert finding.severity is Severity.WARNING
     assert finding.witness is not None
     assert any("client gives up" in line for line in finding.witness.timeline)
+
+
+def test_a_machine_is_told_with_a_server_switched_off(tmp_path: Path) -> None:
+    analysed(tmp_path, text_of())
+    for down, other in (("one", "two"), ("two", "one")):
+        told = explain(tmp_path, "52:54:00:00:00:01", firmware="edk2", architecture="uefi-x64", down=(down,))
+        (race,) = told.races
+        offers = {event.server for event in race.events if event.kind == "reply"}
+        assert offers == {other, "boot"}
+    with pytest.raises(CoexistError, match="three"):
+        explain(tmp_path, "52:54:00:00:00:01", down=("three",))
 
 
 def test_a_standby_whose_offers_are_dropped_is_told_once(tmp_path: Path) -> None:
