@@ -17,6 +17,10 @@ _FUNCTIONS = frozenset({"concat", "hexstring", "ifelse", "lcase", "ucase", "spli
                         "uint32totext"})  # fmt: skip
 
 
+_DEEPEST = 100
+"""How deep conditions may stand in one another: far deeper than anybody writes, and than long lists nest."""
+
+
 class BadExpressionError(ValueError):
     """An expression that is not understood."""
 
@@ -103,6 +107,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.tokens: list[tuple[str, str]] = []
         self.at = 0
+        self.depth = 0
         text = text.rstrip()
         at = 0
         while at < len(text):
@@ -172,6 +177,15 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Logic("and", tuple(parts))
 
     def _not(self) -> Truth:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise BadExpressionError("the expression is nested too deeply")
+        try:
+            return self._single_truth()
+        finally:
+            self.depth -= 1
+
+    def _single_truth(self) -> Truth:
         if self._take("not"):
             return Logic("not", (self._not(),))
         if self._take("("):
