@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from ipaddress import IPv4Address
 from typing import Any
@@ -26,7 +26,7 @@ from coexist.server.connections import Connections, Held
 from coexist.server.counters import Counters
 from coexist.server.files import ChangedError, Content, FileContent, NotServedError
 from coexist.server.front import ASKS, CLIENT, KEY, SERVER, Front
-from coexist.server.http_line import PIECE, STALL_SECONDS, Line, TooLongError
+from coexist.server.http_line import STALL_SECONDS, Line, TooLongError
 from coexist.server.http_pages import Pages
 from coexist.server.logs import Log
 from coexist.wire.http import (
@@ -44,6 +44,8 @@ HEAD_SECONDS = 10.0
 """In which a request must have come, from the connection or from the answer before it."""
 SLOWEST = 16_384
 """Octets a second: whoever takes a file more slowly is given up."""
+_SMALL = 8 << 10
+"""Octets up to which a copy costs less than a second call of the kernel."""
 _START_SECONDS = 10.0
 _LINGER_SECONDS = 0.5
 _RESET = struct.pack("ii", 1, 0)
@@ -265,7 +267,7 @@ class HttpService:
             fields = {
                 "Content-Type": "application/octet-stream",
                 "ETag": etag,
-                "Last-Modified": formatdate(modified, usegmt=True),
+                "Last-Modified": _date(modified),
                 "Accept-Ranges": "bytes",
             }
             asked = byte_range(request, content.size, etag, modified)
@@ -285,8 +287,8 @@ class HttpService:
         head = _head(status, fields, stays=stays)
         if request.method == "HEAD" or first == end:
             await line.send(head)
-        elif isinstance(content, FileContent) and end - first > PIECE:
-            await line.send(head)
+        elif isinstance(content, FileContent) and end - first > _SMALL:
+            await line.send(head, more=True)
             until = self._loop.time() + STALL_SECONDS + (end - first) / SLOWEST
             await line.send_file(self._pages, content, first, end, until)
         else:
@@ -314,10 +316,16 @@ class HttpService:
         self.log.decision(client, {**fields, "why": why})
 
 
+@lru_cache(maxsize=1024)
+def _date(seconds: int) -> str:
+    """A time as HTTP writes it."""
+    return formatdate(seconds, usegmt=True)
+
+
 def _head(status: int, fields: dict[str, str], *, stays: bool) -> bytes:
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        f"Date: {formatdate(usegmt=True)}",
+        f"Date: {_date(int(time.time()))}",
         *(f"{name}: {value}" for name, value in fields.items()),
         f"Connection: {'keep-alive' if stays else 'close'}",
     ]

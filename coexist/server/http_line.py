@@ -58,12 +58,13 @@ class Line:
         found, self._read = self._read[:end], self._read[end:]
         return found
 
-    async def send(self, octets: bytes) -> None:
-        """Send all of it."""
+    async def send(self, octets: bytes, *, more: bool = False) -> None:
+        """Send all of it; ``more``: what follows at once goes into the same packets."""
         view = memoryview(octets)
+        flags = socket.MSG_MORE if more else 0
         while view:
             try:
-                view = view[self.sock.send(view) :]
+                view = view[self.sock.send(view, flags) :]
             except BlockingIOError:
                 await self._wait(reads=False, until=self.loop.time() + STALL_SECONDS)
 
