@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -164,13 +165,17 @@ class Front:
         if tested.returncode:
             said = tested.stderr.decode("utf-8", "replace").strip().splitlines()
             raise HostError(f"nginx cannot serve: {said[0] if said else 'it gives no reason'}")
-        self._process = subprocess.Popen([*_bound_to_us(), *words], stdin=subprocess.DEVNULL)
+        # In a group of its own: where its first process is killed, those that serve live on.
+        self._process = subprocess.Popen(
+            [*_bound_to_us(), *words], stdin=subprocess.DEVNULL, start_new_session=True
+        )
 
     def look_after(self) -> None:
         """Start it again if it ended; called now and then."""
         process = self._process
         if process is not None and process.poll() is not None:
             self.log.event("nginx ended", code=process.returncode, note="it is started again")
+            _end_group(process)
             try:
                 self.start()
             except HostError as error:
@@ -186,7 +191,13 @@ class Front:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            _end_group(process)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _bound_to_us() -> Iterable[str]:

@@ -68,6 +68,8 @@ def test_nginx_sends_what_the_boot_server_allows(site) -> None:
     first = nginx_of(server.pid)
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: nginx_of(server.pid) not in (0, first), "nginx is started again")
+    wait_until(lambda: 80 in tcp_listeners(site.otc.namespace), "it listens again")
+    assert get(site.desk, "/large") == ("200", large)
     last = nginx_of(server.pid)
     server.send_signal(signal.SIGTERM)
     assert server.wait() == 0
