@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from collections import OrderedDict
+from contextlib import suppress
 from typing import ClassVar, Protocol
 
 CHUNK_BLOCKS = 64
@@ -147,15 +148,32 @@ def inside(root: str, path: str) -> bool:
     return path.startswith(root if root.endswith("/") else root + "/")
 
 
+# Names that are paths as they stand, without a link: they need not be resolved again. Whatever becomes of
+# their directories, what is opened is looked at.
+_plain: dict[tuple[str, str], str] = {}
+_MOST_PLAIN = 1024
+# Not blocking: opening a FIFO would wait for its writer.
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
 def open_file(root: str, name: str) -> FileContent:
     """Open a requested file for serving. Raises ``NotServedError``."""
-    path = resolve(root, name)
-    try:
-        # Not blocking: opening a FIFO would wait for its writer.
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        missing = error.errno == errno.ENOENT
-        raise NotServedError(f"the file cannot be read: {error.strerror}", missing=missing) from None
+    path = _plain.get((root, name))
+    fd = -1
+    if path is not None:
+        with suppress(OSError):  # it is gone, or a link by now: looked for anew
+            fd = os.open(path, _OPEN)
+    if path is None or fd < 0:
+        path = resolve(root, name)
+        try:
+            fd = os.open(path, _OPEN)
+        except OSError as error:
+            missing = error.errno == errno.ENOENT
+            raise NotServedError(f"the file cannot be read: {error.strerror}", missing=missing) from None
+        if path == f"{root}/{name.lstrip('/')}":
+            if len(_plain) >= _MOST_PLAIN:
+                _plain.clear()
+            _plain[root, name] = path
     state = os.fstat(fd)
     try:
         if not stat.S_ISREG(state.st_mode):

@@ -73,6 +73,26 @@ def test_what_is_no_file_is_missing(root, name):
     assert refusal.value.missing
 
 
+def test_a_name_that_was_plain_is_looked_at_again(root):
+    """A directory of it, or the file itself, may have become a link since."""
+    for _ in range(2):
+        open_file(root, "dir/b.efi").close()
+    folder, file = Path(root, "dir"), Path(root, "a.0")
+    folder.rename(Path(root, "moved"))
+    folder.symlink_to("moved")
+    open_file(root, "dir/b.efi").close()
+    folder.unlink()
+    folder.symlink_to("/etc")
+    with pytest.raises(NotServedError):
+        open_file(root, "dir/b.efi")
+    open_file(root, "a.0").close()
+    file.unlink()
+    file.symlink_to("../secret")
+    with pytest.raises(NotServedError) as refusal:
+        open_file(root, "a.0")
+    assert not refusal.value.missing
+
+
 @given(
     st.text(max_size=40)
     | st.lists(st.sampled_from(["..", ".", "dir", "out", "/", "\\", "a.0", "\udc80"])).map("/".join)
