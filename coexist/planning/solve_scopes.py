@@ -51,7 +51,10 @@ def _forget_lines(draft: Draft) -> Iterator[Impossible]:
     for path, name in sorted(harmful.items(), key=str):
         if path[0] != "scopes":
             continue
-        if path in needed:
+        server = site.site.servers[site.site.scopes[name].servers[0]]
+        if server.config and not server.fixed:
+            yield _own_line(site, site.site.scopes[name].servers[0], path)
+        elif path in needed:
             yield _shared_line(site, path)
         elif any(site.site.servers[s].is_foreign for s in site.site.scopes[name].servers):
             yield _fixed_scope(name, path)
@@ -127,6 +130,14 @@ def _shared_line(site: AnalysedSite, path: Path) -> Impossible:
         what=f"the scope entry at {where}",
         because="some clients need it, and it sends others elsewhere than intended",
         alternatives=("move it into a rule of the scope with `clients:` that names only those who need it",),
+    )
+
+
+def _own_line(site: AnalysedSite, server: str, path: Path) -> Impossible:
+    return Impossible(
+        what=f"the entry at {site.inventory.where(*path)} of {server}'s own file",
+        because="it sends clients elsewhere than intended, and the file is somebody else's",
+        alternatives=(f"a rule of {server}'s drop-in for these clients: `coexist check` writes it",),
     )
 
 

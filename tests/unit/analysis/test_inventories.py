@@ -70,6 +70,14 @@ def test_the_repair_of_the_collision_is_the_drop_in(tmp_path: Path) -> None:
     assert all(row.agrees for row in analyse(repaired).matrix)
 
 
+def test_solve_changes_nothing_that_stands_in_servers_own_files(tmp_path: Path) -> None:
+    solution = solve(load_inventory(without_drop_ins(tmp_path)))
+    assert [edit.path for edit in solution.edits if edit.path[0] == "scopes"] == []
+    places = " ".join(impossible.what for impossible in solution.impossible)
+    assert "dhcpd.conf:56:" in places
+    assert "kea-dhcp4.conf:" in places
+
+
 # What stands on the line each finding must name.
 LINES = {
     "CX202": "rescue:",
