@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -182,5 +183,36 @@ def test_programs_roll_out_as_browsers_do(told: Told) -> None:
         assert await post("undo", record=said["job"]["record"], why="not today") == 202
         await ended()
         assert not file.exists()
+
+    told(story)
+
+
+def test_a_roll_out_that_was_cut_off_is_gone_on_with(told: Told) -> None:
+    async def story(console: Console) -> None:
+        file = deployed(console)
+        await console.log_in("eve")
+        _, digest = await planned(console)
+        await applied(console, digest)
+        (record,) = records_of(console.folder)
+        # As a kill leaves it: the record says that it runs, and the server has its old files.
+        path = console.folder / "history" / record.id / "record.json"
+        cut = record.model_copy(update={"outcome": "running", "ended": None})
+        cut.servers["otc"].state, cut.servers["otc"].version = "untouched", None
+        path.write_text(cut.model_dump_json(), encoding="utf-8")
+        for each in file.parent.iterdir():
+            each.unlink()
+        assert "/rollout/go-on" in await (await console.get("/rollout")).text()
+        plan = console.folder / "history" / record.id / "plan.json"
+        whole = plan.read_text(encoding="utf-8")
+        changed = json.loads(whole) | {"seal": "0" * 64}
+        plan.write_text(json.dumps(changed), encoding="utf-8")
+        assert (await console.post("/rollout/go-on")).status == 303
+        assert 'role="alert"' in await page_when_done(console)
+        assert not file.exists()
+        plan.write_text(whole, encoding="utf-8")
+        assert (await console.post("/rollout/go-on")).status == 303
+        await page_when_done(console)
+        assert file.exists()
+        assert [each.outcome for each in records_of(console.folder)] == ["done"]
 
     told(story)
