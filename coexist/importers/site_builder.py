@@ -45,6 +45,14 @@ class SiteBuilder:
                 return part.strip()
         return None
 
+    def vlan_for(self, address: str | IPv4Address) -> str:
+        """The VLAN an address is in, or a new one for it alone."""
+        vlan = self.home_of(address)
+        if vlan is None:
+            vlan = self.names.new("servers")
+            self.vlans[vlan] = {"id": len(self.vlans) + 1, "subnet": f"{address}/32"}
+        return vlan
+
     def home_of(self, address: str | IPv4Address) -> str | None:
         """The VLAN an address is in."""
         try:
@@ -85,10 +93,7 @@ class SiteBuilder:
         self.names.taken.add(name)
         assumed = address is None
         address = address or self._free_address(set(used))
-        vlan = self.home_of(address)
-        if vlan is None:
-            vlan = self.names.new("servers")
-            self.vlans[vlan] = {"id": len(self.vlans) + 1, "subnet": f"{address}/32"}
+        vlan = self.vlan_for(address)
         own = {"software": said["software"], "address": str(address), "vlan": vlan, **said}
         servers = {name: own}
         for other, net in self.vlans.items():

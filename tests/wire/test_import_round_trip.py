@@ -291,7 +291,7 @@ def test_dhcpd_answers_as_before(path: Path, tmp_path: Path) -> None:
     for name in path.parent.glob("*-hosts.conf"):
         text = text.replace(f'"{name.name}"', f'"{name}"')
     before = ask(tmp_path / "before", inventory, address, lambda host: start_dhcpd(host, text))
-    new = rendered(inventory, "dhcp", "dhcpd.conf").decode()
+    new = dhcpd_here(rendered(inventory, "dhcp", "dhcpd.conf").decode())
     after = ask(tmp_path / "after", inventory, address, lambda host: start_dhcpd(host, new))
     assert any(before.values()), "nobody was answered: nothing is shown"
     wrong = differences(before, after, left_out_options(imported))

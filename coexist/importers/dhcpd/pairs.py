@@ -57,11 +57,7 @@ class PairBook:
         """The partners, each as the server itself but for its address."""
         made = {}
         for address, name in self.partners.items():
-            vlan = build.home_of(address)
-            if vlan is None:
-                vlan = build.names.new("servers")
-                build.vlans[vlan] = {"id": len(build.vlans) + 1, "subnet": f"{address}/32"}
-            made[name] = {**own, "address": address, "vlan": vlan}
+            made[name] = {**own, "address": address, "vlan": build.vlan_for(address)}
         return made
 
     def _left(self, pools: list[PoolPart], why: str) -> None:

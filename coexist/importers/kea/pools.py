@@ -26,12 +26,20 @@ from coexist.languages.kea.json_nodes import Node
 
 
 class PoolReader:
-    """Reads the pools of subnets; ``leased`` gathers the ranges that are given out."""
+    """Reads the pools of subnets; ``leased`` gathers the ranges that are given out. ``open_to``: classes that
+    every client is in one of, of the two servers of a pair."""
 
     def __init__(
-        self, levels: LevelReader, groups: GroupBook, account: Account, leased: list[tuple[int, int]]
+        self,
+        levels: LevelReader,
+        groups: GroupBook,
+        account: Account,
+        leased: list[tuple[int, int]],
+        *,
+        open_to: frozenset[str] = frozenset(),
     ) -> None:
         self.levels, self.groups, self.account, self.leased = levels, groups, account, leased
+        self.open_to = open_to
 
     def of(self, node: Node, network: IPv4Network, members: Memberships, gate: Condition) -> list[Any]:
         """The pools of a subnet as a scope has them; ``gate``: whom the subnet is for.
@@ -57,6 +65,7 @@ class PoolReader:
 
     def _pool_for(self, pool: Node, text: str, members: Memberships, gate: Condition) -> Any:
         name = pool.plain("client-class")
+        name = None if name in self.open_to else name
         if name is None and gate == ALWAYS:
             return text
         try:
@@ -77,6 +86,7 @@ class PoolReader:
         for pool in pools:
             steps = self.levels.options(pool)
             name = pool.plain("client-class")
+            name = None if name in self.open_to else name
             try:
                 condition = members.selecting(name) if name else ALWAYS
                 if len(pools) > 1 and condition == ALWAYS and steps:

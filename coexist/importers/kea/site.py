@@ -22,6 +22,7 @@ from coexist.importers.kea.classes import ClassBook, Memberships
 from coexist.importers.kea.keywords import refuse_unknown_keys
 from coexist.importers.kea.left_out import leave, tell_what_is_left
 from coexist.importers.kea.levels import LevelReader, Values, step_of
+from coexist.importers.kea.pairs import Relation
 from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
 from coexist.importers.kea.sections import asked, given_classes, networks_of
@@ -67,7 +68,10 @@ class _Site:
             dhcp4.items("client-classes"), self.levels.definitions, self.groups, given_classes(dhcp4)
         )
         self.reservations = Reservations(dhcp4, self.levels, self.classes, self.groups, self.account)
-        self.pools = PoolReader(self.levels, self.groups, self.account, self.build.leased)
+        self.pair = Relation(dhcp4, server)
+        self.pools = PoolReader(
+            self.levels, self.groups, self.account, self.build.leased, open_to=self.pair.classes
+        )
         self._all_networks = tuple(networks_of(dhcp4))
 
     def imported(self) -> Imported:
@@ -87,6 +91,7 @@ class _Site:
             self.address,
             [row.address for row in self.reservations.clients.values()],
         )
+        servers |= self.pair.servers(servers[self.server], self.build)
         clients = self.reservations.rows()
         self.groups.settle_known(clients)
         self.classes.leave_idle()
@@ -135,7 +140,7 @@ class _Site:
         vlan = self.build.add_vlan(name or "", [str(network) for _, network in usable])
         for node, network in usable:
             key = vlan if len(usable) == 1 else f"{vlan}-{network.network_address}"
-            scope: dict[str, Any] = {"server": self.server, "vlan": vlan}
+            scope: dict[str, Any] = {"server": self.server, "vlan": vlan, **self.pair.said}
             if len(usable) > 1:
                 scope["subnet"] = str(network)
             scope |= self._scope(node, network, (top, middle), everywhere, lease, shared)
