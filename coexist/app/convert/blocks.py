@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from coexist.app.convert.kea_text import NoEqualError, test_of
+from coexist.app.convert.kea_text import KeaWords, NoEqualError
 from coexist.errors import Position
 from coexist.importers.account import Account
 from coexist.languages.dhcpd.levels import Level
 from coexist.languages.dhcpd.syntax import (
     Assign,
+    Binary,
     Case,
     Data,
     Expression,
@@ -131,6 +132,7 @@ class Reader:
     has lcase and ucase."""
 
     account: Account
+    words: KeaWords
     cases: bool = True
 
     def blocks(self, levels: Iterable[Level]) -> list[Block]:
@@ -173,7 +175,7 @@ class Reader:
 
     def test(self, condition: Expression) -> str:
         """A condition as the test of a class of this Kea. Raises `NoEqualError`."""
-        said = test_of(condition)
+        said = self.words.test_of(condition)
         if not self.cases and ("lcase(" in said or "ucase(" in said):
             raise NoEqualError("Kea compares without regard to capital letters since 2.4")
         return said
@@ -185,7 +187,7 @@ class Reader:
             try:
                 if not body or not (isinstance(body[-1], Other) and body[-1].kind == "break"):
                     raise NoEqualError("a case that runs on into the next one")
-                said = _is_case(switch.value, case.value) if case.value is not None else None
+                said = self._is_case(switch.value, case.value) if case.value is not None else None
             except NoEqualError as error:
                 self._lost(case, str(error))
                 continue
@@ -194,6 +196,9 @@ class Reader:
             if said is not None:
                 before.append(said)
             self._read(body, inner, found)
+
+    def _is_case(self, value: Expression, wanted: Expression) -> str:
+        return self.test(Binary("=", value, wanted))
 
     def _assign(self, statement: Assign, test: str | None, found: list[Block]) -> None:
         option = statement.option
@@ -300,12 +305,6 @@ def _cases(body: Sequence[Statement]) -> Iterator[tuple[Case, list[Statement]]]:
             inner.append(statement)
     if case is not None:
         yield case, [*inner, Other(case.at, "break;", "break")]
-
-
-def _is_case(value: Expression, wanted: Expression) -> str:
-    from coexist.languages.dhcpd.syntax import Binary
-
-    return test_of(Binary("=", value, wanted))
 
 
 def _both(one: str | None, other: str | None) -> str | None:

@@ -28,9 +28,10 @@ from coexist.app.convert.blocks import (
     Value,
     merged,
 )
-from coexist.app.convert.kea_text import NoEqualError, subclass_test
+from coexist.app.convert.kea_text import KeaWords, NoEqualError
 from coexist.app.convert.reservations import DECLARED, ELSEWHERE, Reservations
 from coexist.importers.account import Account
+from coexist.languages.dhcpd.encapsulated import holders_of
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline, PoolPart, SubnetPart, Wire
 from coexist.languages.dhcpd.syntax import Permit
 from coexist.render.quoting import kea_name
@@ -95,7 +96,8 @@ class Writer:
     reserved: list[IPv4Address] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.account, cases=self.dialect.changes_case)
+        words = KeaWords(holders_of(self.outline))
+        self.reader = Reader(self.account, words, cases=self.dialect.changes_case)
         self.root = _Place(blocks=self.reader.blocks([self.outline.root]))
         for wire in self.outline.wires:
             alone = not wire.name
@@ -125,7 +127,7 @@ class Writer:
         for wire in self.outline.wires:
             made = [entry for subnet in wire.subnets if (entry := self._subnet(wire, subnet, reservations))]
             if wire.name and made:
-                entry = {"name": wire.name, **self._level(self.networks[id(wire)], wire.level)}
+                entry = {"name": wire.name, **self._level(self.networks[id(wire)], wire.subnets[0].level)}
                 networks.append({**entry, "subnet4": made})
             else:
                 subnets += made
@@ -171,14 +173,30 @@ class Writer:
             key for place in self.members.values() for block in place.blocks for key in block.values
         }
         of_classes |= {key for part in self.outline.classes.values() for key in self._subclass_keys(part)}
+        of_hosts = self._host_keys()
         options = ((root | sometimes | of_classes | pools_sometimes) & (always | pools)) | (
             root & (sometimes | pools_sometimes)
         )
         fields = (root & (always | sometimes)) | ((pools | pools_sometimes) & _FIELDS)
         chosen = {key for key in options if key not in _FIELDS} | {key for key in fields if key in _FIELDS}
+        # A host's condition is a class that must come before all others.
+        chosen |= of_hosts
         times = frozenset(LEASE_TIMES)
         self.times_meet = bool(of_classes & times) and bool((always | sometimes | pools) & times)
         return frozenset(chosen - FLAGS - _ONE_PLACE)
+
+    def _host_keys(self) -> set[Key]:
+        """What hosts, and groups around them, set under conditions."""
+        levels = {
+            id(level): level
+            for start in (
+                *(host.level for host in self.outline.hosts),
+                *(level for level, _ in self.outline.plain),
+            )
+            for level in _own_levels(start)
+        }
+        blocks = (block for level in levels.values() for block in self.reader.blocks([level]))
+        return {key for block in blocks if block.test is not None for key in block.values}
 
     def _subclass_keys(self, part: ClassPart) -> Iterator[Key]:
         for level, _ in part.subclasses.values():
@@ -313,7 +331,9 @@ class Writer:
             if part.match is not None:
                 if part.match.spawn:
                     raise NoEqualError("a class made anew for every value that is seen")
-                values = [subclass_test(part.match.value, octets) for octets in part.subclasses]
+                values = [
+                    self.reader.words.subclass_test(part.match.value, octets) for octets in part.subclasses
+                ]
                 terms.append(any_of(values) or "not member('ALL')")
         except NoEqualError as error:
             for declaration in part.declarations:
@@ -328,7 +348,7 @@ class Writer:
         """Subclasses with statements of their own."""
         for octets, (level, _) in part.subclasses.items():
             if level is not None and level.statements and part.match is not None:
-                test = subclass_test(part.match.value, octets)
+                test = self.reader.words.subclass_test(part.match.value, octets)
                 if part.match_if:
                     test = f"({self.reader.test(part.match_if[-1].condition)}) and ({test})"
                 yield level, test
@@ -362,7 +382,8 @@ class Writer:
             kept = block.without(FLAGS)
             entry = {**self._times_of(kept.values), **self._values(kept.values)}
             if entry:
-                test = f"member({kea_name(name)}) and ({block.test})"
+                said = f"member({kea_name(name)})"
+                test = said if block.test is None else f"{said} and ({block.test})"
                 own = f"{name}/{number}"
                 self.classes.append({"name": own, "test": test, self.dialect.only_listed: True, **entry})
                 asked.append(own)
@@ -431,8 +452,8 @@ class Writer:
     def _level(self, place: _Place, level: Level) -> dict[str, Any]:
         plain = self._plain(place)
         entry: dict[str, Any] = {**self._times_of(plain), **self._values(plain)}
-        if level.authoritative != self.outline.root.authoritative:
-            entry["authoritative"] = level.authoritative
+        # Kea wants the same of all subnets of a network.
+        entry["authoritative"] = level.authoritative
         return entry
 
     def _subnet(self, wire: Wire, subnet: SubnetPart, reservations: Reservations) -> dict[str, Any] | None:
@@ -449,10 +470,11 @@ class Writer:
             **self._times_of(plain, around.values),
             **self._values(plain),
         }
-        if subnet.level.authoritative != wire.level.authoritative or (
-            not wire.name and subnet.level.authoritative != self.outline.root.authoritative
-        ):
+        if not wire.name and subnet.level.authoritative != self.outline.root.authoritative:
             entry["authoritative"] = subnet.level.authoritative
+        if wire.name and subnet.level.authoritative != wire.subnets[0].level.authoritative:
+            why = "a shared network of Kea is authoritative as a whole, or not"
+            self.account.left_out(subnet.at, subnet.text, why)
         lower = [
             *self._lower_classes(str(network), place),
             *self._once(f"network {wire.name}", around),

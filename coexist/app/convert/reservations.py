@@ -130,33 +130,39 @@ class Reservations:
     # -- one host ------------------------------------------------------------------------------------
 
     def _host(self, host: HostPart) -> Iterator[_Machine]:
-        known_by = self._known_by(host)
-        if known_by is None:
-            self.reader.account.left_out(
-                host.at, host.text, "Kea knows machines by MAC, client or circuit id"
-            )
+        identifiers = self._known_by(host)
+        if not identifiers:
+            why = "Kea knows machines by MAC, client or circuit id"
+            self.reader.account.left_out(host.at, host.text, why)
             return
         if host.fixed is not None and host.fixed.names:
             why = "a host name, which dhcpd looks up in DNS: write its address"
             self.reader.account.left_out(host.fixed.at, host.fixed.text, why)
-        values = dict(self._around(host.level.parent))
         own = [s for s in host.level.statements if not _is_identifier(s)]
-        for block in self.reader.blocks([Level(None, own)]):
-            if block.test is not None:
-                for value in block.values.values():
-                    why = "a condition inside a host: Kea's reservations have none"
-                    self.reader.account.left_out(value.at, value.text, why)
-                continue
-            values.update(block.values)
-        yield self._machine(
-            host.name,
-            known_by,
-            host.fixed.addresses if host.fixed else (),
-            values,
-            host.at,
-            host.text,
-            host.level.parent,
-        )
+        said, name = self._said([Level(None, own)])
+        values = {**self._around(host.level.parent), **said}
+        addresses = host.fixed.addresses if host.fixed else ()
+        for known_by in identifiers:
+            machine = self._machine(
+                host.name, known_by, addresses, values, host.at, host.text, host.level.parent
+            )
+            if name is not None:
+                machine.entry.setdefault("client-classes", []).insert(0, name)
+            yield machine
+
+    def _said(self, levels: list[Level]) -> tuple[dict[Key, Value], str | None]:
+        """What levels say to all, and the class of what they say under conditions.
+
+        What is said both ways stands in the class alone: a reservation's own value would win.
+        """
+        blocks = self.reader.blocks(levels)
+        values = merged(blocks)
+        conditional = [block for block in blocks if block.test is not None]
+        if not conditional:
+            return values, None
+        both = {key for block in conditional for key in block.values}
+        name = self.group([*(block.only(both) for block in blocks)])
+        return {key: value for key, value in values.items() if key not in both}, name
 
     def _plain(self, level: Level, plain: PlainHosts) -> Iterator[_Machine]:
         around = dict(self._around(level))
@@ -186,11 +192,10 @@ class Reservations:
         if found is None:
             found = dict(self._around(level.parent))
             if not self._is_network(level):
-                blocks = self.reader.blocks([level])
-                conditional = [block for block in blocks if block.test is not None]
-                if conditional:
-                    self._groups[id(level)] = self.group(conditional)
-                found.update(merged(blocks))
+                said, name = self._said([level])
+                if name is not None:
+                    self._groups[id(level)] = name
+                found.update(said)
             self._of_levels[id(level)] = found
         return found
 
@@ -237,23 +242,24 @@ class Reservations:
         return _Machine(name=name, known_by=known_by, addresses=addresses, entry=entry, at=at, text=text)
 
     @staticmethod
-    def _known_by(host: HostPart) -> tuple[str, str] | None:
-        for statement in host.identifiers:
-            if isinstance(statement, ClientIdentifier):
-                return "client-id", statement.octets.hex()
-        for said in host.level.statements:
-            if _is_identifier(said) and isinstance(said, Assign) and isinstance(said.value, Data):
-                return "client-id", said.value.octets.hex()
+    def _known_by(host: HostPart) -> list[tuple[str, str]]:
+        """Everything that dhcpd knows it by, and Kea can."""
+        found = [("client-id", s.octets.hex()) for s in host.identifiers if isinstance(s, ClientIdentifier)]
+        found += [
+            ("client-id", said.value.octets.hex())
+            for said in host.level.statements
+            if isinstance(said, Assign) and _is_identifier(said) and isinstance(said.value, Data)
+        ]
         if host.mac is not None:
-            return "hw-address", host.mac.hex(":")
-        for identifier in host.identifiers:
-            if (
-                isinstance(identifier, HostIdentifier)
-                and (identifier.option.space, identifier.option.code) == ("agent", 1)
-                and isinstance(identifier.value, Data)
-            ):
-                return "circuit-id", identifier.value.octets.hex()
-        return None
+            found.append(("hw-address", host.mac.hex(":")))
+        found += [
+            ("circuit-id", s.value.octets.hex())
+            for s in host.identifiers
+            if isinstance(s, HostIdentifier)
+            and (s.option.space, s.option.code) == ("agent", 1)
+            and isinstance(s.value, Data)
+        ]
+        return found
 
 
 def _is_identifier(statement: Statement) -> bool:

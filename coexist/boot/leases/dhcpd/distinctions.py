@@ -14,6 +14,7 @@ from coexist.boot.leases.lease import Distinctions, Origin
 from coexist.errors import Position
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
+from coexist.languages.dhcpd.encapsulated import holders_of, place_of
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline
 from coexist.languages.dhcpd.syntax import (
     Assign,
@@ -31,7 +32,6 @@ from coexist.languages.dhcpd.syntax import (
     Switch,
 )
 from coexist.wire.mac import MAC_SPACE
-from coexist.wire.option_codes import Option
 
 _ETHERNET = 1
 _MAC_OCTETS = 6
@@ -42,12 +42,13 @@ def distinctions_of(outline: Outline) -> Distinctions:
     clients = [*_machines(outline), *_subclasses(outline)]
     tests: dict[str, OptionTest] = {}
     unclear: dict[Origin, None] = {}
+    holders = holders_of(outline)
     for at, expression in _conditions(outline):
         for comparison in _comparisons(expression):
             macs = _hardware_set(comparison)
             if macs is not None:
                 clients.append((macs, at))
-            test = _option_test(comparison)
+            test = _option_test(comparison, holders)
             if test is not None:
                 tests.setdefault(test.model_dump_json(), test)
             if macs is None and test is None:
@@ -231,26 +232,26 @@ def _of_prefix(octets: bytes, *, whole: bool) -> MacSet | None:
 # -- options ----------------------------------------------------------------------------------------
 
 
-def _option_test(comparison: Expression) -> OptionTest | None:
+def _option_test(comparison: Expression, holders: Mapping[str, int]) -> OptionTest | None:
     """A comparison of one option as a test, if it is as simple as that."""
     match comparison:
         case Exists(option=option):
-            return _test(option, {}, exists=True)
+            return _test(option, holders, {}, exists=True)
         case Binary(operator="=" | "!=", left=Data() | Number() as left, right=right):
-            return None if isinstance(right, (Data, Number)) else _compared(right, left)
+            return None if isinstance(right, (Data, Number)) else _compared(right, left, holders)
         case Binary(operator="=" | "!=", left=left, right=right):
-            return _compared(left, right)
+            return _compared(left, right, holders)
         case Binary(
             operator="~=", left=OptionOf(option=option, configured=False), right=Data(octets=pattern)
         ):
-            return _pattern_test(option, pattern)
+            return _pattern_test(option, pattern, holders)
     return None
 
 
-def _compared(left: Expression, right: Expression) -> OptionTest | None:
+def _compared(left: Expression, right: Expression, holders: Mapping[str, int]) -> OptionTest | None:
     match left, right:
         case OptionOf(option=option, configured=False), Data(octets=octets) if octets:
-            return _test(option, {"equals": octets})
+            return _test(option, holders, {"equals": octets})
         case (
             Call(
                 function="substring",
@@ -258,44 +259,50 @@ def _compared(left: Expression, right: Expression) -> OptionTest | None:
             ),
             Data(octets=octets),
         ) if octets and 0 <= start < 255:
-            return _test(option, {"starts_with": octets}, at=start)
+            return _test(option, holders, {"starts_with": octets}, at=start)
         case (
             Call(function="suffix", arguments=(OptionOf(option=option, configured=False), Number(length))),
             Data(octets=octets),
         ) if octets and len(octets) == length:
-            return _test(option, {"ends_with": octets})
+            return _test(option, holders, {"ends_with": octets})
         case (
             Call(function="extract-int", arguments=(OptionOf(option=option, configured=False), Number(bits))),
             Number(number),
         ) if 0 <= number < 1 << bits:
-            return _test(option, {"starts_with": number.to_bytes(bits // 8, "big")})
+            return _test(option, holders, {"starts_with": number.to_bytes(bits // 8, "big")})
     return None
 
 
 _PLAIN = re.compile(rb"(\^?)((?:[^][\\.*+?(){}|^$]|\\.)+)(\$?)")
 
 
-def _pattern_test(option: OptionName, pattern: bytes) -> OptionTest | None:
+def _pattern_test(option: OptionName, pattern: bytes, holders: Mapping[str, int]) -> OptionTest | None:
     """A regular expression that is a text with or without its ends; a NUL would end what is looked at."""
     found = _PLAIN.fullmatch(pattern)
     if found is None:
         return None
     text = re.sub(rb"\\(.)", rb"\1", found[2])
     how = {(True, True): "equals", (True, False): "starts_with", (False, True): "ends_with"}
-    return _test(option, {how.get((bool(found[1]), bool(found[3])), "contains"): text})
+    return _test(option, holders, {how.get((bool(found[1]), bool(found[3])), "contains"): text})
 
 
 def _test(
-    option: OptionName, how: Mapping[str, bytes], *, at: int = 0, exists: bool | None = None
+    option: OptionName,
+    holders: Mapping[str, int],
+    how: Mapping[str, bytes],
+    *,
+    at: int = 0,
+    exists: bool | None = None,
 ) -> OptionTest | None:
-    """A test on one of DHCP's options, or on one inside the relay agent's."""
-    if option.space not in ("dhcp", "agent") or not 0 < option.code < 255:
+    """A test on one of DHCP's options, or on one inside another."""
+    place = place_of(option, holders)
+    if place is None:
         return None
-    inside = option.space == "agent"
+    code, inner = place
     return OptionTest.model_validate(
         {
-            "option": int(Option.RELAY_AGENT_INFORMATION) if inside else option.code,
-            "suboption": option.code if inside else None,
+            "option": code,
+            "suboption": inner,
             "at": at,
             "exists": exists,
             **{name: f"hex:{octets.hex()}" for name, octets in how.items()},

@@ -88,6 +88,17 @@ CASES = {
     "octets of option 43": NET % "option vendor-encapsulated-options 01:04:00:00:00:00:ff;",
     "a space in option 43": "option space PXE;\noption PXE.menu code 9 = text;\n"
     + NET % 'vendor-option-space PXE; option PXE.menu "m";',
+    "a condition in a host": 'class "a" { match if exists user-class; filename "a"; }\n' + NET % ""
+    + 'host one { hardware ethernet 02:81:00:00:00:01; if option user-class = "x" { filename "x"; } '
+    'else { filename "y"; } }\n',
+    "a host by MAC and identifier": NET % ""
+    + "host one { hardware ethernet 02:81:00:00:00:01; option dhcp-client-identifier 01:02; "
+    'fixed-address 10.81.0.11; filename "one"; }\n',
+    "options inside another": "option space ipxe;\noption ipxe.http code 19 = unsigned integer 8;\n"
+    "option ipxe-features code 175 = encapsulate ipxe;\n"
+    + NET % 'if exists ipxe.http { filename "http"; } else { filename "tftp"; }',
+    "a network that is authoritative": "shared-network n { authoritative; subnet 10.81.0.0 netmask"
+    " 255.255.255.0 { range 10.81.0.10 10.81.0.20; } subnet 10.81.1.0 netmask 255.255.255.0 { } }\n",
     "the MAC": NET % "if substring(hardware, 1, 3) = 02:81:50 { filename \"mac\"; }",
     "the MAC as text": NET
     % 'if binary-to-ascii(16, 8, ":", substring(hardware, 1, 3)) = "2:81:50" { filename "mac"; }',
