@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from coexist.languages.dnsmasq.config import MatchLine
@@ -45,7 +46,7 @@ class Hardware(NamedTuple):
     @classmethod
     def of(cls, pattern: str) -> Hardware:
         """``06-02:00:5e:*:*:*`` or parts of that."""
-        return cls(*read_hex(pattern, _HARDWARE_OCTETS, typed=True))
+        return _hardware(pattern)
 
     def fits(self, packet: Packet) -> int:
         """How many octets agree, and one more (memcmp_masked); 0 if it is another address."""
@@ -58,6 +59,12 @@ class Hardware(NamedTuple):
                     return 0
                 count += 1
         return count
+
+
+@lru_cache(maxsize=1 << 16)
+def _hardware(pattern: str) -> Hardware:
+    """Each line is asked about each packet."""
+    return Hardware(*read_hex(pattern, _HARDWARE_OCTETS, typed=True))
 
 
 def name_of(packet: Packet, *, by_client: bool) -> NamedClient:

@@ -69,8 +69,10 @@ class Tests:
 
     def _field(self, name: str, arrival: Arrival) -> bytes:
         packet = arrival.packet
+        if name == "mac":
+            # A group of machines is a test with as many of these as it has members.
+            return packet.chaddr[: packet.hlen]
         fields = {
-            "mac": packet.chaddr[: packet.hlen],
             "hlen": packet.hlen.to_bytes(4, "big"),
             "htype": packet.htype.to_bytes(4, "big"),
             "ciaddr": packet.ciaddr.packed,

@@ -87,5 +87,5 @@ def test_an_options_tag_of_the_file_tells_clients_apart(tmp_path: Path) -> None:
 
 
 def test_what_only_the_server_knows_is_a_finding(tmp_path: Path) -> None:
-    hook = [{"library": "/usr/lib/kea/hooks/libdhcp_flex_option.so"}]
+    hook = [{"library": "/usr/lib/kea/hooks/libdhcp_radius.so"}]
     assert "CX118" in codes(analysed(tmp_path, "kea 2.2", kea(**{"hooks-libraries": hook})))
