@@ -55,6 +55,13 @@ def _listen(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int
 @click.option(
     "--behind-proxy", is_flag=True, help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy in front."
 )
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="VLAN=INTERFACE",
+    help="Let a machine's page ask the wire, through this card; may be repeated.",
+)
 @way_options
 @click.option("--commit", is_flag=True, help="Record each change of the inventory in git.")
 def command(
@@ -65,6 +72,7 @@ def command(
     tls_certificate: str | None,
     tls_key: str | None,
     behind_proxy: bool,
+    probes: tuple[str, ...],
     commit: bool,
     ssh_config: Path | None,
     connect_timeout: float,
@@ -103,6 +111,7 @@ def command(
         hosts=LOOPBACK if local else frozenset(),
         ssh_config=ssh_config,
         connect_timeout=connect_timeout,
+        probes=_probes(probes, site.site.vlans),
     )
     context = tls(tls_certificate, tls_key) if tls_certificate else None
     scheme = "https" if context else "http"
@@ -124,4 +133,21 @@ def _registries(named: tuple[str, ...], servers: Collection[str]) -> dict[str, W
     found = named_registries(servers, named)
     for where in found.values():
         open_registry(where).close()
+    return found
+
+
+def _probes(named: tuple[str, ...], vlans: Collection[str]) -> dict[str, str]:
+    """The card on each VLAN; each is opened once, so that one that cannot be used is told at once."""
+    from coexist.app.probe import open_port
+    from coexist.inventory.values import closest
+
+    found = {}
+    for text in named:
+        vlan, _, interface = text.partition("=")
+        if not interface:
+            raise click.BadParameter(f"{text!r}: write VLAN=INTERFACE", param_hint="--probe")
+        if vlan not in vlans:
+            raise CoexistError(f"there is no VLAN {vlan!r}; {closest(vlan, vlans)}")
+        open_port(interface, (), None).close()
+        found[vlan] = interface
     return found

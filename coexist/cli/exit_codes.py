@@ -40,7 +40,7 @@ COMMAND_CODES: Mapping[str, tuple[int, ...]] = {
     "checklist settle": _READS,
     "checklist show": (0, 1, 2),
     "schema": _READS,
-    "console": _READS,
+    "console": (0, 2, 4),
     "users add": _READS,
     "users list": _READS,
     "users remove": _READS,

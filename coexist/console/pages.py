@@ -177,10 +177,19 @@ async def machine(request: web.Request) -> web.Response:
     return page(request, "machine.html.j2", title=values["diagnosis"].machine, **values)
 
 
-def _diagnosed(request: web.Request, asked: str) -> dict[str, Any]:
+@routes.post("/machine")
+async def ask(request: web.Request) -> web.Response:
+    """The same, after the wire was asked as that machine."""
+    must(request, Role.REGISTER)
+    form = await request.post()
+    values = await in_thread(_diagnosed, request, str(form.get("of", "")), str(form.get("vlan", "")))
+    return page(request, "machine.html.j2", title=values["diagnosis"].machine, **values)
+
+
+def _diagnosed(request: web.Request, asked: str, ask_on: str = "") -> dict[str, Any]:
     site = request.app[SITE]
     inventory = site.inventory
-    diagnosis = site.diagnose(asked)
+    diagnosis = site.diagnose(asked, ask_on)
     seen = next((each for each in site.machines() if each.mac == diagnosis.mac), None)
     told = explain(site.path, format_mac(diagnosis.mac))
     boots = _race_values(told, diagnosis.machine)
@@ -192,6 +201,7 @@ def _diagnosed(request: web.Request, asked: str) -> dict[str, Any]:
         "boots": boots,
         "hardware": sorted({value for value in inventory.clients.columns["hardware"] if value})[:200],
         "vlans": list(inventory.site.vlans),
+        "probes": list(site.probes),
     }
 
 

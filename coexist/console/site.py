@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +15,20 @@ from coexist.app.live import Asking, Live, mistyped
 from coexist.app.machines import named
 from coexist.app.migrations import Overview, overviews
 from coexist.app.pilot_links import Pilots
+from coexist.app.probe import asking
 from coexist.app.registrations import Registrations
 from coexist.app.rollout_desk import RolloutDesk, way_by_ssh
 from coexist.app.sights import sights_of_registries
 from coexist.app.site_report import SiteReport, report_of_site
+from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory
     from coexist.registry.opening import Where
 
 
+ASK_SECONDS = 8.0
+"""How long the wire is listened to: past the second DISCOVER of UEFI and of old ROMs."""
 _DIGITS = {1: "one digit", 2: "two digits"}
 
 
@@ -35,6 +39,7 @@ class ConsoleSettings:
     ``link``: the secret of a link that lets in whoever started the console, where it has no users;
     ``behind_proxy``: whether a proxy in front says who asks and by which scheme; ``hosts``: the names the
     console may be asked by, empty for any. ``ssh_config`` and ``connect_timeout``: how servers are reached.
+    ``probes``: by VLAN the network card through which the wire is asked on request.
     """
 
     path: Path
@@ -47,6 +52,7 @@ class ConsoleSettings:
     hosts: frozenset[str] = frozenset()
     ssh_config: Path | None = None
     connect_timeout: float = 15.0
+    probes: Mapping[str, str] = field(default_factory=dict)
 
 
 class ConsoleSite:
@@ -63,6 +69,7 @@ class ConsoleSite:
             settings.path,
             lambda: way_by_ssh(settings.ssh_config, settings.connect_timeout, lambda _text: None),
         )
+        self.probes = settings.probes
         self._today = today
         self._lock = threading.Lock()
         self._report: tuple[object, SiteReport] | None = None
@@ -82,15 +89,22 @@ class ConsoleSite:
                 self._report = version, report_of_site(analyse_now(self.path, self.today))
             return self._report[1]
 
-    def diagnose(self, machine: str) -> Diagnosis:
+    def diagnose(self, machine: str, ask_on: str = "") -> Diagnosis:
         """Where a machine's boot parts from what is declared, by the inventory and the watched registries.
 
-        Raises `CoexistError` for a machine that nobody knows.
+        ``ask_on``: the VLAN on which the wire is asked as that machine. Raises `CoexistError` for a machine
+        that nobody knows, and for a VLAN that has no card here.
         """
+        ask = None
+        if ask_on:
+            if ask_on not in self.probes:
+                remedy = "start the console with --probe VLAN=INTERFACE"
+                raise CoexistError(f"no card of this machine is on VLAN {ask_on!r}; {remedy}")
+            ask = asking(self.probes[ask_on], ask_on, ASK_SECONDS)
         report = self.report()
         watched = self.live.registries
         sights = list(sights_of_registries(watched)) if watched else None
-        return diagnose_in(report.analysis, machine, sights)
+        return diagnose_in(report.analysis, machine, sights, ask)
 
     def migrations(self) -> list[Overview]:
         """Every migration at a glance, with what the watched registries show of it."""

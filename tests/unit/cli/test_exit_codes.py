@@ -212,6 +212,7 @@ LINES: dict[tuple[str, int], Line] = {
     ("explain", 0): lambda w: [str(w.site), MACHINE],
     ("doctor", 0): lambda w: [str(w.site), MACHINE],
     ("doctor", 1): lambda w: [str(w.site), "--registry", f"old={w.registry()}", MACHINE],
+    ("console", 4): lambda w: [str(w.site), "--probe", "office=nosuch0"],
     ("doctor", 4): lambda w: [str(w.site), "--probe", "nosuch0", MACHINE],
     ("matrix", 0): lambda w: [str(w.site)],
     ("diff", 0): lambda w: [str(w.site), str(w.site)],

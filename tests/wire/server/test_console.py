@@ -153,6 +153,20 @@ def test_a_pilot_fills_in_a_checklist_by_keyboard_on_a_phone(console: RunningCon
     assert violations(browser) == []
 
 
+def test_the_wire_is_asked_from_a_machines_page(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(INVENTORY, encoding="utf-8")
+    console = RunningConsole(tmp_path, "--probe", "office=lo")
+    try:
+        browser = console.browser()
+        browser.get(f"{console.base}/machine?of={KNOWN}")
+        browser.find_element(By.CSS_SELECTOR, "form[action='/machine'] button").send_keys(Keys.ENTER)
+        here = until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".answers .here"))
+        assert "asked on the wire" in here[0].text
+        assert violations(browser) == []
+    finally:
+        console.close()
+
+
 def test_a_roll_out_is_followed_live_and_done_by_keyboard(console: RunningConsole) -> None:
     file = console.root / "rolled-out" / "coexist.yaml"
     file.parent.mkdir()
