@@ -237,7 +237,7 @@ def _meant(statement: Assign) -> tuple[Key | None, bytes | str | int | bool]:
     if option.space == "dhcp":
         if option.code in TIMERS:
             return TIMERS[option.code], int.from_bytes(octets, "big")
-        if option.code in (51, 53, 55, 57, 61, 82):
+        if option.code in (51, 53, 55, 57, 82):
             raise NoEqualError(f"Kea sets option {option.code} by itself")
         return option.code, octets
     if option.space == "agent":

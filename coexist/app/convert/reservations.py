@@ -138,8 +138,7 @@ class Reservations:
         if host.fixed is not None and host.fixed.names:
             why = "a host name, which dhcpd looks up in DNS: write its address"
             self.reader.account.left_out(host.fixed.at, host.fixed.text, why)
-        own = [s for s in host.level.statements if not _is_identifier(s)]
-        said, name = self._said([Level(None, own)])
+        said, name = self._said([Level(None, host.level.statements)])
         values = {**self._around(host.level.parent), **said}
         addresses = host.fixed.addresses if host.fixed else ()
         for known_by in identifiers:
