@@ -2,7 +2,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup python daemons demo test lint unit wire fuzz format bench clean
+.PHONY: help setup python daemons demo test lint unit coverage wire fuzz format bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -26,8 +26,12 @@ lint: python ## style, types and import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit: python ## tests that need no privileges
-	$(BIN)/pytest -n auto tests/unit tests/golden
+unit: python coverage ## tests that need no privileges
+	$(BIN)/pytest -n auto -m "not measured" tests/unit tests/golden
+
+coverage: python ## the tests by example of boot, analysis and render, and the branches they take
+	$(BIN)/pytest -n auto -m measured --cov --cov-report= tests/unit tests/golden
+	$(BIN)/python scripts/branch-coverage.py
 
 # One after the other: daemons and firmware that share the processor would disturb each other's timing.
 wire: setup ## tests in network namespaces and on real firmware, as root
@@ -45,5 +49,5 @@ bench: setup ## run every benchmark, at most three minutes each, and print one t
 	@scripts/as-root.sh $(BIN)/python scripts/bench.py $(BENCH)
 
 clean: ## remove what the targets above made
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -36,10 +36,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for room in ("wire", "lab"):
             if ROOT / "tests" / room in item.path.parents:
                 item.add_marker(room)
+        if _is_measured(item):
+            item.add_marker("measured")
     if "slow" not in config.option.markexpr:
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+
+
+# Whose branches are counted. Properties are not: tracing makes their thousands of examples many times slower,
+# and what they reach is another thing each time.
+_ROOMS = ("analysis", "app", "boot", "docs", "importers", "planning", "render")
+MEASURED = (ROOT / "tests" / "golden", *(ROOT / "tests" / "unit" / room for room in _ROOMS))
+
+
+def _is_measured(item: pytest.Item) -> bool:
+    is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return not is_property and any(room in item.path.parents for room in MEASURED)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

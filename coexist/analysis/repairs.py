@@ -393,6 +393,22 @@ def _cut_the_pool(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
+@repairs("CX223")
+def _one_scope(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """The pools go into the first scope; what else the two say must be the same, or people decide."""
+    name = str(finding.path[1])
+    scope = site.site.scopes[name]
+    for other, declared in site.site.scopes.items():
+        if other == name:
+            return None
+        said = [each.model_dump(exclude={"pools"}) for each in (scope, declared)]
+        if said[0] == said[1]:
+            pools = [_pool(pool, int(pool.range.first), int(pool.range.last)) for pool in scope.pools]
+            added = (append("scopes", other, "pools", value=pool) for pool in pools)
+            return Repair(edits=(*added, remove("scopes", name)))
+    return None
+
+
 _MOST_PIECES = 16
 
 
@@ -426,8 +442,8 @@ def _without(first: int, last: int, holes: list[tuple[int, int]]) -> list[tuple[
 
 def _pool(pool: Pool, first: int, last: int) -> Any:
     text = f"{IPv4Address(first)}-{IPv4Address(last)}"
-    lists = {key: list(names) for key, names in (("allow", pool.allow), ("deny", pool.deny)) if names}
-    return {"range": text, **lists} if lists else text
+    conditions = pool.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"range"})
+    return {"range": text, **conditions} if conditions else text
 
 
 @repairs("CX212", "CX213")

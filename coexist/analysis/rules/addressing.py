@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from ipaddress import AddressValueError, IPv4Address, collapse_addresses
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, collapse_addresses
 
 from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
@@ -33,6 +33,22 @@ def pools_overlap(site: AnalysedSite) -> Iterable[Finding]:
                          "split the range; two servers that share one pool belong into one scope", count=0)  # fmt: skip
         if not owner or last > reached:
             reached, owner = last, name
+
+
+@rule("CX223", "two-scopes-of-one-subnet", ERROR, "A server has two scopes for one subnet")
+def two_scopes_of_one_subnet(site: AnalysedSite) -> Iterable[Finding]:
+    """A daemon declares a subnet once; of two scopes nothing says which one a client gets."""
+    first: dict[tuple[str, IPv4Network], str] = {}
+    told: set[str] = set()
+    for name, scope in site.site.scopes.items():
+        networks = (scope.subnet,) if scope.subnet is not None else site.site.vlans[scope.vlan].subnet
+        for server in scope.servers:
+            for network in () if site.site.servers[server].config else networks:
+                other = first.setdefault((server, network), name)
+                if other != name and name not in told:
+                    told.add(name)
+                    yield report(site, "CX223", ("scopes", name), f"{server} has the scopes {other} and {name} for {network}",
+                                 f"put the pools of {name} into {other}; what differs for some clients belongs into its `rules`", count=0)  # fmt: skip
 
 
 @rule(

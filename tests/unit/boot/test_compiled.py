@@ -18,6 +18,9 @@ from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.values import Delay
 from coexist.wire.bootp import Packet, decode, encode
 
+# Nothing but its properties takes the compiled rules through their cases.
+pytestmark = pytest.mark.measured
+
 SERVER = IPv4Address("10.10.0.6")
 MACS = st.one_of(st.integers(0x525400000000, 0x525400000007), st.integers(0, (1 << 48) - 1))
 ADDRESSES = st.sampled_from([IPv4Address(0), SERVER, IPv4Address("10.10.0.5"), IPv4Address("10.20.0.1")])
