@@ -76,6 +76,7 @@ class Morning:
         self.dhcp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self.dhcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.dhcp.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+        self.dhcp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
         self.dhcp.bind(("", 68))
         self.dhcp.setblocking(False)
         self.poll.register(self.dhcp.fileno(), select.EPOLLIN)
