@@ -230,6 +230,13 @@ def _fates(frames: tuple[Frame, ...]) -> dict[str, str]:
         elif frame.destination in files and isinstance(frame.message, tftp.Data):
             found[files[frame.destination]] = "loaded"
         elif (
+            frame.source in files
+            and isinstance(frame.message, tftp.Error)
+            and found[files[frame.source]] == "silent"
+        ):
+            # Of an empty file UEFI has heard the size, and breaks the transfer off.
+            found[files[frame.source]] = "empty"
+        elif (
             frame.destination in files
             and isinstance(frame.message, tftp.Error)
             and found[files[frame.destination]] != "loaded"
