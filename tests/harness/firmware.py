@@ -107,7 +107,6 @@ def start_firmware(
     memory: int | None = None,
     uuid: str | None = None,
     secure_boot: bool = False,
-    mtu: int | None = None,
 ) -> Boot:
     """Power a machine on in a VLAN, wait until a boot program speaks or it gives up, power it off.
 
@@ -115,7 +114,7 @@ def start_firmware(
     ``until`` ends the boot earlier: it is asked at each frame and each piece of console output.
     ``timeout`` in seconds; ``quiet``: seconds without a sign of life after which it is over, once it has
     asked for a file. ``memory`` in MiB, ``uuid`` as SMBIOS has it. ``secure_boot``: UEFI runs only what
-    Microsoft's keys vouch for. ``mtu``: its switch port drops larger packets. Boot one machine at a time:
+    Microsoft's keys vouch for. Boot one machine at a time:
     they would share the processor.
     """
     timeout = _LONGEST[firmware] if timeout is None else timeout
@@ -125,8 +124,6 @@ def start_firmware(
         directory.mkdir()
         stack.callback(shutil.rmtree, directory)
         tap = network.tap(vlan)
-        if mtu is not None:
-            network.switch.ip(f"link set {tap} mtu {mtu}")
         stack.callback(network.unplug, tap)
         capture = Capture(network.switch, tap, changed=changed)
         stack.callback(capture.stop)

@@ -69,12 +69,12 @@ def start_kea(host: Host, config: str | Path) -> Process:
     )
 
 
-def start_tftpd(host: Host, root: Path, *, blocksize: int | None = None) -> Process:
-    """tftpd-hpa on the host's first address, serving one folder. ``blocksize``: the largest it agrees to."""
+def start_tftpd(host: Host, root: Path) -> Process:
+    """tftpd-hpa on the host's first address, serving one folder."""
     # fmt: off
     process = host.start([
         "in.tftpd", "--foreground", "--listen", "--user", "root", "--address", f"{host.address}:69",
-        *(() if blocksize is None else ("--blocksize", str(blocksize))), "--secure", root,
+        "--secure", root,
     ])
     # fmt: on
     wait_until(lambda: process.ended or 69 in udp_ports(host.namespace), "in.tftpd on port 69")

@@ -51,11 +51,10 @@ def line_up(scenario: Mapping[str, Any]) -> LineUp:
     machine = {"mac": client.mac}
     models = {server["name"]: model_of(server, machine, client.extension, servers) for server in servers}
     world = World(
-        segments={"lab": segment_of(scenario["servers"], models, scenario.get("mtu"))},
+        segments={"lab": segment_of(scenario["servers"], models)},
         models=models,
         firmwares={client.name: client.firmware},
         owners={IPv4Address(server["ip"]): server["name"] for server in servers},
-        largest_blocks={s["name"]: s["largest_blksize"] for s in servers if s.get("largest_blksize")},
         uuid=UUID,
     )
     case = ClientCase(

@@ -15,9 +15,7 @@ JITTER = 0.02
 """Seconds: how far apart servers of equal delay were seen to arrive in either order (0.018 at most)."""
 
 
-def segment_of(
-    servers: Sequence[Mapping[str, Any]], models: Mapping[str, ServerModel], mtu: int | None = None
-) -> Segment:
+def segment_of(servers: Sequence[Mapping[str, Any]], models: Mapping[str, ServerModel]) -> Segment:
     """The client's network, with every server it reaches by a broadcast."""
     here = [server for server in servers if not server.get("seg") and server["name"] in models]
     relays = [server for server in servers if server["type"] == "relay"]
@@ -40,7 +38,6 @@ def segment_of(
         subnets=(NETWORK,),
         routers=frozenset(IPv4Address(relay["ip"]) for relay in relays),
         routed=bool(relays),
-        mtu=mtu,
     )
 
 

@@ -91,22 +91,9 @@ def _addresses() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     yield "pool-empty-beside", [{**lease, "pool": 0}, {**other, "boot": True}]
 
 
-def _narrow() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Networks that pass less than a block of the size that firmware asks for."""
-    for loader in (_BIOS, _UEFI):
-        yield "scope", loader, {"servers": [dhcpd(loader, boot="header")], "mtu": 1400}
-        small = {**dhcpd(loader, boot="header"), "largest_blksize": 1024}
-        yield "small-blocks", loader, {"servers": [small], "mtu": 1400}
-        yield "wide-enough", loader, {"servers": [dhcpd(loader), proxy(loader)], "mtu": 1500}
-
-
 def ends() -> list[Scenario]:
     """All of them, with their ids."""
     found: list[Scenario] = []
-    for name, loader, scenario in _narrow():
-        machine = client(loader)
-        number = f"F-blocks-{name}-{loader}@{machine['fw']}"
-        found.append({"id": number, "client": machine, "loader": loader, **scenario})
     for name, loader, servers in _failures():
         title, at, firmware = name.partition("@")
         machine = client(loader) if not at else {"fw": firmware, "nic": "virtio-net-pci", "mem": 512}

@@ -61,7 +61,6 @@ def record(scenario: Mapping[str, Any]) -> dict[str, Any]:
             memory=client.get("mem"),
             uuid=UUID,
             secure_boot=bool(client.get("secure_boot")),
-            mtu=scenario.get("mtu"),
         )
     return row_of(scenario, boot, owners)
 
@@ -112,7 +111,7 @@ def _start(host: Host, server: Mapping[str, Any], client: Mapping[str, Any], ext
         case kind:
             raise ValueError(f"a server of type {kind} is not started by the recorder")
     if serves and server["type"] not in ("dnsmasq-dhcp", "dnsmasq-proxy", "coexist"):
-        start_tftpd(host, root, blocksize=server.get("largest_blksize"))
+        start_tftpd(host, root)
 
 
 def _lay_out(root: Path, server: Mapping[str, Any], extension: str) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 from coexist.analysis.chain import Stages
 from coexist.analysis.loading import Chain
-from coexist.analysis.running import Halted
 from coexist.boot.loaders.loader import Ending, Role, complete, requests
 from tests.lineup.files import Files
 
@@ -124,7 +123,7 @@ def _first_end(chain: Chain, files: Files | None) -> str:
         over_tftp = not str(chain.outcome.file).startswith("http")
         return "denied" if file in files.denied else "silent" if over_tftp and not files.tftp else "missing"
     if chain.halt is not None:
-        return "silent" if chain.halt.kind is Halted.BLOCKS else "refused"
+        return "refused"
     return "configuration" if chain.steps or (files is not None and file in files.texts) else "file"
 
 
