@@ -11,7 +11,7 @@ _READS = (0, 2)
 
 COMMAND_CODES: Mapping[str, tuple[int, ...]] = {
     "init": _READS,
-    "import": _READS,
+    "import": (0, 1, 2),
     "adopt": (0, 2, 4),
     "convert": (0, 1, 2),
     "check": (0, 1, 2),

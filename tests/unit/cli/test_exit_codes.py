@@ -196,6 +196,9 @@ MACHINE = "00:15:5d:00:00:01"
 LINES: dict[tuple[str, int], Line] = {
     ("init", 0): lambda w: [str(w.folder / "new")],
     ("import", 0): lambda w: ["dhcpd", _dhcpd(w), "-o", str(w.folder / "o")],
+    ("import", 1): lambda w: [
+        "macs", w.file("list.csv", "mac,name\nno MAC\n52:54:00:00:00:01,a\n"), "-o", str(w.folder / "o"),
+    ],
     ("import", 2): lambda w: ["dhcpd", _dhcpd(w, "subnet {"), "-o", str(w.folder / "o")],
     ("adopt", 0): lambda w: [
         str(w.folder / "adopted"), "dhcp1", "--from", _dhcpd(w), "--software", "isc-dhcpd",
