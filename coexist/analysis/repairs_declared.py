@@ -484,7 +484,7 @@ def _a_script(site: AnalysedSite, finding: Finding) -> Repair | None:
         return Repair(
             edits=() if scope.rules else (put(*finding.path[:2], "rules", value=[rule]),), text=text
         )
-    if server[1].fixed or "ipxe" in server[1].programs:
+    if server[1].fixed or "ipxe" in server[1].programs or not server[1].product.takes_programs:
         return None
     return Repair(
         edits=(put("servers", server[0], "programs", "ipxe", value=SCRIPT),),

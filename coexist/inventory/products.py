@@ -127,6 +127,8 @@ class Product:
     """Those programs by architecture, as far as they are known."""
     fills_in: bool = False
     """It names its own programs for every architecture that none is declared for."""
+    takes_programs: bool = True
+    """It can be told which programs to name; else those that are declared have no effect."""
     asked_on_4011: bool = False
     """Its offer names no file: the client must ask on port 4011."""
     discovery_control: int | None = None
@@ -468,6 +470,7 @@ CONFIGMGR = Product(
         deny_list=True,
     ),
     own_programs=True,
+    takes_programs=False,
     # RemoteInstall\SMSBoot (Microsoft, "Boot from a PXE server on a different network").
     default_programs={
         "bios": r"smsboot\x64\wdsnbp.com",
@@ -494,6 +497,7 @@ OPENTHINCLIENT = Product(
         whitelist=True,
     ),
     own_programs=True,
+    takes_programs=False,
     # AbstractPXEService.java: what it hands out by architecture, whatever the inventory says.
     default_programs={
         "bios": "lpxelinux.0",

@@ -284,12 +284,17 @@ class Server(Declared):
 
     @property
     def named_programs(self) -> Programs:
-        """The boot programs it names: those declared, and those its product names by itself."""
+        """The boot programs it names: those declared, and those its product names by itself.
+
+        A product that cannot be told names its own; of a server that is ``fixed`` somebody says what it does.
+        """
         product = self.product
-        if self.programs and not product.fills_in:
-            return self.programs
         own = {name: Program(file=file) for name, file in product.default_programs.items()}
-        return {**own, **self.programs}
+        if product.takes_programs or self.fixed:
+            return self.programs if self.programs and not product.fills_in else {**own, **self.programs}
+        declared = self.programs.items()
+        same = {k: p for k, p in declared if k in own and p.file.rpartition("/")[2] == own[k].file}
+        return {**own, **same}
 
     @property
     def can(self) -> Capabilities:

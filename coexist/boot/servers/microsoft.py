@@ -31,9 +31,11 @@ PAIR_ASSUMPTION = (
 WDS_ASSUMPTIONS = (
     "WDS offers PXEClient without option 43 and names the file only on port 4011 (unverified)",
     "the response delay of WDS is a wall clock; prestaged machines are not delayed (unverified)",
+    "WDS names wdsnbp.com and wdsmgfw.efi where none is declared (Microsoft's list of boot programs)",
 )
 CONFIGMGR_ASSUMPTIONS = (
     "a distribution point offers 53, 54, 60 and 97 and names the file only on port 4011 (one SMSPXE log)",
+    "a distribution point names smsboot's wdsnbp.com or wdsmgfw.efi, declared or not (Microsoft's pages)",
 )
 
 

@@ -13,6 +13,7 @@ from coexist.importers.kind import Kind
 from coexist.inventory import products as table
 from coexist.inventory.loader import inventory_from_tree
 from coexist.inventory.products import GENERIC, Product, part, products
+from coexist.inventory.servers import Server
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
 BOOT = {"proxydhcp", "boot-server"}
@@ -99,3 +100,23 @@ def test_a_setting_that_no_file_would_have_is_refused(product: str) -> None:
         inventory_from_tree({**site, "servers": {"one": {**server, "settings": {"colour": "blue"}}}})
     for key in products()[product].settings or ():
         inventory_from_tree({**site, "servers": {"one": {**server, "settings": {key: "x"}}}})
+
+
+@pytest.mark.parametrize(
+    ("software", "declared", "fixed", "named"),
+    [
+        ("configmgr", {"bios": "x.0"}, False, r"smsboot\x64\wdsnbp.com"),
+        ("configmgr", {"bios": "x.0"}, True, "x.0"),
+        ("openthinclient", {"bios": "x.0"}, False, "lpxelinux.0"),
+        ("openthinclient", {"bios": "/lpxelinux.0"}, False, "/lpxelinux.0"),
+        ("wds", {"bios": "x.0"}, False, "x.0"),
+        ("coexist", {"bios": "x.0"}, False, "x.0"),
+    ],
+)
+def test_a_product_that_cannot_be_told_names_its_own_programs(
+    software: str, declared: dict[str, str], fixed: bool, named: str
+) -> None:
+    server = Server.model_validate(
+        {"software": software, "address": "10.0.0.2", "vlan": "a", "fixed": fixed, "programs": declared}
+    )
+    assert server.named_programs["bios"].file == named
