@@ -110,9 +110,10 @@ class _Booting:
 
 
 class Fleet:
-    """Machines on one VLAN of a host. ``neighbours``: the MAC of each server, by address.
+    """Machines on one VLAN of a host.
 
-    ``ended`` is called with each boot, in the fleet's own thread.
+    ``neighbours``: the MAC of each server, or of the next hop to it, by its address. ``gateway``: the router
+    that all of them are reached through. ``ended`` is called with each boot, in the fleet's own thread.
     """
 
     def __init__(
@@ -122,7 +123,9 @@ class Fleet:
         ended: Callable[[Booted], None],
         *,
         seed: int = 1,
+        gateway: IPv4Address | None = None,
     ) -> None:
+        self._gateway = gateway
         self._neighbours = neighbours
         self._ended = ended
         self._random = random.Random(seed)
@@ -317,8 +320,8 @@ class Fleet:
         booting = self._booting.get(int.from_bytes(frame[0:6], "big"))
         if booting is None or booting.boot is None or booting.last[0] or booting.boot.file is None:
             return
-        server = IPv4Address(frame[28:32])
-        if server == booting.boot.server:
+        server = booting.boot.server
+        if isinstance(server, IPv4Address) and IPv4Address(frame[28:32]) == (self._gateway or server):
             options = {"tsize": "0", "blksize": str(_BLKSIZE)}
             self._ask(
                 booting, tftp.ReadRequest(filename=booting.boot.file, options=options), (server, TFTP_PORT)
@@ -337,7 +340,8 @@ class Fleet:
         if payload:
             self._transmit(booting, payload, (booting.address, _TRANSFER_PORT), to)
         elif booting.boot is not None and isinstance(booting.boot.server, IPv4Address):
-            self._socket.send(_arp_request(booting.mac, booting.address, booting.boot.server))
+            hop = self._gateway or booting.boot.server
+            self._socket.send(_arp_request(booting.mac, booting.address, hop))
         self._wake(booting, time.monotonic() + _TFTP_PATIENCE[booting.tries])
         booting.tries += 1
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.harness import manager
 from tests.harness.network import Host
 from tests.harness.processes import Process, udp_ports, wait_until
 
@@ -79,6 +80,16 @@ def start_tftpd(host: Host, root: Path) -> Process:
     # fmt: on
     wait_until(lambda: process.ended or 69 in udp_ports(host.namespace), "in.tftpd on port 69")
     return process
+
+
+def start_manager(host: Host, programs: Mapping[str, str], *, uuid: bool = False) -> Process:
+    """What stands in for a manager (``tests.harness.manager``); its list is ``registered`` among its files.
+
+    ``programs``: files by the number in option 60.
+    """
+    words = [f"{number}={file}" for number, file in programs.items()]
+    argv = [sys.executable, manager.__file__, str(host.address), f"{host.directory}/registered", *words]
+    return host.start([*argv, "--uuid"] if uuid else argv, ready="ready")
 
 
 def start_boot_server(host: Host, config: Path, *arguments: str, ready: str) -> Process:

@@ -77,7 +77,7 @@ class SiteNetwork:
             if product not in _STARTERS:
                 raise HarnessError(f"{name}: the lab cannot run {product}")
             if "tftp" in server.effective_roles:
-                self._add_programs(name, files)
+                self.add_programs(name, files)
             started[name] = _STARTERS[product](self.hosts[name], rendered / name)
         return started
 
@@ -88,7 +88,7 @@ class SiteNetwork:
                 return name
         return None
 
-    def _add_programs(self, server: str, files: Mapping[str, bytes]) -> None:
+    def add_programs(self, server: str, files: Mapping[str, bytes] = MappingProxyType({})) -> None:
         """Write the boot programs a server names: each says whose it is and what it is called."""
         declared = self.inventory.site.servers[server]
         coexist = declared.software.product == "coexist"
