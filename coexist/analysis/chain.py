@@ -96,7 +96,7 @@ def _with_scripts(
         leaf = next(x for x in leaves if _same(x.outcome, chain.outcome))
         loaded = loaded_of(world, course.machine, leaf)
         scripted = bool(program and program.embedded) or loader_of(loaded) == NETBOOT_XYZ
-        if not scripted or architecture is None or chain.halt is not None:
+        if not scripted or architecture is None or chain.ends:
             yield chain
             continue
         again = replace(case, architecture=architecture, firmware=CHAINED_FIRMWARE)
@@ -190,7 +190,8 @@ def _architecture(world: World, case: ClientCase, outcome: Outcome) -> str | Non
     if not outcome.file:
         return None
     number = CANONICAL_CODE.get(case.architecture, 0)
-    if halted(world, world.segments[case.vlan], world.firmwares[case.firmware], number, outcome):
+    halt = halted(world, world.segments[case.vlan], world.firmwares[case.firmware], number, outcome)
+    if halt is not None and halt.certain:
         return None
     return chained_architecture(case.architecture, outcome.file, world.programs.get(outcome.file))
 

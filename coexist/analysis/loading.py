@@ -43,6 +43,11 @@ class Chain:
     halt: Halt | None = None
 
     @property
+    def ends(self) -> bool:
+        """Whether nothing runs after its first file, for certain."""
+        return self.halt is not None and self.halt.certain
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """What tells it from another chain."""
         found = self.outcome
@@ -58,10 +63,11 @@ def chains(course: Course, leaves: Iterable[Leaf]) -> tuple[Chain, ...]:
             continue
         loaded = loaded_of(world, course.machine, leaf)
         halt = halt_of(course, leaf.outcome)
+        ends = halt is not None and halt.certain
         chain = Chain(
             outcome=leaf.outcome,
-            steps=() if halt else tuple(step_of(world, stage) for stage in follow(loaded)),
-            ask_again=halt is None and asks_again(loaded.file, world.programs.get(loaded.file)),
+            steps=() if ends else tuple(step_of(world, stage) for stage in follow(loaded)),
+            ask_again=not ends and asks_again(loaded.file, world.programs.get(loaded.file)),
             halt=halt,
         )
         found.setdefault(chain.key, chain)

@@ -46,7 +46,7 @@ class Explained:
         from coexist.analysis.entries import after_failure
         from coexist.app.boot_files import first_is_lost
 
-        if chain.halt is None and not first_is_lost(chain, self.roots):
+        if not chain.ends and not first_is_lost(chain, self.roots):
             return None
         return after_failure(self.world, boot.first.case, str(chain.outcome.file))
 

@@ -77,10 +77,10 @@ def _chain_as_dict(chain: Chain, lost: Lost) -> dict[str, Any]:
     }
 
 
-def _halt_as_dict(halt: Halt | None) -> dict[str, str] | None:
+def _halt_as_dict(halt: Halt | None) -> dict[str, str | bool] | None:
     if halt is None:
         return None
-    return {"kind": halt.kind.name.lower(), "why": halt.why, "repair": halt.remedy}
+    return {"kind": halt.kind.name.lower(), "why": halt.why, "repair": halt.remedy, "certain": halt.certain}
 
 
 def _step_as_dict(step: ChainStep) -> dict[str, Any]:
@@ -200,7 +200,11 @@ def chain_text(chains: Iterable[Chain], lost: Lost = unknown) -> Iterator[str]:
         if chain.steps or missing or chain.halt:
             yield from folded(f"after {chain.outcome.file} of {chain.outcome.winner}:", "", hang=2)
         if chain.halt:
-            yield from folded(f"ENDS, {chain.halt.kind.value}: {chain.halt.why}", "  ", hang=2)
+            yield from folded(
+                f"{'ENDS' if chain.ends else 'MAY END'}, {chain.halt.kind.value}: {chain.halt.why}",
+                "  ",
+                hang=2,
+            )
             yield from folded(f"repair: {chain.halt.remedy}", "    ", hang=2)
         for step in chain.steps:
             yield from _step_text(step)

@@ -114,8 +114,7 @@ def start_firmware(
     ``until`` ends the boot earlier: it is asked at each frame and each piece of console output.
     ``timeout`` in seconds; ``quiet``: seconds without a sign of life after which it is over, once it has
     asked for a file. ``memory`` in MiB, ``uuid`` as SMBIOS has it. ``secure_boot``: UEFI runs only what
-    Microsoft's keys vouch for. Boot one machine at a time:
-    they would share the processor.
+    Microsoft's keys vouch for. Boot one machine at a time: they would share the processor.
     """
     timeout = _LONGEST[firmware] if timeout is None else timeout
     changed = threading.Condition()

@@ -122,7 +122,7 @@ def _first_end(chain: Chain, files: Files | None) -> str:
     if files is not None and not _served(chain, files):
         over_tftp = not str(chain.outcome.file).startswith("http")
         return "denied" if file in files.denied else "silent" if over_tftp and not files.tftp else "missing"
-    if chain.halt is not None:
+    if chain.ends:
         return "refused"
     return "configuration" if chain.steps or (files is not None and file in files.texts) else "file"
 

@@ -35,18 +35,21 @@ def loaders_astray(site: AnalysedSite, explained: Explained) -> Iterable[Finding
 @judge
 def boot_file_not_run(site: AnalysedSite, _: Explained) -> Iterable[Finding]:
     """Boot files that Secure Boot refuses, or whose blocks do not fit through the network."""
-    found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
+    found: dict[tuple[Path, str, str, bool], list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         if not case.intended.boots or not _may_halt(site, case.client) or not site.as_intended(case):
             continue
         for server, halt in site.races.halts(case.client):
             declared = server in site.site.servers
             path: Path = ("servers", str(server)) if declared else ("vlans", case.client.vlan)
-            message = f"the boot file of {server} does not run, because {halt.kind.value}: {halt.why}"
-            if case.client not in found[path, message, halt.remedy]:
-                found[path, message, halt.remedy].append(case.client)
-    for (path, message, repair), clients in found.items():
-        yield report(site, "CX435", path, message, repair, clients=clients)
+            verb = "does not" if halt.certain else "may not"
+            message = f"the boot file of {server} {verb} run, because {halt.kind.value}: {halt.why}"
+            key = path, message, halt.remedy, halt.certain
+            if case.client not in found[key]:
+                found[key].append(case.client)
+    for (path, message, repair, certain), clients in found.items():
+        severity = None if certain else Severity.WARNING
+        yield report(site, "CX435", path, message, repair, clients=clients, severity=severity)
 
 
 def _may_halt(site: AnalysedSite, client: ClientClass) -> bool:
