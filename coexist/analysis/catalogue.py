@@ -80,8 +80,8 @@ _ABOVE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX606", "copy-is-old", WARNING, "A file that a server runs on is not the copy that the inventory has"),
     # -- CX7xx seen on the wire
     ("CX701", "stranger-answers", ERROR, "A server that the inventory does not know answers clients"),
-    ("CX702", "silent-on-the-wire", ERROR, "A server that shall answer this client does not"),
-    ("CX703", "answers-unexpectedly", ERROR, "A server answers a client it shall not answer"),
+    ("CX702", "silent-on-the-wire", ERROR, "A server that must answer this client does not"),
+    ("CX703", "answers-unexpectedly", ERROR, "A server answers a client it must not answer"),
     ("CX704", "answer-differs", ERROR, "An answer names another file or another server than predicted"),
     ("CX705", "answer-out-of-time", WARNING, "An answer comes sooner or later than predicted"),
     ("CX706", "boot-file-differs", ERROR, "The boot file on the wire is missing or is another one"),

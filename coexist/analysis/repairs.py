@@ -255,7 +255,7 @@ def _end_the_list(site: AnalysedSite, finding: Finding) -> Repair | None:
         return None
     return Repair(
         edits=(append("intent", value={"clients": "everyone", "boot_from": winner or "nobody"}),),
-        text="say who shall answer them; to keep what is so today, end the list so",
+        text="say who must answer them; to keep what is so today, end the list so",
     )
 
 

@@ -59,7 +59,11 @@ IPV4 = _Ipv4()
     help=f"Ask as such a client (several times); {USUAL} if not given.",
 )
 @click.option(
-    "--mac", "macs", multiple=True, metavar="MAC", help="Ask for this client; a stranger if not given."
+    "--mac",
+    "macs",
+    multiple=True,
+    metavar="MAC",
+    help="Ask as this MAC; an unregistered one if none is given.",
 )
 @click.option(
     "--boot-server", "boot_servers", multiple=True, type=IPV4, help="Ask its port 4011 in any case."

@@ -87,7 +87,7 @@ class IntentRule(Declared):
         if self.boot_from is None and not self.options:
             raise ValueError(
                 "the rule says nothing; write `boot_from: otc`, `boot_from: nobody`, "
-                "or the `options` they shall find"
+                "or the `options` they must find"
             )
         return self
 

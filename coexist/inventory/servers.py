@@ -215,7 +215,7 @@ class Server(Declared):
             raise ValueError("`addresses` and `address`/`vlan` say the same thing; keep one of them")
         if not self.addresses and not (self.address and self.vlan):
             raise ValueError(
-                "it stands nowhere; write `address: 10.10.0.5` and `vlan: office`, "
+                "it has no address; write `address: 10.10.0.5` and `vlan: office`, "
                 "or `addresses: {office: 10.10.0.5}`"
             )
         if not self.effective_roles:

@@ -133,7 +133,7 @@ def _reach(draft: Draft) -> None:
     site = draft.site
     for deaf, vlan, name in dict.fromkeys((*_boot_paths(site), *_lease_paths(site))):
         if deaf:
-            draft.relay_to(vlan, name, f"{name} shall answer on VLAN {vlan} and hears nothing from there")
+            draft.relay_to(vlan, name, f"{name} must answer on VLAN {vlan} and hears nothing from there")
         else:
             draft.trust(vlan, name, f"DHCP snooping drops the offers of {name}")
     for vlan, hearing in site.topology.hearing.items():

@@ -80,7 +80,7 @@ def _server_order(
         impossible.append(
             Impossible(
                 what=f"an order of {' and '.join(circle)}",
-                because="each shall stand in for the other, and a server has one delay",
+                because="each must stand in for the other, and a server has one delay",
                 alternatives=(
                     "`delay_for:` a group, on a server that can",
                     "a whitelist without fallback for one of the groups",

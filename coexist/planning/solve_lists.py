@@ -17,7 +17,7 @@ def whitelists(draft: Draft) -> None:
         missed, intruding = _misfits(draft.site, name)
         if not (missed or intruding):
             continue
-        because = "it misses clients it shall boot" if missed else "it answers clients of others"
+        because = "it misses clients that it must boot" if missed else "it answers clients of others"
         if server.can.whitelist:
             why = f"{name} answers exactly the clients the intent gives it: {because} now"
             draft.answer(name, Answers(who="intended"), why)

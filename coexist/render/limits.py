@@ -108,7 +108,7 @@ def _delays(job: Job, can: Capabilities) -> None:
             job.report(
                 "CX506",
                 ("servers", job.name, "delay_for", group),
-                f"{job.server.software} delays everyone alike; {job.name} shall treat {group} apart",
+                f"{job.server.software} delays everyone alike; {job.name} must treat {group} apart",
                 "give the group to a server of its own, or write one `delay` for all",
             )
         else:
@@ -124,7 +124,7 @@ def _delay(job: Job, can: Capabilities, delay: Delay, path: Path) -> None:
         job.report(
             _DELAY_CODES[kind],
             path,
-            f"{job.server.software} {_DELAY_SAYS[kind]}: {job.name} shall answer {delay}",
+            f"{job.server.software} {_DELAY_SAYS[kind]}: {job.name} must answer {delay}",
             "; or ".join([*ways, _ELSEWHERE]),
         )
     elif kind == "after" and can.delay_step and _is_coarser(delay, can.delay_step):

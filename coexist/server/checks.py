@@ -59,7 +59,7 @@ def mistakes(config: BootServerConfig, sources: SourceMap) -> list[Problem]:
     problems += [
         Problem(
             sources.at(("options", str(code))),
-            f"option {option_title(code)} is no one's to set: {why}",
+            f"option {option_title(code)} must not be set: {why}",
             "leave it out",
         )
         for code, why in _OWN.items()

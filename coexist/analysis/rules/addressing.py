@@ -197,9 +197,7 @@ def router_outside_subnet(site: AnalysedSite) -> Iterable[Finding]:
                              clients=[c for c in site.space.classes if c.vlan == scope.vlan], timeline=())  # fmt: skip
 
 
-@rule(
-    "CX214", "no-address-for-clients", ERROR, "Clients that shall boot are leased no address", explains=True
-)
+@rule("CX214", "no-address-for-clients", ERROR, "Clients that must boot are leased no address", explains=True)
 def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
     """Classes that shall be served, and no scope of their VLAN leases to them."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
@@ -213,5 +211,5 @@ def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
         ):
             found[scopes[0]].append(case.client)
     for scope, clients in found.items():
-        yield report(site, "CX214", ("scopes", scope), f"no pool of {scope} leases an address to clients that shall be served",
+        yield report(site, "CX214", ("scopes", scope), f"no pool of {scope} leases an address to clients that must be served",
                      "add a pool for them, or change its `allow` and `deny`", clients=clients)  # fmt: skip

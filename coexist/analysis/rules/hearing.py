@@ -90,7 +90,7 @@ def relay_missing(site: AnalysedSite) -> Iterable[Finding]:
         if len(deaf) == len(vlans):
             continue  # CX202
         for vlan in deaf:
-            yield report(site, "CX203", ("vlans", vlan, "relay_to"), f"{name} shall answer clients on VLAN {vlan} and hears nothing from there",
+            yield report(site, "CX203", ("vlans", vlan, "relay_to"), f"{name} must answer clients on VLAN {vlan} and hears nothing from there",
                          f"add {name} to `relay_to` of VLAN {vlan}", clients=vlans[vlan])  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def relay_to_nothing(site: AnalysedSite) -> Iterable[Finding]:
     "CX206",
     "snooping-drops-offers",
     ERROR,
-    "DHCP snooping drops the offers of a server that shall answer",
+    "DHCP snooping drops the offers of a server that must answer",
     explains=True,
 )
 def snooping_drops_offers(site: AnalysedSite) -> Iterable[Finding]:

@@ -77,20 +77,20 @@ def own_file_leaves_open(site: AnalysedSite) -> Iterable[Finding]:
                          count=0, position=None if isinstance(origin, tuple) else origin)  # fmt: skip
 
 
-@rule("CX104", "clients-without-intent", WARNING, "No intent says who shall answer these clients")
+@rule("CX104", "clients-without-intent", WARNING, "No intent says who must answer these clients")
 def clients_without_intent(site: AnalysedSite) -> Iterable[Finding]:
     """Classes that no intent speaks of."""
     silent = [case.client for case in site.cases if case.intended.rule is None]
     if not silent:
         return
     if not site.site.intent:
-        message = "the inventory has no intent: nothing says who shall answer whom"
+        message = "the inventory has no intent: nothing says who must answer whom"
     else:
         vlans = list(dict.fromkeys(client.vlan for client in silent))
         shown = ", ".join(vlans[:4]) + (f" and {len(vlans) - 4} more" if len(vlans) > 4 else "")
         message = f"no intent speaks of some clients on VLAN {shown}"
     yield report(site, "CX104", ("intent",), message,
-                 "end the list with `{clients: everyone, boot_from: nobody}`, or say who shall answer them",
+                 "end the list with `{clients: everyone, boot_from: nobody}`, or say who must answer them",
                  clients=silent)  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
         if len(cases) > 1:
             row = max(index[mac] for mac, owner in wanted.items() if owner == name)
             yield report(site, "CX110", ("clients",),
-                         f"{name} has several network cards, and they shall boot from {' and '.join(cases)}",
+                         f"{name} has several network cards, and they must boot from {' and '.join(cases)}",
                          "put all cards of the machine into the same groups, or give them different names",
                          clients=[next(iter(cases.values())).client], timeline=(), count=1,
                          position=site.inventory.clients.position(row))  # fmt: skip

@@ -20,7 +20,7 @@ from coexist.inventory.documents import Path
 _PATIENCE = 10.0
 
 kind("CX301", "two-responders", ERROR, "Two boot services answer the same client and nothing orders them")
-kind("CX302", "nobody-answers", ERROR, "No boot service answers a client that shall boot")
+kind("CX302", "nobody-answers", ERROR, "No boot service answers a client that must boot")
 kind("CX303", "wrong-server-wins", ERROR, "A client boots from another server than intended")
 kind("CX304", "winner-by-chance", ERROR, "Which server a client boots from is decided by milliseconds")
 kind(
@@ -34,7 +34,7 @@ kind("CX312", "delays-too-close", ERROR, "Two servers answer the same clients wi
 kind("CX313", "delay-shorter-than-lease", ERROR, "The delayed server answers before the DHCP server does")
 kind("CX316", "offer-class-beats-order", ERROR, "A later offer wins because it is of a better class")
 kind("CX320", "intended-server-refuses", ERROR, "The intended server does not answer the client")
-kind("CX321", "boots-against-intent", ERROR, "A client boots that shall boot from nobody")
+kind("CX321", "boots-against-intent", ERROR, "A client boots that must boot from nobody")
 kind(
     "CX425", "ipxe-boots-elsewhere", ERROR, "Chain-loaded iPXE boots from another server than its first stage"
 )
@@ -116,7 +116,7 @@ def _judge_nobody(site: AnalysedSite, case: Case) -> Iterator[Verdict]:
             path = _scope_entry(site, case.client) or path
             repair = "take the boot file out of the scope, or hand it out in a rule with `clients:`"
         yield Verdict(code="CX321", path=path, client=case.client, repair=repair,
-                      message=f"{name} boots clients on VLAN {case.client.vlan} that shall boot from nobody")  # fmt: skip
+                      message=f"{name} boots clients on VLAN {case.client.vlan} that must boot from nobody")  # fmt: skip
 
 
 def _scope_entry(site: AnalysedSite, client: ClientClass) -> Path | None:
@@ -200,13 +200,13 @@ def _judge_fallbacks(site: AnalysedSite, case: Case, *, loops: bool) -> Iterator
         if name in site.boot_services and standing is not Standing.ANSWERS:
             what = standing.value if standing else Standing.DEAF.value
             yield Verdict(code="CX305", path=(*path, "answers"), client=case.client,
-                          message=f"{name} shall take over when {before} is silent, but it {what}",
+                          message=f"{name} must take over when {before} is silent, but it {what}",
                           repair=_repair_standing(name, standing, case), silent=silent)  # fmt: skip
         else:
             if name in site.boot_services:
                 path = delay_of(site, name, case.client)[1]
             yield Verdict(code="CX305", path=path, client=case.client,
-                          message=f"{name} shall take over when {before} is silent, but then {_shown(winners)}",
+                          message=f"{name} must take over when {before} is silent, but then {_shown(winners)}",
                           repair=f"give {name} a delay of 1.0-1.5 s on a wall clock, and see the time line",
                           silent=silent)  # fmt: skip
 
@@ -250,7 +250,7 @@ def _why(site: AnalysedSite, case: Case) -> Verdict:
     standing = case.standing.get(name)
     if name in site.boot_services and standing in (Standing.REFUSES, Standing.NO_PROGRAM):
         return Verdict(code="CX320", path=("servers", name, "answers"), client=client,
-                       message=f"{name} shall boot these clients, but it {standing.value}",
+                       message=f"{name} must boot these clients, but it {standing.value}",
                        repair=_repair_standing(name, standing, case))  # fmt: skip
     winners = site.winners(client)
     if len(winners) > 1:
@@ -258,12 +258,12 @@ def _why(site: AnalysedSite, case: Case) -> Verdict:
     (winner,) = winners
     if winner is None:
         return Verdict(code="CX302", path=("servers", name), client=client,
-                       message=f"{client.firmware} clients that {name} shall boot on VLAN {client.vlan} boot from nobody",
+                       message=f"{client.firmware} clients of {name} on VLAN {client.vlan} boot from nobody",
                        repair="follow the time line to the step that fails")  # fmt: skip
     if winner in case.responders and name in case.responders:
         return _why_order(site, case, winner)
     return Verdict(code="CX303", path=("servers", winner), client=client,
-                   message=f"clients that {name} shall boot boot from {winner}",
+                   message=f"clients of {name} boot from {winner} instead",
                    repair=f"keep {winner} from answering them, by a whitelist or `except`")  # fmt: skip
 
 

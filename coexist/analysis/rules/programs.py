@@ -318,5 +318,5 @@ def no_boot_program(site: AnalysedSite) -> Iterable[Finding]:
             if name in c.intended.servers and c.standing.get(name) is Standing.NO_PROGRAM
         ]
         if clients:
-            yield report(site, "CX423", ("servers", name), f"{name} shall boot clients and has no boot program",
+            yield report(site, "CX423", ("servers", name), f"{name} must boot clients and has no boot program",
                          "write `programs: {bios: ..., uefi-x64: ...}`", clients=clients)  # fmt: skip

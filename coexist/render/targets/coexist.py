@@ -29,7 +29,7 @@ def limits(job: Job) -> None:
         job.report(
             "CX512",
             ("servers", job.name, "roles"),
-            f"{job.name} shall lease addresses, which coexist does not",
+            f"{job.name} must lease addresses, and coexist leases none",
             "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host",
         )
     config = boot_server_config(job.inventory, job.name)

@@ -28,7 +28,7 @@ def delay_lines(job: Job, groups: Groups) -> Iterator[str]:
         return
     if len(set(late.values())) > 1:
         times = ", ".join(f"{seconds} s" for seconds in sorted(set(late.values())))
-        _report(job, f"{job.name} shall wait {times}; whoever waits is answered after {longest} s")
+        _report(job, f"{job.name} must wait {times}; whoever waits is answered after {longest} s")
     cells = frozenset(late)
     terms = [] if cells == groups.cells.all else groups.membership(cells)
     yield f"{keyword}={','.join([*terms, str(longest)])}"

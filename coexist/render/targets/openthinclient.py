@@ -183,7 +183,7 @@ def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:
         job.report(
             "CX513",
             path,
-            f"{strangers.size} addresses that {job.name} shall serve belong to no registered "
+            f"{strangers.size} addresses that {job.name} must serve belong to no registered "
             f"client, and are left out: {strangers!r}",
             "register them with name, location and hardware type",
             clients=strangers.size,

@@ -46,7 +46,7 @@ def problems(tmp_path, text):
         (HEAD + "tftp: {port_range: [5001, 5000]}\n", "coexist.yaml:3:20:", "write the smaller port first"),
         (HEAD + "tftp: {port_range: [5001, 70000]}\n", "coexist.yaml:3:27:", "write 65535 or less"),
         *(
-            (HEAD + f"options: {{{code}: 'hex:01'}}\n", "coexist.yaml:3:11:", "is no one's to set")
+            (HEAD + f"options: {{{code}: 'hex:01'}}\n", "coexist.yaml:3:11:", "must not be set")
             for code in (52, 53, 54, 82, 97)
         ),
         (HEAD + "tftp: {rot: x}\n", "coexist.yaml:3:8:", "did you mean 'root'?"),
