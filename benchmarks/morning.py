@@ -29,7 +29,7 @@ from tests.harness.servers import start_boot_server
 FILE, FILE_OCTETS = "pxelinux.0", 64 << 10
 SUBNET = "10.10.0.0/16"
 SERVERS = {"one": "10.10.0.6", "two": "10.10.0.8"}
-MACHINES_AT = "10.60.0.0"
+MACHINES_AT = "10.60.1.1"
 LOSS = 0.05
 """Of the packets to a machine and from it."""
 
