@@ -43,6 +43,7 @@ class Machine:
         self.port = 0
         self.block = self.acked = 0
         self.missed = -1
+        self.window = 1
         self.tries = 0
         self.heard = 0.0
 
@@ -195,6 +196,8 @@ class Morning:
                 continue  # refused: the REQUEST was lost, and is sent again
             machine.port = source[1]
             if kind == 6:
+                # A server that knows no windows (RFC 7440) waits for an ACK after each block.
+                machine.window = WINDOW if b"windowsize" in data.lower() else 1
                 self.acknowledge(machine)
             elif kind == 3:
                 self.block(machine, number, len(data) - 4)
@@ -211,7 +214,7 @@ class Morning:
         if length < BLKSIZE:
             self.acknowledge(machine)
             self.end(machine)
-        elif machine.block - machine.acked >= WINDOW:
+        elif machine.block - machine.acked >= machine.window:
             self.acknowledge(machine)
 
     def end(self, machine: Machine) -> None:
