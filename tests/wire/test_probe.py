@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness.network import Network
 from tests.harness.processes import wait_until
-from tests.harness.servers import start_dhcpd, start_dnsmasq
+from tests.harness.servers import start_boot_server, start_dhcpd, start_dnsmasq
 
 DHCPD = """
 authoritative; ddns-update-style none; ping-check false;
@@ -97,6 +97,48 @@ def test_a_boot_file_is_fetched_and_its_digest_shown(network):
             "result": f"{len(content)} octets, sha256 {hashlib.sha256(content).hexdigest()}",
         }
     ]
+
+
+@pytest.mark.needs("dhcpd")
+def test_a_server_with_a_whitelist_is_asked_for_files_as_one_of_its_clients(network):
+    """It knows its clients by the MAC behind their address; a machine that is on keeps its own."""
+    client = "00:80:64:10:00:01"
+    reserved = f"host thin {{ hardware ethernet {client}; fixed-address 10.77.0.40; }}"
+    start_dhcpd(network.host("dhcp", {"office": "10.77.0.5"}), DHCPD + reserved)
+    boot = network.host("boot", {"office": "10.77.0.6"})
+    boot.write("tftp/thin.0", b"thin" * 900)
+    programs = {"bios": "thin.0", "uefi-x64": "lost.efi", "http-x64": "http://10.77.0.6/lost.efi"}
+    rule = {"name": "thin", "clients": {"macs": [client]}, "programs": programs}
+    config = {
+        "name": "boot",
+        "listen": [{"address": "10.77.0.6", "vlan": "office"}],
+        "rules": [rule],
+        "tftp": {"root": "tftp"},
+        "http": {"port": 80},
+        "registry": "registry.sqlite",
+    }
+    start_boot_server(boot, boot.write("coexist.yaml", json.dumps(config)), ready="ready")
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    common = ["-i", "eth0", "--wait", "2", "--mac", client, "--fetch", "--format", "json"]
+
+    code, refused = document(probe(asking, *common, "-a", "bios"))
+    assert code == 1
+    assert [finding["code"] for finding in refused["findings"]] == ["CX706"]
+
+    code, found = document(
+        probe(asking, *common, "--as-client", "-a", "bios", "-a", "uefi-x64", "-a", "http-x64")
+    )
+    assert code == 1
+    results = {fetched["file"]: fetched["result"] for fetched in found["fetched"]}
+    assert results["thin.0"] == f"3600 octets, sha256 {hashlib.sha256(b'thin' * 900).hexdigest()}"
+    assert [finding["code"] for finding in found["findings"]] == ["CX706", "CX706"]
+    assert results["lost.efi"].startswith("error 1")
+    assert results["http://10.77.0.6/lost.efi"].startswith("HTTP 404")
+
+    network.host("machine", {"office": "10.77.0.40"}, mac=client)
+    code, taken = document(probe(asking, *common, "--as-client", "-a", "bios"))
+    assert code == 1
+    assert taken["fetched"][0]["result"].startswith("the machine is on")
 
 
 @pytest.mark.needs("dhcpd")

@@ -218,8 +218,8 @@ def test_a_machine_behind_another_card_loads_its_files_once_it_has_said_its_uuid
     with pytest.raises(TftpException):
         tftp_get(site.bench, "10.20.0.6", "lpxelinux.0")
     with site.client(site.bench, format_mac(hardware_address(site.bench))) as client:
-        client.send(client.packet(MessageType.DISCOVER, {Option.CLIENT_MACHINE_IDENTIFIER: b"\0" + uuid}))
-        assert client.hear().packet.file == b"lpxelinux.0"
+        client.discover(options={Option.CLIENT_MACHINE_IDENTIFIER: b"\0" + uuid})
+        assert client.reply().packet.file == b"lpxelinux.0"
     assert tftp_get(site.bench, "10.20.0.6", "lpxelinux.0", options={"blksize": 1468}) == b"thin" * 5000
 
 
