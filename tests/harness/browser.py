@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.harness.processes import PATIENCE
@@ -56,8 +57,9 @@ class RunningConsole:
 
 
 def until(browser: webdriver.Chrome, condition: Any) -> Any:
-    """What a condition is once it is true."""
-    return WebDriverWait(browser, PATIENCE).until(lambda _: condition())
+    """What a condition is once it is true; a page that is replaced meanwhile is looked at again."""
+    ignored = [NoSuchElementException, StaleElementReferenceException]
+    return WebDriverWait(browser, PATIENCE, ignored_exceptions=ignored).until(lambda _: condition())
 
 
 def violations(browser: webdriver.Chrome) -> list[str]:

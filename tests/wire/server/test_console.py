@@ -186,8 +186,15 @@ def test_a_roll_out_is_followed_live_and_done_by_keyboard(console: RunningConsol
     assert violations(browser) == []
     resized(browser, 360, 800)
     assert too_wide(browser) <= 0
-    for box in browser.find_elements(By.CSS_SELECTOR, f"{apply} [type=checkbox]"):
-        box.send_keys(Keys.SPACE)
+
+    def all_ticked() -> bool:
+        boxes = browser.find_elements(By.CSS_SELECTOR, f"{apply} [type=checkbox]")
+        for box in boxes:
+            if not box.is_selected():
+                box.send_keys(Keys.SPACE)
+        return bool(boxes) and all(box.is_selected() for box in boxes)
+
+    until(browser, all_ticked)
     browser.find_element(By.CSS_SELECTOR, f"{apply} button").send_keys(Keys.ENTER)
     until(browser, lambda: "record " in browser.find_element(By.ID, "rollout").text)
     assert file.exists()
