@@ -25,7 +25,7 @@ from coexist.boot.request import (
     boot_request,
     machine_uuid,
 )
-from coexist.boot.respond import LIMITED_BROADCAST, Silence, respond, unwanted_reason
+from coexist.boot.respond import LIMITED_BROADCAST, Reason, Silence, is_of_twin, respond, unwanted_reason
 from coexist.wire.bootp import MAGIC_COOKIE, MINIMUM_OCTETS, Packet, decode, encode
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option, decode_options, encode_options
@@ -106,6 +106,8 @@ class CompiledPolicy:
         self.most_octets = most_octets
         self.octets = 0
         self.policy = policy
+        # Answers are prepared as if it had no twin: whose client a machine is, its MAC says.
+        self._alone = replace(policy, share=None)
         self.server = server
         self.port = port
         self._areas: dict[bytes, Area | None] = {}
@@ -139,10 +141,20 @@ class CompiledPolicy:
                 index = number
                 break
         try:
-            return meaning.outcomes[index]
+            made = meaning.outcomes[index]
         except KeyError:
             made = meaning.outcomes[index] = self._prepare(index, data)
-            return made
+        if self.policy.share is not None and made.__class__ is Prepared:
+            return self._shared(made, meaning, data)
+        return made
+
+    def _shared(self, prepared: Prepared, meaning: Meaning, data: bytes) -> Prepared | Silence:
+        """A prepared answer, or the silence of a server whose twin answers this client."""
+        if is_of_twin(
+            self.policy, self.port, meaning.message_type, data[28:34], int.from_bytes(data[8:10], "big")
+        ):
+            return Silence(reason=Reason.TWIN, rule=prepared.rule)
+        return prepared
 
     def fill(self, prepared: Prepared, area: Area, data: bytes) -> bytes:
         """The reply's octets for one request: ``encode(respond(...).packet)`` of it."""
@@ -252,7 +264,7 @@ class CompiledPolicy:
         rule = self.policy.rules[index] if index >= 0 else None
         if depends_on_more(self.policy, rule, request):
             return None
-        answer = respond(self.policy, request, server=self.server)
+        answer = respond(self._alone, request, server=self.server)
         if isinstance(answer, Silence):
             return answer
         header = encode(answer.packet)

@@ -141,7 +141,7 @@ def decide(
     program = _offered_program(policy, rule, request, server)
     if isinstance(program, Reason):
         return Silence(reason=program, rule=rule.name)
-    if _is_of_twin(policy, request):
+    if is_of_twin(policy, request.port, request.message_type, mac_bytes(request.mac), request.secs):
         return Silence(reason=Reason.TWIN, rule=rule.name)
     too_soon = _too_soon(rule, request, seen)
     if too_soon is not None:
@@ -216,13 +216,13 @@ def boot_item(request: BootRequest) -> tuple[int, int] | None:
     return (int.from_bytes(item[:2], "big"), int.from_bytes(item[2:], "big")) if len(item) == 4 else None
 
 
-def _is_of_twin(policy: BootPolicy, request: BootRequest) -> bool:
+def is_of_twin(policy: BootPolicy, port: int, kind: MessageType | None, mac: bytes, secs: int) -> bool:
     """Whether the other of two servers answers a DISCOVER; who is asked by name answers always."""
     share = policy.share
-    if share is None or request.port != DHCP_PORT or request.message_type is not MessageType.DISCOVER:
+    if share is None or port != DHCP_PORT or kind is not MessageType.DISCOVER:
         return False
     # By the MAC alone: the stages of one machine, with and without a client identifier, stay together.
-    return bool(share.left_to_of(mac_bytes(request.mac), request.secs))
+    return bool(share.left_to_of(mac, secs))
 
 
 def _too_soon(rule: Rule, request: BootRequest, seen: Seen) -> Reason | None:

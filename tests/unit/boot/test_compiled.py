@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coexist.boot.compiled import CompiledPolicy, Prepared
+from coexist.boot.leases.pairs import Share, every_second
 from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
 from coexist.boot.request import boot_request
 from coexist.boot.respond import Answer, Silence, respond
@@ -90,6 +91,9 @@ policies = st.builds(
     denied=mac_sets.filter(lambda macs: macs != EVERYONE),
     denied_by_uuid=st.one_of(st.just({}), by_uuid),
     http_port=st.sampled_from([None, 80, 8080]),
+    share=st.sampled_from(
+        [None, *(Share(partner="two", mine=every_second(first), max_seconds=3) for first in (0, 1))]
+    ),
 )
 options = st.fixed_dictionaries(
     {53: st.sampled_from([b"\x01", b"\x01", b"\x03", b"\x08", b"\x05", b""])},
@@ -118,7 +122,7 @@ packets = st.builds(
     hlen=st.sampled_from([6, 6, 6, 16]),
     hops=st.integers(0, 255),
     xid=st.integers(0, 0xFFFFFFFF),
-    secs=st.integers(0, 0xFFFF),
+    secs=st.one_of(st.integers(0, 5), st.integers(0, 0xFFFF)),
     flags=st.integers(0, 0xFFFF),
     ciaddr=ADDRESSES,
     yiaddr=ADDRESSES,
@@ -171,7 +175,36 @@ def with_overload(data: bytes, overload: bytes) -> bytes:
 )
 def test_it_answers_as_respond_does(policy, port, some, source):
     datas = [encode(packet) for packet in some]
-    check(policy, port, [*datas, *(with_overload(data, b"\x03") for data in datas)], source)
+    # What another client says in the very same options.
+    others = [data[:33] + bytes([data[33] ^ 1]) + data[34:] for data in datas]
+    check(policy, port, [*datas, *others, *(with_overload(data, b"\x03") for data in datas)], source)
+
+
+@pytest.mark.parametrize("kind", [b"\1", b"\3"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_machines_of_one_meaning_are_shared_by_their_macs(kind, first):
+    policy = BootPolicy(
+        name="one",
+        rules=(Rule(name="all", clients=EVERYONE, programs={0: BootProgram(file="a.0")}),),
+        share=Share(partner="two", mine=every_second(first), max_seconds=3),
+    )
+    options = {53: kind, 60: b"PXEClient:Arch:00000:UNDI:002001", 93: b"\0\0"}
+    datas = [
+        encode(Packet(op=1, secs=secs, chaddr=bytes((2, 0, 0, 0, 0, number)), options=options))
+        for secs in (0, 3, 4)
+        for number in range(16)
+    ]
+    check(policy, 67, datas, ("0.0.0.0", 68))
+    compiled = CompiledPolicy(policy, SERVER, 67)
+    areas = [compiled.area(data) for data in datas]
+    answered = [
+        isinstance(compiled.outcome(area.meaning, data), Prepared)
+        for area, data in zip(areas, datas, strict=True)
+        if area
+    ]
+    # Both halves are met, and who has waited longer is answered by both.
+    assert kind == b"\3" or set(answered[:32]) == {True, False}
+    assert all(answered[32:]) == (kind == b"\1")
 
 
 @given(policies, st.sampled_from([67, 4011]), packets, st.data())
