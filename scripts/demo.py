@@ -108,10 +108,11 @@ def show_report() -> None:
     REPORT.parent.mkdir(exist_ok=True)
     run_command("report", str(CAMPUS), "-o", str(REPORT))
     # Made as root, it belongs to whoever has the checkout.
-    owner = ROOT.stat()
-    for path in (REPORT, REPORT.parent):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    say("", f"{REPORT} is that site as a page: the network, who answers whom, findings.")
+    if os.geteuid() == 0:
+        owner = ROOT.stat()
+        for path in (REPORT, REPORT.parent):
+            os.chown(path, owner.st_uid, owner.st_gid)
+    say("", f"{REPORT} is that site as a page: network, who answers whom, findings.")
     say("The same live, in a browser; this line starts it and prints the link to open:", "")
     say(f"    .venv/bin/coexist console {CAMPUS}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 os.environ["PATH"] = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
 )
+
+# A shell that started the tests in the background has them ignore Ctrl-C, and every program they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast the machine is, is not what a property is about. In CI the examples are always the same ones, so
 # that a change is judged by what it changed; everywhere else they are new ones each time.

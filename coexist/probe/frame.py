@@ -115,13 +115,18 @@ def cut_apart(datagram: Datagram) -> Iterator[Datagram]:
     stand in one UDP datagram. Each has its magic cookie at the same place (RFC 2131 section 3); what has it
     but once is yielded as it is.
     """
-    payload = datagram.payload
+    for octets in messages(datagram.payload):
+        yield datagram if octets is datagram.payload else replace(datagram, payload=octets)
+
+
+def messages(payload: bytes) -> Iterator[bytes]:
+    """The payloads of the datagrams in one: see `cut_apart`."""
     length = _length_of_each(payload)
     if length is None:
-        yield datagram
+        yield payload
         return
     for start in range(0, len(payload), length):
-        yield replace(datagram, payload=payload[start : start + length])
+        yield payload[start : start + length]
 
 
 def _length_of_each(payload: bytes) -> int | None:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.probe.frame import messages
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
 from tests.harness.frames import BROADCAST_MAC, ETH_P_ALL, ArpRequest, Datagram, parse_frame, udp_frame
 from tests.harness.network import Host
@@ -63,6 +64,7 @@ class Crowd:
         )
 
     def _collect(self, found: list[dict[IPv4Address, Packet]], first: int, quiet: float) -> None:
+        numbers = range(first, first + len(found))
         end = time.monotonic() + quiet
         while (left := end - time.monotonic()) > 0 and select.select([self._socket], [], [], left)[0]:
             frame, origin = self._socket.recvfrom(65535)
@@ -71,7 +73,9 @@ class Crowd:
             datagram = parse_frame(frame)
             if datagram is None or isinstance(datagram, ArpRequest) or datagram.destination[1] != CLIENT_PORT:
                 continue
-            packet = decode(datagram.payload)
-            if isinstance(packet, Packet) and packet.op == BOOTREPLY and 0 <= packet.xid - first < len(found):
-                found[packet.xid - first][datagram.source[0]] = packet
-                end = time.monotonic() + quiet
+            # Answers of a storm to everyone may stand in one datagram that no card has cut apart yet.
+            for octets in messages(datagram.payload):
+                packet = decode(octets)
+                if isinstance(packet, Packet) and packet.op == BOOTREPLY and packet.xid in numbers:
+                    found[packet.xid - first][datagram.source[0]] = packet
+                    end = time.monotonic() + quiet

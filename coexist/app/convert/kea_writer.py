@@ -93,6 +93,8 @@ class Writer:
     groups: int = 0
     marks: bool = False
     timed: list[tuple[str, str, dict[Key, Value]]] = field(default_factory=list)
+    time_bounds: list[tuple[dict[Key, Value], dict[Key, Value]]] = field(default_factory=list)
+    """What each subnet and its network say of lease times, beside other values."""
     reserved: list[IPv4Address] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,6 +133,7 @@ class Writer:
                 networks.append({**entry, "subnet4": made})
             else:
                 subnets += made
+        self._class_times()
         everywhere = reservations.everywhere(needs_known=self._asks_who_is_known(), marks=self.marks)
         for name in (DECLARED, ELSEWHERE):
             if self.marks or any(name in entry.get("client-classes", ()) for entry in everywhere):
@@ -480,7 +483,7 @@ class Writer:
             *self._once(f"network {wire.name}", around),
             *self._once("file", self.root),
         ]
-        lower = [*self._timed(str(network), plain, around.values), *lower]
+        self.time_bounds.append((plain, around.values))
         asked = [*self.shared_classes, *lower]
         if asked:
             entry[self.dialect.evaluate] = asked
@@ -495,16 +498,19 @@ class Writer:
             entry["reservations"] = found
         return entry
 
-    def _timed(self, name: str, own: dict[Key, Value], around: dict[Key, Value]) -> list[str]:
-        """The lease times of classes within the bounds of one subnet."""
-        asked = []
-        for number, (of, test, values) in enumerate(self.timed, start=1):
-            called = f"{name}/time-{number}"
-            times = self._times_of(values, own, around)
-            entry = {"name": called, "comment": of, "test": test, self.dialect.only_listed: True, **times}
-            self.classes.append(entry)
-            asked.append(called)
-        return asked
+    def _class_times(self) -> None:
+        """The lease times of classes, where their bounds are one in all subnets.
+
+        Kea chooses an address with its time before it asks for a subnet's own classes.
+        """
+        for of, test, values in self.timed:
+            times = [self._times_of(values, *bounds) for bounds in self.time_bounds]
+            if all(each == times[0] for each in times):
+                self.classes.append({"name": f"{of}/time", "test": test, **times[0]})
+                continue
+            for value in (values[key] for key in LEASE_TIMES if key in values):
+                why = "Kea chooses a class's lease time before it knows the subnet, and their bounds differ"
+                self.account.left_out(value.at, value.text, why)
 
     _made: dict[str, list[str]] = field(default_factory=dict)
 

@@ -320,11 +320,12 @@ class KeaLeases:
         pool: PoolDef | None,
         host: HostDef | None,
     ) -> Lease:
+        # The address is chosen with its time before the classes that its subnet asks for (processDiscover).
+        time, time_at = self._lease_time(client, subnet)
         self._late_classes(client, subnet, pool, host)
         told = self._told(client, subnet, pool, host)
         pair = self.config.pair
         own = host.address if host is not None and host.address == address else None
-        time, time_at = self._lease_time(client, subnet)
         origins = told.origins
         origins["yiaddr"] = host.level.at if own is not None and host is not None else subnet.level.at
         if own is None and pool is not None:

@@ -78,8 +78,9 @@ CASES = {
     + 'host one { hardware ethernet 02:81:00:00:00:01; filename "one"; }\n',
     "booting denied": 'class "a" { match if exists user-class; deny booting; }\n' + NET % "",
     "lease times": "default-lease-time 900; max-lease-time 600;\n" + NET % "min-lease-time 700;",
-    "times of a class in a subnet": 'class "a" { match if exists user-class; default-lease-time 7200; }\n'
-    + NET % "max-lease-time 1800;",
+    "times of a class": 'class "a" { match if exists user-class; default-lease-time 7200; }\n'
+     "default-lease-time 3600; max-lease-time 28800;\n"
+    + NET % "default-lease-time 1800;",
     "a group with conditions": NET % ""
     + 'group { if exists user-class { filename "a"; } host one { hardware ethernet 02:81:00:00:00:01; } }\n',
     "names of hosts": "use-host-decl-names on;\n" + NET % ""
@@ -132,6 +133,18 @@ def test_what_has_no_equal_is_named_with_its_line(tmp_path: Path, statement: str
     result, _ = converted(tmp_path, "option domain-name-servers 10.81.0.3;\n" + NET % f"\n{statement}\n")
     assert lost(result) == [(word, 3)]
     assert not result.complete
+
+
+def test_a_class_has_no_lease_time_within_the_bounds_of_one_subnet(tmp_path: Path) -> None:
+    """Kea chooses a lease time before it tries the classes that the subnet asks for (processDiscover)."""
+    text = (
+        'class "a" { match if exists user-class; default-lease-time 7200; }\n'
+        "subnet 10.82.0.0 netmask 255.255.255.0 { range 10.82.0.50 10.82.0.60; }\n"
+    )
+    result, tree = converted(tmp_path, text + NET % "max-lease-time 1800;")
+    assert lost(result) == [("default-lease-time", 1)]
+    assert not result.complete
+    assert all("valid-lifetime" not in entry for entry in tree.get("client-classes", ()))
 
 
 def test_a_pool_whose_permission_is_lost_is_not_opened(tmp_path: Path) -> None:
