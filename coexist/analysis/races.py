@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coexist.analysis.bootfiles import chained_architecture
 from coexist.analysis.lineup import LineUps
@@ -66,7 +66,9 @@ class LoaderEnd:
     remedy: str | None
 
 
-_Finishes = dict[int, tuple[tuple[Finish, ...], tuple[str, ...]]]
+T = TypeVar("T")
+_Known = dict[int, tuple[T, tuple[str, ...]]]
+"""What was found of each line-up, by its number, and the servers in it."""
 
 
 @dataclass(slots=True)
@@ -75,9 +77,10 @@ class _Ends:
 
     met: dict[Any, int] = field(default_factory=dict)
     numbers: dict[Any, int] = field(default_factory=dict)
-    finishes: _Finishes = field(default_factory=dict)
-    second: _Finishes = field(default_factory=dict)
-    loaders: dict[int, tuple[tuple[LoaderEnd, ...], tuple[str, ...]]] = field(default_factory=dict)
+    finishes: _Known[tuple[Finish, ...]] = field(default_factory=dict)
+    second: _Known[tuple[Finish, ...]] = field(default_factory=dict)
+    loaders: _Known[tuple[LoaderEnd, ...]] = field(default_factory=dict)
+    apart: _Known[tuple[tuple[str, int], ...]] = field(default_factory=dict)
 
 
 class RaceMemory:
@@ -115,7 +118,6 @@ class Races:
         self._lineups = LineUps(site, lambda: self.world, self._ends.met)
         self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, tuple[str, ...]]] = {}
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
-        self._apart: dict[Any, tuple[tuple[tuple[str, int], ...], tuple[str, ...]]] = {}
 
     @cached_property
     def world(self) -> World:
@@ -192,43 +194,38 @@ class Races:
 
     def _told(
         self,
-        known: _Finishes,
+        known: _Known[tuple[Finish, ...]],
         client: ClientClass,
         silent: frozenset[str],
         run: Callable[[], Iterable[Outcome]],
     ) -> tuple[Finish, ...]:
+        finishes, ours = self._of_equal(known, client, silent, lambda: tuple(map(_finish_of, run())))
+        return tuple(_renamed(finish, ours) for finish in finishes) if ours else finishes
+
+    def _of_equal(
+        self,
+        known: _Known[T],
+        client: ClientClass,
+        silent: frozenset[str],
+        make: Callable[[], T],
+    ) -> tuple[T, dict[str, str]]:
+        """What was found of an equal line-up, made where there was none yet, and the class's own names by
+        those in it; empty where they are the same."""
         key, names = self._line_up(client, silent)
-        found = known.get(key)
-        if found is None:
-            finishes = tuple(
-                Finish(
-                    winner=o.winner,
-                    decided_by=o.decided_by,
-                    file=o.file,
-                    seconds=o.latest,
-                    by_firmware=o.by_firmware,
-                )
-                for o in run()
-            )
-            known[key] = (finishes, names)
-            return finishes
-        finishes, theirs = found
-        if theirs == names:
-            return finishes
-        ours = dict(zip(theirs, names, strict=True))
-        return tuple(_renamed(finish, ours) for finish in finishes)
+        if key not in known:
+            known[key] = (make(), names)
+        found, theirs = known[key]
+        return found, {} if theirs == names else dict(zip(theirs, names, strict=True))
 
     def loaders(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[LoaderEnd, ...]:
         """Every boot loader that a boot of the class can lead to, after all its races."""
         if not any(self._leads_on(f) for f in self.of(client, silent)):
             return ()
-        key, names = self._line_up(client, silent)
-        if key not in self._ends.loaders:
-            self._ends.loaders[key] = (self._loader_ends(client, silent), names)
-        ends, theirs = self._ends.loaders[key]
-        if theirs == names or not ends:
+        ends, ours = self._of_equal(
+            self._ends.loaders, client, silent, lambda: self._loader_ends(client, silent)
+        )
+        if not ours:
             return ends
-        ours = dict(zip(theirs, names, strict=True))
         return tuple(
             replace(
                 end,
@@ -260,18 +257,18 @@ class Races:
         usual one: its name, the number."""
         if not other_numbers(client.architecture):
             return ()
-        key, names = self._line_up(client, frozenset())
-        if key not in self._apart:
-            firmware = self.world.firmwares[client.firmware]
-            told = {
-                (listener.model.name, number): None
+        found, ours = self._of_equal(self._ends.apart, client, frozenset(), lambda: self._told_apart(client))
+        return tuple((ours.get(name, name), number) for name, number in found)
+
+    def _told_apart(self, client: ClientClass) -> tuple[tuple[str, int], ...]:
+        firmware = self.world.firmwares[client.firmware]
+        return tuple(
+            dict.fromkeys(
+                (listener.model.name, number)
                 for listener in self.world.segments[client.vlan].listeners
                 for number in tells_apart(listener, client.architecture, firmware, client.macs.witness)
-            }
-            self._apart[key] = (tuple(told), names)
-        found, theirs = self._apart[key]
-        ours = dict(zip(theirs, names, strict=True))
-        return tuple((ours[name], number) for name, number in found)
+            )
+        )
 
     def stages(
         self, client: ClientClass, silent: frozenset[str] = frozenset(), world: World | None = None
@@ -331,6 +328,16 @@ def _ends_of(chain: Chain) -> Iterable[LoaderEnd]:
             remedy=stage.remedy,
         )
         file = stage.loads or file
+
+
+def _finish_of(outcome: Outcome) -> Finish:
+    return Finish(
+        winner=outcome.winner,
+        decided_by=outcome.decided_by,
+        file=outcome.file,
+        seconds=outcome.latest,
+        by_firmware=outcome.by_firmware,
+    )
 
 
 def _renamed(finish: Finish, names: dict[str, str]) -> Finish:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from coexist.registry.opening import Where, open_registry, state_of
+from coexist.registry.opening import Where, rows_of, state_of
 from coexist.registry.records import ClientRow
 from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac
@@ -103,11 +103,7 @@ class Live:
         if self._read[0] != version or not version:
             rows = {}
             for server, where in self.registries.items():
-                registry = open_registry(where)
-                try:
-                    rows[server] = registry.rows(server=server)
-                finally:
-                    registry.close()
+                rows[server] = rows_of(where, server)
             self._read = version, rows
         return self._read[1]
 

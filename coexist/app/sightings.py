@@ -29,15 +29,10 @@ _TFTP_PORT = 69
 def from_registries(inventory: Inventory, named: Named) -> Iterator[Sighting]:
     """The clients coexist servers answered last, from ``SERVER=FILE`` texts. Raises ``CoexistError``."""
     from coexist.app.sights import named_registries
-    from coexist.registry.opening import open_registry
+    from coexist.registry.opening import rows_of
 
     for server, where in named_registries(inventory.site.servers, named).items():
-        registry = open_registry(where)
-        try:
-            rows = registry.rows(server=server)
-        finally:
-            registry.close()
-        for row in rows:
+        for row in rows_of(where, server):
             # Who stands by may answer for the other server: that is no boot of its own.
             if row.decision == _ANSWERED and row.last_seen is not None and not stands_by(row.rule):
                 at = datetime.fromtimestamp(row.last_seen, UTC)

@@ -41,15 +41,10 @@ def named_registries(servers: Collection[str], named: Named) -> dict[str, Where]
 
 def sights_of_registries(registries: Mapping[str, Where]) -> Iterator[Sight]:
     """The last decision of each server on each client. Raises `CoexistError`."""
-    from coexist.registry.opening import open_registry
+    from coexist.registry.opening import rows_of
 
     for server, where in registries.items():
-        registry = open_registry(where)
-        try:
-            rows = registry.rows(server=server)
-        finally:
-            registry.close()
-        for row in rows:
+        for row in rows_of(where, server):
             if row.last_seen is not None:
                 answered = row.decision in _ANSWERED
                 yield Sight(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from coexist.registry.records import RegistryError
+from coexist.registry.records import ClientRow, RegistryError
 from coexist.registry.registry import Registry
 from coexist.registry.sqlite import SqliteEngine, sqlite_registry
 
@@ -73,6 +73,15 @@ def open_registry(where: Where | str) -> Registry:
             return _pools.open(place.url, str(place))
         return connect(place)
     return _open_file(place)
+
+
+def rows_of(where: Where, server: str) -> list[ClientRow]:
+    """The clients in a registry as one server saw them. Raises `RegistryError`."""
+    registry = open_registry(where)
+    try:
+        return registry.rows(server=server)
+    finally:
+        registry.close()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coexist.planning.choosing import ProvenStep, Refused
@@ -14,6 +14,7 @@ from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
     from coexist.app.migrations import Overview
+    from coexist.planning.sightings import WaveSeen
     from coexist.rollout.metrics import Counted
 
 _SHOWN = 8
@@ -193,18 +194,23 @@ def _metrics(server: str, counted: Counted | str) -> str:
     )
 
 
-def wave_values(told: Overview) -> list[dict[str, Any]]:
-    """The waves as texts and figures; a dash where nobody looked or nothing moved."""
-    moved = {wave.name: wave for wave in told.state.waves}
-    found = []
+def _waves(told: Overview) -> Iterator[tuple[str, frozenset[int], str | None, WaveSeen | None]]:
+    """Each wave: its name, its machines, when it moved, and what was seen of it since."""
+    moved = {wave.name: moment(wave.moved) for wave in told.state.waves}
     for members in told.waves:
         name = members.wave.name
-        seen = told.seen.get(name)
+        yield name, members.clients, moved.get(name), told.seen.get(name)
+
+
+def wave_values(told: Overview) -> list[dict[str, Any]]:
+    """The waves as texts and figures; a dash where nobody looked or nothing moved."""
+    found = []
+    for name, clients, moved, seen in _waves(told):
         found.append(
             {
                 "name": name,
-                "planned": len(members.clients),
-                "moved": moment(moved[name].moved) if name in moved else "",
+                "planned": len(clients),
+                "moved": moved or "",
                 "seen": len(seen.seen) if seen else "-",
                 "missing": len(seen.missing) if seen else "-",
                 "back": len(seen.went_back) if seen else "-",
@@ -224,16 +230,13 @@ def _label(told: Overview, mac: int) -> str:
 def status_json(told: Overview) -> dict[str, Any]:
     """The same for machines."""
     state = told.state
-    moved = {wave.name: wave for wave in state.waves}
     waves = []
-    for members in told.waves:
-        name = members.wave.name
-        seen = told.seen.get(name)
+    for name, clients, moved, seen in _waves(told):
         waves.append(
             {
                 "wave": name,
-                "planned": [format_mac(mac) for mac in sorted(members.clients)],
-                "moved": moment(moved[name].moved) if name in moved else None,
+                "planned": _listed(clients),
+                "moved": moved,
                 "seen": _listed(seen.seen) if seen else None,
                 "missing": _listed(seen.missing) if seen else None,
                 "went_back": _listed(seen.went_back) if seen else None,

@@ -5,9 +5,14 @@ The primary's file says how clients are shared; the secondary is told by the pri
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from coexist.boot.leases.pairs import EVERYONE, Share, below
-from coexist.languages.dhcpd.syntax import FailoverPeer
 from coexist.wire.load_balancing import BUCKETS
+
+if TYPE_CHECKING:
+    # A declared pair has no file to read; every `check` of a dhcpd imports this module.
+    from coexist.languages.dhcpd.syntax import FailoverPeer
 
 
 def share_of(peer: FailoverPeer, partner: FailoverPeer | None) -> Share:
