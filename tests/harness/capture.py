@@ -9,14 +9,14 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.wire import bootp, tftp
-from tests.harness.frames import Datagram, Endpoint, parse_frame
+from tests.harness.frames import Datagram, Endpoint, parse_frames
 from tests.harness.namespaces import HarnessError, Namespace
 from tests.harness.processes import PATIENCE
 
@@ -203,29 +203,25 @@ class Capture:
             time, header, data = record
             if self._pcap is not None:
                 octets += header + data
-            frame = self._understand(time, data)
-            if frame is not None:
+            for frame in self._understand(time, data):
                 with self.changed:
                     self._frames.append(frame)
                     self.changed.notify_all()
         if self._pcap is not None:
             self._pcap.write_bytes(octets)
 
-    def _understand(self, time: float, data: bytes) -> Frame | None:
-        datagram = parse_frame(data)
-        if not isinstance(datagram, Datagram):
-            return None
-        message = self._message(datagram)
-        if message is None:
-            return None
-        return Frame(
-            time=time,
-            source_mac=datagram.source_mac,
-            destination_mac=datagram.destination_mac,
-            source=datagram.source,
-            destination=datagram.destination,
-            message=message,
-        )
+    def _understand(self, time: float, data: bytes) -> Iterator[Frame]:
+        for datagram in parse_frames(data):
+            message = self._message(datagram) if isinstance(datagram, Datagram) else None
+            if isinstance(datagram, Datagram) and message is not None:
+                yield Frame(
+                    time=time,
+                    source_mac=datagram.source_mac,
+                    destination_mac=datagram.destination_mac,
+                    source=datagram.source,
+                    destination=datagram.destination,
+                    message=message,
+                )
 
     def _message(self, datagram: Datagram) -> Message | None:
         ports = {datagram.source[1], datagram.destination[1]}

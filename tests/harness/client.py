@@ -27,7 +27,7 @@ from tests.harness.frames import (
     Datagram,
     Endpoint,
     arp_reply,
-    parse_frame,
+    parse_frames,
     udp_frame,
 )
 from tests.harness.namespaces import HarnessError, Namespace
@@ -148,6 +148,18 @@ class PxeClient:
     ) -> Packet:
         """Send a packet as it is, by broadcast unless a server is named."""
         self._sent = time.monotonic()
+        self.send_octets(encode(packet), server=server, server_mac=server_mac, port=port)
+        return packet
+
+    def send_octets(
+        self,
+        payload: bytes,
+        *,
+        server: IPv4Address = _BROADCAST,
+        server_mac: int = BROADCAST_MAC,
+        port: int = DHCP_PORT,
+    ) -> None:
+        """Send one datagram with any payload."""
         self._socket.send(
             udp_frame(
                 Datagram(
@@ -155,11 +167,10 @@ class PxeClient:
                     destination_mac=server_mac,
                     source=(self.address, CLIENT_PORT),
                     destination=(server, port),
-                    payload=encode(packet),
+                    payload=payload,
                 )
             )
         )
-        return packet
 
     def replies(self, *, timeout: float = PATIENCE) -> Iterator[Heard]:
         """Each reply to this machine's transaction as it comes, until ``timeout`` seconds passed."""
@@ -172,9 +183,10 @@ class PxeClient:
                 return
             if origin[2] == socket.PACKET_OUTGOING:
                 continue
-            heard = self._understand(frame)
-            if heard is not None:
-                yield heard
+            for found in parse_frames(frame):
+                heard = self._understand(found)
+                if heard is not None:
+                    yield heard
 
     def reply(
         self, wanted: Callable[[Heard], bool] = lambda heard: True, *, timeout: float = PATIENCE
@@ -192,13 +204,12 @@ class PxeClient:
         self.address = ack.yiaddr
         return ack
 
-    def _understand(self, frame: bytes) -> Heard | None:
-        datagram = parse_frame(frame)
+    def _understand(self, datagram: Datagram | ArpRequest) -> Heard | None:
         if isinstance(datagram, ArpRequest):
             if self.address != UNSPECIFIED and datagram.target == self.address:
                 self._socket.send(arp_reply(datagram, self.mac))
             return None
-        if datagram is None or datagram.stream or datagram.destination[1] != CLIENT_PORT:
+        if datagram.stream or datagram.destination[1] != CLIENT_PORT:
             return None
         packet = decode(datagram.payload)
         if not isinstance(packet, Packet) or packet.op != BOOTREPLY:

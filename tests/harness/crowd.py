@@ -11,9 +11,8 @@ from ipaddress import IPv4Address
 
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.probe.frame import messages
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
-from tests.harness.frames import BROADCAST_MAC, ETH_P_ALL, ArpRequest, Datagram, parse_frame, udp_frame
+from tests.harness.frames import BROADCAST_MAC, ETH_P_ALL, ArpRequest, Datagram, parse_frames, udp_frame
 from tests.harness.network import Host
 
 QUIET = 0.6
@@ -70,12 +69,10 @@ class Crowd:
             frame, origin = self._socket.recvfrom(65535)
             if origin[2] == socket.PACKET_OUTGOING:
                 continue
-            datagram = parse_frame(frame)
-            if datagram is None or isinstance(datagram, ArpRequest) or datagram.destination[1] != CLIENT_PORT:
-                continue
-            # Answers of a storm to everyone may stand in one datagram that no card has cut apart yet.
-            for octets in messages(datagram.payload):
-                packet = decode(octets)
+            for datagram in parse_frames(frame):
+                if isinstance(datagram, ArpRequest) or datagram.destination[1] != CLIENT_PORT:
+                    continue
+                packet = decode(datagram.payload)
                 if isinstance(packet, Packet) and packet.op == BOOTREPLY and packet.xid in numbers:
                     found[packet.xid - first][datagram.source[0]] = packet
                     end = time.monotonic() + quiet

@@ -36,7 +36,7 @@ from tests.harness.frames import (
     Endpoint,
     arp_reply,
     ethernet,
-    parse_frame,
+    parse_frames,
     udp_frame,
 )
 from tests.harness.network import Host
@@ -227,14 +227,18 @@ class Fleet:
             self._socket.settimeout(0.0)
 
     def _hear(self, frame: bytes) -> None:
-        datagram = parse_frame(frame)
+        known = False
+        for datagram in parse_frames(frame):
+            known = True
+            self._hear_datagram(datagram)
+        if not known:
+            self._hear_arp(frame)
+
+    def _hear_datagram(self, datagram: Datagram | ArpRequest) -> None:
         if isinstance(datagram, ArpRequest):
             for booting in self._booting.values():
                 if booting.address == datagram.target:
                     self._socket.send(arp_reply(datagram, booting.mac))
-            return
-        if datagram is None:
-            self._hear_arp(frame)
             return
         port = datagram.destination[1]
         if port in (CLIENT_PORT, BOOT_SERVER_PORT):

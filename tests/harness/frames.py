@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
+from coexist.probe.frame import messages
 from coexist.wire.mac import Mac, mac_bytes
 
 ETHERTYPE_IPV4 = 0x0800
@@ -84,6 +86,17 @@ def parse_frame(frame: bytes) -> Datagram | ArpRequest | None:
         payload=segment[start:],
         stream=protocol == _TCP,
     )
+
+
+def parse_frames(frame: bytes) -> Iterator[Datagram | ArpRequest]:
+    """What one frame of a capture stands for: as `parse_frame`, but answers of a storm that no card has cut
+    apart yet (UDP_SEGMENT, udp(7)) each on its own."""
+    found = parse_frame(frame)
+    if isinstance(found, Datagram) and not found.stream:
+        for payload in messages(found.payload):
+            yield replace(found, payload=payload)
+    elif found is not None:
+        yield found
 
 
 def udp_frame(datagram: Datagram) -> bytes:

@@ -36,7 +36,7 @@ from coexist.wire.options import MessageType, Option
 from tests.conftest import ROOT
 from tests.harness.client import PxeClient, hardware_address
 from tests.harness.fleet import Booted, Fleet, Kind
-from tests.harness.frames import BROADCAST_MAC, ETH_P_ALL, Datagram, parse_frame, udp_frame
+from tests.harness.frames import BROADCAST_MAC, ETH_P_ALL, Datagram, parse_frames, udp_frame
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
 from tests.harness.servers import start_manager, start_tftpd
@@ -147,17 +147,20 @@ class RollCall:
                 frame, origin = self._socket.recvfrom(65535)
             except TimeoutError:
                 continue
-            datagram = parse_frame(frame)
-            if origin[2] == socket.PACKET_OUTGOING or not isinstance(datagram, Datagram):
+            if origin[2] == socket.PACKET_OUTGOING:
                 continue
-            packet = decode(datagram.payload) if datagram.destination[1] == 68 else None
-            # An offer of a boot has no address of its own.
-            if isinstance(packet, Packet) and packet.op == BOOTREPLY and packet.yiaddr == UNSPECIFIED:
-                with self._changed:
-                    question = self._questions.get(packet.xid)
-                    if question is not None:
-                        question.servers.add(IPv4Address(packet.options[Option.SERVER_IDENTIFIER]))
-                        self._changed.notify_all()
+            for datagram in parse_frames(frame):
+                if isinstance(datagram, Datagram) and datagram.destination[1] == 68:
+                    self._hear(decode(datagram.payload))
+
+    def _hear(self, packet: object) -> None:
+        # An offer of a boot has no address of its own.
+        if isinstance(packet, Packet) and packet.op == BOOTREPLY and packet.yiaddr == UNSPECIFIED:
+            with self._changed:
+                question = self._questions.get(packet.xid)
+                if question is not None:
+                    question.servers.add(IPv4Address(packet.options[Option.SERVER_IDENTIFIER]))
+                    self._changed.notify_all()
 
 
 class Hospital:

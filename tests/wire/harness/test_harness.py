@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from tftpy import TftpException
 
+from coexist.boot.request import CLIENT_PORT
 from coexist.wire.bootp import BOOTREPLY, Packet, encode
 from coexist.wire.options import MessageType, Option
 from tests.conftest import ROOT
 from tests.harness.client import PxeClient, hardware_address, tftp_get
-from tests.harness.frames import ArpRequest, Datagram, arp_reply, parse_frame, udp_frame
+from tests.harness.frames import ArpRequest, Datagram, arp_reply, parse_frame, parse_frames, udp_frame
 from tests.harness.namespaces import HarnessError, Namespace
 from tests.harness.network import Network
 from tests.harness.processes import Process, wait_until
@@ -102,6 +103,22 @@ def test_octets_of_a_frame_survive_both_ways():
     )
     assert parse_frame(udp_frame(datagram)) == datagram
     assert parse_frame(udp_frame(datagram)[:20]) is None
+    assert list(parse_frames(udp_frame(datagram))) == [datagram]
+
+
+def test_answers_that_no_card_has_cut_apart_are_heard_one_by_one(network):
+    """As a server's storm of answers is seen on a veth: DHCP messages of one length in one UDP datagram."""
+    machine = network.host("machine", {"office": None})
+    other = network.host("other", {"office": None})
+    with PxeClient(machine, MAC) as client, PxeClient(other, "52:54:00:00:00:02") as sender:
+        asked = client.discover()
+        offers = [
+            replace(sender.packet(MessageType.OFFER), op=BOOTREPLY, xid=asked.xid, chaddr=asked.chaddr),
+            replace(sender.packet(MessageType.OFFER), op=BOOTREPLY, xid=asked.xid + 1, chaddr=asked.chaddr),
+        ]
+        for order in (offers, offers[::-1]):
+            sender.send_octets(b"".join(encode(offer) for offer in order), port=CLIENT_PORT)
+            assert client.reply().packet.xid == asked.xid
 
 
 @pytest.mark.needs("dnsmasq", "tcpdump")

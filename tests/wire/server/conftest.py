@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -25,6 +26,7 @@ class Site:
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self.clients = ExitStack()
         network.vlan("office", "10.10.0.0/16")
         network.vlan("workshop", "10.20.0.0/16")
         self.otc = network.host("otc", {"office": OTC, "workshop": "10.20.0.6"})
@@ -58,10 +60,12 @@ class Site:
         return start_boot_server(on, path, *arguments, ready="ready")
 
     def client(self, host: Host, mac: str = THIN, **more: Any) -> PxeClient:
-        return PxeClient(host, mac, **more)
+        return self.clients.enter_context(PxeClient(host, mac, **more))
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     with Network() as network:
-        yield Site(network)
+        site = Site(network)
+        with site.clients:
+            yield site
