@@ -123,7 +123,7 @@ def _row(client: Mapping[str, Any]) -> dict[str, Any]:
     """A machine with the columns that a registry's list has."""
     known = {"ignored": "ignored", "registered": "registered", "wants_registration": "asking"}
     state = next((state for name, state in known.items() if client.get(name)), "seen")
-    texts = ("name", "architecture", "vlan", "address", "decision", "rule", "answered_by")
+    texts = ("uuid", "name", "architecture", "vlan", "address", "decision", "rule", "answered_by")
     return {
         "mac": str(client.get("mac", "")),
         "state": state,

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 Which = Literal["all", "unregistered", "registered", "ignored"]
 PAGE = 200
 """Machines on a page."""
-SORTS = ("last_seen", "first_seen", "mac", "name", "vlan", "requests", "decision")
+SORTS = (
+    "last_seen", "first_seen", "mac", "uuid", "name", "vendor", "vlan", "address", "architecture", "firmware",
+    "decision", "answered_by", "requests",
+)  # fmt: skip
+"""What the list may be sorted by: fields of `Asking`."""
 
 
 _ONE_DIGIT = tuple(other << place for place in range(0, 48, 4) for other in range(1, 16))
@@ -33,14 +37,27 @@ _TWO_DIGITS = tuple(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What one server decided on a machine when it saw it last (seconds since the epoch), by which rule."""
+
+    server: str
+    decision: str
+    rule: str
+    last_seen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """A machine that asked to boot. Times are seconds since the epoch.
 
-    ``registered``: by the inventory or on a server. ``servers``: who saw it; ``decision`` and ``rule``: of
-    the one that saw it last.
+    ``uuid``: of option 97, empty where no server was told it. ``registered``: by the inventory or on a
+    server. ``decided``: what each server that saw it decided, the one that saw it last first; ``servers`` are
+    their names, and ``decision`` and ``rule`` are the first one's. ``answered_by``: the DHCP server whose
+    offer it was heard to take, by its name in the inventory, or else its address.
     """
 
     mac: int
+    uuid: str
     vendor: str
     name: str
     registered: bool
@@ -54,6 +71,7 @@ class Asking:
     rule: str
     answered_by: str
     servers: tuple[str, ...]
+    decided: tuple[Decided, ...]
     first_seen: float
     last_seen: float
     requests: int
@@ -86,7 +104,8 @@ class Live:
             for row in rows:
                 if row.last_seen is not None:
                     found.setdefault(row.mac, []).append((server, row))
-        machines = [_asking(inventory, mac, rows) for mac, rows in found.items()]
+        names = {str(server.address): name for name, server in inventory.site.servers.items()}
+        machines = [_asking(inventory, names, mac, rows) for mac, rows in found.items()]
         return sorted(machines, key=lambda machine: -machine.last_seen)
 
     def freshness(self) -> dict[str, Freshness]:
@@ -108,12 +127,17 @@ class Live:
         return self._read[1]
 
 
-def _asking(inventory: Inventory, mac: int, rows: Sequence[tuple[str, ClientRow]]) -> Asking:
-    server, last = max(rows, key=lambda each: each[1].last_seen or 0.0)
+def _asking(
+    inventory: Inventory, names: Mapping[str, str], mac: int, rows: Sequence[tuple[str, ClientRow]]
+) -> Asking:
+    rows = sorted(rows, key=lambda each: -(each[1].last_seen or 0.0))
+    last = rows[0][1]
+    took = next((row.answered_by for _, row in rows if row.answered_by), "")
     record = inventory.clients.find(mac)
     states = {row.state for _, row in rows}
     return Asking(
         mac=mac,
+        uuid=next((row.uuid for _, row in rows if row.uuid), ""),
         vendor=vendor_of(mac),
         name=(record.name if record else "") or next((row.name for _, row in rows if row.name), ""),
         registered=record is not None or "registered" in states,
@@ -125,8 +149,12 @@ def _asking(inventory: Inventory, mac: int, rows: Sequence[tuple[str, ClientRow]
         firmware=firmware_guess(last),
         decision=last.decision,
         rule=last.rule,
-        answered_by=last.answered_by,
-        servers=tuple(name for name, _ in sorted(rows, key=lambda each: each[0] != server)),
+        answered_by=names.get(took, took),
+        servers=tuple(name for name, _ in rows),
+        decided=tuple(
+            Decided(server=name, decision=row.decision, rule=row.rule, last_seen=row.last_seen or 0.0)
+            for name, row in rows
+        ),
         first_seen=min(row.first_seen or row.last_seen or 0.0 for _, row in rows),
         last_seen=last.last_seen or 0.0,
         requests=sum(row.requests for _, row in rows),
@@ -196,7 +224,8 @@ def _is(machine: Asking, which: Which) -> bool:
 
 def _haystack(machine: Asking) -> str:
     parts = (
-        format_mac(machine.mac), machine.vendor, machine.name, machine.address, machine.vlan,
-        machine.architecture, machine.firmware, machine.decision, machine.rule, *machine.servers,
+        format_mac(machine.mac), machine.uuid, machine.vendor, machine.name, machine.address, machine.vlan,
+        machine.architecture, machine.firmware, machine.answered_by,
+        *(text for each in machine.decided for text in (each.server, each.decision, each.rule)),
     )  # fmt: skip
     return " ".join(parts).lower()

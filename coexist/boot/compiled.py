@@ -84,17 +84,17 @@ class Meaning:
     server_identifier: bytes
     silence: Silence | None
     candidates: Candidates = field(repr=False)
-    uuid: bytes = b""
     outcomes: dict[int, Prepared | Silence | None] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True, eq=False)
 class Area:
-    """One option area: its meaning, the options a reply repeats (with END), and option 50."""
+    """One option area: its meaning, the options a reply repeats (with END), option 50, the machine's UUID."""
 
     meaning: Meaning
     echo: bytes
     requested: bytes
+    uuid: bytes
 
 
 class CompiledPolicy:
@@ -223,7 +223,7 @@ class CompiledPolicy:
         if meaning is None:
             return None
         echo = encode_options({code: options[code] for code in _ECHOED if code in options}) + _END
-        return Area(meaning, echo, options.get(Option.REQUESTED_IP_ADDRESS, b""))
+        return Area(meaning, echo, options.get(Option.REQUESTED_IP_ADDRESS, b""), machine_uuid(options))
 
     def _understand(self, data: bytes) -> Meaning | None:
         request = self._request(data)
@@ -239,7 +239,6 @@ class CompiledPolicy:
             server_identifier=options.get(Option.SERVER_IDENTIFIER, b""),
             silence=Silence(reason=unwanted) if unwanted is not None else None,
             candidates=self._candidates_of(request.architecture, request.uuid),
-            uuid=request.uuid,
         )
 
     def _candidates_of(self, architecture: int | None, uuid: bytes) -> Candidates:
@@ -286,7 +285,7 @@ class CompiledPolicy:
         request = boot_request(packet.without_options(*_ECHOED), self.port)
         if request is None or not self.policy.knows_uuids:
             return request
-        return replace(request, uuid=machine_uuid(packet))
+        return replace(request, uuid=machine_uuid(packet.options))
 
 
 def depends_on_more(policy: BootPolicy, rule: Rule | None, request: BootRequest) -> bool:

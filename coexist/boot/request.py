@@ -6,6 +6,7 @@ iPXE's user class and encapsulated options (ipxe.org/howto/dhcpd).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -74,14 +75,14 @@ def boot_request(packet: Packet, port: int = DHCP_PORT) -> BootRequest | None:
         kind=client_kind(options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")),
         architecture=int.from_bytes(architecture[:2], "big") if len(architecture) >= 2 else None,
         is_ipxe=is_ipxe(packet),
-        uuid=machine_uuid(packet),
+        uuid=machine_uuid(options),
     )
 
 
-def machine_uuid(packet: Packet) -> bytes:
+def machine_uuid(options: Mapping[int, bytes]) -> bytes:
     """The 16 octets of option 97 (RFC 4578 section 2.3: type 0); empty for another type, and for the zeros
     and ones of machines that have none (SMBIOS 7.2.1)."""
-    value = packet.options.get(Option.CLIENT_MACHINE_IDENTIFIER, b"")
+    value = options.get(Option.CLIENT_MACHINE_IDENTIFIER, b"")
     if len(value) != 17 or value[0] or value[1:] in (bytes(16), b"\xff" * 16):
         return b""
     return value[1:]

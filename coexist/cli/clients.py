@@ -337,6 +337,7 @@ def _shown(row: ClientRow) -> dict[str, Any]:
         "hardware": row.hardware,
         "group": row.client_group,
         "architecture": architecture_name(row.architecture) if row.architecture is not None else "",
+        "uuid": row.uuid,
         "vendor_class": row.vendor_class,
         "vlan": row.vlan,
         "address": row.address,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -305,8 +305,7 @@ def _answer(document: dict[str, Any], status: int = 200) -> web.Response:
 
 
 def _asking(machine: Asking) -> dict[str, Any]:
-    fields: Sequence[str] = tuple(machine.__dataclass_fields__)
-    return {**{name: getattr(machine, name) for name in fields}, "mac": format_mac(machine.mac)}
+    return {**asdict(machine), "mac": format_mac(machine.mac)}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

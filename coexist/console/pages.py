@@ -155,6 +155,7 @@ def _now_values(request: web.Request) -> dict[str, Any]:
         "number": number,
         "pages": max(1, -(-len(found) // PAGE)),
         "kinds": _KINDS,
+        "sorts": SORTS,
         "watched": bool(site.live.registries),
     }
 

@@ -28,7 +28,8 @@ class RegistryError(CoexistError):
 class Note(NamedTuple):
     """What a server saw of a client since its last note. Times in seconds since the epoch.
 
-    ``requests``: how many came since; ``asks``: it asks to be registered.
+    ``requests``: how many came since; ``asks``: it asks to be registered; ``uuid``: the machine's as its
+    set-up shows it, empty where it said none.
     """
 
     mac: int
@@ -43,6 +44,7 @@ class Note(NamedTuple):
     last_seen: float
     requests: int
     asks: bool
+    uuid: str = ""
 
 
 class Decision(NamedTuple):
@@ -95,6 +97,7 @@ class ClientRow:
     vlan: str = ""
     architecture: int | None = None
     vendor_class: str = ""
+    uuid: str = ""
     decision: str = ""
     rule: str = ""
     answered_by: str = ""

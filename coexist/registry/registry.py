@@ -59,7 +59,8 @@ _NOTE = (
                        OR sightings.last_seen < excluded.last_seen THEN excluded.last_seen
                 ELSE sightings.last_seen END,
     requests = sightings.requests + excluded.requests,
-    asks = sightings.asks OR excluded.asks
+    asks = sightings.asks OR excluded.asks,
+    uuid = CASE WHEN excluded.uuid = '' THEN sightings.uuid ELSE excluded.uuid END
 """
 )
 _COPY_SIGHT = (
@@ -292,7 +293,8 @@ class Registry:
         where = "TRUE" if server is None else "server = :server"
         query = f"SELECT server, {', '.join(SIGHT_COLUMNS)} FROM sightings WHERE {where} ORDER BY server, mac"
         rows = self.engine.fetch(query, {} if server is None else {"server": server})
-        return [(str(row[0]), Note._make((*row[1:-1], bool(row[-1])))) for row in rows]
+        notes = ((str(server), Note._make(seen)) for server, *seen in rows)
+        return [(server, note._replace(asks=bool(note.asks))) for server, note in notes]
 
     def take(
         self, sights: Sequence[tuple[str, Note]], decisions: Sequence[Decision], acts: Sequence[Act]

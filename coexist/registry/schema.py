@@ -11,12 +11,12 @@ from coexist.registry.records import RegistryError
 if TYPE_CHECKING:
     from coexist.registry.engine import Engine
 
-VERSION = 3
+VERSION = 4
 """Version 1 was the SQLite file with the single table ``clients``: `coexist.registry.sqlite` reads it."""
 
 SIGHT_COLUMNS = (
     "mac", "address", "vlan", "architecture", "vendor_class", "decision", "rule", "answered_by",
-    "first_seen", "last_seen", "requests", "asks",
+    "first_seen", "last_seen", "requests", "asks", "uuid",
 )  # fmt: skip
 DECISION_COLUMNS = (
     "mac", "state", "name", "location", "hardware", "client_group", "decided_at", "generation",
@@ -25,6 +25,7 @@ AUDIT_COLUMNS = ("id", "at", "who", "via", "mac", "action", "name")
 CLIENT_COLUMNS = (
     "server", "mac", "state", "name", "location", "hardware", "client_group", "address", "vlan",
     "architecture", "vendor_class", "decision", "rule", "answered_by", "first_seen", "last_seen", "requests",
+    "uuid",
 )  # fmt: skip
 
 _SIGHTINGS = """
@@ -57,7 +58,11 @@ CREATE TABLE decisions (
     generation BIGINT NOT NULL
 )
 """
-_CLIENTS = """
+
+
+def _clients(sight: str = "", decided: str = "") -> str:
+    """The view of clients; ``sight`` and ``decided``: more columns, of what was seen and without it."""
+    return f"""
 CREATE VIEW clients AS
 SELECT s.server, s.mac,
        CASE WHEN d.state IN ('registered', 'ignored') THEN d.state WHEN s.asks THEN 'asking'
@@ -65,12 +70,12 @@ SELECT s.server, s.mac,
        coalesce(d.name, '') AS name, coalesce(d.location, '') AS location,
        coalesce(d.hardware, '') AS hardware, coalesce(d.client_group, '') AS client_group,
        s.address, s.vlan, s.architecture, s.vendor_class, s.decision, s.rule, s.answered_by,
-       s.first_seen, s.last_seen, s.requests
+       s.first_seen, s.last_seen, s.requests{sight}
 FROM sightings s LEFT JOIN decisions d ON d.mac = s.mac
 UNION ALL
 SELECT '' AS server, d.mac, d.state, d.name, d.location, d.hardware, d.client_group,
        '' AS address, '' AS vlan, NULL AS architecture, '' AS vendor_class, '' AS decision, '' AS rule,
-       '' AS answered_by, NULL AS first_seen, NULL AS last_seen, 0 AS requests
+       '' AS answered_by, NULL AS first_seen, NULL AS last_seen, 0 AS requests{decided}
 FROM decisions d
 WHERE d.state <> 'forgotten' AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.mac = d.mac)
 """
@@ -83,7 +88,7 @@ def _second(engine: Engine) -> None:
     engine.run(_DECISIONS)
     engine.run("CREATE INDEX decisions_generation ON decisions (generation)")
     engine.run("INSERT INTO meta (name, value) VALUES ('generation', 0)")
-    engine.run(_CLIENTS)
+    engine.run(_clients())
 
 
 def _third(engine: Engine) -> None:
@@ -99,7 +104,14 @@ def _third(engine: Engine) -> None:
     engine.run("INSERT INTO meta (name, value) VALUES ('timeline', :it)", {"it": new_timeline()})
 
 
-STEPS: dict[int, Callable[[Engine], None]] = {2: _second, 3: _third}
+def _fourth(engine: Engine) -> None:
+    """The machine's UUID in each sight."""
+    engine.run("ALTER TABLE sightings ADD COLUMN uuid TEXT NOT NULL DEFAULT ''")
+    engine.run("DROP VIEW clients")
+    engine.run(_clients(", s.uuid", ", '' AS uuid"))
+
+
+STEPS: dict[int, Callable[[Engine], None]] = {2: _second, 3: _third, 4: _fourth}
 """How each version comes out of the one before it."""
 
 

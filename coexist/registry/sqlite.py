@@ -17,7 +17,7 @@ from coexist.registry.schema import VERSION, upgrade
 _LATEST = 253_402_300_799
 _TEXTS = (
     "server", "state", "name", "location", "hardware", "client_group", "address", "vlan", "vendor_class",
-    "decision", "rule", "answered_by",
+    "decision", "rule", "answered_by", "uuid",
 )  # fmt: skip
 _SOUND = " AND ".join(
     (

@@ -224,7 +224,7 @@ class ProxyDhcp:
         client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
         client.architecture = meaning.architecture
         client.vendor_class = meaning.vendor_class
-        client.uuid = meaning.uuid
+        client.uuid = area.uuid
         client.vlan = endpoint.vlan
         if meaning.message_type is MessageType.REQUEST:
             self._learn_address(area.requested, meaning.server_identifier, data)

@@ -12,6 +12,7 @@ import select
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from uuid import UUID
 
 from coexist.boot.policy import NOBODY_REGISTERED, Registered
 from coexist.inventory.macset import MacSet
@@ -332,4 +333,5 @@ def _note_of(client: Client) -> Note:
         last_seen=client.last_at,
         requests=since,
         asks=client.asks,
+        uuid=str(UUID(bytes_le=client.uuid)) if client.uuid else "",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coexist.app.live import Live, chosen, mistyped, vendor_of
+from coexist.app.live import SORTS, Live, chosen, mistyped, vendor_of
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.registry.opening import connect
 from coexist.registry.records import Note
@@ -16,6 +16,7 @@ from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import parse_mac
 
 KNOWN, TYPO, STRANGER = map(parse_mac, ("00:80:64:10:00:01", "00:80:64:10:00:02", "52:54:00:12:34:56"))
+UUID = "4c4c4544-0042-3510-8052-b4c04f4e4a32"
 
 
 @pytest.fixture
@@ -23,14 +24,25 @@ def inventory() -> Inventory:
     tree: dict[str, Any] = {
         "site": "ward",
         "vlans": {"lan": {"id": 1, "subnet": "10.9.0.0/24", "gateway": "10.9.0.1"}},
+        "servers": {"dhcp": {"software": "isc-dhcpd 4.4", "address": "10.9.0.2", "vlan": "lan"}},
         "clients": [{"mac": "00:80:64:10:00:01", "name": "desk-1"}],
     }
     return inventory_from_tree(tree)
 
 
-def note(registry: Registry, mac: int, at: float, decision: str = "answered", asks: bool = False) -> None:
+def note(
+    registry: Registry,
+    mac: int,
+    at: float,
+    decision: str = "answered",
+    asks: bool = False,
+    took: str = "",
+    uuid: str = "",
+) -> None:
     vendor = "PXEClient:Arch:00007:UNDI:003000"
-    registry.note([Note(mac, "10.9.0.9", "lan", 7, vendor, decision, "thin", "", at - 5, at, 2, asks)])
+    registry.note(
+        [Note(mac, "10.9.0.9", "lan", 7, vendor, decision, "thin", took, at - 5, at, 2, asks, uuid)]
+    )
 
 
 @pytest.fixture
@@ -53,6 +65,31 @@ def test_machines_of_several_servers_are_one_row_each(live: Live, inventory: Inv
     assert (known.first_seen, known.last_seen) == (995.0, 2000.0)
     assert (typo.registered, typo.wants_registration, typo.architecture) == (False, True, "uefi-x64")
     assert "Wyse" in typo.vendor or "WYSE" in typo.vendor
+    assert [(each.server, each.decision) for each in known.decided] == [
+        ("sccm", "no rule"),
+        ("otc", "answered"),
+    ]
+
+
+def test_what_only_one_of_the_servers_was_told_is_kept(live: Live, inventory: Inventory) -> None:
+    registry = connect(live.registries["otc"])
+    note(registry, KNOWN, 1500.0, took="10.9.0.2", uuid=UUID)
+    note(registry, STRANGER, 500.0, took="10.9.0.77")
+    registry.close()
+    machines = {machine.mac: machine for machine in live.machines(inventory)}
+    assert (machines[KNOWN].uuid, machines[KNOWN].servers) == (UUID, ("sccm", "otc"))
+    assert (machines[KNOWN].answered_by, machines[STRANGER].answered_by) == ("dhcp", "10.9.0.77")
+    assert [m.mac for m in chosen(list(machines.values()), text=UUID[:13].upper())] == [KNOWN]
+    assert [m.mac for m in chosen(list(machines.values()), text="dhcp answered")] == [KNOWN]
+
+
+@pytest.mark.parametrize("field", SORTS)
+def test_the_list_is_sorted_by_every_column(live: Live, inventory: Inventory, field: str) -> None:
+    registry = connect(live.registries["otc"])
+    note(registry, STRANGER, 2500.0, took="10.9.0.1", uuid=UUID)
+    registry.close()
+    found = [getattr(m, field) for m in chosen(live.machines(inventory), sort=field)]
+    assert found == sorted(found, reverse=field in ("last_seen", "first_seen", "requests"))
 
 
 def test_what_is_written_meanwhile_is_seen(live: Live, inventory: Inventory) -> None:

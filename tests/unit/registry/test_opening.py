@@ -9,8 +9,8 @@ from coexist.boot.policy import BootServerConfig
 from coexist.cli import run
 from coexist.registry.opening import Database, connect, is_database, state_of, where_is
 from coexist.registry.records import Note, RegistryError
-from coexist.registry.schema import VERSION
-from coexist.registry.sqlite import sqlite_registry
+from coexist.registry.schema import VERSION, upgrade
+from coexist.registry.sqlite import SqliteEngine, sqlite_registry
 from coexist.server.config import registry_of, spool_of, spools_left
 
 SECRET = "postgresql://coexist:hunter2@db.example:5433/registry?sslmode=require&password=hunter3"
@@ -94,3 +94,26 @@ def test_a_file_of_the_first_version_keeps_everything(tmp_path: Path) -> None:
     again.close()
     with pytest.raises(RegistryError, match="newer coexist"):
         connect(path)
+
+
+def test_a_file_of_the_third_version_gains_the_uuid(tmp_path: Path) -> None:
+    path, uuid = tmp_path / "registry.sqlite", "4c4c4544-0042-3510-8052-b4c04f4e4a32"
+    old = SqliteEngine(path)
+    with old.transaction():
+        upgrade(old, to=3)
+    old.run(
+        "INSERT INTO sightings (server, mac, first_seen, last_seen, requests, asks)"
+        " VALUES ('otc', 7, 1, 2, 3, 1)"
+    )
+    old.run("INSERT INTO decisions VALUES (8, 'registered', 'desk', '', '', '', 1.0, 1)")
+    old.close()
+    registry = sqlite_registry(path)
+    assert [(row.mac, row.state, row.uuid, row.requests) for row in registry.rows()] == [
+        (7, "asking", "", 3),
+        (8, "registered", "", 0),
+    ]
+    registry.note([Note(7, "", "", 0, "", "answered", "", "", 4.0, 6.0, 1, False, uuid)], server="otc")
+    registry.note([Note(7, "", "", 0, "", "answered", "", "", 7.0, 7.0, 1, False)], server="otc")
+    ((_, sight),) = registry.sights()
+    assert (sight.uuid, sight.asks, registry.find(7).uuid) == (uuid, True, uuid)  # type: ignore[union-attr]
+    registry.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from selenium import webdriver
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.needs("chromium", "chromedriver")
 
 NEW = "00:80:64:10:00:02"
 KNOWN = "00:80:64:10:00:01"
+SMBIOS = "4c4c4544-0042-3510-8052-b4c04f4e4a32"
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 INVENTORY = f"""
 site: ward
@@ -73,9 +75,10 @@ def rows(browser: webdriver.Chrome) -> list[str]:
 def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
-        client.discover()
+        client.discover(options={Option.CLIENT_MACHINE_IDENTIFIER: b"\0" + UUID(SMBIOS).bytes_le})
         until(browser, lambda: any(NEW in row for row in rows(browser)))
         (row,) = [row for row in rows(browser) if NEW in row]
+        assert SMBIOS in row
         assert "unregistered" in row
         assert "one digit from" in row
         assert KNOWN in row
