@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import csv
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from coexist.app.changes import JOURNAL, Action, Changes, Entry, Who, replaced
+from coexist.app.joining import said_by_group
 from coexist.errors import CoexistError, InputError
-from coexist.inventory import load_inventory
+from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.values import closest
 from coexist.planning.yaml_edit import flow
 from coexist.registry.opening import Where, open_registry
@@ -25,25 +26,28 @@ FILE = Path("inventory.d") / "registered.yaml"
 ACCEPTED = Path("inventory.d") / "accepted.yaml"
 _HEAD = f"# Machines that were registered one by one. Who, when and why: {JOURNAL}\nclients:\n"
 _ACCEPTED_HEAD = f"# Findings that were accepted one by one. Who and when: {JOURNAL}\nsuppress:\n"
-_COLUMNS = ("name", "location", "hardware", "vlan")
+_COLUMNS = ("name", "location", "hardware", "vlan", "group")
 _GIT_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A machine to be registered: its card, and what is said of it."""
+    """A machine to be registered: its card, and what is said of it. ``group``: one that it shall be in."""
 
     mac: int
     name: str = ""
     location: str = ""
     hardware: str = ""
     vlan: str = ""
+    group: str = ""
 
-    @property
-    def line(self) -> str:
-        """The machine as a line of the file."""
-        said = {column: value for column in _COLUMNS if (value := getattr(self, column))}
-        return f"  - {flow({'mac': format_mac(self.mac), **said})}\n"
+    def line(self, inventory: Inventory) -> str:
+        """The machine as a line of the file. Raises `CoexistError` for a group that it cannot be put into."""
+        said = {column: getattr(self, column) for column in _COLUMNS if column != "group"}
+        if self.group:
+            said = said_by_group(inventory, self.group, said)
+        written = {column: value for column, value in said.items() if value}
+        return f"  - {flow({'mac': format_mac(self.mac), **written})}\n"
 
 
 class Registrations:
@@ -65,9 +69,10 @@ class Registrations:
         if not machines:
             raise CoexistError("there is no machine to register; write a MAC a line")
         with self.changes.locked():
-            self._refuse_known(machines)
-            lines = tuple(machine.line for machine in machines)
-            self._write(FILE, _HEAD, lines)
+            inventory = load_inventory(self.path)
+            _refuse_known(inventory, machines)
+            lines = tuple(machine.line(inventory) for machine in machines)
+            self._write(FILE, _HEAD, lines, lambda after: _refuse_outside(after, machines))
             entry = self._note("register", who, machines, file=FILE, lines=lines)
         for machine in machines:
             self._tell(machine.mac, "registered", machine, who)
@@ -120,21 +125,15 @@ class Registrations:
 
     # -- the files -------------------------------------------------------------------------------
 
-    def _refuse_known(self, machines: Sequence[Machine]) -> None:
-        inventory = load_inventory(self.path)
-        for machine in machines:
-            record = inventory.clients.find(machine.mac)
-            if record is not None:
-                name = f" as {record.name}" if record.name else ""
-                raise CoexistError(
-                    f"{format_mac(machine.mac)} is registered{name} at {record.position}; change that line"
-                )
-            if machine.vlan and machine.vlan not in inventory.site.vlans:
-                known = closest(machine.vlan, inventory.site.vlans)
-                raise CoexistError(f"there is no VLAN {machine.vlan!r}; {known}")
-
-    def _write(self, file: Path, head: str, lines: Sequence[str]) -> None:
-        """Append lines; the file is as it was if the inventory cannot be read with them."""
+    def _write(
+        self,
+        file: Path,
+        head: str,
+        lines: Sequence[str],
+        refuse: Callable[[Inventory], None] = lambda _after: None,
+    ) -> None:
+        """Append lines; the file is as it was if the inventory cannot be read with them, or ``refuse`` raises
+        for what it is then."""
         if not self.path.is_dir():
             raise CoexistError(
                 f"{self.path} is one file; the console adds files beside it: name its directory"
@@ -147,8 +146,8 @@ class Registrations:
         path.parent.mkdir(parents=True, exist_ok=True)
         replaced(path, (text + "".join(lines)).encode())
         try:
-            load_inventory(self.path)
-        except InputError as error:
+            refuse(load_inventory(self.path))
+        except CoexistError as error:
             self._put_back(path, before)
             raise CoexistError(f"nothing was changed: {error}") from None
 
@@ -228,6 +227,7 @@ class Registrations:
                     name=machine.name if machine else None,
                     location=machine.location if machine else None,
                     hardware=machine.hardware if machine else None,
+                    group=machine.group if machine else None,
                     who=who.name,
                     via=who.via,
                 )
@@ -235,8 +235,29 @@ class Registrations:
                 registry.close()
 
 
+def _refuse_known(inventory: Inventory, machines: Sequence[Machine]) -> None:
+    for machine in machines:
+        record = inventory.clients.find(machine.mac)
+        if record is not None:
+            name = f" as {record.name}" if record.name else ""
+            raise CoexistError(
+                f"{format_mac(machine.mac)} is registered{name} at {record.position}; change that line"
+            )
+        if machine.vlan and machine.vlan not in inventory.site.vlans:
+            known = closest(machine.vlan, inventory.site.vlans)
+            raise CoexistError(f"there is no VLAN {machine.vlan!r}; {known}")
+
+
+def _refuse_outside(inventory: Inventory, machines: Sequence[Machine]) -> None:
+    """Who is not in the group that was asked for: an ``except`` of it may have the machine."""
+    for machine in machines:
+        if machine.group and machine.mac not in inventory.group(machine.group):
+            place = inventory.where("groups", machine.group)
+            raise CoexistError(f"{place}: the group {machine.group} excepts {format_mac(machine.mac)}")
+
+
 def pasted_machines(text: str) -> list[Machine]:
-    """Machines from pasted lines or CSV: a MAC, then name, location, hardware type, VLAN, if they are given.
+    """Machines from pasted lines or CSV: a MAC, then name, location, hardware type, VLAN, group, as given.
 
     A first line that has the column `mac` names the columns, in any order. Raises `CoexistError` with every
     line that cannot be taken whole.

@@ -191,7 +191,9 @@ def list_clients(
 @click.option("--name", help="What people call the machine.")
 @click.option("--location", help="Where it stands.")
 @click.option("--hardware", help="The hardware type, as in the inventory.")
-@click.option("--group", help="A group of the configuration the machine joins.")
+@click.option(
+    "--group", help="A group of the configuration, or of the console's inventory, that the machine joins."
+)
 def register(
     words: tuple[str, ...],
     console: str | None,
@@ -206,8 +208,6 @@ def register(
     """
     registry, macs = _split(words, console)
     if console is not None:
-        if columns.pop("group") is not None:
-            raise click.UsageError("a console takes no --group: groups of the inventory say who is in them")
         change = _console(console, token_file, ca_file).register(macs, columns, why)
         _tell_change(macs, "registered", change)
         return

@@ -41,6 +41,7 @@ class NewMachine(_Body):
     location: str = ""
     hardware: str = ""
     vlan: str = ""
+    group: str = ""
 
 
 class NewRegistration(_Body):
@@ -110,10 +111,7 @@ async def register(request: web.Request) -> web.Response:
     """Register machines, all or none."""
     user = must(request, Role.REGISTER)
     body = await _read(request, NewRegistration)
-    machines = [
-        Machine(mac=mac_of(m.mac), name=m.name, location=m.location, hardware=m.hardware, vlan=m.vlan)
-        for m in body.machines
-    ]
+    machines = [Machine(**{**machine.model_dump(), "mac": mac_of(machine.mac)}) for machine in body.machines]
     who = Who(name=user.name, why=body.why, via="api")
     entry = await in_thread(request.app[SITE].registrations.register, machines, who)
     return _answer({"change": _entry(entry)}, status=201)

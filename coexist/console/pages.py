@@ -11,6 +11,7 @@ from aiohttp import web
 
 from coexist.app.changes import Who
 from coexist.app.explain import Explained, explain
+from coexist.app.joining import joinable
 from coexist.app.live import PAGE, SORTS, Asking, Which, chosen
 from coexist.app.registrations import Machine, pasted_machines
 from coexist.console.rollout import rollout_rows
@@ -202,6 +203,7 @@ def _diagnosed(request: web.Request, asked: str, ask_on: str = "") -> dict[str, 
         "boots": boots,
         "hardware": sorted({value for value in inventory.clients.columns["hardware"] if value})[:200],
         "vlans": list(inventory.site.vlans),
+        "groups": joinable(inventory),
         "probes": list(site.probes),
     }
 
@@ -226,6 +228,7 @@ def _machine_of(form: Mapping[str, str]) -> Machine:
         location=form.get("location", ""),
         hardware=form.get("hardware", ""),
         vlan=form.get("vlan", ""),
+        group=form.get("group", ""),
     )
 
 

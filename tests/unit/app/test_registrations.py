@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coexist.app.changes import Who
+from coexist.app.joining import joinable
 from coexist.app.registrations import ACCEPTED, FILE, Machine, Registrations, pasted_machines
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
@@ -24,7 +25,9 @@ servers:
   otc: {software: coexist, address: 10.9.0.3, vlan: lan, answers: {only: thin}, programs: {bios: thin.0}}
 clients: clients.csv
 groups:
-  thin: {where: {hardware: igel}}
+  thin: {where: {hardware: [igel, dell]}}
+  vip: {where: {hardware: dell, tags: vip}, except: printers}
+  printers: {macs: "52:54:00:00:00:02"}
 intent:
   - {clients: thin, boot_from: otc}
 """
@@ -118,6 +121,38 @@ def test_a_running_server_is_told(site: Path) -> None:
     registry.close()
 
 
+def test_a_machine_is_put_into_a_group(site: Path) -> None:
+    path = site / "otc.sqlite"
+    sqlite_registry(path).close()
+    changes = Registrations(site, registries={"otc": path})
+    changes.register(
+        [Machine(mac=NEW, group="thin"), Machine(mac=NEW + 4, hardware="dell", group="vip")], WHO
+    )
+    inventory = load_inventory(site)
+    assert [inventory.clients.find(mac).hardware for mac in (NEW, NEW + 4)] == ["igel", "dell"]  # type: ignore[union-attr]
+    assert (NEW in inventory.group("vip"), NEW + 4 in inventory.group("vip")) == (False, True)
+    registry = sqlite_registry(path)
+    assert {row.mac: row.client_group for row in registry.decided()} == {NEW: "thin", NEW + 4: "vip"}
+    registry.close()
+    assert joinable(inventory) == ["thin", "vip"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        (Machine(mac=NEW, hardware="sun", group="thin"), "igel or dell"),
+        (Machine(mac=NEW, group="thinn"), "thin"),
+        (Machine(mac=NEW, group="printers"), "site.yaml:"),
+        (Machine(mac=OTHER, group="vip"), "site.yaml:"),
+    ],
+)
+def test_a_group_that_cannot_have_a_machine_changes_nothing(site: Path, machine: Machine, words: str) -> None:
+    with pytest.raises(CoexistError, match=words):
+        Registrations(site).register([machine], WHO)
+    assert not (site / FILE).exists()
+    assert load_inventory(site).clients.find(machine.mac) is None
+
+
 def test_a_reason_is_owed_for_what_takes_something_away(site: Path) -> None:
     with pytest.raises(CoexistError, match="why"):
         Registrations(site).ignore([NEW], Who(name="ada", why=" "))
@@ -181,7 +216,9 @@ def test_a_list_may_name_its_columns() -> None:
     assert (machine.mac, machine.name, machine.vlan) == (NEW, "desk, the second", "lan")
 
 
-@pytest.mark.parametrize("text", ["mac,tags\\n52:54:00:00:00:01,x\\n", "52:54:00:00:00:01,a,b,c,lan,more"])
+@pytest.mark.parametrize(
+    "text", ["mac,tags\\n52:54:00:00:00:01,x\\n", "52:54:00:00:00:01,a,b,c,lan,thin,more"]
+)
 def test_nothing_of_a_list_is_left_out(text: str) -> None:
     with pytest.raises(CoexistError, match="line"):
         pasted_machines(text)

@@ -34,7 +34,7 @@ def test_machines_are_listed_registered_and_ignored(told: Told, capsys: Captured
         assert (row["mac"], row["state"], row["decision"], row["servers"]) == (NEW, "seen", "no rule", "otc")
         assert await clients(console, "list", "--state", "ignored", "--format", "json") == 0
         assert json.loads(capsys.readouterr().out) == []
-        assert await clients(console, "register", NEW, "--name", "desk-1", "--hardware", "igel") == 0
+        assert await clients(console, "register", NEW, "--name", "desk-1", "--group", "thin") == 0
         record = load_inventory(console.folder).clients.find(parse_mac(NEW))
         assert record is not None
         assert (record.name, record.hardware) == ("desk-1", "igel")

@@ -11,6 +11,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from coexist.app.migrations import load
 from coexist.inventory import load_inventory
@@ -84,8 +85,14 @@ def test_a_machine_that_just_asked_is_registered_and_boots(site: Any, console: R
         assert KNOWN in row
         browser.find_element(By.LINK_TEXT, "Register").click()
         browser.find_element(By.NAME, "name").send_keys("desk-2")
-        browser.find_element(By.NAME, "hardware").send_keys("igel" + Keys.ENTER)
+        browser.find_element(By.NAME, "location").send_keys("ward 3")
+        Select(browser.find_element(By.NAME, "group")).select_by_visible_text("thin")
+        browser.find_element(By.CSS_SELECTOR, "form[action='/register'] button").click()
         until(browser, lambda: load_inventory(console.root).clients.find(parse_mac(NEW)) is not None)
+        inventory = load_inventory(console.root)
+        assert parse_mac(NEW) in inventory.group("thin")
+        (line,) = (console.root / "inventory.d" / "registered.yaml").read_text("utf-8").splitlines()[2:]
+        assert all(word in line for word in (NEW, "desk-2", "ward 3", "igel"))
         registry = sqlite_registry(site.otc.directory / "registry.sqlite")
         assert [format_mac(each.mac) for each in registry.decided()] == [NEW]
         registry.close()
