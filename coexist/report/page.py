@@ -20,6 +20,7 @@ from coexist.report.diff import ending, who
 from coexist.report.diff import summary as difference_summary
 from coexist.report.diff import witness as example
 from coexist.report.findings import clients_text, describe
+from coexist.report.prose import instant
 from coexist.report.race_picture import race_picture
 from coexist.text.foreign import one_line
 
@@ -48,7 +49,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"line": one_line, "moment": moment}
+    made.filters |= {"line": one_line, "moment": moment, "instant": instant}
     return made
 
 

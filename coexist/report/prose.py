@@ -13,6 +13,14 @@ _COMMAND = re.compile(r"`[^`\n]{1,60}`")
 _TIE = "\x1f"  # stands for a blank that no line ends at; no text of an inventory has it
 
 
+def instant(seconds: float) -> str:
+    """A time of a race, to a tenth of a millisecond: in ms within the first second, in s after it."""
+    tenths = round(seconds * 10_000)
+    if not 0 < abs(tenths) < 10_000:
+        return f"{tenths / 10_000:.4f}".rstrip("0").rstrip(".") + " s"
+    return f"{tenths / 10:.1f}".removesuffix(".0") + " ms"
+
+
 def folded(text: str, indent: str = "", *, hang: int = 2, width: int = WIDTH) -> list[str]:
     """The lines of ``text`` at most ``width`` wide; each keeps its own indentation after ``indent``.
 

@@ -1,7 +1,8 @@
 """The race of a boot as a picture: a lane for each server, packets between the lanes, and where it fell.
 
 Time runs from left to right and is drawn so that milliseconds and minutes can both be seen: a gap is as wide
-as the logarithm of its length. What a mark means is said in words below it, and as the mark's title.
+as the logarithm of its length, and wide enough for each moment to have its own label. What a mark means is
+said in words below it, and as the mark's title.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from coexist.analysis.timeline import Event
+from coexist.report.prose import instant
 
 _LANE = 34
 _TOP = 26
 _LEFT = 132
-_BESIDE, _NARROWEST, _WIDEST = 17.0, 26.0, 190.0
-_AT_ONCE = 0.0005
+_BESIDE, _NARROWEST, _WIDEST = 17.0, 62.0, 190.0
+"""Pixels between events of one moment, and between moments: the narrowest holds a label (``12.0003 s``)."""
 _CLIENT = "client"
 
 _MARKS = {
@@ -56,8 +58,8 @@ def _places(times: Sequence[float]) -> list[float]:
     x, before = 0.0, None
     for at in times:
         if before is not None:
-            gap = at - before
-            x += _BESIDE if gap < _AT_ONCE else min(_NARROWEST + 18 * log1p(20 * gap), _WIDEST)
+            same = instant(at) == instant(before)
+            x += _BESIDE if same else min(_NARROWEST + 18 * log1p(20 * (at - before)), _WIDEST)
         places.append(x)
         before = at
     return places
@@ -78,19 +80,19 @@ def _lanes(svg: Element, lanes: Sequence[str], width: float) -> None:
 
 
 def _axis(svg: Element, times: Sequence[float], places: Sequence[float], height: int) -> None:
-    shown = -100.0
+    """Each moment once, below its first event."""
+    shown = ""
     for at, x in zip(times, places, strict=True):
-        if x - shown < 44:
-            continue
-        shown = x
-        label = SubElement(svg, "text", {"class": "time", "x": f"{_LEFT + x:.0f}", "y": str(height - 6)})
-        label.text = f"{at:.3f}".rstrip("0").rstrip(".") + " s"
+        text = instant(at)
+        if text != shown:
+            label = SubElement(svg, "text", {"class": "time", "x": f"{_LEFT + x:.0f}", "y": str(height - 6)})
+            label.text = shown = text
 
 
 def _event(svg: Element, number: int, event: Event, lanes: Sequence[str], x: float) -> None:
     _, shape = _MARKS.get(event.kind, ("", "bar"))
     group = SubElement(svg, "g", {"class": f"event {event.kind.replace(' ', '-')}"})
-    SubElement(group, "title").text = f"{event.at:.3f} s  {event.text}"
+    SubElement(group, "title").text = f"{instant(event.at)}  {event.text}"
     at = event.server if event.kind in ("silent", "reply", "lost", "boot") else ""
     y = _middle(lanes, at)
     if event.kind in ("reply", "heard", "boot") and event.server:

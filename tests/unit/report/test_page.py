@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from coexist.analysis.timeline import Event
 from coexist.app.diff import compare
 from coexist.app.explain import explain
 from coexist.app.site_report import site_report
@@ -87,6 +89,18 @@ def test_a_picture_has_a_mark_for_each_event_and_lanes_for_all_servers() -> None
     assert names == ["client", *dict.fromkeys(event.server for event in boot.events if event.server)]
     places = [float(mark.get("x", "0")) for mark in picture.iter("text") if mark.get("class") == "number"]
     assert places == sorted(places)
+
+
+def test_the_labels_of_a_picture_tell_its_moments_apart() -> None:
+    times = (0.0, 0.0, 0.0, 0.0, 0.0004, 0.00041, 0.012, 0.0121, 0.9, 1.0, 4.0, 4.0002, 64.25)
+    events = [Event(at=at, kind="send", server="", text="") for at in times]
+    picture = ElementTree.fromstring(race_picture(events, "quick"))
+    labels = [text for text in picture.iter("text") if text.get("class") == "time"]
+    assert [label.text for label in labels] == [
+        "0 s", "0.4 ms", "12 ms", "12.1 ms", "900 ms", "1 s", "4 s", "4.0002 s", "64.25 s",
+    ]  # fmt: skip
+    places = [float(label.get("x", "0")) for label in labels]
+    assert min(after - before for before, after in pairwise(places)) >= 60
 
 
 def test_the_network_has_every_vlan_and_server_and_who_hears_whom() -> None:
