@@ -8,7 +8,8 @@ and ``coexist.boot``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from coexist.analysis.findings import Code, Finding, Severity, Suppressed, Witness
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.matrix import Row

@@ -7,7 +7,7 @@ was pinged is not pinged again, and what counts from a client's first packet has
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture, resets_link
@@ -20,6 +20,7 @@ from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.loaders.ipxe import embedded_stage
 from coexist.boot.loaders.registry import LOADERS
+from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE
 
 CHAINED_FIRMWARE = "ipxe"

@@ -8,7 +8,6 @@ how the boot ends. Where two events can come either way, both are followed, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, TypeAlias
 
@@ -20,6 +19,7 @@ from coexist.boot.firmware.machine import KEEP, Boot, Firmware, GiveUp, Machine,
 from coexist.boot.loaders.names import url_host
 from coexist.boot.request import DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.records import dataclass
 from coexist.wire.options import MessageType, Option
 
 MOST_STEPS = 5_000

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.analysis.timeline import Link
+from coexist.records import dataclass
 
 
 class Failure(Enum):

@@ -9,7 +9,7 @@ address of each (option 50). Clients say which options they want (option 55), as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from coexist.boot.leases.lease import FieldName, Lease, LeaseSource, NoLease, Or
 from coexist.boot.own_files import OwnSubnet
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival, ServerModel
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac, mac_bytes
 from coexist.wire.options import MessageType, Option

@@ -8,7 +8,7 @@ on the wire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from coexist.analysis.edits import Edit
 from coexist.errors import Position
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.space import ClientClass

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.analysis.space import ClientClass, Space
 from coexist.inventory.models import IntentRule
+from coexist.records import dataclass
 
 NOBODY_BOOTS = "nobody"
 

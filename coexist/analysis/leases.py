@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 
 from coexist.analysis.space import RESERVED, ClientClass, Space
@@ -20,6 +20,7 @@ from coexist.boot.own_files import heard_on, own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
@@ -17,6 +17,7 @@ from coexist.boot.firmware.machine import Boot, Machine
 from coexist.boot.loaders.loader import Ending, Loaded, Stage
 from coexist.boot.loaders.names import loader_by_name
 from coexist.boot.loaders.registry import LOADERS, MOST_STAGES
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coexist.analysis.site import Case, touched
 from coexist.analysis.space import ClientClass
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.site import AnalysedSite

@@ -10,12 +10,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 from coexist.boot.leases.lease import Distinctions
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
+from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 from coexist.wire.options import encode_options
 

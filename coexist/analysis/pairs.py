@@ -6,13 +6,14 @@ A hash divides the clients of a class between the two servers, so a class is rac
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.space import ClientClass, MacClass
 from coexist.boot.leases.pairs import Share
 from coexist.inventory.models import Site
+from coexist.records import dataclass
 from coexist.wire.mac import mac_bytes
 
 if TYPE_CHECKING:

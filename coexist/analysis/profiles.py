@@ -7,10 +7,10 @@ What a client's own row says holds; then what its groups say; then what the site
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from coexist.inventory.models import Group, Site
 from coexist.inventory.population import FAMILIES
+from coexist.records import dataclass
 
 NO_ARCHITECTURE = ""
 """The architecture of a client that is no PXE machine (an IP phone)."""

@@ -10,7 +10,7 @@ as the course of events differs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from coexist.analysis.course import Course
@@ -20,6 +20,7 @@ from coexist.analysis.segment import CLOCK
 from coexist.analysis.timeline import Event, read_trace, with_names
 from coexist.analysis.world import World
 from coexist.boot.firmware.machine import Firmware, Machine
+from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE
 
 CUT_SHORT = "more orders of arrival are possible than were followed"

@@ -8,7 +8,7 @@ one's own names. Time lines are always run for the class itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ from coexist.analysis.numbers import other_numbers, tells_apart
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import loader_by_name
 from coexist.inventory.programs import declared_programs
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages

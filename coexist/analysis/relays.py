@@ -6,10 +6,11 @@ RFC 1542 section 4.1 and RFC 3046; what no RFC allows but agents do is a field o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address
 
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option
 

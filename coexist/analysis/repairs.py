@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Answers, Pool, Server
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 from coexist.wire.option_codes import Option
 
 SUITS_ALL = 1.2

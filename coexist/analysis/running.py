@@ -8,7 +8,6 @@ of OVMF with Microsoft's keys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from coexist.analysis.bootfiles import runs_on_bios
@@ -17,6 +16,7 @@ from coexist.analysis.world import Segment, World
 from coexist.boot.firmware.machine import Firmware
 from coexist.boot.loaders.names import is_url, loader_by_name
 from coexist.inventory.boot_programs import Program, Signed
+from coexist.records import dataclass
 from coexist.wire.architecture import architecture_name
 
 AROUND_A_BLOCK = 32

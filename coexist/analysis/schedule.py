@@ -6,7 +6,7 @@ model is run on a segment with a DHCP server that offers an address at once, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address
 
@@ -18,6 +18,7 @@ from coexist.boot.firmware.machine import KEEP, Machine
 from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 from coexist.wire.options import MessageType
 
 _VLAN = "vlan"

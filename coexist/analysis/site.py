@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import cached_property
@@ -24,6 +23,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.models import Server
 from coexist.inventory.twins import twins_of
 from coexist.inventory.values import option_bytes
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.schedule import Schedule

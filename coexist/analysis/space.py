@@ -15,12 +15,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from coexist.analysis.profiles import Profile, profiles_of, vlans_of
 from coexist.errors import Position
 from coexist.inventory import Inventory, MacSet
+from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 
 KNOWN, RESERVED = 1, 2

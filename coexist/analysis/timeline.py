@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, NamedTuple
 
 from coexist.boot.firmware.machine import Boot, GiveUp, Send
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Reply
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

@@ -7,13 +7,13 @@ trusted. Replies to relayed packets go to the relay, so the way back needs no ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Relay, Site
 from coexist.inventory.references import relay_targets
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

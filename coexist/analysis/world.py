@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, TypeVar
 
@@ -20,6 +20,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.models import Program, Site
 from coexist.inventory.programs import declared_programs
 from coexist.inventory.references import relay_targets
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

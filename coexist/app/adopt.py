@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
 from coexist.inventory.products import Product, part, products
 from coexist.planning.yaml_edit import EditError, flow, put, section_with
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -19,6 +19,7 @@ from coexist.boot.loaders.loader import Role
 from coexist.boot.loaders.names import is_url, loader_by_name
 from coexist.errors import CoexistError
 from coexist.inventory.documents import Path as Place
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.loading import Chain

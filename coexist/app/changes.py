@@ -11,10 +11,12 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+
+from coexist.records import dataclass
 
 JOURNAL = Path("history") / "changes.jsonl"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.findings import Finding, Severity, Suppressed
 from coexist.app.current import analyse_now
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis

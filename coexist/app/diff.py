@@ -10,13 +10,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coexist.app.current import analyse_now
+from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 
 if TYPE_CHECKING:

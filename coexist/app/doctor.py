@@ -7,7 +7,6 @@ verdict, with the next thing to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +16,7 @@ from coexist.app.current import analyse_now
 from coexist.app.explain import cases_of
 from coexist.app.machines import differing_digits, find_machines, named, near
 from coexist.planning.effective import as_people_say
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from coexist.app.current import load_current
 from coexist.app.machines import find_machines
 from coexist.errors import CoexistError
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.chain import Stages

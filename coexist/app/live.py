@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from coexist.records import dataclass
 from coexist.registry.opening import Where, rows_of, state_of
 from coexist.registry.records import ClientRow
 from coexist.wire.architecture import architecture_name

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest, machine_uuid
+from coexist.records import dataclass
 from coexist.wire.mac import differing_digits as digits_that_differ
 from coexist.wire.mac import format_mac, parse_mac
 

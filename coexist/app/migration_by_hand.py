@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from coexist.planning.by_hand import HandChange, as_csv, as_page, hand_changes, 
 from coexist.planning.parking import park_all
 from coexist.planning.progress import MigrationState
 from coexist.planning.waves import migrating
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:

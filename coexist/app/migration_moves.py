@@ -7,7 +7,6 @@ hands, or a sentence. Whoever asks says how it is shown.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from coexist.app.migration_by_hand import ByHand, check_made, machines_named, next_by_hand
@@ -26,6 +25,7 @@ from coexist.planning.roadmap import (
     some_back,
     verify_open_step,
 )
+from coexist.records import dataclass
 from coexist.rollout.migration import (
     Journal,
     Surroundings,

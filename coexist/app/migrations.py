@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from coexist.planning.gates import Condition, gate_before
 from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
+from coexist.records import dataclass
 from coexist.rollout.migration import Journal, Surroundings
 
 if TYPE_CHECKING:

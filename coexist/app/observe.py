@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coexist.analysis.race import ClientCase, RaceResult, race
@@ -15,6 +15,7 @@ from coexist.probe.frame import Datagram
 from coexist.probe.observation import Boot, End, observe
 from coexist.probe.replay import replay
 from coexist.probe.segment import Segment
+from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.mac import format_mac
 

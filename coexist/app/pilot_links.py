@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from coexist.app.pilots import PilotPage, pilot_pages
 from coexist.errors import CoexistError
 from coexist.inventory.values import closest
 from coexist.planning.checklist import Complaint, Entry
+from coexist.records import dataclass
 from coexist.text.foreign import one_line
 
 LINKS = Path("history") / "pilots.json"

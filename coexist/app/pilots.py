@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coexist.inventory import Inventory
 from coexist.inventory.clients import ClientRecord
 from coexist.planning.checklist import machine_label
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from coexist.probe.guise import fetch_as
 from coexist.probe.prediction import Prediction, compare, predict
 from coexist.probe.question import PROBE_MACS, Asker, stranger
 from coexist.probe.segment import Port, RelayPort, Segment
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.bootp import UNSPECIFIED, Packet
 

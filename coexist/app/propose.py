@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
 from coexist.inventory.products import TFTPD
 from coexist.planning.yaml_edit import section_with
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 _MOST_LISTED = 256

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +18,7 @@ from coexist.errors import CoexistError, InputError
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.values import closest
 from coexist.planning.yaml_edit import flow
+from coexist.records import dataclass
 from coexist.registry.opening import Where, open_registry
 from coexist.wire.mac import format_mac, parse_mac
 

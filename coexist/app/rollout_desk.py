@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ from coexist.app.rollouts import (
 from coexist.app.sightings import from_metrics
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
+from coexist.records import dataclass
 from coexist.rollout.metrics import Counted
 
 What = Literal["plan", "apply", "undo"]

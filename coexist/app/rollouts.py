@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from coexist.app.wire_checks import verifier, with_checks
 from coexist.errors import CoexistError, HostError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest
+from coexist.records import dataclass
 from coexist.render import render_site
 from coexist.render.rendered import RenderedSite
 from coexist.rollout import drift

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from coexist.analysis.findings import Finding, Suppressed, Witness
 from coexist.app.check import counted, coverage
 from coexist.app.current import analyse_now
 from coexist.planning.effective import as_people_say
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis

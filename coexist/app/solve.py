@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from coexist.app.patching import changed_texts, patch_text
 from coexist.inventory import load_inventory
 from coexist.planning.solve import Solution, solve
+from coexist.records import dataclass
 
 __all__ = ["Solution", "Solved", "solve_site"]
 

@@ -11,7 +11,7 @@ what was seen of the client) and what a probe asks is left to ``respond``.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 
 from coexist.boot.policy import BootPolicy, Rule
@@ -26,6 +26,7 @@ from coexist.boot.request import (
     machine_uuid,
 )
 from coexist.boot.respond import LIMITED_BROADCAST, Reason, Silence, is_of_twin, respond, unwanted_reason
+from coexist.records import dataclass
 from coexist.wire.bootp import MAGIC_COOKIE, MINIMUM_OCTETS, Packet, decode, encode
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option, decode_options, encode_options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network
 from operator import is_not
 from pathlib import Path
@@ -17,6 +17,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.files import shown
 from coexist.inventory.products import Role, part
 from coexist.languages.source_files import Surroundings, files_of
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Address
@@ -39,6 +39,7 @@ from coexist.inventory.values import (
     one_or_more,
     option_bytes,
 )
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.load_balancing import BUCKETS
 from coexist.wire.mac import parse_mac_prefix

@@ -7,9 +7,9 @@ iPXE's user class and encapsulated options (ipxe.org/howto/dhcpd).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.options import MessageType, Option
 

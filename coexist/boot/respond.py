@@ -8,12 +8,12 @@ measured in docs/concepts/what-a-reply-needs.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 
 from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, BootRequest, ClientKind
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option

@@ -7,10 +7,10 @@ first DISCOVER.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
+from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 
 

@@ -11,9 +11,10 @@ Whoever owns the sockets calls ``begin``, then ``receive`` with each datagram an
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 
+from coexist.records import dataclass
 from coexist.wire.tftp import DEFAULT_BLKSIZE, Ack, Error, ErrorCode, OptionAck, ReadRequest, decode, encode
 
 DEFAULT_PATIENCE = 1.0

@@ -6,9 +6,9 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from coexist.console.users import User
+from coexist.records import dataclass
 
 IDLE, LONGEST = 2 * 3600.0, 12 * 3600.0
 """Seconds: without a request, and in all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from coexist.app.rollout_desk import RolloutDesk, way_by_ssh
 from coexist.app.sights import sights_of_registries
 from coexist.app.site_report import SiteReport, report_of_site
 from coexist.errors import CoexistError
+from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory

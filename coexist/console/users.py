@@ -7,7 +7,6 @@ import hmac
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from coexist.errors import CoexistError
+from coexist.records import dataclass
 
 SHORTEST = 10
 """The least letters of a password."""

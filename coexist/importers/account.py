@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.errors import Position
+from coexist.records import dataclass
 from coexist.text.redaction import redacted
 
 

@@ -7,9 +7,10 @@ the single tests. A condition that cannot be said in an inventory is `Inexpressi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.option_codes import Option
 from coexist.wire.options import decode_option_value, encode_option_value

@@ -8,7 +8,7 @@ Dnsmasq/Dnsmasq.xml in src/opnsense/mvc/app/models) and pfSense's services.inc.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from coexist.importers.site_builder import SiteBuilder
 from coexist.importers.xml_tree import Element, read_xml
 from coexist.inventory.products import DNSMASQ, ISC_DHCPD, KEA, Product
 from coexist.languages.source_files import read_octets
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
 
 _ROOTS = ("opnsense", "pfsense")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sized
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from coexist.importers.conditions import Member
 from coexist.inventory.groups import BUILT_IN
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]+")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from coexist.importers.account import NotModelled
+from coexist.records import dataclass
 
 COLUMNS = ("mac", "name", "location", "hardware", "architecture", "vlan", "address", "tags", "source")
 """The columns of the clients.csv an import writes."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.imported import Imported
 from coexist.languages.source_files import Surroundings
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

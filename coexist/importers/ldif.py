@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
@@ -22,6 +22,7 @@ from coexist.importers.kind import Kind, Request
 from coexist.importers.lists import Machines
 from coexist.inventory.products import OPENTHINCLIENT
 from coexist.languages.source_files import read_export, text_lines
+from coexist.records import dataclass
 from coexist.text.redaction import HIDDEN, names_secret, redacted
 from coexist.wire.mac import format_mac, parse_mac
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from coexist.importers.imported import ClientRow, Imported
 from coexist.languages.dnsmasq.files import Lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.source_files import text_lines
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac
 

@@ -8,7 +8,7 @@ are taken are changed, a VLAN that is there is used, and what cannot stand besid
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -18,6 +18,7 @@ from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
 from coexist.inventory.models import Scope
 from coexist.inventory.products import TFTPD
+from coexist.records import dataclass
 from coexist.text.foreign import markdown
 from coexist.text.redaction import redacted
 from coexist.wire.mac import format_mac, parse_mac

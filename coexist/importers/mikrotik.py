@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from coexist.importers.kind import Kind, Request
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import GENERIC
 from coexist.languages.source_files import read_export, text_lines
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
 
 _WORD = re.compile(r'(?P<key>[A-Za-z0-9_.-]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)|(?P<word>\S+)')

@@ -8,7 +8,6 @@ turned round, and a value that is set for everyone ends all that came before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from coexist.importers.conditions import (
     negate,
     rule_conditions,
 )
+from coexist.records import dataclass
 
 Key: TypeAlias = Hashable
 """What a step sets: an option by its number, or next_server, filename, ignore, lease_time, min_secs.

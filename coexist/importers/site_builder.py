@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any
 
 from coexist.importers.groups import Names, as_name
 from coexist.importers.imported import ClientRow
 from coexist.inventory.products import TFTPD
+from coexist.records import dataclass
 
 _NOWHERE = IPv4Address("192.0.2.1")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from xml.sax import SAXException, SAXParseException
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl, Locator
@@ -13,6 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.sax import parse
 
 from coexist.errors import InputError, Position, Problem
+from coexist.records import dataclass
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import csv
 import re
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import Position, Problem
@@ -18,6 +18,7 @@ from coexist.inventory.complaints import MOST_OF_A_KIND, Complaints
 from coexist.inventory.csv_text import LINE, Header, cell_columns, column_of, decoded, read_header
 from coexist.inventory.plain_cells import plain_addresses, plain_macs
 from coexist.inventory.values import closest
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, is_multicast, parse_mac
 

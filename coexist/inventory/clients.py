@@ -10,7 +10,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Address
 from uuid import UUID
@@ -20,6 +19,7 @@ from coexist.inventory.client_csv import CsvClients, read_clients
 from coexist.inventory.csv_text import COLUMNS
 from coexist.inventory.models import Client
 from coexist.inventory.values import machine_uuid
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from coexist.errors import Position, Problem
 from coexist.inventory.documents import UTF_16_MARKS
+from coexist.records import dataclass
 from coexist.wire.mac import parse_mac
 
 COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "vlan", "address", "tags")

@@ -10,12 +10,13 @@ are always text, and a key that occurs twice is an error instead of a silent los
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import yaml
 
 from coexist.errors import Position, Problem
+from coexist.records import dataclass
 
 Path = tuple[str | int, ...]
 

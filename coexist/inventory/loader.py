@@ -8,7 +8,7 @@ order of the file names; the same name in two files is an error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from coexist.inventory.models import Site
 from coexist.inventory.references import check_references
 from coexist.inventory.twins import with_twins
 from coexist.inventory.validation import validate
+from coexist.records import dataclass
 
 MAIN_FILE = "site.yaml"
 

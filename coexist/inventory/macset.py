@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE, format_mac
 
 _NO_BOUNDS: tuple[int, ...] = ()

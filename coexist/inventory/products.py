@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from coexist.errors import CoexistError
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 
 ENTRY_POINTS = "coexist.products"
 

@@ -8,10 +8,11 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem, unreadable
+from coexist.records import dataclass
 
 MOST_OCTETS = 256 << 20
 """A configuration that is larger is none: a million hosts of dhcpd.conf are 100 MB."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from coexist.inventory import Inventory
 from coexist.planning.placement import Placement, registrations
 from coexist.planning.waves import migrating
+from coexist.records import dataclass
 from coexist.wire.mac import differing_digits, format_mac
 
 SECONDS_A_MACHINE = 15.0

@@ -7,7 +7,6 @@ last one of a machine and item counts, the others stay readable.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
@@ -20,6 +19,7 @@ from coexist.inventory.models import Migration
 from coexist.inventory.values import Declared, Name, Text
 from coexist.planning.progress import DIRECTORY, moment, quoted, validated
 from coexist.planning.waves import WaveMembers
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 DEFAULT_ITEMS: tuple[str, ...] = (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.inventory import Inventory
 from coexist.planning.by_hand import is_by_hand, seconds_by_hand
 from coexist.planning.placement import Placement
 from coexist.planning.proof import Proof, Prover
 from coexist.planning.steps import Direction, Step, build_step, ways
 from coexist.planning.ways import Way
+from coexist.records import dataclass
 
 BY_TOOL = 10.0
 """Seconds a change of coexist takes at most on a server it reaches: check, replace, reload."""

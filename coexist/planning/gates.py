@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coexist.inventory.migrations import within
@@ -12,6 +11,7 @@ from coexist.planning.checklist import Sheet
 from coexist.planning.choosing import ProvenStep
 from coexist.planning.progress import MigrationState, moment
 from coexist.planning.sightings import WaveSeen
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

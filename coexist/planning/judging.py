@@ -7,12 +7,11 @@ function here says what is wrong with the result, as a clause; None where it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.analysis.findings import Witness
 from coexist.analysis.race import CUT_SHORT, RaceResult
 from coexist.analysis.space import ClientClass
 from coexist.inventory import Inventory
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 

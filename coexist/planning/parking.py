@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 from coexist.boot.servers.coexist import answered_by
 from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import mac_range
+from coexist.records import dataclass
 from coexist.wire.mac import differing_digits, format_mac, is_multicast, parse_mac_prefix
 
 Strategy = Literal["first-digit", "local", "none"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from coexist.inventory.models import Migration
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 
 _NONE: frozenset[int] = frozenset()
 

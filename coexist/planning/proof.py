@@ -7,8 +7,6 @@ boot, from the server the placement names (`coexist.planning.judging`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.analysis.intent import IntentReader
 from coexist.analysis.race import ClientCase, RaceResult, race
 from coexist.analysis.space import ClientClass, MacClass, cut
@@ -26,6 +24,7 @@ from coexist.planning.judging import (
 )
 from coexist.planning.placement import Placement
 from coexist.planning.waves import migrating, staying
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
 
 from coexist.errors import CoexistError
@@ -17,6 +16,7 @@ from coexist.planning.proof import Proof, Prover
 from coexist.planning.steps import Direction, build_step
 from coexist.planning.waves import left_over, migrating, plan_waves, staying
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY, Way
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from coexist.planning.progress import MigrationState
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

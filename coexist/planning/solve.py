@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.edits import Edit
@@ -31,6 +30,7 @@ from coexist.planning.solve_lists import whitelists
 from coexist.planning.solve_loaders import loader_servers
 from coexist.planning.solve_report import Impossible, proof, unsolved
 from coexist.planning.solve_scopes import lease_options, scope_entries, script_entries
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 # Each round but the last changes something; sites were seen to need two.

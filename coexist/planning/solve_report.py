@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from coexist.analysis.ending import Outcome
 from coexist.analysis.rules.ordering import delay_of
 from coexist.analysis.site import AnalysedSite, Case, Standing, touched
 from coexist.analysis.space import ClientClass
 from coexist.planning.solve_ends import arrives, holds, turns
+from coexist.records import dataclass
 
 # Of the groups that boot alike, so many are named.
 _MOST_GROUPS = 4

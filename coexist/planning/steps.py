@@ -8,13 +8,13 @@ docs/concepts/two-generations.md for what decides between the ways.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from coexist.inventory import Inventory
 from coexist.inventory.values import Delay
 from coexist.planning.placement import BEFORE, Placement
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY, WAYS, Act, Does, End, Way, ways_between
+from coexist.records import dataclass
 
 Direction = Literal["forward", "back"]
 

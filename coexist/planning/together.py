@@ -20,13 +20,14 @@ neither can delay, the two overlap: the taker changes before the giver, and betw
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.values import Delay
 from coexist.planning.judging import Failure
 from coexist.planning.ways import WAYS, Does, End, Way, ways_between
+from coexist.records import dataclass
 
 Version = Literal["opening", "middle", "final"]
 """What a server runs at a step."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import zip_longest
 from math import ceil
 
 from coexist.boot.servers.coexist import answered_by
 from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import Migration, Wave
+from coexist.records import dataclass
 from coexist.wire.mac import parse_mac
 
 

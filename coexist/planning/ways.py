@@ -10,10 +10,10 @@ clients whose server differs (`coexist.planning.together`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 
 Way = Literal[
     "hand-over",

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
 
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/ ]*\Z")
 # What YAML takes for a line break, a mark or nothing that can be printed (YAML 1.2 section 5.1).

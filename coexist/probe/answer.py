@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT, ClientKind, client_kind
 from coexist.probe.question import PLAIN, Asker
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT, ClientKind
@@ -22,6 +21,7 @@ from coexist.probe.question import (
     timetable,
 )
 from coexist.probe.segment import Port
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import Option

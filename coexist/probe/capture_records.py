@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from coexist.records import dataclass
 
 LARGEST_PACKET = 262_144
 """libpcap's MAXIMUM_SNAPLEN."""

@@ -6,9 +6,9 @@ import hashlib
 import select
 import socket
 import time
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from coexist.records import dataclass
 from coexist.wire.tftp import (
     DEFAULT_BLKSIZE,
     Ack,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 
+from coexist.records import dataclass
 from coexist.wire.bootp import HEADER_OCTETS, MAGIC_COOKIE
 from coexist.wire.mac import Mac, mac_bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from ipaddress import IPv4Address
 
@@ -13,6 +13,7 @@ from coexist.probe.answer import Answer
 from coexist.probe.frame import Datagram
 from coexist.probe.question import PLAIN, Asker
 from coexist.probe.transfers import FAILURES, FileRequest, OpenTransfer, Transfer, Transfers
+from coexist.records import dataclass
 from coexist.wire.architecture import architecture_name
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode
 from coexist.wire.malformed import Malformed

@@ -6,7 +6,7 @@ The probe sends its packets into the same segment as every boot (`coexist.analys
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from coexist.analysis.findings import Finding
@@ -20,6 +20,7 @@ from coexist.errors import Position
 from coexist.probe.answer import Answer
 from coexist.probe.expectation import ON_THE_WIRE, finding, told
 from coexist.probe.question import PATIENCE, PLAIN, Asker, boot_server_request, discover
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED
 
 SLACK = 1.0

@@ -15,12 +15,12 @@ A probe never sends a REQUEST to port 67: no lease is ever completed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from itertools import pairwise
 from typing import Literal
 
 from coexist.boot.request import PROBE_HOST_NAME
+from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE, is_bios, is_http
 from coexist.wire.bootp import BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.mac import Mac, mac_bytes

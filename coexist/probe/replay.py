@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from coexist.analysis.race import ClientCase, RaceResult, race
@@ -14,6 +14,7 @@ from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.probe.answer import Answer
 from coexist.probe.observation import Boot
+from coexist.records import dataclass
 from coexist.wire.options import MessageType, Option
 
 _VLAN = "capture"

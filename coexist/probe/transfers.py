@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 
 from coexist.probe.frame import Datagram
+from coexist.records import dataclass
 from coexist.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck, ReadRequest, decode
 
 TFTP_PORT = 69

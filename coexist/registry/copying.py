@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from coexist.records import dataclass
 from coexist.registry.records import RegistryError
 from coexist.registry.registry import Registry
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from coexist.records import dataclass
 from coexist.registry.records import ClientRow, RegistryError
 from coexist.registry.registry import Registry
 from coexist.registry.sqlite import SqliteEngine, sqlite_registry

@@ -8,9 +8,9 @@ that it is bounded; where a registry has the server's name, it has the batch tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from coexist.records import dataclass
 from coexist.registry.records import Decision, Known, Note
 from coexist.registry.sqlite import sqlite_registry
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 from coexist.boot.leases.plan import Clients
 from coexist.inventory.macset import MacSet
+from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.analysis.findings import Finding
 from coexist.inventory.products import System
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

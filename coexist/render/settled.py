@@ -8,12 +8,13 @@ authority.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coexist.boot.leases.compile import compile_plan
 from coexist.boot.leases.plan import Clients, Condition, LeasePlan, PoolPlan, Setting
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 from coexist.render.cells import Cells, cut
 from coexist.wire.option_codes import Option
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from coexist.analysis.findings import Finding
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
+from coexist.records import dataclass
 from coexist.render.findings import inexpressible
 from coexist.render.rendered import RenderedFile
 from coexist.render.templates import Templates

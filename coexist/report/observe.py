@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coexist.probe.expectation import told
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:

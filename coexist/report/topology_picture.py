@@ -5,7 +5,6 @@ networkx holds the graph; grandalf lays it out in layers (Sugiyama's method).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -14,6 +13,7 @@ from grandalf.graphs import Edge, Graph, Vertex
 from grandalf.layouts import SugiyamaLayout
 
 from coexist.inventory.models import Site
+from coexist.records import dataclass
 
 _HEIGHT = 40
 _LETTER = 7.3

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from coexist.errors import CoexistError, HostError
 from coexist.planning.together import VERSIONS, Version
+from coexist.records import dataclass
 from coexist.rollout.converge import (
     COMMAND_SECONDS,
     ChangedError,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -17,6 +16,7 @@ from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.values import Delay
 from coexist.planning.together import Answering, Delayed, Stage
+from coexist.records import dataclass
 from coexist.render.targets.coexist import plain_config
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, parse_mac

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from coexist.errors import HostError
 from coexist.planning.together import Version
+from coexist.records import dataclass
 from coexist.rollout import shell
 from coexist.rollout.document import PlannedFile, ServerPlan
 from coexist.rollout.facts import PresentFile, read_files

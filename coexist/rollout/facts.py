@@ -6,9 +6,9 @@ import base64
 import binascii
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from coexist.errors import HostError
+from coexist.records import dataclass
 from coexist.rollout.document import sha256
 from coexist.rollout.shell import MOST_OCTETS, digests_script, facts_script
 from coexist.rollout.transport import Connection

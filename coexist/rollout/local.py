@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from typing import IO
 
 from coexist.errors import HostError
+from coexist.records import dataclass
 from coexist.rollout.transport import (
     COMMAND_SECONDS,
     CONNECT_SECONDS,

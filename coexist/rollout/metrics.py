@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from coexist.errors import HostError
 from coexist.inventory import Inventory
+from coexist.records import dataclass
 from coexist.rollout.shell import words
 from coexist.rollout.transport import Address, Connect
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path, PurePath
 
@@ -30,6 +30,7 @@ from coexist.planning.roadmap import RefusedError, verify_open_step
 from coexist.planning.steps import Change, Step, undo
 from coexist.planning.waves import migrating
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY
+from coexist.records import dataclass
 from coexist.render import render_site
 from coexist.render.limits import limits
 

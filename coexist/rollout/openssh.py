@@ -18,12 +18,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from shlex import quote
 from typing import IO
 
 from coexist.errors import HostError
+from coexist.records import dataclass
 from coexist.rollout.shell import as_command
 from coexist.rollout.transport import (
     COMMAND_SECONDS,

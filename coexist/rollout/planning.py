@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from coexist.boot.servers import model_for
@@ -25,6 +24,7 @@ from coexist.planning.together import (
 )
 from coexist.planning.together import Change as Shift
 from coexist.planning.together_proof import Running, TogetherProver
+from coexist.records import dataclass
 from coexist.render import RenderedFile, RenderedSite
 from coexist.render.cells import mac_lines
 from coexist.rollout.beside import answering_of, foreign_paths, included_by

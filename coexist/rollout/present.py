@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydantic import ValidationError
 
@@ -12,6 +12,7 @@ from coexist.boot.policy import BootServerConfig
 from coexist.errors import HostError, Position
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.values import is_plain_path
+from coexist.records import dataclass
 from coexist.rollout.bridge import list_names
 from coexist.rollout.facts import PresentFile, read_digests, read_files
 from coexist.rollout.shell import directory_of

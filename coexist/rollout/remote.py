@@ -7,12 +7,12 @@ This is what a step of a migration does to a server; many servers at once are ``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from coexist.analysis.findings import Severity
 from coexist.errors import CoexistError, HostError
 from coexist.inventory import Inventory
+from coexist.records import dataclass
 from coexist.render import render_site
 from coexist.rollout.apply import Rollout, contents_of
 from coexist.rollout.document import Plan

@@ -13,10 +13,11 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from coexist.errors import CoexistError
+from coexist.records import dataclass
 from coexist.rollout.document import Plan, sha256
 from coexist.rollout.transport import COMMAND_SECONDS, Address, Connect, Connection, Finished, Lock
 from coexist.text.secret_references import exchanged, hidden, references_in

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import quote
+
+from coexist.records import dataclass
 
 LOCK = ".coexist.lock"
 COMMIT_LOCK = ".coexist.commit.lock"

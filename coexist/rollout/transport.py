@@ -16,13 +16,14 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import paramiko
 
 from coexist.errors import HostError
+from coexist.records import dataclass
 from coexist.rollout.shell import as_command
 from coexist.text.foreign import one_line
 from coexist.text.redaction import redacted

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 
 from coexist.boot.policy import BootPolicy
 from coexist.boot.respond import Silence, may_load
+from coexist.records import dataclass
 from coexist.server import interfaces
 from coexist.server.seen import Client, ClientsSeen
 

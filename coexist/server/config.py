@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import sys
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.validation import problem_of
+from coexist.records import dataclass
 from coexist.registry.opening import Database, Where, where_is
 from coexist.server.checks import cautions, mistakes, selectors
 from coexist.server.templates import ClientFile, compile_templates

@@ -6,7 +6,9 @@ from __future__ import annotations
 import resource
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from coexist.records import dataclass
 
 MOST_CONNECTIONS = 1024
 MOST_PER_ADDRESS = 32

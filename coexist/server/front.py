@@ -15,11 +15,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from coexist.errors import HostError
+from coexist.records import dataclass
 from coexist.server.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from coexist.server.logs import Log
 

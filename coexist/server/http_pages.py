@@ -10,8 +10,8 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from coexist.records import dataclass
 from coexist.server.files import ChangedError, FileContent
 
 PIECE_OCTETS = 4 << 20

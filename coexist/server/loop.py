@@ -11,8 +11,10 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
+
+from coexist.records import dataclass
 
 _MOST_EVENTS = 256
 _LONGEST_SLEEP = 1.0

@@ -6,7 +6,6 @@ import errno
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -14,6 +13,7 @@ from coexist.boot.compiled import LONGEST_VENDOR_CLASS, Area, Prepared
 from coexist.boot.policy import BootPolicy, Listen, Standing
 from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request, is_probe
 from coexist.boot.respond import Answer, Reason, Silence, respond
+from coexist.records import dataclass
 from coexist.server.counters import Counters
 from coexist.server.endpoints import IP_PKTINFO, PKTINFO, PXE_MULTICAST, Endpoint, Endpoints
 from coexist.server.logs import Log

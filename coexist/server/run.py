@@ -10,7 +10,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from coexist.boot.policy import (
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.tftp_transfer import Limits
 from coexist.errors import CoexistError, HostError
+from coexist.records import dataclass
 from coexist.server import interfaces
 from coexist.server.access import Access, Doorkeeper
 from coexist.server.config import Loaded, load_config, registry_of, spool_of, spools_left

@@ -14,9 +14,9 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from coexist.records import dataclass
 from coexist.server.counters import Counters
 from coexist.server.steering import share_of
 

@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from coexist.boot.tftp_transfer import Limits, negotiate
+from coexist.records import dataclass
 from coexist.server.access import Access, Doorkeeper
 from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, NotServedError

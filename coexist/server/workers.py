@@ -16,13 +16,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from coexist.boot.policy import BootServerConfig
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.errors import CoexistError, HostError
+from coexist.records import dataclass
 from coexist.server.config import read_config
 from coexist.server.logs import adopted, line_of
 from coexist.server.notify import Notifier

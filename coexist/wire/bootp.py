@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 
+from coexist.records import dataclass
 from coexist.wire.mac import Mac
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option, decode_options, encode_options

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes, urlsplit
+
+from coexist.records import dataclass
 
 MOST_HEAD_OCTETS = 16_384
 _MOST_FIELDS = 100

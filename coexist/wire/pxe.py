@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, IntFlag
 from ipaddress import IPv4Address
 
+from coexist.records import dataclass
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import Option, decode_options
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from typing import TypeAlias
+
+from coexist.records import dataclass
 
 DEFAULT_BLKSIZE = 512
 MAX_BLKSIZE = 65464

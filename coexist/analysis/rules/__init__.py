@@ -6,7 +6,6 @@ A rule that crashes fails the run: nothing here catches anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from coexist.analysis.findings import Code, Finding, Severity, Witness
@@ -14,6 +13,7 @@ from coexist.analysis.site import AnalysedSite, touched
 from coexist.analysis.space import ClientClass
 from coexist.errors import Position
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 
 Find: TypeAlias = Callable[[AnalysedSite], Iterable[Finding]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.analysis.findings import ERROR, Finding
 from coexist.analysis.rules import report, rule
@@ -16,6 +16,7 @@ from coexist.boot.leases.plan import LeasePlan, Member
 from coexist.boot.own_files import own_config
 from coexist.errors import Position
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 from coexist.wire.options import Option
 
 

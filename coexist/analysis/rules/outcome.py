@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from coexist.analysis.findings import ERROR, WARNING, Finding, Severity
 from coexist.analysis.rules import RULES, Explained, choose, judge, kind, report
@@ -15,6 +14,7 @@ from coexist.analysis.rules.ordering import delay_of
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 
 # A boot that takes longer than UEFI's first window and the files of a slow network is worth a word.
 _PATIENCE = 10.0

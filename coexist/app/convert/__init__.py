@@ -7,7 +7,7 @@ compared with the source's own evaluation for all clients there can be.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from coexist.inventory.models import Server
 from coexist.inventory.products import ISC_DHCPD, KEA, Product, part, products
 from coexist.inventory.software import Software
 from coexist.languages.source_files import read_text
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

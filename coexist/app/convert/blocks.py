@@ -7,7 +7,7 @@ other way round: the first that has a value gives it, as the first of Kea's clas
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.app.convert.kea_text import KeaWords, NoEqualError
 from coexist.errors import Position
@@ -27,6 +27,7 @@ from coexist.languages.dhcpd.syntax import (
     Statement,
     Switch,
 )
+from coexist.records import dataclass
 
 Key = int | str | tuple[str, str]
 """What is set: an option's code, one of Kea's parameters, or the options of a space."""

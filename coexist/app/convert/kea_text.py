@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from coexist.languages.dhcpd.encapsulated import place_of
 from coexist.languages.dhcpd.syntax import (
@@ -23,6 +22,7 @@ from coexist.languages.dhcpd.syntax import (
     OptionName,
     OptionOf,
 )
+from coexist.records import dataclass
 from coexist.render.quoting import kea_octets
 
 _MAC = "pkt4.mac"

@@ -9,7 +9,7 @@ the file at last.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
@@ -34,6 +34,7 @@ from coexist.importers.account import Account
 from coexist.languages.dhcpd.encapsulated import holders_of
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline, PoolPart, SubnetPart, Wire
 from coexist.languages.dhcpd.syntax import Permit
+from coexist.records import dataclass
 from coexist.render.quoting import kea_name
 from coexist.render.targets.kea import Dialect
 from coexist.render.targets.kea_expressions import any_of

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from coexist.errors import Problem
 from coexist.languages.dhcpd.lease_file import NEVER, LeaseEntry, read_lease_file
 from coexist.languages.kea.lease_file import DECLINED, INFINITE, KeaLease, lease_csv
+from coexist.records import dataclass
 
 _PROBATION = 86400
 """Seconds that an address stays out of use after a conflict: decline-probation-period of Kea, and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -28,6 +28,7 @@ from coexist.languages.dhcpd.syntax import (
     PlainHosts,
     Statement,
 )
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.option_codes import Option
 

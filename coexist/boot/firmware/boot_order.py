@@ -6,13 +6,14 @@ another xid, ``secs`` from 0, and HTTP boot announces the architecture's number 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.edk2_http import Edk2Http
 from coexist.boot.firmware.edk2_windows import Windows
 from coexist.boot.firmware.machine import KEEP, Firmware, GiveUp, Heard, Machine, Span, Step
+from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE, architecture_name
 
 Entry = Literal["pxe-ipv4", "pxe-ipv6", "http-ipv4", "http-ipv6"]

@@ -6,7 +6,7 @@ docs/concepts/how-a-client-chooses.md tells it in words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address
 
@@ -30,6 +30,7 @@ from coexist.boot.firmware.machine import (
 )
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption

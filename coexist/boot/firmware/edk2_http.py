@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from coexist.boot.firmware.machine import (
     vendor_class,
 )
 from coexist.boot.request import DHCP_PORT
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import MessageType, Option
 

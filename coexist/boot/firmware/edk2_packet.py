@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
 
 from coexist.boot.firmware.machine import Heard, text_of
 from coexist.boot.request import DHCP_PORT
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import Option, encode_options
 from coexist.wire.pxe import SubOption, decode_suboptions

@@ -5,7 +5,6 @@ The same engine serves IP phones (`phone`): they differ in the offer they take a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from coexist.boot.firmware.machine import (
@@ -22,6 +21,7 @@ from coexist.boot.firmware.machine import (
     text_of,
 )
 from coexist.boot.request import DHCP_PORT
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option

@@ -5,7 +5,6 @@ Function names below are iPXE's. The behaviour was held against Debian's 1.0.0+g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address
@@ -28,6 +27,7 @@ from coexist.boot.firmware.machine import (
 )
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option

@@ -8,12 +8,12 @@ gives both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option

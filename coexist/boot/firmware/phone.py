@@ -6,11 +6,11 @@ They are no PXE clients. Where a manual is silent about several offers, the phon
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.boot.firmware.first_offer import FirstOffer
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, text_of
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
 from coexist.wire.pxe import decode_suboptions

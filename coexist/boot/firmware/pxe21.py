@@ -7,7 +7,7 @@ readings, and a race that differs between them has both outcomes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import Literal, NamedTuple
@@ -43,6 +43,7 @@ from coexist.boot.firmware.pxe21_discovery import (
     vendor_options,
 )
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option, encode_options

@@ -7,7 +7,6 @@ bcm2711_bootloader_config.md; packets of raspberrypi/firmware issues 764, 859 an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from coexist.boot.firmware.machine import (
     vendor_class,
 )
 from coexist.boot.request import DHCP_PORT
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from ipaddress import IPv4Address, IPv4Network
 from operator import or_
@@ -36,6 +36,7 @@ from coexist.inventory.models import Pool, Program, Scope, ScopeRule, Server, Si
 from coexist.inventory.products import part
 from coexist.inventory.references import server_address
 from coexist.inventory.values import OptionValue, option_bytes
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.option_codes import Option
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
@@ -22,6 +21,7 @@ from coexist.boot.leases.dnsmasq_clients import (
 from coexist.boot.responder import Arrival
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine, Range
 from coexist.languages.dnsmasq.options import OptionLine
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

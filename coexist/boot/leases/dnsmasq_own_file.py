@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
@@ -17,6 +16,7 @@ from coexist.languages.dnsmasq.files import read_source
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines
 from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.records import dataclass
 from coexist.wire.architecture import architecture_name
 
 

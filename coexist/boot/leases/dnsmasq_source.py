@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 from itertools import product
@@ -19,6 +18,7 @@ from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.models import OptionTest
 from coexist.languages.dnsmasq.config import HostLine, MatchLine
 from coexist.languages.dnsmasq.options import Kind
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
 

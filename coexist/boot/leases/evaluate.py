@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Address
 from typing import TypeAlias
@@ -35,6 +35,7 @@ from coexist.boot.responder import Arrival
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
@@ -24,6 +24,7 @@ from coexist.languages.kea.option_data import (
     OptionType,
     OptionTypes,
 )
+from coexist.records import dataclass
 from coexist.wire.options import encode_options
 from coexist.wire.pxe import decode_suboptions
 

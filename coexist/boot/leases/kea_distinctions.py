@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from operator import or_
 
@@ -14,6 +14,7 @@ from coexist.inventory.models import OptionTest
 from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Truth, Value
 from coexist.languages.kea.expressions import Option as Asked
 from coexist.languages.kea.option_data import DHCP4, OptionTypes
+from coexist.records import dataclass
 
 
 def distinctions_of(config: KeaConfig) -> Distinctions:

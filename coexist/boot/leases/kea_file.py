@@ -7,7 +7,7 @@ offered depends on those that asked before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from ipaddress import IPv4Address
 
@@ -18,6 +18,7 @@ from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
 from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, decode_options
 

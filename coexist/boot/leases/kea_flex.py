@@ -6,8 +6,6 @@ any case, both only with a value that is not empty; ``remove`` where an expressi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.errors import Position
 from coexist.languages.kea.expressions import (
     BadExpressionError,
@@ -18,6 +16,7 @@ from coexist.languages.kea.expressions import (
 )
 from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.option_data import DHCP4, OptionTypes
+from coexist.records import dataclass
 
 HOOK = "libdhcp_flex_option.so"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.kea_config import SubnetDef
+from coexist.records import dataclass
 
 FQDN = 81
 _SERVER_UPDATES, _OVERRIDDEN, _ENCODED, _NO_UPDATES = 1, 2, 4, 8

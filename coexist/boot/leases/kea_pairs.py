@@ -8,13 +8,14 @@ only after they have lost each other.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.boot.leases.pairs import EVERYONE, NOBODY, Share, every_second, identity_of
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.json_nodes import Node
+from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 from coexist.wire.options import MessageType
 

@@ -7,7 +7,7 @@ out, orders and pads is its model's (``boot/servers``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from typing import Literal, Protocol, TypeAlias
 
@@ -17,6 +17,7 @@ from coexist.errors import Position
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED
 
 NETMASK = IPv4Address("255.255.255.0")

@@ -6,8 +6,7 @@ everything to one of the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 from coexist.wire.load_balancing import BUCKETS, bucket
 from coexist.wire.options import MessageType, Option

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.lease import FieldName
@@ -18,6 +18,7 @@ from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest, Server
+from coexist.records import dataclass
 from coexist.wire.architecture import Architecture
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from coexist.boot.loaders.names import GRUB_CORE, IPXE
+from coexist.records import dataclass
 
 LARGEST = 64 * 2**20
 """Octets of the largest file that is looked into: boot loaders are smaller by far."""

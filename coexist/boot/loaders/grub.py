@@ -8,12 +8,12 @@ Red Hat's GRUB: rhboot/grub2, patch "efinet: Add DHCP proxy support" of June 202
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
 from coexist.boot.firmware.machine import text_of
 from coexist.boot.loaders.loader import Ending, Fetch, Loaded, Role, Stage, named_server
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
 

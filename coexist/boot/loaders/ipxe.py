@@ -8,7 +8,6 @@ roles/netbootxyz/templates/disks/netboot.xyz.j2 (2.0.8x).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from coexist.boot.loaders.loader import (
     named_server,
 )
 from coexist.boot.loaders.names import IPXE, file_name
+from coexist.records import dataclass
 from coexist.wire.architecture import is_bios
 from coexist.wire.mac import format_mac
 from coexist.wire.options import Option

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from ipaddress import IPv4Address
 from itertools import groupby
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from coexist.boot.firmware.machine import Machine, text_of
 from coexist.boot.loaders.names import is_url
+from coexist.records import dataclass
 from coexist.wire.architecture import is_http
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option

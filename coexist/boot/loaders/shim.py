@@ -6,7 +6,6 @@ Source: shim 15.8 and 16.1 netboot.c (parseDhcp4), shim.c; recorded boots of Deb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from coexist.boot.loaders.loader import (
     header_file,
     named_server,
 )
+from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 
 _SUFFIX = {6: "ia32", 15: "ia32", 11: "aa64", 19: "aa64"}

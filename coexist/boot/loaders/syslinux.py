@@ -7,7 +7,6 @@ Debian 12's pxelinux.0 on iPXE and syslinux.efi on OVMF.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from coexist.boot.loaders.loader import (
     server_identifier,
 )
 from coexist.boot.loaders.names import is_url
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
 from coexist.wire.options import Option

@@ -6,7 +6,6 @@ packet that the firmware cached, not DHCP, is told of wimboot and iPXE (commit c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from coexist.boot.loaders.loader import (
     named_server,
     server_identifier,
 )
+from coexist.records import dataclass
 
 NOT_RECORDED = "Windows' boot programs were not recorded: they are followed as Microsoft describes them"
 

@@ -7,7 +7,6 @@ The configuration is what the renderer writes and ``coexist serve`` reads; the m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -26,6 +25,7 @@ from coexist.inventory.references import server_address
 from coexist.inventory.twins import twins_of
 from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option

@@ -7,7 +7,7 @@ first offer of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.failover import shared
@@ -22,6 +22,7 @@ from coexist.boot.servers.dhcpd_options import laid_out, order_of, room_for
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

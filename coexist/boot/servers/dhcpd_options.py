@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.lease import Lease
+from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, Packet
 from coexist.wire.options import MessageType, Option
 

@@ -5,7 +5,7 @@ Function names below are dnsmasq's; packets were looked at with Debian's 2.90.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from coexist.boot.servers.dnsmasq_replies import Answer as LeaseAnswer
 from coexist.boot.servers.generic import architecture_of, relay_or
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.languages.dnsmasq.config import DnsmasqConfig
+from coexist.records import dataclass
 from coexist.wire.bootp import BROADCAST_FLAG, FILE_OCTETS, SNAME_OCTETS, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption, decode_suboptions

@@ -6,13 +6,14 @@ Function names in the comments are dnsmasq's; packets were looked at with Debian
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Service
 from coexist.languages.dnsmasq.options import Kind, OptionLine
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import Arrival, Reaction, ServerModel, Unanswered
 from coexist.inventory.products import Fault
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ ProxyDHCP sends is a field.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -16,6 +16,7 @@ from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import SubOption, decode_suboptions

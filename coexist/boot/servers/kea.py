@@ -7,7 +7,7 @@ option 67 only if declared as option data, without a NUL.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.kea_pairs import PASSIVE_BACKUP, shared
@@ -21,6 +21,7 @@ from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, OptionKind, encode_options, option_kind
 from coexist.wire.pxe import decode_suboptions

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 from typing import Literal, get_args
 
@@ -23,6 +23,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.macset import MacSet
 from coexist.inventory.products import OPENTHINCLIENT
 from coexist.inventory.values import closest
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.boot.responder import Arrival, Reaction, Stateless, Unanswered
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

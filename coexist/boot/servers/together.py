@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from coexist.boot.responder import Arrival, Reaction, ServerModel
+from coexist.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.importers.account import Account
 from coexist.importers.conditions import (
     ALWAYS,
@@ -20,6 +18,7 @@ from coexist.importers.dhcpd.meaning import Facts, condition_of
 from coexist.importers.groups import GroupBook
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline
 from coexist.languages.dhcpd.syntax import Binary, Data, Expression
+from coexist.records import dataclass
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.importers.account import Account
@@ -34,6 +34,7 @@ from coexist.languages.dhcpd.syntax import (
     Statement,
     Switch,
 )
+from coexist.records import dataclass
 from coexist.wire.option_codes import Option
 
 UNKNOWN_CLIENTS = "unknown-clients"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.errors import Position
@@ -16,6 +16,7 @@ from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
 from coexist.languages.dhcpd.syntax import PlainHosts
+from coexist.records import dataclass
 from coexist.wire.mac import parse_mac
 from coexist.wire.option_codes import Option
 

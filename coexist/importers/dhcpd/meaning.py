@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from coexist.importers.conditions import (
@@ -34,6 +34,7 @@ from coexist.languages.dhcpd.syntax import (
     OptionOf,
     Variable,
 )
+from coexist.records import dataclass
 
 # htype of Ethernet, the first octet of `hardware`.
 _ETHERNET = 1

@@ -9,7 +9,7 @@ earlier one; no scope is executed twice. Here the same steps are taken in the sa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -53,6 +53,7 @@ from coexist.languages.dhcpd.levels import (
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.syntax import Configuration
 from coexist.languages.source_files import ReadFile
+from coexist.records import dataclass
 
 
 def import_dhcpd(

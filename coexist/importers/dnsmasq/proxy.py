@@ -8,7 +8,7 @@ server, word for word, and ``programs`` says what follows from them, by the mode
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -22,6 +22,7 @@ from coexist.importers.site_builder import one_or_list
 from coexist.inventory.products import DNSMASQ
 from coexist.languages.dnsmasq.config import DnsmasqConfig, Tags
 from coexist.languages.dnsmasq.lexer import split_keyword
+from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.options import MessageType, Option

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.importers.conditions import (
     ALWAYS,
@@ -20,6 +20,7 @@ from coexist.importers.dnsmasq.source import Source
 from coexist.importers.groups import GroupBook
 from coexist.languages.dnsmasq.config import MatchLine, Tags
 from coexist.languages.dnsmasq.options import Kind, OptionLine
+from coexist.records import dataclass
 
 
 @dataclass(slots=True)

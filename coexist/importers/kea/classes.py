@@ -10,7 +10,6 @@ that a subnet asks for, in its order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from coexist.importers.conditions import (
     ALWAYS,
@@ -26,6 +25,7 @@ from coexist.importers.groups import GroupBook
 from coexist.importers.kea.expressions import ExpressionReader
 from coexist.importers.kea.options import Definitions
 from coexist.languages.kea.json_nodes import Node
+from coexist.records import dataclass
 from coexist.wire.option_codes import Option
 
 _BY_VENDOR = "VENDOR_CLASS_"

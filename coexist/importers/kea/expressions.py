@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coexist.importers.conditions import (
     ALWAYS,
@@ -19,6 +19,7 @@ from coexist.importers.conditions import (
     test,
 )
 from coexist.languages.kea import expressions as kea
+from coexist.records import dataclass
 
 _ALL = -1
 

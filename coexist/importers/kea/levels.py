@@ -6,7 +6,7 @@ A level is the file itself, a shared network, a subnet, a pool, a class or a res
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.importers.conditions import ALWAYS, Inexpressible, spelled_value
@@ -14,6 +14,7 @@ from coexist.importers.kea.left_out import leave
 from coexist.importers.kea.options import Definition, Definitions
 from coexist.importers.program import FILENAME, NEXT_SERVER, Step
 from coexist.languages.kea.json_nodes import Node
+from coexist.records import dataclass
 
 _SHORTEST_LEASE = 60
 

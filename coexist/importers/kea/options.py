@@ -3,10 +3,11 @@ types, and makes octets of their data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.importers.conditions import Inexpressible
 from coexist.languages.kea.option_data import DHCP4, STANDARD, BadDataError, OptionType, OptionTypes
+from coexist.records import dataclass
 
 _TYPES = OptionTypes()
 _BY_NAME = {option.name: option.code for option in STANDARD.values()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from coexist.importers.account import Account
@@ -17,6 +17,7 @@ from coexist.importers.kea.levels import LevelReader, Values
 from coexist.importers.kea.sections import gate_classes, peeked
 from coexist.importers.program import Step, guarded
 from coexist.languages.kea.json_nodes import Node
+from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import Position, Problem
+from coexist.records import dataclass
 
 NEVER = -1
 """An end that never comes."""

@@ -7,7 +7,7 @@ with a link to the one around it (clone_group). A subnet outside a shared networ
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.errors import Position
@@ -40,6 +40,7 @@ from coexist.languages.dhcpd.syntax import (
     Subclass,
     Subnet,
 )
+from coexist.records import dataclass
 
 
 @dataclass(slots=True, eq=False)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
 
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.dhcpd.keywords import KEYWORDS
+from coexist.records import dataclass
 
 # No keyword can be mistaken for these: "string" and "number" are words of the language.
 STRING, NUMBER, NUMBER_OR_NAME, NAME, END = "<string>", "<number>", "<octets>", "<name>", "<end>"

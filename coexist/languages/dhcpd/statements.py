@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from coexist.errors import Position
 from coexist.languages.dhcpd.definitions import parse_key, parse_zone, semicolon
@@ -24,6 +24,7 @@ from coexist.languages.dhcpd.syntax import (
     Statement,
     Switch,
 )
+from coexist.records import dataclass
 
 _ASSIGNMENTS = {
     "option": "supersede",

@@ -7,11 +7,12 @@ written as is cut out of the file by ``at`` when a person has to see it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
 from coexist.errors import Position
+from coexist.records import dataclass
 
 # --- expressions --------------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from coexist.languages.dnsmasq.options import OptionLine
+from coexist.records import dataclass
 
 Tags = tuple[str, ...]
 """Tags a line asks for; one that begins with ``!`` must be absent."""

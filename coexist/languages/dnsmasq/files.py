@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.source_files import Surroundings, files_of, not_included, read_octets
+from coexist.records import dataclass
 
 _HOST_FILES = ("dhcp-hostsfile", "dhcp-hostsdir")
 _OPTION_FILES = ("dhcp-optsfile", "dhcp-optsdir")

@@ -7,12 +7,13 @@ Names and types: ``opttab`` of ``src/dhcp-common.c``; values: ``parse_dhcp_opt``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
 
 from coexist.languages.dnsmasq.lexer import octets_of, parts_of, reveal, split
+from coexist.records import dataclass
 
 
 class RefusedError(ValueError):

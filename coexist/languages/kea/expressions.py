@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, TypeAlias
+
+from coexist.records import dataclass
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'[^']*')|(?P<hex>0[xX][0-9A-Fa-f]*)|(?P<sign>==|[()\[\],.+*-])"

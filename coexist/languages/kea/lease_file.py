@@ -7,8 +7,9 @@ less ``valid_lifetime``. Kea 2.2 has no column ``pool_id`` (2.5.0 brought it).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from coexist.records import dataclass
 
 INFINITE = 0xFFFFFFFF
 """The lifetime of a lease without an end, seconds."""

@@ -7,8 +7,9 @@ Options" and "Custom DHCPv4 Options".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from coexist.records import dataclass
 
 DHCP4 = "dhcp4"
 VENDOR_SPACE = "vendor-encapsulated-options-space"

@@ -8,7 +8,7 @@ otherwise. Every name in it begins with ``coexist``, so that none of the file's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from coexist.analysis.findings import Finding
 from coexist.boot.leases.compile import compile_rules
@@ -17,6 +17,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.models import OptionTest, Server
 from coexist.inventory.products import part
 from coexist.languages.source_files import read_octets
+from coexist.records import dataclass
 from coexist.render.cells import Cells
 from coexist.render.limits import report_tests
 from coexist.render.quoting import comment

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.plan import Condition, Reservation, spellings
 from coexist.inventory.models import OptionTest
+from coexist.records import dataclass
 from coexist.render.cells import Cell, Cells, octet_prefixes, spelled
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.wire.architecture import Architecture, architecture_name

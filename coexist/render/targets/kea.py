@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -30,6 +30,7 @@ from coexist.boot.leases.plan import (
     spellings,
 )
 from coexist.boot.servers.kea import is_exact
+from coexist.records import dataclass
 from coexist.render.cells import NO_CELLS, spelled
 from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools

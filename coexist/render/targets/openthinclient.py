@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from coexist.boot.answered import answered
 from coexist.inventory import MacSet
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path
+from coexist.records import dataclass
 from coexist.render.cells import spelled
 from coexist.render.limits import report_limits
 from coexist.render.quoting import comment, ldap_dn_value, ldif_attribute

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.options import ClientOptions, OptionState, Setting
@@ -37,6 +37,7 @@ from coexist.languages.dhcpd.syntax import (
     Switch,
     Variable,
 )
+from coexist.records import dataclass
 
 Value = bytes | int | bool | Function | None
 Resolve = Callable[[str], tuple[IPv4Address, ...]]

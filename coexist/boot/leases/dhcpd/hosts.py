@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.evaluation import Resolve
@@ -21,6 +20,7 @@ from coexist.languages.dhcpd.syntax import (
     PlainHosts,
     Statement,
 )
+from coexist.records import dataclass
 from coexist.wire.options import Option
 
 ETHERNET = b"\x01"

@@ -7,12 +7,13 @@ together (``evaluate_option_cache``), so that ``config-option`` and variables ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.lease import Origin
 from coexist.languages.dhcpd.syntax import Call, Data, Expression, OptionName
+from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option
 

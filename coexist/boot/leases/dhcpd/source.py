@@ -7,7 +7,7 @@ and ``ack_lease`` (``server/dhcp.c``) for a server that has leased nothing yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from ipaddress import IPv4Address
 
@@ -24,6 +24,7 @@ from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline, PoolPart, SubnetPart, Wire, outline
 from coexist.languages.dhcpd.syntax import Configuration, FailoverPeer, Permit, Range
+from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
