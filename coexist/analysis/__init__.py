@@ -52,15 +52,16 @@ def analyse(
 ) -> Analysis:
     """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has.
 
-    ``further``: findings of other rooms about the same inventory, which it may suppress too. ``memory``:
-    races of inventories that are like it.
+    ``further``: findings of other rooms about the same inventory, which it may suppress too; what a product
+    cannot keep is weighed by who boots otherwise for it. ``memory``: races of inventories that are like it.
     """
     from coexist.analysis.check import found_in
+    from coexist.analysis.keeping import weighed
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today, memory)
-    found, hidden = apply(site, [*found_in(site), *further])
+    found, hidden = apply(site, [*found_in(site), *weighed(site, further)])
     if found:
         from coexist.analysis import repairs_declared  # noqa: F401 registers what it repairs
         from coexist.analysis.repairs import repaired, with_causes

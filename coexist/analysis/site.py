@@ -142,9 +142,10 @@ class AnalysedSite(Facts):
 
         A scope that sends a client to another server's files counts as that server.
         """
-        return frozenset(self._named(finish) for finish in self.races.of(client, silent))
+        return frozenset(self.named(finish) for finish in self.races.of(client, silent))
 
-    def _named(self, finish: Finish) -> str | None:
+    def named(self, finish: Finish) -> str | None:
+        """The server that a race ends with; None for nobody."""
         # A boot service may keep its files elsewhere and is still the one that boots the client.
         return finish.decided_by if finish.decided_by in self.boot_services else finish.winner
 
@@ -203,7 +204,7 @@ class AnalysedSite(Facts):
         self, client: ClientClass, silent: frozenset[str] = frozenset()
     ) -> frozenset[str | None]:
         """The servers that the iPXE may boot from which the class may load, None for nobody."""
-        return frozenset(self._named(finish) for finish in self.races.second(client, silent))
+        return frozenset(self.named(finish) for finish in self.races.second(client, silent))
 
     def seconds(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> float | None:
         """When the class asks for its file at the latest, in seconds; None if it never does."""

@@ -18,7 +18,7 @@ BY_TOOL = 10.0
 class ProvenStep:
     """A step and the proof of each of its moments, in order.
 
-    ``gap``: seconds for which its clients have no server, as long as the change after it takes.
+    ``gap``: seconds for which each of its clients has no server at most (`gap_of`).
     """
 
     step: Step
@@ -90,11 +90,14 @@ def try_step(prover: Prover, step: Step) -> ProvenStep | Attempt:
         proofs.append(proof)
         if not proof.holds:
             return Attempt(step=step, moment=number, proof=proof)
-    return ProvenStep(step=step, proofs=tuple(proofs), gap=_gap_of(prover.inventory, step))
+    return ProvenStep(step=step, proofs=tuple(proofs), gap=gap_of(prover.inventory, step))
 
 
-def _gap_of(inventory: Inventory, step: Step) -> float:
-    """How long the clients of a step have no server: until the next change is made."""
+def gap_of(inventory: Inventory, step: Step) -> float:
+    """How many seconds each client of a step has no server at most: until the next change is made for it.
+
+    By hand, where both lists are gone through in their order, at `by_hand.SECONDS_A_MACHINE` a change.
+    """
     after = [next_ for change, next_ in zip(step.changes, step.changes[1:], strict=False) if change.gap]
     return sum(
         seconds_by_hand(len(step.clients)) if is_by_hand(inventory, change.server) else BY_TOOL
@@ -137,7 +140,7 @@ def _costs(proven: ProvenStep) -> str:
     machines = f"{count} machine{'' if count == 1 else 's'}"
     if proven.step.way == "gap":
         return (
-            f"{machines} without a server for about {proven.gap:.0f} s, never with two; "
+            f"{machines} without a server for at most {proven.gap:.0f} s, never with two; "
             "say in `window` when that may be"
         )
     return f"{machines} boot from either server until the second change"

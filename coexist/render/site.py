@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from coexist.analysis.findings import Finding
+from coexist.analysis.keeping import weighed
+from coexist.analysis.site import AnalysedSite
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.products import GENERIC, Product, System, part
@@ -21,8 +23,8 @@ from coexist.render.templates import Templates
 def render_site(inventory: Inventory, *, templates: Path | None = None) -> RenderedSite:
     """Every server's files. Pure: the same inventory gives the same bytes.
 
-    ``templates`` is a directory whose files take the place of coexist's own. Raises ``CoexistError`` if a
-    template or a foreign renderer is wrong.
+    ``templates`` is a directory whose files take the place of coexist's own. Findings are weighed by whether
+    a client boots otherwise for them. Raises ``CoexistError`` if a template or a foreign renderer is wrong.
     """
     source = Templates(templates)
     files: dict[str, tuple[RenderedFile, ...]] = {}
@@ -44,10 +46,11 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
         files[name] = (*rendered, manifest(name, str(server.software), rendered))
         systems[name] = server.product.system
         findings += job.findings
+    found = weighed(AnalysedSite(inventory), findings) if findings else []
     return RenderedSite(
         files=files,
         site_files=relay_lines(inventory, source),
-        findings=tuple(sorted(findings, key=lambda f: (f.position, f.code.code, f.message))),
+        findings=tuple(sorted(found, key=lambda f: (f.position, f.code.code, f.message))),
         left_out=left_out,
         systems=systems,
     )

@@ -97,18 +97,6 @@ def report(
     ``timeline`` None lets the race write it.
     """
     known = KINDS.get(code) or _of_above(code)
-    chosen = choose(clients)
-    witness = None
-    if chosen is not None:
-        lines = site.timeline(chosen) if timeline is None else tuple(timeline)
-        witness = Witness(
-            mac=chosen.macs.witness,
-            architecture=chosen.architecture,
-            firmware=chosen.firmware,
-            vlan=chosen.vlan,
-            name=chosen.macs.name,
-            timeline=lines,
-        )
     return Finding(
         code=known,
         severity=known.severity if severity is None else severity,
@@ -116,9 +104,26 @@ def report(
         message=message,
         repair=repair,
         path=path,
-        witness=witness,
+        witness=witness_of(clients, site.timeline if timeline is None else lambda _: tuple(timeline)),
         clients=touched(clients) if count is None else count,
         classes=tuple(clients),
+    )
+
+
+def witness_of(
+    clients: Sequence[ClientClass], timeline: Callable[[ClientClass], tuple[str, ...]]
+) -> Witness | None:
+    """The client to show, with the lines of what happens to it; None of no clients."""
+    chosen = choose(clients)
+    if chosen is None:
+        return None
+    return Witness(
+        mac=chosen.macs.witness,
+        architecture=chosen.architecture,
+        firmware=chosen.firmware,
+        vlan=chosen.vlan,
+        name=chosen.macs.name,
+        timeline=timeline(chosen),
     )
 
 

@@ -390,7 +390,7 @@ class DnsmasqFile:
                 time = asked
         return time
 
-    def delay(self, tags: frozenset[str]) -> int:
+    def delay(self, tags: frozenset[str]) -> float:
         """apply_delay; the list is read from its last line, a line without tags comes last."""
         lines = tuple(reversed(self.config.delays))
         found = next((d for d in lines if tags_match(d.tags, tags, empty=False)), None)

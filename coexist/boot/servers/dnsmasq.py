@@ -70,7 +70,7 @@ class _Answer(NamedTuple):
     address: IPv4Address
     port: int
     source_port: int
-    delay: int
+    delay: float
     why: str
     pings: bool = False
 
@@ -111,7 +111,7 @@ class DnsmasqModel:
     hosts: dict[str, IPv4Address] = field(default_factory=dict, hash=False)
     clients: MacSet = EVERYONE
     architectures: frozenset[int] | None = None
-    delay_for: tuple[tuple[MacSet, int], ...] = ()
+    delay_for: tuple[tuple[MacSet, float], ...] = ()
     leases: Leases | None = None
     assumptions: tuple[str, ...] = ()
 
@@ -286,7 +286,7 @@ class DnsmasqModel:
         )
         return self.file.tag_if(self.file.client(arrival, ()).tags)
 
-    def _delay(self, tags: frozenset[str], mac: int) -> int:
+    def _delay(self, tags: frozenset[str], mac: int) -> float:
         """What the inventory says of a client's delay, or else its configuration."""
         own = next((seconds for clients, seconds in self.delay_for if mac in clients), None)
         return self.file.delay(tags) if own is None else own
@@ -490,7 +490,7 @@ class DnsmasqModel:
         return self._sent(asked, packet, delay=delay, pings=pings)
 
     @staticmethod
-    def _sent(asked: _Asked, packet: Packet, *, delay: int = 0, pings: bool = False) -> _Answer:
+    def _sent(asked: _Asked, packet: Packet, *, delay: float = 0, pings: bool = False) -> _Answer:
         """Where a reply goes (dhcp_packet of dhcp.c)."""
         to = LIMITED_BROADCAST if packet.broadcast else packet.yiaddr
         if packet.ciaddr != UNSPECIFIED:
@@ -514,7 +514,7 @@ class DnsmasqModel:
         return self._sent(asked, reply)._replace(why=message)
 
 
-def _wait(phase: float, received: float, begun: float, seconds: int) -> tuple[float, int]:
+def _wait(phase: float, received: float, begun: float, seconds: float) -> tuple[float, int]:
     """delay_dhcp: quarter-second polls until the clock's full seconds differ by more than ``seconds``.
 
     Returns when it ends and how many polls that took; without a poll, at once.
@@ -533,6 +533,6 @@ def _boot_item(packet: Packet) -> int | None:
     return int.from_bytes(value[:4], "big") if len(value) >= 4 else None
 
 
-def _why(what: str, delay: int) -> str:
-    late = f"dhcp-reply-delay {delay} s" if delay else ""
+def _why(what: str, delay: float) -> str:
+    late = f"dhcp-reply-delay {delay:g} s" if delay else ""
     return ", ".join(part for part in (what, late) if part)

@@ -66,7 +66,7 @@ def _is_target(site: Site, name: str, vlan: str) -> bool:
 
 
 def _delay_lines(server: Server) -> tuple[DelayLine, ...]:
-    seconds = round(server.kept(server.delay).after)
+    seconds = server.kept(server.delay).after
     return (DelayLine(seconds=seconds),) if seconds else ()
 
 
@@ -96,7 +96,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
         clients=answered(inventory, name),
         architectures=wanted,
         delay_for=tuple(
-            (inventory.group(group), round(server.kept(delay).after))
+            (inventory.group(group), server.kept(delay).after)
             for group, delay in server.delay_for.items()
             if delay.kind == "after"
         ),

@@ -129,9 +129,9 @@ class TagIf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelayLine:
-    """``dhcp-reply-delay`` in whole seconds."""
+    """``dhcp-reply-delay``, in a file in whole seconds."""
 
-    seconds: int
+    seconds: float
     tags: Tags = ()
     line: int = 0
 

@@ -491,6 +491,11 @@ def says_its_programs(settings: Mapping[str, object]) -> bool:
     return not settings.keys().isdisjoint(_PROGRAM_KEYWORDS)
 
 
+def without_programs(settings: Mapping[str, object]) -> dict[str, object]:
+    """``settings`` without those lines."""
+    return {keyword: value for keyword, value in settings.items() if keyword not in _PROGRAM_KEYWORDS}
+
+
 _PROGRAM_KEYWORDS = frozenset({"pxe-service", "pxe-prompt", "dhcp-boot"})
 
 

@@ -27,7 +27,7 @@ from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope, settled_plan
 from coexist.render.target import Job
-from coexist.render.targets.dnsmasq_delay import delay_lines
+from coexist.render.targets.dnsmasq_delay import delay_lines, report_delays
 from coexist.render.targets.dnsmasq_proxy import proxy_limits, proxy_sections
 from coexist.render.targets.dnsmasq_tags import NAMED, Groups, Tags, cannot_test, has, lacks
 from coexist.wire.option_codes import Option, option_title
@@ -53,6 +53,7 @@ def limits(job: Job) -> None:
             "write the network cards of each: `settings: {interface: eth1, bind-interfaces: true}`",
         )
     report_limits(job)
+    report_delays(job)
     if "dhcp" in job.server.effective_roles:
         report_dhcp_limits(job, cannot_test)
     else:

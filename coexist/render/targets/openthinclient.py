@@ -11,7 +11,7 @@ files are read back by a library.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from coexist.boot.answered import answered
 from coexist.inventory import MacSet
@@ -82,6 +82,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
 def limits(job: Job) -> None:
     """Report what it cannot keep."""
     report_limits(job)
+    _report_clients(job)
     programs = job.server.product.default_programs
     for key, program in job.server.programs.items():
         own = programs.get(key)
@@ -103,33 +104,75 @@ def limits(job: Job) -> None:
 
 
 def _entries(job: Job) -> Iterator[Entry]:
-    """The registered clients it serves; what keeps one from being served is a finding."""
+    """The registered clients it serves, as the manager can hold them."""
+    taken: set[str] = set()
+    for mac, row in _served(job)[0]:
+        record = job.inventory.clients.record(row)
+        if _writable(record.location) and _writable(record.hardware):
+            name = _its_name(record.name, mac, taken)
+            taken.add(name.lower())
+            yield Entry(name=name, mac=mac, location=record.location, hardware=record.hardware)
+
+
+def _served(job: Job) -> tuple[list[tuple[int, int]], MacSet]:
+    """The MACs it serves with the rows of their clients, in the order of these; and those of no client."""
     table = job.inventory.clients
     served = answered(job.inventory, job.name)
     if job.server.answers.who == "everyone":
         served = job.inventory.known
-    taken: set[str] = set()
-    incomplete: list[int] = []
     registered = [(mac, row) for row, mac in enumerate(table.macs) if mac in served]
     spare = [(mac, row) for mac in (served - job.inventory.known).points for row in _parked_for(table, mac)]
-    for mac, row in sorted((*registered, *spare), key=lambda entry: entry[1]):
-        record = table.record(row)
-        if not _writable(record.location) or not _writable(record.hardware):
+    rows = sorted((*registered, *spare), key=lambda entry: entry[1])
+    return rows, served - job.inventory.known - MacSet.of(mac for mac, _ in spare)
+
+
+def _its_name(name: str, mac: int, taken: Container[str]) -> str:
+    """A client's name where the manager takes it and no other has it, else one made of its MAC."""
+    return name if _name_of(name, mac) == name and name.lower() not in taken else _name_of("", mac)
+
+
+def _report_clients(job: Job) -> None:
+    """Report clients that it cannot hold, and those that it holds by another name."""
+    path: Path = ("servers", job.name, "answers")
+    rows, strangers = _served(job)
+    columns = job.inventory.clients.columns
+    taken: set[str] = set()
+    incomplete: list[int] = []
+    for mac, row in rows:
+        if not _writable(columns["location"][row]) or not _writable(columns["hardware"][row]):
             incomplete.append(mac)
             continue
-        name = record.name
-        if _name_of(name, mac) != name or name.lower() in taken:
-            name = _name_of("", mac)
+        declared = columns["name"][row]
+        name = _its_name(declared, mac, taken)
+        taken.add(name.lower())
+        if name != declared:
             job.report(
                 "CX514",
-                ("servers", job.name, "answers"),
-                f"{record.name!r} cannot be a client's name in openthinclient (or is there "
+                path,
+                f"{declared!r} cannot be a client's name in openthinclient (or is there "
                 f"already); {spelled(mac)} is called {name}",
                 "use 3 or more letters, digits, hyphens and dots, each name once",
             )
-        taken.add(name.lower())
-        yield Entry(name=name, mac=mac, location=record.location, hardware=record.hardware)
-    _report_missing(job, served - MacSet.of(mac for mac, _ in spare), incomplete)
+    if incomplete:
+        shown = ", ".join(map(spelled, incomplete[:3])) + (" ..." if len(incomplete) > 3 else "")
+        job.report(
+            "CX513",
+            path,
+            f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF "
+            f"can hold, and are left out: {shown}",
+            "fill the columns location and hardware, in ASCII",
+            clients=len(incomplete),
+        )
+    strangers = strangers - MacSet(strangers.bounds)
+    if strangers:
+        job.report(
+            "CX513",
+            path,
+            f"{strangers.size} addresses that {job.name} must serve belong to no registered "
+            f"client, and are left out: {strangers!r}",
+            "register them with name, location and hardware type",
+            clients=strangers.size,
+        )
 
 
 def _parked_for(table: ClientTable, mac: int) -> tuple[int, ...]:
@@ -164,30 +207,6 @@ def mac_changes(changes: Iterable[tuple[str, int, int]]) -> str:
 def _name_of(name: str, mac: int) -> str:
     """A client's name where the manager takes it, else one made of its MAC."""
     return name if _NAME.match(name) else f"mac-{spelled(mac, '')}"
-
-
-def _report_missing(job: Job, served: MacSet, incomplete: list[int]) -> None:
-    path: Path = ("servers", job.name, "answers")
-    if incomplete:
-        shown = ", ".join(map(spelled, incomplete[:3])) + (" ..." if len(incomplete) > 3 else "")
-        job.report(
-            "CX513",
-            path,
-            f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF "
-            f"can hold, and are left out: {shown}",
-            "fill the columns location and hardware, in ASCII",
-            clients=len(incomplete),
-        )
-    strangers = served - MacSet(served.bounds) - job.inventory.known
-    if strangers:
-        job.report(
-            "CX513",
-            path,
-            f"{strangers.size} addresses that {job.name} must serve belong to no registered "
-            f"client, and are left out: {strangers!r}",
-            "register them with name, location and hardware type",
-            clients=strangers.size,
-        )
 
 
 def _writable(text: str) -> bool:

@@ -54,6 +54,7 @@ def limits(job: Job) -> None:
             f"WDS does not delay its answer to prestaged computers, which are all that {job.name} answers",
             "leave the delay out, or let WDS answer everyone",
         )
+    _report_names(job)
     others = sorted(set(job.server.programs) - set(_ARCHITECTURES))
     for key in others:
         job.report(
@@ -94,20 +95,25 @@ def _programs(job: Job) -> Iterator[str]:
 
 
 def _devices(job: Job) -> Iterator[str]:
-    if not _whitelisted(job):
-        return
-    for mac, declared in prestaged(job.inventory, answered(job.inventory, job.name)):
-        name = declared
-        if not _COMPUTER_NAME.match(declared):
-            if declared:
-                job.report(
-                    "CX514",
-                    ("servers", job.name, "answers"),
-                    f"{declared!r} is no computer name; {spelled(mac)} is prestaged as {_own_name(mac)}",
-                    "use up to 15 letters, digits and hyphens in the client's name",
-                )
-            name = _own_name(mac)
+    for mac, declared in _its_computers(job):
+        name = declared if _COMPUTER_NAME.match(declared) else _own_name(mac)
         yield native("Add-Device", f"/Device:{name}", f"/ID:{spelled(mac, '-').upper()}")
+
+
+def _its_computers(job: Job) -> Iterator[tuple[int, str]]:
+    """The MACs it prestages, with the names of their clients."""
+    return prestaged(job.inventory, answered(job.inventory, job.name)) if _whitelisted(job) else iter(())
+
+
+def _report_names(job: Job) -> None:
+    for mac, declared in _its_computers(job):
+        if declared and not _COMPUTER_NAME.match(declared):
+            job.report(
+                "CX514",
+                ("servers", job.name, "answers"),
+                f"{declared!r} is no computer name; {spelled(mac)} is prestaged as {_own_name(mac)}",
+                "use up to 15 letters, digits and hyphens in the client's name",
+            )
 
 
 def prestaged(inventory: Inventory, macs: MacSet) -> Iterator[tuple[int, str]]:

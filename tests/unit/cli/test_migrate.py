@@ -227,7 +227,7 @@ def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, table = managers, managers / "to-do.csv"
     despite = ["--despite-gate", "a test at any hour"]
     assert run(["migrate", "plan", str(folder)]) == 0
-    assert "have no server for about" in capsys.readouterr().out
+    assert "have no server for at most" in capsys.readouterr().out
     assert run(["migrate", "next", str(folder), "--done-by-hand"]) == 2
     assert run(["migrate", "next", str(folder), "--yes", *despite, "--list", str(table)]) == 3
     assert state(folder)["step"]["done"] == 0

@@ -35,6 +35,8 @@ ACTS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
             '{oui: "00:80:64"}': "{where: {tags: thin}}",
         }
     },
+    # The columns are filled.
+    ("CX513", "CX513"): {"site.yaml": {"name: tc-1}": "name: tc-1, location: Hall, hardware: wyse}"}},
     # The firmware passes the laptop's own address through, and it is registered.
     ("CX116", "CX116"): {
         "site.yaml": {
