@@ -163,6 +163,13 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
     )
 
 
+def refuse_by_hand(product: str) -> None:
+    """Raise ``CoexistError`` for a server whose configuration is in no file that could be fetched."""
+    how = _product(product).exported
+    if how:
+        raise CoexistError(f"a server of {product} keeps no file that could be fetched: {how}")
+
+
 def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopted:
     """Fetch the files of a server that is declared by them into the places where its copies are."""
     main = site / MAIN_FILE

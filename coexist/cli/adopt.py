@@ -83,12 +83,13 @@ def command(site: Path, **given: Any) -> None:
 def _adopt(
     site: Path, name: str, source: str, software: str, address: str | None, given: Mapping[str, Any]
 ) -> Adopted:
-    from coexist.app.adopt import Wanted, adopt
+    from coexist.app.adopt import Wanted, adopt, refuse_by_hand
     from coexist.app.adopt_sources import beside, over_ssh
 
     user, at, rest = source.rpartition("@")
     host, _, path = rest.partition(":")
     if at:
+        refuse_by_hand(software)
         connect = connector(given["ssh_config"], given["connect_timeout"])
         fetch, listing = over_ssh(connect, name, host, user, sudo=given["sudo"])
         own = _address(address) or _plain_address(host)

@@ -19,9 +19,9 @@ from coexist.importers.addresses import why_nobody
 from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.kind import Kind, Request
 from coexist.importers.site_builder import SiteBuilder
-from coexist.importers.xml_tree import Element, read_xml
 from coexist.inventory.products import DNSMASQ, ISC_DHCPD, KEA, Product
 from coexist.languages.source_files import read_octets
+from coexist.languages.xml_tree import Element, read_xml
 from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
 

@@ -7,14 +7,14 @@ option from the reservation, else the policy that comes first in its order, the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from coexist.errors import InputError, Problem
+from coexist.boot.leases.windows.pools import Pools
+from coexist.errors import Position
 from coexist.importers.account import Account
 from coexist.importers.addresses import why_nobody
 from coexist.importers.conditions import (
@@ -34,51 +34,59 @@ from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.kind import Kind, Request
 from coexist.importers.program import Step, guarded, scope_fields
 from coexist.importers.site_builder import SiteBuilder
-from coexist.importers.xml_tree import Element, read_xml
 from coexist.inventory.products import WINDOWS_DHCP
 from coexist.languages.source_files import read_octets
-from coexist.wire.mac import format_mac, parse_mac
-from coexist.wire.options import encode_option_value
+from coexist.languages.windows.export import (
+    Criterion,
+    Export,
+    MacPattern,
+    OptionValue,
+    Policy,
+    Reservation,
+    Scope,
+)
+from coexist.languages.windows.reader import read_export
+from coexist.languages.windows.values import octets_of
+from coexist.wire.mac import format_mac
+from coexist.wire.options import Option
 
-_DURATION = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)\Z")
-# Of every element: what the inventory says already by the element around it, or does not need.
-_NOTES = frozenset({"name", "description", "state", "type", "majorversion", "minorversion", "superscopename"})
+_BY_ITSELF = frozenset({51, 53, 54, 58, 59})
+_HARDWARE = 6
 
 
 def import_windows(
     data: bytes, file: str, *, server: str = WINDOWS_DHCP.name, address: IPv4Address | None = None
 ) -> Imported:
     """An export of a Windows DHCP server as an inventory."""
-    root = read_xml(data, file)
-    if root.name != "DHCPServer":
-        raise InputError(
-            [Problem(root.at, f"{root.name} is not DHCPServer", "export with Export-DhcpServer")]
-        )
-    return _Site(root, file, server, address).imported()
+    return _Site(read_export(data, file), file, server, address).imported()
 
 
 class _Site:
-    def __init__(self, root: Element, file: str, server: str, address: IPv4Address | None) -> None:
-        self.root, self.file, self.server, self.address = root, file, server, address
+    def __init__(self, export: Export, file: str, server: str, address: IPv4Address | None) -> None:
+        self.export, self.file, self.server, self.address = export, file, server, address
         self.account = Account()
         self.groups = GroupBook(server=server)
         self.build = SiteBuilder()
         self.clients: dict[int, ClientRow] = {}
-        self.classes: dict[str, bytes] = {}
-        self.pings: bool | None = None
-        self.delays: list[tuple[Element, float]] = []
+        self.delays: list[tuple[Position, float]] = []
 
     def imported(self) -> Imported:
-        self.root.taken = True
-        four = self.root.first("IPv4")
-        if four is not None:
-            self._ipv4(four)
+        export = self.export
+        top = list(self._options(export.options))
+        policies = self._policies(export.policies, export.policies_off)
+        filters = self._filters()
+        for scope in export.scopes:
+            self._scope(scope, top, policies, filters)
         said: dict[str, Any] = {"software": WINDOWS_DHCP.software, **self._timing()}
         servers = self.build.servers(
             self.server, said, self.address, [row.address for row in self.clients.values()]
         )
-        for element in self.root.left():
-            self._left(element)
+        for entry in export.unread:
+            self._leave(
+                entry.at, entry.text, "a note for people, or a default" if entry.is_note else "not understood"
+            )
+        for relation in export.relations or ():
+            self._leave(relation.at, f"<Failover>{relation.name}", "a pair: declare `failover` of its scopes")
         rows = [
             replace(row, tags=" ".join(self.groups.tags.get(mac, ()))) for mac, row in self.clients.items()
         ]
@@ -91,278 +99,190 @@ class _Site:
             assumed=frozenset({self.server} if self.address is None else ()),
         )
 
+    def _leave(self, at: Position, text: str, why: str) -> None:
+        self.account.left_out(at, text, why)
+
     def _timing(self) -> dict[str, Any]:
         """Its ping check, and the delay of its scopes, which is the server's here if they have one."""
-        said: dict[str, Any] = {} if self.pings is None else {"ping_check": self.pings}
+        attempts = self.export.attempts
+        said: dict[str, Any] = {} if attempts is None else {"ping_check": attempts[0] > 0}
         seconds = {delay for _, delay in self.delays}
         if len(seconds) == 1 and (delay := seconds.pop()):
             said["delay"] = delay
         elif seconds:
-            for element, delay in self.delays:
+            for at, delay in self.delays:
                 if delay:
-                    element.leave("the scopes have different delays, and an inventory has one for a server")
+                    why = "the scopes have different delays, and an inventory has one for a server"
+                    self._leave(at, f"<Delay>{round(delay * 1000)}", why)
         return said
-
-    def _left(self, element: Element) -> None:
-        if not element.text.strip() and not element.children:
-            return
-        text = f"<{element.name}>{' '.join(element.text.split())}"
-        why = element.why or (
-            "a note for people, or a default" if element.name.lower() in _NOTES else "not understood"
-        )
-        self.account.left_out(element.at, text, why)
-
-    def _ipv4(self, four: Element) -> None:
-        for holder in four.all("Classes"):
-            for item in holder.all("Class"):
-                self._class(item)
-        top = list(self._options(four))
-        policies = self._policies(four)
-        attempts = four.value("ConflictDetectionAttempts")
-        if attempts.isdigit():
-            self.pings = int(attempts) > 0
-        filters = self._filters(four)
-        for holder in four.all("Scopes"):
-            for scope in holder.all("Scope"):
-                self._scope(scope, top, policies, filters)
-
-    def _class(self, item: Element) -> None:
-        name, data = item.value("Name"), item.value("Data")
-        item.value("Type")
-        try:
-            self.classes[name] = (
-                bytes.fromhex(data.removeprefix("0x")) if data.startswith("0x") else data.encode()
-            )
-        except ValueError:
-            item.leave("a class whose data are no octets")
 
     # -- options and policies --------------------------------------------------------------------
 
-    def _options(self, holder: Element, condition: Condition = ALWAYS) -> Iterator[Step]:
-        for outer in holder.all("OptionValues"):
-            for option in outer.all("OptionValue"):
-                step = self._option(option, condition)
-                if step is not None:
-                    yield step
+    def _options(self, values: tuple[OptionValue, ...], condition: Condition = ALWAYS) -> Iterator[Step]:
+        for value in values:
+            step = self._option(value, condition)
+            if step is not None:
+                yield step
 
-    def _option(self, option: Element, condition: Condition) -> Step | None:
-        code = option.value("OptionId")
-        values = option.values("Value")
-        vendor, user = option.value("VendorClass"), option.value("UserClass")
-        text = f"<OptionValue> {code}: {', '.join(values)}"
+    def _option(self, value: OptionValue, condition: Condition) -> Step | None:
+        code = value.code
+        text = f"<OptionValue> {code}: {', '.join(value.values)}"
         try:
-            if vendor or user:
-                condition = all_of([condition, *self._of_class(vendor, 60), *self._of_class(user, 77)])
-            number = int(code)
-            if not 0 < number < 255 or number in (51, 53, 54, 58, 59) or not values:
+            if code in _BY_ITSELF:
                 raise Inexpressible("an option the server answers by itself")
-            octets = _octets(number, values)
-        except (Inexpressible, ValueError) as reason:
-            option.leave(str(reason))
+            octets = octets_of(value, self.export.definitions)
+            if value.vendor:
+                # The options of a vendor class go inside option 43.
+                code, octets = Option.VENDOR_SPECIFIC_INFORMATION, bytes((code, len(octets))) + octets
+            wanted = (*self._of_class("Vendor", value.vendor, 60), *self._of_class("User", value.user, 77))
+            condition = all_of([condition, *wanted]) if wanted else condition
+        except (Inexpressible, ValueError, OverflowError) as reason:
+            self._leave(value.at, text, str(reason))
             return None
-        value = "hex:" + octets.hex(":") if number == 67 else spelled_value(number, octets)
-        return Step(condition=condition, key=number, value=value, at=option.at, text=text)
+        spelled = "hex:" + octets.hex(":") if code in (43, 67) else spelled_value(code, octets)
+        return Step(condition=condition, key=int(code), value=spelled, at=value.at, text=text)
 
-    def _of_class(self, name: str, option: int) -> list[Condition]:
+    def _of_class(self, kind: str, name: str, option: int) -> list[Condition]:
         if not name:
             return []
-        data = self.classes.get(name)
-        if data is None:
+        known = self.export.classes.get((kind, name))
+        if known is None:
             raise Inexpressible(f"the class {name} is not in the export")
-        return [test(Test(option, "equals", data))]
+        return [test(Test(option, "equals", known.data))]
 
-    def _policies(self, holder: Element) -> list[tuple[int, list[Step]]]:
+    def _policies(self, policies: tuple[Policy, ...], off: Position | None) -> list[tuple[int, list[Step]]]:
         """Those in force: a server's switch is for its own policies, a scope's for those of the scope."""
         result: list[tuple[int, list[Step]]] = []
-        off = holder.value("ActivatePolicies").lower() == "false"
-        for outer in holder.all("Policies"):
-            for policy in outer.all("Policy"):
-                if off:
-                    policy.leave("its policies are not activated")
-                    continue
-                if policy.value("Enabled").lower() == "false":
-                    policy.leave("a policy that is switched off")
-                    continue
-                policy.value("Name")
-                order = policy.value("ProcessingOrder")
-                try:
-                    condition = self._policy_condition(policy)
-                    steps = guarded(condition, list(self._options(policy)))
-                    result.append((int(order) if order.isdigit() else len(result), steps))
-                except Inexpressible as reason:
-                    policy.leave(str(reason))
+        for policy in policies:
+            text = f"<Policy>{policy.name}"
+            if off is not None:
+                self._leave(policy.at, text, "its policies are not activated")
+                continue
+            if not policy.enabled:
+                self._leave(policy.at, text, "a policy that is switched off")
+                continue
+            if policy.ranges:
+                self._leave(policy.ranges[0][2], "<IPRange>", "the addresses of a policy")
+            if policy.lease_time is not None:
+                self._leave(policy.lease_time[1], "<LeaseDuration>", "the lease time of a policy")
+            try:
+                condition = self._policy_condition(policy)
+                result.append((policy.order, guarded(condition, list(self._options(policy.options)))))
+            except Inexpressible as reason:
+                self._leave(policy.at, text, str(reason))
         return result
 
-    def _policy_condition(self, policy: Element) -> Condition:
-        """``Condition`` is AND or OR over all tests; each list begins with EQ or NE and may end in ``*``."""
-        parts: list[Condition] = []
-        for name in ("VendorClass", "UserClass", "MacAddress"):
-            values = [value for value in policy.values(name) if value]
-            if values:
-                parts.append(self._tests(name, values))
-        for name in ("ClientId", "Fqdn", "RelayAgent", "CircuitId", "RemoteId", "SubscriberId"):
-            if any(policy.values(name)):
-                raise Inexpressible(f"a policy by {name}")
-        if not parts:
-            raise Inexpressible("a policy without a condition that is understood")
-        return all_of(parts) if policy.value("Condition").upper() != "OR" else any_of(parts)
+    def _policy_condition(self, policy: Policy) -> Condition:
+        """AND or OR over all criteria; of the values of one, any with EQ, and none with NE."""
+        parts = [self._criterion(criterion) for criterion in policy.criteria]
+        return any_of(parts) if policy.any_of else all_of(parts)
 
-    def _tests(self, name: str, values: list[str]) -> Condition:
-        negative = values[0].upper() == "NE"
-        if values[0].upper() in ("EQ", "NE"):
-            values = values[1:]
-        tests = [self._policy_test(name, value) for value in values]
-        return negate(any_of(tests)) if negative else any_of(tests)
+    def _criterion(self, criterion: Criterion) -> Condition:
+        if criterion.field == "MacAddress":
+            found = any_of([self._machines(pattern) for pattern in criterion.macs])
+        elif criterion.field in ("VendorClass", "UserClass"):
+            found = any_of([self._class_test(criterion.field, value) for value in criterion.values])
+        else:
+            raise Inexpressible(f"a policy by {criterion.field}")
+        return negate(found) if criterion.operator == "NE" else found
 
-    def _policy_test(self, name: str, value: str) -> Condition:
-        begins = value.endswith("*")
-        text = value.rstrip("*")
-        if name == "MacAddress":
-            digits = text.replace("-", "").replace(":", "")
-            if len(digits) % 2 or not re.fullmatch("[0-9A-Fa-f]+", digits):
-                raise Inexpressible(f"{value} is no MAC address or its beginning")
-            return test(Member(self.groups.of_prefix(bytes.fromhex(digits))))
-        data = self.classes.get(text, self.classes.get(value, text.encode()))
-        option = 60 if name == "VendorClass" else 77
+    def _machines(self, pattern: MacPattern) -> Condition:
+        digits = pattern.text.rstrip("*").replace("-", "").replace(":", "")
+        if len(digits) % 2:
+            raise Inexpressible(f"{pattern.text} ends inside an octet")
+        return test(Member(self.groups.of_prefix(bytes.fromhex(digits))))
+
+    def _class_test(self, field: str, value: str) -> Condition:
+        kind, option = ("Vendor", 60) if field == "VendorClass" else ("User", 77)
+        classes, text = self.export.classes, value.removesuffix("*")
+        known = classes.get((kind, value)) or classes.get((kind, text))
+        begins = value.endswith("*") and (kind, value) not in classes
+        data = text.encode() if known is None else known.data
         return test(Test(option, "starts_with" if begins else "equals", data))
 
-    def _filters(self, four: Element) -> list[Step]:
+    def _filters(self) -> list[Step]:
         """The MAC filter: who is on the deny list gets no answer, an allow list lets in nobody else."""
+        filters = self.export.filters
         result: list[Step] = []
-        for outer in four.all("Filters"):
-            switches = {name: outer.value(name).lower() == "true" for name in ("Allow", "Deny")}
-            lists: dict[str, list[Condition]] = {"allow": [], "deny": []}
-            first: Element | None = None
-            for item in outer.all("Filter"):
-                first = first or item
-                item.value("Description")
-                try:
-                    condition = self._policy_test("MacAddress", item.value("MacAddress"))
-                    lists.setdefault(item.value("List").lower(), []).append(condition)
-                except Inexpressible as reason:
-                    item.leave(str(reason))
-            if first is None:
+        lists = ((filters.denies, filters.denied, False), (filters.allows, filters.allowed, True))
+        for heeded, patterns, lets_in in lists:
+            if not heeded or not patterns:
                 continue
-            text = "<Filter>"
-            if switches["Deny"] and lists["deny"]:
-                result.append(
-                    Step(condition=any_of(lists["deny"]), key="ignore", value=True, at=first.at, text=text)
-                )
-            if switches["Allow"] and lists["allow"]:
-                others = negate(any_of(lists["allow"]))
-                result.append(Step(condition=others, key="ignore", value=True, at=first.at, text=text))
+            listed: list[Condition] = []
+            for pattern in patterns:
+                try:
+                    listed.append(self._machines(pattern))
+                except Inexpressible as reason:
+                    self._leave(pattern.at, f"<Filter>{pattern.text}", str(reason))
+            whom = negate(any_of(listed)) if lets_in else any_of(listed)
+            result.append(Step(condition=whom, key="ignore", value=True, at=patterns[0].at, text="<Filter>"))
         return result
 
     # -- scopes ----------------------------------------------------------------------------------
 
     def _scope(
-        self, scope: Element, top: list[Step], policies: list[tuple[int, list[Step]]], filters: list[Step]
+        self, scope: Scope, top: list[Step], policies: list[tuple[int, list[Step]]], filters: list[Step]
     ) -> None:
-        try:
-            network = IPv4Network(f"{scope.value('ScopeId')}/{scope.value('SubnetMask')}")
-        except ValueError:
-            what = f"the scope {scope.value('Name') or scope.value('ScopeId')} has no subnet that can be read"
-            raise InputError([Problem(scope.at, what, "export it again with Export-DhcpServer")]) from None
-        if any(network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
-            scope.leave("overlaps a scope that stands before it")
+        text = f"<Scope>{scope.network}"
+        if any(scope.network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
+            self._leave(scope.at, text, "overlaps a scope that stands before it")
             return
-        if scope.value("State").lower() == "inactive":
-            scope.leave("a scope that is switched off")
+        if not scope.active:
+            self._leave(scope.at, text, "a scope that is switched off")
             return
-        name = self.build.add_vlan(scope.value("Name"), [str(network)])
+        name = self.build.add_vlan(scope.name, [str(scope.network)])
         result: dict[str, Any] = {"server": self.server, "vlan": name}
         pools = self._pools(scope)
         if pools:
             result["pools"] = pools
-        seconds = _seconds(scope.value("LeaseDuration"))
-        if seconds is not None:
-            result["lease_time"] = max(seconds, 60)
-        delay = scope.first("Delay")
-        if delay is not None:
-            # Milliseconds (Set-DhcpServerv4Scope, -Delay).
-            delay.taken = True
-            self.delays.append((delay, int(delay.text) / 1000 if delay.text.strip().isdigit() else 0.0))
-        else:
-            self.delays.append((scope, 0.0))
-        steps = [*top, *self._options(scope)]
+        if scope.lease_time is not None:
+            result["lease_time"] = max(scope.lease_time[0], 60)
+        self.delays.append((scope.at, 0.0) if scope.delay is None else (scope.delay[1], scope.delay[0]))
+        steps = [*top, *self._options(scope.options)]
         # The policy that comes first wins: it is executed last. A scope's policies go before the server's.
         for _, part in sorted(policies, key=lambda item: -item[0]):
             steps += part
-        for _, part in sorted(self._policies(scope), key=lambda item: -item[0]):
+        for _, part in sorted(self._policies(scope.policies, scope.policies_off), key=lambda item: -item[0]):
             steps += part
-        steps += [*self._reservations(scope), *filters]
+        steps += [*self._reservations(scope.reservations), *filters]
         fields = scope_fields(steps, self.groups.combined, self._complain)
         self.build.add_scope(name, name, result | fields)
 
     def _complain(self, step: Step, why: str) -> None:
-        self.account.left_out(step.at, step.text, why)
+        self._leave(step.at, step.text, why)
 
-    def _pools(self, scope: Element) -> list[str]:
+    def _pools(self, scope: Scope) -> list[str]:
         """The range without the excluded parts."""
-        try:
-            first, last = IPv4Address(scope.value("StartRange")), IPv4Address(scope.value("EndRange"))
-        except AddressValueError:
-            return []
-        excluded: list[tuple[int, int]] = []
-        for outer in scope.all("ExclusionRanges"):
-            for item in (*outer.all("IPRange"), *outer.all("ExclusionRange")):
-                try:
-                    low, high = IPv4Address(item.value("StartRange")), IPv4Address(item.value("EndRange"))
-                except AddressValueError:
-                    item.leave("an exclusion without its range")
-                    continue
-                excluded.append((int(low), int(high)))
         result: list[str] = []
-        start, end = int(first), int(last)
-        for bottom, top in [*sorted(excluded), (end + 1, end + 1)]:
-            stop = min(bottom - 1, end)
-            if start <= stop:
-                self.build.leased.append((start, stop))
-                result.append(_span(start, stop))
-            start = max(start, top + 1)
+        for first, last, _ in Pools(scope, ()).ranges:
+            self.build.leased.append((int(first), int(last)))
+            result.append(_span(int(first), int(last)))
         return result
 
-    def _reservations(self, scope: Element) -> Iterator[Step]:
-        for outer in scope.all("Reservations"):
-            for item in outer.all("Reservation"):
-                item.value("Type")
-                address, name = item.value("IPAddress"), item.value("Name")
-                try:
-                    mac = parse_mac(item.value("ClientId"))
-                except ValueError:
-                    item.leave("a reservation by something else than a MAC address")
-                    continue
-                nobody = why_nobody(mac)
-                if nobody is not None:
-                    item.leave(nobody)
-                    continue
-                if mac in self.clients:
-                    item.leave(f"{format_mac(mac)} has a reservation already")
-                    continue
-                self.clients[mac] = ClientRow(mac=format_mac(mac), name=name, address=address)
-                steps = list(self._options(item))
-                if steps:
-                    group = self.groups.of_clients(name or "reserved", [mac])
-                    yield from guarded(test(Member(group)), steps)
-
-
-def _octets(code: int, values: list[str]) -> bytes:
-    if all(value.lower().startswith("0x") for value in values):
-        return b"".join(int(value, 16).to_bytes(max((len(value) - 1) // 2, 1), "big") for value in values)
-    return encode_option_value(code, values[0] if len(values) == 1 else values)
+    def _reservations(self, reservations: tuple[Reservation, ...]) -> Iterator[Step]:
+        for own in reservations:
+            text = f"<Reservation>{own.address}"
+            if len(own.client_id) != _HARDWARE:
+                self._leave(own.at, text, "a reservation by something else than a MAC address")
+                continue
+            mac = int.from_bytes(own.client_id, "big")
+            nobody = why_nobody(mac)
+            if nobody is not None:
+                self._leave(own.at, text, nobody)
+                continue
+            if mac in self.clients:
+                self._leave(own.at, text, f"{format_mac(mac)} has a reservation already")
+                continue
+            self.clients[mac] = ClientRow(mac=format_mac(mac), name=own.name, address=str(own.address))
+            steps = list(self._options(own.options))
+            if steps:
+                group = self.groups.of_clients(own.name or "reserved", [mac])
+                yield from guarded(test(Member(group)), steps)
 
 
 def _span(first: int, last: int) -> str:
     low, high = IPv4Address(first), IPv4Address(last)
     return str(low) if low == high else f"{low}-{high}"
-
-
-def _seconds(text: str) -> int | None:
-    found = _DURATION.match(text)
-    if found is None:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _read(request: Request) -> Imported:

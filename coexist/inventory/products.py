@@ -158,6 +158,8 @@ class Product:
     """The usual path of its configuration; a folder ends with a slash."""
     own_main: str = ""
     """The usual path of its main file where coexist did not write it; empty: the same."""
+    exported: str = ""
+    """How its configuration becomes a file, where the server keeps none that could be read."""
     check: str | None = None
     """A command that accepts or refuses a file (``{path}``)."""
     reload: str | None = None
@@ -416,8 +418,12 @@ WINDOWS_DHCP = Product(
         },
     ),
     leases="coexist.boot.servers.microsoft:lease_service",
-    lease="coexist.boot.servers.microsoft:windows_lease",
+    lease="coexist.boot.leases.windows.reply:windows_lease",
     pair="coexist.boot.servers.microsoft:pair",
+    own_main="export.xml",
+    exported="run `Export-DhcpServer -File export.xml` there, copy that here, and name the copy in --from",
+    own_file="coexist.boot.leases.windows.own_file:evaluate",
+    redactor="coexist.languages.windows.secrets:without_secrets",
     limits="coexist.render.targets.windows_dhcp:limits",
     renderer="coexist.render.targets.windows_dhcp:render",
     importer="coexist.importers.windows:KIND",

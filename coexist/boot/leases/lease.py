@@ -36,9 +36,9 @@ class Lease:
     ``options``: everything configured for this client, in the order of configuration, whether the client
     asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
     its own. ``reserved``: the address is the client's own (never pinged). ``pinged_always``: not before its
-    first offer only. ``min_secs``: the threshold on its ``secs``. ``left_to``: who of a pair of servers
-    answers the packet instead while both are up; ``paired``: it is a lease of such a pair. ``origins``:
-    where each option (by code) and field (by name) comes from.
+    first offer only. ``min_secs``: the threshold on its ``secs``. ``waits``: an offer waits so many
+    seconds. ``left_to``: who of a pair of servers answers the packet instead while both are up; ``paired``:
+    it is a lease of such a pair. ``origins``: where each option (by code) and field (by name) comes from.
     """
 
     yiaddr: IPv4Address
@@ -52,6 +52,7 @@ class Lease:
     lease_time: int = 43200
     reserved: bool = False
     min_secs: int = 0
+    waits: float = 0.0
     always_broadcast: bool = False
     ping: bool | None = None
     pinged_always: bool = False

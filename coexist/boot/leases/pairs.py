@@ -24,8 +24,9 @@ class Share:
     where the server answers its clients. ``max_seconds``: who says in ``secs`` that it has waited longer is
     answered by both; None: ``secs`` changes nothing. ``requests``: a REQUEST is left to the partner as a
     DISCOVER is. ``reserved``: so are clients with an address of their own. ``longest``: the lease time of a
-    client that the partner does not know of yet (the maximum client lead time), in seconds. ``takes_over``:
-    it answers everyone when the partner is down.
+    client that the partner does not know of yet (the maximum client lead time), in seconds. ``by_mac``: the
+    hash is of the hardware address, whatever client identifier a client sends. ``takes_over``: it answers
+    everyone when the partner is down.
     """
 
     partner: str
@@ -34,6 +35,7 @@ class Share:
     requests: bool = False
     reserved: bool = False
     longest: int | None = None
+    by_mac: bool = False
     takes_over: bool = True
 
     def left_to(self, packet: Packet, *, reserved: bool = False) -> str:
@@ -43,7 +45,8 @@ class Share:
             return ""
         if reserved and not self.reserved:
             return ""
-        return self.left_to_of(identity_of(packet), packet.secs)
+        identity = packet.chaddr[: packet.hlen] if self.by_mac else identity_of(packet)
+        return self.left_to_of(identity, packet.secs)
 
     def left_to_of(self, identity: bytes, secs: int) -> str:
         """Who answers a client in this server's place, of whatever packet; empty if this one does."""

@@ -43,7 +43,8 @@ _BASIC = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeaModel(Stateless):
-    """Kea, and with its own name another server that leases likewise. ``latency``: seconds.
+    """Kea, and with its own name another server that leases likewise. ``latency`` and ``offers_after``, which
+    an offer waits: seconds.
 
     ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``alone``: it holds the other server of its pair
     for down, and answers everyone. The options of its leases are octets as it keeps them (`option_data`).
@@ -52,6 +53,7 @@ class KeaModel(Stateless):
     name: str
     leases: Leases
     latency: float = 0.0
+    offers_after: float = 0.0
     echoes_client_id: bool = True
     raw_sockets: bool = True
     alone: bool = False
@@ -114,10 +116,11 @@ class KeaModel(Stateless):
         address, port = relay_or(asked, (asked.ciaddr if packet.ciaddr != UNSPECIFIED else to, CLIENT_PORT))
         if direct:
             address, port = asked.ciaddr, CLIENT_PORT
+        waits = lease.waits + self.offers_after if kind is MessageType.OFFER else 0.0
         return Reply(
             packet=packet,
-            earliest=arrival.at,
-            latest=arrival.at + self.latency,
+            earliest=arrival.at + waits,
+            latest=arrival.at + waits + self.latency,
             source_port=DHCP_PORT,
             address=address,
             port=port,

@@ -6,27 +6,33 @@ None of them could be run here; what their documentation does not settle is a na
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Address
 
-from coexist.boot.leases.lease import Lease, Leases
-from coexist.boot.leases.pairs import EVERYONE, Share, below
-from coexist.boot.responder import Arrival, ServerModel
+from coexist.boot.leases.lease import Leases
+from coexist.boot.leases.pairs import Share, below
+from coexist.boot.leases.windows.pairs import shared
+from coexist.boot.leases.windows.source import PING
+from coexist.boot.own_files import own_config
+from coexist.boot.responder import ServerModel
 from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.generic_declared import declared_responder, delayed
 from coexist.boot.servers.kea import KeaModel
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
 from coexist.inventory.values import Delay
-from coexist.wire.bootp import UNSPECIFIED
-from coexist.wire.options import Option
 
 DHCP_ASSUMPTIONS = (
     "Windows DHCP Server copies an address in option 66 to siaddr, else siaddr is its own (unverified)",
     "Windows DHCP Server ends option 67 with a NUL, and pings only with conflict detection on (unverified)",
 )
+EXPORT_ASSUMPTIONS = (
+    "Windows DHCP Server waits a second for each ping of its conflict detection (unverified)",
+    "Windows DHCP Server knows a PXE client by its MAC address, whatever UUID option 61 has (unverified)",
+    "Windows DHCP Server sends a vendor class's options in option 43, if option 60 is its text (unverified)",
+    "of several policies with ranges, the first in processing order gives the address (unverified)",
+)
 PAIR_ASSUMPTION = (
     "of two Windows servers with failover, the first answers the hash buckets of RFC 3074 below its "
-    "percentage of 256, and either answers everyone when the other is down (unverified)"
+    "percentage of 256 (unverified)"
 )
 WDS_ASSUMPTIONS = (
     "WDS offers PXEClient without option 43 and names the file only on port 4011 (unverified)",
@@ -39,53 +45,46 @@ CONFIGMGR_ASSUMPTIONS = (
 )
 
 
-def windows_dhcp(name: str, leases: Leases, latency: float = 0.0) -> KeaModel:
+def windows_dhcp(name: str, leases: Leases, latency: float = 0.0, offers_after: float = 0.0) -> KeaModel:
     """Windows DHCP Server: options as Kea sends them, of leases as `windows_lease` makes them."""
     return KeaModel(
         name=name,
         leases=leases,
         latency=latency,
+        offers_after=offers_after,
         echoes_client_id=False,
         raw_sockets=False,
         assumptions=DHCP_ASSUMPTIONS,
     )
 
 
-def windows_lease(lease: Lease, arrival: Arrival) -> Lease:
-    """A lease with siaddr and NULs as Windows has them."""
-    options, origins = dict(lease.options), dict(lease.origins)
-    for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
-        if code in options and not options[code].endswith(b"\0"):
-            options[code] += b"\0"
-    siaddr = lease.siaddr
-    if siaddr == UNSPECIFIED:
-        siaddr = _address(options.get(Option.TFTP_SERVER_NAME, b"")) or arrival.address
-        if Option.TFTP_SERVER_NAME in origins:
-            origins["siaddr"] = origins[Option.TFTP_SERVER_NAME]
-    return replace(lease, options=options, siaddr=siaddr, origins=origins)
-
-
-def _address(text: bytes) -> IPv4Address | None:
-    try:
-        return IPv4Address(text.rstrip(b"\0").decode("ascii"))
-    except (AddressValueError, UnicodeDecodeError):
-        return None
-
-
 def pair(failover: Failover, is_first: bool, partner: str) -> Share:
     """What it answers of a scope with failover."""
-    of_first = below(failover.buckets)
-    mine = of_first if is_first else EVERYONE ^ of_first
-    return Share(partner=f"its failover partner {partner}", mine=mine, requests=True, reserved=True)
+    return shared(
+        below(failover.buckets),
+        f"its failover partner {partner}",
+        is_first=is_first,
+        mclt=failover.mclt,
+    )
 
 
 def lease_service(inventory: Inventory, name: str) -> KeaModel:
-    """Windows DHCP Server with the leases of its scopes."""
-    leases = plan_leases(inventory, name)
-    model = windows_dhcp(name, leases)
-    if not leases.shares:
-        return model
-    return replace(model, assumptions=(*model.assumptions, PAIR_ASSUMPTION))
+    """Windows DHCP Server with the leases of its export, or of its scopes."""
+    own = own_config(inventory, name)
+    if own is not None:
+        model = windows_dhcp(name, own.leases)
+        assumptions = (*model.assumptions, *EXPORT_ASSUMPTIONS)
+        shares = own.leases.shares
+    else:
+        server = inventory.site.servers[name]
+        leases = plan_leases(inventory, name)
+        # DelayOffer (MS-DHCPM 3.1.1.2) and the pings of conflict detection.
+        waits = server.delay.after if server.delay.kind == "after" else 0.0
+        model = windows_dhcp(name, leases, offers_after=waits + (PING if server.pings else 0.0))
+        assumptions, shares = model.assumptions, leases.shares
+    if not shares:
+        return replace(model, assumptions=assumptions)
+    return replace(model, assumptions=(*assumptions, PAIR_ASSUMPTION))
 
 
 def wds_service(inventory: Inventory, name: str) -> ServerModel:

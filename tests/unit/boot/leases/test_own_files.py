@@ -21,16 +21,19 @@ from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease, LeaseSource
+from coexist.boot.leases.windows.source import WindowsLeases
 from coexist.boot.responder import Arrival, ServerModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.kea import KeaModel
+from coexist.boot.servers.microsoft import windows_dhcp
 from coexist.errors import Position
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dnsmasq.files import read_lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.kea.json_nodes import read_json
 from coexist.languages.source_files import beside
+from coexist.languages.windows.reader import read_export
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.options import MessageType, Option
@@ -104,6 +107,12 @@ def dnsmasq(path: Path) -> Stand:
     return Stand(place=place, model=model, source=source, known=known(source))
 
 
+def windows(path: Path) -> Stand:
+    source = WindowsLeases(export=read_export(path.read_bytes(), str(path)))
+    model = windows_dhcp("own", source)
+    return Stand(place=stood_on(path), model=model, source=source, known=known(source))
+
+
 def known(source: LeaseSource) -> list[str]:
     """Some of the machines that a file speaks of, and one of each range it compares with."""
     found: list[int] = []
@@ -113,12 +122,17 @@ def known(source: LeaseSource) -> list[str]:
     return [format_mac(mac) for mac in dict.fromkeys(found)][:8]
 
 
-READERS: dict[str, Callable[[Path], Stand]] = {"dhcpd": dhcpd, "kea": kea, "dnsmasq": dnsmasq}
+READERS: dict[str, Callable[[Path], Stand]] = {
+    "dhcpd": dhcpd,
+    "kea": kea,
+    "dnsmasq": dnsmasq,
+    "windows": windows,
+}
 SITES = [
     pytest.param(READERS[product], path, id=f"{product}-{path.stem}")
     for product in READERS
     for path in sorted((FILES / product).iterdir())
-    if path.suffix in (".conf", ".json")
+    if path.suffix in (".conf", ".json", ".xml")
 ]
 
 

@@ -1,0 +1,46 @@
+"""Values of options as an export writes them: text and octets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+
+from coexist.languages.windows.export import OptionDefinition, OptionValue
+from coexist.wire.options import encode_option_value
+
+# DhcpServerv4OptionDefinition, Type.
+_WIDTHS = {"byte": 1, "word": 2, "dword": 4, "dworddword": 8}
+
+
+def octets_of(value: OptionValue, definitions: Mapping[tuple[str, int], OptionDefinition]) -> bytes:
+    """A value as it goes on the wire, by its definition; by RFC 2132 where the export defines none.
+
+    Raises ``ValueError`` for what is none of that kind.
+    """
+    if not value.values:
+        raise ValueError("it has no value")
+    definition = definitions.get((value.vendor, value.code))
+    kind = "" if definition is None else definition.kind.lower()
+    if kind in _WIDTHS:
+        return b"".join(int(text, 0).to_bytes(_WIDTHS[kind], "big") for text in value.values)
+    if kind in ("ipv4address", "ipaddress"):
+        return b"".join(IPv4Address(text).packed for text in value.values)
+    if kind == "string":
+        return "".join(value.values).encode()
+    if kind in ("binarydata", "encapsulateddata", "binary", "encapsulated") or _are_octets(value.values):
+        return b"".join(_octets(text) for text in value.values)
+    if definition is None and not value.vendor:
+        return encode_option_value(value.code, value.values[0] if len(value.values) == 1 else value.values)
+    raise ValueError(f"values of the kind {kind or 'that no definition names'} are not known")
+
+
+def _are_octets(values: tuple[str, ...]) -> bool:
+    return all(text.lower().startswith("0x") for text in values)
+
+
+def _octets(text: str) -> bytes:
+    """``0x01``, ``0x0a0b`` or ``1``."""
+    if text.lower().startswith("0x"):
+        digits = text[2:]
+        return bytes.fromhex(digits.rjust(len(digits) + len(digits) % 2, "0"))
+    return int(text).to_bytes(1, "big")
