@@ -101,6 +101,9 @@ class _Fetched:
             self.texts[f"{name.rstrip('/')}/.keep"] = ""
         return found
 
+    def commands(self) -> tuple[str, str] | None:
+        return None
+
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
         return None
 

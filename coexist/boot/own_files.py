@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network
@@ -19,6 +20,8 @@ from coexist.inventory.products import Role, part
 from coexist.languages.source_files import Surroundings, files_of
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
+
+_SEPARATOR = r"[/\\]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,9 @@ class Files(Protocol):
     def entries(self, name: str) -> list[str] | None:
         """The files of a folder, by their paths on the server; None for what is none. Raises OSError."""
 
+    def commands(self) -> tuple[str, str] | None:
+        """Our drop-in, where it is commands that are run: how it is called in positions, and its text."""
+
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
         """What the files of another server say, None where they are not known."""
 
@@ -111,6 +117,11 @@ class OwnFiles:
         if name in self.ours:
             return self.ours[name][1]
         return self._beside.octets(self._found(name)).decode("utf-8", "surrogateescape")
+
+    def commands(self) -> tuple[str, str] | None:
+        """Our drop-in, where it is commands that are run: how it is called in positions, and its text."""
+        self.asked.update(self.ours)
+        return next(iter(self.ours.values()), None)
 
     def called(self, name: str) -> str:
         """How such a file is called in positions."""
@@ -197,7 +208,7 @@ def own_files(inventory: Inventory, name: str, ours: str) -> OwnFiles:
         place=inventory.where("servers", name, "config"),
         resolve=_names_of(inventory),
         of_server=lambda address: _of_server(inventory, address),
-        ours={} if path is None else {path: (f"{name}/{path.rpartition('/')[2]}", ours)},
+        ours={} if path is None else {path: (f"{name}/{re.split(_SEPARATOR, path)[-1]}", ours)},
     )
 
 

@@ -174,6 +174,9 @@ class _Text:
     def include(self, name: str) -> str:
         raise FileNotFoundError(2, "it is not there", name)
 
+    def commands(self) -> tuple[str, str] | None:
+        return None
+
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
         return None
 

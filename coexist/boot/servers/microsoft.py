@@ -22,6 +22,7 @@ from coexist.inventory.values import Delay
 
 DHCP_ASSUMPTIONS = (
     "Windows DHCP Server copies an address in option 66 to siaddr, else siaddr is its own (unverified)",
+    "Windows DHCP Server puts the file of option 67 into the header too (unverified)",
     "Windows DHCP Server ends option 67 with a NUL, and pings only with conflict detection on (unverified)",
 )
 EXPORT_ASSUMPTIONS = (

@@ -68,12 +68,14 @@ class OptionValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacPattern:
-    """A MAC address, or with a star behind it the beginning of one: its first and last address."""
+    """A MAC address, or with a star behind it the beginning of one: its first and last address. ``note``:
+    what a filter says for people."""
 
     text: str
     first: int
     last: int
     at: Position
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

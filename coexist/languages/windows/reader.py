@@ -33,7 +33,7 @@ from coexist.languages.windows.failover import read_relations
 from coexist.languages.xml_tree import Element, read_xml
 
 _AGAIN = "export it again with Export-DhcpServer"
-_FIELDS: tuple[Field, ...] = get_args(Field)
+FIELDS: tuple[Field, ...] = get_args(Field)
 _OPERATORS = ("EQ", "NE", "ISP", "ISNP")
 # They change no reply: texts for people, the other protocol, DNS updates, leases that were given, and what
 # network access protection was told before it was removed.
@@ -207,7 +207,7 @@ def _policies(holder: Element) -> tuple[Policy, ...]:
 
 
 def _policy(item: Element) -> Policy:
-    criteria = tuple(found for field in _FIELDS if (found := _criterion(item, field)) is not None)
+    criteria = tuple(found for field in FIELDS if (found := _criterion(item, field)) is not None)
     name, order = item.value("Name"), _number(item, "ProcessingOrder")
     if not criteria:
         raise refused(item.at, f"the policy {name} has no condition that is known")
@@ -264,7 +264,8 @@ def _filters(four: Element) -> Filters:
             if kind not in lists:
                 raise refused(item.at, f"{kind!r} is no list of filters")
             machine = item.first("MacAddress") or item
-            lists[kind].append(_pattern(machine, machine.text.strip()))
+            found = _pattern(machine, machine.text.strip())
+            lists[kind].append(replace(found, note=item.value("Description")))
     return Filters(
         allows=switches["Allow"],
         denies=switches["Deny"],

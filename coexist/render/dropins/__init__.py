@@ -32,10 +32,12 @@ REDACTED = b"REDACTED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurPart:
-    """What a drop-in says, and what of its rules its language cannot say."""
+    """What a drop-in says, and what of its rules its language cannot say. ``files``: what is written for it,
+    where that is not the text alone."""
 
     text: str
     findings: tuple[Finding, ...] = ()
+    files: tuple[RenderedFile, ...] = ()
 
 
 def our_part(write: Callable[[Job], str], inventory: Inventory, name: str) -> OurPart:
@@ -85,6 +87,8 @@ def _dropin(job: Job) -> tuple[RenderedFile, ...]:
     if server.dropin is None:
         return ()
     ours: OurPart = part(server.product, "dropin")(job.inventory, job.name)
+    if ours.files:
+        return ours.files
     path = server.dropin.path
     return (
         RenderedFile(

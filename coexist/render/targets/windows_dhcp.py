@@ -9,7 +9,7 @@ Windows; the syntax is checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
 from itertools import pairwise
 
@@ -53,7 +53,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
             "windows-dhcp/dhcp.ps1.j2",
             "dhcp.ps1",
             "sets scopes, options, policies, reservations and filters",
-            _Writer(job, plan).sections(),
+            Writer(job, plan).sections(),
         ),
     )
 
@@ -98,7 +98,9 @@ def cannot_test(test: OptionTest) -> bool:
     )
 
 
-class _Writer:
+class Writer:
+    """Commands for the scopes and rules of a plan; what has no command is reported."""
+
     def __init__(self, job: Job, plan: SettledPlan) -> None:
         self.job = job
         self.plan = plan
@@ -120,8 +122,8 @@ class _Writer:
             else []
         )
         yield "General", general
-        yield "Option definitions", list(self._definitions())
-        yield "Classes", list(self._class_definitions())
+        yield "Option definitions", list(self.definitions(_DEFINED))
+        yield "Classes", list(self.class_definitions())
         yield "Who is not answered", list(self._filters())
         yield from body
         for relation in self.relations:
@@ -129,8 +131,10 @@ class _Writer:
 
     # -- definitions ---------------------------------------------------------------------------
 
-    def _definitions(self) -> Iterator[str]:
-        for code in sorted(self.codes - _DEFINED):
+    def definitions(self, known: Collection[int], before: str = "") -> Iterator[str]:
+        """Definitions of the options set so far that are not ``known``; ``before``: what their names begin
+        with."""
+        for code in sorted(self.codes.difference(known)):
             kind = {
                 OptionKind.TEXT: "String",
                 OptionKind.ADDRESS: "IPv4Address",
@@ -141,13 +145,14 @@ class _Writer:
                 "Add-DhcpServerv4OptionDefinition",
                 *extra,
                 OptionId=code,
-                Name=f"option {option_title(code)}",
+                Name=f"{before}option {option_title(code)}",
                 Type=kind.get(option_kind(code), "BinaryData"),
             )
             find = f"Get-DhcpServerv4OptionDefinition -OptionId {code} -ErrorAction SilentlyContinue"
             yield f"if (-not ({find})) {{ {add} }}"
 
-    def _class_definitions(self) -> Iterator[str]:
+    def class_definitions(self) -> Iterator[str]:
+        """The classes that conditions named so far."""
         for (kind, data), name in sorted(self.classes.items(), key=lambda item: item[1]):
             add = command("Add-DhcpServerv4Class", Name=name, Type=kind, Data=data)
             find = f"Get-DhcpServerv4Class -Type {kind} | Where-Object Name -EQ {literal(name)}"
@@ -164,13 +169,13 @@ class _Writer:
         for scope in self.plan.scopes:
             refusals = [s for s in scope.special if s.ignore]
             for setting in refusals:
-                patterns = self._refusable(setting, scope)
+                patterns = self.refusable(setting, scope)
                 if patterns is None:
-                    self._report(setting, "refuses clients in one scope only, or by what they say")
+                    self.report(setting, "refuses clients in one scope only, or by what they say")
                 else:
                     denied.update(patterns)
             if scope.defaults.ignore:
-                self._report(scope.defaults, "refuses everyone; leave the scope out instead")
+                self.report(scope.defaults, "refuses everyone; leave the scope out instead")
         for pattern in sorted(denied):
             add = command(
                 "Add-DhcpServerv4Filter", "Force", List="Deny", MacAddress=pattern, Description=_POLICY
@@ -180,7 +185,8 @@ class _Writer:
         if denied:
             yield command("Set-DhcpServerv4FilterList", Deny=True)
 
-    def _refusable(self, setting: Setting, scope: SettledScope) -> list[str] | None:
+    def refusable(self, setting: Setting, scope: SettledScope) -> list[str] | None:
+        """The addresses that a deny list must have for a refusal, None where no list can say it."""
         condition = setting.condition
         everywhere = all(
             any(other.ignore and other.condition == condition for other in each.special)
@@ -206,7 +212,8 @@ class _Writer:
                     else f"{prefix.hex().upper()}*"
                 )
 
-    def _report(self, setting: Setting, why: str) -> None:
+    def report(self, setting: Setting, why: str) -> None:
+        """Report that the product cannot say what a setting says."""
         self.job.report(
             "CX511",
             setting.path,
@@ -280,7 +287,7 @@ class _Writer:
                 )
         own = f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *'"
         yield f"{own} | Remove-DhcpServerv4Policy"
-        yield from self._options(where, None, scope.defaults)
+        yield from self.options(where, None, scope.defaults)
         yield from self._policies(where, scope)
         yield from self._pool_policies(where, subnet, scope)
         yield from self._reservations(where, subnet)
@@ -290,7 +297,7 @@ class _Writer:
         for setting in scope.special:
             if setting.ignore:
                 continue
-            conditions = self._conditions(setting)
+            conditions = self.conditions(setting)
             if conditions is None:
                 continue
             order += 1
@@ -304,7 +311,7 @@ class _Writer:
                 Description=setting.name,
                 **conditions,
             )
-            yield from self._options(where, name, setting)
+            yield from self.options(where, name, setting)
 
     def _pool_policies(self, where: str, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
         for pool in subnet.pools:
@@ -314,7 +321,7 @@ class _Writer:
             shown = f"pool {pool.first}-{pool.last}"
             conditions: dict[str, list[str]] = {}
             if not self._mac_condition(cells, conditions):
-                self._report(Setting(name=shown, path=(*scope.path, "pools")), _OUT_OF_A_RANGE)
+                self.report(Setting(name=shown, path=(*scope.path, "pools")), _OUT_OF_A_RANGE)
                 continue
             name = f"{_POLICY} {shown}"
             yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", **conditions)
@@ -347,18 +354,18 @@ class _Writer:
 
     # -- conditions ----------------------------------------------------------------------------
 
-    def _conditions(self, setting: Setting) -> dict[str, list[str]] | None:
+    def conditions(self, setting: Setting) -> dict[str, list[str]] | None:
         """The policy's conditions; None, and a finding, where Windows has none for it."""
         condition = setting.condition
         result: dict[str, list[str]] = {}
         cells = self.plan.cells_of(condition)
         if cells is not None and not self._mac_condition(cells, result):
-            self._report(setting, _OUT_OF_A_RANGE)
+            self.report(setting, _OUT_OF_A_RANGE)
             return None
         vendor = self._vendor_classes(condition)
         user = self._user_classes(condition)
         if vendor is None or user is None or condition.unless or any(map(cannot_test, condition.tests)):
-            self._report(setting, "tests what no policy can test, or the same option twice")
+            self.report(setting, "tests what no policy can test, or the same option twice")
             return None
         if vendor:
             result["VendorClass"] = ["EQ", *vendor]
@@ -410,7 +417,8 @@ class _Writer:
 
     # -- options -------------------------------------------------------------------------------
 
-    def _options(self, where: str, policy: str | None, setting: Setting) -> Iterator[str]:
+    def options(self, where: str, policy: str | None, setting: Setting) -> Iterator[str]:
+        """The commands that set a scope's options, or those of one of its policies."""
         options = dict(setting.options)
         if setting.next_server is not None and Option.TFTP_SERVER_NAME not in options:
             options[Option.TFTP_SERVER_NAME] = str(setting.next_server).encode()

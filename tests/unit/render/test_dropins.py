@@ -51,6 +51,7 @@ PATHS = {
     "isc-dhcpd": ("/etc/dhcp/dhcpd.conf", "/etc/dhcp/coexist.conf"),
     "kea 2.2": ("/etc/kea/kea-dhcp4.conf", "/etc/kea/coexist.json"),
     "dnsmasq": ("/etc/dnsmasq.conf", "/etc/dnsmasq.d/coexist.conf"),
+    "windows-dhcp": ("export.xml", r"C:\ProgramData\coexist\coexist.ps1"),
 }
 LIVE = {
     "isc-dhcpd": """{include}
@@ -70,18 +71,32 @@ dhcp-boot=old.0,,10.10.0.9
 {include}
 {more}
 """,
+    "windows-dhcp": """<DHCPServer><IPv4><Filters><Allow>false</Allow><Deny>true</Deny></Filters>
+<OptionValues><OptionValue><OptionId>66</OptionId><Value>10.10.0.9</Value></OptionValue>
+<OptionValue><OptionId>67</OptionId><Value>old.0</Value></OptionValue></OptionValues>
+<Scopes><Scope><ScopeId>10.10.0.0</ScopeId><SubnetMask>255.255.0.0</SubnetMask>
+<StartRange>10.10.1.0</StartRange><EndRange>10.10.1.255</EndRange><State>Active</State>
+{more}{include}
+</Scope></Scopes></IPv4></DHCPServer>
+""",
 }
 INCLUDE = {
     "isc-dhcpd": 'include "/etc/dhcp/coexist.conf";',
     "kea 2.2": '<?include "/etc/kea/coexist.json"?>',
     "dnsmasq": "conf-dir=/etc/dnsmasq.d/,*.conf",
+    "windows-dhcp": "",
 }
 OVERRIDES = {
     "isc-dhcpd": 'host one { hardware ethernet 52:54:00:00:00:01; filename "special.0"; }',
     "kea 2.2": '{"name": "DROP", "test": "pkt4.mac == 0x525499000000"},',
     "dnsmasq": "dhcp-mac=set:special,52:54:00:00:00:01\ndhcp-boot=tag:special,special.0,,10.10.0.9",
+    "windows-dhcp": "<Reservations><Reservation><IPAddress>10.10.0.7</IPAddress>"
+    "<ClientId>52-54-00-00-00-01</ClientId><OptionValues><OptionValue><OptionId>67</OptionId>"
+    "<Value>special.0</Value></OptionValue></OptionValues></Reservation></Reservations>",
 }
 every_product = pytest.mark.parametrize("software", list(PATHS))
+every_included = pytest.mark.parametrize("software", [name for name, line in INCLUDE.items() if line])
+"""Those whose own files include ours."""
 
 
 def site_of(folder: Path, software: str, *, include: str | None = None, more: str = "") -> Inventory:
@@ -94,7 +109,8 @@ def site_of(folder: Path, software: str, *, include: str | None = None, more: st
 
 
 def told(inventory: Inventory, mac: str, architecture: int = 0, *, ours: bool = True) -> Lease | NoLease:
-    options = {53: b"\1", 60: b"PXEClient", 93: architecture.to_bytes(2, "big")}
+    vendor = f"PXEClient:Arch:{architecture:05d}:UNDI:003016".encode()
+    options = {53: b"\1", 60: vendor, 93: architecture.to_bytes(2, "big")}
     packet = Packet(op=BOOTREQUEST, chaddr=mac_bytes(parse_mac(mac)), options=options)
     config = own_config(inventory, "dhcp") if ours else config_without(inventory, "dhcp")
     assert config is not None
@@ -127,12 +143,12 @@ def test_the_files_together_say_what_the_rules_say(software: str, tmp_path: Path
 def test_a_line_that_stands_above_a_rule_is_named(software: str, tmp_path: Path) -> None:
     analysis = analyse(site_of(tmp_path, software, more=OVERRIDES[software]))
     places = found(analysis, "CX122")
-    line = {"isc-dhcpd": 4, "kea 2.2": 5, "dnsmasq": 6}[software]
+    line = {"isc-dhcpd": 4, "kea 2.2": 5, "dnsmasq": 6, "windows-dhcp": 6}[software]
     assert places
     assert all(f"main.conf:{line}:" in place for place in places), places
 
 
-@every_product
+@every_included
 def test_files_that_do_not_include_it_are_named(software: str, tmp_path: Path) -> None:
     analysis = analyse(site_of(tmp_path, software, include=""))
     (finding,) = [f for f in analysis.findings if f.code.code == "CX121"]
@@ -142,7 +158,7 @@ def test_files_that_do_not_include_it_are_named(software: str, tmp_path: Path) -
     assert found(analysis, "CX122") == []
 
 
-@every_product
+@every_included
 def test_it_is_the_one_file_that_is_rendered(software: str, tmp_path: Path) -> None:
     inventory = site_of(tmp_path, software)
     files = render_site(inventory).files["dhcp"]
@@ -200,7 +216,7 @@ def written_whole(folder: Path) -> None:
     (folder / "site.yaml").write_text(text.replace("    dropin:\n", "    whole: true\n    dropin:\n"))
 
 
-@every_product
+@every_included
 def test_whole_files_are_written_octet_for_octet(software: str, tmp_path: Path) -> None:
     site_of(tmp_path, software)
     text = (
@@ -217,7 +233,7 @@ def test_whole_files_are_written_octet_for_octet(software: str, tmp_path: Path) 
     assert "CX523" not in {finding.code.code for finding in rendered.findings}
 
 
-@every_product
+@every_included
 def test_a_file_without_its_secrets_is_not_written_whole(software: str, tmp_path: Path) -> None:
     site_of(tmp_path, software)
     comment = {"isc-dhcpd": "# REDACTED\n", "kea 2.2": "// REDACTED\n", "dnsmasq": "# REDACTED\n"}[software]

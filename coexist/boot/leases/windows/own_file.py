@@ -10,6 +10,7 @@ from coexist.boot.leases.windows.pools import Pools
 from coexist.boot.leases.windows.source import WindowsLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.errors import InputError, Problem
+from coexist.languages.windows.commands import after_commands, without_ours
 from coexist.languages.windows.export import Export
 from coexist.languages.windows.failover import COMMAND, read_failover
 from coexist.languages.windows.reader import read_export
@@ -29,6 +30,10 @@ def evaluate(files: Files) -> OwnConfig:
     if beside is not None:
         relations = read_failover(_octets(beside), files.called(FAILOVER))
         export = replace(export, relations=(*(export.relations or ()), *relations))
+    ours = files.commands()
+    if ours is not None:
+        called, text = ours
+        export = after_commands(without_ours(export), text, called)
     _refuse_bad_values(export)
     _refuse_unknown_scopes(export)
     leases = WindowsLeases(export=export)

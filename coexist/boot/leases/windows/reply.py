@@ -7,12 +7,12 @@ from ipaddress import AddressValueError, IPv4Address
 
 from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival
-from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.bootp import FILE_OCTETS, UNSPECIFIED
 from coexist.wire.options import Option
 
 
 def windows_lease(lease: Lease, arrival: Arrival) -> Lease:
-    """A lease with siaddr and NULs as Windows has them."""
+    """A lease with siaddr, file and NULs as Windows has them (assumed: ``DHCP_ASSUMPTIONS``)."""
     options, origins = dict(lease.options), dict(lease.origins)
     for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
         if code in options and not options[code].endswith(b"\0"):
@@ -22,7 +22,13 @@ def windows_lease(lease: Lease, arrival: Arrival) -> Lease:
         siaddr = _address(options.get(Option.TFTP_SERVER_NAME, b"")) or arrival.address
         if Option.TFTP_SERVER_NAME in origins:
             origins["siaddr"] = origins[Option.TFTP_SERVER_NAME]
-    return replace(lease, options=options, siaddr=siaddr, origins=origins)
+    file = lease.file
+    named = options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
+    if not file and len(named) < FILE_OCTETS:
+        file = named
+        if named and Option.BOOTFILE_NAME in origins:
+            origins["file"] = origins[Option.BOOTFILE_NAME]
+    return replace(lease, options=options, siaddr=siaddr, file=file, origins=origins)
 
 
 def _address(text: bytes) -> IPv4Address | None:
