@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from coexist.analysis.race import ClientCase, RaceResult, race
+from coexist.analysis.race import ClientCase, race
 from coexist.analysis.world import World, build_world
 from coexist.inventory import Inventory
 from coexist.probe.expectation import failed_boot, finding, server_names, strangers, told, vlan_of
 from coexist.probe.frame import Datagram
 from coexist.probe.observation import Boot, End, observe
-from coexist.probe.replay import replay
+from coexist.probe.replay import Reason, Replays
 from coexist.probe.segment import Segment
 from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE
@@ -27,13 +27,13 @@ Packets = Iterable[tuple[float, Datagram]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A boot. ``replayed``: why, by the model of the client's firmware, where there is one.
+    """A boot. ``replayed``: who won and why, by the model of the client's firmware, where there is one.
 
     ``predicted``: who could win by the inventory; ``findings``: what failed or differs.
     """
 
     boot: Boot
-    replayed: RaceResult | None
+    replayed: tuple[Reason, ...] | None
     predicted: tuple[str | None, ...] | None
     findings: tuple[Finding, ...]
 
@@ -58,10 +58,11 @@ def listened(
 def boots(packets: Packets, inventory: Inventory | None = None, vlan: str | None = None) -> Iterator[Seen]:
     """Each boot as it is read, held to the inventory: a capture may be larger than this machine's memory."""
     world = build_world(inventory) if inventory is not None else None
+    replays = Replays()
     for boot in observe(packets):
         placed = _placed(boot, inventory, vlan)
         predicted, findings = _judged(placed, inventory, world)
-        yield Seen(boot=placed, replayed=_replay(placed), predicted=predicted, findings=findings)
+        yield Seen(boot=placed, replayed=_replayed(placed, replays), predicted=predicted, findings=findings)
 
 
 def _placed(boot: Boot, inventory: Inventory | None, vlan: str | None) -> Boot:
@@ -73,14 +74,14 @@ def _placed(boot: Boot, inventory: Inventory | None, vlan: str | None) -> Boot:
     return replace(boot, asker=replace(boot.asker, vlan=found))
 
 
-def _replay(boot: Boot) -> RaceResult | None:
+def _replayed(boot: Boot, replays: Replays) -> tuple[Reason, ...] | None:
     """Why, by the model of the client's firmware; None where it has none for this architecture.
 
     Nor where the capture does not show how the boot ended: what it does not hold was not silent.
     """
     decided = boot.file_request is not None or boot.end is End.GAVE_UP
     known = boot.asker.architecture in CANONICAL_CODE and boot.discovers
-    return replay(boot) if decided and known else None
+    return replays.reasons(boot) if decided and known else None
 
 
 def _judged(

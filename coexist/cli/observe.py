@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coexist.cli.prose import say, tell
+from coexist.cli.prose import tell
 from coexist.cli.watching import bar
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def command(**given: Any) -> int:
     from coexist.app.current import load_current
     from coexist.app.observe import boots
     from coexist.report.observe import as_dict, lines
+    from coexist.report.prose import folded
 
     if (given["file"] is None) == (given["interface"] is None):
         raise click.UsageError("name either a capture file or --interface")
@@ -60,8 +61,11 @@ def command(**given: Any) -> int:
                 else:
                     head, *more = lines(seen)
                     click.secho(head.text, bold=True)
-                    for line in more:
-                        say(line.text, line.indent, hang=line.hang)
+                    click.echo(
+                        "\n".join(
+                            part for each in more for part in folded(each.text, each.indent, hang=each.hang)
+                        )
+                    )
                 count += 1
     except KeyboardInterrupt:
         interrupted = True

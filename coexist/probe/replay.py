@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any, NamedTuple
 
 from coexist.analysis.race import ClientCase, RaceResult, race
 from coexist.analysis.world import Listener, Segment, World
@@ -15,9 +16,19 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.probe.answer import Answer
 from coexist.probe.observation import Boot
 from coexist.records import dataclass
+from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.options import MessageType, Option
 
 _VLAN = "capture"
+_APART = 1e-6
+_MOST_KNOWN = 1_000
+
+
+class Reason(NamedTuple):
+    """How a replay can end: who won, None for nobody, and why."""
+
+    winner: str | None
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +96,8 @@ def replay(boot: Boot, firmware: str | None = None) -> RaceResult:
     recorded: dict[IPv4Address, dict[int, list[tuple[float, Answer]]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for answer in boot.offers:
-        number = max((i for i, (at, _) in enumerate(boot.discovers) if at <= answer.at), default=0)
-        recorded[answer.server][number].append((answer.at - boot.discovers[number][0], answer))
+    for number, after, answer in _times(boot):
+        recorded[answer.server][number].append((after, answer))
     answers = (*boot.offers, *boot.acks, *boot.boot_server_replies)
     servers = [
         RecordedServer(
@@ -113,8 +123,64 @@ def replay(boot: Boot, firmware: str | None = None) -> RaceResult:
         vlan=_VLAN,
         architecture=boot.asker.architecture,
         firmware=firmware or boot.firmware,
+        number=CANONICAL_CODE.get(boot.asker.architecture, 0),  # a recording answers all the same
     )
     return race(world, case)
+
+
+def _times(boot: Boot) -> list[tuple[int, float, Answer]]:
+    """The number of the DISCOVER before each offer, and the seconds since it: to the millisecond, as far as
+    captures of different machines can be compared, and in the order they came."""
+    found = []
+    for rank, answer in enumerate(boot.offers):
+        number = max((i for i, (at, _) in enumerate(boot.discovers) if at <= answer.at), default=0)
+        after = answer.at - boot.discovers[number][0]
+        found.append((number, round(after, 3) + rank * _APART, answer))
+    return found
+
+
+class Replays:
+    """The replays of many boots. Machines of one kind are answered alike, so that most were run before."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[Reason, ...]] = {}
+
+    def reasons(self, boot: Boot) -> tuple[Reason, ...]:
+        """Who won and why, each way it can have gone."""
+        key = _alike(boot)
+        found = self._known.get(key) if key is not None else None
+        if found is None:
+            ends = replay(boot).outcomes
+            found = tuple(dict.fromkeys(Reason(outcome.winner, outcome.why) for outcome in ends))
+            if key is not None and len(self._known) < _MOST_KNOWN:
+                self._known[key] = found
+        return found
+
+
+def _alike(boot: Boot) -> tuple[Any, ...] | None:
+    """Equal for boots whose replays end alike: what a replay looks at, without whose it is. None for a boot
+    that nothing is like: it was offered the address of a server."""
+    answers = (*boot.offers, *boot.acks, *boot.boot_server_replies)
+    servers = {answer.server for answer in answers}
+    addresses: dict[IPv4Address, int] = {}
+    said = []
+    for answer in answers:
+        packet = answer.packet
+        if packet.yiaddr in servers:
+            return None
+        # Whether two were offered the same address counts, and on which subnet it is (RFC 950).
+        number = addresses.setdefault(packet.yiaddr, len(addresses)) if answer.offers_address else -1
+        mask = int.from_bytes(packet.options.get(Option.SUBNET_MASK, b"")[:4], "big")
+        said.append(
+            (
+                answer.server, answer.source, answer.port, number, int(packet.yiaddr) & mask, packet.ciaddr,
+                packet.siaddr, packet.giaddr, packet.op, packet.flags, packet.sname, packet.file,
+                packet.options_terminated, tuple(packet.options.items()),
+            )
+        )  # fmt: skip
+    times = tuple((number, after) for number, after, _ in _times(boot))
+    parts = (len(boot.offers), len(boot.acks))
+    return boot.asker.architecture, boot.firmware, times, parts, tuple(said)
 
 
 def _last(answers: tuple[Answer, ...], server: IPv4Address) -> Answer | None:

@@ -10,9 +10,9 @@ from coexist.records import dataclass
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
-    from coexist.analysis.race import RaceResult
     from coexist.app.observe import Seen
     from coexist.probe.observation import Boot
+    from coexist.probe.replay import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,9 @@ def _asked(boot: Boot) -> str:
     return f"{request.at:6.2f} s  asks {request.server} for {request.file}{by}"
 
 
-def _why(replayed: RaceResult) -> str:
+def _why(replayed: tuple[Reason, ...]) -> str:
     """The model's reason; where it allows several ends, each of them."""
-    ends = dict.fromkeys(f"{outcome.winner or 'nobody'}: {outcome.why}" for outcome in replayed.outcomes)
-    return "; or ".join(ends)
+    return "; or ".join(f"{reason.winner or 'nobody'}: {reason.why}" for reason in replayed)
 
 
 def as_dict(seen: Seen) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def as_dict(seen: Seen) -> dict[str, Any]:
         and {"at": round(request.at, 3), "server": str(request.server), "file": request.file},
         "named_by": str(boot.named_by.server) if boot.named_by else None,
         "replayed": seen.replayed
-        and [{"winner": outcome.winner, "why": outcome.why} for outcome in seen.replayed.outcomes],
+        and [{"winner": reason.winner, "why": reason.why} for reason in seen.replayed],
         "predicted": None if seen.predicted is None else list(seen.predicted),
         "findings": [{"code": f.code.code, "message": f.message, "repair": f.repair} for f in seen.findings],
     }

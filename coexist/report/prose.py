@@ -30,7 +30,11 @@ def folded(text: str, indent: str = "", *, hang: int = 2, width: int = WIDTH) ->
     lines: list[str] = []
     for line in text.splitlines():
         own = indent + line[: len(line) - len(line.lstrip(" "))]
-        tied = _COMMAND.sub(lambda command: command[0].replace(" ", _TIE), line.lstrip(" "))
+        said = line.lstrip(" ")
+        if len(own) + len(said) <= width and said.isprintable() and not said.endswith(" "):
+            lines.append(own + said if said else "")  # as textwrap has it, which takes its time
+            continue
+        tied = _COMMAND.sub(lambda command: command[0].replace(" ", _TIE), said)
         parts = textwrap.wrap(
             tied,
             width,
