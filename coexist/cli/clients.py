@@ -22,8 +22,10 @@ from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
     from coexist.app.console_client import ConsoleClient
+    from coexist.app.deciding import Told
     from coexist.inventory.macset import MacSet
-    from coexist.registry.records import ClientRow
+    from coexist.registry.opening import Where
+    from coexist.registry.records import ClientRow, Order
     from coexist.registry.registry import Registry
 
 _STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
@@ -55,18 +57,50 @@ def _known(name: str) -> MacSet | None:
 def _registry(name: str) -> Registry:
     from coexist.registry.opening import open_registry
 
+    return open_registry(_place(name)[0])
+
+
+def _place(name: str) -> tuple[Where, Path | None]:
+    """Where a registry is, and the file in which decisions wait while it is away, if a server looks there."""
+    from coexist.registry.opening import where_is
+
     if Path(name).is_dir():
         raise CoexistError(f"{name} is a directory; name a boot server's configuration, or its registry file")
     if not _is_config(name):
-        return open_registry(name)
-    from coexist.server.config import load_config, registry_of
+        return where_is(name), None
+    from coexist.server.config import journal_of, load_config, registry_of
 
     path = Path(name)
     config = load_config(path).config
-    beside = registry_of(path, config, None)
+    where = beside = registry_of(path, config, None)
     if isinstance(beside, Path) and not beside.exists():
-        return open_registry(registry_of(path, config, _STATE_DIRECTORY))
-    return open_registry(beside)
+        where = registry_of(path, config, _STATE_DIRECTORY)
+    journals = (journal_of(path, config, folder) for folder in (None, _STATE_DIRECTORY))
+    return where, next((each for each in journals if each is not None and each.exists()), None)
+
+
+def _decide(name: str, orders: Sequence[Order]) -> Told:
+    """Have the registry do what was decided, and say where it waits if it must."""
+    from coexist.app.deciding import tell as tell_registry
+    from coexist.registry.opening import is_database
+
+    where, journal = _place(name)
+    try:
+        told = tell_registry(where, orders, journal)
+    except CoexistError as error:
+        if journal is None and is_database(name):
+            raise CoexistError(
+                f"{error}; to decide while the database is away, name the configuration of a boot server"
+                " on its host"
+            ) from None
+        raise
+    if told.kept is not None:
+        tell(f"note: {told.why}")
+        tell(
+            f"note: this waits in {told.kept}; it is in effect on this server within seconds, and on the"
+            " others when the database is back"
+        )
+    return told
 
 
 def _who() -> str:
@@ -211,11 +245,11 @@ def register(
         change = _console(console, token_file, ca_file).register(macs, columns, why)
         _tell_change(macs, "registered", change)
         return
-    opened = _registry(registry)
+    from coexist.registry.records import new_order
+
+    _decide(registry, [new_order(mac, "registered", **columns, who=_who(), via="command") for mac in macs])
     for mac in macs:
-        opened.decide(mac, "registered", **columns, who=_who(), via="command")
         click.echo(f"{format_mac(mac)} is registered")
-    opened.close()
     if _is_config(registry):
         for note in _without_effect(Path(registry), columns["group"]):
             tell(f"note: {note}")
@@ -264,11 +298,11 @@ def ignore(
     if console is not None:
         _tell_change(macs, "ignored", _console(console, token_file, ca_file).ignore(macs, why))
         return
-    opened = _registry(registry)
+    from coexist.registry.records import new_order
+
+    _decide(registry, [new_order(mac, "ignored", who=_who(), via="command") for mac in macs])
     for mac in macs:
-        opened.decide(mac, "ignored", who=_who(), via="command")
         click.echo(f"{format_mac(mac)} is ignored")
-    opened.close()
 
 
 @command.command("forget", short_help="Remove machines from the registry.")
@@ -276,11 +310,11 @@ def ignore(
 @_macs_argument
 def forget(registry: str, macs: tuple[int, ...]) -> None:
     """Remove machines from the registry; those that ask again appear again."""
-    opened = _registry(registry)
-    missing = [mac for mac in macs if not opened.forget(mac, who=_who(), via="command")]
-    opened.close()
-    if missing:
-        raise CoexistError(f"not in the registry: {', '.join(map(format_mac, missing))}")
+    from coexist.registry.records import FORGOTTEN, new_order
+
+    told = _decide(registry, [new_order(mac, FORGOTTEN, who=_who(), via="command") for mac in macs])
+    if told.missing:
+        raise CoexistError(f"not in the registry: {', '.join(map(format_mac, told.missing))}")
 
 
 @command.command("history", short_help="Who decided what.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
@@ -70,6 +71,40 @@ class Act(NamedTuple):
     mac: int
     action: str
     name: str
+
+
+class Order(NamedTuple):
+    """A decision on its way to a registry: who decided what of which client, when, and by which program.
+
+    ``at`` is in seconds since the epoch. ``state`` may be `FORGOTTEN`. What is None stays as it was.
+    A registry takes an ``id`` once.
+    """
+
+    id: str
+    at: float
+    who: str
+    via: str
+    mac: int
+    state: str
+    name: str | None = None
+    location: str | None = None
+    hardware: str | None = None
+    client_group: str | None = None
+
+
+def new_order(
+    mac: int,
+    state: str,
+    *,
+    name: str | None = None,
+    location: str | None = None,
+    hardware: str | None = None,
+    group: str | None = None,
+    who: str = "",
+    via: str = "",
+) -> Order:
+    """What is decided now."""
+    return Order(uuid.uuid4().hex, time.time(), who, via, mac, state, name, location, hardware, group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ knows; so decisions take effect at once, and a server that was away misses none.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 from coexist.registry.engine import Engine
@@ -19,8 +18,10 @@ from coexist.registry.records import (
     Decision,
     Known,
     Note,
+    Order,
     State,
     merged,
+    new_order,
 )
 from coexist.registry.schema import (
     AUDIT_COLUMNS,
@@ -34,7 +35,10 @@ MOST_SEEN = 100_000
 """Clients nobody decided on that are kept; beyond it those seen longest ago are dropped."""
 MOST_ACTS = 100_000
 """Lines of the audit that are kept."""
+CARRIED_OVER, OVERTAKEN = "carried over", "overtaken"
+"""What the audit says, behind the program, of a decision that was made while the registry was away."""
 _DAY = 86400.0
+_EVER = 1e12
 _WRITERS_KEPT = 90 * _DAY
 _ROWS_AT_A_TIME = 5_000
 
@@ -71,14 +75,18 @@ _COPY_SIGHT = (
 _DECIDE = """
 INSERT INTO decisions (mac, state, name, location, hardware, client_group, decided_at, generation)
 VALUES (:mac, :state, coalesce(CAST(:name AS TEXT), ''), coalesce(CAST(:location AS TEXT), ''),
-        coalesce(CAST(:hardware AS TEXT), ''), coalesce(CAST(:client_group AS TEXT), ''), :decided_at,
-        :generation)
+        coalesce(CAST(:hardware AS TEXT), ''), coalesce(CAST(:client_group AS TEXT), ''), :at, :generation)
 ON CONFLICT (mac) DO UPDATE SET
     state = excluded.state, decided_at = excluded.decided_at, generation = excluded.generation,
     name = coalesce(CAST(:name AS TEXT), decisions.name),
     location = coalesce(CAST(:location AS TEXT), decisions.location),
     hardware = coalesce(CAST(:hardware AS TEXT), decisions.hardware),
     client_group = coalesce(CAST(:client_group AS TEXT), decisions.client_group)
+"""
+_FORGET = """
+UPDATE decisions SET state = :state, name = '', location = '', hardware = '', client_group = '',
+    decided_at = :at, generation = :generation
+WHERE mac = :mac AND state <> :state
 """
 _RESTORE = (
     _insert("decisions", DECISION_COLUMNS)
@@ -204,29 +212,52 @@ class Registry:
         via: str = "",
     ) -> None:
         """Register or ignore a client, seen or not; what is None stays as it was."""
-        now = time.time()
-        with self.engine.transaction():
-            said = {
-                "mac": mac, "state": state, "name": name, "location": location, "hardware": hardware,
-                "client_group": group, "decided_at": now, "generation": self._bump(),
-            }  # fmt: skip
-            self.engine.run(_DECIDE, said)
-            self.engine.run("UPDATE sightings SET asks = :asks WHERE mac = :mac", {"asks": False, "mac": mac})
-            self._audit(Act(uuid.uuid4().hex, now, who, via, mac, state, name or ""))
+        said = {"name": name, "location": location, "hardware": hardware, "group": group}
+        self.carry_out(new_order(mac, state, **said, who=who, via=via))
 
     def forget(self, mac: int, *, who: str = "", via: str = "") -> bool:
         """Remove a client; whether there was one."""
-        now = time.time()
+        return self.carry_out(new_order(mac, FORGOTTEN, who=who, via=via))
+
+    def carry_out(self, order: Order) -> bool:
+        """Do what was decided; for `FORGOTTEN`, whether there was such a client."""
         with self.engine.transaction():
-            gone = self.engine.run("DELETE FROM sightings WHERE mac = :mac", {"mac": mac})
-            gone += self.engine.run(
-                "UPDATE decisions SET state = :state, name = '', location = '', hardware = '',"
-                " client_group = '', decided_at = :at, generation = :generation"
-                " WHERE mac = :mac AND state <> :state",
-                {"mac": mac, "state": FORGOTTEN, "at": now, "generation": self._bump()},
+            return self._do(order, self._bump(), _EVER)
+
+    def carry_over(self, order: Order) -> Decision | None:
+        """Do what was decided while this registry could not be had, once, unless something else was decided
+        on the client since: then that is returned, and it stands. The audit has both."""
+        order = order._replace(at=min(order.at, time.time()))
+        with self.engine.transaction():
+            generation = self._bump()
+            if self.engine.fetch("SELECT 1 FROM audit WHERE id = :id", {"id": order.id}):
+                return None
+            later = self.engine.fetch(
+                f"SELECT {', '.join(DECISION_COLUMNS)} FROM decisions WHERE mac = :mac AND decided_at > :at",
+                {"mac": order.mac, "at": order.at},
             )
-            if gone:
-                self._audit(Act(uuid.uuid4().hex, now, who, via, mac, FORGOTTEN, ""))
+            if later:
+                self._audit(_act(order._replace(via=f"{order.via}, {OVERTAKEN}")))
+                return Decision(*later[0])
+            self._do(order._replace(via=f"{order.via}, {CARRIED_OVER}"), generation, order.at)
+        return None
+
+    def _do(self, order: Order, generation: int, until: float) -> bool:
+        """Inside a transaction. ``until``: when those were seen that a forgotten client's sights go with."""
+        said = {**order._asdict(), "generation": generation}
+        if order.state == FORGOTTEN:
+            gone = self.engine.run(
+                "DELETE FROM sightings WHERE mac = :mac AND last_seen <= :until",
+                {"mac": order.mac, "until": until},
+            )
+            gone += self.engine.run(_FORGET, said)
+        else:
+            gone = self.engine.run(_DECIDE, said)
+            self.engine.run(
+                "UPDATE sightings SET asks = :asks WHERE mac = :mac", {"asks": False, "mac": order.mac}
+            )
+        if gone:
+            self._audit(_act(order))
         return gone > 0
 
     def restore(self, decisions: Iterable[Decision], *, anew: bool) -> int:
@@ -312,6 +343,10 @@ class Registry:
 
     def _audit(self, act: Act) -> None:
         self.engine.run(_insert("audit", AUDIT_COLUMNS) + " ON CONFLICT (id) DO NOTHING", act._asdict())
+
+
+def _act(order: Order) -> Act:
+    return Act(order.id, order.at, order.who, order.via, order.mac, order.state, order.name or "")
 
 
 def _sound(row: Sequence[object]) -> bool:

@@ -138,6 +138,12 @@ def spool_of(
     return _state_folder(path, state_directory) / f"registry-{config.name}-{where.mark}{ending}"
 
 
+def journal_of(path: Path, config: BootServerConfig, state_directory: str | None) -> Path | None:
+    """Where decisions wait that are made while the database is away; one file for all workers."""
+    spool = spool_of(path, config, state_directory)
+    return spool.with_suffix(".decisions") if spool is not None else None
+
+
 def spools_left(
     path: Path, config: BootServerConfig, state_directory: str | None, workers: int
 ) -> tuple[Path, ...]:

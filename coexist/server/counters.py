@@ -55,6 +55,7 @@ class Counters:
         self.registry_errors = 0
         self.registry_dropped = 0
         self.registry_waiting = 0
+        self.registry_decisions_waiting = 0
         # Of the clients in memory and of the log, as they are when somebody asks.
         self.clients_seen = 0
         self.clients_forgotten = 0

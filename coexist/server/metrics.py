@@ -87,6 +87,11 @@ class ServerCollector(Collector):
         yield _gauge(
             "coexist_registry_waiting", "Clients that wait on disk for the database", c.registry_waiting
         )
+        yield _gauge(
+            "coexist_registry_decisions_waiting",
+            "Decisions made on this host that wait for the database",
+            c.registry_decisions_waiting,
+        )
         yield _counter("coexist_log_dropped", "Log lines lost to a slow or full stream", c.log_dropped)
 
 

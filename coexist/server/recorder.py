@@ -20,6 +20,7 @@ from coexist.registry.opening import Where, connect
 from coexist.registry.records import Decision, Known, Note, RegistryError
 from coexist.registry.registry import Registry
 from coexist.registry.spool import MOST_A_BATCH, Batch, Spool
+from coexist.server.carrying import Carrying
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
 from coexist.server.seen import MOST_CHANGED, Client, ClientsSeen
@@ -45,12 +46,14 @@ class Recorder:
         log: Log,
         decided: Callable[[Registered], None],
         spool: Path | None = None,
+        journal: Path | None = None,
         left: Sequence[Path] = (),
         trims: bool = True,
     ) -> None:
         """``server``: whose sights these are; ``spool``: its file, for a registry that is not on this host's
-        disk; ``left``: the files of workers that are no more; ``trims``: whether it drops what is too much,
-        which one process of a server does."""
+        disk; ``journal``: where decisions wait that are made while it is away; ``left``: the files of workers
+        that are no more; ``trims``: whether it drops what is too much and carries decisions over, which one
+        process of a server does."""
         self.where = where
         self.clients = clients
         self.server = server
@@ -59,6 +62,7 @@ class Recorder:
         self.decided = decided
         self.registered = NOBODY_REGISTERED
         self.decisions: dict[int, Decision] = {}
+        self._carrying = Carrying(journal, carries=trims, counters=counters, log=log)
         self._trims = trims
         self._spool_path = spool
         self._left = left
@@ -80,11 +84,13 @@ class Recorder:
     def load(self) -> Registered:
         """Read the decisions; before ``start``. From the own snapshot if there is one: the thread asks the
         database. Without anything usable: nobody."""
+        self._carrying.take()
         try:
             if self._spool_path is not None and self._load_snapshot():
                 return self.registered
             self._check_decisions()
         except (RegistryError, OSError) as error:
+            self._apply()
             self._failed(error)
         return self.registered
 
@@ -100,9 +106,7 @@ class Recorder:
         if self._thread.is_alive():
             self._thread.join(_CLOSE_SECONDS)
         if self._thread.ident is None:  # it was never started, and closes nothing
-            self._close()
-            if self._spool is not None:
-                self._spool.close()
+            self._close_all()
 
     def _run(self) -> None:
         if self._spool_path is not None:
@@ -112,9 +116,7 @@ class Recorder:
         while self.clients.changed or self._unwritten:
             if not self.work():
                 break
-        self._close()
-        if self._spool is not None:
-            self._spool.close()
+        self._close_all()
 
     def _wait(self) -> bool:
         """Until the next round is due, or somebody decided something; whether this is the end."""
@@ -130,10 +132,14 @@ class Recorder:
     def work(self) -> bool:
         """One round; whether the registry could be used."""
         self._round += 1
+        if self._carrying.take():
+            self._apply()
         try:
             if self._listening is not None and self._registry is not None:
                 self._registry.engine.heard()
             self._check_decisions()
+            if self._carrying.orders:
+                self._carry_over(self._open())
             self._write()
             if self._trims and self._round % _TRIM_EVERY == 0 and self._registry is not None:
                 self._registry.trim()
@@ -218,8 +224,17 @@ class Recorder:
 
     def _use(self, known: Known) -> None:
         self._known = known
-        self.registered = registered_of(self.decisions.values())
+        self._apply()
+
+    def _apply(self) -> None:
+        self.registered = registered_of(self._carrying.overlaid(self.decisions).values())
         self.decided(self.registered)
+
+    def _carry_over(self, registry: Registry) -> None:
+        self._carrying.carry(registry)
+        self._check_decisions()
+        if self._carrying.settle():
+            self._apply()
 
     def _give_back(self, registry: Registry, anew: bool) -> None:
         """The registry is another one than before: removed, or put back from a backup."""
@@ -273,6 +288,12 @@ class Recorder:
         self._opened_before = True
         self._registry = registry
         return registry
+
+    def _close_all(self) -> None:
+        self._close()
+        self._carrying.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def _close(self) -> None:
         self._listening = None

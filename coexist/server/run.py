@@ -29,7 +29,7 @@ from coexist.errors import CoexistError, HostError
 from coexist.records import dataclass
 from coexist.server import interfaces
 from coexist.server.access import Access, Doorkeeper
-from coexist.server.config import Loaded, load_config, registry_of, spool_of, spools_left
+from coexist.server.config import Loaded, journal_of, load_config, registry_of, spool_of, spools_left
 from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, open_file
 from coexist.server.logs import Log
@@ -497,6 +497,7 @@ class BootServer:
             self.clients,
             server=config.name,
             spool=spool_of(self.path, config, folder, worker),
+            journal=journal_of(self.path, config, folder),
             left=spools_left(self.path, config, folder, workers) if worker == 0 else (),
             trims=worker == 0,
             counters=self.counters,

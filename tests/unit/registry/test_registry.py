@@ -9,7 +9,7 @@ import pytest
 from coexist.cli import run
 from coexist.cli.clients import _LISTED, table_of
 from coexist.errors import Problem
-from coexist.registry.records import ClientRow, Note
+from coexist.registry.records import FORGOTTEN, ClientRow, Note, new_order
 from coexist.registry.registry import Registry
 from coexist.registry.sqlite import sqlite_registry
 from coexist.server.recorder import registered_of
@@ -196,3 +196,44 @@ def test_the_list_fits_a_terminal(path):
     assert max(map(len, lines)) <= 80
     assert left_out == ["requests", "address", "vlan", "name", "architecture"]
     assert {"mac", "decision"} <= set(table_of([row], 10)[0][0].split())
+
+
+def test_what_was_decided_while_it_was_away_is_carried_over_once(registry):
+    """By time: the later decision stands, whichever comes first; the audit names both."""
+    early = new_order(1, "registered", name="desk", who="ann", via="command")
+    registry.decide(2, "ignored", who="bob", via="console")
+    late = new_order(2, "registered", who="ann", via="command")
+    lost = late._replace(id="lost", at=early.at - 100)
+    assert registry.carry_over(early) is None
+    overtaken = registry.carry_over(lost)
+    assert overtaken is not None
+    assert (overtaken.mac, overtaken.state) == (2, "ignored")
+    assert found(registry, 2).state == "ignored"
+    assert registry.carry_over(late) is None
+    # A confirmation that was lost: it comes again under the same name, after somebody decided anew.
+    registry.decide(1, "ignored", who="bob", via="console")
+    assert registry.carry_over(early) is None
+    assert (found(registry, 1).state, found(registry, 1).name, found(registry, 2).state) == (
+        "ignored",
+        "desk",
+        "registered",
+    )
+    assert sorted((act.mac, act.who, act.via) for act in registry.acts() if act.who == "ann") == [
+        (1, "ann", "command, carried over"),
+        (2, "ann", "command, carried over"),
+        (2, "ann", "command, overtaken"),
+    ]
+
+
+def test_a_client_is_forgotten_late_and_what_was_seen_since_stays(registry):
+    order = new_order(1, FORGOTTEN, who="ann", via="command")
+    registry.note([note(1, order.at - 10)], server="old")
+    registry.note([note(1, order.at + 10)], server="new")
+    registry.decide(3, "registered")
+    registry.carry_over(order)
+    assert [server for server, _ in registry.sights()] == ["new"]
+    # A clock of the future decides nothing for ever.
+    registry.carry_over(new_order(3, "ignored")._replace(at=order.at + 1e6))
+    registry.decide(3, "registered")
+    assert registry.carry_over(new_order(3, "ignored")) is None
+    assert found(registry, 3).state == "ignored"

@@ -11,6 +11,7 @@ from coexist.registry.opening import where_is
 from coexist.registry.records import Decision, Known, RegistryError
 from coexist.registry.spool import Spool
 from coexist.registry.sqlite import sqlite_registry
+from coexist.server.config import journal_of, load_config, spool_of
 from coexist.server.counters import Counters
 from coexist.server.logs import Log
 from coexist.server.recorder import Recorder
@@ -159,3 +160,56 @@ def test_what_is_seen_without_the_database_waits_on_disk(tmp_path):
     (batch,) = spool.batches("later", 1)
     assert {each.mac: each.requests for each in batch.notes} == dict.fromkeys(range(20, 30), 2)
     spool.close()
+
+
+def test_a_registration_made_while_the_database_is_away_is_in_effect_at_once(tmp_path, capsys):
+    """Nobody listens on port 1. The command keeps it for the server that runs beside its configuration."""
+    config = tmp_path / "coexist.yaml"
+    address = "postgresql://registry@127.0.0.1:1/registry"
+    config.write_text(
+        "name: otc\nlisten: [{address: 10.0.0.1}]\nservices: [proxydhcp]\nrules:\n"
+        "- {name: r, clients: {groups: [thin]}, programs: {bios: x}}\n"
+        f"registry: {address}\n"
+    )
+    register = ["clients", "register", str(config), "52:54:00:00:00:01", "--group", "thin"]
+    assert run(register) == 2  # no server has run here: nobody would carry it over
+    assert run(["clients", "register", address, "52:54:00:00:00:01"]) == 2
+    read = load_config(config).config
+    clients = ClientsSeen()
+
+    def recorder(carries=True):
+        decided: list[Registered] = []
+        made = Recorder(
+            where_is(address),
+            clients,
+            server="otc",
+            counters=Counters(),
+            log=Log("text", io.StringIO()),
+            decided=decided.append,
+            spool=spool_of(config, read, None),
+            journal=journal_of(config, read, None),
+            trims=carries,
+        )
+        made.load()
+        return made, decided
+
+    running, decided = recorder()
+    worker, decided_there = recorder(carries=False)
+    assert not running.work()
+    capsys.readouterr()
+    assert run(register) == 0
+    assert run(["clients", "ignore", str(config), "52:54:00:00:00:02"]) == 0
+    for each, heard in ((running, decided), (worker, decided_there)):
+        assert not each.work()
+        assert 0x525400000001 in heard[-1].groups["thin"]
+        assert 0x525400000002 in heard[-1].ignored
+    assert (running.counters.registry_decisions_waiting, worker.counters.registry_decisions_waiting) == (2, 0)
+    running.close()
+    # A server that is started while the database is away knows them.
+    again, decided = recorder()
+    assert 0x525400000001 in decided[-1].groups["thin"]
+    assert run(["clients", "forget", str(config), "52:54:00:00:00:01"]) == 0
+    assert not again.work()
+    assert 0x525400000001 not in decided[-1].everyone
+    for each in (again, worker):
+        each.close()

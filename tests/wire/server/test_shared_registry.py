@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +154,7 @@ def test_commands_and_the_console_use_a_database(postgres: Postgres, tmp_path: P
 class Server:
     """What of a boot server has to do with its registry; rounds are taken by hand."""
 
-    def __init__(self, address: str, folder: Path, name: str = "otc") -> None:
+    def __init__(self, address: str, folder: Path, name: str = "otc", carries: bool = True) -> None:
         self.clients = ClientsSeen()
         self.clients.keeps = True
         self.counters = Counters()
@@ -167,6 +169,8 @@ class Server:
             log=self.log,
             decided=self._decided,
             spool=folder / f"{name}.spool",
+            journal=folder / f"{name}.decisions",
+            trims=carries,
         )
         self.recorder.load()
 
@@ -178,9 +182,7 @@ class Server:
 
     def dies(self) -> None:
         """As a killed process: nothing is written any more."""
-        self.recorder._close()
-        if self.recorder._spool is not None:
-            self.recorder._spool.close()
+        self.recorder._close_all()
         self.log.close()
 
 
@@ -262,6 +264,7 @@ class Campus:
     """The guide's site, on a network."""
 
     def __init__(self, network: Network) -> None:
+        self.asked: Counter[str] = Counter()
         self.site = Site(network)
         self.hosts = {"otc": self.site.otc} | {
             name: network.host(name, {"office": PLACES[name]}) for name in ("otc-new", "spare")
@@ -287,6 +290,8 @@ class Campus:
             self.run(name, *(word.replace(FILE, file).replace(ADDRESS, address) for word in words))
 
     def answering(self, mac: str) -> set[str]:
+        """The servers that answer its DISCOVER."""
+        self.asked[mac] += 1
         with self.site.client(self.site.desk, mac) as client:
             client.discover()
             return {str(heard.source[0]) for heard in client.replies(timeout=0.3)}
@@ -326,3 +331,83 @@ def test_a_site_goes_from_one_server_to_three_as_the_guide_says() -> None:
                 server.stop()
             shown = campus.run("spare", "registry", "show", address)
             assert {f"server {name} saw" in shown for name in PLACES} == {True}
+
+
+Ways = dict[str, tuple[Callable[[], object], Callable[[], object]]]
+AWAY = ("killed", "paused", "cut off", "slow", "full")
+CONTESTED = "52:54:00:00:00:13"
+
+
+def ways(campus: Campus, postgres: Postgres, line: Process) -> Ways:
+    """How the database goes away, and how it is back."""
+    link = ["ip", "link", "set", campus.database.interfaces["office"]]
+    return {
+        "killed": (postgres.kill, postgres.start),
+        "paused": (lambda: postgres.signal(signal.SIGSTOP), lambda: postgres.signal(signal.SIGCONT)),
+        "cut off": (lambda: campus.database.run([*link, "down"]), lambda: campus.database.run([*link, "up"])),
+        "slow": (lambda: line.send_signal(signal.SIGUSR1), lambda: line.send_signal(signal.SIGUSR2)),
+        "full": (postgres.fill_disk, postgres.free_disk),
+    }
+
+
+@pytest.mark.parametrize("how", AWAY)
+def test_what_is_decided_while_the_database_is_away_holds_here_and_everywhere_later(how: str) -> None:
+    """However it is away, every boot goes on, a server starts, and nothing is lost or done twice."""
+    with Network() as network:
+        campus = Campus(network)
+        with Postgres(campus.database, megabytes=160) as postgres:
+            line = postgres.slow_line()
+            away, back = ways(campus, postgres, line)[how]
+            address = postgres.database(slowly=True)
+            servers = {name: campus.serve(name, registry=address) for name in ("otc", "otc-new")}
+            both = {PLACES[name] for name in servers}
+            campus.register("otc", THIN)
+            wait_until(lambda: campus.answering(THIN) == both, "both know it")
+            away()
+            # In effect where it was made, and on a server that is started meanwhile.
+            campus.register("otc", MOVED)
+            servers["otc-new"].stop(patience=15)
+            campus.register("otc-new", BETWEEN)
+            campus.register("otc", CONTESTED)
+            campus.run(
+                "otc-new",
+                "clients",
+                "ignore",
+                str(campus.hosts["otc-new"].directory / "coexist.yaml"),
+                CONTESTED,
+            )
+            servers["otc-new"] = campus.serve("otc-new", registry=address)
+            wait_until(lambda: campus.answering(MOVED) == {PLACES["otc"]}, "the server here knows it")
+            wait_until(
+                lambda: campus.answering(CONTESTED) == {PLACES["otc"]}, "each does what is decided on it"
+            )
+            assert campus.answering(BETWEEN) == {PLACES["otc-new"]}
+            assert campus.answering(THIN) == both
+            back()
+            for mac, wanted in ((MOVED, both), (BETWEEN, both), (CONTESTED, set())):
+                wait_until(lambda mac=mac, wanted=wanted: campus.answering(mac) == wanted, "caught up")  # type: ignore[misc]
+            for server in servers.values():
+                server.stop(patience=15)
+            words = [sys.executable, "-c", TOLD, address, str(GUIDE.parents[2])]
+            said = campus.hosts["otc"].run(words)
+            acts, requests = json.loads(said)
+            assert acts == {THIN: 1, MOVED: 1, BETWEEN: 1, CONTESTED: 2}
+            assert requests == {mac: campus.asked[mac] for mac in requests}
+            assert set(requests) == set(campus.asked)
+
+
+TOLD = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from tests.wire.server.test_shared_registry import told
+told(sys.argv[1])
+"""
+
+
+def told(address: str) -> None:
+    """How many acts a registry has on each client, and how many requests of it one server saw."""
+    registry = open_registry(address)
+    acts = Counter(format_mac(act.mac) for act in registry.acts())
+    requests = {format_mac(seen.mac): seen.requests for server, seen in registry.sights("otc")}
+    registry.close()
+    sys.stdout.write(json.dumps([acts, requests]))
