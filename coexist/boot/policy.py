@@ -138,6 +138,8 @@ class TftpSettings(Declared):
     ``pxelinux.cfg/01-{mac}`` to a jinja2 template rendered for each client on request.
     ``unknown_addresses``: what a peer gets whose MAC is neither in the neighbour table nor known from its
     DHCP packets, while ``whitelist`` is on.
+    ``advise``: the log and the metrics tell which clients could load their files in fewer round trips, and
+    which options they would have to ask for.
     """
 
     root: Text = "/srv/tftp"
@@ -148,6 +150,7 @@ class TftpSettings(Declared):
     largest_windowsize: Annotated[int, Field(ge=1, le=65535)] = 64
     templates: dict[str, Text] = {}
     unknown_addresses: Literal["refuse", "serve"] = "refuse"
+    advise: bool = False
 
     @field_validator("port_range")
     @classmethod

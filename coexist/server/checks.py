@@ -137,6 +137,7 @@ _LOOKED_AT: dict[tuple[Role, ...], tuple[Place, ...]] = {
             "largest_blksize",
             "largest_windowsize",
             "unknown_addresses",
+            "advise",
         )
     ),
     ("tftp", "http"): (("tftp", "root"), ("tftp", "templates")),

@@ -46,6 +46,7 @@ class Counters:
         self.tftp_octets = 0
         self.tftp_blocks = 0
         self.tftp_retransmits = 0
+        self.tftp_advised = 0
         self.transfer_seconds = Histogram(DURATION_BOUNDS)
         self.http: defaultdict[str, int] = defaultdict(int)
         self.http_connections = 0

@@ -68,6 +68,11 @@ class ServerCollector(Collector):
         yield _counter("coexist_tftp_sent_bytes", "File data sent, repeated blocks too", c.tftp_octets)
         yield _counter("coexist_tftp_sent_blocks", "Blocks sent over TFTP", c.tftp_blocks)
         yield _counter("coexist_tftp_retransmits", "Windows sent again after a timeout", c.tftp_retransmits)
+        yield _counter(
+            "coexist_tftp_advised",
+            "Finished transfers that could have taken fewer round trips, with `tftp: {advise: true}`",
+            c.tftp_advised,
+        )
         yield _histogram(
             "coexist_tftp_transfer_seconds", "Duration of finished transfers", c.transfer_seconds
         )

@@ -347,6 +347,7 @@ class BootServer:
             limits=Limits(blksize=settings.largest_blksize, windowsize=settings.largest_windowsize),
             whitelist=settings.whitelist,
             port_range=settings.port_range,
+            advises=settings.advise,
             find=file_finder(loaded, self.describe, address, settings.root),
         )
 

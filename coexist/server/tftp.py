@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from coexist.boot.tftp_advice import advice
 from coexist.boot.tftp_transfer import Limits, negotiate
 from coexist.records import dataclass
 from coexist.server.access import Access, Doorkeeper
@@ -49,6 +50,7 @@ class TftpTerms:
     whitelist: bool
     port_range: tuple[int, int] | None
     find: Callable[[str, Access, str], Content]
+    advises: bool = False
 
 
 class TftpService:
@@ -264,8 +266,10 @@ class TftpService:
         counters.transfers_running -= 1
         counters.transfers[how.partition(":")[0]] += 1
         seconds = time.monotonic() - running.begun
+        better: dict[str, Any] = {}
         if how == "finished":
             counters.transfer_seconds.observe(seconds)
+            better = self._advice(running)
         refusal = running.transfer.refusal
         self._log_transfer(
             running.peer,
@@ -275,7 +279,19 @@ class TftpService:
             octets=size,
             seconds=round(seconds, 3),
             said=refusal.message if refusal is not None else None,
+            **better,
         )
+
+    def _advice(self, running: Running) -> dict[str, Any]:
+        """What the log says of how the client could be faster."""
+        terms = self.terms
+        if terms is None or not terms.advises:
+            return {}
+        found = advice(running.transfer.agreed, running.framed.content.size, terms.limits)
+        if found is None:
+            return {}
+        self.counters.tftp_advised += 1
+        return {"faster": str(found), "round_trips": found.round_trips, "could_be": found.could_be}
 
     def _refuse(
         self, peer: tuple[str, int], who: Access | None, name: str, code: ErrorCode, why: str

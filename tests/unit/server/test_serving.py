@@ -600,6 +600,22 @@ def test_metrics_tell_what_happened(start, tmp_path):
     assert "coexist_answer_seconds_count 1.0" in text
 
 
+@pytest.mark.parametrize("advises", [True, False])
+def test_the_log_tells_which_clients_could_be_faster(start, tmp_path, advises):
+    (tmp_path / "root" / "file").write_bytes(bytes(4800))
+    settings = config(log="json")
+    running = start(settings | {"tftp": settings["tftp"] | {"advise": advises}})
+    fetch(running, "file", blksize="8")
+    fetch(running, "file", blksize="1468", windowsize="4")
+    running.said.wait_for(r"(?s)tftp finished.*tftp finished.*\n")
+    lines = [json.loads(line) for line in running.said.getvalue().splitlines()]
+    slow, fast = [line for line in lines if line["event"] == "tftp finished"]
+    told = {"faster": "blksize=1468 windowsize=64", "round_trips": 601, "could_be": 1}
+    assert {key: slow[key] for key in told if key in slow} == (told if advises else {})
+    assert not told.keys() & fast.keys()
+    assert running.server.counters.tftp_advised == advises
+
+
 def test_json_logs_and_a_storm_of_one_client(start):
     running = start(config(log="json"))
     client = running.client()
