@@ -7,9 +7,8 @@ whatever the server can do, and only its own settings change that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coexist.boot.tftp_transfer import Agreed, Limits
+from coexist.records import dataclass
 
 WORTH_ROUND_TRIPS = 500
 """Fewer are no matter: half a second at a millisecond each."""
