@@ -19,7 +19,7 @@ from coexist.importers.written import (
     not_modelled_md,
     site_yaml,
 )
-from coexist.inventory import load_inventory
+from coexist.inventory import Inventory, load_inventory
 from coexist.text.redaction import holds_secret
 
 PARKED_FILE = "PARKED.md"
@@ -63,9 +63,10 @@ def command(
     """Import each source in turn."""
     own = _address(address)
     barren = 0
+    inventory: Inventory
     for kind, files in _requests(sources):
         imported = import_files(kind, files, server=server, address=own, include_roots=include_roots)
-        conflicts = _write(imported, output)
+        conflicts, inventory = _write(imported, output)
         entries = len(imported.not_modelled)
         barren += imported.barren
         click.echo(
@@ -74,18 +75,18 @@ def command(
             f" {len(conflicts)} conflicts",
             err=True,
         )
-    _tell_parked(output)
+    _tell_parked(inventory, output)
     click.echo(f"{output / SITE_FILE}")
     if barren:
         click.echo(f"{barren} rows yielded nothing: see {output / NOT_MODELLED_FILE}", err=True)
     return 1 if barren else 0
 
 
-def _tell_parked(output: Path) -> None:
+def _tell_parked(inventory: Inventory, output: Path) -> None:
     """Two servers' registrations that differ in one digit are one machine: see docs/concepts/parking.md."""
     from coexist.app.parked import parked_in
 
-    number, text = parked_in(output)
+    number, text = parked_in(inventory)
     if number:
         _put(output / PARKED_FILE, "# Parked registrations\n\n" + text)
         click.echo(f"{number} registrations are parked: {output / PARKED_FILE}", err=True)
@@ -118,19 +119,19 @@ def _requests(sources: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     return requests
 
 
-def _write(imported: Imported, output: Path) -> tuple[Conflict, ...]:
+def _write(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...], Inventory]:
+    """Write an import; returns what two sources both speak of, and the inventory as it is now."""
     output.mkdir(parents=True, exist_ok=True)
     if not (output / SITE_FILE).exists():
         _put(output / SITE_FILE, site_yaml(imported))
         if imported.clients:
             _put(output / CLIENTS_FILE, clients_csv(imported.clients))
         _put(output / NOT_MODELLED_FILE, not_modelled_md(imported.not_modelled, imported.sources))
-        load_inventory(output)
-        return ()
+        return (), load_inventory(output)
     return _write_beside(imported, output)
 
 
-def _write_beside(imported: Imported, output: Path) -> tuple[Conflict, ...]:
+def _write_beside(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...], Inventory]:
     """A further import: a file of its own in inventory.d, its clients in a list of their own."""
     merged, conflicts = merge(load_inventory(output), imported)
     number = 1 + len(list(output.glob("inventory.d/*.yaml")))
@@ -144,8 +145,7 @@ def _write_beside(imported: Imported, output: Path) -> tuple[Conflict, ...]:
     title = ", ".join(merged.sources)
     _append(output / CONFLICTS_FILE, conflicts_md(conflicts, title), "# Conflicts\n\n")
     _append(output / NOT_MODELLED_FILE, not_modelled_md(merged.not_modelled, merged.sources), "")
-    load_inventory(output)
-    return conflicts
+    return conflicts, load_inventory(output)
 
 
 def _put(path: Path, text: str) -> None:

@@ -284,8 +284,9 @@ def checklist(inventory: Path, name: str | None, output: Path) -> int:
 def parked(inventory: Path) -> int:
     """List registrations that differ in one digit on two servers: machines one of them keeps parked."""
     from coexist.app.parked import parked_in
+    from coexist.inventory import load_inventory
 
-    number, text = parked_in(inventory)
+    number, text = parked_in(load_inventory(inventory))
     click.echo(text, nl=False)
     tell(f"{number} parked registrations")
     return 0

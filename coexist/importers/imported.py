@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from typing import Any, NamedTuple
 
 from coexist.importers.account import NotModelled
 from coexist.records import dataclass
 
-COLUMNS = ("mac", "name", "location", "hardware", "architecture", "vlan", "address", "tags", "source")
-"""The columns of the clients.csv an import writes."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientRow:
+class ClientRow(NamedTuple):
     """One registered machine; ``mac`` as colon-separated pairs, ``tags`` separated by blanks.
 
-    ``source`` names the server that knows the machine, where that makes a difference.
+    ``source`` names the server that knows the machine, where that makes a difference. A tuple, since a file
+    may have a hundred thousand of them.
     """
 
     mac: str
@@ -29,6 +26,10 @@ class ClientRow:
     address: str = ""
     tags: str = ""
     source: str = ""
+
+
+COLUMNS = ClientRow._fields
+"""The columns of the clients.csv an import writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

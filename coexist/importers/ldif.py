@@ -141,10 +141,7 @@ class _Site:
             tree["clients"] = "clients.csv"
         return Imported(
             tree=tree,
-            clients=[
-                ClientRow(**{**_fields(row), "source": self.server if self.address else ""})
-                for row in result.clients
-            ],
+            clients=[row._replace(source=self.server if self.address else "") for row in result.clients],
             not_modelled=result.not_modelled,
             comments={"": notes},
             sources=result.sources,
@@ -252,10 +249,6 @@ def _shown(entry: Entry, attribute: Attribute) -> str:
     if setting or names_secret(attribute.name) or redacted(attribute.value) != attribute.value:
         return f"{attribute.name}: {HIDDEN}"
     return attribute.text
-
-
-def _fields(row: ClientRow) -> dict[str, str]:
-    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def _plain_dn(dn: str) -> str:

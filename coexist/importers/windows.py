@@ -8,7 +8,6 @@ option from the reservation, else the policy that comes first in its order, the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ class _Site:
         for relation in export.relations or ():
             self._leave(relation.at, f"<Failover>{relation.name}", "a pair: declare `failover` of its scopes")
         rows = [
-            replace(row, tags=" ".join(self.groups.tags.get(mac, ()))) for mac, row in self.clients.items()
+            row._replace(tags=" ".join(self.groups.tags.get(mac, ()))) for mac, row in self.clients.items()
         ]
         return Imported(
             tree=self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows),

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import yaml
@@ -20,6 +21,8 @@ NOT_MODELLED_FILE = "not-modelled.md"
 CONFLICTS_FILE = "conflicts.md"
 
 _WIDTH = 110
+# What `_cell` may change: a character that is not plain, blanks that stand together or at an end, a formula.
+_NO_PLAIN_CELLS = re.compile(r"[^\n\x20-\x7e]|^[ =+\-@]|  | $", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -66,16 +69,21 @@ def _plain(value: Any) -> Any:
 
 def clients_csv(clients: Sequence[ClientRow]) -> str:
     """The clients' list with the columns that are used."""
-    used = [
-        column
-        for column in COLUMNS
-        if column in ("mac", "name") or any(getattr(row, column) for row in clients)
-    ]
+    columns = {column: list(map(attrgetter(column), clients)) for column in COLUMNS}
+    used = {name: cells for name, cells in columns.items() if name in ("mac", "name") or any(cells)}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(used)
-    writer.writerows([_cell(getattr(row, column)) for column in used] for row in clients)
+    writer.writerows(zip(*map(_cells, used.values()), strict=True))
     return buffer.getvalue()
+
+
+def _cells(texts: list[str]) -> list[str]:
+    """A column of values as cells. It is looked at as a whole: most have nothing that must be changed."""
+    whole = "\n".join(texts)
+    if whole.count("\n") == len(texts) - 1 and _NO_PLAIN_CELLS.search(whole) is None:
+        return texts
+    return list(map(_cell, texts))
 
 
 def _cell(text: str) -> str:

@@ -19,9 +19,11 @@ _NEEDLE = re.compile(
     re.IGNORECASE,
 )
 # What every name of a secret, every address and every key has in it.
-_MAY_HOLD_ONE = re.compile(
-    r"secret|pass|kennwort|key|community|token|credential|auth|shared|pwd|psk|pin|pw|://", re.IGNORECASE
-)
+_SIGNS = [
+    *("secret", "pass", "kennwort", "key", "community", "token", "credential", "auth", "shared"),
+    *("pwd", "psk", "pin", "pw", "://"),
+]
+_MAY_HOLD_ONE = re.compile("|".join(_SIGNS), re.IGNORECASE)
 _WORD = re.compile(r"[\w.-]+")
 _BLANKS = re.compile(r"[ \t\r]*")
 _SPACE = re.compile(r"\s*")
@@ -44,9 +46,17 @@ def names_secret(name: str) -> bool:
 
 def redacted(text: str) -> str:
     """The text with the values of passwords, keys and the like hidden; its lines stay its lines."""
-    if _MAY_HOLD_ONE.search(text) is None:
+    if not _may_hold_one(text):
         return text
     return _values_hidden(_addresses_hidden(_keys_hidden(text)))
+
+
+def _may_hold_one(text: str) -> bool:
+    if text.isascii():
+        # A list of a hundred thousand clients is searched for plain words in a tenth of the pattern's time.
+        text = text.lower()
+        return any(sign in text for sign in _SIGNS)
+    return _MAY_HOLD_ONE.search(text) is not None
 
 
 def holds_secret(content: bytes) -> bool:

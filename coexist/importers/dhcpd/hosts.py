@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
+from functools import reduce
 from ipaddress import IPv4Address
+from operator import or_
 
 from coexist.errors import Position
 from coexist.importers.account import Account
@@ -14,10 +17,10 @@ from coexist.importers.dhcpd.execution import Execution, Interpreter
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
+from coexist.inventory.plain_cells import plain_addresses, plain_macs
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
 from coexist.languages.dhcpd.syntax import PlainHosts
 from coexist.records import dataclass
-from coexist.wire.mac import parse_mac
 from coexist.wire.option_codes import Option
 
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
@@ -31,8 +34,7 @@ class Machine:
     mac: int
     name: str
     level: Level
-    at: Position
-    addresses: tuple[IPv4Address, ...] = ()
+    addresses: tuple[int, ...] = ()
     is_fixed: bool = False
 
 
@@ -43,7 +45,8 @@ class Machines:
     rows: dict[int, tuple[str, str]] = field(default_factory=dict)
     declared: dict[int, list[Machine]] = field(default_factory=dict)
     speaking: list[Machine] = field(default_factory=list)
-    addresses: set[int] = field(default_factory=set)
+    addresses: dict[int, int] = field(default_factory=dict)
+    """The address of each machine that has one, by MAC."""
 
 
 class HostBook:
@@ -59,11 +62,13 @@ class HostBook:
         self.machines = Machines()
         self._group_of: dict[frozenset[int], str] = {}
         self._networks = [
-            (int(subnet.network.address), int(subnet.network.mask))
+            (int(subnet.network.address), int(subnet.network.mask), wire)
             for wire in outline.wires
             for subnet in wire.subnets
         ]
-        self._prefixes: dict[str, bool | None] = {}
+        # Addresses that are the same below every mask lie in the same networks.
+        self._telling = reduce(or_, (mask for _, mask, _ in self._networks), 0)
+        self._wires_of: dict[int, tuple[Wire, ...]] = {}
         self._by_wire: dict[Wire, list[int]] = {}
 
     def read(self) -> None:
@@ -73,9 +78,7 @@ class HostBook:
             if plain.body:
                 level = Level(around, list(plain.body))
                 self.interpreter.level(level)
-            silent = not self._says_something(level)
-            for row in plain.rows:
-                self._plain(row, level, plain, silent)
+            self._plain_hosts(plain, level, silent=not self._says_something(level))
             self.account.modelled(plain.at)
             for statement in plain.body:
                 more = f"and in {len(plain.rows)} more host declarations"
@@ -100,7 +103,7 @@ class HostBook:
         if not renamed:
             return
         declared = [
-            (parse_mac(mac), name, plain.place(offset))
+            (_number_of(mac), name, plain.place(offset))
             for _, plain in self.outline.plain
             for name, mac, _, _, offset in plain.rows
         ]
@@ -117,48 +120,61 @@ class HostBook:
         """Whether the scopes around a host say something that is not said at the root."""
         return any(outer.statements for outer in level.outwards() if outer is not self.outline.root)
 
-    def _plain(
-        self, row: tuple[str, str, str, str, int], level: Level, plain: PlainHosts, silent: bool
-    ) -> None:
-        name, mac, address, host_name, offset = row
-        if len(mac) != 17:
-            mac = ":".join(part.zfill(2) for part in mac.split(":"))
-        number = int(mac.replace(":", ""), 16)
-        rows = self.machines.rows
-        if address and not self._inside(address):
-            self._outside(plain.place(offset), name, address)
-            address = ""
-        if number and number not in rows and not number & _GROUP_BIT and silent:
-            rows[number] = (host_name or name, address)
-            return
-        addresses = (IPv4Address(address),) if address else ()
-        at = plain.place(offset)
-        self._add(Machine(number, host_name or name, level, at, addresses, bool(row[2])), silent)
+    def _plain_hosts(self, plain: PlainHosts, level: Level, *, silent: bool) -> None:
+        """Take plain host declarations: their columns at once, and one by one what must be told of them."""
+        _, macs, addresses, _, _ = map(list, zip(*plain.rows, strict=True))
+        numbers = plain_macs(macs) or array("Q", map(_number_of, macs))
+        places = plain_addresses(addresses)
+        assert places is not None  # the pattern of a plain host takes no other
+        rows, machines = self.machines.rows, self.machines
+        for row, mac, place in zip(plain.rows, numbers, places, strict=True):
+            inside = bool(self._wires_at(place)) if row[2] else True
+            if mac in rows or not mac or mac & _GROUP_BIT or not inside:
+                self._plain_host(row, mac, place, level, plain, silent)
+                continue
+            rows[mac] = (row[3] or row[0], row[2])
+            if not silent:
+                machine = Machine(mac, row[3] or row[0], level, (place,) if row[2] else (), bool(row[2]))
+                machines.speaking.append(machine)
+                machines.declared.setdefault(mac, []).append(machine)
 
-    def _inside(self, address: str) -> bool:
-        """Whether an address is in one of the file's subnets; answered once for each 256 addresses."""
-        prefix = address.rpartition(".")[0]
-        known = self._prefixes.get(prefix)
-        if known is None:
-            first = int(IPv4Address(prefix + ".0"))
-            found = {any(_in(first + n, net) for net in self._networks) for n in (0, 255)}
-            known = found.pop() if len(found) == 1 and all(_coarse(net) for net in self._networks) else None
-            self._prefixes[prefix] = known
-        if known is not None:
-            return known
-        number = int(IPv4Address(address))
-        return any(_in(number, net) for net in self._networks)
+    def _plain_host(
+        self,
+        row: tuple[str, str, str, str, int],
+        mac: int,
+        place: int,
+        level: Level,
+        plain: PlainHosts,
+        silent: bool,
+    ) -> None:
+        """Take a plain host declaration of which something must be told."""
+        name, _, address, host_name, offset = row
+        at = plain.place(offset)
+        inside = bool(address and self._wires_at(place))
+        if address and not inside:
+            self._outside(at, name, address)
+        addresses = (place,) if inside else ()
+        self._add(Machine(mac, host_name or name, level, addresses, bool(address)), at, silent)
+
+    def _wires_at(self, address: int) -> tuple[Wire, ...]:
+        """The wires with a subnet that has an address, in the order of the file."""
+        key = address & self._telling
+        found = self._wires_of.get(key)
+        if found is None:
+            wires = (wire for network, mask, wire in self._networks if address & mask == network)
+            found = self._wires_of[key] = tuple(dict.fromkeys(wires))
+        return found
 
     def _outside(self, at: Position, name: str, address: str) -> None:
         why = "the address is in none of the subnets; the machine is kept without it"
         self.account.left_out(at, f"host {name} {{ fixed-address {address}; }}", why)
 
-    def _add(self, machine: Machine, silent: bool) -> None:
+    def _add(self, machine: Machine, at: Position, silent: bool) -> None:
         mac, rows = machine.mac, self.machines.rows
-        first = next((str(address) for address in machine.addresses), "")
+        first, *further = [str(IPv4Address(address)) for address in machine.addresses] or [""]
         nobody = why_nobody(mac)
         if nobody is not None:
-            self.account.left_out(machine.at, f"host {machine.name}", nobody)
+            self.account.left_out(at, f"host {machine.name}", nobody)
             return
         known = rows.get(mac)
         if known is None:
@@ -168,10 +184,10 @@ class HostBook:
                 rows[mac] = (known[0], first)
             elif first and known[1] != first:
                 why = f"this MAC has the address {known[1]} already; the inventory keeps one a machine"
-                self.account.left_out(machine.at, f"host {machine.name} {{ fixed-address {first}; }}", why)
-        for address in machine.addresses[1:]:
+                self.account.left_out(at, f"host {machine.name} {{ fixed-address {first}; }}", why)
+        for address in further:
             why = "the inventory keeps one address a machine"
-            self.account.left_out(machine.at, f"host {machine.name} {{ fixed-address {address}; }}", why)
+            self.account.left_out(at, f"host {machine.name} {{ fixed-address {address}; }}", why)
         if not silent:
             self.machines.speaking.append(machine)
         self.machines.declared.setdefault(mac, []).append(machine)
@@ -207,12 +223,12 @@ class HostBook:
                 why = f"{name} is looked up in DNS while the daemon runs; write its address"
                 self.account.left_out(host.fixed.at, host.fixed.text, why)
         name = self._host_name(host) or host.name
-        inside = tuple(address for address in addresses if self._inside(str(address)))
+        inside = tuple(int(address) for address in addresses if self._wires_at(int(address)))
         for address in addresses:
-            if address not in inside:
+            if int(address) not in inside:
                 self._outside(host.at, name, str(address))
-        machine = Machine(int.from_bytes(host.mac, "big"), name, host.level, host.at, inside, bool(addresses))
-        self._add(machine, not self._says_something(host.level))
+        machine = Machine(int.from_bytes(host.mac, "big"), name, host.level, inside, bool(addresses))
+        self._add(machine, host.at, not self._says_something(host.level))
 
     def _host_name(self, host: HostPart) -> str:
         """The host name a declaration tells, which becomes the client's name."""
@@ -227,9 +243,11 @@ class HostBook:
 
     def close(self) -> None:
         """Complete what needs all declarations."""
-        for mac, (_, address) in self.machines.rows.items():
-            if address:
-                self.machines.addresses.add(mac)
+        rows = self.machines.rows
+        numbers = plain_addresses([address for _, address in rows.values()])
+        assert numbers is not None  # they were addresses when they were taken
+        held = zip(rows.items(), numbers, strict=True)
+        self.machines.addresses = {mac: number for (mac, (_, address)), number in held if address}
 
     def applying(self, wire: Wire) -> Iterator[tuple[Level, list[Machine]]]:
         """The declarations that count on a wire, those with the same scope together.
@@ -248,7 +266,7 @@ class HostBook:
             mac
             for mac in seen
             if not seen[mac].is_fixed
-            and any(_on_wire(other, wire) for other in self.machines.declared.get(mac, ()))
+            and any(self._on_wire(other, wire) for other in self.machines.declared.get(mac, ()))
         }
         for mac, machine in seen.items():
             if mac not in silent_here:
@@ -258,10 +276,18 @@ class HostBook:
     def _speaking_on(self, wire: Wire) -> list[Machine]:
         if not self._by_wire:
             for number, machine in enumerate(self.machines.speaking):
-                wires = [w for w in self.outline.wires if not machine.is_fixed or _on_wire(machine, w)]
-                for one in wires:
-                    self._by_wire.setdefault(one, []).append(number)
+                for wire_of_it in self._wires_met(machine):
+                    self._by_wire.setdefault(wire_of_it, []).append(number)
         return [self.machines.speaking[number] for number in self._by_wire.get(wire, ())]
+
+    def _wires_met(self, machine: Machine) -> Iterable[Wire]:
+        """The wires on which a declaration counts: of one without addresses all."""
+        if not machine.is_fixed:
+            return self.outline.wires
+        return dict.fromkeys(wire for address in machine.addresses for wire in self._wires_at(address))
+
+    def _on_wire(self, machine: Machine, wire: Wire) -> bool:
+        return any(wire in self._wires_at(address) for address in machine.addresses)
 
     def steps(self, wire: Wire, limit: frozenset[Level]) -> Execution:
         """What the host declarations set for the machines on a wire, under membership in their groups."""
@@ -292,9 +318,8 @@ class HostBook:
 
     def reserved_on(self, wire: Wire) -> frozenset[int]:
         """The machines with an address of their own on a wire."""
-        return frozenset(
-            mac for mac in self.machines.addresses if _holds(wire, IPv4Address(self.machines.rows[mac][1]))
-        )
+        addresses = self.machines.addresses.items()
+        return frozenset(mac for mac, address in addresses if wire in self._wires_at(address))
 
     def rows(self, tags: Mapping[int, list[str]], source: str) -> list[ClientRow]:
         """The clients' list; ``source`` is written into each row."""
@@ -310,23 +335,11 @@ class HostBook:
         ]
 
 
-def _in(address: int, network: tuple[int, int]) -> bool:
-    return address & network[1] == network[0]
-
-
-def _coarse(network: tuple[int, int]) -> bool:
-    """Whether a network is made of whole runs of 256 addresses."""
-    return not network[1] & 0xFF
+def _number_of(mac: str) -> int:
+    """A MAC as a plain host writes it: six pairs, of which zeros in front may be left out."""
+    return int("".join(part.zfill(2) for part in mac.split(":")), 16)
 
 
 def _colons(mac: int) -> str:
     digits = f"{mac:012x}"
     return f"{digits[:2]}:{digits[2:4]}:{digits[4:6]}:{digits[6:8]}:{digits[8:10]}:{digits[10:]}"
-
-
-def _holds(wire: Wire, address: IPv4Address) -> bool:
-    return any(address in subnet.network for subnet in wire.subnets)
-
-
-def _on_wire(machine: Machine, wire: Wire) -> bool:
-    return any(_holds(wire, address) for address in machine.addresses)

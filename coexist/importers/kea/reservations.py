@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from coexist.importers.account import Account
@@ -173,7 +172,7 @@ class Reservations:
         known = self.clients.get(reservation.mac)
         if known is not None:
             if address and not known.address:
-                self.clients[reservation.mac] = replace(known, address=address)
+                self.clients[reservation.mac] = known._replace(address=address)
             elif address and known.address != address:
                 leave(node, "ip-address", f"this MAC has the address {known.address} already")
             return
@@ -192,7 +191,7 @@ class Reservations:
         tags = self.groups.tags
         source = self.groups.server if self.groups.known else ""
         return [
-            replace(row, tags=" ".join(tags.get(mac, ())), source=source) for mac, row in self.clients.items()
+            row._replace(tags=" ".join(tags.get(mac, ())), source=source) for mac, row in self.clients.items()
         ]
 
     def steps(self, reservations: list[Reservation]) -> list[Step]:

@@ -7,6 +7,7 @@ braces. Everything else is left to the grammar.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _OCTET = "[0-9A-Fa-f]{1,2}"
@@ -16,10 +17,13 @@ _ADDRESS = rf"({_BYTE}(?:\.{_BYTE}){{3}})"
 _S = r"[ \t\r\n]"
 _HEAD = rf"host{_S}+([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*){_S}*\{{{_S}*"
 
-_SHORTEST = re.compile(
-    rf"{_HEAD}hardware{_S}+ethernet{_S}+{_MAC}{_S}*;{_S}*(?:fixed-address{_S}+{_ADDRESS}{_S}*;{_S}*)?\}}"
-)
 # Possessive quantifiers: what does not match fails at once instead of in all possible ways.
+# As most write a host: its MAC, its address, statements that many share, its name for the client.
+_USUAL = re.compile(
+    rf"{_HEAD}hardware{_S}+ethernet{_S}+{_MAC}{_S}*;{_S}*(?:fixed-address{_S}+{_ADDRESS}{_S}*;{_S}*)?"
+    rf'((?:(?!option{_S}+host-name)[^{{}}"#\\;]++(?:"[^"\\{{}}#]*+"[^{{}}"#\\;]*+)*+;{_S}*+)*+)'
+    rf'(?:option{_S}+host-name{_S}+"([A-Za-z0-9_.-]+)"{_S}*;{_S}*)?\}}'
+)
 _ANY = re.compile(rf'{_HEAD}((?:[^{{}}"#\\]++|"[^"\\{{}}#]*+")*+)\}}')
 _OWN = re.compile(
     rf"(?:hardware{_S}+ethernet{_S}+{_MAC}|fixed-address{_S}+{_ADDRESS}"
@@ -38,15 +42,34 @@ class PlainHost(NamedTuple):
 
 def plain_host(text: str, at: int) -> PlainHost | None:
     """The host declaration that begins at an offset, if it is a plain one."""
-    found = _SHORTEST.match(text, at)
+    found = _USUAL.match(text, at)
     if found is not None:
-        name, mac, address = found.groups("")
-        return PlainHost((name, mac, address, "", at), "", found.end())
+        name, mac, address, shared, host_name = found.groups("")
+        rest = _said(shared) if shared else ""
+        if rest is not None:
+            return PlainHost((name, mac, address, host_name, at), rest, found.end())
     found = _ANY.match(text, at)
     return None if found is None else _split(found[1], found[2], at, found.end())
 
 
+@lru_cache(maxsize=4096)
+def _said(statements: str) -> str | None:
+    """What hosts say that say the same, one statement a line; None if a MAC, address or name is among it."""
+    split = _statements(statements)
+    return None if split is None or any(split[0]) else split[1]
+
+
 def _split(name: str, body: str, at: int, end: int) -> PlainHost | None:
+    """A host with its statements in any order."""
+    split = _statements(body)
+    if split is None or not split[0][0]:
+        return None
+    (mac, address, host_name), rest = split
+    return PlainHost((name, mac, address, host_name, at), rest, end)
+
+
+def _statements(body: str) -> tuple[list[str], str] | None:
+    """The MAC, address and host name of a body, and what else it says; None where one is said twice."""
     own = ["", "", ""]
     rest: list[str] = []
     place = 0
@@ -63,6 +86,4 @@ def _split(name: str, body: str, at: int, end: int) -> PlainHost | None:
                 return None
             rest.append(" ".join(found.group().split()))
         place = found.end()
-    if not own[0]:
-        return None
-    return PlainHost((name, own[0], own[1], own[2], at), "\n".join(rest), end)
+    return own, "\n".join(rest)
