@@ -20,14 +20,19 @@ def tell_what_is_sent(
     codes = frozenset(forced)
     found: set[int] = set()
     for scope in tree.get("scopes", {}).values():
-        sent = sorted(codes & _codes_of(scope))
-        if sent:
-            scope["always_send"] = sent
-            found.update(sent)
+        sent = sent_unasked(scope, codes)
+        scope.update(sent)
+        found.update(*sent.values())
         nets = [scope["subnet"]] if "subnet" in scope else as_list(tree["vlans"][scope["vlan"]]["subnet"])
         if scope.get("reservations", True) and any(_holds(IPv4Network(net), named) for net in nets):
             scope["host_names"] = True
     return frozenset(found)
+
+
+def sent_unasked(scope: Mapping[str, Any], codes: frozenset[int]) -> dict[str, list[int]]:
+    """What a scope says of those of the options ``codes`` that it has; nothing if it has none."""
+    sent = sorted(codes & _codes_of(scope))
+    return {"always_send": sent} if sent else {}
 
 
 def _codes_of(scope: Mapping[str, Any]) -> frozenset[int]:

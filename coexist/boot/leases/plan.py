@@ -23,8 +23,7 @@ from coexist.wire.architecture import Architecture
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option
 
-_HOST_NAME = re.compile("[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-"""RFC 1123 section 2.1, one label."""
+_LABEL = re.compile("[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 Member = Callable[[str], bool]
 """Whether one client is in a group."""
@@ -242,6 +241,11 @@ class LeasePlan:
         return _reservation(subnet, mac, number, self.table.columns["name"][row])
 
 
+def is_host_name(name: str) -> bool:
+    """Whether a machine can be told this name: one label of RFC 1123 section 2.1."""
+    return _LABEL.fullmatch(name) is not None
+
+
 def _reservation(subnet: SubnetPlan, mac: int, address: int, name: str) -> Reservation:
-    told = name if subnet.names and _HOST_NAME.fullmatch(name) else ""
+    told = name if subnet.names and is_host_name(name) else ""
     return Reservation(mac=mac, address=IPv4Address(address), name=name, host_name=told)

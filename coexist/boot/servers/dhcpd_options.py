@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from coexist.boot.leases.dhcpd.hash_order import hash_order
+from coexist.boot.leases.dhcpd.options import MANDATORY, WITHOUT_REQUEST
 from coexist.boot.leases.lease import Lease
 from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, Packet
 from coexist.wire.options import MessageType, Option
 
-# What precedes everything that is asked for.
-_MANDATORY = (53, 54, 51, 58, 59, 56, 50, 92)
-# What a client that asks for nothing is sent first; the rest follows.
-_WITHOUT_REQUEST = (1, 3, 6, 12, 81)
 # includes/dhcp.h: header, UDP and IP; octets of options in a message of 576 and of 1500 octets.
 _FIXED = 236 + 28
 _SHORTEST, _LONGEST = 576, 1500
@@ -27,7 +24,7 @@ _FQDN = 81
 
 def order_of(asked: Packet, lease: Lease, configured: Mapping[int, bytes]) -> list[int]:
     """The codes a reply has if they are configured, in their order."""
-    codes = list(_MANDATORY)
+    codes = list(MANDATORY)
     requested = lease.requested
     if requested is None:
         requested = tuple(asked.options.get(Option.PARAMETER_REQUEST_LIST, b""))
@@ -39,7 +36,7 @@ def order_of(asked: Packet, lease: Lease, configured: Mapping[int, bytes]) -> li
         if asked.message_type is not MessageType.INFORM:
             codes.append(Option.SUBNET_MASK)
     else:
-        codes += [*_WITHOUT_REQUEST, *hash_order(configured), Option.VENDOR_SPECIFIC_INFORMATION]
+        codes += [*WITHOUT_REQUEST, *hash_order(configured), Option.VENDOR_SPECIFIC_INFORMATION]
     return _mask_first(list(dict.fromkeys(codes)))
 
 

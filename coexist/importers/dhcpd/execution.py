@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from coexist.importers.account import Account
 from coexist.importers.conditions import ALWAYS, Condition, Inexpressible, spelled_value
 from coexist.importers.dhcpd.meaning import Facts, condition_of, constant, looked_up
+from coexist.importers.dhcpd.request_list import REQUEST_LIST, request_list
 from coexist.importers.program import (
     FILENAME,
     IGNORE,
@@ -22,13 +23,10 @@ from coexist.languages.dhcpd.levels import Level, Outline
 from coexist.languages.dhcpd.syntax import (
     Assign,
     Binary,
-    Call,
     Case,
-    Data,
     Expression,
     Function,
     If,
-    OptionOf,
     Other,
     SetVariable,
     Statement,
@@ -117,18 +115,6 @@ class SubOption:
     code: int
 
 
-def _sent_unasked(statement: Assign) -> bytes | None:
-    """The codes that a statement adds to the client's list of wanted options: they are sent unasked."""
-    option, value = statement.option, statement.value
-    if option.space != "dhcp" or option.code != Option.PARAMETER_REQUEST_LIST or not isinstance(value, Call):
-        return None
-    first, *rest = value.arguments or (None,)
-    if value.function != "concat" or not isinstance(first, OptionOf) or first.option != option:
-        return None
-    added = [part.octets for part in rest if isinstance(part, Data)]
-    return b"".join(added) if len(added) == len(rest) else None
-
-
 class Interpreter:
     """Turns statements into steps; each scope once."""
 
@@ -140,7 +126,6 @@ class Interpreter:
         self.assigned: list[SetVariable] = []
         self.server_identifier: IPv4Address | None = None
         self.ping_check: bool | None = None
-        self.forced: set[int] = set()
 
     def level(self, level: Level) -> Execution:
         """What the statements of one scope (without those around it) do."""
@@ -272,14 +257,12 @@ class Interpreter:
         if statement.how in ("append", "prepend"):
             self.account.left_out(statement.at, statement.text, "a list put together from several scopes")
             return None
-        forced = _sent_unasked(statement)
-        if forced is not None:
-            self.forced.update(forced)
-            self.account.modelled(statement.at)
-            return None
         value = constant(statement.value, self.facts)
         if isinstance(value, int):
             value = None
+        listed = request_list(statement, value)
+        if listed is not None:
+            return self._step(statement, REQUEST_LIST, listed)
         if value is None:
             name = looked_up(statement.value)
             why = (

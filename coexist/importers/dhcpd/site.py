@@ -37,10 +37,11 @@ from coexist.importers.dhcpd.hosts import HostBook
 from coexist.importers.dhcpd.meaning import Facts
 from coexist.importers.dhcpd.pairs import PairBook
 from coexist.importers.dhcpd.pools import PoolBook
+from coexist.importers.dhcpd.request_list import apply_request_lists
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
-from coexist.importers.sent import tell_what_is_sent
+from coexist.importers.sent import sent_unasked
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.dhcpd.levels import (
@@ -148,7 +149,6 @@ class _Site:
         self.groups.settle_known(clients)
         left = self.account.close(every_statement(self.configuration.body))
         tree = self.build.tree(self._site_name(), servers, self.groups.groups, clients)
-        tell_what_is_sent(tree, (), self.interpreter.forced)
         return Imported(
             tree=tree,
             clients=clients,
@@ -232,13 +232,15 @@ class _Site:
         steps = [*reversed(execution.defaults), *execution.steps]
         steps = _unknown_refused(steps, self.groups.known_group)
         steps = encapsulated(steps, self.facts.parents, self.configuration.widths, self.account)
+        steps, listed = apply_request_lists(steps, self._complain)
         scope: dict[str, Any] = {}
         if len(wire.subnets) > 1:
             scope["subnet"] = str(network)
         pools = self.pools.pools(wire, subnet)
         if pools:
             scope["pools"] = pools
-        return scope | scope_fields(steps, self.groups.combined, self._complain)
+        scope |= scope_fields(steps, self.groups.combined, self._complain)
+        return scope | sent_unasked(scope, listed)
 
     def _complain(self, step: Step, why: str) -> None:
         self.account.left_out(step.at, step.text, why)

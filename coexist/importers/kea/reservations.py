@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
+from coexist.boot.leases.plan import is_host_name
 from coexist.importers.account import Account
 from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import Member, test
@@ -18,6 +19,9 @@ from coexist.importers.program import Step, guarded
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
 from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.option_codes import Option
+
+_HOST_NAME = int(Option.HOST_NAME)
 
 
 @dataclass(slots=True)
@@ -176,9 +180,7 @@ class Reservations:
             elif address and known.address != address:
                 leave(node, "ip-address", f"this MAC has the address {known.address} already")
             return
-        for step in reservation.values.options:
-            if step.key == 12:
-                name = name or str(step.value)
+        name = name or next((str(s.value) for s in reservation.values.options if s.key == _HOST_NAME), "")
         owner = self._owners.setdefault(address, name) if address else name
         if owner != name:
             node.leave(SHARED_ADDRESS.format(name=owner or "an unnamed machine"))
@@ -203,26 +205,35 @@ class Reservations:
             if reservation.mac in seen:
                 continue
             seen.add(reservation.mac)
-            steps = [*reservation.values.fields, *reservation.values.options]
-            same = tuple((step.key, step.value) for step in steps if step.key != 12)
+            same = tuple((step.key, step.value) for step in self._said(reservation))
             if same:
                 together.setdefault(same, []).append(reservation)
-            for step in steps:
-                if step.key == 12:
-                    self._complain(step, "kept as the name of the client; it is not told to the client")
         for members in together.values():
             macs = frozenset(member.mac for member in members)
             if macs not in self._group_of:
                 name = self.clients[members[0].mac].name if members[0].mac in self.clients else ""
                 wanted = name if len(macs) == 1 else f"hosts-like-{name}"
                 self._group_of[macs] = self.groups.of_clients(wanted or "reserved", macs)
-            steps = [*members[0].values.fields, *members[0].values.options]
             condition = test(Member(self._group_of[macs]))
-            result += guarded(condition, [step for step in steps if step.key != 12])
+            result += guarded(condition, self._said(members[0]))
         return result
 
-    def _complain(self, step: Step, why: str) -> None:
-        self.account.left_out(step.at, step.text, why)
+    def _said(self, reservation: Reservation) -> list[Step]:
+        """What a reservation says, without a host name that its scope tells anyway (`host_names`)."""
+        steps = [*reservation.values.fields, *reservation.values.options]
+        return [step for step in steps if step.key != _HOST_NAME or not self._is_told(reservation, step)]
+
+    def _is_told(self, reservation: Reservation, name: Step) -> bool:
+        """Whether an option 12 needs no rule: it is the client's name, or ``hostname`` precedes it."""
+        if any(node.at == name.at for node in self.levels.forced.get(_HOST_NAME, ())):
+            return False
+        if reservation.node.plain("hostname"):
+            # processClientName puts it into the reply before any option of the configuration.
+            self.account.left_out(name.at, name.text, "the client is told the reservation's hostname")
+            return True
+        known = self.clients.get(reservation.mac)
+        is_here = known is not None and known.address == reservation.node.plain("ip-address")
+        return is_here and known is not None and known.name == name.value and is_host_name(known.name)
 
 
 def _inside(address: str, network: IPv4Network) -> bool:

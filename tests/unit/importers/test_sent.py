@@ -65,3 +65,82 @@ def test_codes_that_dhcpd_adds_to_the_clients_list(tmp_path: Path) -> None:
 def test_names_are_told_where_a_machine_has_one(kind: str, tmp_path: Path) -> None:
     assert scope(kind, tmp_path, HOSTS[kind])["host_names"] is True
     assert "host_names" not in scope(kind, tmp_path, "")
+
+
+def dhcpd(folder: Path, statements: str) -> tuple[dict[str, Any], list[str]]:
+    """The scope that statements of a subnet make, and what of them is not in it."""
+    path = folder / "dhcpd.conf"
+    path.write_text(
+        f"subnet 192.0.2.0 netmask 255.255.255.0 {{ range 192.0.2.50 192.0.2.60; {statements} }}\n"
+    )
+    imported = import_files("dhcpd", [path])
+    return next(iter(imported.tree["scopes"].values())), [entry.statement for entry in imported.not_modelled]
+
+
+def test_a_list_of_the_file_is_all_that_clients_are_sent(tmp_path: Path) -> None:
+    values = 'option routers 192.0.2.1; option root-path "/srv"; option dhcp-renewal-time 600;'
+    found, left = dhcpd(tmp_path, f"{values} option dhcp-parameter-request-list 1, 3, 6;")
+    # 58 goes into every reply, listed or not (cons_options); 6 has no value.
+    assert (found["options"], found["always_send"]) == ({3: "192.0.2.1", 58: "600"}, [3])
+    assert left == ['option root-path "/srv";']
+
+
+def test_a_list_for_some_clients_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    values = 'option routers 192.0.2.1; option root-path "/srv";'
+    phones = 'if option vendor-class-identifier = "phone" { option dhcp-parameter-request-list 3; }'
+    found, left = dhcpd(tmp_path, f"{values} {phones}")
+    assert (found["options"], found["always_send"]) == ({3: "192.0.2.1", 17: "/srv"}, [3])
+    assert left == ["option dhcp-parameter-request-list 3;"]
+
+
+def test_the_last_list_counts(tmp_path: Path) -> None:
+    values = 'option routers 192.0.2.1; option root-path "/srv";'
+    lists = "option dhcp-parameter-request-list 3; option dhcp-parameter-request-list 17;"
+    found, _ = dhcpd(tmp_path, f"{values} {lists}")
+    assert (found["options"], found["always_send"]) == ({17: "/srv"}, [17])
+
+
+def kea(folder: Path, host: str) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The scope of a reservation, the names of its machines, and what of it is not in them."""
+    path = folder / "kea.conf"
+    path.write_text(dedent(KEA).format(host=host))
+    imported = import_files("kea", [path])
+    names = [row.name for row in imported.clients]
+    left = [entry.statement for entry in imported.not_modelled if not entry.statement.startswith('"id"')]
+    return next(iter(imported.tree["scopes"].values())), names, left
+
+
+MACHINE = '"hw-address": "02:00:00:00:00:01"'
+NAME = '{"name": "host-name", "data": "node-1"}'
+
+
+def test_a_name_given_as_option_data_is_told(tmp_path: Path) -> None:
+    host = f'{{{MACHINE}, "ip-address": "192.0.2.70", "option-data": [{NAME}]}}'
+    found, names, left = kea(tmp_path, host)
+    assert (found["host_names"], names, left) == (True, ["node-1"], [])
+    assert "rules" not in found
+
+
+@pytest.mark.parametrize(
+    ("address", "data", "told"),
+    [
+        ("", NAME, "node-1"),
+        ('"ip-address": "192.0.2.70",', '{"name": "host-name", "data": "node-1.example"}', "node-1.example"),
+        ('"ip-address": "192.0.2.70",', '{"code": 12, "data": "node-1", "always-send": true}', "node-1"),
+    ],
+)
+def test_a_name_that_no_scope_tells_by_itself_is_a_rule(
+    address: str, data: str, told: str, tmp_path: Path
+) -> None:
+    found, _, left = kea(tmp_path, f'{{{MACHINE}, {address} "option-data": [{data}]}}')
+    (rule,) = found["rules"]
+    assert rule["options"] == {12: told}
+    assert not left
+    assert (12 in found["always_send"]) == ("always-send" in data)
+
+
+def test_the_hostname_of_a_reservation_precedes_its_option(tmp_path: Path) -> None:
+    host = f'{{{MACHINE}, "ip-address": "192.0.2.70", "hostname": "first", "option-data": [{NAME}]}}'
+    found, names, left = kea(tmp_path, host)
+    assert (found["host_names"], names, len(left)) == (True, ["first"], 1)
+    assert "rules" not in found

@@ -9,7 +9,9 @@ from coexist.boot.leases.dhcpd.evaluation import Evaluation, Scope
 from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.dhcpd.options import (
     DHCP,
+    MANDATORY,
     SERVER,
+    WITHOUT_REQUEST,
     ClientOptions,
     OptionState,
     Setting,
@@ -33,9 +35,6 @@ _ALWAYS_BROADCAST, _PING_CHECK, _ECHO_CLIENT_ID = 22, 42, 85
 # includes/dhcpd.h, seconds
 _DEFAULT, _LONGEST, _SHORTEST = 43200, 86400, 300
 _LOWEST_SITE_CODE, _HIGHEST_SITE_CODE = 128, 224
-# Of one request, before anything is asked for: cons_options.
-_MANDATORY = (53, 54, 51, 58, 59, 56, 50, 92)
-_WITHOUT_REQUEST = (1, 3, 6, 12, 81)
 _DROPPED_WHEN_INFORMED = (Option.IP_ADDRESS_LEASE_TIME, Option.RENEWAL_TIME, Option.REBINDING_TIME)
 
 
@@ -230,7 +229,7 @@ class _Maker:
             computing = replace(self.evaluation, scope=self.outside)
         site, lowest = self._site_space()
         plain: dict[int, bytes] = {}
-        order = [*_MANDATORY, *_WITHOUT_REQUEST]
+        order = [*MANDATORY, *WITHOUT_REQUEST]
         for space, first, end in ((DHCP, 0, lowest), (site, lowest, 256)):
             table = self.state.spaces.get(space, {})
             order += [code for code in hash_order(table) if first <= code < end]
