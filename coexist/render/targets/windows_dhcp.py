@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from ipaddress import IPv4Address
 from itertools import pairwise
 
-from coexist.boot.leases.plan import Condition, Setting, SubnetPlan, VlanPlan
+from coexist.boot.leases.plan import Condition, PoolPlan, Setting, SubnetPlan, VlanPlan
 from coexist.inventory.failover import BUCKETS
 from coexist.inventory.models import OptionTest
 from coexist.render.cells import octet_prefixes, spelled
@@ -46,14 +46,15 @@ def limits(job: Job) -> None:
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
     plan = settled_plan(job.inventory, job.name, literal=job.literal)
-    report_pools(job, plan, lambda pool: not pool.condition.always)
+    writer = Writer(job, plan)
+    report_pools(job, plan, writer.is_for_nobody)
     return (
         script(
             job,
             "windows-dhcp/dhcp.ps1.j2",
             "dhcp.ps1",
             "sets scopes, options, policies, reservations and filters",
-            Writer(job, plan).sections(),
+            writer.sections(),
         ),
     )
 
@@ -84,6 +85,20 @@ def _failover(relation: Relation, scopes: list[str]) -> Iterator[str]:
     more = f"Add-DhcpServerv4FailoverScope -Name {literal(name)} -ScopeId $_ -Force"
     yield f"{literal(scopes)} | Where-Object {{ {missing} }} | ForEach-Object {{ {more} }}"
     yield command("Invoke-DhcpServerv4FailoverReplication", "Force", Name=name)
+
+
+def _exclusions(where: str, spans: list[tuple[IPv4Address, IPv4Address]]) -> Iterator[str]:
+    """The commands that leave a scope with these exclusions and no others."""
+    find = f"Get-DhcpServerv4ExclusionRange -ScopeId {literal(where)}"
+    said = '"$($_.StartRange)-$($_.EndRange)"'
+    listed = ",".join(literal(f"{start}-{end}") for start, end in spans)
+    others = f"{find} | Where-Object {{ {said} -notin @({listed}) }}"
+    yield f"{others} | Remove-DhcpServerv4ExclusionRange"
+    for start, end in spans:
+        add = command(
+            "Add-DhcpServerv4ExclusionRange", ScopeId=where, StartRange=str(start), EndRange=str(end)
+        )
+        yield f"if (-not ({find} | Where-Object {{ {said} -eq {literal(f'{start}-{end}')} }})) {{ {add} }}"
 
 
 def cannot_test(test: OptionTest) -> bool:
@@ -227,13 +242,20 @@ class Writer:
         served = [
             subnet
             for subnet in vlan.subnets
-            if subnet.scope is not None and subnet.pools and subnet.scope not in self.copied
+            if subnet.scope is not None and subnet.scope not in self.copied and self._spans(subnet)
         ]
         for subnet in served:
             yield from self._subnet(vlan, subnet, self.scopes[subnet.scope or ""])
         if len(served) > 1:
             ids = [str(subnet.network.network_address) for subnet in served]
-            yield command("Add-DhcpServerv4Superscope", SuperscopeName=vlan.name, ScopeId=ids)
+            have = command(
+                "Get-DhcpServerv4Superscope", SuperscopeName=vlan.name, ErrorAction="SilentlyContinue"
+            )
+            add = command("Add-DhcpServerv4Superscope", SuperscopeName=vlan.name)
+            yield (
+                f"{literal(ids)} | Where-Object {{ $_ -notin ({have}).ScopeId.IPAddressToString }}"
+                f" | ForEach-Object {{ {add} -ScopeId $_ }}"
+            )
 
     def _shared(self, relation: Relation) -> list[str]:
         """The scopes of a pair as Windows names them, by their networks."""
@@ -241,13 +263,25 @@ class Writer:
             str(subnet.network.network_address)
             for vlan in self.plan.plan.vlans
             for subnet in vlan.subnets
-            if subnet.scope in relation.scopes and subnet.pools
+            if subnet.scope in relation.scopes and self._spans(subnet)
         ]
+
+    def _spans(self, subnet: SubnetPlan) -> list[tuple[IPv4Address, IPv4Address]]:
+        """The ranges of a scope, ascending; of one without a pool, the addresses that it reserves."""
+        if subnet.pools:
+            return sorted((pool.first, pool.last) for pool in subnet.pools)
+        reserved = [reservation.address for reservation in self.plan.plan.reservations(subnet)]
+        return [(min(reserved), max(reserved))] if reserved else []
+
+    def is_for_nobody(self, pool: PoolPlan) -> bool:
+        """Whether no policy gives a pool's range to just the clients that the pool is for."""
+        cells = self.plan.pool_cells(pool)
+        return not pool.condition.always or (cells is not None and not self._mac_condition(cells, {}))
 
     def _subnet(self, vlan: VlanPlan, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
         where = str(subnet.network.network_address)
-        pools = sorted(subnet.pools, key=lambda pool: pool.first)
-        first, last = str(pools[0].first), str(max(pool.last for pool in pools))
+        spans = self._spans(subnet)
+        first, last = str(spans[0][0]), str(max(last for _, last in spans))
         name = scope.name if len(vlan.subnets) == 1 else f"{scope.name} {subnet.network}"
         change = command(
             "Set-DhcpServerv4Scope", ScopeId=where, Name=name, StartRange=first, EndRange=last, State="Active"
@@ -268,29 +302,26 @@ class Writer:
             yield command(
                 "Set-DhcpServerv4Scope", ScopeId=where, Delay=round(self.job.server.delay.after * 1000)
             )
-        for before, after in pairwise(pools):
-            if int(after.first) - int(before.last) > 1:
-                yield command(
-                    "Add-DhcpServerv4ExclusionRange",
-                    ScopeId=where,
-                    StartRange=str(before.last + 1),
-                    EndRange=str(after.first - 1),
-                )
-        for pool in pools:
-            if not pool.condition.always:
-                # No policy gives a range by all that a pool may ask for: it is leased to nobody.
-                yield command(
-                    "Add-DhcpServerv4ExclusionRange",
-                    ScopeId=where,
-                    StartRange=str(pool.first),
-                    EndRange=str(pool.last),
-                )
+        yield from _exclusions(where, list(self._excluded(subnet, spans)))
         own = f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *'"
         yield f"{own} | Remove-DhcpServerv4Policy"
         yield from self.options(where, None, scope.defaults)
         yield from self._policies(where, scope)
-        yield from self._pool_policies(where, subnet, scope)
+        yield from self._pool_policies(where, subnet)
         yield from self._reservations(where, subnet)
+
+    def _excluded(
+        self, subnet: SubnetPlan, spans: list[tuple[IPv4Address, IPv4Address]]
+    ) -> Iterator[tuple[IPv4Address, IPv4Address]]:
+        """The addresses of the scope's range that are leased to nobody, unless they are reserved."""
+        if not subnet.pools:
+            yield from spans
+        for (_, before), (after, _) in pairwise(spans):
+            if int(after) - int(before) > 1:
+                yield before + 1, after - 1
+        for pool in subnet.pools:
+            if self.is_for_nobody(pool):
+                yield pool.first, pool.last
 
     def _policies(self, where: str, scope: SettledScope) -> Iterator[str]:
         order = 0
@@ -313,17 +344,14 @@ class Writer:
             )
             yield from self.options(where, name, setting)
 
-    def _pool_policies(self, where: str, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
+    def _pool_policies(self, where: str, subnet: SubnetPlan) -> Iterator[str]:
         for pool in subnet.pools:
             cells = self.plan.pool_cells(pool)
-            if cells is None or not pool.condition.always:
+            if cells is None or self.is_for_nobody(pool):
                 continue
-            shown = f"pool {pool.first}-{pool.last}"
             conditions: dict[str, list[str]] = {}
-            if not self._mac_condition(cells, conditions):
-                self.report(Setting(name=shown, path=(*scope.path, "pools")), _OUT_OF_A_RANGE)
-                continue
-            name = f"{_POLICY} {shown}"
+            self._mac_condition(cells, conditions)
+            name = f"{_POLICY} pool {pool.first}-{pool.last}"
             yield command("Add-DhcpServerv4Policy", ScopeId=where, Name=name, Condition="AND", **conditions)
             yield command(
                 "Add-DhcpServerv4PolicyIPRange",

@@ -14,6 +14,7 @@ Set-DhcpServerSetting -ConflictDetectionAttempts 0
 # VLAN office
 if (Get-DhcpServerv4Scope -ScopeId '10.10.0.0' -ErrorAction SilentlyContinue) { Set-DhcpServerv4Scope -ScopeId '10.10.0.0' -Name 'office' -StartRange '10.10.1.0' -EndRange '10.10.9.255' -State 'Active' } else { Add-DhcpServerv4Scope -Name 'office' -StartRange '10.10.1.0' -EndRange '10.10.9.255' -SubnetMask '255.255.0.0' -State 'Active' }
 Set-DhcpServerv4Scope -ScopeId '10.10.0.0' -LeaseDuration ([TimeSpan]::FromSeconds(43200))
+Get-DhcpServerv4ExclusionRange -ScopeId '10.10.0.0' | Where-Object { "$($_.StartRange)-$($_.EndRange)" -notin @() } | Remove-DhcpServerv4ExclusionRange
 Get-DhcpServerv4Policy -ScopeId '10.10.0.0' | Where-Object Name -Like 'coexist *' | Remove-DhcpServerv4Policy
 Set-DhcpServerv4OptionValue -ScopeId '10.10.0.0' -OptionId 3 -Value '10.10.0.1' -Force
 Set-DhcpServerv4OptionValue -ScopeId '10.10.0.0' -OptionId 6 -Value '10.10.0.5' -Force
@@ -21,6 +22,7 @@ Set-DhcpServerv4OptionValue -ScopeId '10.10.0.0' -OptionId 6 -Value '10.10.0.5' 
 # VLAN workshop
 if (Get-DhcpServerv4Scope -ScopeId '10.20.0.0' -ErrorAction SilentlyContinue) { Set-DhcpServerv4Scope -ScopeId '10.20.0.0' -Name 'workshop' -StartRange '10.20.1.0' -EndRange '10.20.4.255' -State 'Active' } else { Add-DhcpServerv4Scope -Name 'workshop' -StartRange '10.20.1.0' -EndRange '10.20.4.255' -SubnetMask '255.255.0.0' -State 'Active' }
 Set-DhcpServerv4Scope -ScopeId '10.20.0.0' -LeaseDuration ([TimeSpan]::FromSeconds(43200))
+Get-DhcpServerv4ExclusionRange -ScopeId '10.20.0.0' | Where-Object { "$($_.StartRange)-$($_.EndRange)" -notin @() } | Remove-DhcpServerv4ExclusionRange
 Get-DhcpServerv4Policy -ScopeId '10.20.0.0' | Where-Object Name -Like 'coexist *' | Remove-DhcpServerv4Policy
 Set-DhcpServerv4OptionValue -ScopeId '10.20.0.0' -OptionId 3 -Value '10.20.0.1' -Force
 Set-DhcpServerv4OptionValue -ScopeId '10.20.0.0' -OptionId 6 -Value '10.10.0.5' -Force
@@ -28,6 +30,7 @@ Set-DhcpServerv4OptionValue -ScopeId '10.20.0.0' -OptionId 6 -Value '10.10.0.5' 
 # VLAN voice
 if (Get-DhcpServerv4Scope -ScopeId '10.30.0.0' -ErrorAction SilentlyContinue) { Set-DhcpServerv4Scope -ScopeId '10.30.0.0' -Name 'voice' -StartRange '10.30.1.0' -EndRange '10.30.4.255' -State 'Active' } else { Add-DhcpServerv4Scope -Name 'voice' -StartRange '10.30.1.0' -EndRange '10.30.4.255' -SubnetMask '255.255.0.0' -State 'Active' }
 Set-DhcpServerv4Scope -ScopeId '10.30.0.0' -LeaseDuration ([TimeSpan]::FromSeconds(43200))
+Get-DhcpServerv4ExclusionRange -ScopeId '10.30.0.0' | Where-Object { "$($_.StartRange)-$($_.EndRange)" -notin @() } | Remove-DhcpServerv4ExclusionRange
 Get-DhcpServerv4Policy -ScopeId '10.30.0.0' | Where-Object Name -Like 'coexist *' | Remove-DhcpServerv4Policy
 Set-DhcpServerv4OptionValue -ScopeId '10.30.0.0' -OptionId 3 -Value '10.30.0.1' -Force
 Set-DhcpServerv4OptionValue -ScopeId '10.30.0.0' -OptionId 6 -Value '10.10.0.5' -Force
