@@ -79,7 +79,7 @@ def convert(site: Path, name: str, to: str, leases: Path | None = None) -> Conve
         path=written.path,
         text=written.text,
         lost=written.lost,
-        proof=_proof(inventory, name, target, written),
+        proof=prove(inventory, name, target, written),
         leases=carried,
     )
 
@@ -114,8 +114,9 @@ def _carried(server: Server, target: Server, path: Path, written: Written) -> Ca
 # -- the proof -----------------------------------------------------------------------------------------
 
 
-def _proof(inventory: Inventory, name: str, target: Server, written: Written) -> Comparison:
-    """Read what was written back by its language, and compare."""
+def prove(inventory: Inventory, name: str, target: Server, written: Written) -> Comparison:
+    """Read what was written for the server ``name`` as ``target`` back by its language, and compare it with
+    what the inventory says of the server."""
     config: OwnConfig = part(target.product, "own_file")(_Text(written.path, written.text))
     servers = {
         **inventory.site.servers,

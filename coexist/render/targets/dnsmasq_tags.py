@@ -98,8 +98,10 @@ class Tags:
 
     def ipxe(self) -> str:
         """The tag of the clients that already run iPXE."""
-        bare, counted = b"iPXE".hex(":"), b"\4iPXE".hex(":")
-        return self.match("ipxe", "ipxe", ["175", f"77,{bare}", f"77,{counted}"])
+        code = int(Option.IPXE_ENCAPSULATED)
+        told = has(self.match(("exists", code), f"o{code}", [str(code)]))
+        classes = [self.equals(Option.USER_CLASS, text) for text in spellings(b"iPXE")]
+        return self.any_of("ipxe", "ipxe", [[told], *classes])
 
 
 @dataclass(slots=True, kw_only=True)
