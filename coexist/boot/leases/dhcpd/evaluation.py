@@ -446,8 +446,6 @@ def _arithmetic(operator: str, left: int | None, right: int | None) -> int | Non
     match operator:
         case "+":
             return left + right & _WORD
-        case "-":
-            return left - right & _WORD
         case "*":
             return left * right & _WORD
         case "/":
