@@ -65,15 +65,16 @@ class _Site:
         self._interfaces()
         backend = self.root.value("dhcpbackend")
         for holder in self.root.all("dhcpd"):
-            self._isc(holder, KEA if backend == KEA.name else ISC_DHCPD)
+            self._isc(holder, {KEA.name: KEA}.get(backend or "", ISC_DHCPD))
         for own in self.root.all("OPNsense"):
             for kea in own.all("Kea"):
                 for holder in kea.all("dhcp4"):
                     self._kea(holder)
         for holder in self.root.all(DNSMASQ.name):
             self._dnsmasq(holder)
-        said = {"software": (self.product or ISC_DHCPD).software}
-        if self.product is DNSMASQ:
+        product = self.product or ISC_DHCPD
+        said = {"software": product.software}
+        if product.usual_roles != {"dhcp"}:
             said["roles"] = "dhcp"
         used = [row.address for row in self.clients.values()]
         servers = self.build.servers(self.server, said, self.address or self._own_address(), used)

@@ -7,7 +7,7 @@ are taken are changed, a VLAN that is there is used, and what cannot stand besid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -17,7 +17,8 @@ from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
 from coexist.inventory.models import Scope
-from coexist.inventory.products import TFTPD
+from coexist.inventory.products import products
+from coexist.inventory.software import Software
 from coexist.records import dataclass
 from coexist.text.foreign import markdown
 from coexist.text.redaction import redacted
@@ -149,7 +150,7 @@ class _Merger:
                 # The partner's import has declared it.
                 self.servers[name] = other
                 continue
-            if other is not None and server["software"] == TFTPD.software:
+            if other is not None and _has_files_alone(server):
                 # Another import, or this one's, has the machine with the files already.
                 self.servers[name] = other
                 continue
@@ -349,6 +350,12 @@ def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:
 
 def _all_addresses(servers: dict[str, Any]) -> Iterable[str]:
     return (address for server in servers.values() for address in stands_on(server).values())
+
+
+def _has_files_alone(server: Mapping[str, Any]) -> bool:
+    """Whether an imported server is nothing but the place of some boot files."""
+    product = products()[Software.model_validate(server["software"]).product]
+    return "roles" not in server and product.usual_roles == {"tftp"}
 
 
 def _next_free(address: IPv4Address, taken: Iterable[IPv4Address]) -> IPv4Address:

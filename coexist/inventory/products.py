@@ -197,7 +197,7 @@ class Product:
     """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s."""
     importer: str = ""
     """How its configuration is read: an ``importers.kind.Kind``."""
-    converters: str = ""
+    conversions: str = ""
     """How its own file becomes another product's, where that is more than an inventory can say: pairs of that
     product and a function of the inventory, the server's name and its new declaration."""
 
@@ -293,7 +293,7 @@ ISC_DHCPD = Product(
     limits="coexist.render.targets.dhcpd:limits",
     renderer="coexist.render.targets.dhcpd:render",
     importer="coexist.importers.dhcpd:KIND",
-    converters="coexist.app.convert.from_dhcpd:CONVERTERS",
+    conversions="coexist.app.convert.from_dhcpd:CONVERSIONS",
 )
 
 KEA = Product(
@@ -616,7 +616,7 @@ Part = Literal[
     "limits",
     "renderer",
     "importer",
-    "converters",
+    "conversions",
 ]
 
 

@@ -8,11 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from coexist.inventory import products as table
 from coexist.inventory.products import COEXIST, GENERIC, products
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "coexist"
-OWN_ROOMS = ("languages/", "render/targets/", "boot/servers/")
+OWN_ROOMS = (
+    "languages/",
+    "render/targets/",
+    "boot/servers/",
+    "importers/dhcpd/",
+    "importers/dnsmasq/",
+    "importers/kea/",
+)
 """Where a product's own modules are: each knows itself."""
 TABLE = "inventory/products.py"
 
@@ -47,8 +55,19 @@ def _is_name(node: ast.AST) -> bool:
     return (of, node.attr) in {("software", "product"), ("product", "name")}
 
 
+# The table's records, by the constants that hold them.
+RECORDS = {name for name, value in vars(table).items() if isinstance(value, table.Product)}
+
+
+def _is_record(node: ast.AST) -> bool:
+    """Whether an expression is a product's record, something of it (``KEA.software``), or holds one."""
+    inner = [*node.elts] if isinstance(node, ast.Tuple | ast.Set | ast.List) else [node]
+    owners = [part.value if isinstance(part, ast.Attribute) else part for part in inner]
+    return any(isinstance(owner, ast.Name) and owner.id in RECORDS for owner in owners)
+
+
 def _compared(tree: ast.AST) -> Iterator[int]:
-    """Lines that compare a product's name, match it, or look it up."""
+    """Lines that compare a product or its name, match it, or look it up."""
     for node in ast.walk(tree):
         operands: list[ast.AST] = []
         if isinstance(node, ast.Compare):
@@ -59,7 +78,8 @@ def _compared(tree: ast.AST) -> Iterator[int]:
             operands = [node.slice]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
             operands = list(node.args)
-        if any(map(_is_name, operands)):
+        compares = isinstance(node, ast.Compare) and any(map(_is_record, operands))
+        if compares or any(map(_is_name, operands)):
             yield node.lineno  # type: ignore[attr-defined]
 
 
@@ -95,11 +115,17 @@ def test_no_module_compares_the_name_of_a_product() -> None:
         ('server.software.product == "coexist"', 0, 1),
         ("TABLE[server.software.product]", 0, 1),
         ("TABLE.get(product.name)", 0, 1),
+        ("server.product == KEA", 0, 1),
+        ("self.product is DNSMASQ", 0, 1),
+        ("(one.product, other.product) == (ISC_DHCPD, KEA)", 0, 1),
+        ("text == TFTPD.software", 0, 1),
+        ("server.product in {KEA, DNSMASQ}", 0, 1),
+        ("one.product == other.product", 0, 0),
         ("match server.software.product:\n case _: pass", 0, 1),
         ('f"kea asks {x}"', 0, 0),
     ],
 )
-def test_the_lint_sees_what_it_shall(text: str, written: int, compared: int) -> None:
+def test_what_the_lint_sees(text: str, written: int, compared: int) -> None:
     tree = ast.parse(text)
     assert len(list(_names_in(tree))) == written
     assert len(list(_compared(tree))) == compared

@@ -14,9 +14,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from coexist.analysis.equal_replies import Comparison, Side, compare
-from coexist.app.convert.leases import CarriedLeases, carry_leases
+from coexist.app.convert.leases import CarriedLeases
 from coexist.app.convert.through_inventory import write as write_through_inventory
-from coexist.app.convert.written import Written
+from coexist.app.convert.written import Conversion, Written
 from coexist.boot.leases.lease import LeaseSource
 from coexist.boot.own_files import OwnConfig, OwnSubnet, own_config
 from coexist.boot.servers import model_for
@@ -25,9 +25,8 @@ from coexist.errors import CoexistError, Position
 from coexist.importers.account import NotModelled
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.models import Server
-from coexist.inventory.products import ISC_DHCPD, KEA, Product, part, products
+from coexist.inventory.products import part, products
 from coexist.inventory.software import Software
-from coexist.languages.source_files import read_text
 from coexist.records import dataclass
 
 
@@ -49,10 +48,6 @@ class Converted:
         return not self.lost and self.proof.equal and not (self.leases and self.leases.problems)
 
 
-Converter = Callable[[Inventory, str, Server], Written]
-"""From an inventory, a server's name and its declaration as the other product."""
-
-
 def convert(site: Path, name: str, to: str, leases: Path | None = None) -> Converted:
     """Convert the server ``name`` to the product ``to`` ("kea 3.0"), with its lease file if there is one.
 
@@ -71,8 +66,13 @@ def convert(site: Path, name: str, to: str, leases: Path | None = None) -> Conve
         raise CoexistError(f"nothing is converted to {to}; name one of {', '.join(able)}")
     if target.product == server.product:
         raise CoexistError(f"{name} runs {server.product.name} already; name another product")
-    written = _converter(server, target)(inventory, name, target)
-    carried = None if leases is None else _carried(server, target, leases, written)
+    conversion = _conversion(server, target)
+    carry = None if conversion is None else conversion.carry
+    if leases is not None and carry is None:
+        raise CoexistError("leases are carried from dhcpd.leases to Kea; leave --leases out")
+    write = conversion.write if conversion is not None and server.config else write_through_inventory
+    written = write(inventory, name, target)
+    carried = None if leases is None or carry is None else carry(leases, written.text, target)
     return Converted(
         server=name,
         software=to,
@@ -92,23 +92,14 @@ def _as(server: Server, to: str) -> Server:
         raise CoexistError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     roles = server.effective_roles
     target = server.model_copy(update={"software": software, "config": {}, "dropin": None, "roles": roles})
-    # RFC 6842's echo is off in dhcpd unless it is asked for, and on in Kea.
-    is_quiet = (server.product, target.product) == (ISC_DHCPD, KEA)
-    return target.model_copy(update={"settings": {"echo-client-id": False} if is_quiet else {}})
+    conversion = _conversion(server, target)
+    return target.model_copy(update={"settings": {} if conversion is None else dict(conversion.settings)})
 
 
-def _converter(server: Server, target: Server) -> Converter:
-    """The way from one product to the other: its own if it has one, or by way of an inventory."""
-    own: tuple[tuple[Product, Converter], ...] = part(server.product, "converters") or ()
-    ways = [way for product, way in own if server.config and product == target.product]
-    return ways[0] if ways else write_through_inventory
-
-
-def _carried(server: Server, target: Server, path: Path, written: Written) -> CarriedLeases:
-    if (server.product, target.product) != (ISC_DHCPD, KEA):
-        raise CoexistError("leases are carried from dhcpd.leases to Kea; leave --leases out")
-    version = tuple(int(part) for part in target.software.version.split(".") if part.isdigit())
-    return carry_leases(read_text(path), str(path), written.text, version)
+def _conversion(server: Server, target: Server) -> Conversion | None:
+    """The product's own way to the other, None if it has none."""
+    own: tuple[Conversion, ...] = part(server.product, "conversions") or ()
+    return next((conversion for conversion in own if conversion.to == target.product), None)
 
 
 # -- the proof -----------------------------------------------------------------------------------------

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from coexist.app.convert.kea_writer import written
-from coexist.app.convert.written import Written
+from coexist.app.convert.leases import CarriedLeases, carry_leases
+from coexist.app.convert.written import Conversion, Written
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.own_files import own_config
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
 from coexist.inventory.products import KEA
+from coexist.languages.source_files import read_text
 from coexist.render.targets.kea import KEA_2, KEA_3
 from coexist.render.targets.kea_json import dumps
 
@@ -27,5 +30,12 @@ def to_kea(inventory: Inventory, name: str, target: Server) -> Written:
     return Written(path="kea-dhcp4.conf", text=dumps({"Dhcp4": tree}), lost=account.close(()))
 
 
-CONVERTERS = ((KEA, to_kea),)
-"""The products that are written, each with its function."""
+def leases_to_kea(leases: Path, text: str, target: Server) -> CarriedLeases:
+    """The leases of a dhcpd.leases as Kea keeps them. Raises InputError."""
+    version = tuple(int(part) for part in target.software.version.split(".") if part.isdigit())
+    return carry_leases(read_text(leases), str(leases), text, version)
+
+
+# RFC 6842's echo of option 61 is off in dhcpd unless it is asked for, and on in Kea.
+CONVERSIONS = (Conversion(to=KEA, write=to_kea, settings={"echo-client-id": False}, carry=leases_to_kea),)
+"""The products that a dhcpd is converted to."""

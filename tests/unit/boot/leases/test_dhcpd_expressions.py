@@ -25,7 +25,7 @@ VENDOR = b"PXEClient:Arch:00007:UNDI:003016"
 def lease(network: int, **more: bytes) -> Lease:
     """What a client behind the relay agent of one of the file's networks is told."""
     codes = {"vendor": Option.VENDOR_CLASS_IDENTIFIER, "user": Option.USER_CLASS, "name": Option.HOST_NAME}
-    said = {codes[key]: octets for key, octets in more.items()}
+    said: dict[int, bytes] = {codes[key]: octets for key, octets in more.items()}
     packet = Packet(
         op=BOOTREQUEST,
         xid=7,
@@ -69,7 +69,7 @@ def test_the_first_value_there_is() -> None:
 def test_what_fails_is_not_sent() -> None:
     assert not shown(1, vendor=VENDOR)
     assert not lease(1, vendor=VENDOR).file
-    assert shown(1, name=b"desk-7") == {3: b"only desk-7"}
+    assert shown(1, name=b"desk-7") == {3: b"only desk-7", 6: b"7"}
     assert shown(1, user=b"iPXE") == {2: b"iPXE", 4: b"iPXEtwo", 5: b"oneiPXE"}
 
 
