@@ -63,7 +63,6 @@ def analyse(
     site = AnalysedSite(inventory, today, memory)
     found, hidden = apply(site, [*found_in(site), *weighed(site, further)])
     if found:
-        from coexist.analysis import repairs_declared  # noqa: F401 registers what it repairs
         from coexist.analysis.repairs import repaired, with_causes
 
         found = with_causes(site, [repaired(site, finding) for finding in found])

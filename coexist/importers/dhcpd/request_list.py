@@ -7,12 +7,12 @@ asks for. ``concat`` with the client's own list adds to it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from coexist.boot.leases.dhcpd.options import DHCP, MANDATORY
 from coexist.importers.conditions import ALWAYS
 from coexist.importers.program import Step, effective
 from coexist.languages.dhcpd.syntax import Assign, Call, Data, OptionOf
+from coexist.records import dataclass
 from coexist.wire.option_codes import Option
 
 _WHATEVER_IS_LISTED = frozenset({*MANDATORY, int(Option.SUBNET_MASK)})

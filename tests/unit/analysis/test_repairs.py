@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coexist.analysis import Analysis, Finding, analyse
-from coexist.analysis.repairs import whom_to_answer
+from coexist.analysis.repairs.separation import whom_to_answer
 from coexist.inventory import inventory_from_tree
 from coexist.render.limits import limits
 

@@ -1,0 +1,216 @@
+"""Repairs of who answers whom, and when (CX3xx)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from coexist.analysis.edits import Edit, append, put, remove
+from coexist.analysis.findings import Finding
+from coexist.analysis.repairs.registry import Repair, repairs
+from coexist.analysis.repairs.separation import (
+    SUITS_ALL,
+    and_nobody_else,
+    delayed,
+    keep_off,
+    unintended,
+    wall_clock,
+    whom_to_answer,
+)
+from coexist.analysis.repairs.subject import cases_of, server_of
+from coexist.analysis.site import AnalysedSite, Case, Standing
+from coexist.inventory.models import Answers
+
+
+@repairs("CX301", "CX303", "CX304", "CX306", "CX307", "CX312", "CX313", "CX316", "CX420")
+def _order(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """Who is not meant for these clients is kept off; who stands by waits longer."""
+    if finding.code.code == "CX420":
+        return _narrow(site, finding)
+    cases = cases_of(site, finding)
+    strangers = unintended(cases)
+    if strangers and (finding.code.code == "CX307" or cases):
+        repairs = [keep_off(site, name, clients) for name, clients in strangers.items()]
+        edits = dict.fromkeys((edit.kind, edit.path) for r in repairs for edit in r.edits)
+        unique = [next(e for r in repairs for e in r.edits if (e.kind, e.path) == key) for key in edits]
+        return Repair(edits=tuple(unique), text="; ".join(dict.fromkeys(r.text for r in repairs)))
+    first = cases[0].intended.servers[:1] if cases else ()
+    if finding.code.code == "CX316" and first and not site.site.servers[first[0]].fixed:
+        return Repair(
+            edits=(put("servers", first[0], "discovery_control", value=8),),
+            text=f"let the offer of {first[0]} name the file",
+        )
+    return _stand_by(site, cases)
+
+
+def _stand_by(site: AnalysedSite, cases: Sequence[Case]) -> Repair | None:
+    """The delays along the order of the intent: none for the first, longer ones for those behind it."""
+    if not cases or not cases[0].intended.boots:
+        return None
+    first, *others = cases[0].intended.servers
+    edits: list[Edit] = []
+    if first in site.boot_services and site.site.servers[first].delay.kind != "none":
+        if site.site.servers[first].fixed:
+            return None
+        edits.append(remove("servers", first, "delay"))
+    for number, name in enumerate(others, start=1):
+        server = site.site.servers[name]
+        delay = None if server.fixed else wall_clock(server, SUITS_ALL * number)
+        if delay is None:
+            return None
+        if server.delay != delay:
+            edits.append(put("servers", name, "delay", value=delay.after))
+    return Repair(edits=tuple(edits), text="let each fallback wait a little longer than those before it")
+
+
+def _narrow(site: AnalysedSite, finding: Finding) -> Repair | None:
+    found = server_of(site, finding)
+    if found is None:
+        return None
+    name, server = found
+    if server.fixed or not server.can.by_architecture:
+        return keep_off(site, name, finding.classes)
+    named = sorted(key for key in server.programs if key != "ipxe")
+    return Repair(
+        edits=(put("servers", name, "answers", value=_answers(server.answers, named)),),
+        text="let it answer the architectures alone that it has programs for",
+    )
+
+
+def _answers(answers: Answers, architectures: list[str]) -> dict[str, Any]:
+    """``answers`` with other architectures, as it is written."""
+    whom: dict[str, Any] = {"who": answers.who}
+    if answers.who in ("only", "all_except"):
+        whom = {"only" if answers.who == "only" else "except": list(answers.groups)}
+    return {**whom, "architectures": architectures}
+
+
+@repairs("CX305", "CX320")
+def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
+    found = server_of(site, finding)
+    if found is None:
+        return None
+    name, server = found
+    cases = cases_of(site, finding)
+    standing = {case.standing.get(name) for case in cases}
+    if Standing.SNOOPED in standing:
+        vlans = dict.fromkeys(case.client.vlan for case in cases)
+        return Repair(edits=tuple(append("vlans", v, "snooping", "trusted", value=name) for v in vlans))
+    if None in standing and name in site.boot_services:
+        vlans = dict.fromkeys(
+            c.client.vlan for c in cases if name not in site.topology.hearing[c.client.vlan]
+        )
+        return Repair(edits=tuple(append("vlans", v, "relay_to", value=name) for v in vlans))
+    if Standing.REFUSES in standing:
+        if server.fixed:
+            return Repair(text=f"{name} is another team's: have its owner answer these clients")
+        answers = whom_to_answer(site, name) or "everyone"
+        return Repair(
+            edits=(put("servers", name, "answers", value=answers),),
+            text=f"let {name} answer the clients that the intent gives it",
+        )
+    if Standing.NO_PROGRAM in standing:
+        return None
+    return delayed(site, finding) if finding.code.code == "CX305" else None
+
+
+@repairs("CX308", "CX311", "CX315")
+def _shorter(site: AnalysedSite, finding: Finding) -> Repair | None:
+    if finding.path[-1] == "min_secs":
+        return Repair(edits=(remove(*finding.path),))
+    found = server_of(site, finding)
+    if found is None or finding.path[2:3] not in (("delay",), ("delay_for",)):
+        return None
+    return and_nobody_else(site, cases_of(site, finding), delayed(site, finding))
+
+
+@repairs("CX309", "CX310")
+def _a_delay_that_works(site: AnalysedSite, finding: Finding) -> Repair | None:
+    found = server_of(site, finding)
+    if found is None:
+        return None
+    name, server = found
+    intended = any(name in case.intended.servers for case in cases_of(site, finding))
+    if not intended or wall_clock(server) is None or server.fixed:
+        return keep_off(site, name, finding.classes)
+    return and_nobody_else(site, cases_of(site, finding), delayed(site, finding))
+
+
+@repairs("CX317")
+def _say_what_is(_site: AnalysedSite, finding: Finding) -> Repair:
+    return Repair(edits=(remove(*finding.path),), text="say what it does: leave the delay out")
+
+
+@repairs("CX321")
+def _boot_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
+    if finding.path[0] == "scopes" and len(finding.path) > 2:
+        return Repair(edits=(remove(*finding.path),))
+    found = server_of(site, finding)
+    return keep_off(site, found[0], finding.classes) if found else None
+
+
+@repairs("CX323")
+def _take_over(site: AnalysedSite, finding: Finding) -> Repair | None:
+    if finding.path[0] == "servers":
+        twin = site.site.servers[str(finding.path[1])].pair
+        if twin is None or twin.mode == "both":
+            return None
+        return Repair(
+            edits=(put(*finding.path, value=twin.server),),
+            text="let both twins answer every client, or write a smaller `after`",
+        )
+    scope = site.site.scopes[str(finding.path[1])]
+    if scope.failover is None or scope.failover.mode == "hot-standby":
+        return None
+    return Repair(edits=(put(*finding.path[:2], "failover", "mode", value="hot-standby"),))
+
+
+@repairs("CX324")
+def _twins_alike(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """The second of two twins is told what the first is."""
+    name = str(finding.path[1])
+    second, edits = site.site.servers[name], []
+    if second.pair is None or second.fixed:
+        return None
+    first = site.site.servers[second.pair.server]
+    for word in ("programs", "programs_for", "options", "delay", "delay_for"):
+        ours, theirs = getattr(first, word), getattr(second, word)
+        if ours != theirs:
+            value = first.model_dump(mode="json", include={word}, exclude_defaults=True).get(word)
+            edits.append(
+                remove("servers", name, word) if not value else put("servers", name, word, value=value)
+            )
+    return Repair(edits=tuple(edits), text=f"give {name} what {second.pair.server} has") if edits else None
+
+
+@repairs("CX314", "CX319")
+def _a_delay_for_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """A delay that orders nobody goes; one that orders two services stays for people to decide."""
+    server = server_of(site, finding)
+    if server is None or server[1].fixed:
+        return None
+    cases = [case for case in site.cases if server[0] in case.responders]
+    if any(len(case.responders) > 1 for case in cases):
+        return None
+    return Repair(
+        edits=(remove("servers", server[0], "delay"),),
+        text=f"leave the delay out: nobody else answers the clients of {server[0]}",
+    )
+
+
+_OVERRIDES = ("options", "discovery_control", "offers_file", "answers_4011")
+
+
+@repairs("CX302")
+def _as_its_product_does(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """What a server is said to do otherwise than its product goes."""
+    server = server_of(site, finding)
+    if server is None or server[1].fixed:
+        return None
+    said = [word for word in _OVERRIDES if word in server[1].model_fields_set]
+    if not said:
+        return None
+    return Repair(
+        edits=tuple(remove("servers", server[0], word) for word in said),
+        text=f"leave out {' and '.join(f'`{word}`' for word in said)}: let it answer as its product does",
+    )

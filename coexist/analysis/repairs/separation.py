@@ -1,0 +1,143 @@
+"""How two services are kept apart: one does not answer the clients of the other, or answers later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from coexist.analysis.edits import Edit, drop, put, remove
+from coexist.analysis.findings import Finding
+from coexist.analysis.repairs.dropins import leave_out
+from coexist.analysis.repairs.registry import Repair
+from coexist.analysis.repairs.subject import server_of
+from coexist.analysis.site import AnalysedSite, Case
+from coexist.analysis.space import ClientClass
+from coexist.inventory.models import Server
+from coexist.inventory.values import Delay
+
+SUITS_ALL = 1.2
+"""Seconds: a delay on a wall clock that every known firmware waits for, and longer than a ping check."""
+
+
+def _wanted_somewhere(site: AnalysedSite, name: str) -> bool:
+    """Whether the intent gives some clients to a server."""
+    return any(name in (rule.boot_from, *rule.fallback) for rule in site.site.intent)
+
+
+def whom_to_answer(site: AnalysedSite, name: str) -> Any | None:
+    """What to write as ``answers`` so that a server answers its clients and no others, in the terms its
+    product has; None where it has none."""
+    server = site.site.servers[name]
+    if server.fixed:
+        return None
+    if not _wanted_somewhere(site, name):
+        return "nobody"
+    if server.can.whitelist:
+        return "intended"
+    groups = [
+        group
+        for rule in site.site.intent
+        if rule.boot_from is not None and name not in (rule.boot_from, *rule.fallback)
+        for group in rule.clients
+        if not site.inventory.group(group).bounds
+    ]
+    return {"except": list(dict.fromkeys(groups))} if groups and server.can.deny_list else None
+
+
+def keep_off(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> Repair:
+    """Keep a server from answering clients that the intent does not give to it."""
+    server = site.site.servers.get(name)
+    vlans = list(dict.fromkeys(client.vlan for client in clients))
+    if server is None:
+        return Repair(text=f"find out who has {name}; the inventory knows no server there")
+    if server.config and not server.fixed and (edits := leave_out(site, name)):
+        return Repair(
+            edits=edits, text=f"let {name} answer exactly its own clients, by a rule of its drop-in"
+        )
+    answers = whom_to_answer(site, name)
+    if answers == "nobody":
+        return Repair(
+            edits=(put("servers", name, "answers", value="nobody"),),
+            text=f"let {name} answer nobody: no intent names it",
+        )
+    # A server's list knows addresses, not VLANs: who is its client elsewhere stands on it.
+    elsewhere = any(name in site.intended_anywhere(client) for client in clients)
+    if answers is not None and not elsewhere:
+        return Repair(
+            edits=(put("servers", name, "answers", value=answers),),
+            text=f"let {name} answer exactly its own clients",
+        )
+    return _keep_off_by_network(site, name, server, vlans)
+
+
+def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: list[str]) -> Repair:
+    """What the network can do about a server that cannot be told, or is not ours to tell."""
+    why = f"{name} is another team's" if server.fixed else f"no list of {name} tells these clients apart"
+    needed = {
+        vlan: any(name in case.intended.servers for case in site.cases if case.client.vlan == vlan)
+        for vlan in vlans
+    }
+    edits: list[Edit] = []
+    for vlan in vlans:
+        declared, how = site.site.vlans[vlan], site.topology.hearing[vlan].get(name)
+        if needed[vlan] or how is None:
+            continue
+        if how.relayed and not how.local:
+            targets = (target for target in declared.relay_to if site.topology.owner(target) == name)
+            edits += [drop("vlans", vlan, "relay_to", value=target) for target in targets]
+        elif how.local and declared.snooping is None and len(site.topology.hearing[vlan]) > 1:
+            others = sorted(other for other in site.topology.hearing[vlan] if other != name)
+            edits.append(put("vlans", vlan, "snooping", value={"trusted": others}))
+        elif how.local and declared.snooping and name in declared.snooping.trusted:
+            edits.append(drop("vlans", vlan, "snooping", "trusted", value=name))
+    if not edits:
+        return Repair(text=f"{why}: have its owner leave these clients out, or give them a VLAN of their own")
+    relayed = "relay_to" in edits[0].path
+    means = (
+        "take it from the relay's targets" if relayed else "let the switches drop its offers (DHCP snooping)"
+    )
+    return Repair(edits=tuple(edits), text=f"{why}: {means}")
+
+
+def wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
+    """A delay on the server's own clock as its product keeps it; None where it has none."""
+    return server.kept(Delay(after=seconds)) if "after" in server.can.delays else None
+
+
+def delayed(site: AnalysedSite, finding: Finding, seconds: float = SUITS_ALL) -> Repair | None:
+    """Another delay in the place of the one that is declared, or none."""
+    found = server_of(site, finding)
+    if found is None or found[1].fixed:
+        return None
+    name, server = found
+    path = finding.path if finding.path[2:3] in (("delay",), ("delay_for",)) else ("servers", name, "delay")
+    delay = wall_clock(server, seconds)
+    if delay is None:
+        declared = "delay" in server.model_fields_set or path[2] == "delay_for"
+        return Repair(edits=(remove(*path),), text="leave the delay out") if declared else None
+    return Repair(
+        edits=(put(*path, value=delay.after),),
+        text=f"write `delay: {delay.after:g}`: seconds on its own clock",
+    )
+
+
+def and_nobody_else(site: AnalysedSite, cases: Sequence[Case], repair: Repair | None) -> Repair | None:
+    """A repair after which those who are not meant for these classes would come first: they are kept off."""
+    strangers = unintended(cases)
+    if repair is None:
+        return None
+    for name, clients in strangers.items():
+        more = keep_off(site, name, clients)
+        if more.edits:
+            repair = Repair(edits=(*repair.edits, *more.edits), text=f"{repair.text}; {more.text}")
+    return repair
+
+
+def unintended(cases: Sequence[Case]) -> dict[str, list[ClientClass]]:
+    """Who answers classes that are not meant for it, with those classes."""
+    found: dict[str, list[ClientClass]] = {}
+    for case in cases:
+        for name in case.responders:
+            if name not in case.intended.servers:
+                found.setdefault(name, []).append(case.client)
+    return found
