@@ -1,6 +1,4 @@
-"""Values of dhcpd's expressions by hand, after dhcp-eval(5) and common/tree.c.
-
-tests/wire holds the daemon to the same file."""
+"""Values of dhcpd's expressions by hand, after dhcp-eval(5) and common/tree.c."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.mac import mac_bytes, parse_mac
 from coexist.wire.options import MessageType, Option
 
-FILE = Path(__file__).parents[3] / "data" / "own-files" / "dhcpd" / "expressions.conf"
+FILE = Path(__file__).with_name("dhcpd-expressions.conf")
 MAC = "52:54:00:aa:00:01"
 VENDOR = b"PXEClient:Arch:00007:UNDI:003016"
 
