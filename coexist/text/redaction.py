@@ -12,29 +12,57 @@ import re
 HIDDEN = "(hidden)"
 
 _NEEDLE = re.compile(
-    r"secret|passw(?:or)?[dt]|passwd|kennwort|passphrase|passcode|api[-_.]?key|(?:private|shared|access|auth|host|wpa|wep|krb"
-    r"|principal|encryption|signing|master)[-_.]?key|key[-_]?data|community|token|credential|authorization"
-    r"|pre[-_]?shared|(?:^|[-_.])(?:pwd|psk|pass|pin)(?:$|[-_.\d])|(?:bind|root|admin|user|ldap|db|login)pw(?:d)?$"
-    r"|(?:^|[-_.])pw$|psk$|pwd$|^auth$",
+    r"secret|passw(?:or)?[dt]|passwd|kennwort|zugangsdaten|contrase|passphrase|passcode|api[-_.]?key"
+    r"|(?:private|shared|access|auth|host|wpa|wep|krb|principal|encryption|signing|master|product)[-_.]?key"
+    r"|key[-_]?data|community|token|credential|creds?$|authorization|securestring|(?:nt|lm)hash|^(?:set-)?cookie$"
+    r"|pre[-_]?shared|(?:^|[-_.])(?:pwd|psk|pass|passe|pin|otp)(?:$|[-_.\d])"
+    r"|(?:bind|root|admin|user|ldap|db|login)pw(?:d)?$|(?:^|[-_.])pw$|psk$|pwd$|^auth$",
     re.IGNORECASE,
 )
 # What every name of a secret, every address and every key has in it.
 _SIGNS = [
-    *("secret", "pass", "kennwort", "key", "community", "token", "credential", "auth", "shared"),
-    *("pwd", "psk", "pin", "pw", "://"),
+    *("secret", "securestring", "pass", "kennwort", "zugangsdaten", "contrase", "key", "community", "token"),
+    *("cred", "auth", "shared", "pwd", "psk", "pin", "pw", "otp", "cookie", "hash", "{sha", "{ssha", "{md5"),
+    *("{smd5", "{crypt", "{pbkdf2", "{argon2", "$", "://", ":\\/", "%3a%2f%2f"),
 ]
-_MAY_HOLD_ONE = re.compile("|".join(_SIGNS), re.IGNORECASE)
+_MAY_HOLD_ONE = re.compile("|".join(map(re.escape, _SIGNS)), re.IGNORECASE)
 _WORD = re.compile(r"[\w.-]+")
-_BLANKS = re.compile(r"[ \t\r]*")
+_BLANKS = re.compile(r"[^\S\n]*")
 _SPACE = re.compile(r"\s*")
 _BLOCK_MARK = re.compile(r"[|>][+\-\d]*[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
-_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
-_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_SCHEME_END = re.compile(r":(?:\\?/){2}|%3a%2f%2f", re.IGNORECASE)
 _AUTHORITY = re.compile(r"[^\s\"'<>/]*")
+# A password may have a slash, which should be %2F; a port is a number.
+_MORE_AUTHORITY = re.compile(r"[^\s\"'<>@]{0,256}@")
+_USER_END = re.compile(r":(?!\d+(?:$|/))|%3a", re.IGNORECASE)
+_HOST_BEGIN = re.compile(r"@|%40", re.IGNORECASE)
+# crypt(5), and the schemes of LDAP (RFC 2307): what they are stands in themselves, whatever it is called.
+_HASH = re.compile(
+    r"\$(?:\d[a-z]?|y|gy|7|sha1|md5|apr1|argon2\w{1,2}|pbkdf2[\w-]{0,12})\$[./\w$=,+-]{4,512}"
+    r"|\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2[\w-]{0,12}|ARGON2)\}[^\s\"',;<>]{4,512}",
+    re.IGNORECASE,
+)
 _QUOTE = re.compile(r"\\{0,8}[\"']?")
 # {"name": "db-password", "value": "..."}, <add key="Password" value="..."/>
 _PAIR = re.compile(
     r"[\\\"']{1,4}\s*(?:,\s*)?[\\\"']{0,4}(?:value|data|content|text)[\\\"']{0,4}\s*[:=]\s*", re.IGNORECASE
+)
+_BEFORE = re.compile(
+    r"[\\\"']{0,2}\b(?:value|data|content|text)[\\\"']{0,2}\s{0,8}[:=]\s{0,8}(?=[\"'])", re.IGNORECASE
+)
+_LOOK_BACK = 512
+# userPassword;lang-de: (RFC 4512), passwords[0] =, config["password"] =
+_TAIL = re.compile(r"(?:;[\w.-]{1,64}){1,8}(?=:)|\[[^\]\n]{0,64}\](?=\s{0,64}=)|\](?=\s{0,64}[=:])|")
+_COMMENT_BEGIN = re.compile(r"/\*|#|//")
+_LONGEST_COMMENT = 4096
+_MOST_COMMENTS = 16
+_ATTRIBUTES = re.compile(r"\s[^<>]{0,1024}[^<>/]>")
+# <key>password</key> <string>...</string>
+_SIBLING = re.compile(
+    r"</[\w:.-]{1,64}>\s{0,64}<(?:[\w.-]{1,32}:)?(?:value|data|string|text|content)\b[^<>]{0,256}>",
+    re.IGNORECASE,
 )
 _CLOSING = {"[": "]", "{": "}"}
 
@@ -48,7 +76,7 @@ def redacted(text: str) -> str:
     """The text with the values of passwords, keys and the like hidden; its lines stay its lines."""
     if not _may_hold_one(text):
         return text
-    return _values_hidden(_addresses_hidden(_keys_hidden(text)))
+    return _HASH.sub(HIDDEN, _values_hidden(_addresses_hidden(_keys_hidden(text))))
 
 
 def _may_hold_one(text: str) -> bool:
@@ -83,15 +111,19 @@ def _keys_hidden(text: str) -> str:
 def _addresses_hidden(text: str) -> str:
     """Hide what stands before the host in http://user:password@host."""
     pieces, at, look = [], 0, 0
-    while (mark := text.find("://", look)) >= 0:
-        begin = mark + 3
-        authority = _AUTHORITY.match(text, begin)
-        assert authority is not None
-        look = max(authority.end(), begin)
-        colon, sign = text.find(":", begin, look), text.rfind("@", begin, look)
-        if 0 <= colon < sign:
-            pieces += [text[at : colon + 1], HIDDEN]
-            at = sign
+    while (mark := _SCHEME_END.search(text, look)) is not None:
+        begin = mark.end()
+        look = _after(_AUTHORITY, text, begin)
+        colon = _USER_END.search(text, begin, look)
+        if colon is None or text[begin] == "[":  # the colons of an IPv6 address
+            continue
+        if _HOST_BEGIN.search(text, colon.end(), look) is None:
+            more = _MORE_AUTHORITY.match(text, look)
+            look = more.end() if more is not None else look
+        signs = [sign.start() for sign in _HOST_BEGIN.finditer(text, colon.end(), look)]
+        if signs:
+            pieces += [text[at : colon.end()], HIDDEN]
+            at = signs[-1]
     return "".join([*pieces, text[at:]])
 
 
@@ -105,8 +137,10 @@ def _values_hidden(text: str) -> str:
         if found is None:
             continue
         start, end = found
+        if start < at:
+            continue
         pieces += [text[at:start], _hidden(text[start:end])]
-        at = look = end
+        at, look = end, max(end, look)
     return "".join([*pieces, text[at:]])
 
 
@@ -116,9 +150,32 @@ def _value(text: str, name: int, end: int) -> tuple[int, int] | None:
     if pair is not None:
         return _assigned(text, name, pair.end())
     named = _after(_QUOTE, text, end)
+    sibling = _SIBLING.match(text, named)
+    if sibling is not None:
+        return None if text.startswith(HIDDEN, sibling.end()) else _element(text, sibling.end())
+    for found in (_before(text, name), _of_tag(text, name, named), _argument(text, end, named)):
+        if found is not None:
+            return found
     if text[named : named + 1] == ">":
-        return None if _is_closing_tag(text, name) else _element(text, named + 1)
-    at = _after(_BLANKS, text, named)
+        return None
+    begun = _begun(text, named)
+    if begun is None:
+        return None
+    start, assigned = begun
+    if assigned:
+        return _assigned(text, name, start)
+    if start >= len(text) or text.startswith(HIDDEN, start) or text[start] in ",;)}]>#/|&\n":
+        return None
+    if text[start] in "\"'":
+        return start, _quoted_end(text, start)
+    return _nothing_or(start, _bare_end(text, name, start, assigned=False))
+
+
+def _begun(text: str, named: int) -> tuple[int, bool] | None:
+    """Where a value may begin behind its name, and whether a sign says that it does."""
+    at = _after(_BLANKS, text, _uncommented(text, _after(_TAIL, text, named)))
+    if text.startswith("+=", at):
+        at += 1
     sign = at
     while text[at : at + 1] in (":", "=", "<") and at - sign < 3:
         at += 1
@@ -133,13 +190,63 @@ def _value(text: str, name: int, end: int) -> tuple[int, int] | None:
             start = after
         elif start == named and text[start : start + 1] != '"':
             return None
-    if assigned:
-        return _assigned(text, name, start)
-    if start >= len(text) or text.startswith(HIDDEN, start) or text[start] in ",;)}]>#/|&\n":
+    return start, assigned
+
+
+def _of_tag(text: str, name: int, named: int) -> tuple[int, int] | None:
+    """The text of an element of this name, whose attributes may stand on more lines."""
+    if text[named : named + 1] == ">":
+        return None if _is_closing_tag(text, name) else _element(text, named + 1)
+    if text[max(name - 1, 0)] in "<:" and text[named : named + 1] == "\n" and _is_tag(text, name):
+        attributes = _ATTRIBUTES.match(text, named)
+        return None if attributes is None else _nothing_or(named, _element_end(text, attributes.end()))
+    return None
+
+
+def _argument(text: str, end: int, named: int) -> tuple[int, int] | None:
+    """The quoted text of a call, or of the argument or cell behind a quoted name."""
+    sign = text[named : named + 1]
+    at = _after(_BLANKS, text, named + 1) if sign == "," and named > end else named + 1
+    if sign not in ("(", ",") or (sign == "," and named == end):
         return None
-    if text[start] in "\"'":
-        return start, _quoted_end(text, start)
-    return _nothing_or(start, _bare_end(text, name, start, assigned=False))
+    if text[at : at + 1] not in ('"', "'") or text.startswith(HIDDEN, at + 1):
+        return None
+    return at, _quoted_end(text, at)
+
+
+def _before(text: str, name: int) -> tuple[int, int] | None:
+    """The value that stands before its name in one element or object: value="..." name="password"."""
+    if text[max(name - 1, 0)] not in "\"'":
+        return None
+    begin = max(text.rfind(sign, max(name - _LOOK_BACK, 0), name) for sign in "<{")
+    found = _BEFORE.search(text, begin, name) if begin >= 0 else None
+    if (
+        found is None
+        or any(sign in text[begin:name] for sign in "}>")
+        or text.startswith(HIDDEN, found.end() + 1)
+    ):
+        return None
+    end = _quoted_end(text[found.end() : name], 0)
+    return (found.end(), found.end() + end) if found.end() + end < name else None
+
+
+def _uncommented(text: str, at: int) -> int:
+    """Behind the comments between a name and its value; ``at`` if it is no value that follows."""
+    place = at
+    for _ in range(_MOST_COMMENTS):
+        begin = _COMMENT_BEGIN.match(text, _after(_SPACE, text, place))
+        if begin is None:
+            break
+        closing = "*/" if begin[0] == "/*" else "\n"
+        end = text.find(closing, begin.end(), begin.end() + _LONGEST_COMMENT)
+        if end < 0:
+            break
+        place = end + len(closing.strip())
+    if place == at:
+        return at
+    place = _after(_SPACE, text, place)
+    one_line = "\n" not in text[at:place]
+    return place if one_line or text[place : place + 1] in ('"', "'", ":", "=") else at
 
 
 def _assigned(text: str, name: int, start: int) -> tuple[int, int] | None:
@@ -150,7 +257,10 @@ def _assigned(text: str, name: int, start: int) -> tuple[int, int] | None:
     if character in "\"'":
         return start, _quoted_end(text, start)
     if character in _CLOSING:
-        return start, _bracket_end(text, start)
+        end = _bracket_end(text, start)
+        if text[end + 1 : end + 2].strip(" \t\r\n,;)]}>#&|\"'"):  # {SSHA}hash is one value
+            end = max(end, _bare_end(text, name, start, assigned=True))
+        return start, end
     if character == "\n":
         return _on_next_lines(text, name, start)
     mark = _BLOCK_MARK.match(text, start)
@@ -180,10 +290,19 @@ def _is_closing_tag(text: str, name: int) -> bool:
     return begin >= 0 and text[begin + 1] == "/" and ">" not in text[begin:name]
 
 
+def _is_tag(text: str, name: int) -> bool:
+    begin = text.rfind("<", max(name - 64, 0), name)
+    return begin >= 0 and not text[begin + 1 : name].strip(":").count(" ")
+
+
 def _element(text: str, start: int) -> tuple[int, int] | None:
     """The text of an XML element."""
+    return _nothing_or(start, _element_end(text, start))
+
+
+def _element_end(text: str, start: int) -> int:
     end = text.find("</", start)
-    return _nothing_or(start, end if end >= 0 else len(text))
+    return end if end >= 0 else len(text)
 
 
 def _quoted_end(text: str, start: int) -> int:
