@@ -107,18 +107,29 @@ def _differences(wanted: Handout, lease: Lease | NoLease) -> Iterator[tuple[Path
 
     if wanted.siaddr is not None and lease.siaddr != wanted.siaddr:
         yield wanted.origins["siaddr"], origin("siaddr"), f"next-server {lease.siaddr}", f"{wanted.siaddr}"
-    if wanted.file is None:
-        return
-    ours = wanted.file.decode("utf-8", "replace")
-    if lease.file != wanted.file:
-        said = lease.file.decode("utf-8", "replace")
-        yield wanted.origins["file"], origin("file"), f"the file {said!r}", f"the file {ours!r}"
-    told = lease.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
-    if told and told != wanted.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0"):
-        said = told.decode("utf-8", "replace")
+    if wanted.file is not None and lease.file != wanted.file:
         yield (
             wanted.origins["file"],
-            origin(Option.BOOTFILE_NAME),
-            f"option 67 {said!r}",
-            f"the file {ours!r}",
+            origin("file"),
+            f"the file {_text(lease.file)}",
+            f"the file {_text(wanted.file)}",
         )
+    own = {code: (wanted.origins[code], octets) for code, octets in wanted.options.items()}
+    if wanted.file is not None:
+        # Firmware takes option 67 for the file, whoever says it.
+        own.setdefault(Option.BOOTFILE_NAME, (wanted.origins["file"], wanted.file))
+    for code, (path, octets) in own.items():
+        told = lease.options.get(code)
+        # A daemon may end a text with a NUL of its own; one that says nothing says nothing else.
+        if told is not None and told.rstrip(b"\0") not in (b"", octets.rstrip(b"\0")):
+            yield path, origin(code), f"option {code} {_text(told)}", _text(octets)
+
+
+def _text(octets: bytes) -> str:
+    """Octets as a person reads them: text, or two digits each."""
+    plain = octets.rstrip(b"\0")
+    return (
+        repr(plain.decode("ascii"))
+        if plain.isascii() and plain.decode("ascii").isprintable()
+        else octets.hex(":")
+    )

@@ -148,6 +148,34 @@ def test_a_line_that_stands_above_a_rule_is_named(software: str, tmp_path: Path)
     assert all(f"main.conf:{line}:" in place for place in places), places
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ("{43: 'hex:01:02'}", "option vendor-encapsulated-options 01:03;"),
+        ("{150: 10.10.0.6}", "option voip 10.10.0.9;"),
+        ("{17: iscsi:10.10.0.6}", 'option root-path "iscsi:10.10.0.9";'),
+        ("{66: 10.10.0.6}", 'option tftp-server-name "10.10.0.9";'),
+    ],
+)
+def test_every_option_that_a_rule_gives_is_compared(options: str, line: str, tmp_path: Path) -> None:
+    more = "host one {{ hardware ethernet 52:54:00:00:00:01; {} }}\n"
+    site_of(tmp_path, "isc-dhcpd", more=more.format(line))
+    main = tmp_path / "servers" / "main.conf"
+    main.write_text("option voip code 150 = ip-address;\n" + main.read_text())
+    site = (tmp_path / "site.yaml").read_text()
+    rules = site.replace("syslinux64.efi}}\n", f"syslinux64.efi}}, options: {options}}}\n", 1)
+    (tmp_path / "site.yaml").write_text(rules)
+    places = found(analyse(load_inventory(tmp_path)), "CX122")
+    assert places
+    assert all("main.conf:5:" in place for place in places), places
+    # What it says itself is no other.
+    ours = {"01:03": "01:02", "10.10.0.9": "10.10.0.6"}
+    for theirs, own in ours.items():
+        line = line.replace(theirs, own)
+    main.write_text(main.read_text().rpartition("host one")[0] + more.format(line))
+    assert found(analyse(load_inventory(tmp_path)), "CX122") == []
+
+
 @every_included
 def test_files_that_do_not_include_it_are_named(software: str, tmp_path: Path) -> None:
     analysis = analyse(site_of(tmp_path, software, include=""))
