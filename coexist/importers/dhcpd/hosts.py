@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import reduce
 from ipaddress import IPv4Address
+from itertools import repeat
 from operator import or_
+from typing import NamedTuple
 
 from coexist.errors import Position
 from coexist.importers.account import Account
@@ -49,6 +51,29 @@ class Machines:
     """The address of each machine that has one, by MAC."""
 
 
+class _Alike(NamedTuple):
+    """Plain hosts that say the same. ``silent``: they say nothing that is not said at the root."""
+
+    plain: PlainHosts
+    level: Level
+    silent: bool
+
+    def entries(self) -> Iterator[_Entry]:
+        """Each of them with its MAC and its address as numbers; the address is 0 where it has none."""
+        _, macs, addresses, _, _ = map(list, zip(*self.plain.rows, strict=True))
+        numbers = plain_macs(macs) or array("Q", map(_number_of, macs))
+        places = plain_addresses(addresses)
+        assert places is not None  # the pattern of a plain host takes no other
+        return zip(self.plain.rows, numbers, places, repeat(self), strict=False)
+
+
+_Entry = tuple[tuple[str, str, str, str, int], int, int, _Alike]
+
+
+def _offset(entry: _Entry) -> int:
+    return entry[0][4]
+
+
 class HostBook:
     """Reads the hosts of an outline."""
 
@@ -72,23 +97,35 @@ class HostBook:
         self._by_wire: dict[Wire, list[int]] = {}
 
     def read(self) -> None:
-        """Take every host declaration."""
-        for around, plain in self.outline.plain:
-            level = around
-            if plain.body:
-                level = Level(around, list(plain.body))
-                self.interpreter.level(level)
-            self._plain_hosts(plain, level, silent=not self._says_something(level))
-            self.account.modelled(plain.at)
-            for statement in plain.body:
-                more = f"and in {len(plain.rows)} more host declarations"
-                self.account.also(statement.at, more)
-            told = sum(1 for row in plain.rows if row[3])
-            if told:
-                self._told_names(plain.at, told)
-        for host in self.outline.hosts:
-            self._host(host)
+        """Take every host declaration in the order of the file: of two for one MAC the first counts."""
+        run: list[_Alike] = []
+        for machine in self.outline.machines:
+            if isinstance(machine, HostPart):
+                self._plain_hosts(run)
+                run = []
+                self._host(machine)
+                continue
+            alike = self._alike(*machine)
+            if run and run[0].plain.place != alike.plain.place:  # of another file
+                self._plain_hosts(run)
+                run = []
+            run.append(alike)
+        self._plain_hosts(run)
         self._name_the_same()
+
+    def _alike(self, around: Level, plain: PlainHosts) -> _Alike:
+        """Plain hosts that say the same, with where their statements count."""
+        level = around
+        if plain.body:
+            level = Level(around, list(plain.body))
+            self.interpreter.level(level)
+        self.account.modelled(plain.at)
+        for statement in plain.body:
+            self.account.also(statement.at, f"and in {len(plain.rows)} more host declarations")
+        told = sum(1 for row in plain.rows if row[3])
+        if told:
+            self._told_names(plain.at, told)
+        return _Alike(plain, level, not self._says_something(level))
 
     def _name_the_same(self) -> None:
         """Hosts that share an address, as dhcpd lets them, get the name of the first."""
@@ -120,41 +157,34 @@ class HostBook:
         """Whether the scopes around a host say something that is not said at the root."""
         return any(outer.statements for outer in level.outwards() if outer is not self.outline.root)
 
-    def _plain_hosts(self, plain: PlainHosts, level: Level, *, silent: bool) -> None:
-        """Take plain host declarations: their columns at once, and one by one what must be told of them."""
-        _, macs, addresses, _, _ = map(list, zip(*plain.rows, strict=True))
-        numbers = plain_macs(macs) or array("Q", map(_number_of, macs))
-        places = plain_addresses(addresses)
-        assert places is not None  # the pattern of a plain host takes no other
+    def _plain_hosts(self, run: list[_Alike]) -> None:
+        """Take plain hosts that follow each other: columns at once, and one by one what must be told."""
+        found = [entry for alike in run for entry in alike.entries()]
+        if len(run) > 1:
+            found.sort(key=_offset)
         rows, machines = self.machines.rows, self.machines
-        for row, mac, place in zip(plain.rows, numbers, places, strict=True):
+        for entry in found:
+            row, mac, place, alike = entry
             inside = bool(self._wires_at(place)) if row[2] else True
             if mac in rows or not mac or mac & _GROUP_BIT or not inside:
-                self._plain_host(row, mac, place, level, plain, silent)
+                self._plain_host(entry)
                 continue
             rows[mac] = (row[3] or row[0], row[2])
-            if not silent:
-                machine = Machine(mac, row[3] or row[0], level, (place,) if row[2] else (), bool(row[2]))
+            if not alike.silent:
+                addresses = (place,) if row[2] else ()
+                machine = Machine(mac, row[3] or row[0], alike.level, addresses, bool(row[2]))
                 machines.speaking.append(machine)
                 machines.declared.setdefault(mac, []).append(machine)
 
-    def _plain_host(
-        self,
-        row: tuple[str, str, str, str, int],
-        mac: int,
-        place: int,
-        level: Level,
-        plain: PlainHosts,
-        silent: bool,
-    ) -> None:
-        """Take a plain host declaration of which something must be told."""
-        name, _, address, host_name, offset = row
-        at = plain.place(offset)
+    def _plain_host(self, entry: _Entry) -> None:
+        """Take a plain host of which something must be told."""
+        (name, _, address, host_name, offset), mac, place, alike = entry
+        at = alike.plain.place(offset)
         inside = bool(address and self._wires_at(place))
         if address and not inside:
             self._outside(at, name, address)
         addresses = (place,) if inside else ()
-        self._add(Machine(mac, host_name or name, level, addresses, bool(address)), at, silent)
+        self._add(Machine(mac, host_name or name, alike.level, addresses, bool(address)), at, alike.silent)
 
     def _wires_at(self, address: int) -> tuple[Wire, ...]:
         """The wires with a subnet that has an address, in the order of the file."""

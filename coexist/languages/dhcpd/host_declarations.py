@@ -57,6 +57,8 @@ def _remember_body(parser: BodyParser, start: int, host: Host) -> None:
     found = plain_host(parser.lexer.text, start)
     if found is None or not all(isinstance(s, (Hardware, FixedAddress, Assign)) for s in host.body):
         return
+    if not found.row[2] and any(isinstance(s, FixedAddress) for s in host.body):
+        return  # several addresses, or a name to look up: each host has its own
     said = tuple(s for s in host.body if isinstance(s, Assign))
     if found.row[3]:
         said = tuple(s for s in said if s.option.name != "host-name")

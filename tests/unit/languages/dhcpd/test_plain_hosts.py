@@ -14,6 +14,7 @@ subnet 10.1.0.0 netmask 255.255.255.0 { range 10.1.0.200 10.1.0.210; filename "a
 subnet 10.2.0.0 netmask 255.255.255.192 { }
 group { next-server 10.1.0.9;
 """
+TWO = "fixed-address 10.1.0.5, 10.2.0.5"
 # The grammar reads a host with a comment; a pattern the same host with blanks in its place.
 COMMENT, BLANKS = "#", " "
 
@@ -72,6 +73,10 @@ def outcome(text: str) -> Any:
 
 
 @given(hosts)
+@example([(name, [f"hardware ethernet 52:54:00:00:00:0{name}", TWO, "deny booting"], " ") for name in "ab"])
+@example(
+    [(name, [f"hardware ethernet 52:54:00:00:00:0{name}", "fixed-address pc.site"], " ") for name in "ab"]
+)
 @example(
     [
         (
