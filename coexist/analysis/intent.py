@@ -1,4 +1,4 @@
-"""The intent, resolved for each class of clients: who shall answer, who takes over, or nobody."""
+"""The intent, resolved for each class of clients: who must answer, who takes over, or nobody."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Intended:
     """What the first fitting rule says. ``rule`` is its number in the inventory, None if none fits.
 
     ``server`` is None where clients only find ``options`` in their lease, and ``nobody`` where none
-    shall boot them.
+    must boot them.
     """
 
     rule: int | None = None

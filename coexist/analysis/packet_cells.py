@@ -99,11 +99,6 @@ def option_cells(sources: Iterable[Distinctions]) -> Iterator[dict[int, bytes]]:
         }
 
 
-def count_of(sources: Sequence[Distinctions]) -> int:
-    """How many cells of options there are."""
-    return sum(1 for _ in option_cells(sources))
-
-
 def _values(code: int, tests: list[OptionTest]) -> list[bytes | None]:
     """A value of an option for each combination of answers its tests can give; None for an option that is
     not sent."""

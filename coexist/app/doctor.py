@@ -88,7 +88,7 @@ def diagnose(
     """Examine a machine (MAC, name or reserved address) of the site at ``path``.
 
     ``sights``: what registries and captures saw; None if nothing was given to look at; ``ask``: how the wire
-    is asked, if it shall be. Raises `CoexistError` for a machine that nobody knows, `InputError` for an
+    is asked, if that is wanted. Raises `CoexistError` for a machine that nobody knows, `InputError` for an
     inventory that cannot be read.
     """
     return diagnose_in(analyse_now(path, today), machine, sights, ask)
@@ -159,7 +159,7 @@ def _declared(inventory: Inventory, mac: int) -> Iterator[Answer]:
             topic="declared",
             state="unknown",
             text="it is not registered: it gets what every unknown machine gets",
-            remedy="register it in the inventory's list of clients if it shall get more",
+            remedy="register it in the inventory's list of clients if it needs more",
         )
         return
     where = inventory.clients.position(inventory.clients.index[mac])

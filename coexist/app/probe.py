@@ -150,7 +150,7 @@ def _askers(questions: Questions, inventory: Inventory | None, vlan: str) -> lis
 def _predicted(
     inventory: Inventory | None, vlan: str, askers: Sequence[Asker], port: Port, patience: float
 ) -> tuple[Prediction, ...]:
-    """What the inventory's servers shall answer here; as a relay agent, those that are asked."""
+    """What the inventory's servers must answer here; as a relay agent, those that are asked."""
     if inventory is None:
         return ()
     world = build_world(inventory)

@@ -53,7 +53,7 @@ def propose(site: Path) -> Proposed:
             text = section_with(text, section, name, value)
     if maker.rules:
         written = yaml.safe_dump({"intent": maker.rules}, sort_keys=False, default_flow_style=None, width=110)
-        text = f"{text.rstrip()}\n\n# Made of what is so today: change it to what shall be.\n{written}"
+        text = f"{text.rstrip()}\n\n# Made of what is so today: change it to what you want.\n{written}"
     main.write_text(text, encoding="utf-8")
     return Proposed(
         site=main,

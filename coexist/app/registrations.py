@@ -32,7 +32,7 @@ _GIT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A machine to be registered: its card, and what is said of it. ``group``: one that it shall be in."""
+    """A machine to be registered: its card, and what is said of it. ``group``: one that it joins."""
 
     mac: int
     name: str = ""

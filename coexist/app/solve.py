@@ -14,7 +14,7 @@ __all__ = ["Solution", "Solved", "solve_site"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """A solution. ``texts``: by file the text as it is and as it shall be; ``unreached``: what must be edited
+    """A solution. ``texts``: by file the text as it is and as solved; ``unreached``: what must be edited
     by hand."""
 
     solution: Solution

@@ -246,7 +246,7 @@ def program_for(rule: Rule, request: BootRequest) -> BootProgram | None:
 def _offered_program(
     policy: BootPolicy, rule: Rule, request: BootRequest, server: IPv4Address
 ) -> BootProgram | Reason:
-    """What the client shall load now: nothing yet beside a menu, a URL for an HTTPClient."""
+    """What the client is to load now: nothing yet beside a menu, a URL for an HTTPClient."""
     if _shown_menu(rule, request) is not None:
         return BootProgram(file="")
     program = program_for(rule, request)

@@ -52,7 +52,7 @@ class NewRegistration(_Body):
 
 
 class NewIgnore(_Body):
-    """Machines the boot servers shall answer no more, and why."""
+    """Machines the boot servers must answer no more, and why."""
 
     macs: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_ROWS)]
     why: Annotated[str, Field(min_length=1)]

@@ -222,8 +222,3 @@ def _ordered(values: dict[str, Any]) -> dict[str, Any]:
     if "options" in result:
         result["options"] = dict(sorted(result["options"].items()))
     return result
-
-
-def everyone_but(conditions: Iterable[Condition]) -> Condition:
-    """Those to whom none of the conditions applies."""
-    return negate(any_of(conditions))

@@ -64,11 +64,11 @@ __all__ = [
 
 
 class IntentRule(Declared):
-    """Who shall answer whom. The first rule that matches a client on a VLAN decides.
+    """Which server boots which clients. The first rule that matches a client on a VLAN decides.
 
-    ``boot_from`` names a server, or is ``nobody``. ``fallback`` are the servers that shall take
+    ``boot_from`` names a server, or is ``nobody``. ``fallback`` are the servers that take
     over, in this order, when those before them stay silent. ``options`` are what a phone or another
-    non-PXE client shall find in its lease.
+    non-PXE client must find in its lease.
     """
 
     clients: Names = ("everyone",)

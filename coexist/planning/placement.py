@@ -50,7 +50,7 @@ class Placement:
         return cls(left=gone, arrived=gone)
 
     def on_target(self, mac: int) -> bool:
-        """Whether the new server is the one that shall boot this client now."""
+        """Whether the new server is to boot this client now."""
         if self.directing:
             return mac in self.directed
         if mac in self.handed or mac in self.returned:

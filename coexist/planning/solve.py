@@ -1,6 +1,6 @@
 """From intent to mechanism: the smallest change that makes every client boot as intended.
 
-In the order of the means' reliability: first whoever shall answer must hear the clients; then scopes
+In the order of the means' reliability: first whoever must answer has to hear the clients; then scopes
 must not say otherwise; then whitelists make each server answer its own clients only, which holds for
 every firmware; and delays last, for fallbacks that answer the same clients as the server they stand in
 for. Delays are solved along the order of the servers (a directed graph, each before its fallbacks): for
@@ -129,7 +129,7 @@ def _round(draft: Draft) -> list[Impossible]:
 
 
 def _reach(draft: Draft) -> None:
-    """Relay targets and snooping trust for whoever shall answer or lease; no server hears twice."""
+    """Relay targets and snooping trust for whoever must answer or lease; no server hears twice."""
     site = draft.site
     for deaf, vlan, name in dict.fromkeys((*_boot_paths(site), *_lease_paths(site))):
         if deaf:
@@ -144,7 +144,7 @@ def _reach(draft: Draft) -> None:
 
 
 def _boot_paths(site: AnalysedSite) -> Iterator[tuple[bool, str, str]]:
-    """Boot services that do not hear clients they shall boot (True), or are not heard by them (False)."""
+    """Boot services that do not hear clients they are to boot (True), or are not heard by them (False)."""
     for case in site.cases:
         vlan = case.client.vlan
         for name in case.intended.servers:

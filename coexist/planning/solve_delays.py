@@ -54,10 +54,10 @@ def _delay(draft: Draft, name: str, cases: list[Case], later: frozenset[str]) ->
 
 
 _ENDS = {
-    Flaw.NONE: "every declared firmware goes where it shall",
-    Flaw.SLOW: "every declared firmware goes where it shall, some only at a later attempt",
-    Flaw.SECOND_STAGE: "every declared firmware goes where it shall, but not every iPXE that is loaded",
-    Flaw.FIRST_STAGE: "some clients still do not go where they shall",
+    Flaw.NONE: "every declared firmware boots from its server",
+    Flaw.SLOW: "every declared firmware boots from its server, some only at a later attempt",
+    Flaw.SECOND_STAGE: "every declared firmware boots from its server, but not every iPXE that is loaded",
+    Flaw.FIRST_STAGE: "some clients still boot from another server, or from none",
 }
 
 

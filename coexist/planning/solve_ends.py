@@ -56,7 +56,7 @@ def holds(site: AnalysedSite, case: Case, without: frozenset[str] = frozenset())
 
 
 def turns(case: Case, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, frozenset[str]]]:
-    """Each server that shall boot a class, with those that are silent while it does."""
+    """Each server that is to boot a class, with those that are silent while it does."""
     order = [name for name in case.intended.servers if name not in without]
     for number, name in enumerate(order):
         yield name, without | frozenset(order[:number])

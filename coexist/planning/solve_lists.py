@@ -32,7 +32,7 @@ def whitelists(draft: Draft) -> None:
 
 
 def _misfits(site: AnalysedSite, name: str) -> tuple[int, int]:
-    """How many classes a server refuses although it shall boot them, and in how many ones' way it is."""
+    """How many classes a server refuses although they are meant for it, and in how many ones' way it is."""
     missed = intruding = 0
     for case in site.cases:
         if case.intended.rule is None or case.intended.server is None:

@@ -2,7 +2,7 @@
 
 PyYAML's parser says where each node stands; only the lines of a changed value are touched. A change is
 applied to one text at a time, each to the text that the one before left, and what the text says then is
-held against what it shall say: a text written in an unusual way is refused, never damaged.
+held against what it must say: a text written in an unusual way is refused, never damaged.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def filled(template: str, **values: Any) -> str:
 
 
 def site_page(report: SiteReport, made: str = "") -> str:
-    """The report of a site as one page; ``made`` says when and by whom, if it shall say so."""
+    """The report of a site as one page; ``made`` says when and by whom, if it is to say so."""
     from coexist.report.topology_picture import topology_picture
 
     return filled(

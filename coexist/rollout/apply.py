@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from typing import Literal
@@ -21,7 +21,7 @@ from coexist.rollout.converge import (
     converge,
     standing,
 )
-from coexist.rollout.document import Change, Plan, ServerPlan, Step
+from coexist.rollout.document import Change, Plan, ServerPlan
 from coexist.rollout.history import Journal, State
 from coexist.rollout.transport import Address, Connect, Connection, ConnectionLostError
 
@@ -194,7 +194,7 @@ class Rollout:
         only_from: Version,
         versions: Sequence[Version | None],
     ) -> Version | None:
-        """Where a server stands that shall go back; a mixture of versions is for ``converge`` to judge."""
+        """Where a server stands that is taken back; a mixture of versions is for ``converge`` to judge."""
         try:
             return standing(connection, server, tuple(versions))
         except ChangedError:
@@ -261,8 +261,3 @@ def contents_of(plan: Plan, kept: Callable[[str], bytes | None]) -> Provide:
         return plan.content(digest) if digest in plan.contents else kept(digest)
 
     return provide
-
-
-def changes_of(steps: Iterable[Step]) -> list[Change]:
-    """Every change of some steps, in order."""
-    return [change for step in steps for wave in step.waves for change in wave]

@@ -42,7 +42,7 @@ class ChangedError(RefusedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a server shall run.
+    """What a server must run.
 
     ``version`` None is what stood there when the plan was made. ``passing``: versions it may come from,
     besides. ``confirmed``: the record says that this goal was reached and reloaded already. ``overwrite``: it
@@ -139,7 +139,7 @@ class _Run:
         return read_files(self.connection, [file.path for file in self.server.files], sudo=self.server.sudo)
 
     def needed(self, present: tuple[PresentFile, ...]) -> tuple[PlannedFile, ...]:
-        """The files that are not yet what they shall be. Raises ``ChangedError`` for one nobody planned."""
+        """The files that are not yet what they must be. Raises ``ChangedError`` for one nobody planned."""
         for file, there in zip(self.server.files, present, strict=True):
             allowed = {file.at(version) for version in (self.goal.version, *self.goal.passing)}
             if there.digest not in allowed and not self.goal.overwrite:
@@ -255,7 +255,7 @@ class _Run:
         return 2 if file.at(self.goal.version) is None else 1
 
     def verify(self) -> None:
-        """Every file is what it shall be."""
+        """Every file is what it must be."""
         for file, there in zip(self.server.files, self.present(), strict=True):
             if there.digest != file.at(self.goal.version):
                 raise HostError(f"{self.connection.name}: {file.path} was changed while the rollout ran")

@@ -38,7 +38,7 @@ Apply = Callable[[Inventory, str], str]
 """Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
 
 Doing it twice must be the same as once. Raises ``HostError`` when it could not; the server is then as it
-was, or as it shall be.
+was, or as it is planned.
 """
 
 

@@ -20,7 +20,7 @@ from coexist.wire.option_codes import Option
 
 @repairs("CX401")
 def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
-    """The boot file goes where the proxy shall boot the clients; else the proxy is kept off."""
+    """The boot file goes where the intent gives the clients to the proxy; else the proxy is kept off."""
     cases = cases_of(site, finding)
     strangers = unintended(cases)
     if finding.path[0] == "scopes" and _is_of_own_file(site, str(finding.path[1])):

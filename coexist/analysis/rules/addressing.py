@@ -199,7 +199,7 @@ def router_outside_subnet(site: AnalysedSite) -> Iterable[Finding]:
 
 @rule("CX214", "no-address-for-clients", ERROR, "Clients that must boot are leased no address", explains=True)
 def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
-    """Classes that shall be served, and no scope of their VLAN leases to them."""
+    """Classes that must be served, and no scope of their VLAN leases to them."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
     for case in site.cases:
         scopes = site.scopes_by_vlan[case.client.vlan]

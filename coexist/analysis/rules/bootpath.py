@@ -108,7 +108,7 @@ def _serves_4011(site: AnalysedSite, name: str) -> bool:
     explains=True,
 )
 def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
-    """Option 60 from a DHCP server where a separate ProxyDHCP shall boot the client."""
+    """Option 60 from a DHCP server where a separate ProxyDHCP must boot the client."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     for case, path, target in _told_option_60(site):
         if target is None or not _serves_4011(site, target):
@@ -279,7 +279,7 @@ def _is_pxe(octets: bytes) -> bool:
     explains=True,
 )
 def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
-    """Clients that know no ProxyDHCP and shall boot from one."""
+    """Clients that know no ProxyDHCP and must boot from one."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
     for case in pxe_cases(site):
         name = case.intended.server

@@ -131,7 +131,7 @@ def relay_to_nothing(site: AnalysedSite) -> Iterable[Finding]:
     explains=True,
 )
 def snooping_drops_offers(site: AnalysedSite) -> Iterable[Finding]:
-    """Servers that shall answer and are not trusted by the VLAN's switch."""
+    """Servers that must answer and are not trusted by the VLAN's switch."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
     for case in site.cases:
         vlan = case.client.vlan

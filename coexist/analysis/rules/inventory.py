@@ -187,7 +187,7 @@ def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
     "The network cards of one machine boot from different servers",
 )
 def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
-    """Rows of one name whose addresses shall boot from different servers."""
+    """Rows of one name whose addresses must boot from different servers."""
     table = site.inventory.clients
     names = table.columns["name"]
     if table.uuids:

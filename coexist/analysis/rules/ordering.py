@@ -104,10 +104,10 @@ def delay_outlasts_client(site: AnalysedSite) -> Iterable[Finding]:
                 wanted.add((name, path))
     for (name, path), clients in found.items():
         firmwares = ", ".join(sorted({c.firmware for c in clients}))
-        shall = (name, path) in wanted
+        is_wanted = (name, path) in wanted
         yield report(site, "CX310", path, f"{name} answers {kinds[path]}; {firmwares} has given up by then and never sees it",
-                     "shorten the delay to 1.0-1.5 s on a wall clock" if shall else f"if {name} shall not have them, use a whitelist instead of a delay",
-                     clients=clients, severity=None if shall else Severity.WARNING)  # fmt: skip
+                     "shorten the delay to 1.0-1.5 s on a wall clock" if is_wanted else f"if {name} must not have them, use a whitelist instead of a delay",
+                     clients=clients, severity=None if is_wanted else Severity.WARNING)  # fmt: skip
 
 
 @rule("CX311", "delay-at-window-edge", WARNING, "A delay ends just when UEFI closes its first window")
@@ -154,7 +154,7 @@ def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
 def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
     """Delays that are said of a server of others, and that its product cannot have.
 
-    What one of our own servers shall do and cannot is found where its files are written (CX501 to CX504).
+    What one of our own servers must do and cannot is found where its files are written (CX501 to CX504).
     """
     for name, server in site.boot_services.items():
         if not server.fixed:

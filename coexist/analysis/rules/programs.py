@@ -1,4 +1,4 @@
-"""CX4xx: whether the boot program fits the machine, can be loaded, and leads where it shall."""
+"""CX4xx: whether the boot program fits the machine, can be loaded, and leads where it must."""
 
 from __future__ import annotations
 

@@ -182,11 +182,6 @@ class KeaLeases:
 
     # -- reservations ----------------------------------------------------------------------------
 
-    def _all_hosts(self) -> Iterator[HostDef]:
-        yield from self.config.hosts
-        for subnet in self.config.subnets:
-            yield from subnet.hosts
-
     @cached_property
     def _by_identifier(self) -> Mapping[tuple[int | None, str, bytes], HostDef]:
         """The reservations by subnet (None: global), kind and identifier; the first of two counts."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
-from ipaddress import IPv4Address
 
 from coexist.errors import Position
 from coexist.languages.dhcpd.syntax import (
@@ -317,8 +316,3 @@ class _Walk:
                     part.match = statement
                 case _:
                     self.body((statement,), level, None, None)
-
-
-def fixed_addresses(host: HostPart) -> tuple[IPv4Address, ...]:
-    """The addresses written in a host declaration."""
-    return host.fixed.addresses if host.fixed is not None else ()

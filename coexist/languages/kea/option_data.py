@@ -129,10 +129,6 @@ class OptionTypes:
             return found
         return STANDARD.get(key) if isinstance(key, int) else _BY_NAME.get(key)
 
-    def is_own(self, space: str, code: int) -> bool:
-        """Whether the configuration defines it."""
-        return (space, code) in self._own
-
     def octets(self, option: OptionType | None, data: str, *, csv: bool) -> bytes:
         """The octets of option data. Raises BadDataError."""
         if option is None or not csv:

@@ -94,7 +94,7 @@ def _codes(programs: Mapping[str, Program]) -> frozenset[int]:
 
 
 def _wanted(job: Job) -> frozenset[int]:
-    """The architectures it has a program for and shall answer."""
+    """The architectures it has a program for and must answer."""
     codes = _codes(job.server.programs)
     if job.server.answers.architectures is not None:
         codes &= frozenset(c for name in job.server.answers.architectures for c in ARCHITECTURE_NAMES[name])
