@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Address
+from itertools import compress
 from uuid import UUID
 
 from coexist.errors import Position, Problem
@@ -107,7 +108,10 @@ class ClientTable:
     @cached_property
     def _rows_by_address(self) -> list[int]:
         numbers = self.addresses
-        return sorted((row for row, number in enumerate(numbers) if number), key=numbers.__getitem__)
+        rows: Iterable[int] = range(len(numbers))
+        if not all(numbers):
+            rows = compress(rows, numbers)
+        return sorted(rows, key=numbers.__getitem__)
 
     def position(self, row: int, column: str = "mac") -> Position:
         """Where a cell of the row was written."""

@@ -45,6 +45,11 @@ class Inventory:
     read: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was read of servers' own files, by server: see ``boot.own_files``."""
 
+    @cached_property
+    def made(self) -> dict[tuple[str, str], Any]:
+        """What other rooms make of this inventory and ask for again, by what it is and the server."""
+        return {}
+
     def where(self, *path: str | int, value: bool = False) -> Position:
         """The place of a declaration: ``inventory.where("servers", "otc", "delay")``."""
         return self.sources.at(path, value=value)

@@ -28,7 +28,6 @@ from coexist.boot.leases.plan import (
     ScopePlan,
     Setting,
     SubnetPlan,
-    VlanPlan,
     spellings,
 )
 from coexist.boot.responder import Arrival
@@ -154,11 +153,36 @@ class PlanLeases:
         """The subnets with a scope on the wire of an address, its own first."""
         found = self._near.get(address)
         if found is None:
-            wires = [vlan for vlan in self.plan.vlans if _is_on(vlan, address)]
+            wires = (self.plan.vlans[number] for number in self._vlans_of(address))
             served = [subnet for vlan in wires for subnet in vlan.subnets if subnet.scope is not None]
             served.sort(key=lambda subnet: address not in subnet.network)
             found = self._near[address] = tuple(served)
         return found
+
+    def _vlans_of(self, address: IPv4Address) -> list[int]:
+        """The VLANs from which packets come by an address (a relay's, or the server's own), by their places.
+
+        Each mask that a plan has is looked up once: a campus has hundreds of VLANs and a few masks.
+        """
+        relays, masks = self._places
+        number = int(address)
+        found = {*relays.get(address, ())}
+        for mask, networks in masks.items():
+            found.update(networks.get(number & mask, ()))
+        return sorted(found)
+
+    @cached_property
+    def _places(self) -> tuple[dict[IPv4Address, list[int]], dict[int, dict[int, list[int]]]]:
+        """The places of the VLANs by their relays, and by mask and network."""
+        relays: dict[IPv4Address, list[int]] = {}
+        masks: dict[int, dict[int, list[int]]] = {}
+        for place, vlan in enumerate(self.plan.vlans):
+            for relay in vlan.relays:
+                relays.setdefault(relay, []).append(place)
+            for subnet in vlan.subnets:
+                networks = masks.setdefault(int(subnet.network.netmask), {})
+                networks.setdefault(int(subnet.network.network_address), []).append(place)
+        return relays, masks
 
     def lease(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Lease | NoLease:
         """What one subnet leases to a packet."""
@@ -274,11 +298,6 @@ def _lease_of(
         rule=given.rule,
         origins={"lease_time": scope.path, "min_secs": scope.path, **given.origins},
     )
-
-
-def _is_on(vlan: VlanPlan, address: IPv4Address) -> bool:
-    """Whether packets that come by an address (a relay's, or the server's own) come from a VLAN."""
-    return address in vlan.relays or any(address in subnet.network for subnet in vlan.subnets)
 
 
 def _conditions(plan: LeasePlan) -> Iterator[tuple[Condition, Path]]:

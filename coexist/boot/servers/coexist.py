@@ -42,6 +42,14 @@ def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
 
     List files are named by group, ``<group>.macs``; ``list_members`` says what stands in each.
     """
+    key = ("boot_server_config", name)
+    found: BootServerConfig | None = inventory.made.get(key)
+    if found is None:
+        found = inventory.made[key] = _made_config(inventory, name)
+    return found
+
+
+def _made_config(inventory: Inventory, name: str) -> BootServerConfig:
     server = inventory.site.servers[name]
     tree: dict[str, Any] = {
         "name": name,
