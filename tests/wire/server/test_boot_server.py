@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -26,10 +27,10 @@ from coexist.wire.mac import format_mac, mac_bytes, parse_mac
 from coexist.wire.options import MessageType, Option
 from coexist.wire.tftp import ReadRequest
 from coexist.wire.tftp import encode as encode_tftp
-from tests.harness.client import Heard, hardware_address, tftp_get
-from tests.harness.processes import PATIENCE, wait_until
+from tests.harness.client import Heard, PxeClient, hardware_address, tftp_get
+from tests.harness.processes import PATIENCE, Process, wait_until
 from tests.harness.servers import start_dhcpd
-from tests.wire.server.conftest import OTC, THIN
+from tests.wire.server.conftest import OTC, THIN, Site
 
 SO_RCVBUFFORCE = 33  # linux/socket.h
 ETH_P_ALL = 3  # linux/if_ether.h: what leaves, too
@@ -513,3 +514,57 @@ def test_a_reload_under_load_leaves_nobody_unanswered(site):
         ask_them_all()
         assert f"{generation}.0".encode() in files
     sock.close()
+
+
+@pytest.mark.parametrize("starts_full", [False, True])
+def test_a_full_disk_under_the_registry_costs_no_boot(site: Site, starts_full: bool) -> None:
+    """The registry's file is on a disk of its own. When there is room again, what was seen is written."""
+    disk = site.otc.directory / "state"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "disk", disk], check=True)
+    filler = disk / "filler"
+    serving: Process | None = None
+
+    def seen() -> bool:
+        shown = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "coexist",
+                "clients",
+                "list",
+                disk / "registry.sqlite",
+                "--format",
+                "json",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return shown.returncode == 0 and THIN in {row["mac"] for row in json.loads(shown.stdout)}
+
+    def fill() -> None:
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    try:
+        if starts_full:
+            fill()
+        serving = site.serve(registry=str(disk / "registry.sqlite"))
+        if not starts_full:
+            fill()
+        with PxeClient(site.desk, THIN) as client:
+            for xid in range(3):
+                client.discover(secs=xid)
+                assert client.reply().packet.mac == client.mac
+        serving.wait_for("registry not written")
+        with PxeClient(site.desk, THIN) as client:
+            client.discover()
+            assert client.reply().packet.mac == client.mac
+        filler.unlink()
+        wait_until(seen, "what was seen is written")
+    finally:
+        if serving is not None:
+            serving.stop(patience=15)
+        subprocess.run(["umount", "--lazy", disk], check=True)
