@@ -57,6 +57,7 @@ def command(site: Path, **given: Any) -> None:
     from coexist.app.adopt import summary
     from coexist.app.propose import propose
     from coexist.app.propose import summary as today
+    from coexist.report.styles import style
 
     name, source = given["name"], given["source"]
     if bool(name) != bool(source):
@@ -71,7 +72,7 @@ def command(site: Path, **given: Any) -> None:
         if len(parts) not in (3, 4) or not all(parts):
             raise click.UsageError(f"--server {text}: write NAME=PRODUCT=SOURCE, or =ADDRESS behind it too")
         one, product, where, *address = parts
-        click.secho(one, bold=True)
+        click.echo(style(one, bold=True))
         for line in summary(_adopt(site, one, where, product, next(iter(address), None), given)):
             click.echo(f"  {line}")
     if given["several"] or given["propose"]:

@@ -45,6 +45,7 @@ def command(**given: Any) -> int:
     from coexist.app.observe import boots
     from coexist.report.observe import as_dict, lines
     from coexist.report.prose import folded
+    from coexist.report.styles import style
 
     if (given["file"] is None) == (given["interface"] is None):
         raise click.UsageError("name either a capture file or --interface")
@@ -60,7 +61,7 @@ def command(**given: Any) -> int:
                     click.echo(("[\n" if count == 0 else ",\n") + indent(text, "  "), nl=False)
                 else:
                     head, *more = lines(seen)
-                    click.secho(head.text, bold=True)
+                    click.echo(style(head.text, bold=True))
                     click.echo(
                         "\n".join(
                             part for each in more for part in folded(each.text, each.indent, hang=each.hang)

@@ -80,15 +80,16 @@ def command(**given: Any) -> int:
 
 def _print(made: SitePlan) -> None:
     from coexist.report.rollout import steps
+    from coexist.report.styles import style
 
     plan = made.plan
     for name, server in plan.servers.items():
-        click.secho(f"{name} ({server.host}, {server.software})", bold=True)
+        click.echo(style(f"{name} ({server.host}, {server.software})", bold=True))
         for sentence in server.impact.sentences:
             say(sentence, "  ")
         for line in made.diff(name):
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-            click.echo("  " + click.style(line, fg=colour))
+            click.echo("  " + style(line, colour=colour))
     if plan.is_empty and made.failed:
         return
     if plan.is_empty:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from coexist.report.styles import MARK
 from coexist.text.foreign import styled
 
 
@@ -17,8 +18,8 @@ class HarmlessStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text with all control characters spelled out, but for styles."""
-        self._stream.write(styled(text))
+        """Write the text with all control characters spelled out, but for our own styles."""
+        self._stream.write(styled(text, MARK))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:

@@ -8,8 +8,6 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
-import click
-
 from coexist import __version__
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
@@ -17,6 +15,7 @@ from coexist.app.check import Report
 from coexist.errors import Position
 from coexist.report.edits import edit_lines
 from coexist.report.prose import folded
+from coexist.report.styles import style
 from coexist.wire.mac import format_mac
 
 FORMAT_VERSION = 1
@@ -67,14 +66,14 @@ def _listed(report: Report, width: int) -> Iterator[str]:
         head = f"{finding.severity} {finding.code.code} {finding.position}: {finding.message}"
         first, *rest = folded(head, width=width, hang=4)
         word = str(finding.severity)
-        yield click.style(word, fg=_COLOURS[finding.severity], bold=True) + first.removeprefix(word)
+        yield style(word, colour=_COLOURS[finding.severity], bold=True) + first.removeprefix(word)
         yield from rest
 
 
 def _grouped(report: Report, width: int) -> Iterator[str]:
     for (severity, code), group in groupby(report.findings, key=lambda f: (f.severity, f.code)):
-        head = click.style(str(severity), fg=_COLOURS[severity], bold=True)
-        yield f"{head} {click.style(code.code, bold=True)} {code.name}"
+        head = style(str(severity), colour=_COLOURS[severity], bold=True)
+        yield f"{head} {style(code.code, bold=True)} {code.name}"
         yield from folded(code.title, "  ", width=width)
         for finding in group:
             yield _text_of(finding, width)
@@ -82,7 +81,7 @@ def _grouped(report: Report, width: int) -> Iterator[str]:
 
 
 def _text_of(finding: Finding, width: int) -> str:
-    lines = [f"  {click.style(str(finding.position), fg='blue')}"]
+    lines = [f"  {style(str(finding.position), colour='blue')}"]
     lines += folded(finding.message, "    ", width=width)
     if finding.witness is not None:
         count = clients_text(finding.clients)

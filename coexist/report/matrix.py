@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +39,24 @@ def print_table(rows: Sequence[Row], *, unfolded: bool = False) -> None:
     """A table for people: as wide as the terminal, or ``unfolded``, with each row on one line."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from coexist.report.styles import marked
+    from coexist.text.foreign import harmless
 
     cells = [_cells(row) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in _HEAD:
         table.add_column(head, justify="right" if head in ("count", "after") else "left", overflow="fold")
     for row, shown in zip(rows, cells, strict=True):
-        table.add_row(*shown, style="red" if row.agrees is False else None)
+        table.add_row(*(Text(harmless(cell)) for cell in shown), style="red" if row.agrees is False else None)
     console = Console(highlight=False)
     if unfolded:
         widths = [max(len(row[number]) for row in (_HEAD, *cells)) for number in range(len(_HEAD))]
         console.width = sum(widths) + 2 * len(widths)
-    console.print(table)
+    with console.capture() as printed:
+        console.print(table)
+    sys.stdout.write(marked(printed.get()))
 
 
 def as_dict(row: Row) -> dict[str, Any]:

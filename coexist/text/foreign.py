@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet takes the full-width forms for the same."""
 _MARKUP = re.compile(r"([\\`*_<\[])")
 _NOT_PLAIN = re.compile(r"[^\t\n\x20-\x7e]")
-_OURS = re.compile(r"\x1b\[[0-9;]{1,12}m")
+_SEPARATED = re.compile(r"([;|]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def harmless(text: str) -> str:
@@ -27,20 +28,26 @@ def one_line(text: str) -> str:
     return harmless(" ".join(text.split()))
 
 
-def styled(text: str) -> str:
-    """What goes to a terminal with styles of our own: they stay, everything else is ``harmless``."""
+def styled(text: str, mark: int) -> str:
+    """What goes to a terminal with styles of our own: they stay, everything else is ``harmless``.
+
+    ``mark``: the parameter that our styles begin with, and that nobody else knows.
+    """
     if "\x1b" not in text:
         return harmless(text)
     pieces, at = [], 0
-    for style in _OURS.finditer(text):
-        pieces += [harmless(text[at : style.start()]), style[0]]
+    for style in re.finditer(rf"\x1b\[{mark};([0-9;]{{1,12}})m", text):
+        pieces += [harmless(text[at : style.start()]), f"\x1b[{style[1]}m"]
         at = style.end()
     return "".join([*pieces, harmless(text[at:])])
 
 
 def cell(text: str) -> str:
-    """A cell of a CSV file: on one line, and no formula (a quote in front makes it text)."""
-    shown = one_line(text)
+    """A cell of a CSV file: on one line, and no formula (a quote in front makes it text).
+
+    Nor where a spreadsheet separates by semicolons, as it does in many countries, and opens one by commas.
+    """
+    shown = _SEPARATED.sub(r"\1'", one_line(text))
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
