@@ -72,8 +72,9 @@ class Client:
 class DnsmasqFile:
     """One configuration, asked about clients.
 
-    ``interface``: the tag the network card sets; ``networks``: the subnets of its network cards, of which a
-    range without a netmask has its own (/24 is assumed where they are not told).
+    ``interface``: the tag that the network card sets, where the file does not name its card.
+    ``networks``: the subnets of its network cards, of which a range without a netmask has its own (/24 is
+    assumed where they are not told).
     """
 
     config: DnsmasqConfig
@@ -81,6 +82,26 @@ class DnsmasqFile:
     networks: tuple[IPv4Network, ...] = ()
 
     # -- where the packet comes from -------------------------------------------------------------
+
+    def interface_of(self, arrival: Arrival) -> str:
+        """The network card a packet came in by, whose name is a tag (dhcp_packet).
+
+        The only one that the file names; of several the one that a range of the packet's subnet asks for.
+        """
+        named = self._cards
+        if len(named) == 1:
+            return named[0]
+        here = (r for r in self.config.ranges if self._is_of_subnet(r, arrival))
+        return next((tag for r in here for tag in r.filter if tag in named), self.interface)
+
+    @cached_property
+    def _cards(self) -> tuple[str, ...]:
+        """The network cards that the file names as they are, without the loopback."""
+        return tuple(n for n in dict.fromkeys(self.config.interfaces) if n != "lo" and not n.endswith("*"))
+
+    def _is_of_subnet(self, item: Range, arrival: Arrival) -> bool:
+        netmask = self._netmask(item, arrival)
+        return netmask is not None and arrival.address in IPv4Network((int(item.start), str(netmask)), False)
 
     def contexts(self, arrival: Arrival) -> tuple[Context, ...]:
         """The ranges that count for a packet, in the order of the file (dhcp_reply, complete_context)."""
@@ -117,7 +138,7 @@ class DnsmasqFile:
         if context.holds(arrival.address) and context.holds(item.last):
             return context
         for share in self.config.shares:
-            if share.match != arrival.address and share.interface != self.interface:
+            if share.match != arrival.address and share.interface != self.interface_of(arrival):
                 continue
             if context.holds(share.address) and context.holds(item.last):
                 return Context(range=item, netmask=netmask, local=arrival.address, router=UNSPECIFIED)
@@ -152,7 +173,7 @@ class DnsmasqFile:
         """The client's host line and tags. ``contexts``: those of the packet."""
         packet = arrival.packet
         named = name_of(packet, by_client=self.config.updates_by_client)
-        tags = self._tags_sent(packet)
+        tags = self._tags_sent(packet) | {self.interface_of(arrival)}
         host = self._find_host(packet, contexts, tags)
         if host is not None:
             tags.add("known")
@@ -171,9 +192,7 @@ class DnsmasqFile:
 
     def _tags_sent(self, packet: Packet) -> set[str]:
         user_class = user_class_of(packet)
-        tags = {self.interface}
-        tags.update(m.tag for m in self.config.matches if tag_applies(m, packet, user_class))
-        return tags
+        return {m.tag for m in self.config.matches if tag_applies(m, packet, user_class)}
 
     def tag_if(self, tags: frozenset[str], *more: str | None) -> frozenset[str]:
         """run_tag_if: each line once, in order."""

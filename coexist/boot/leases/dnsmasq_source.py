@@ -27,7 +27,9 @@ _CLIENT_FQDN = 81
 # Told by other means, or by no means.
 _NOT_OPTIONS = frozenset({0, 52, 57, _CLIENT_FQDN, _SIADDR})
 _AGENT_PARTS = {"circuit": 1, "remote": 2, "subscriber": 6}
-_MOST_STARS_INSIDE = 2
+_MOST_STARS_INSIDE = 1
+"""Of a pattern's stars that an octet stands behind: each makes 256 ranges of each."""
+_ETHERNET_OCTETS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,13 @@ class DnsmasqLeases:
         found += [
             OpenCondition(origin=self.at(line), what=f"the server's hosts file has an address for {name}")
             for line, name in named
+        ]
+        patterns = [(host.line, pattern) for host in config.hosts for pattern in host.macs]
+        patterns += [(match.line, match.pattern) for match in config.matches if match.kind == "mac"]
+        found += [
+            OpenCondition(origin=self.at(line), what=f"which machines {pattern} is for: too many ranges")
+            for line, pattern in patterns
+            if len(_stars_inside(Hardware.of(pattern))[0]) > _MOST_STARS_INSIDE
         ]
         return tuple(found)
 
@@ -183,7 +192,7 @@ def _macs(patterns: Sequence[str]) -> MacSet:
     found = NOBODY
     for pattern in patterns:
         hardware = Hardware.of(pattern)
-        if len(hardware.octets) != 6:
+        if len(hardware.octets) != _ETHERNET_OCTETS:
             continue
         if not hardware.mask:
             points.add(int.from_bytes(hardware.octets, "big"))
@@ -194,11 +203,8 @@ def _macs(patterns: Sequence[str]) -> MacSet:
 
 def _held(hardware: Hardware) -> MacSet:
     """The addresses of one pattern: a range for each value of the stars that something stands behind."""
-    stars = [at for at in range(6) if hardware.mask >> (5 - at) & 1]
-    trailing = 0
-    while 5 - trailing in stars:
-        trailing += 1
-    inside = [at for at in stars if at < 6 - trailing][-_MOST_STARS_INSIDE:]
+    stars, trailing = _stars_inside(hardware)
+    inside = stars[-_MOST_STARS_INSIDE:]
     found = NOBODY
     for values in product(range(256), repeat=len(inside)):
         octets = bytearray(hardware.octets)
@@ -207,6 +213,17 @@ def _held(hardware: Hardware) -> MacSet:
         first = int.from_bytes(octets, "big")
         found |= MacSet.interval(first, first + (1 << 8 * trailing) - 1)
     return found
+
+
+def _stars_inside(hardware: Hardware) -> tuple[list[int], int]:
+    """The stars of a pattern that an octet stands behind, and how many stars end it."""
+    if len(hardware.octets) != _ETHERNET_OCTETS:
+        return [], 0
+    stars = [at for at in range(_ETHERNET_OCTETS) if hardware.mask >> (_ETHERNET_OCTETS - 1 - at) & 1]
+    trailing = 0
+    while _ETHERNET_OCTETS - 1 - trailing in stars:
+        trailing += 1
+    return [at for at in stars if at < _ETHERNET_OCTETS - trailing], trailing
 
 
 def _tests(match: MatchLine) -> list[OptionTest]:

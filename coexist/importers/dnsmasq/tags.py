@@ -47,7 +47,10 @@ class TagBook:
 
 
 def read_matches(source: Source, groups: GroupBook, tags: TagBook) -> None:
-    """Set the tags of dhcp-match, dhcp-vendorclass, dhcp-userclass and dhcp-mac."""
+    """Set the tags of dhcp-match, dhcp-vendorclass, dhcp-userclass, dhcp-mac and the only network card."""
+    cards = set(source.config.interfaces) - {"lo"}
+    if len(cards) == 1:
+        tags.set(cards.pop(), ALWAYS)
     for match in source.config.matches:
         try:
             tags.set(match.tag, _matched(match, groups))

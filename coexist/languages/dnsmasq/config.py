@@ -165,7 +165,8 @@ class DnsmasqConfig:
     """What a dnsmasq.conf makes of DHCP and PXE. Lists are in the order of the file.
 
     ``refused``: lines the daemon does not start with. ``unmodelled``: lines that may matter and are
-    understood by their names only. ``dns``: whether it answers DNS on port 53, and names itself to clients.
+    understood by their names only. ``interfaces``: the network cards it listens on. ``dns``: whether it
+    answers DNS on port 53, and names itself to clients.
     """
 
     ranges: tuple[Range, ...] = ()
@@ -185,6 +186,7 @@ class DnsmasqConfig:
     delays: tuple[DelayLine, ...] = ()
     domains: tuple[DomainLine, ...] = ()
     shares: tuple[SharedNetwork, ...] = ()
+    interfaces: tuple[str, ...] = ()
     relays_named: tuple[IPv4Address, ...] | None = None
     pxe_vendors: tuple[str, ...] = ("PXEClient",)
     authoritative: bool = False

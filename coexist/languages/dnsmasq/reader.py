@@ -365,6 +365,10 @@ class _Reader:
             ),
         )
 
+    def interface(self, value: str) -> None:
+        for part in parts_of(value):
+            self.add("interfaces", reveal(part))
+
     def conf_script(self, value: str) -> None:
         self.unmodelled.append(Unmodelled(self.number, f"conf-script={reveal(value)}", "a program says more"))
 
@@ -470,10 +474,8 @@ _HANDLERS: dict[str, _Handler] = {
     "port": lambda reader, value: reader.flag("dns", leading_number(value) == _DNS_PORT),
     "enable-tftp": _set("tftp", True),
     "tftp-root": lambda reader, value: reader.flag("tftp_root", reveal(split(value)[0])),
+    "interface": _Reader.interface,
 }
-
-WHO_BOOTS = frozenset(_HANDLERS)
-"""Keywords that decide how DHCP and PXE clients are answered."""
 
 
 def setting_lines(settings: Mapping[str, object]) -> list[str]:

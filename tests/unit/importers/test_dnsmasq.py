@@ -236,3 +236,9 @@ def test_a_forced_option_is_told(read):
     imported = read("dhcp-option-force=209,configs/common\n")
     assert scope(imported)["options"][209] == "configs/common"
     assert "dhcp-option-force=209,configs/common" in told(imported)
+
+
+def test_the_tag_of_the_only_network_card_is_everyones(read):
+    imported = read("interface=br0\ndhcp-option=tag:br0,15,lan.example\ndhcp-option=tag:br1,42,10.0.0.3\n")
+    assert scope(imported)["options"][15] == "lan.example"
+    assert 42 not in scope(imported)["options"]

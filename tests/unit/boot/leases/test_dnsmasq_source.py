@@ -83,3 +83,26 @@ def test_what_only_the_daemon_knows_is_open() -> None:
         2,
         3,
     ]
+
+
+def test_the_only_network_card_of_a_file_is_a_tag() -> None:
+    lines = "interface=lo,br-lan\ndhcp-range=tag:br-lan,10.9.0.20,10.9.0.40,255.255.255.0,1h\n"
+    lease = leased(lines + "dhcp-option=tag:br-lan,15,lan\ndhcp-option=tag:eth0,42,10.9.0.3")
+    assert isinstance(lease, Lease)
+    assert (lease.options.get(15), 42 in lease.options) == (b"lan", False)
+
+
+def test_of_several_network_cards_a_packet_came_by_the_one_that_its_range_asks_for() -> None:
+    ranges = "dhcp-range=tag:lan1,10.9.0.20,10.9.0.40,255.255.255.0\n"
+    ranges += "dhcp-range=tag:lan2,10.8.0.2,10.8.0.9,255.255.255.0\n"
+    lease = leased(
+        f"interface=lan2\ninterface=lan1\n{ranges}dhcp-option=tag:lan1,15,one\ndhcp-option=tag:lan2,15,two"
+    )
+    assert isinstance(lease, Lease)
+    assert lease.options[15] == b"one"
+
+
+def test_a_pattern_with_several_stars_inside_is_open_at_its_line() -> None:
+    found = source(HEAD + "dhcp-mac=set:a,52:*:00:*:*:*\ndhcp-host=*:*:*:*:*:09,set:nine")
+    assert [place.line for place in (o.origin for o in found.opens) if isinstance(place, Position)] == [3]
+    assert 256 << 24 in [len(macs) for macs, _ in found.distinctions.clients]
