@@ -291,7 +291,8 @@ class _Site:
             if self._leased(*ends):
                 yield "-".join(ends)
             else:
-                self.account.left_out(item.at, pool, "a pool without its ends")
+                what = f"the pool {pool!r} has no two ends"
+                raise InputError([Problem(item.at, what, "correct it on the firewall, and export again")])
 
     def _kea_options(self, item: Element, network: IPv4Network) -> dict[int, str]:
         options = {

@@ -261,8 +261,8 @@ class _Site:
         wanted = [pool.partition("-")[0] for pool in pools] + [str(address) for address, _ in own]
         found = [pair for pair in self.networks if any(_is_in(text, pair[0]) for text in wanted)]
         if not found:
-            self.account.left_out(command.at, command.text, "no network is declared for its addresses")
-            return
+            what = "no /ip dhcp-server network holds the addresses of this server"
+            raise InputError([Problem(command.at, what, "export all of /ip, and import that")])
         for network, declared in found:
             if any(network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
                 self.account.left_out(command.at, command.text, "another server leases there already")

@@ -215,8 +215,9 @@ class _Site:
         try:
             network = _network(subnet)
         except ValueError:
-            self.account.left_out(subnet.at, subnet.text, "the netmask is not a run of ones")
-            return False
+            what = "the netmask is not a run of ones, and no inventory has such a subnet"
+            remedy = "correct the netmask, or take the server in by its own file: coexist adopt"
+            raise InputError([Problem(subnet.at, what, remedy)]) from None
         other = next((net for net in taken if net.overlaps(network)), None)
         if other is not None:
             # dhcpd refuses it too ("conflicts with subnet").

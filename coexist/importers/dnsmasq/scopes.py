@@ -69,7 +69,7 @@ class Scopes:
                 self.source.account.left_out(place, text, why)
 
     def _is_in_subnet(self, item: Range) -> bool:
-        """Whether a range has an end, in its own subnet. Raises InputError for one the daemon refuses."""
+        """Whether a range has an end, in its own subnet. Raises InputError for one that is not."""
         if item.end is None:
             return False
         network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
@@ -79,8 +79,9 @@ class Scopes:
             what = f"inconsistent DHCP range: {item.end} is not in {network}"
             remedy = "correct the range or its netmask"
             raise InputError([Problem(self.source.place(item.line), what, remedy)])
-        self.source.leave(item.line, f"its end is not in {network}; the netmask must be written to tell it")
-        return False
+        what = f"the range ends at {item.end}, and without a netmask its subnet is taken to be {network}"
+        remedy = f"write the netmask behind the end: dhcp-range={item.start},{item.end},255.255.252.0"
+        raise InputError([Problem(self.source.place(item.line), what, remedy)])
 
     def _pool(self, item: Range) -> Any:
         assert item.end is not None
