@@ -19,7 +19,9 @@ from coexist.wire.option_codes import Option
 def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "scopes":
         scope = site.site.scopes[str(finding.path[1])]
-        return Repair(edits=(append("vlans", scope.vlan, "relay_to", value=scope.servers[0]),))
+        return Repair(
+            edits=tuple(append("vlans", scope.vlan, "relay_to", value=name) for name in scope.servers)
+        )
     vlans = dict.fromkeys(client.vlan for client in finding.classes)
     if finding.path[0] == "servers":
         name = str(finding.path[1])

@@ -175,8 +175,9 @@ def scope_out_of_reach(site: AnalysedSite) -> Iterable[Finding]:
         ]
         if elsewhere:
             who = " and ".join(scope.servers)
-            yield report(site, "CX207", ("scopes", name), f"{who} leases addresses on VLAN {scope.vlan} and hears nothing from there",
-                         f"add {scope.servers[0]} to `relay_to` of VLAN {scope.vlan}",
+            lease, hear = ("leases", "hears") if len(scope.servers) == 1 else ("lease", "hear")
+            yield report(site, "CX207", ("scopes", name), f"{who} {lease} addresses on VLAN {scope.vlan} and {hear} nothing from there",
+                         f"add {who} to `relay_to` of VLAN {scope.vlan}",
                          clients=[c for c in site.space.classes if c.vlan == scope.vlan])  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from coexist.analysis import Analysis, Finding, Severity, analyse
+from coexist.analysis.catalogue import CATALOGUE
+from coexist.analysis.suppress import OF_FILES
 from coexist.inventory import load_inventory
 from coexist.planning.yaml_edit import apply
 from coexist.render.limits import limits
@@ -179,3 +181,21 @@ def test_every_finding_has_an_edit_or_an_act_of_people(as_written: Callable[[str
         if not finding.edits
     }
     assert without == set(ACTS)
+
+
+OF_NO_INVENTORY = (
+    OF_FILES
+    # Every product that an inventory can name has a renderer.
+    | {"CX517"}
+    # What servers hold (CX6xx) and what was seen on the wire (CX7xx) are found there.
+    | {code for code in CATALOGUE if code[:3] in ("CX6", "CX7")}
+)
+
+
+def test_every_code_that_an_inventory_can_have_is_obeyed(as_written: Callable[[str], Analysis]) -> None:
+    found = {finding.code.code for name in SITES for finding in as_written(name).findings}
+    assert found == set(CATALOGUE) - OF_NO_INVENTORY
+    # Each on its own page.
+    for name in found & set(SITES):
+        assert name in {finding.code.code for finding in as_written(name).findings}
+    assert found <= set(SITES)
