@@ -480,7 +480,9 @@ CONFIGMGR = Product(
     ),
     own_programs=True,
     takes_programs=False,
-    # RemoteInstall\SMSBoot (Microsoft, "Boot from a PXE server on a different network").
+    # RemoteInstall\SMSBoot (Microsoft, "Boot from a PXE server on a different network"). An SMSPXE.log has
+    # the ACK to architecture 7 with "BootFile: smsboot\x64\wdsmgfw.efi" (NC State University, "Configuration
+    # Manager PXE process", activedirectory.ncsu.edu).
     default_programs={
         "bios": r"smsboot\x64\wdsnbp.com",
         "uefi-ia32": r"smsboot\x86\wdsmgfw.efi",

@@ -42,7 +42,7 @@ WDS_ASSUMPTIONS = (
 )
 CONFIGMGR_ASSUMPTIONS = (
     "a distribution point offers 53, 54, 60 and 97 and names the file only on port 4011 (one SMSPXE log)",
-    "a distribution point names smsboot's wdsnbp.com or wdsmgfw.efi, declared or not (Microsoft's pages)",
+    "a distribution point names smsboot's wdsmgfw.efi (one SMSPXE log) or wdsnbp.com (Microsoft), always",
 )
 
 
