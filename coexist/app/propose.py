@@ -39,6 +39,11 @@ class Proposed:
     undecided: tuple[str, ...]
 
 
+def has_intent(site: Path) -> bool:
+    """Whether the inventory says who must boot from whom."""
+    return bool(load_inventory(site).site.intent)
+
+
 def propose(site: Path) -> Proposed:
     """Write an intent that says what is so today. Raises ``CoexistError`` where there is one."""
     main = site / MAIN_FILE

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "several",
     multiple=True,
     metavar="NAME=PRODUCT=SOURCE[=ADDRESS]",
-    help="One of several servers, SOURCE as for --from; repeatable. The intent is proposed then.",
+    help="One of several servers, SOURCE as for --from; repeatable. An intent that is missing is proposed.",
 )
 @click.option("--propose", is_flag=True, help="Write an intent that says who boots from whom today.")
 @click.option("--again", is_flag=True, help="Take the files of a server that is declared by them again.")
@@ -52,10 +52,11 @@ def command(site: Path, **given: Any) -> None:
     A server's main file and what that includes are copied into SITE without their secrets, and the server is
     declared by them. An inventory that is not there is begun. Nothing on the server is changed.
 
-    Of several servers, and with --propose, an intent is written that says what is so today.
+    Of several servers, and with --propose, an intent is written that says what is so today. One that is there
+    stays as it is.
     """
     from coexist.app.adopt import summary
-    from coexist.app.propose import propose
+    from coexist.app.propose import has_intent, propose
     from coexist.app.propose import summary as today
     from coexist.report.styles import style
 
@@ -75,7 +76,7 @@ def command(site: Path, **given: Any) -> None:
         click.echo(style(one, bold=True))
         for line in summary(_adopt(site, one, where, product, next(iter(address), None), given)):
             click.echo(f"  {line}")
-    if given["several"] or given["propose"]:
+    if given["propose"] or (given["several"] and not has_intent(site)):
         for line in today(propose(site)):
             click.echo(line)
     click.echo(f"next: coexist check {site}", err=True)
