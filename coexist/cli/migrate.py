@@ -144,13 +144,13 @@ def next_(
         captures=captures,
     )
     pending = migration_moves.move_next(
-        load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), _shower(table)
+        load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), _shower(inventory, table)
     )
     tell_damage(captures)
     return EXIT_PENDING if pending else 0
 
 
-def _shower(table: Path | None) -> Show:
+def _shower(inventory: Path, table: Path | None) -> Show:
     """How what is decided is shown; what is to be made by hand goes into the file ``table`` too."""
     from coexist.app.migration_moves import Shown
     from coexist.report.migration import conditions_text, steps_text
@@ -161,12 +161,12 @@ def _shower(table: Path | None) -> Show:
         elif isinstance(what, Shown):
             click.echo(steps_text([what.planned]) + conditions_text(what.conditions), nl=False)
         else:
-            _tell_by_hand(what, table)
+            _tell_by_hand(what, inventory, table)
 
     return show
 
 
-def _tell_by_hand(change: ByHand, table: Path | None) -> None:
+def _tell_by_hand(change: ByHand, inventory: Path, table: Path | None) -> None:
     heading = f"In the manager of {change.server}" + (f" (ask {change.owner})" if change.owner else "")
     click.echo(f"{heading}: {change.server} {change.what}")
     for line in change.lines:
@@ -174,7 +174,8 @@ def _tell_by_hand(change: ByHand, table: Path | None) -> None:
     if table is not None:
         table.write_text(change.as_file(table.suffix), encoding="utf-8")
         tell(f"{table}: {len(change.changes)} registrations")
-    tell("when it is done: coexist migrate next --done-by-hand --yes")
+    tell(f"when it is done: coexist migrate next {inventory} --done-by-hand --yes")
+    tell("with --verify VLAN=INTERFACE the wire is asked whether it is")
 
 
 @command.command("back", short_help="Take the last step, wave or single machines back.")
@@ -205,7 +206,9 @@ def back(
     from coexist.app.migrations import load, surroundings
 
     loaded = load(inventory, name)
-    pending = move_back(loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(table), yes=yes)
+    pending = move_back(
+        loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(inventory, table), yes=yes
+    )
     return EXIT_PENDING if pending else 0
 
 

@@ -56,7 +56,8 @@ class OpenStep(Declared):
     """A step that began and has not ended.
 
     ``done`` of its changes were made; ``trying`` is true while the next one is, so it may have been
-    made or not. ``since``: when the last change was made (or the step began).
+    made or not. ``since``: when the last change was made (or the step began). ``unserved``: from when on its
+    clients may have no server. Of a change made by hand that is when it became somebody's to make.
     """
 
     wave: Name
@@ -67,13 +68,15 @@ class OpenStep(Declared):
     done: Annotated[int, Field(ge=0)] = 0
     trying: bool = False
     since: AwareDatetime
+    unserved: AwareDatetime | None = None
 
 
 class Happened(Declared):
-    """A line of the history."""
+    """A line of the history. ``gap``: the seconds for which clients had no server at most, if one ended."""
 
     at: AwareDatetime
     what: Text
+    gap: Annotated[float, Field(ge=0)] | None = None
 
 
 class MigrationState(Declared):
@@ -149,9 +152,9 @@ class MigrationState(Declared):
         """A copy with some fields replaced."""
         return self.model_copy(update=fields)
 
-    def noting(self, at: datetime, what: str) -> MigrationState:
+    def noting(self, at: datetime, what: str, gap: float | None = None) -> MigrationState:
         """A copy with one more line of history."""
-        return self.updated(history=(*self.history, Happened(at=at, what=what)))
+        return self.updated(history=(*self.history, Happened(at=at, what=what, gap=gap)))
 
 
 def path_of(name: str) -> PurePath:
@@ -197,8 +200,13 @@ def write_state(state: MigrationState, names: Mapping[int, str] | None = None) -
     if state.step is not None:
         lines += _step(state.step, known)
     lines.append("history:" if state.history else "history: []")
-    lines += [f"  - {{at: {moment(line.at)}, what: {quoted(line.what)}}}" for line in state.history]
+    lines += [f"  - {_happened(line)}" for line in state.history]
     return "\n".join(lines) + "\n"
+
+
+def _happened(line: Happened) -> str:
+    gap = "" if line.gap is None else f", gap: {line.gap:.1f}"
+    return f"{{at: {moment(line.at)}, what: {quoted(line.what)}{gap}}}"
 
 
 def _step(step: OpenStep, known: Mapping[int, str]) -> list[str]:
@@ -212,6 +220,7 @@ def _step(step: OpenStep, known: Mapping[int, str]) -> list[str]:
         f"  done: {step.done}",
         f"  trying: {str(step.trying).lower()}",
         f"  since: {moment(step.since)}",
+        *([f"  unserved: {moment(step.unserved)}"] if step.unserved is not None else []),
         *_macs("  ", step.clients, known),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coexist.planning.by_hand import AT_LEAST, SECONDS_A_MACHINE
 from coexist.planning.choosing import ProvenStep, Refused
 from coexist.planning.gates import Condition
 from coexist.planning.progress import moment
@@ -73,7 +74,10 @@ def _step_lines(planned: ProvenStep | Refused) -> list[str]:
     step = planned.step
     lines = [f"  touches {' and '.join(step.servers)}; {step.way}"]
     if planned.gap:
-        lines.append(f"  {len(step.clients)} clients have no server for about {planned.gap:.0f} s")
+        lines.append(
+            f"  {len(step.clients)} clients have no server, each for at most {planned.gap:.0f} s; "
+            f"a change by hand counts {SECONDS_A_MACHINE:.0f} s a machine, {AT_LEAST:.0f} s at least"
+        )
     if step.way != "hand-over" and step.delay.since_first:
         lines.append("  a machine switched on twice within a minute may have either server while it lasts")
     lines.append(f"  0. before: {planned.proofs[0]}")

@@ -21,6 +21,7 @@ from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
 from coexist.planning.checklist import ChecklistRecord, read_checklist, write_checklist
+from coexist.planning.choosing import gap_of
 from coexist.planning.effective import inventory_at
 from coexist.planning.in_transit import told_apart
 from coexist.planning.parking import park_all
@@ -272,9 +273,8 @@ def made_by_hand(journal: Journal, around: Surroundings) -> MigrationState:
     step, open_ = _under_way(state)
     change = step.changes[open_.done]
     now = around.now()
-    state = state.updated(
-        step=open_.model_copy(update={"done": open_.done + 1, "trying": False, "since": now})
-    ).noting(now, f"{change.server} {change.what} (by hand)")
+    made = _made(open_, change, open_.done + 1, begun=open_.since, ended=now)
+    state = state.updated(step=made).noting(now, f"{change.server} {change.what} (by hand)")
     journal.write(state)
     around.tell(f"{change.server}: {change.what} (by hand)")
     if open_.done + 1 == len(step.changes):
@@ -377,13 +377,20 @@ def _make(
     assert state.step is not None
     open_ = state.step.model_copy(update={"trying": True})
     journal.write(state.updated(step=open_))
+    begun = around.now()
     told = around.apply(rendered_inventory(journal.inventory, journal.name, change.placement), change.server)
     around.tell(f"{change.server}: {change.what} ({told})")
-    state = state.updated(
-        step=open_.model_copy(update={"done": done, "trying": False, "since": around.now()})
-    )
+    state = state.updated(step=_made(open_, change, done, begun=begun, ended=around.now()))
     journal.write(state)
     return state
+
+
+def _made(open_: OpenStep, change: Change, done: int, *, begun: datetime, ended: datetime) -> OpenStep:
+    """The step under way after a change, which was made between two moments."""
+    update: dict[str, object] = {"done": done, "trying": False, "since": ended}
+    if change.gap and open_.unserved is None:
+        update["unserved"] = begun
+    return open_.model_copy(update=update)
 
 
 def _settle(journal: Journal, open_: OpenStep, around: Surroundings) -> None:
@@ -409,7 +416,12 @@ def _finish(journal: Journal, state: MigrationState, around: Surroundings) -> Mi
     else:
         update = {"waves": tuple(_without(state.waves, step))}
         what = f"{step.wave}: {len(step.clients)} clients boot from {state.source} again"
-    state = state.updated(**update, step=None).noting(now, what)
+    gap = None
+    if open_.unserved is not None:
+        gap = (now - open_.unserved).total_seconds()
+        planned = gap_of(journal.inventory, step)
+        what += f"; each had no server for at most {gap:.0f} s, planned: at most {planned:.0f} s"
+    state = state.updated(**update, step=None).noting(now, what, gap)
     journal.write(state)
     around.tell(what)
     return state

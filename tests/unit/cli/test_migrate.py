@@ -226,8 +226,9 @@ def managers(folder: Path) -> Path:
 def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, table = managers, managers / "to-do.csv"
     despite = ["--despite-gate", "a test at any hour"]
-    assert run(["migrate", "plan", str(folder)]) == 0
-    assert "have no server for at most" in capsys.readouterr().out
+    assert run(["migrate", "plan", str(folder), "--format", "json"]) == 0
+    planned = json.loads(capsys.readouterr().out)["steps"][0]["forward"]["gap"]
+    assert planned == 60.0
     assert run(["migrate", "next", str(folder), "--done-by-hand"]) == 2
     assert run(["migrate", "next", str(folder), "--yes", *despite, "--list", str(table)]) == 3
     assert state(folder)["step"]["done"] == 0
@@ -242,6 +243,10 @@ def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["migrate", "next", str(folder), "--done-by-hand", "--yes"]) == 0
     assert "step" not in state(folder)
     assert [wave["name"] for wave in state(folder)["waves"]] == ["pilots"]
+    # How long it was is written down where it ended.
+    began, dropped, *_, ended = state(folder)["history"]
+    assert [("gap" in each) for each in (began, dropped, ended)] == [False, False, True]
+    assert ended["gap"] == pytest.approx((ended["at"] - began["at"]).total_seconds(), abs=1.1)
 
 
 def test_what_was_seen_on_the_old_server_was_not_done_by_hand(managers: Path) -> None:
