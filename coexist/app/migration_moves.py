@@ -7,16 +7,18 @@ hands, or a sentence. Whoever asks says how it is shown.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from coexist.app.migration_by_hand import ByHand, check_made, machines_named, next_by_hand
 from coexist.app.migrations import Loaded, local_now, new_state_of
 from coexist.errors import CoexistError
 from coexist.planning.by_hand import is_by_hand
-from coexist.planning.choosing import ProvenStep, Refused
+from coexist.planning.choosing import ProvenStep, Refused, ways_through
 from coexist.planning.gates import Condition, gap_conditions
 from coexist.planning.retirement import objections
 from coexist.planning.roadmap import (
+    Coming,
     Roadmap,
     check_retirement,
     last_wave_back,
@@ -30,6 +32,7 @@ from coexist.rollout.migration import (
     Journal,
     Surroundings,
     begin,
+    beyond_its_product,
     carry_on,
     made_by_hand,
     refuse_inexpressible,
@@ -64,8 +67,26 @@ class Next:
 
 
 def plan(loaded: Loaded) -> Roadmap:
-    """Every step to come, with its proof."""
-    return roadmap(loaded.inventory, loaded.name, loaded.state)
+    """Every step to come, with its proof; one that a server cannot be told is refused."""
+    planned = roadmap(loaded.inventory, loaded.name, loaded.state)
+    forward, back = (
+        tuple(_can_be_told(loaded, one) for one in way) for way in (planned.forward, planned.back)
+    )
+    return replace(planned, forward=forward, back=back)
+
+
+def _can_be_told(loaded: Loaded, coming: Coming) -> Coming:
+    """A step as it was planned, or refused where a product cannot keep a moment of it."""
+    if isinstance(coming.planned, Refused):
+        return coming
+    step = coming.planned.step
+    found = beyond_its_product(loaded.inventory, loaded.name, step)
+    if found is None:
+        return coming
+    reason = f"{found.position}: {found.code.code}: {found.message}; {found.repair}"
+    offers = ways_through(loaded.inventory, (loaded.migration.source, loaded.migration.target))
+    refused = Refused(wave=step.wave, direction=step.direction, reason=reason, offers=offers)
+    return replace(coming, planned=refused)
 
 
 def move_next(loaded: Loaded, wanted: Next, around: Around, show: Show) -> bool:

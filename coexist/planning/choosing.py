@@ -116,23 +116,29 @@ def _offers(
         tried = try_step(prover, step)
         if isinstance(tried, ProvenStep):
             found.append(Offer(during=way, costs=_costs(tried), proven=tried))
-    old, new = prover.ends
-    if all(prover.inventory.site.servers[end].programs for end in prover.ends):
-        found.append(
-            Offer(
-                during="front",
-                costs=f"one coexist ProxyDHCP more: it answers for {old} and {new}, which answer nobody; "
-                "every wave is one file. Declare it with `answers: nobody` and name it in `through`",
-            )
-        )
-        found.append(
-            Offer(
-                during="scope",
-                costs=f"the DHCP server names next server and file by its own list; {old} and {new} answer "
-                "nobody. Name the DHCP server in `through`",
-            )
-        )
-    return tuple(found)
+    return (*found, *ways_through(prover.inventory, prover.ends))
+
+
+def ways_through(inventory: Inventory, ends: tuple[str, str]) -> tuple[Offer, ...]:
+    """The ways on which another server names the files of both ends, which answer nobody."""
+    old, new = ends
+    servers = inventory.site.servers
+    if not all(servers[end].named_programs for end in ends):
+        return ()
+    unwritten = " and ".join(end for end in ends if not servers[end].programs)
+    first = f". Write the `programs` of {unwritten} first" if unwritten else ""
+    return (
+        Offer(
+            during="front",
+            costs=f"one coexist ProxyDHCP more: it answers for {old} and {new}, which answer nobody; "
+            "every wave is one file. Declare it with `answers: nobody` and name it in `through`" + first,
+        ),
+        Offer(
+            during="scope",
+            costs=f"the DHCP server names next server and file by its own list; {old} and {new} answer "
+            "nobody. Name the DHCP server in `through`" + first,
+        ),
+    )
 
 
 def _costs(proven: ProvenStep) -> str:

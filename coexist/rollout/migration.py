@@ -16,7 +16,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path, PurePath
 
 from coexist.analysis import Analysis, analyse, sorted_findings
-from coexist.analysis.findings import Severity
+from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.keeping import weighed
+from coexist.analysis.site import AnalysedSite
 from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
@@ -33,7 +35,8 @@ from coexist.planning.waves import migrating
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY
 from coexist.records import dataclass
 from coexist.render import render_site
-from coexist.render.limits import limits
+from coexist.render.limits import limits, report_all
+from coexist.render.target import Job
 
 Apply = Callable[[Inventory, str], str]
 """Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
@@ -164,6 +167,20 @@ def rendered_inventory(inventory: Inventory, name: str, placement: Placement) ->
     migration = inventory.site.migrations[name]
     parked, _ = park_all(inventory, migrating(inventory, migration), migration.parking)
     return inventory_at(inventory, name, placement, parked)
+
+
+def beyond_its_product(inventory: Inventory, name: str, step: Step) -> Finding | None:
+    """What a server cannot be told of a moment of a step, as far as its product says; None if nothing is."""
+    for change in step.changes:
+        at = rendered_inventory(inventory, name, change.placement)
+        if at.site.servers[change.server].fixed:
+            continue
+        job = Job(inventory=at, name=change.server)
+        report_all(job)
+        for finding in weighed(AnalysedSite(at), job.findings):
+            if finding.severity is Severity.ERROR:
+                return finding
+    return None
 
 
 def refuse_inexpressible(inventory: Inventory, name: str, step: Step) -> None:

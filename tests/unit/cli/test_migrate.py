@@ -249,6 +249,19 @@ def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended["gap"] == pytest.approx((ended["at"] - began["at"]).total_seconds(), abs=1.1)
 
 
+def test_a_step_that_a_product_cannot_be_told_is_refused_by_the_plan(
+    managers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A distribution point has no list of those that it answers."""
+    site = yaml.safe_load((managers / "site.yaml").read_text())
+    site["servers"]["new"] |= {"software": "configmgr"}
+    (managers / "site.yaml").write_text(yaml.safe_dump(site))
+    assert run(["migrate", "plan", str(managers), "--format", "json"]) == 1
+    for step in json.loads(capsys.readouterr().out)["steps"]:
+        assert "CX507" in step["forward"]["refused"]
+        assert [offer["during"] for offer in step["forward"]["offers"]] == ["front", "scope"]
+
+
 def test_what_was_seen_on_the_old_server_was_not_done_by_hand(managers: Path) -> None:
     assert run(["migrate", "next", str(managers), "--yes", "--despite-gate", "a test at any hour"]) == 3
     registry, at = sqlite_registry(managers / "old.sqlite"), time.time() + 60
