@@ -131,14 +131,14 @@ class CompiledPolicy:
         except KeyError:
             return self._learn(octets, data)
 
-    def outcome(self, meaning: Meaning, data: bytes) -> Prepared | Silence | None:
-        """The answer to a packet that says this, or why there is none; None: ask ``respond``."""
+    def outcome(self, meaning: Meaning, data: bytes, mac: int) -> Prepared | Silence | None:
+        """The answer to a packet that says this, or why there is none; None: ask ``respond``. ``mac`` is the
+        packet's chaddr."""
         if meaning.silence is not None:
             return meaning.silence
-        mac = int.from_bytes(data[28:34], "big")
         index = _NO_RULE
         for number, bounds, points in meaning.candidates:
-            if (bounds != () and bisect_right(bounds, mac) & 1 == 1) != (mac in points):
+            if bisect_right(bounds, mac) & 1 != (mac in points):
                 index = number
                 break
         try:

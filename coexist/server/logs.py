@@ -82,7 +82,8 @@ class Log:
 
     def full(self, client: Client | None, now: float) -> bool:
         """Whether a line about this client is to be left out; asked first, so that it is not even made."""
-        budget = self._budget_of(client)
+        # ``_budget_of`` written out: this is asked once for every packet.
+        budget = self._served if client is not None and client.standing else self._strangers
         if budget.left <= 0:
             budget.left_out += 1
             return True

@@ -221,14 +221,15 @@ class ProxyDhcp:
                 self._learn_address(area.requested, meaning.server_identifier, data)
             self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
             return
-        client = self.clients.note(int.from_bytes(data[28:34], "big"), now, wall)
+        mac = int.from_bytes(data[28:34], "big")
+        client = self.clients.note(mac, now, wall)
         client.architecture = meaning.architecture
         client.vendor_class = meaning.vendor_class
         client.uuid = area.uuid
         client.vlan = endpoint.vlan
         if meaning.message_type is MessageType.REQUEST:
             self._learn_address(area.requested, meaning.server_identifier, data)
-        outcome = compiled.outcome(meaning, data)
+        outcome = compiled.outcome(meaning, data, mac)
         if outcome is None or (
             outcome.__class__ is Prepared and outcome.after and client.waiting is not None
         ):

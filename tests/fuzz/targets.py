@@ -75,7 +75,7 @@ def dhcp(data: bytes) -> None:
         area = compiled.area(data)
         if request is None or area is None:
             continue
-        outcome = compiled.outcome(area.meaning, data)
+        outcome = compiled.outcome(area.meaning, data, int.from_bytes(data[28:34], "big"))
         expected = respond(POLICY, request, server=SERVER, source=SOURCE)
         if isinstance(outcome, Silence):
             assert outcome == expected

@@ -135,6 +135,11 @@ packets = st.builds(
 )
 
 
+def mac_of(data: bytes) -> int:
+    """A packet's chaddr."""
+    return int.from_bytes(data[28:34], "big")
+
+
 def check(policy: BootPolicy, port: int, datas: list[bytes], source: tuple[str, int]) -> None:
     compiled = CompiledPolicy(policy, SERVER, port)
     for data in datas:
@@ -146,7 +151,7 @@ def check(policy: BootPolicy, port: int, datas: list[bytes], source: tuple[str, 
         request = boot_request(packet, port)
         assert request is not None
         assert (area.meaning.kind, area.meaning.message_type) == (request.kind, request.message_type)
-        outcome = compiled.outcome(area.meaning, data)
+        outcome = compiled.outcome(area.meaning, data, mac_of(data))
         if outcome is None:
             continue
         expected = respond(policy, request, server=SERVER, source=(IPv4Address(source[0]), source[1]))
@@ -198,7 +203,7 @@ def test_machines_of_one_meaning_are_shared_by_their_macs(kind, first):
     compiled = CompiledPolicy(policy, SERVER, 67)
     areas = [compiled.area(data) for data in datas]
     answered = [
-        isinstance(compiled.outcome(area.meaning, data), Prepared)
+        isinstance(compiled.outcome(area.meaning, data, mac_of(data)), Prepared)
         for area, data in zip(areas, datas, strict=True)
         if area
     ]
@@ -234,7 +239,7 @@ def test_the_usual_discover_is_compiled():
     data = encode(Packet(op=1, options={53: b"\x01", 60: b"PXEClient", 93: b"\0\0", 97: bytes(17)}))
     area = compiled.area(data)
     assert area is not None
-    outcome = compiled.outcome(area.meaning, data)
+    outcome = compiled.outcome(area.meaning, data, mac_of(data))
     assert isinstance(outcome, Prepared)
     assert outcome.file == "a.0"
 
@@ -246,7 +251,7 @@ def test_what_depends_on_more_is_left_to_respond(delay):
     data = encode(Packet(op=1, options={53: b"\x01", 60: b"PXEClient", 93: b"\0\0"}))
     area = compiled.area(data)
     assert area is not None
-    assert compiled.outcome(area.meaning, data) is None
+    assert compiled.outcome(area.meaning, data, mac_of(data)) is None
 
 
 def test_memory_is_bounded_whatever_clients_invent():
@@ -277,7 +282,7 @@ def test_memory_is_bounded_in_octets_whatever_an_option_holds(code):
     for packet in packets:
         area = compiled.area(packet)
         if area is not None:
-            compiled.outcome(area.meaning, packet)
+            compiled.outcome(area.meaning, packet, mac_of(packet))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 2 * most
