@@ -39,7 +39,8 @@ VENDOR = b"PXEClient:Arch:00000:UNDI:002001".hex()
 MACHINES = 10_000
 
 FLOOD = 40_000
-"""DISCOVERs a second at which processor time an offer is measured: more than dnsmasq can answer."""
+"""DISCOVERs a second at which processor time an offer is measured: a storm for either server. perfdhcp sends
+fewer."""
 
 Asks = Callable[[Wire, int, int], tuple[int, int]]
 """By a rate and for some seconds; the DISCOVERs that were sent and the OFFERs that came."""
