@@ -73,7 +73,7 @@ def open_port(interface: str | None, relay_to: Sequence[IPv4Address], giaddr: IP
 def probe(
     port: Port, inventory: Inventory | None, questions: Questions, progress: Progress | None = None
 ) -> Probed:
-    """Ask, wait, compare. An interruption ends the asking, and what was heard till then counts.
+    """Ask, wait, compare. An interruption ends the asking or the fetching, and what was had till then counts.
 
     Raises `CoexistError` where the VLAN of the inventory is not known.
     """
@@ -97,7 +97,14 @@ def probe(
     if inventory is not None:
         different = compare(predicted, asked.answers, patience=waited)
         findings = (*strangers(inventory, asked.answers), *different)
-    fetched, missing = _fetched(asked.answers, inventory, questions.guised) if questions.fetch else ({}, ())
+    fetched: dict[tuple[str, str], str] = {}
+    missing: list[Finding] = []
+    if questions.fetch:
+        try:
+            _fetch(asked.answers, inventory, questions.guised, fetched, missing)
+        except KeyboardInterrupt:
+            said = f"interrupted: {len(fetched)} of the boot files were fetched, the rest was not"
+            asked = replace(asked, interrupted=True, skipped=(*asked.skipped, said))
     return Probed(
         asked=asked,
         responders=tuple(responders(asked.answers, asked.askers)),
@@ -168,12 +175,14 @@ def _predicted(
     )
 
 
-def _fetched(
-    answers: Sequence[Answer], inventory: Inventory | None, guised: str | None
-) -> tuple[dict[tuple[str, str], str], tuple[Finding, ...]]:
-    """What each named file turned out to be, and a finding for each that cannot be had."""
-    digests: dict[tuple[str, str], str] = {}
-    findings: list[Finding] = []
+def _fetch(
+    answers: Sequence[Answer],
+    inventory: Inventory | None,
+    guised: str | None,
+    digests: dict[tuple[str, str], str],
+    findings: list[Finding],
+) -> None:
+    """Write into ``digests`` what each named file is, and into ``findings`` which of them cannot be had."""
     for answer in sorted(answers, key=lambda answer: guised is None or _offer_to(answers, answer) is None):
         place = (str(answer.boot_server), answer.file)
         over_http = answer.file.lower().startswith("http://")
@@ -191,7 +200,6 @@ def _fetched(
         found = unfetched(answer, result, inventory, as_client=offer is not None)
         digests[place] = result.why if found else f"{result.why} (it serves its own clients only)"
         findings += [found] if found else []
-    return digests, tuple(findings)
 
 
 def _offer_to(answers: Sequence[Answer], wanted: Answer) -> Packet | None:

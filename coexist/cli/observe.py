@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coexist.cli.prose import tell
-from coexist.cli.watching import bar
+from coexist.cli.watching import bar, interruptible
 
 if TYPE_CHECKING:
     from coexist.app.observe import Packets
@@ -39,7 +39,7 @@ def command(**given: Any) -> int:
 
     TFTP, HTTP and port 4011 are only in a capture taken at the client, at its switch port, or at the server.
     Exit code 1 if a boot failed, and with --expect if one went otherwise than predicted. Ctrl-C ends the
-    listening and tells what was heard till then; in a file it ends the reading (exit code 130).
+    listening or the reading, and tells what was heard till then; in a file the exit code is 130.
     """
     from coexist.app.current import load_current
     from coexist.app.observe import boots
@@ -51,25 +51,21 @@ def command(**given: Any) -> int:
         raise click.UsageError("name either a capture file or --interface")
     inventory = load_current(given["expect"]) if given["expect"] else None
     as_json = given["form"] == "json"
-    count, differs, interrupted = 0, False, False
-    try:
-        with _packets(given) as packets:
-            for seen in boots(packets, inventory, given["vlan"]):
-                differs |= bool(seen.findings)
-                if as_json:
-                    text = json.dumps(as_dict(seen), indent=2)
-                    click.echo(("[\n" if count == 0 else ",\n") + indent(text, "  "), nl=False)
-                else:
-                    head, *more = lines(seen)
-                    click.echo(style(head.text, bold=True))
-                    click.echo(
-                        "\n".join(
-                            part for each in more for part in folded(each.text, each.indent, hang=each.hang)
-                        )
-                    )
-                count += 1
-    except KeyboardInterrupt:
-        interrupted = True
+    count, differs = 0, False
+    with interruptible() as interruption, _packets(given) as packets:
+        for seen in boots(interruption.reading(packets), inventory, given["vlan"]):
+            differs |= bool(seen.findings)
+            if as_json:
+                text = json.dumps(as_dict(seen), indent=2)
+                click.echo(("[\n" if count == 0 else ",\n") + indent(text, "  "), nl=False)
+            else:
+                head, *more = lines(seen)
+                click.echo(style(head.text, bold=True))
+                parts = (part for each in more for part in folded(each.text, each.indent, hang=each.hang))
+                click.echo("\n".join(parts))
+            count += 1
+    interrupted = interruption.came and given["file"] is not None
+    if interrupted:
         tell(f"interrupted: {count} boots were read, the rest of the capture was not")
     if as_json:
         click.echo("\n]" if count else "[]")

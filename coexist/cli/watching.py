@@ -1,12 +1,58 @@
-"""What long work shows on stderr where that is a terminal: how far it is, and what it has."""
+"""Long work: on stderr, where that is a terminal, how far it is; and what is kept of it on Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from coexist.cli.streams import unfiltered
+
+T = TypeVar("T")
+
+
+class Interruption:
+    """Ctrl-C that ends the reading of something and nothing else: what was read is worked on to its end."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._reading = False
+
+    def reading(self, source: Iterable[T]) -> Iterator[T]:
+        """What is read, until it ends or somebody interrupts. A read that waits is cut short."""
+        left = iter(source)
+        while not self.came:
+            try:
+                self._reading = True
+                found = next(left)
+            except (StopIteration, KeyboardInterrupt):
+                return
+            finally:
+                self._reading = False
+            yield found
+
+    def __call__(self, *_: object) -> None:
+        """The handler of SIGINT. A second one ends everything."""
+        again, self.came = self.came, True
+        if again or self._reading:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Yields what ends the reading on Ctrl-C."""
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    before = signal.signal(signal.SIGINT, interruption)
+    try:
+        yield interruption
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -99,6 +99,27 @@ def test_a_boot_file_is_fetched_and_its_digest_shown(network):
     ]
 
 
+@pytest.mark.needs("dnsmasq")
+def test_an_interrupted_fetch_keeps_what_was_heard(network):
+    """A server that takes requests for files and never answers is waited for; nobody has to wait with it."""
+    proxy = network.host("proxy", {"office": "10.77.0.6"})
+    start_dnsmasq(proxy, PROXY)
+    listener = (
+        "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('10.77.0.6', 69))\n"
+        "print('bound')\nwhile s.recv(999):\n    print('asked')"
+    )
+    silent = proxy.start([sys.executable, "-uc", listener])
+    wait_until(lambda: "bound" in silent.output, "somebody listens on port 69")
+    asking = network.host("monitor", {"office": "10.77.0.9"})
+    process = probe(asking, "-i", "eth0", "--wait", "2", "-a", "uefi-x64", "--fetch", "--format", "json")
+    wait_until(lambda: "asked" in silent.output, "the file is asked for")
+    os.kill(process.pid, signal.SIGINT)
+    code, kept = document(process)
+    assert code == 130
+    assert [each["address"] for each in kept["responders"]] == ["10.77.0.6"]
+    assert kept["fetched"] == []
+
+
 @pytest.mark.needs("dhcpd")
 def test_a_server_with_a_whitelist_is_asked_for_files_as_one_of_its_clients(network):
     """It knows its clients by the MAC behind their address; a machine that is on keeps its own."""
