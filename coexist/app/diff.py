@@ -10,12 +10,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from coexist.app.current import analyse_now
+from coexist.errors import CoexistError
 from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 
@@ -99,6 +101,28 @@ def compare(old: Path, new: Path, today: date, *, names: tuple[str, str] | None 
     return Difference(
         old=called[0], new=called[1], changes=_changes(first.site, second.site), gone=gone, appeared=appeared
     )
+
+
+def compare_versions(old: str, new: str, path: Path, today: date) -> Difference:
+    """Compare what two texts name: a directory, a git revision, or REVISION:PATH; ``path`` is where the
+    inventory lies for a revision alone. Raises `CoexistError` with what to write instead."""
+    from coexist.workspace.revisions import inventory_at_revision
+
+    with inventory_at_revision(old, path) as first, inventory_at_revision(new, path) as second:
+        return compare(first, second, today, names=(old, new))
+
+
+def compare_revisions(path: Path, old: str, new: str, today: date) -> Difference:
+    """Compare the inventory at ``path`` as it was at git revision ``old`` with revision ``new``, or with what
+    it is now where that is empty. A text is never the name of a file: whoever asks may be far away."""
+    from coexist.workspace.revisions import at_revision
+
+    if not old:
+        raise CoexistError("name the git revision to compare with: old=HEAD~1")
+    with ExitStack() as kept:
+        first = kept.enter_context(at_revision(old, path))
+        second = kept.enter_context(at_revision(new, path)) if new else path
+        return compare(first, second, today, names=(old, new or "now"))
 
 
 def _findings(old: Analysis, new: Analysis) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:

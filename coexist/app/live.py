@@ -15,6 +15,8 @@ from coexist.wire.mac import format_mac
 if TYPE_CHECKING:
     from coexist.inventory import Inventory
 
+Registries = Mapping[str, Where]
+"""By server, where its registry is."""
 Which = Literal["all", "unregistered", "registered", "ignored"]
 PAGE = 200
 """Machines on a page."""
@@ -88,7 +90,7 @@ class Freshness:
 class Live:
     """The registries of some boot servers, read again when they changed."""
 
-    def __init__(self, registries: Mapping[str, Where]) -> None:
+    def __init__(self, registries: Registries) -> None:
         self.registries = dict(registries)
         self._read: tuple[tuple[object, ...], dict[str, list[ClientRow]]] = ((), {})
 

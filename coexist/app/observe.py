@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from coexist.analysis.race import ClientCase, race
 from coexist.analysis.world import World, build_world
 from coexist.inventory import Inventory
+from coexist.probe.capture_file import damage, read_capture
 from coexist.probe.expectation import failed_boot, finding, server_names, strangers, told, vlan_of
 from coexist.probe.frame import Datagram
 from coexist.probe.observation import Boot, End, observe
@@ -22,7 +23,9 @@ from coexist.wire.mac import format_mac
 if TYPE_CHECKING:
     from coexist.analysis.findings import Finding
 
-Packets = Iterable[tuple[float, Datagram]]
+Packet = tuple[float, Datagram]
+Packets = Iterable[Packet]
+__all__ = ["Packet", "Packets", "Seen", "boots", "damage", "listened", "read_capture"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +41,7 @@ class Seen:
     findings: tuple[Finding, ...]
 
 
-def listened(
-    interface: str, seconds: float, tick: Callable[[float], None]
-) -> Iterator[tuple[float, Datagram]]:
+def listened(interface: str, seconds: float, tick: Callable[[float], None]) -> Iterator[Packet]:
     """What a network card sees for some seconds; ``tick`` hears the share of them now and then.
 
     An interruption ends it, and what was heard till then counts. Raises `HostError`.

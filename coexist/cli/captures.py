@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from coexist.cli.prose import tell
 
 if TYPE_CHECKING:
-    from coexist.probe.frame import Datagram
+    from coexist.app.observe import Packet
 
 
-def captured(path: Path) -> Iterator[tuple[float, Datagram]]:
+def captured(path: Path) -> Iterator[Packet]:
     """Every UDP datagram of a capture with its time. Raises ``InputError``."""
-    from coexist.probe.capture_file import read_capture
+    from coexist.app.observe import read_capture
 
     yield from read_capture(path)
     tell_damage([path])
@@ -22,7 +22,7 @@ def captured(path: Path) -> Iterator[tuple[float, Datagram]]:
 
 def tell_damage(paths: Iterable[Path]) -> None:
     """Warn of each capture that is cut off or damaged."""
-    from coexist.probe.capture_file import damage
+    from coexist.app.observe import damage
 
     for path in paths:
         lost = damage(path)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import getpass
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -15,22 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coexist.cli.prose import tell
-from coexist.errors import CoexistError
 from coexist.text.foreign import cell
-from coexist.wire.architecture import architecture_name
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:
     from coexist.app.console_client import ConsoleClient
-    from coexist.app.deciding import Told
-    from coexist.inventory.macset import MacSet
-    from coexist.registry.opening import Where
-    from coexist.registry.records import ClientRow, Order
-    from coexist.registry.registry import Registry
-
-_STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
-_LISTED = ("mac", "state", "name", "architecture", "vlan", "address", "last_seen", "requests", "decision")
-_LEFT_OUT_FIRST = ("requests", "address", "vlan", "name", "architecture", "last_seen")
 
 
 @click.group("clients")
@@ -41,74 +28,6 @@ def command() -> None:
     registry that several servers share. What is decided here takes effect on the running servers within a
     second.
     """
-
-
-def _is_config(name: str) -> bool:
-    return "://" not in name and name.endswith((".yaml", ".yml"))
-
-
-def _known(name: str) -> MacSet | None:
-    """The clients a configuration calls known; None for a registry, which does not tell."""
-    from coexist.server.config import load_config
-
-    return load_config(Path(name)).known if _is_config(name) else None
-
-
-def _registry(name: str) -> Registry:
-    from coexist.registry.opening import open_registry
-
-    return open_registry(_place(name)[0])
-
-
-def _place(name: str) -> tuple[Where, Path | None]:
-    """Where a registry is, and the file in which decisions wait while it is away, if a server looks there."""
-    from coexist.registry.opening import where_is
-
-    if Path(name).is_dir():
-        raise CoexistError(f"{name} is a directory; name a boot server's configuration, or its registry file")
-    if not _is_config(name):
-        return where_is(name), None
-    from coexist.server.config import journal_of, load_config, registry_of
-
-    path = Path(name)
-    config = load_config(path).config
-    where = beside = registry_of(path, config, None)
-    if isinstance(beside, Path) and not beside.exists():
-        where = registry_of(path, config, _STATE_DIRECTORY)
-    journals = (journal_of(path, config, folder) for folder in (None, _STATE_DIRECTORY))
-    return where, next((each for each in journals if each is not None and each.exists()), None)
-
-
-def _decide(name: str, orders: Sequence[Order]) -> Told:
-    """Have the registry do what was decided, and say where it waits if it must."""
-    from coexist.app.deciding import tell as tell_registry
-    from coexist.registry.opening import is_database
-
-    where, journal = _place(name)
-    try:
-        told = tell_registry(where, orders, journal)
-    except CoexistError as error:
-        if journal is None and is_database(name):
-            raise CoexistError(
-                f"{error}; to decide while the database is away, name the configuration of a boot server"
-                " on its host"
-            ) from None
-        raise
-    if told.kept is not None:
-        tell(f"note: {told.why}")
-        tell(
-            f"note: this waits in {told.kept}; it is in effect on this server within seconds, and on the"
-            " others when the database is back"
-        )
-    return told
-
-
-def _who() -> str:
-    """Whoever runs this command, for the audit."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        return str(os.getuid())
 
 
 def _macs(values: tuple[str, ...]) -> tuple[int, ...]:
@@ -205,17 +124,10 @@ def list_clients(
             tell(f"{found - len(machines)} more were seen longer ago")
         return
     assert registry is not None
-    from coexist.registry.records import STATES
+    from coexist.app.registries import listed
+    from coexist.report.clients import as_dict
 
-    opened = _registry(registry)
-    rows = opened.rows(states=states or STATES)
-    opened.close()
-    known = _known(registry)
-    if strangers:
-        if known is None:
-            raise CoexistError("a registry does not tell who is known; name the server's configuration")
-        rows = [row for row in rows if row.mac not in known]
-    _WRITERS[form]([_shown(row) for row in rows])
+    _WRITERS[form]([as_dict(row) for row in listed(registry, states, strangers=strangers)])
 
 
 @command.command("register", short_help="Register machines.")
@@ -245,41 +157,19 @@ def register(
         change = _console(console, token_file, ca_file).register(macs, columns, why)
         _tell_change(macs, "registered", change)
         return
-    from coexist.registry.records import new_order
+    from coexist.app.registries import register as register_in
 
-    _decide(registry, [new_order(mac, "registered", **columns, who=_who(), via="command") for mac in macs])
+    notes = register_in(registry, macs, columns)
     for mac in macs:
         click.echo(f"{format_mac(mac)} is registered")
-    if _is_config(registry):
-        for note in _without_effect(Path(registry), columns["group"]):
-            tell(f"note: {note}")
+    for note in notes:
+        tell(f"note: {note}")
 
 
 def _tell_change(macs: Sequence[int], what: str, change: str) -> None:
     for mac in macs:
         click.echo(f"{format_mac(mac)} is {what}")
     tell(f"change {change}: the console's page History takes it back")
-
-
-def _without_effect(path: Path, group: str | None) -> list[str]:
-    """What a registration does not change, by a server's configuration."""
-    from coexist.server.checks import selectors
-    from coexist.server.config import load_config
-
-    config = load_config(path).config
-    asked = selectors(config).values()
-    groups = {name for selector in asked for name in selector.groups}
-    notes = []
-    if group is not None and group not in groups:
-        named = ", ".join(sorted(groups | config.groups.keys())) or "none"
-        notes.append(f"no rule of {path} asks for the group {group!r} (groups: {named})")
-    if group not in groups and not any(selector.registered for selector in asked):
-        notes.append(
-            f"no rule of {path} asks for registered clients, so the server answers as before; write"
-            " `registered: true` into a rule, or take the machine into the inventory (`coexist clients"
-            " export`)"
-        )
-    return notes
 
 
 @command.command("ignore", short_help="Answer these machines no more.")
@@ -298,11 +188,13 @@ def ignore(
     if console is not None:
         _tell_change(macs, "ignored", _console(console, token_file, ca_file).ignore(macs, why))
         return
-    from coexist.registry.records import new_order
+    from coexist.app.registries import ignore as ignore_in
 
-    _decide(registry, [new_order(mac, "ignored", who=_who(), via="command") for mac in macs])
+    notes = ignore_in(registry, macs)
     for mac in macs:
         click.echo(f"{format_mac(mac)} is ignored")
+    for note in notes:
+        tell(f"note: {note}")
 
 
 @command.command("forget", short_help="Remove machines from the registry.")
@@ -310,11 +202,10 @@ def ignore(
 @_macs_argument
 def forget(registry: str, macs: tuple[int, ...]) -> None:
     """Remove machines from the registry; those that ask again appear again."""
-    from coexist.registry.records import FORGOTTEN, new_order
+    from coexist.app.registries import forget as forget_in
 
-    told = _decide(registry, [new_order(mac, FORGOTTEN, who=_who(), via="command") for mac in macs])
-    if told.missing:
-        raise CoexistError(f"not in the registry: {', '.join(map(format_mac, told.missing))}")
+    for note in forget_in(registry, macs):
+        tell(f"note: {note}")
 
 
 @command.command("history", short_help="Who decided what.")
@@ -322,14 +213,11 @@ def forget(registry: str, macs: tuple[int, ...]) -> None:
 @click.argument("macs", nargs=-1, callback=_mac, metavar="[MAC...]")
 def history(registry: str, macs: tuple[int, ...]) -> None:
     """Tell who registered, ignored and forgot machines, and when; the last first."""
-    from coexist.registry.records import iso_time
+    from coexist.app.registries import acts
+    from coexist.report.clients import act_line
 
-    opened = _registry(registry)
-    acts = [act for act in opened.acts() if not macs or act.mac in macs]
-    opened.close()
-    for act in acts:
-        said = (iso_time(act.at), format_mac(act.mac), act.action.ljust(10), act.who or "somebody", act.via)
-        click.echo("  ".join(said).rstrip())
+    for act in acts(registry, macs):
+        click.echo(act_line(act))
 
 
 @command.command("export", short_help="Write registered clients as a clients.csv.")
@@ -337,76 +225,23 @@ def history(registry: str, macs: tuple[int, ...]) -> None:
 @click.option("--all", "everyone", is_flag=True, help="Unregistered clients too.")
 def export(registry: str, everyone: bool) -> None:
     """Write registered clients to stdout as an inventory's clients.csv."""
-    from coexist.registry.records import STATES
+    from coexist.app.registries import listed
+    from coexist.report.clients import EXPORTED, exported
 
-    opened = _registry(registry)
-    rows = opened.rows(states=STATES if everyone else ("registered",))
-    opened.close()
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("mac", "name", "location", "hardware", "architecture", "vlan", "tags"))
-    for row in sorted(rows, key=lambda row: row.mac):
-        writer.writerow(
-            map(
-                cell,
-                (format_mac(row.mac), row.name, row.location, row.hardware, _architecture(row), row.vlan,
-                 row.client_group),
-            )
-        )  # fmt: skip
-
-
-def _architecture(row: ClientRow) -> str:
-    """By the name an inventory knows; empty for a number without one."""
-    name = architecture_name(row.architecture) if row.architecture is not None else ""
-    return "" if name.startswith("arch-") else name
-
-
-def _shown(row: ClientRow) -> dict[str, Any]:
-    from coexist.registry.records import iso_time
-
-    return {
-        "mac": format_mac(row.mac),
-        "state": row.state,
-        "name": row.name,
-        "location": row.location,
-        "hardware": row.hardware,
-        "group": row.client_group,
-        "architecture": architecture_name(row.architecture) if row.architecture is not None else "",
-        "uuid": row.uuid,
-        "vendor_class": row.vendor_class,
-        "vlan": row.vlan,
-        "address": row.address,
-        "first_seen": iso_time(row.first_seen),
-        "last_seen": iso_time(row.last_seen),
-        "requests": row.requests,
-        "decision": row.decision,
-        "rule": row.rule,
-        "answered_by": row.answered_by,
-    }
+    writer.writerow(EXPORTED)
+    writer.writerows(exported(listed(registry, () if everyone else ("registered",))))
 
 
 def _write_text(rows: list[dict[str, Any]]) -> None:
+    from coexist.report.clients import table_of
+
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     lines, left_out = table_of(rows, width)
     for line in lines:
         click.echo(line)
     if left_out:
         tell(f"too narrow for {', '.join(left_out)}: --format json has all columns")
-
-
-def table_of(rows: Sequence[dict[str, Any]], width: int | None) -> tuple[list[str], list[str]]:
-    """The lines of a table, at most ``width`` characters if that can be had, and the columns left out."""
-    columns = {name: [name, *(str(row[name]) for row in rows)] for name in _LISTED}
-    widths = {name: max(map(len, cells)) for name, cells in columns.items()}
-    left_out: list[str] = []
-    for name in _LEFT_OUT_FIRST:
-        if width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= width:
-            break
-        del columns[name], widths[name]
-        left_out.append(name)
-    lines = zip(
-        *([cell.ljust(widths[name]) for cell in cells] for name, cells in columns.items()), strict=True
-    )
-    return ["  ".join(cells).rstrip() for cells in lines], left_out
 
 
 def _write_json(rows: list[dict[str, Any]]) -> None:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from coexist.cli.prose import tell
 from coexist.cli.remote import way_options
-from coexist.errors import CoexistError
-
-if TYPE_CHECKING:
-    from coexist.registry.opening import Where
 
 DEFAULT_PORT = 8068
 
@@ -82,72 +75,31 @@ def command(
     Machines that ask, who answers whom, findings with their races, and machines to be registered. Without
     users it lets in whoever has the link that it prints, and listens on this machine only.
     """
-    from coexist.app.current import load_current
-    from coexist.console.server import LOOPBACK, serve, tls
-    from coexist.console.site import ConsoleSettings
-    from coexist.console.users import Users
-    from coexist.registry.opening import kept_connections
+    from coexist.app.registries import kept_open
+    from coexist.console.server import serve
+    from coexist.console.starting import Wanted, prepared
 
-    site = load_current(inventory)
-    root = inventory if inventory.is_dir() else inventory.parent
-    users_file = users or root / "console-users.json"
     host, port = listen
-    has_users = bool(Users(users_file).all)
-    if not has_users and host not in LOOPBACK:
-        raise CoexistError(
-            f"there are no users, and {host} is not this machine alone; add one: "
-            f"coexist users add {users_file} NAME --role register"
+    start = prepared(
+        Wanted(
+            path=inventory,
+            host=host,
+            registries=registries,
+            probes=probes,
+            users=users,
+            certificate=tls_certificate,
+            key=tls_key,
+            behind_proxy=behind_proxy,
+            commit=commit,
+            ssh_config=ssh_config,
+            connect_timeout=connect_timeout,
         )
-    link = "" if has_users else secrets.token_urlsafe(24)
-    local = host in LOOPBACK and not behind_proxy
-    settings = ConsoleSettings(
-        path=inventory,
-        registries=_registries(registries, site.site.servers),
-        users=users_file,
-        commit=commit,
-        link=link,
-        behind_proxy=behind_proxy,
-        tls=tls_certificate is not None,
-        hosts=LOOPBACK if local else frozenset(),
-        ssh_config=ssh_config,
-        connect_timeout=connect_timeout,
-        probes=_probes(probes, site.site.vlans),
     )
-    context = tls(tls_certificate, tls_key) if tls_certificate else None
-    scheme = "https" if context else "http"
-    if not context and not local and not behind_proxy:
-        tell("warning: passwords travel in the clear; give --tls-certificate, or a proxy with --behind-proxy")
+    for warning in start.warnings:
+        tell(f"warning: {warning}")
 
     def ready(bound: int) -> None:
-        name = f"[{host}]" if ":" in host else host
-        tell(f"console: {scheme}://{name}:{bound}/{f'enter?key={link}' if link else ''}")
+        tell(f"console: {start.address(host, bound)}")
 
-    with kept_connections():
-        asyncio.run(serve(settings, host, port, certificate=context, ready=ready))
-
-
-def _registries(named: tuple[str, ...], servers: Collection[str]) -> dict[str, Where]:
-    from coexist.app.sights import named_registries
-    from coexist.registry.opening import open_registry
-
-    found = named_registries(servers, named)
-    for where in found.values():
-        open_registry(where).close()
-    return found
-
-
-def _probes(named: tuple[str, ...], vlans: Collection[str]) -> dict[str, str]:
-    """The card on each VLAN; each is opened once, so that one that cannot be used is told at once."""
-    from coexist.app.probe import open_port
-    from coexist.inventory.values import closest
-
-    found = {}
-    for text in named:
-        vlan, _, interface = text.partition("=")
-        if not interface:
-            raise click.BadParameter(f"{text!r}: write VLAN=INTERFACE", param_hint="--probe")
-        if vlan not in vlans:
-            raise CoexistError(f"there is no VLAN {vlan!r}; {closest(vlan, vlans)}")
-        open_port(interface, (), None).close()
-        found[vlan] = interface
-    return found
+    with kept_open():
+        asyncio.run(serve(start.settings, host, port, certificate=start.certificate, ready=ready))

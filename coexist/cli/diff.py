@@ -33,12 +33,10 @@ def command(old: str, new: str, path: Path, form: str) -> int:
     code 3 if any client boots otherwise, or a finding comes or goes.
     """
     from coexist.app.current import today
-    from coexist.app.diff import compare
+    from coexist.app.diff import compare_versions
     from coexist.report.diff import FORMATS
     from coexist.report.page import difference_page
-    from coexist.workspace.revisions import inventory_at_revision
 
-    with inventory_at_revision(old, path) as first, inventory_at_revision(new, path) as second:
-        found = compare(first, second, today(), names=(old, new))
+    found = compare_versions(old, new, path, today())
     click.echo(difference_page(found) if form == "html" else FORMATS[form](found), nl=False)
     return 0 if found.empty else EXIT_CHANGES

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from coexist.cli.prose import tell
-from coexist.errors import CoexistError
-
-if TYPE_CHECKING:
-    from coexist.registry.registry import Registry
 
 
 @click.group("registry")
@@ -32,20 +26,9 @@ def copy(source: str, target: str, server: str | None) -> None:
     What is newer in TO stays, and copying twice is as good as once. Both may be in use. A file TO is begun
     if it is not there.
     """
-    from coexist.registry.copying import copy_registry
-    from coexist.registry.opening import connect, open_registry, where_is
+    from coexist.app.registries import copy as copy_registry
 
-    if where_is(source) == where_is(target):
-        raise CoexistError("FROM and TO are the same registry")
-    opened = open_registry(source)
-    try:
-        into = connect(where_is(target))
-        try:
-            copied = copy_registry(opened, into, server)
-        finally:
-            into.close()
-    finally:
-        opened.close()
+    copied = copy_registry(source, target, server)
     of = f" of {', '.join(copied.servers)}" if copied.servers else ""
     click.echo(f"copied {copied.decisions} decisions, {copied.sights} sights{of}, {copied.acts} acts")
 
@@ -54,26 +37,11 @@ def copy(source: str, target: str, server: str | None) -> None:
 @click.argument("registry")
 def show(registry: str) -> None:
     """Show what REGISTRY holds, and when each server wrote last."""
-    from coexist.registry.opening import open_registry
+    from coexist.app.registries import contents
+    from coexist.report.clients import contents_lines
 
-    opened = open_registry(registry)
-    try:
-        _show(opened)
-    finally:
-        opened.close()
-
-
-def _show(opened: Registry) -> None:
-    from coexist.registry.records import STATES, iso_time
-
-    rows = opened.rows()
-    click.echo(f"registry  {opened.where}")
-    for state in STATES:
-        click.echo(f"{state.ljust(10)}  {sum(row.state == state for row in rows)}")
-    last: dict[str, float] = {}
-    for server, note in opened.sights():
-        last[server] = max(last.get(server, 0.0), note.last_seen)
-    for server, at in sorted(last.items()):
-        click.echo(f"server {server or '(without a name)'} saw a client last at {iso_time(at)}")
-    if not last:
+    held = contents(registry)
+    for line in contents_lines(held):
+        click.echo(line)
+    if not held.last:
         tell("no server saw a client yet")

@@ -39,25 +39,13 @@ def command(
     Runs in the foreground and logs to stderr. SIGHUP or a changed file reloads; SIGTERM ends.
     """
     if check:
-        from coexist.server.config import load_config
+        from coexist.app.boot_server import checked
 
-        loaded = load_config(config)
-        for caution in loaded.cautions:
+        found = checked(config)
+        for caution in found.cautions:
             tell(f"caution: {caution}")
-        count = len(loaded.config.rules)
-        say(f"{config}: {count} {'rule' if count == 1 else 'rules'}, no mistakes")
+        say(f"{config}: {found.rules} {'rule' if found.rules == 1 else 'rules'}, no mistakes")
         return
-    from coexist.server.logs import adopted
-    from coexist.server.run import BootServer, Ports
-    from coexist.server.workers import workers_of
+    from coexist.app.boot_server import serve
 
-    ports = Ports(dhcp=port_67, boot_server=port_4011, tftp=port_69)
-    workers = workers_of(config, interface=interface, ports=ports)
-    if workers is not None:
-        workers.run()
-        return
-    server = BootServer(config, interface=interface, ports=ports)
-    server.handle_signals()
-    with adopted(server.log):
-        server.start()
-        server.run()
+    serve(config, interface=interface, dhcp=port_67, boot_server=port_4011, tftp=port_69)

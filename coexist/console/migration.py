@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -9,9 +10,11 @@ from aiohttp import web
 from coexist.app import checklists
 from coexist.app.changes import Who
 from coexist.app.checklists import RESULTS
+from coexist.app.migration_moves import plan
 from coexist.app.migrations import Overview, load
 from coexist.app.pilot_links import LONGEST_NAME, LONGEST_NOTE, NoLinkError
 from coexist.console.sessions import Tries
+from coexist.console.site import ConsoleSite
 from coexist.console.users import Role
 from coexist.console.web import (
     SITE,
@@ -23,7 +26,7 @@ from coexist.console.web import (
     number_of,
     page,
 )
-from coexist.report.migration import wave_values
+from coexist.report.migration import plan_json, wave_values
 
 routes = web.RouteTableDef()
 SAVES_LEFT = web.AppKey("saves", Tries)
@@ -36,7 +39,22 @@ _FOREIGN = ("cross-site", "same-site")
 async def migration(request: web.Request) -> web.Response:
     """Each migration: its waves with what was seen of them, the gate, the pilots' checklists."""
     told = await in_thread(_overviews, request)
-    return page(request, "migration.html.j2", title="Migration", migrations=told, new={}, results=RESULTS)
+    return page(request, "migration.html.j2", title="Migration", migrations=told, new={})
+
+
+@routes.get("/migration/state")
+async def state(request: web.Request) -> web.Response:
+    """That page's part that changes by itself."""
+    told = await in_thread(_overviews, request)
+    return page(request, "migration_state.html.j2", migrations=told, new={})
+
+
+@routes.get("/migration/steps")
+async def steps(request: web.Request) -> web.Response:
+    """Every step to come of one migration, with the proof of each moment."""
+    path, name = request.app[SITE].path, request.query.get("of", "")
+    planned = await in_thread(lambda: plan_json(plan(load(path, name))))
+    return page(request, "steps.html.j2", title=f"Steps of {name}", planned=planned)
 
 
 def _overviews(request: web.Request) -> list[dict[str, Any]]:
@@ -54,18 +72,18 @@ async def link(request: web.Request) -> web.Response:
     user = must(request, Role.REGISTER)
     form = await request.post()
     name, machine = str(form.get("migration", "")), str(form.get("machine", ""))
-    secrets = await in_thread(_renewed, request, name, machine, Who(name=user.name, why=""))
+    site, who = request.app[SITE], Who(name=user.name, why="")
+    secrets = await in_thread(renewed, site, name, [machine] if machine else [], who)
     base = f"{'https' if is_secure(request) else 'http'}://{request.host}"
     new = {each: f"{base}/pilot/{secret}" for each, secret in secrets.items()}
     told = await in_thread(_overviews, request)
-    return page(request, "migration.html.j2", title="Migration", migrations=told, new=new, results=RESULTS)
+    return page(request, "migration.html.j2", title="Migration", migrations=told, new=new)
 
 
-def _renewed(request: web.Request, name: str, machine: str, who: Who) -> dict[str, str]:
-    site = request.app[SITE]
+def renewed(site: ConsoleSite, name: str, machines: Sequence[str], who: Who) -> dict[str, str]:
+    """New secrets for pilot machines, by machine; for all where none is named."""
     loaded = load(site.path, name)
-    machines = [machine] if machine else loaded.sheet.machines
-    return site.pilots.renew(loaded, machines, who)
+    return site.pilots.renew(loaded, machines or loaded.sheet.machines, who)
 
 
 @routes.post("/migration/unlink")
@@ -83,14 +101,14 @@ async def settle(request: web.Request) -> web.Response:
     """Close a complaint."""
     user = must(request, Role.REGISTER)
     form = await request.post()
-    name, number = str(form.get("migration", "")), str(form.get("number", ""))
-    await in_thread(_settled, request, name, number, Who(name=user.name, why=name))
+    name, number = str(form.get("migration", "")), number_of(str(form.get("number", "")))
+    await in_thread(settled, request.app[SITE], name, number, Who(name=user.name, why=name))
     raise web.HTTPSeeOther("/migration")
 
 
-def _settled(request: web.Request, name: str, number: str, who: Who) -> None:
-    site = request.app[SITE]
-    checklists.settle(load(site.path, name), number_of(number))
+def settled(site: ConsoleSite, name: str, number: int, who: Who) -> None:
+    """Close a complaint, and write down who did."""
+    checklists.settle(load(site.path, name), number)
     site.registrations.changes.note("complaint-settled", who, lines=[f"complaint {number} of {name}"])
 
 

@@ -33,24 +33,17 @@ async def servers(request: web.Request) -> web.Response:
 
 def _servers(request: web.Request) -> dict[str, Any]:
     site = request.app[SITE]
-    report = site.report()
-    looked = site.desk.looked
+    report, looked = site.report(), site.desk.looked
+    told = site.servers()
     return {
         "servers": report.servers,
         "topology": topology_picture(report.inventory.site),
-        "fresh": site.live.freshness(),
-        "last": site.desk.last_rollouts(),
+        "fresh": {each.summary.name: each.fresh for each in told if each.fresh},
+        "last": {each.summary.name: each.last for each in told if each.last},
         "states": STATES,
         "looked": looked,
-        "drift": {
-            server.name: [
-                finding
-                for finding in (looked.made.drift if looked else ())
-                if finding.path[:2] == ("servers", server.name)
-            ]
-            for server in report.servers
-        },
-        "deployed": {name for name, server in report.inventory.site.servers.items() if server.deploy},
+        "drift": {each.summary.name: each.drift for each in told},
+        "deployed": {each.summary.name for each in told if each.deployed},
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from coexist.console import api, migration, pages, rollout
+from coexist.console import api, api_site, migration, openapi, pages, rollout
 from coexist.console.sessions import Sessions, Tries
 from coexist.console.site import ConsoleSettings, ConsoleSite
 from coexist.console.users import Users
@@ -43,7 +43,8 @@ def make_app(settings: ConsoleSettings, *, now: Callable[[], float] = time.monot
     app.add_routes(pages.routes)
     app.add_routes(migration.routes)
     app.add_routes(rollout.routes)
-    app.add_routes(api.routes)
+    for table in (api.routes, api_site.routes, openapi.routes):
+        app.add_routes(table)
     app.router.add_static("/static/", STATIC / "static")
     return app
 

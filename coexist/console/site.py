@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from coexist.app.current import analyse_now, today
 from coexist.app.doctor import Diagnosis, diagnose_in
-from coexist.app.live import Asking, Live, mistyped
+from coexist.app.live import Asking, Live, Registries, mistyped
 from coexist.app.machines import named
 from coexist.app.migrations import Overview, overviews
 from coexist.app.pilot_links import Pilots
 from coexist.app.probe import asking
 from coexist.app.registrations import Registrations
 from coexist.app.rollout_desk import RolloutDesk, way_by_ssh
+from coexist.app.servers_now import ServerNow, servers_now
 from coexist.app.sights import sights_of_registries
 from coexist.app.site_report import SiteReport, report_of_site
 from coexist.errors import CoexistError
@@ -25,7 +26,6 @@ from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory
-    from coexist.registry.opening import Where
 
 
 ASK_SECONDS = 8.0
@@ -44,7 +44,7 @@ class ConsoleSettings:
     """
 
     path: Path
-    registries: Mapping[str, Where]
+    registries: Registries
     users: Path
     commit: bool = False
     link: str = ""
@@ -110,6 +110,10 @@ class ConsoleSite:
     def migrations(self) -> list[Overview]:
         """Every migration at a glance, with what the watched registries show of it."""
         return overviews(self.path, self.live.registries)
+
+    def servers(self) -> list[ServerNow]:
+        """Each server: what it answers, its drift, its last roll-out, its health."""
+        return servers_now(self.report(), self.live, self.desk)
 
     @property
     def inventory(self) -> Inventory:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
+from typing import Any
 
 from coexist.planning.checklist import Complaint, Entry, Sheet
 from coexist.planning.progress import moment
@@ -69,6 +70,19 @@ def to_csv(sheet: Sheet) -> str:
             tail = (entry.result, entry.who, moment(entry.at), entry.note) if entry else ("", "", "", "")
             writer.writerow(map(cell, (machine, item, *tail)))
     return out.getvalue()
+
+
+def as_dict(sheet: Sheet) -> dict[str, Any]:
+    """The same for machines: the last result of each machine and item; every complaint with its number."""
+    return {
+        "machines": list(sheet.machines),
+        "items": list(sheet.items),
+        "results": [entry.model_dump(mode="json") for entry in _shown(sheet)],
+        "complaints": [
+            {"number": number, **complaint.model_dump(mode="json")}
+            for number, complaint in enumerate(sheet.complaints, start=1)
+        ],
+    }
 
 
 def _title(sheet: Sheet) -> str:

@@ -9,6 +9,7 @@ from coexist.report.rollout import steps
 
 if TYPE_CHECKING:
     from coexist.app.rollout_desk import Job, Looked, RolloutDesk
+    from coexist.app.servers_now import ServerNow
 
 
 def as_dict(desk: RolloutDesk) -> dict[str, Any]:
@@ -48,4 +49,22 @@ def _plan(looked: Looked) -> dict[str, Any]:
         "findings": [finding_as_dict(finding) for finding in made.findings],
         "left_out": dict(made.left_out),
         "failed": dict(made.failed),
+    }
+
+
+def server_as_dict(server: ServerNow) -> dict[str, Any]:
+    """A server as it is known now; null for what nobody looked at."""
+    fresh, last = server.fresh, server.last
+    return {
+        "server": server.summary.name,
+        "facts": dict(server.summary.facts),
+        "boots": list(server.summary.boots),
+        "registry": None
+        if fresh is None
+        else {"clients": fresh.clients, "last_seen": fresh.last_seen or None},
+        "last_rollout": None
+        if last is None
+        else {"record": last.record.id, "state": last.state, "error": last.error or None},
+        "drift": [finding_as_dict(finding) for finding in server.drift],
+        "rolled_out_from_here": server.deployed,
     }

@@ -26,7 +26,13 @@ def inventory_at_revision(text: str, path: Path = Path()) -> Iterator[Path]:
         yield Path(text)
         return
     revision, separator, inside = text.partition(":")
-    where = Path(inside) if separator else path
+    with at_revision(revision, Path(inside) if separator else path) as found:
+        yield found
+
+
+@contextmanager
+def at_revision(revision: str, where: Path) -> Iterator[Path]:
+    """The path of the inventory that lies at ``where``, as it was at a revision. Raises `CoexistError`."""
     with tempfile.TemporaryDirectory(prefix="coexist-revision-") as folder:
         _unpack(revision, where, Path(folder))
         yield Path(folder) / "inventory"

@@ -14,9 +14,19 @@ if (list) {
       const answer = await fetch(list.dataset.live + location.search, { credentials: "same-origin" });
       if (answer.redirected) location.reload();
       if (!answer.ok) return;
+      const text = await answer.text();
       const current = [...list.querySelectorAll("tbody tr")].findIndex((row) => row.classList.contains("current"));
-      list.innerHTML = await answer.text();
+      const kept = new Map(parts().map((part) => [key(part), part]));
+      const focused = list.contains(document.activeElement) ? key(document.activeElement) : null;
+      list.innerHTML = text;
       if (current >= 0) mark(current);
+      for (const part of parts()) {
+        const before = kept.get(key(part));
+        if (before?.matches("summary")) part.parentElement.open = before.parentElement.open;
+        else if (before && part.matches("[type=checkbox], [type=radio]")) part.checked = before.checked;
+        else if (before && part.matches("input, select, textarea")) part.value = before.value;
+        if (key(part) === focused) part.focus({ preventScroll: true });
+      }
     } finally {
       busy = false;
     }
@@ -32,6 +42,17 @@ if (list) {
   document.querySelectorAll("#filter select").forEach((select) => {
     select.addEventListener("change", () => select.form.requestSubmit());
   });
+}
+
+// What somebody filled in, opened or stands on stays so when the list is replaced, if it is still the same thing.
+function parts() {
+  return [...list.querySelectorAll("a, button, summary, [tabindex], input:not([type=hidden]), select, textarea")];
+}
+
+function key(part) {
+  const about = part.form ? [...part.form.elements].filter((each) => each.type === "hidden" && each.name !== "csrf") : [];
+  const words = part.name ? part.name + (part.type === "radio" ? part.value : "") : part.textContent.replace(/: \d+$/, "");
+  return [part.tagName, part.form?.action, ...about.map((each) => each.value), part.ariaLabel, words.trim()].join("|");
 }
 
 function mark(number) {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from coexist.console import api
+from coexist.console import openapi
 from coexist.console.users import Users
 from coexist.inventory import load_inventory
 from coexist.registry.sqlite import sqlite_registry
@@ -154,6 +154,12 @@ def test_programs_have_the_same_use_cases(told: Told) -> None:
     async def story(console: Console) -> None:
         token = Users(console.folder / "users.json").new_token("ada", "script")
         head = {"Authorization": f"Bearer {token}"}
+
+        async def asked_for(path: str, key: str) -> Any:
+            answer = await console.get(f"/api/v1/{path}", headers=head)
+            assert answer.status == 200, await answer.text()
+            return (await answer.json())[key]
+
         assert (await console.get("/api/v1/clients")).status == 401
         asked = await (await console.get("/api/v1/clients?which=unregistered", headers=head)).json()
         assert [row["mac"] for row in asked["clients"]] == [NEW]
@@ -179,15 +185,47 @@ def test_programs_have_the_same_use_cases(told: Told) -> None:
             "openapi.json",
         ):
             assert (await console.get(f"/api/v1/{path}", headers=head)).status == 200
+        (otc,) = [s for s in await asked_for("servers", "servers") if s["server"] == "otc"]
+        assert (otc["registry"]["clients"], otc["last_rollout"], otc["drift"]) == (1, None, [])
+        assert "on lan" in otc["boots"][0]
+        boots = await asked_for(f"explain?of={NEW}&vlan=lan&architecture=bios&firmware=ipxe", "boots")
+        assert [(boot["vlan"], boot["firmware"]) for boot in boots] == [("lan", "ipxe")]
+        answer = await console.get("/api/v1/explain?of=52:54:00:00:00:09&vlan=lann", headers=head)
+        assert (answer.status, "lan" in (await answer.json())["error"]) == (422, True)
+        answer = await console.client.post("/api/v1/doctor", json={"of": NEW, "vlan": "lan"}, headers=head)
+        assert (answer.status, "--probe" in (await answer.json())["error"]) == (422, True)
         undone = await console.client.post("/api/v1/undo", json={"id": change["id"]}, headers=head)
         assert undone.status == 201
 
     told(story)
 
 
+def test_a_program_is_told_what_a_change_does(told: Told) -> None:
+    async def story(console: Console) -> None:
+        def git(*words: str) -> None:
+            known = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+            subprocess.run(["git", "-C", console.folder, *known, *words], check=True, capture_output=True)
+
+        head = {"Authorization": f"Bearer {Users(console.folder / 'users.json').new_token('bob', 'board')}"}
+        git("init", "-q")
+        git("add", "site.yaml")
+        git("commit", "-q", "-m", "first")
+        site = console.folder / "site.yaml"
+        site.write_text(site.read_text("utf-8").replace("bios: thin.0", "bios: other.0"), "utf-8")
+        for path, changes in (("diff?old=HEAD", True), ("diff?old=HEAD&new=HEAD", False)):
+            answer = await console.get(f"/api/v1/{path}", headers=head)
+            assert answer.status == 200
+            assert bool((await answer.json())["changes"]) is changes
+        for old in ("", str(console.folder), "nonsense", "HEAD:/etc"):
+            answer = await console.get("/api/v1/diff", params={"old": old}, headers=head)
+            assert answer.status == 422, old
+
+    told(story)
+
+
 def test_every_path_of_the_interface_is_described() -> None:
-    described = api.description()
-    served = {(route.path, route.method.lower()) for route in api.routes if isinstance(route, web.RouteDef)}
+    described = openapi.description()
+    served = {(route.path, route.method.lower()) for route in openapi.served()}
     assert {(path, method) for path, each in described["paths"].items() for method in each} == served
     for each in described["paths"].values():
         for said in each.values():

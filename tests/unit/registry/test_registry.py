@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from coexist.cli import run
-from coexist.cli.clients import _LISTED, table_of
 from coexist.errors import Problem
 from coexist.registry.records import FORGOTTEN, ClientRow, Note, new_order
 from coexist.registry.registry import Registry
 from coexist.registry.sqlite import sqlite_registry
+from coexist.report.clients import LISTED, table_of
 from coexist.server.recorder import registered_of
 from tests.unit.server.conftest import config
 
@@ -186,7 +186,7 @@ def test_a_registration_that_changes_nothing_says_so(tmp_path, capsys):
 
 
 def test_the_list_fits_a_terminal(path):
-    row = dict.fromkeys(_LISTED, "ten octets") | {
+    row = dict.fromkeys(LISTED, "ten octets") | {
         "mac": "52:54:00:00:00:01",
         "decision": "no rule is about this client",
     }
