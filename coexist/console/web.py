@@ -40,6 +40,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_TOLD_WITH = ("Allow", "WWW-Authenticate")
 _OPEN = ("/login", "/static/", "/enter", "/pilot/")
 
 T = TypeVar("T")
@@ -72,6 +73,12 @@ async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A page, or a JSON object for programs, for what could not be done."""
     try:
         return await handler(request)
+    except web.HTTPException as refused:
+        if refused.status < 400 or not request.path.startswith("/api/"):
+            raise
+        said = {"error": (refused.text or "").strip()}
+        kept = {name: refused.headers[name] for name in _TOLD_WITH if name in refused.headers}
+        return web.json_response(said, status=refused.status, headers=kept)
     except CoexistError as error:
         if request.path.startswith("/api/"):
             return web.json_response({"error": str(error)}, status=422)
@@ -117,12 +124,12 @@ def _of_token(request: web.Request) -> User:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     tries, key = request.app[TRIES_LEFT], f"token from {asked_from(request)}"
     if not tries.allowed(key):
-        raise web.HTTPTooManyRequests(text='{"error": "too many failures; wait a minute"}\n')
+        raise web.HTTPTooManyRequests(text="too many failures; wait a minute\n")
     user = request.app[USERS].of_token(token) if scheme.lower() == "bearer" else None
     if user is None:
         tries.failed(key)
         raise web.HTTPUnauthorized(
-            text='{"error": "send `Authorization: Bearer TOKEN`; `coexist users token` makes one"}\n',
+            text="send `Authorization: Bearer TOKEN`; `coexist users token` makes one\n",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return user

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from typing import Any
 
 from coexist.app.changes import Changes
+from coexist.app.migration_moves import plan
 from coexist.app.migrations import load
 from coexist.console.migration import SAVES
+from coexist.console.users import Users
+from coexist.report.migration import plan_json
 from tests.unit.console.consoles import HOSTILE, Console, Told
 
 MIGRATION = f"""
@@ -108,5 +113,78 @@ def test_who_may_look_makes_no_link(told: Told) -> None:
         for path in ("link", "unlink", "settle"):
             assert (await console.post(f"/migration/{path}", migration="renewal")).status == 403
         assert "/migration/link" not in await (await console.get("/migration")).text()
+
+    told(story)
+
+
+def test_every_step_to_come_is_shown_with_its_proofs(told: Told) -> None:
+    async def story(console: Console) -> None:
+        declared(console)
+        await console.log_in("bob")
+        # As it is, a machine of another architecture would have no server: the step is not safe.
+        text = unescape(await (await console.get("/migration/steps?of=renewal")).text())
+        (pair,) = plan_json(plan(load(console.folder, None)))["steps"]
+        assert pair["forward"]["refused"] in text
+        assert all(offer["costs"] in text for offer in pair["forward"]["offers"])
+        with (console.folder / "site.yaml").open("a", encoding="utf-8") as site:
+            site.write("architectures: {bios: ipxe}\n")
+        planned = plan_json(plan(load(console.folder, None)))
+        answer = await console.get("/migration/steps?of=renewal")
+        assert answer.status == 200
+        text = unescape(await answer.text())
+        assert planned["steps"]
+        for pair in planned["steps"]:
+            for change in pair["forward"]["changes"]:
+                assert f"{change['server']} {change['what']}" in text
+                assert change["proof"] in text
+        assert (await console.get("/migration/steps?of=other")).status == 422
+        state = await (await console.get("/migration/state")).text()
+        assert "/migration/steps?of=renewal" in state
+        assert "<html" not in state
+
+    told(story)
+
+
+def test_programs_have_the_migrations_use_cases(told: Told) -> None:
+    async def story(console: Console) -> None:
+        declared(console)
+        token = Users(console.folder / "users.json").new_token("ada", "script")
+        head = {"Authorization": f"Bearer {token}"}
+
+        async def sent(path: str, **body: object) -> tuple[int, dict[str, Any]]:
+            answer = await console.client.post(f"/api/v1/{path}", json=body, headers=head)
+            return answer.status, await answer.json()
+
+        planned = await (await console.get("/api/v1/migrations/plan", headers=head)).json()
+        assert planned["steps"] == plan_json(plan(load(console.folder, None)))["steps"]
+        status, made = await sent("pilot-links", migration="renewal")
+        assert status == 201
+        ((machine, path),) = made["links"].items()
+        assert (await console.get(path)).status == 200
+        assert (await sent("pilot-links", migration="renewal", machines=["nobody's"]))[0] == 422
+        assert (await sent("pilot-links/ended", migration="renewal", machine=machine))[0] == 201
+        assert (await console.get(path)).status == 404
+        assert await sent("complaints", migration="renewal", note="hums") == (
+            201,
+            {"version": 1, "number": 1},
+        )
+        assert (await sent("complaints", migration="renewal", note="hums", machine="nobody's"))[0] == 422
+        assert (await sent("complaints/settled", migration="renewal", number=1))[0] == 201
+        assert (await sent("complaints/settled", migration="renewal", number=2))[0] == 422
+        answer = await console.get("/api/v1/migrations", headers=head)
+        (migration,) = (await answer.json())["migrations"]
+        (complaint,) = migration["checklist"]["complaints"]
+        assert (complaint["number"], complaint["note"], complaint["who"]) == (1, "hums", "ada")
+        assert complaint["settled"] is not None
+        acts = [(entry.action, entry.via) for entry in Changes(console.folder).entries()]
+        assert acts == [
+            (action, "api") for action in ("pilot-link", "pilot-link-ended", "complaint", "complaint-settled")
+        ]
+        head["Authorization"] = f"Bearer {Users(console.folder / 'users.json').new_token('bob', 'script')}"
+        status, refused = await sent("complaints", migration="renewal", note="hums")
+        assert (status, "register" in refused["error"]) == (403, True)
+        assert (await sent("nothing-like-it"))[0] == 404
+        head["Authorization"] = "Bearer unknown"
+        assert (await sent("complaints", migration="renewal", note="hums"))[0] == 401
 
     told(story)

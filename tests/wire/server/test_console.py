@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from aiohttp import web
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
+from coexist.app import checklists
 from coexist.app.migrations import load
+from coexist.console import migration, pages, rollout
+from coexist.console.users import Role, Users
 from coexist.inventory import load_inventory
 from coexist.registry.records import Note
 from coexist.registry.sqlite import sqlite_registry
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.options import Option
-from tests.harness.browser import RunningConsole, resized, too_wide, until, violations
+from tests.harness.browser import RunningConsole, coloured, resized, too_wide, until, violations
 from tests.harness.processes import wait_until
 
 pytestmark = pytest.mark.needs("chromium", "chromedriver")
@@ -215,29 +220,132 @@ def test_a_roll_out_is_followed_live_and_done_by_keyboard(console: RunningConsol
     assert "local (console)" in browser.page_source
 
 
+OF_EVERY_PAGE = {
+    "/": "/",
+    "/login": "/login?to=/matrix",
+    "/machine": f"/machine?of={NEW}",
+    "/paste": "/paste",
+    "/matrix": "/matrix",
+    "/race": f"/race?mac={KNOWN}&vlan=office&architecture=bios&firmware=ipxe",
+    "/findings": "/findings",
+    "/servers": "/servers",
+    "/rollout": "/rollout",
+    "/migration": "/migration",
+    "/migration/steps": "/migration/steps?of=renewal",
+    "/history": "/history",
+}
+NO_PAGES = {"/enter", "/events", "/rows", "/migration/state", "/rollout/state", "/pilot/{secret}"}
+"""What leads to a page, is a part of one, or has a test of its own: a pilot's page."""
+
+
+def test_every_page_is_looked_at() -> None:
+    tables = (pages.routes, migration.routes, rollout.routes)
+    routes = [route for table in tables for route in table if isinstance(route, web.RouteDef)]
+    assert {route.path for route in routes if route.method == "GET"} == OF_EVERY_PAGE.keys() | NO_PAGES
+
+
 def test_no_page_has_a_violation_and_all_fit_a_phone(site: Any, console: RunningConsole) -> None:
     browser = console.browser()
     with site.client(site.desk, mac=NEW, architecture=0) as client:
         client.discover()
         until(browser, lambda: any(NEW in row for row in rows(browser)))
-    for path in (
-        "/",
-        f"/machine?of={NEW}",
-        "/matrix",
-        "/findings",
-        "/servers",
-        "/migration",
-        "/rollout",
-        "/history",
-        "/paste",
-        "/machine",
-    ):
-        resized(browser, 1200, 900)
-        browser.get(console.base + path)
-        assert violations(browser) == [], path
+    for path in (*OF_EVERY_PAGE.values(), "/machine", f"/machine?of={KNOWN}", "/machine?of=nobody's"):
+        for scheme in ("light", "dark"):
+            coloured(browser, scheme)
+            resized(browser, 1200, 900)
+            browser.get(console.base + path)
+            assert violations(browser) == [], (path, scheme)
+            resized(browser, 360, 800)
+            assert too_wide(browser) <= 0, path
+            assert violations(browser) == [], (path, scheme, "on a phone")
+        told = browser.get_log("browser")
+        # What is refused is answered with 422, and the browser notes that.
+        assert told == [] or "nobody's" in path, path
+
+
+def pressed(browser: webdriver.Chrome, *keys: str) -> None:
+    webdriver.ActionChains(browser).send_keys(*keys).perform()
+
+
+def tabbed_to(browser: webdriver.Chrome, selector: str) -> None:
+    """Press Tab until the keyboard stands on what is meant."""
+    for _ in range(120):
+        if browser.execute_script("return document.activeElement.matches(arguments[0])", selector):
+            return
+        pressed(browser, Keys.TAB)
+    raise AssertionError(f"the keyboard does not come to {selector} of {browser.current_url}")
+
+
+def test_who_has_only_a_keyboard_logs_in_registers_and_takes_it_back(site: Any, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(INVENTORY, encoding="utf-8")
+    Users(tmp_path / "console-users.json").add("ada", "a long one indeed", Role.REGISTER)
+    site.serve(rules=[BOOTS])
+    registry = site.otc.directory / "registry.sqlite"
+    wait_until(registry.exists, "the boot server makes its registry")
+    console = RunningConsole(tmp_path, "--registry", f"otc={registry}")
+    try:
+        browser = console.browser(let_in=False)
         resized(browser, 360, 800)
-        assert too_wide(browser) <= 0, path
-        assert browser.get_log("browser") == [], path
+        browser.get(console.base + "/")
+        assert violations(browser) == []
+        assert too_wide(browser) <= 0
+        tabbed_to(browser, "[name=name]")
+        pressed(browser, "ada", Keys.TAB, "wrong", Keys.ENTER)
+        until(browser, lambda: browser.find_element(By.CSS_SELECTOR, "[role=alert]"))
+        assert violations(browser) == []
+        tabbed_to(browser, "[name=name]")
+        pressed(browser, "ada", Keys.TAB, "a long one indeed", Keys.ENTER)
+        with site.client(site.desk, mac=NEW, architecture=0) as client:
+            client.discover()
+            until(browser, lambda: any(NEW in row for row in rows(browser)))
+        pressed(browser, "j", "r")
+        until(browser, lambda: f"of={NEW}" in browser.current_url)
+        tabbed_to(browser, "form[action='/register'] [name=name]")
+        pressed(browser, "desk-3", Keys.ENTER)
+        until(browser, lambda: load_inventory(tmp_path).clients.find(parse_mac(NEW)) is not None)
+        browser.get(console.base + "/history")
+        tabbed_to(browser, "form[action='/undo'] button")
+        pressed(browser, Keys.ENTER)
+        until(browser, lambda: load_inventory(tmp_path).clients.find(parse_mac(NEW)) is None)
+        browser.get(console.base + "/findings")
+        tabbed_to(browser, "form[action='/accept'] [name=why]")
+        pressed(browser, "until the spring", Keys.ENTER)
+        until(browser, lambda: load_inventory(tmp_path).site.suppress != ())
+        browser.get(console.base + "/")
+        tabbed_to(browser, "form[action='/logout'] button")
+        pressed(browser, Keys.ENTER)
+        until(browser, lambda: "/login" in browser.current_url)
+    finally:
+        console.close()
+
+
+def test_the_migration_page_follows_by_itself(console: RunningConsole) -> None:
+    browser = console.browser()
+    browser.get(console.base + "/migration")
+    loaded = load(console.root, None)
+    checklists.complain(loaded, "the left screen stays dark", who="Kim")
+    until(browser, lambda: "stays dark" in browser.find_element(By.CSS_SELECTOR, ".complaints").text)
+    assert violations(browser) == []
+    tabbed_to(browser, "form[action='/migration/settle'] button")
+    pressed(browser, Keys.ENTER)
+    until(browser, lambda: load(console.root, None).sheet.complaints[0].settled is not None)
+    # The wave has moved, and its machine has not been seen since.
+    moved = datetime.now(UTC) - timedelta(hours=1)
+    (console.root / "migrations" / "renewal.yaml").write_text(
+        "migration: renewal\nfrom: otc\nto: next\nwaves:\n"
+        f'  - {{name: pilots, moved: {moved:%Y-%m-%dT%H:%M:%SZ}, clients: ["{KNOWN}"]}}\n',
+        encoding="utf-8",
+    )
+    missing = "//details[summary[contains(., 'Not seen')]]"
+    until(browser, lambda: browser.find_element(By.XPATH, missing))
+    tabbed_to(browser, "details > summary")
+    pressed(browser, Keys.ENTER)
+    until(browser, lambda: KNOWN in browser.find_element(By.XPATH, missing).text)
+    checklists.complain(loaded, "and it hums", who="Kim")
+    until(browser, lambda: "hums" in browser.find_element(By.CSS_SELECTOR, ".complaints").text)
+    # What somebody opened is open still, and the keyboard stands where it stood.
+    assert KNOWN in browser.find_element(By.XPATH, missing).text
+    assert browser.execute_script("return document.activeElement.matches('details > summary')")
 
 
 def test_the_keyboard_alone_will_do(site: Any, console: RunningConsole) -> None:
