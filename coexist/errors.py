@@ -8,6 +8,7 @@ and ``coexist.boot``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from coexist.records import dataclass
 
@@ -50,6 +51,21 @@ class CoexistError(Exception):
     """Something could not be done; the text is one sentence for the person at the terminal."""
 
     exit_code = 2
+
+
+Decision = Literal[
+    "reason", "overwrite", "overwrite-file", "force", "history", "gate", "objections", "staying", "go-on",
+    "migration",
+]  # fmt: skip
+"""What whoever asks may decide. A terminal and a browser each have their own words for how it is said."""
+
+
+class UndecidedError(CoexistError):
+    """Something is not done until whoever asks decides more: ``decision``."""
+
+    def __init__(self, message: str, decision: Decision) -> None:
+        self.decision: Decision = decision
+        super().__init__(message)
 
 
 class InputError(CoexistError):

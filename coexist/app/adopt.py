@@ -136,10 +136,10 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
         raise CoexistError("the file declares no subnet, so no inventory can be begun with it")
     address = wanted.address or config.address
     if address is None:
-        raise CoexistError(f"no file says which address {wanted.name} has; add --address 10.10.0.5")
+        raise CoexistError(f"no file says which address {wanted.name} has; name the address, as in 10.10.0.5")
     vlan = wanted.vlan or next((name for name, nets in vlans.items() if any(address in n for n in nets)), "")
     if not vlan:
-        raise CoexistError(f"no VLAN of the inventory holds {address}; add --vlan NAME, or declare the VLAN")
+        raise CoexistError(f"no VLAN of the inventory holds {address}; name the VLAN, or declare it")
     files = {name: _place(wanted.name, name) for name in fetched.texts}
     copies = {name: str(place) for name, place in files.items() if not name.endswith("/.keep")}
     declared = _declaration(wanted, address, vlan, copies)
@@ -178,7 +178,7 @@ def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopte
     main = site / MAIN_FILE
     server = load_inventory(site).site.servers.get(wanted.name)
     if server is None or not server.config:
-        raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it without --again")
+        raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it for the first time")
     path = wanted.path or server.main_file or ""
     ours = {} if server.dropin is None else {server.dropin.path: ""}
     fetched = _Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))

@@ -247,7 +247,7 @@ def _seen(inventory: Inventory, mac: int, wanted: set[str], sights: list[Sight] 
             topic="seen",
             state="unknown",
             text="nothing was given that could have seen it",
-            remedy="name a boot server's registry (--registry SERVER=FILE) or a capture (--capture FILE)",
+            remedy="have a boot server's registry read, or a capture of its switch port",
         )
         return
     own = [sight for sight in sights if sight.mac == mac]

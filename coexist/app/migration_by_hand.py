@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, UndecidedError
 from coexist.inventory.values import closest
 from coexist.planning.by_hand import HandChange, as_csv, as_page, hand_changes, is_by_hand
 from coexist.planning.parking import park_all
@@ -92,7 +92,7 @@ def check_made(
     if step is None or change is None:
         raise CoexistError("nothing of the step is left to do")
     if not is_by_hand(loaded.inventory, change.server):
-        raise CoexistError(f"the next change is {change.server}'s, which coexist makes itself: say --yes")
+        raise UndecidedError(f"the next change is {change.server}'s, which coexist makes itself", "go-on")
     wrong = [
         *_on_the_wire(loaded, step, change, interfaces),
         *_seen(loaded, state, change, registries, captures),
@@ -118,9 +118,7 @@ def _on_the_wire(loaded: Loaded, step: Step, change: Change, interfaces: tuple[s
     for text in interfaces:
         vlan, _, interface = text.partition("=")
         if vlan not in inventory.site.vlans:
-            raise CoexistError(
-                f"--verify {text}: there is no VLAN {vlan!r}; {closest(vlan, inventory.site.vlans)}"
-            )
+            raise CoexistError(f"{text}: there is no VLAN {vlan!r}; {closest(vlan, inventory.site.vlans)}")
         askers = [
             Asker(mac=mac, architecture=architecture, vlan=vlan)
             for mac in sorted(step.clients)[:MOST_ASKED]

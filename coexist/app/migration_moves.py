@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coexist.app.migration_by_hand import ByHand, check_made, machines_named, next_by_hand
 from coexist.app.migrations import Loaded, local_now, new_state_of
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, UndecidedError
 from coexist.planning.by_hand import is_by_hand
 from coexist.planning.choosing import ProvenStep, Refused, ways_through
 from coexist.planning.gates import Condition, gap_conditions
@@ -111,7 +111,7 @@ def move_next(loaded: Loaded, wanted: Next, around: Around, show: Show) -> bool:
         if wanted.done_by_hand:
             checked = check_made(loaded, loaded.state, wanted.interfaces, wanted.registries, wanted.captures)
             if not checked:
-                show("nothing was checked; --verify VLAN=INTERFACE asks the wire")
+                show("nothing was checked: no network card was named through which the wire is asked")
             made_by_hand(journal, surroundings)
         if journal.read().step is None:
             return False
@@ -147,7 +147,8 @@ def _begins(loaded: Loaded, wanted: Next, around: Around, show: Show) -> bool:
     refuse_inexpressible(loaded.inventory, loaded.name, proven.step)
     shut = [condition for condition in conditions if not condition.met]
     if shut and wanted.despite_gate is None:
-        raise CoexistError(f"the gate is shut: {shut[0].text}; see --despite-gate")
+        said = f"the gate is shut: {shut[0].text}; wait, or give a reason to go on all the same"
+        raise UndecidedError(said, "gate")
     if not wanted.yes:
         return False
     journal = Journal(loaded.inventory, loaded.name)
@@ -211,11 +212,12 @@ def retirement(loaded: Loaded, *, despite: str | None, leave_behind: bool) -> Re
     proof, staying = check_retirement(loaded.inventory, loaded.name, loaded.state)
     against = tuple(objections(loaded.sheet))
     if against and despite is None:
-        raise CoexistError("\n".join((*against, "settle them, or say --despite REASON")))
+        raise UndecidedError("\n".join((*against, "settle them, or give a reason")), "objections")
     if staying and not leave_behind:
-        raise CoexistError(
+        raise UndecidedError(
             f"{len(staying)} clients that may stay behind still boot from {loaded.state.source}; "
-            "move them, or say --leave-behind"
+            "move them, or say that they are left behind",
+            "staying",
         )
     texts, patch = new_state_of(loaded)
     return Retirement(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, UndecidedError
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.models import Migration, Wave
 from coexist.inventory.values import closest
@@ -125,7 +125,12 @@ def load(path: Path, name: str | None) -> Loaded:
     declared = inventory.site.migrations
     if name is None:
         if len(declared) != 1:
-            raise CoexistError(f"{inventory.where('migrations')}: {_which(declared)}")
+            place = inventory.where("migrations")
+            if not declared:
+                remedy = "write one below `migrations:` (docs/guides/migration.md)"
+                raise CoexistError(f"{place}: no migration is declared; {remedy}")
+            several = f"{len(declared)} migrations are declared; say which: {', '.join(declared)}"
+            raise UndecidedError(f"{place}: {several}", "migration")
         name = next(iter(declared))
     elif name not in declared:
         known = closest(name, declared)
@@ -171,12 +176,6 @@ def new_state_of(loaded: Loaded) -> tuple[dict[str, str], str]:
             "write it by hand, from `coexist migrate status`"
         )
     return {file: new for file, (_, new) in texts.items()}, patch
-
-
-def _which(declared: Mapping[str, Migration]) -> str:
-    if not declared:
-        return "no migration is declared; write one below `migrations:` (docs/guides/migration.md)"
-    return f"{len(declared)} migrations are declared; name one with --migration: {', '.join(declared)}"
 
 
 def surroundings(

@@ -140,7 +140,7 @@ def _vlan(inventory: Inventory | None, name: str | None, address: IPv4Address | 
     found = name or (vlan_of(inventory, address) if address else None)
     if found is None or found not in inventory.site.vlans:
         known = ", ".join(inventory.site.vlans)
-        raise CoexistError(f"which VLAN of the inventory this is, must be said with --vlan: {known}")
+        raise CoexistError(f"nothing says which VLAN of the inventory this is; name one of {known}")
     return found
 
 

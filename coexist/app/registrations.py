@@ -83,7 +83,7 @@ class Registrations:
         if not who.why.strip():
             raise CoexistError("say why these machines are ignored")
         if not self.registries:
-            raise CoexistError("no boot server's registry is at hand; start the console with --registry")
+            raise CoexistError("no boot server's registry is at hand: the console was started without one")
         with self.changes.locked():
             entry = self._note("ignore", who, [Machine(mac=mac) for mac in macs])
         for mac in macs:

@@ -86,11 +86,8 @@ def _decide(name: str, macs: Sequence[int], state: str, columns: Mapping[str, st
 def _notes(told: Told) -> list[str]:
     if told.kept is None:
         return []
-    return [
-        told.why,
-        f"this waits in {told.kept}; it is in effect on this server within seconds, and on the others when the"
-        " database is back",
-    ]
+    when = "in effect on this server within seconds, and on the others when the database is back"
+    return [told.why, f"this waits in {told.kept}; it is {when}"]
 
 
 def _who() -> str:

@@ -111,7 +111,7 @@ class RolloutDesk:
             raise CoexistError("this is not the last plan; read the new one, then apply it")
         refused = looked.made.refused()
         if refused is not None:
-            raise CoexistError(f"this plan is not applied: {refused[1]}")
+            raise CoexistError(f"this plan is not applied: {refused.why}")
         self._apply(looked.made.plan, who, force=force)
 
     def go_on(self, who: Who) -> None:

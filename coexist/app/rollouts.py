@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from coexist.analysis import Severity, sorted_findings
 from coexist.analysis.findings import Finding
 from coexist.app.current import analyse_now, load_current, today
 from coexist.app.wire_checks import verifier, with_checks
-from coexist.errors import CoexistError, HostError
+from coexist.errors import CoexistError, Decision, HostError, UndecidedError
 from coexist.inventory import Inventory
 from coexist.inventory.values import closest
 from coexist.records import dataclass
@@ -37,7 +37,14 @@ __all__ = ["Failure", "Plan", "Record", "read_plan"]
 LARGEST_SHARE = 0.3
 """The share of a server's clients that may change without another word."""
 PARALLEL, SECONDS = 16, 60
-Refused = Literal["host", "findings", "edited"]
+
+
+class Refused(NamedTuple):
+    """Why a plan must not be applied; ``decision``: with which it may."""
+
+    kind: Literal["host", "findings", "edited"]
+    why: str
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,21 +99,25 @@ class SitePlan:
         """The servers that would be changed."""
         return tuple(name for name, server in self.plan.servers.items() if any(f.after for f in server.files))
 
-    def refused(self) -> tuple[Refused, str] | None:
+    def refused(self) -> Refused | None:
         """Why it must not be applied; None if it may."""
         if self.failed:
-            return "host", "a server could not be read"
+            return Refused("host", "a server could not be read")
         if any(finding.severity is Severity.ERROR for finding in self.findings) and not self.plan.reason:
-            return "findings", "the inventory does not pass `coexist check`: repair it, or say --reason"
+            said = "the inventory does not pass `coexist check`: repair it, or give a reason"
+            return Refused("findings", said, "reason")
         edited = [finding for finding in self.drift if finding.code.code in ("CX601", "CX602")]
         if edited and not self.overwrite and not self.plan.is_empty:
-            return "edited", "a server was changed by hand; take it over, or plan to --overwrite it"
+            said = "a server was changed by hand: take the change over, or plan to overwrite it"
+            return Refused("edited", said, "overwrite")
         kept = [path for _, path in self.lost if path not in self.replace]
         if kept:
-            return "edited", f"no rollout wrote {', '.join(kept)}; to replace it, name it: --overwrite=PATH"
+            said = f"no rollout wrote {', '.join(kept)}: to replace it, name it"
+            return Refused("edited", said, "overwrite-file")
         old = any(finding.code.code == "CX606" for finding in self.drift)
         if old and not self.plan.reason and not self.plan.is_empty:
-            return "edited", "it was proved of copies that are old: take them again, or say --reason"
+            said = "it was proved of copies that are old: take them again, or give a reason"
+            return Refused("edited", said, "reason")
         return None
 
     def diff(self, server: str) -> list[str]:
@@ -256,9 +267,10 @@ def apply_plan(
     if plan.is_empty:
         return Done(record=None, said="nothing to change")
     if way.folder is None and not Path(plan.root).is_dir():
-        raise CoexistError(
+        raise UndecidedError(
             f"the plan was made beside {plan.root}, which is not here; make one here, or say where this"
-            " rollout is recorded (--history DIRECTORY)"
+            " rollout is recorded",
+            "history",
         )
     history = way.history(Path(plan.root))
     require_seal(plan, way.key_of(history))
@@ -268,9 +280,10 @@ def apply_plan(
         return Done(record=None, said="already applied; nothing to change")
     much = large(plan)
     if much and not force:
-        raise CoexistError(
+        raise UndecidedError(
             f"more than {LARGEST_SHARE:.0%} of the clients change on {', '.join(much)}; nothing was done; "
-            "read the plan again, then say --force"
+            "read the plan again, then say that this is meant",
+            "force",
         )
     verify = None
     if probes is not None and (probes.interfaces or probes.relays):

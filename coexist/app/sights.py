@@ -32,7 +32,7 @@ def named_registries(servers: Collection[str], named: Named) -> dict[str, Where]
     for text in named:
         server, separator, where = text.partition("=")
         if not separator or "://" in server:
-            raise CoexistError(f"{text!r} names no server; write --registry SERVER=FILE")
+            raise CoexistError(f"{text!r} names no server; write SERVER=FILE")
         if server not in servers:
             raise CoexistError(f"there is no server {server!r}; {closest(server, servers)}")
         found[server] = where_is(where)

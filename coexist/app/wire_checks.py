@@ -201,7 +201,7 @@ def _own_address(vlan: str, text: str) -> IPv4Address:
         return IPv4Address(text)
     except ValueError:
         raise CoexistError(
-            f"--relay {vlan}={text}: write an IPv4 address of this machine, for example {vlan}=10.0.0.9"
+            f"{vlan}={text}: write an IPv4 address of this machine, for example {vlan}=10.0.0.9"
         ) from None
 
 

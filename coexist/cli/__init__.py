@@ -20,9 +20,10 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from coexist import __version__
+from coexist.cli.decisions import with_option
 from coexist.cli.prose import tell
 from coexist.cli.streams import harmless_streams
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, UndecidedError
 
 EXIT_USAGE = 2
 EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h: a crash must not read as "findings" (1)
@@ -158,6 +159,9 @@ def _run(args: Sequence[str], group: click.Group) -> int:
     except click.ClickException as error:
         _show_usage(error)
         return EXIT_USAGE
+    except UndecidedError as error:
+        tell(with_option(str(error), error.decision))
+        return error.exit_code
     except CoexistError as error:
         tell(str(error))
         return error.exit_code

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coexist.cli.decisions import with_option
 from coexist.cli.private import write_file
 from coexist.cli.prose import say, tell
 from coexist.cli.remote import history_option, key_option, late_progress, ssh_options, way_of
@@ -70,9 +71,8 @@ def command(**given: Any) -> int:
         tell(why)
     refused = made.refused()
     if refused is not None:
-        kind, text = refused
-        tell(f"no plan: {text}")
-        return EXIT_HOST if kind == "host" else EXIT_FINDINGS
+        tell(with_option(f"no plan: {refused.why}", refused.decision))
+        return EXIT_HOST if refused.kind == "host" else EXIT_FINDINGS
     if given["out"] is not None:
         write_file(given["out"], written.encode(), private=True)
     return EXIT_PENDING if given["detailed_exitcode"] and not made.plan.is_empty else 0

@@ -74,7 +74,7 @@ def _state(request: web.Request) -> dict[str, Any]:
         "plan": made.plan if made else None,
         "diffs": {name: made.diff(name)[:_MOST_LINES] for name in made.changed} if made else {},
         "steps": list(steps(made.plan)) if made else [],
-        "refused": _REFUSED[refused[0]] if refused else "",
+        "refused": _REFUSED[refused.kind] if refused else "",
         "large": large(made.plan) if made else (),
         "share": f"{LARGEST_SHARE:.0%}",
         "summary": _summary(desk.job),

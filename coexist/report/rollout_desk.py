@@ -42,7 +42,7 @@ def _plan(looked: Looked) -> dict[str, Any]:
         "read": looked.at.isoformat(timespec="seconds"),
         "digest": made.plan.digest,
         "empty": made.plan.is_empty,
-        "refused": refused[0] if refused else None,
+        "refused": refused.kind if refused else None,
         "steps": list(steps(made.plan)),
         "servers": {name: made.diff(name) for name in made.changed},
         "drift": [finding_as_dict(finding) for finding in made.drift],
