@@ -40,6 +40,7 @@ PAGES = {
     "servers": "/servers",
     "rollout": "/rollout",
     "migration": "/migration",
+    "steps": "/migration/steps?of=thin-client-manager",
     "find": "/machine",
     "history": "/history",
     "paste": "/paste",
@@ -48,6 +49,7 @@ IN_GUIDES = ("now", "machine", "matrix", "findings", "servers", "rollout", "migr
 DEPLOY = """    deploy:
       {{host: localhost, paths: {{"*": {folder}}}, check: "true", reload: "true", status: "true"}}
 """
+SMBIOS = "4c4c4544-0042-3510-8052-b4c04f4e%04x"
 BIOS, UEFI = "PXEClient:Arch:00000:UNDI:002001", "PXEClient:Arch:00007:UNDI:003016"
 STATE = """migration: thin-client-manager
 from: otc
@@ -109,12 +111,12 @@ def _notes(server: str, rows: list[list[str]], billing: list[str], now: float) -
         seen = now - 40 * number - 7
         rule = "moved" if is_new else "not-yet-moved"
         address = f"10.10.1.{20 + number}"
-        yield Note(parse_mac(row[0]), address, "office", architecture, vendor, "answered", rule, "",
-                   seen - 86400, seen, 3 + number, False)  # fmt: skip
+        yield Note(parse_mac(row[0]), address, "office", architecture, vendor, "answered", rule, "10.10.0.5",
+                   seen - 86400, seen, 3 + number, False, SMBIOS % number)  # fmt: skip
     if server == "otc":
         for mac, address, first, last in ((NEW, "10.10.3.77", 95, 4), (NEAR, "10.10.3.78", 600, 61)):
-            yield Note(parse_mac(mac), address, "office", 0, BIOS, "no rule", "", "", now - first,
-                       now - last, 6, False)  # fmt: skip
+            yield Note(parse_mac(mac), address, "office", 0, BIOS, "no rule", "", "10.10.0.5", now - first,
+                       now - last, 6, False, SMBIOS % last)  # fmt: skip
 
 
 def filled(running: RunningConsole, browser: WebDriver) -> str:

@@ -109,7 +109,7 @@ CHECK = WireCheck(
         ((), ["--probe", "office=lo"], "a VLAN 'office'; it knows none"),
         ((CHECK,), ["--probe", "lab=lo"], "a VLAN 'lab'; it knows office"),
         ((CHECK,), ["--probe", "office"], "write VLAN=..."),
-        ((CHECK,), ["--relay", "office=eth0"], "--relay office=eth0: write an IPv4 address of this machine"),
+        ((CHECK,), ["--relay", "office=eth0"], "office=eth0: write an IPv4 address of this machine"),
         ((CHECK,), ["--relay", "office=192.0.2.1"], "192.0.2.1"),
     ],
 )

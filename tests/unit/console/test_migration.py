@@ -125,7 +125,6 @@ def test_every_step_to_come_is_shown_with_its_proofs(told: Told) -> None:
         text = unescape(await (await console.get("/migration/steps?of=renewal")).text())
         (pair,) = plan_json(plan(load(console.folder, None)))["steps"]
         assert pair["forward"]["refused"] in text
-        assert all(offer["costs"] in text for offer in pair["forward"]["offers"])
         with (console.folder / "site.yaml").open("a", encoding="utf-8") as site:
             site.write("architectures: {bios: ipxe}\n")
         planned = plan_json(plan(load(console.folder, None)))
