@@ -69,7 +69,7 @@ def convert(site: Path, name: str, to: str, leases: Path | None = None) -> Conve
     conversion = _conversion(server, target)
     carry = None if conversion is None else conversion.carry
     if leases is not None and carry is None:
-        raise CoexistError("leases are carried from dhcpd.leases to Kea; leave --leases out")
+        raise CoexistError("leases are carried from dhcpd.leases to Kea; carry none here")
     write = conversion.write if conversion is not None and server.config else write_through_inventory
     written = write(inventory, name, target)
     carried = None if leases is None or carry is None else carry(leases, written.text, target)

@@ -308,6 +308,8 @@ def test_who_has_only_a_keyboard_logs_in_registers_and_takes_it_back(site: Any, 
         pressed(browser, Keys.ENTER)
         until(browser, lambda: load_inventory(tmp_path).clients.find(parse_mac(NEW)) is None)
         browser.get(console.base + "/findings")
+        tabbed_to(browser, "details.accept > summary")
+        pressed(browser, Keys.ENTER)
         tabbed_to(browser, "form[action='/accept'] [name=why]")
         pressed(browser, "until the spring", Keys.ENTER)
         until(browser, lambda: load_inventory(tmp_path).site.suppress != ())
