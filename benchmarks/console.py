@@ -21,6 +21,7 @@ from pathlib import Path
 from stage import end_in_order
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.remove(str(Path(__file__).resolve().parent))  # where http.py hides the library's from the browser
 
 from selenium.webdriver.remote.webdriver import WebDriver
 

@@ -1,13 +1,12 @@
 """How long 100,000 host declarations take to import, against ``dhcpd -t`` on the same file.
 
-Usage: python benchmarks/import.py [HOSTS]
-
 The last line is JSON: seconds of processor time (``dhcpd_cpu``, ``import_cpu``) and of the clock
 (``dhcpd_wall``, ``import_wall``) for each shape of file, and the largest ratio of each. The limit is 8.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
@@ -68,7 +67,9 @@ def measure(shape: str, hosts: int, directory: Path) -> dict[str, float]:
 
 def main() -> int:
     end_in_order()
-    hosts = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("hosts", nargs="?", type=int, default=100_000)
+    hosts: int = parser.parse_args().hosts
     shapes: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as directory:
         for shape in SHAPES:
