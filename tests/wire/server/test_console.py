@@ -277,7 +277,8 @@ def tabbed_to(browser: webdriver.Chrome, selector: str) -> None:
 
 
 def test_who_has_only_a_keyboard_logs_in_registers_and_takes_it_back(site: Any, tmp_path: Path) -> None:
-    (tmp_path / "site.yaml").write_text(INVENTORY, encoding="utf-8")
+    mistaken = INVENTORY.replace("answers: {only: thin}", "answers: everyone")
+    (tmp_path / "site.yaml").write_text(mistaken, encoding="utf-8")
     Users(tmp_path / "console-users.json").add("ada", "a long one indeed", Role.REGISTER)
     site.serve(rules=[BOOTS])
     registry = site.otc.directory / "registry.sqlite"
