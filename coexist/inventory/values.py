@@ -25,6 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from coexist.inventory.documents import written
+from coexist.text.secret_references import with_tokens
 from coexist.wire.mac import parse_mac
 from coexist.wire.options import Option, encode_option_value
 
@@ -251,7 +252,7 @@ def _options(value: Any) -> Any:
     if not isinstance(value, dict):
         raise ValueError("these are no options; write codes with values, as in {66: 10.0.0.5, 67: boot.efi}")
     result: dict[int, Any] = {}
-    for key, raw in value.items():
+    for key, raw in with_tokens(value).items():
         if not str(key).isdigit() or not 0 < int(key) < 255:
             raise ValueError(
                 f"{key!r} is not a DHCP option; write its number from 1 to 254, as in {{66: 10.0.0.5}}"
@@ -274,9 +275,10 @@ Options = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "patternProperties": {"^[0-9]+$": {"type": ["string", "number", "boolean", "array"]}},
+            "patternProperties": {"^[0-9]+$": {"type": ["string", "number", "boolean", "array", "object"]}},
             "additionalProperties": False,
-            "description": "DHCP options by number; bytes as hex:06:01:08:ff, a list for several addresses",
+            "description": "DHCP options by number; bytes as hex:06:01:08:ff, a list for several addresses,"
+            " a text that nobody may read as {secret: env:NAME} or {secret: file:/PATH}",
         }
     ),
 ]

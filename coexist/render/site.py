@@ -18,6 +18,7 @@ from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manife
 from coexist.render.target import Job, Renderer
 from coexist.render.targets.switches import relay_lines
 from coexist.render.templates import Templates
+from coexist.text.secret_references import hides_a_token
 
 
 def render_site(inventory: Inventory, *, templates: Path | None = None) -> RenderedSite:
@@ -43,6 +44,7 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
         write = beside if server.config else renderer_of(server.product)
         rendered = tuple(_deployed(file, job) for file in write(job))
         _check_paths(name, rendered)
+        _check_secrets(name, rendered)
         files[name] = (*rendered, manifest(name, str(server.software), rendered))
         systems[name] = server.product.system
         findings += job.findings
@@ -81,6 +83,16 @@ def _target(file: RenderedFile, paths: Mapping[str, str]) -> str | None:
         return paths[file.path]
     folder = paths.get("*")
     return file.target if folder is None or file.target is None else f"{folder.rstrip('/')}/{file.path}"
+
+
+def _check_secrets(server: str, files: tuple[RenderedFile, ...]) -> None:
+    """A secret takes the place of its name, which must stand in a file as it is."""
+    for file in files:
+        if hides_a_token(file.content):
+            raise CoexistError(
+                f"{file.path} of {server} would have a secret in a form in which its value cannot take its"
+                " place; use a reference in options that are text, such as 66 or 67"
+            )
 
 
 def _check_paths(server: str, files: tuple[RenderedFile, ...]) -> None:

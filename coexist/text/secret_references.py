@@ -14,6 +14,20 @@ from coexist.text.redaction import HIDDEN
 _KEY = "secret"
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[A-Za-z0-9_./-]+")
 _TOKEN = re.compile(rb"@coexist-secret\((env:[A-Za-z_][A-Za-z0-9_]*|file:/[A-Za-z0-9_./-]+)\)")
+_BEGIN = b"@coexist-secret("
+
+
+def _digits(octets: bytes, between: bytes) -> bytes:
+    return between.join(b"%02x" % octet for octet in octets)
+
+
+_FORMS = (b"", b":")
+"""What stands between two octets of a text that a file has as hexadecimal digits."""
+_WRITTEN = {
+    form: re.compile(_digits(_BEGIN, form) + b"(?:%b[0-9a-f]{2})*?" % form + form + _digits(b")", form))
+    for form in _FORMS
+}
+_OTHERWISE = re.compile(_digits(_BEGIN, b"(?:[,\\s'\"]|0x)+"), re.IGNORECASE)
 _QUOTED = re.compile(rb"[\"']?" + _TOKEN.pattern + rb"[\"']?")
 
 
@@ -42,7 +56,15 @@ def _token_of(reference: Any) -> str:
 
 def references_in(content: bytes) -> frozenset[str]:
     """The secrets that a file with tokens needs."""
-    return frozenset(found.decode() for found in _TOKEN.findall(content))
+    plain = frozenset(found.decode() for found in _TOKEN.findall(content))
+    return plain.union(
+        *(references_in(_octets(f, form)) for form in _FORMS for f in _WRITTEN[form].findall(content))
+    )
+
+
+def hides_a_token(content: bytes) -> bool:
+    """Whether a token stands in a file in a form in which no value takes its place."""
+    return _OTHERWISE.search(content) is not None
 
 
 def named_only(content: bytes) -> bytes:
@@ -52,11 +74,25 @@ def named_only(content: bytes) -> bytes:
 
 def exchanged(content: bytes, values: dict[str, bytes]) -> bytes:
     """The file with the values in their places."""
-    return _TOKEN.sub(lambda found: values[found[1].decode()], content)
+    content = _TOKEN.sub(lambda found: values[found[1].decode()], content)
+    for form, written in _WRITTEN.items():
+        at, parts = 0, []
+        for found in written.finditer(content):
+            parts += [content[at : found.start()], _digits(exchanged(_octets(found[0], form), values), form)]
+            at = found.end()
+        content = b"".join([*parts, content[at:]])
+    return content
+
+
+def _octets(digits: bytes, between: bytes) -> bytes:
+    return bytes.fromhex(digits.replace(between, b"").decode() if between else digits.decode())
 
 
 def hidden(content: bytes, values: dict[str, bytes]) -> bytes:
     """The file with a token in the place of each value; the longest value first, which may hold another."""
     for reference, value in sorted(values.items(), key=lambda item: (-len(item[1]), item[0])):
-        content = content.replace(value, token(reference).encode())
+        stands = token(reference).encode()
+        content = content.replace(value, stands)
+        for form in _FORMS:
+            content = content.replace(_digits(value, form), _digits(stands, form))
     return content

@@ -12,6 +12,7 @@ import pytest
 from coexist.cli import run
 from coexist.errors import CoexistError, InputError
 from coexist.inventory import load_inventory
+from coexist.render import render_site
 from coexist.rollout.secret_values import value_of
 
 pytestmark = pytest.mark.needs("flock", "dd")
@@ -147,3 +148,54 @@ def test_a_value_in_the_place_of_a_name_is_refused_and_not_repeated(site: Path, 
         load_inventory(site)
     assert refused.value.problems[0].position.line > 1
     assert reference not in str(refused.value)
+
+
+@pytest.mark.parametrize("product", ["kea 2.2", "isc-dhcpd", "dnsmasq 2.90"])
+def test_an_option_and_a_part_of_a_url_may_be_secret(
+    product: str, site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COEXIST_TEST_URL", OTHER)
+    text = (site / "site.yaml").read_text()
+    settings = text[text.index("    settings:") : text.index("    deploy:")]
+    text = text.replace(settings, "    roles: [dhcp]\n" if product.startswith("dnsmasq") else "")
+    text = text.replace("kea 2.2", product).replace("grep -q hosts-database {path}", "true")
+    told = "options: {17: {secret: env:COEXIST_TEST_DB}, 160: {secret: env:COEXIST_TEST_DB}}"
+    url = 'filename: "http://boot:@coexist-secret(env:COEXIST_TEST_URL)@10.99.0.9/x.ipxe"'
+    text = text.replace("pools: [10.99.0.10-10.99.0.20]", f"pools: [10.99.0.10-10.99.0.20], {told}, {url}")
+    (site / "site.yaml").write_text(text)
+    plan = site.parent / "plan.json"
+    given = ["plan", str(site), "-o", str(plan), "--reason", "a test of secrets"]
+    assert run(given) == 0
+    assert run(["apply", str(plan)]) == 0
+    (written,) = (p for p in (site.parent / "server").rglob("*.conf"))
+    content = written.read_bytes()
+    forms = [form(value.encode()) for value in (VALUE, OTHER) for form in (bytes, _plain_digits, _digits)]
+    assert any(form in content for form in forms[:3])
+    assert f"http://boot:{OTHER}@10.99.0.9/x.ipxe".encode() in content
+    assert b"coexist-secret" not in content
+    assert b"coexist-secret".hex().encode() not in content.replace(b":", b"")
+    assert run([*given, "--detailed-exitcode"]) == 0, "nothing is to be changed"
+    assert run(["render", str(site), "-o", str(site.parent / "out")]) in (0, 1)
+    run(["check", str(site)])
+    run(["history", str(site)])
+    output = capsys.readouterr()
+    said = [output.out, output.err, plan.read_text(), *texts(site), *texts(site.parent / "out")]
+    assert not any(form.decode() in text for text in said for form in forms)
+
+
+def _plain_digits(octets: bytes) -> bytes:
+    return octets.hex().encode()
+
+
+def _digits(octets: bytes) -> bytes:
+    return octets.hex(":").encode()
+
+
+def test_a_secret_in_a_form_that_takes_no_value_is_refused(tmp_path: Path) -> None:
+    site = "site: one\nvlans: {lan: {id: 1, subnet: 10.99.0.0/24}}\n"
+    site += "servers: {dhcp: {software: windows-dhcp, address: 10.99.0.5, vlan: lan}}\n"
+    site += "scopes: {lan: {server: dhcp, vlan: lan, pools: [10.99.0.10-10.99.0.20],\n"
+    site += "  options: {43: {secret: env:COEXIST_TEST_DB}}}}\n"
+    (tmp_path / "site.yaml").write_text(site)
+    with pytest.raises(CoexistError):
+        render_site(load_inventory(tmp_path))
