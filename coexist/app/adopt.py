@@ -180,7 +180,7 @@ def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopte
     if server is None or not server.config:
         raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it for the first time")
     path = wanted.path or server.main_file or ""
-    ours = {} if server.dropin is None else {server.dropin.path: ""}
+    ours = {} if server.dropin is None else dict.fromkeys(server.dropin.paths, "")
     fetched = _Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))
     config: OwnConfig = part(server.product, "own_file")(fetched)
     texts = {name: text for name, text in fetched.texts.items() if name not in ours}

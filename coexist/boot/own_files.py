@@ -37,14 +37,14 @@ class OwnSubnet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnConfig:
-    """What a server's files say. ``address``: its own, where they say it; ``has_ours``: they include our
-    drop-in. ``programs``: the files of its boot service by architecture, as far as nothing else decides;
-    ``roles``: what it is, where its product can be several things."""
+    """What a server's files say. ``address``: its own, where they say it; ``missing``: the files of our
+    drop-in that they do not include. ``programs``: the files of its boot service by architecture, as far as
+    nothing else decides; ``roles``: what it is, where its product can be several things."""
 
     leases: LeaseSource
     subnets: tuple[OwnSubnet, ...]
     address: IPv4Address | None = None
-    has_ours: bool = False
+    missing: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     roles: frozenset[Role] = frozenset()
 
@@ -175,7 +175,8 @@ def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
     if server.dropin is not None and known is not None and any(map(is_not, known, depends)):
         found = None
     if found is None:
-        ours = "" if server.dropin is None else part(server.product, "dropin")(inventory, name).text
+        written = None if server.dropin is None else part(server.product, "dropin")(inventory, name)
+        ours = {} if written is None else written.texts(server.dropin)
         found = inventory.read[name] = _evaluated(inventory, name, ours)
         inventory.read[f"{name} depends"] = depends
     config: OwnConfig = found
@@ -187,28 +188,30 @@ def config_without(inventory: Inventory, name: str) -> OwnConfig:
     key = f"{name} without its drop-in"
     found = inventory.read.get(key)
     if found is None:
-        found = inventory.read[key] = _evaluated(inventory, name, "")
+        found = inventory.read[key] = _evaluated(inventory, name, {})
     config: OwnConfig = found
     return config
 
 
-def _evaluated(inventory: Inventory, name: str, ours: str) -> OwnConfig:
+def _evaluated(inventory: Inventory, name: str, ours: Mapping[str, str]) -> OwnConfig:
     files = own_files(inventory, name, ours)
     config: OwnConfig = part(inventory.site.servers[name].product, "own_file")(files)
-    return replace(config, has_ours=not files.asked.isdisjoint(files.ours))
+    return replace(config, missing=tuple(path for path in files.ours if path not in files.asked))
 
 
-def own_files(inventory: Inventory, name: str, ours: str) -> OwnFiles:
-    """The files of a server; ``ours``: what its drop-in says."""
+def own_files(inventory: Inventory, name: str, ours: Mapping[str, str] | None = None) -> OwnFiles:
+    """The files of a server; ``ours``: the texts of its drop-in by path, empty where they are not given."""
     server = inventory.site.servers[name]
-    path = None if server.dropin is None else server.dropin.path
+    paths = () if server.dropin is None else server.dropin.paths
     return OwnFiles(
         root=inventory.root,
         files=server.config,
         place=inventory.where("servers", name, "config"),
         resolve=_names_of(inventory),
         of_server=lambda address: _of_server(inventory, address),
-        ours={} if path is None else {path: (f"{name}/{re.split(_SEPARATOR, path)[-1]}", ours)},
+        ours={
+            path: (f"{name}/{re.split(_SEPARATOR, path)[-1]}", (ours or {}).get(path, "")) for path in paths
+        },
     )
 
 

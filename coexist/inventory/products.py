@@ -186,6 +186,8 @@ class Product:
     """Where it usually lies."""
     dropin_line: str = ""
     """What its own file has where it includes ours (``{path}``, ``{folder}``), and where that must stand."""
+    dropin_lists: str = ""
+    """What its own file has where it includes our second file, a list of machines (``{path}``)."""
     redactor: str = ""
     """A function from the text of such a file to the same text without its secrets, as valid as before."""
     boots: str = ""
@@ -328,6 +330,7 @@ KEA = Product(
     dropin="coexist.render.dropins.kea:write",
     dropin_path="/etc/kea/coexist.json",
     dropin_line='`<?include "{path}"?>` at the beginning of `client-classes`, without a comma behind it',
+    dropin_lists='`<?include "{path}"?>` at the beginning of the global `reservations`, without a comma',
     redactor="coexist.languages.kea.secrets:without_secrets",
     limits="coexist.render.targets.kea:limits",
     renderer="coexist.render.targets.kea:render",

@@ -132,11 +132,18 @@ class DropIn(Declared):
     """Our part of a server that runs on its own files: one file more, which those include.
 
     ``path``: where it lies on the server. ``rules``: what it says to some clients, as those of a scope, above
-    what the server's own files say.
+    what the server's own files say. ``reservations`` (Kea): a second file, which the global reservations of
+    the server's file include: the machines of groups are listed there, and not tested one by one.
     """
 
     path: TargetPath
+    reservations: TargetPath | None = None
     rules: Annotated[tuple[ScopeRule, ...], Field(min_length=1)]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where its files lie on the server."""
+        return (self.path,) if self.reservations is None else (self.path, self.reservations)
 
 
 class Server(Declared):
@@ -240,6 +247,10 @@ class Server(Declared):
             )
         if self.dropin and not self.product.dropin:
             raise ValueError(f"coexist writes no drop-in for {self.software.product}; remove `dropin:`")
+        if self.dropin and self.dropin.reservations and not self.product.dropin_lists:
+            raise ValueError(
+                f"{self.software.product} includes no list of reservations; remove `reservations`"
+            )
         return self
 
     def _settings_are_written(self) -> None:

@@ -43,7 +43,7 @@ def changed_copies(
         redact = part(server.product, "redactor") if server.config else None
         for path in foreign_paths(server):
             there = files.get(path)
-            if there is None or (server.dropin is not None and path == server.dropin.path):
+            if there is None or (server.dropin is not None and path in server.dropin.paths):
                 continue
             place = inventory.root / server.config[path]
             copy = place.read_bytes()

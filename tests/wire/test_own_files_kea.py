@@ -82,8 +82,12 @@ def macs_of(config: KeaConfig) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_reply_is_the_predicted_one(path: Path, tmp_path: Path) -> None:
     text = path.read_text()
-    place = place_of(text)
     tree = read_json(text, str(path), beside(path))
+    hold(tree, place_of(text), macs_of(compile_kea(tree)), tmp_path)
+
+
+def hold(tree: Node, place: Place, macs: list[str], tmp_path: Path) -> None:
+    """Ask a real Kea as all kinds of clients, and hold each reply to the predicted one."""
     config = compile_kea(tree)
     echo = config.level.value("echo-client-id", bool)
     model = KeaModel(name="own", leases=KeaLeases(config=config), echoes_client_id=echo is not False)
@@ -98,7 +102,7 @@ def test_every_reply_is_the_predicted_one(path: Path, tmp_path: Path) -> None:
         start_kea(server, here(tree))
         asker = Asker(client, place.own.ip, place.relays)
         try:
-            seen = list(_rounds(asker, macs_of(config), client_address))
+            seen = list(_rounds(asker, macs, client_address))
         finally:
             asker.close()
     wrong = []

@@ -31,11 +31,11 @@ def dropin_not_included(site: AnalysedSite) -> Iterable[Finding]:
     """Drop-ins that no line of the server's own files includes."""
     for name, server in site.site.servers.items():
         config = own_config(site.inventory, name)
-        if config is None or server.dropin is None or config.has_ours:
-            continue
-        path = server.dropin.path
-        line = server.product.dropin_line.format(path=path, folder=path.rpartition("/")[0])
-        yield report(site, "CX121", ("servers", name, "dropin"),
+        for path in () if config is None or server.dropin is None else config.missing:
+            assert server.dropin is not None
+            lines = (server.product.dropin_line, server.product.dropin_lists)
+            line = lines[server.dropin.paths.index(path)].format(path=path, folder=path.rpartition("/")[0])
+            yield report(site, "CX121", ("servers", name, "dropin"),
                      f"no line of the files of {name} includes {path}: none of its rules holds",
                      f"make an empty {path} on the server, write {line} in {server.main_file}, there and in the copy here",
                      count=0)  # fmt: skip
@@ -60,7 +60,7 @@ def dropin_overridden(site: AnalysedSite) -> Iterable[Finding]:
     """Rules of drop-ins that clients are told otherwise than, with the line that does it."""
     for name, server in site.site.servers.items():
         config = own_config(site.inventory, name)
-        if config is None or server.dropin is None or not config.has_ours:
+        if config is None or server.dropin is None or config.missing:
             continue
         plan = compile_rules(site.inventory, name)
         found: dict[tuple[Path, Origin | None], _Overridden] = {}

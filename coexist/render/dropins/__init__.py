@@ -16,6 +16,7 @@ from coexist.boot.leases.plan import Setting
 from coexist.inventory import Inventory
 from coexist.inventory.models import OptionTest, Server
 from coexist.inventory.products import part
+from coexist.inventory.servers import DropIn
 from coexist.languages.source_files import read_octets
 from coexist.records import dataclass
 from coexist.render.cells import Cells
@@ -32,19 +33,29 @@ REDACTED = b"REDACTED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurPart:
-    """What a drop-in says, and what of its rules its language cannot say. ``files``: what is written for it,
-    where that is not the text alone."""
+    """What a drop-in says, and what of its rules its language cannot say. ``lists``: what its second
+    file says; ``files``: what is written for it, where that is not these texts alone."""
 
     text: str
     findings: tuple[Finding, ...] = ()
+    lists: str = ""
     files: tuple[RenderedFile, ...] = ()
 
+    def texts(self, dropin: DropIn) -> dict[str, str]:
+        """What its files say, by their paths on the server."""
+        return dict(zip(dropin.paths, (self.text, self.lists), strict=False))
 
-def our_part(write: Callable[[Job], str], inventory: Inventory, name: str) -> OurPart:
-    """The drop-in of a server, written by its language's own function."""
+
+def our_part(
+    write: Callable[[Job], str],
+    inventory: Inventory,
+    name: str,
+    lists: Callable[[Job], str] = lambda _: "",
+) -> OurPart:
+    """The drop-in of a server, written by its language's own functions."""
     job = Job(inventory=inventory, name=name)
-    text = write(job)
-    return OurPart(text=text, findings=tuple(job.findings))
+    text, second = write(job), lists(job)
+    return OurPart(text=text, lists=second, findings=tuple(job.findings))
 
 
 def rules_of(job: Job, cannot_test: Callable[[OptionTest], bool]) -> SettledPlan:
@@ -52,7 +63,7 @@ def rules_of(job: Job, cannot_test: Callable[[OptionTest], bool]) -> SettledPlan
     rules = () if job.server.dropin is None else job.server.dropin.rules
     report_tests(job, ("servers", job.name, "dropin"), rules, cannot_test)
     plan = settled(compile_rules(job.inventory, job.name))
-    return replace(plan, cells=_named(plan.cells))
+    return replace(plan, cells=named(plan.cells))
 
 
 def settings_of(plan: SettledPlan) -> tuple[Setting, ...]:
@@ -63,10 +74,10 @@ def settings_of(plan: SettledPlan) -> tuple[Setting, ...]:
     return (*scope.special, replace(last, name="everyone else")) if says else scope.special
 
 
-def _named(cells: Cells) -> Cells:
+def named(cells: Cells) -> Cells:
     """The cells by names that are ours."""
-    named = tuple(replace(cell, name=_OWN + cell.name) for cell in cells.named)
-    return Cells(named=named, rest=replace(cells.rest, name=_OWN + cells.rest.name))
+    ours = tuple(replace(cell, name=_OWN + cell.name) for cell in cells.named)
+    return Cells(named=ours, rest=replace(cells.rest, name=_OWN + cells.rest.name))
 
 
 def heading(job: Job) -> str:
@@ -89,16 +100,16 @@ def _dropin(job: Job) -> tuple[RenderedFile, ...]:
     ours: OurPart = part(server.product, "dropin")(job.inventory, job.name)
     if ours.files:
         return ours.files
-    path = server.dropin.path
-    return (
+    return tuple(
         RenderedFile(
             path=path.rpartition("/")[2],
-            content=ours.text.encode("utf-8", "surrogateescape"),
+            content=text.encode("utf-8", "surrogateescape"),
             purpose=f"our part of the server's configuration, which {server.main_file} includes",
             target=path,
             test=_test(server),
             reload=server.product.reload,
-        ),
+        )
+        for path, text in ours.texts(server.dropin).items()
     )
 
 
@@ -106,7 +117,7 @@ def _copies(job: Job) -> Iterator[RenderedFile]:
     """The server's own files, octet for octet."""
     server = job.server
     for path, copy in server.config.items():
-        if server.dropin is not None and path == server.dropin.path:
+        if server.dropin is not None and path in server.dropin.paths:
             continue
         yield RenderedFile(
             path=f"own{path}",

@@ -31,7 +31,7 @@ _MARK = "\ufeff"
 def write(inventory: Inventory, name: str) -> OurPart:
     """The drop-in of a server: its commands, and a script that takes them back."""
     job = Job(inventory=inventory, name=name)
-    files = own_files(inventory, name, "")
+    files = own_files(inventory, name)
     export = read_export(files.text().encode("utf-8", "surrogateescape"), files.main)
     path = inventory.site.servers[name].dropin
     assert path is not None  # asked of servers with a drop-in alone

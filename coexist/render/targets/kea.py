@@ -189,10 +189,7 @@ class Writer:
             **({"client-classes": classes} if classes else {}),
             "shared-networks": networks,
             "subnet4": subnets,
-            "reservations": [
-                {"hw-address": spelled(mac), "client-classes": [name]}
-                for mac, name in sorted(self.class_of.items())
-            ],
+            "reservations": list(self.listed_machines()),
         }
 
     def _sharing(self) -> dict[str, bool]:
@@ -211,6 +208,11 @@ class Writer:
             if cell.points:
                 # A class without a test is given by reservations.
                 yield {"name": listed_class(cell)}
+
+    def listed_machines(self) -> Iterator[dict[str, Any]]:
+        """The global reservations that put machines into the classes of their groups."""
+        for mac, name in sorted(self.class_of.items()):
+            yield {"hw-address": spelled(mac), "client-classes": [name]}
 
     def _member(self, cells: Iterable[str]) -> str:
         wanted = frozenset(cells)

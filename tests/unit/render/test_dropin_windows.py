@@ -126,4 +126,4 @@ def test_a_command_that_is_not_ours_is_refused_at_its_line(line: str, tmp_path: 
 def test_what_the_files_say_together_is_what_is_told(tmp_path: Path) -> None:
     config = own_config(site_of(tmp_path, "windows-dhcp"), "dhcp")
     assert config is not None
-    assert config.has_ours
+    assert config.missing == ()
