@@ -70,6 +70,7 @@ class _Fetched:
     redact: Callable[[str], str]
     listing: Listing = no_folders
     texts: dict[str, str] = field(default_factory=dict)
+    version: str = ""
     redacted: list[str] = field(default_factory=list)
 
     @property

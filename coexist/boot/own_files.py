@@ -58,6 +58,10 @@ class Files(Protocol):
         """How the main file is called in positions."""
 
     @property
+    def version(self) -> str:
+        """The server's, as its declaration has it; empty where it has none."""
+
+    @property
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:
         """The addresses of a host name."""
 
@@ -92,6 +96,7 @@ class OwnFiles:
     root: Path
     files: Mapping[str, str]
     place: Position
+    version: str
     resolve: Callable[[str], tuple[IPv4Address, ...]]
     of_server: Callable[[IPv4Address], OwnConfig | None]
     ours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -207,6 +212,7 @@ def own_files(inventory: Inventory, name: str, ours: Mapping[str, str] | None = 
         root=inventory.root,
         files=server.config,
         place=inventory.where("servers", name, "config"),
+        version=server.software.version,
         resolve=_names_of(inventory),
         of_server=lambda address: _of_server(inventory, address),
         ours={

@@ -108,7 +108,9 @@ def _conversion(server: Server, target: Server) -> Conversion | None:
 def prove(inventory: Inventory, name: str, target: Server, written: Written) -> Comparison:
     """Read what was written for the server ``name`` as ``target`` back by its language, and compare it with
     what the inventory says of the server."""
-    config: OwnConfig = part(target.product, "own_file")(_Text(written.path, written.text))
+    config: OwnConfig = part(target.product, "own_file")(
+        _Text(written.path, written.text, target.software.version)
+    )
     servers = {
         **inventory.site.servers,
         name: target.model_copy(update={"config": {written.path: written.path}}),
@@ -155,6 +157,7 @@ class _Text:
 
     main: str
     written: str
+    version: str
 
     @property
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from coexist.boot.leases.kea_flex import HOOK as FLEX
 from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
+from coexist.boot.leases.kea_keys import BEFORE, Keys
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
@@ -148,6 +149,7 @@ class KeaConfig:
     open_places: tuple[tuple[Position, str], ...] = field(default=())
     pair: HighAvailability | None = None
     flexed: tuple[FlexOption, ...] = ()
+    version: tuple[int, int] = BEFORE
 
     def siblings(self, subnet: SubnetDef) -> tuple[SubnetDef, ...]:
         """The subnets of its shared network, itself first; itself alone without one."""
@@ -157,10 +159,14 @@ class KeaConfig:
         return (subnet, *others)
 
 
-def compile_kea(tree: Node) -> KeaConfig:
-    """The configuration of a whole file. Raises InputError for what the server refuses."""
+def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig:
+    """The configuration of a whole file. Raises InputError for what the server refuses.
+
+    ``version``: of the server; None where it is not known: then the names of keys tell whether it is one
+    before `RENAMED` or after.
+    """
     dhcp4 = tree.get("Dhcp4") or tree
-    return _Compiler(dhcp4).config()
+    return _Compiler(dhcp4, Keys(version)).config()
 
 
 _IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
@@ -181,8 +187,9 @@ _REMOTE = ("hosts-database", "hosts-databases", "config-control")
 
 
 class _Compiler:
-    def __init__(self, dhcp4: Node) -> None:
+    def __init__(self, dhcp4: Node, keys: Keys) -> None:
         self.dhcp4 = dhcp4
+        self.keys = keys
         self.own = tuple(self._definitions(dhcp4))
         self.types = OptionTypes(self.own)
 
@@ -220,6 +227,7 @@ class _Compiler:
             open_places=tuple(opens),
             pair=next(iter(pairs), None),
             flexed=tuple(flexed),
+            version=self.keys.version,
         )
 
     # -- options ---------------------------------------------------------------------------------
@@ -342,7 +350,8 @@ class _Compiler:
             knowing = bool(asked & KNOWING) or any(
                 result[other].knowing for other in asked if other in result
             )
-            listed = any(node.plain(key, bool) for key in ("only-if-required", "only-in-additional-list"))
+            key = self.keys.of(node, "only-if-required", "only-in-additional-list")
+            listed = bool(node.plain(key, bool))
             result[name] = ClassDef(
                 name=name, level=self._level(node), test=test, listed=listed, knowing=knowing
             )
@@ -354,8 +363,8 @@ class _Compiler:
         return NetworkDef(
             name=node.plain("name") or "",
             level=self._level(node),
-            classes=_guards(node),
-            asks=_asks(node),
+            classes=self.keys.guards(node),
+            asks=self.keys.asks(node),
             relays=_relays(node),
             interface=node.plain("interface") or "",
         )
@@ -376,8 +385,8 @@ class _Compiler:
             levels=levels,
             pools=tuple(self._pool(part) for part in node.items("pools")),
             hosts=tuple(self._host(part) for part in node.items("reservations")),
-            classes=_guards(node),
-            asks=_asks(node),
+            classes=self.keys.guards(node),
+            asks=self.keys.asks(node),
             relays=_relays(node),
             interface=node.plain("interface") or "",
         )
@@ -395,7 +404,11 @@ class _Compiler:
             at = (node.get("pool") or node).at
             raise InputError([Problem(at, f"{text!r} is no pool", "write 192.0.2.10 - 192.0.2.99")]) from None
         return PoolDef(
-            level=self._level(node), first=first, last=last, classes=_guards(node), asks=_asks(node)
+            level=self._level(node),
+            first=first,
+            last=last,
+            classes=self.keys.guards(node),
+            asks=self.keys.asks(node),
         )
 
     def _host(self, node: Node) -> HostDef:
@@ -430,18 +443,6 @@ def _identifier(node: Node, kind: str, text: str) -> bytes:
     except ValueError:
         at = (node.get(kind) or node).at
         raise InputError([Problem(at, f"{text!r} is no {kind}", "write its octets in hexadecimal")]) from None
-
-
-def _guards(node: Node) -> tuple[str, ...]:
-    """The classes a level is for: ``client-class``, since 3.0 ``client-classes``."""
-    one = node.plain("client-class")
-    several = [str(item.value) for item in node.items("client-classes") if isinstance(item.value, str)]
-    return tuple([one, *several] if one else several)
-
-
-def _asks(node: Node) -> tuple[str, ...]:
-    keys = ("require-client-classes", "evaluate-additional-classes")
-    return tuple(str(item.value) for key in keys for item in node.items(key))
 
 
 def _relays(node: Node) -> frozenset[IPv4Address]:

@@ -12,9 +12,20 @@ from coexist.languages.kea.json_nodes import read_json
 
 def evaluate(files: Files) -> OwnConfig:
     """What the file and its includes say. Raises InputError for what Kea refuses."""
-    config = compile_kea(read_json(files.text(), files.main, files.include, files.called))
+    tree = read_json(files.text(), files.main, files.include, files.called)
+    config = compile_kea(tree, version_of(files.version))
     address = None if config.pair is None else config.pair.this.address
-    return OwnConfig(leases=KeaLeases(config=config), subnets=tuple(_subnets(config)), address=address)
+    return OwnConfig(
+        leases=KeaLeases(config=config, version=config.version),
+        subnets=tuple(_subnets(config)),
+        address=address,
+    )
+
+
+def version_of(text: str) -> tuple[int, int] | None:
+    """``3.0.1`` as two numbers; None where none is declared."""
+    parts = [int(part) for part in text.split(".")[:2] if part.isdigit()]
+    return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
 def _subnets(config: KeaConfig) -> Iterator[OwnSubnet]:

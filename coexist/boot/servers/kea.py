@@ -190,9 +190,8 @@ def lease_service(inventory: Inventory, name: str) -> KeaModel:
     if own is not None:
         leases = own.leases
         assert isinstance(leases, KeaLeases)  # the product's own evaluator makes no other
-        version = _version(inventory.site.servers[name].software.version)
         echo = leases.config.level.value("echo-client-id", bool) is not False
-        return KeaModel(name=name, leases=replace(leases, version=version), echoes_client_id=echo)
+        return KeaModel(name=name, leases=leases, echoes_client_id=echo)
     return KeaModel(name=name, leases=plan_leases(inventory, name))
 
 
@@ -200,9 +199,3 @@ def pair(failover: Failover, is_first: bool, partner: str) -> Share:
     """What it answers of a scope with failover: its hook for high availability."""
     copies = failover.mode == PASSIVE_BACKUP and not is_first
     return shared(failover.mode, partner, is_first=is_first, holds_copy=copies)
-
-
-def _version(text: str | None) -> tuple[int, int]:
-    """``3.0`` as numbers; 2.2 where none is declared."""
-    parts = [int(part) for part in (text or "").split(".")[:2] if part.isdigit()]
-    return (parts[0], parts[1]) if len(parts) == 2 else (2, 2)
