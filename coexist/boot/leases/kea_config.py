@@ -336,6 +336,10 @@ class _Compiler:
         result: dict[str, ClassDef] = {}
         for node in self.dhcp4.items("client-classes"):
             name, text = node.plain("name") or "", node.plain("test")
+            if name in result:
+                at = (node.get("name") or node).at
+                what = f"Client Class: {name} has already been defined"
+                raise InputError([Problem(at, what, "give one of the two another name")])
             try:
                 test = parse_expression(text) if text else None
             except BadExpressionError as error:

@@ -26,7 +26,8 @@ from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, settled
 from coexist.render.target import Job
 
-_OWN = "coexist-"
+_OWN = "coexist-group-"
+"""Before the name of a group: a class or tag of ours has another name, whatever the group is called."""
 REDACTED = b"REDACTED"
 """What stands for a secret in a copy (``app.adopt``)."""
 

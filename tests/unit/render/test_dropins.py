@@ -288,3 +288,17 @@ def test_a_changed_rule_is_read_again(software: str, tmp_path: Path) -> None:
     other = replace(inventory, site=inventory.site.model_copy(update={"servers": changed}))
     assert isinstance(told(other, PHONE), Lease)
     assert isinstance(told(inventory, PHONE), NoLease)
+
+
+@every_product
+@pytest.mark.parametrize("name", ["refused", "rules", "rule-1", "never"])
+def test_a_group_may_have_the_name_of_what_is_ours(software: str, name: str, tmp_path: Path) -> None:
+    site_of(tmp_path, software)
+    text = (tmp_path / "site.yaml").read_text()
+    (tmp_path / "site.yaml").write_text(
+        text.replace("clients: thin", f"clients: {name}").replace("  thin:", f"  {name}:")
+    )
+    inventory = load_inventory(tmp_path)
+    assert boots(told(inventory, THIN)) == ("lpxelinux.0", IPv4Address("10.10.0.6"))
+    assert isinstance(told(inventory, PHONE), NoLease)
+    assert boots(told(inventory, OTHER)) == boots(told(inventory, OTHER, ours=False))

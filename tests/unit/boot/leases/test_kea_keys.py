@@ -1,4 +1,4 @@
-"""The keys of Kea's classification by version, as its documentation and sources say."""
+"""Kea's classification: its keys by version, as its documentation and sources say, and names of classes."""
 
 from __future__ import annotations
 
@@ -105,3 +105,10 @@ def test_the_name_of_a_class_key_is_held_to_the_version_too() -> None:
         config((2, 2), listed=NEW)
     assert config(None, listed=NEW).version == (3, 0)
     assert config(None, listed=OLD).version == (2, 2)
+
+
+def test_a_class_of_a_name_that_is_taken_is_refused_as_kea_does() -> None:
+    text = '{"Dhcp4": {"client-classes": [{"name": "a"},\n{"name": "a", "test": "member(\'ALL\')"}]}}'
+    with pytest.raises(InputError) as refused:
+        compile_kea(read_json(text, "kea.json", str))
+    assert [problem.position.line for problem in refused.value.problems] == [2]
