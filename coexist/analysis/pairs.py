@@ -111,6 +111,21 @@ def without(world: World, inventory: Inventory, down: Iterable[str]) -> World:
     return world
 
 
+def unnoticed(world: World, inventory: Inventory, down: Iterable[str]) -> World:
+    """The world in which some servers are down and their partners have lost contact, but do not yet hold them
+    for down: each still leaves its partner's clients to it, and counts those that wait."""
+    from coexist.analysis.own_scopes import with_own_scopes
+    from coexist.analysis.world import with_models
+
+    silent = frozenset(down)
+    for pair in pairs_of(with_own_scopes(inventory).site) if silent else ():
+        for server in pair.both:
+            model: Any = world.models[server]
+            if pair.other(server) in silent and any(share.detection for share in shares_of(model)):
+                world = with_models(world, {server: replace(model, lost=True)})
+    return world
+
+
 def _side(shares: tuple[Share, ...], mac: int) -> tuple[bool, ...]:
     octets = mac_bytes(mac)
     return tuple(share.has(identity) for share in shares for identity in (octets, _ETHERNET + octets))

@@ -67,16 +67,18 @@ def explain(
     files: Sequence[str] = (),
     uuid: str | None = None,
     down: Sequence[str] = (),
+    notices: bool = True,
 ) -> Explained:
     """Follow the machine (a MAC, a UUID, a name or a reserved address) on the site at ``path``.
 
     What is None is what its record and its groups say, or each possibility the site declares. ``files``:
     where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``). ``uuid``: what it says of itself, by
     whatever card. ``down``: servers that are switched off; the partner of a failover pair then answers
-    everyone. Raises `CoexistError` for a machine, VLAN, architecture, firmware or server that is not known.
+    everyone, if it ``notices``. Raises `CoexistError` for a machine, VLAN, architecture, firmware or server
+    that is not known.
     """
     from coexist.analysis.chain import stages
-    from coexist.analysis.pairs import without
+    from coexist.analysis.pairs import unnoticed, without
     from coexist.analysis.world import build_world
     from coexist.app.boot_files import roots_of
 
@@ -94,7 +96,8 @@ def explain(
         uuids |= dict.fromkeys(macs, _uuid(uuid).bytes_le)
     for server in down:
         _known("server", server, inventory.site.servers)
-    world = without(replace(build_world(inventory), uuids=uuids), inventory, down)
+    known = without if notices else unnoticed
+    world = known(replace(build_world(inventory), uuids=uuids), inventory, down)
     silent = frozenset(down)
     boots = tuple(stages(world, case, silent) for case in cases)
     return Explained(inventory=inventory, world=world, boots=boots, roots=roots)

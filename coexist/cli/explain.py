@@ -30,6 +30,11 @@ import click
     metavar="SERVER",
     help="Tell it with this server switched off, and the partner of a pair alone. Repeatable.",
 )
+@click.option(
+    "--unnoticed",
+    is_flag=True,
+    help="With --down: before the partner of a pair holds the server for down.",
+)
 def command(
     inventory: Path,
     machine: str,
@@ -40,6 +45,7 @@ def command(
     form: str,
     files: tuple[str, ...],
     down: tuple[str, ...],
+    unnoticed: bool,
 ) -> None:
     """Tell what MACHINE does when it boots on the site of INVENTORY.
 
@@ -51,7 +57,15 @@ def command(
     from coexist.report.explain import boot_text, stages_as_dict
 
     explained = explain(
-        inventory, machine, vlan=vlan, architecture=arch, firmware=firmware, files=files, uuid=uuid, down=down
+        inventory,
+        machine,
+        vlan=vlan,
+        architecture=arch,
+        firmware=firmware,
+        files=files,
+        uuid=uuid,
+        down=down,
+        notices=not unnoticed,
     )
     site = explained.inventory
     if form == "json":

@@ -218,3 +218,23 @@ def test_two_keas_answer_as_predicted(mode: str, tmp_path: Path) -> None:
         pair.stop("one")
         pair.settle(alone=True)
         pair.check(pair.new(24), alone=True)
+
+
+@pytest.mark.needs("kea-dhcp4")
+def test_a_kea_counts_the_clients_that_wait_before_it_takes_over(tmp_path: Path) -> None:
+    failover = {"max_response_delay": 3, "max_ack_delay": 1, "max_unacked_clients": 2}
+    with pair_of(site("kea 2.2", failover), start_kea, tmp_path) as pair:
+        pair.settle()
+        left = pair.running["two"]
+        pair.stop("one")
+        left.wait_for("HA_COMMUNICATION_INTERRUPTED ", timeout=PATIENCE)
+        # Contact is lost, and nobody has waited: each client is still left to its own server.
+        answers = pair.check(pair.new(24))
+        assert {bool(answer) for answer in answers} == {True, False}
+        waiting = [p for p in pair.new(24, secs=2) if not pair.predicted(p)]
+        assert not any(pair.crowd.ask(waiting[:2] * 2))
+        pair.check(pair.new(12))
+        assert not any(pair.crowd.ask(waiting[2:3]))
+        left.wait_for("PARTNER-DOWN state", timeout=PATIENCE)
+        pair.settle(alone=True)
+        pair.check(pair.new(24), alone=True)

@@ -1,8 +1,11 @@
 """Kea's hook for high availability: the relation a server is in, and which of two answers whom.
 
 Source: ``src/hooks/dhcp/high_availability`` of Kea 2.2 to 3.0 (``ha_config_parser.cc``,
-``query_filter.cc``). While both servers hear each other, ``secs`` changes nothing: ``max-ack-delay`` counts
-only after they have lost each other.
+``query_filter.cc``, ``communication_state.cc``, ``ha_service.cc``). While both servers hear each other,
+``secs`` changes nothing. A server that has heard nothing of its partner for ``max-response-delay`` still
+leaves it its clients, and counts those whose ``secs`` are more than ``max-ack-delay``; the packet that is
+counted is dropped as well. After more than ``max-unacked-clients`` of them it changes to PARTNER-DOWN, with
+its next heartbeat, and answers everyone.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
 
-from coexist.boot.leases.pairs import EVERYONE, NOBODY, Share, every_second, identity_of
+from coexist.boot.leases.pairs import EVERYONE, NOBODY, Detection, Share, every_second, identity_of
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
@@ -45,6 +48,7 @@ class HighAvailability:
     this: Peer
     peers: tuple[Peer, ...]
     at: Position
+    detection: Detection = Detection()
 
     @property
     def active(self) -> tuple[Peer, ...]:
@@ -62,7 +66,8 @@ class HighAvailability:
         other = next((peer for peer in self.active if peer is not self.this), self.peers[0])
         is_first = self.this.role == "primary"
         share = shared(self.mode, other.name, is_first=is_first, holds_copy=self.this.role == "backup")
-        return replace(share, takes_over=share.takes_over and self.this.takes_over)
+        takes_over = share.takes_over and self.this.takes_over
+        return replace(share, takes_over=takes_over, detection=self.detection)
 
     def class_of(self, packet: Packet) -> str:
         """The client class that a packet is put into: whose client it is."""
@@ -115,7 +120,21 @@ def read_high_availability(hook: Node) -> HighAvailability | None:
     if roles != wanted:
         what = f"{mode} has the roles {' and '.join(wanted)}, here are {' and '.join(roles) or 'none'}"
         raise _refused(relation, "peers", what, "correct the roles of the peers")
-    return HighAvailability(mode=mode, this=this, peers=tuple(peers), at=relation.at)
+    return HighAvailability(
+        mode=mode, this=this, peers=tuple(peers), at=relation.at, detection=_detection(relation)
+    )
+
+
+def _detection(relation: Node) -> Detection:
+    """By max-response-delay and max-ack-delay, in milliseconds, and max-unacked-clients."""
+    usual = Detection()
+    silence, waited = relation.plain("max-response-delay", int), relation.plain("max-ack-delay", int)
+    clients = relation.plain("max-unacked-clients", int)
+    return Detection(
+        silence=usual.silence if silence is None else silence / 1000,
+        waited=usual.waited if waited is None else waited / 1000,
+        clients=usual.clients if clients is None else clients,
+    )
 
 
 def _peer(node: Node) -> Peer:

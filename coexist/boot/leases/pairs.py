@@ -17,6 +17,37 @@ _SHARED = frozenset({MessageType.DISCOVER, MessageType.REQUEST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """How a server that has lost contact comes to hold its partner for down; until then it leaves
+    it its clients.
+
+    ``silence``: seconds without a sign of the partner, after which contact is lost. ``waited``: a client of
+    the partner whose ``secs`` say more has waited too long. ``clients``: more than so many such clients, and
+    the partner is down; 0: it is as soon as contact is lost.
+    """
+
+    silence: float = 60.0
+    waited: float = 10.0
+    clients: int = 10
+
+    def after(self, packet: Packet, waiting: frozenset[bytes]) -> frozenset[bytes]:
+        """The clients that have waited too long, after a packet of one of the partner's clients.
+
+        Windows clients were seen with the octets of ``secs`` exchanged (CommunicationState4::analyzeMessage).
+        """
+        secs = packet.secs
+        if secs > 255 and not secs & 255:
+            secs >>= 8
+        if secs <= self.waited:
+            return waiting
+        return waiting | {packet.chaddr[: packet.hlen] + packet.options.get(Option.CLIENT_IDENTIFIER, b"")}
+
+    def is_down(self, waiting: frozenset[bytes]) -> bool:
+        """Whether a partner without contact is held for down."""
+        return not self.clients or len(waiting) > self.clients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """A server's part in a pair.
 
@@ -26,7 +57,8 @@ class Share:
     DISCOVER is. ``reserved``: so are clients with an address of their own. ``longest``: the lease time of a
     client that the partner does not know of yet (the maximum client lead time), in seconds. ``by_mac``: the
     hash is of the hardware address, whatever client identifier a client sends. ``takes_over``: it answers
-    everyone when the partner is down.
+    everyone when the partner is down. ``detection``: when it holds it for down; None: as soon as contact is
+    lost.
     """
 
     partner: str
@@ -37,6 +69,7 @@ class Share:
     longest: int | None = None
     by_mac: bool = False
     takes_over: bool = True
+    detection: Detection | None = None
 
     def left_to(self, packet: Packet, *, reserved: bool = False) -> str:
         """Who answers a packet in this server's place; empty if this one does."""

@@ -8,11 +8,12 @@ option 67 only if declared as option data, without a NUL.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeAlias
 
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.kea_pairs import PASSIVE_BACKUP, shared
 from coexist.boot.leases.lease import Lease, Leases, NoLease
-from coexist.boot.leases.pairs import Share
+from coexist.boot.leases.pairs import Detection, Share
 from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -41,13 +42,18 @@ _BASIC = (
 )
 
 
+Waiting: TypeAlias = frozenset[bytes]
+"""The partner's clients that have waited too long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeaModel(Stateless):
     """Kea, and with its own name another server that leases likewise. ``latency`` and ``offers_after``, which
     an offer waits: seconds.
 
     ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``alone``: it holds the other server of its pair
-    for down, and answers everyone. The options of its leases are octets as it keeps them (`option_data`).
+    for down, and answers everyone; ``lost``: it has lost contact with it, and counts the clients that wait
+    (its state: who did). The options of its leases are octets as it keeps them (`option_data`).
     """
 
     name: str
@@ -57,12 +63,14 @@ class KeaModel(Stateless):
     echoes_client_id: bool = True
     raw_sockets: bool = True
     alone: bool = False
+    lost: bool = False
     assumptions: tuple[str, ...] = ()
 
-    def initial(self, phase: float = 0.0) -> None:
-        """It keeps nothing that matters here."""
+    def initial(self, phase: float = 0.0) -> Waiting:
+        """Nobody has waited too long."""
+        return frozenset()
 
-    def receive(self, state: None, arrival: Arrival) -> Reaction:
+    def receive(self, state: Waiting | None, arrival: Arrival) -> Reaction:
         """DISCOVER, REQUEST and INFORM on port 67."""
 
         def silent(why: str) -> Reaction:
@@ -77,7 +85,9 @@ class KeaModel(Stateless):
         chosen = arrival.packet.options.get(Option.SERVER_IDENTIFIER)
         own = arrival.address
         if isinstance(lease, Lease):
-            if lease.left_to and not self.alone:
+            if lease.left_to and not self._holds_it_for_down(state):
+                if self.lost and self._detection is not None:
+                    state = self._detection.after(arrival.packet, state or frozenset())
                 return silent(f"{lease.left_to} answers this client")
             own = lease.server_id or own
             if arrival.packet.secs < lease.min_secs:
@@ -91,6 +101,17 @@ class KeaModel(Stateless):
             reply = self._reply(arrival, refused, MessageType.NAK)
             return Reaction(state=state, replies=(replace(reply, why=lease.why),))
         return Reaction(state=state, replies=(self._reply(arrival, lease, _ANSWERS[kind]),))
+
+    @property
+    def _detection(self) -> Detection | None:
+        """Its way to find out that its partner is down; None without one, and if it never takes over."""
+        shares: tuple[Share, ...] = getattr(self.leases, "shares", ())
+        return next((share.detection for share in shares if share.takes_over), None)
+
+    def _holds_it_for_down(self, state: Waiting | None) -> bool:
+        if self.alone or not self.lost:
+            return self.alone
+        return self._detection is not None and self._detection.is_down(state or frozenset())
 
     def _reply(self, arrival: Arrival, lease: Lease, kind: MessageType) -> Reply:
         asked = arrival.packet
@@ -198,4 +219,10 @@ def lease_service(inventory: Inventory, name: str) -> KeaModel:
 def pair(failover: Failover, is_first: bool, partner: str) -> Share:
     """What it answers of a scope with failover: its hook for high availability."""
     copies = failover.mode == PASSIVE_BACKUP and not is_first
-    return shared(failover.mode, partner, is_first=is_first, holds_copy=copies)
+    share = shared(failover.mode, partner, is_first=is_first, holds_copy=copies)
+    detection = Detection(
+        silence=failover.max_response_delay,
+        waited=failover.max_ack_delay,
+        clients=failover.max_unacked_clients,
+    )
+    return replace(share, detection=detection)

@@ -208,3 +208,24 @@ OWN = """{"Dhcp4": {
     "option-data": [{"name": "routers", "data": "10.10.0.1"}]}]
 }}
 """
+
+
+@pytest.mark.parametrize(("clients", "boots"), [(10, False), (0, True)])
+def test_before_a_kea_holds_its_partner_for_down_it_leaves_it_its_clients(
+    clients: int, boots: bool, tmp_path: Path
+) -> None:
+    failover = f"    failover: {{mode: load-balancing, max_unacked_clients: {clients}}}\n"
+    (tmp_path / "site.yaml").write_text(text_of(failover=failover))
+    # The first server has the even buckets.
+    mac = next(n for n in range(0x525400000001, 0x525400000100) if bucket(mac_bytes(n)) % 2 == 0)
+    shown = ":".join(f"{octet:02x}" for octet in mac_bytes(mac))
+    told = {
+        noticed: explain(tmp_path, shown, architecture="uefi-x64", down=("one",), notices=noticed)
+        for noticed in (True, False)
+    }
+
+    def winners(noticed: bool) -> set[str | None]:
+        return {outcome.winner for race in told[noticed].races for outcome in race.outcomes}
+
+    assert winners(True) == {"boot"}
+    assert (winners(False) == {"boot"}) is boots

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from coexist.boot.leases.dhcpd.failover import share_of
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease
-from coexist.boot.leases.pairs import Share, below, every_second
+from coexist.boot.leases.pairs import Detection, Share, below, every_second
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.kea import KeaModel
@@ -202,3 +203,70 @@ def test_a_dhcpd_acknowledges_an_active_lease_that_names_its_partner() -> None:
 def test_the_two_halves_are_all() -> None:
     assert every_second(0) | every_second(1) == below(256)
     assert every_second(0) & every_second(1) == 0
+
+
+# -- Kea, between the loss of contact and PARTNER-DOWN ------------------------------------------------
+
+
+def lost_kea(**more: Any) -> tuple[KeaModel, list[bytes]]:
+    """The first server of a pair that has lost the other, and clients of that one."""
+    leases = kea(relation("a", **more))
+    theirs = [mac for mac in MACS if bucket(mac) % 2]
+    return KeaModel(name="one", leases=leases, lost=True), theirs
+
+
+def arrived(mac: bytes, secs: int) -> Arrival:
+    return Arrival(
+        packet=packet(mac, secs=secs),
+        at=0.0,
+        port=67,
+        address=IPv4Address("10.2.0.5"),
+        source=(UNSPECIFIED, 68),
+    )
+
+
+def test_the_delays_of_the_hook_are_read_in_seconds() -> None:
+    usual = kea(relation("a")).shares[0].detection
+    assert usual == Detection(silence=60.0, waited=10.0, clients=10)
+    said: dict[str, Any] = {"max-response-delay": 30000, "max-ack-delay": 5000, "max-unacked-clients": 2}
+    assert kea(relation("a", **said)).shares[0].detection == Detection(silence=30.0, waited=5.0, clients=2)
+
+
+def test_a_kea_takes_over_when_more_than_so_many_clients_have_waited_too_long() -> None:
+    model, theirs = lost_kea(**{"max-unacked-clients": 2, "max-ack-delay": 5000})
+    state = model.initial()
+    # Not those that have not waited, nor one that asks again, and none of its own clients.
+    asked = [(theirs[0], 5), (theirs[0], 6), (theirs[0], 60), (theirs[1], 0x0900), (theirs[2], 4)]
+    for mac, secs in asked:
+        reaction = model.receive(state, arrived(mac, secs))
+        assert not reaction.replies
+        state = reaction.state
+    own = next(mac for mac in MACS if not bucket(mac) % 2)
+    reaction = model.receive(state, arrived(own, 60))
+    assert reaction.replies
+    assert reaction.state == state
+    # The third is counted and dropped; after it the server answers everyone.
+    state = model.receive(state, arrived(theirs[2], 6)).state
+    assert not model.receive(model.initial(), arrived(theirs[3], 0)).replies
+    assert model.receive(state, arrived(theirs[3], 0)).replies
+
+
+def test_without_clients_to_wait_for_the_loss_of_contact_is_enough() -> None:
+    model, theirs = lost_kea(**{"max-unacked-clients": 0})
+    assert model.receive(model.initial(), arrived(theirs[0], 0)).replies
+
+
+def test_a_kea_that_hears_its_partner_counts_nobody() -> None:
+    model, theirs = lost_kea(**{"max-unacked-clients": 0})
+    near = replace(model, lost=False)
+    reaction = near.receive(near.initial(), arrived(theirs[0], 60))
+    assert (reaction.replies, reaction.state) == ((), near.initial())
+
+
+def test_a_kea_that_does_not_take_over_waits_for_ever() -> None:
+    none: dict[str, Any] = {"max-unacked-clients": 0}
+    found = relation("a", **none)
+    found["peers"][1]["auto-failover"] = False  # type: ignore[index]
+    model = KeaModel(name="one", leases=kea(found), lost=True)
+    mac = next(mac for mac in MACS if bucket(mac) % 2)
+    assert not model.receive(model.initial(), arrived(mac, 60)).replies
