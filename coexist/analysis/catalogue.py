@@ -71,6 +71,7 @@ _ABOVE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX521", "ping-check-not-on-target", WARNING, "The target does not ping an address before it offers it"),
     ("CX522", "target-without-uuid", WARNING, "The target tells machines apart by MAC address only"),
     ("CX523", "copy-not-whole", ERROR, "A file that is to be written whole lacks something"),
+    ("CX524", "statements-left-out", ERROR, "A file that is written anew lacks statements of the one that was there"),
     # -- CX6xx drift
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),

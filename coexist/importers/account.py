@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import field, replace
 
 from coexist.errors import Position
 from coexist.records import dataclass
 from coexist.text.redaction import redacted
 
 
+class Harmless(str):
+    """A reason to leave a statement out that says besides: without it no machine boots otherwise."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class NotModelled:
-    """A statement that is not in the inventory, or not all of it: where, what, and why."""
+    """A statement that is not in the inventory, or not all of it: where, what, and why.
+
+    ``harmless``: without it every machine is told the same about its boot.
+    """
 
     position: Position
     statement: str
     why: str
+    harmless: bool = False
 
 
 @dataclass(slots=True)
@@ -32,14 +42,14 @@ class Account:
 
     def left_out(self, position: Position, statement: str, why: str) -> None:
         """The statement is not in the inventory. The list is shown and kept, so secrets are hidden in it."""
-        entry = NotModelled(position, redacted(statement), redacted(why))
+        entry = NotModelled(position, redacted(statement), redacted(why), isinstance(why, Harmless))
         self._left[position, why] = entry
 
     def also(self, position: Position, more: str) -> None:
         """The statement at a position stands elsewhere too, word for word; said of it if it is left out."""
         for key, entry in self._left.items():
             if key[0] == position:
-                self._left[key] = NotModelled(position, redacted(f"{entry.statement} {more}"), entry.why)
+                self._left[key] = replace(entry, statement=redacted(f"{entry.statement} {more}"))
 
     def close(self, statements: Iterable[tuple[Position, str]]) -> tuple[NotModelled, ...]:
         """All that was left out, in the order of the source, and those of ``statements`` nobody mentioned."""

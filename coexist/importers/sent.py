@@ -1,4 +1,4 @@
-"""What a daemon sends unasked: options for clients that do not want them, and the names of machines."""
+"""What is told of an import as a whole: what the daemon sends unasked, and what its file says besides."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from coexist.importers.account import NotModelled
 from coexist.importers.imported import ClientRow
 from coexist.importers.site_builder import as_list
 
@@ -33,6 +34,16 @@ def sent_unasked(scope: Mapping[str, Any], codes: frozenset[int]) -> dict[str, l
     """What a scope says of those of the options ``codes`` that it has; nothing if it has none."""
     sent = sorted(codes & _codes_of(scope))
     return {"always_send": sent} if sent else {}
+
+
+def tell_what_is_lost(tree: Mapping[str, Any], server: str, entries: Iterable[NotModelled]) -> None:
+    """Keep with a server the statements of its file without which a machine may boot otherwise.
+
+    While they stand there, its file is not written anew (CX524).
+    """
+    lost = [f"{entry.position}: {entry.statement}" for entry in entries if not entry.harmless]
+    if lost:
+        tree["servers"][server]["left_out"] = list(dict.fromkeys(lost))
 
 
 def _codes_of(scope: Mapping[str, Any]) -> frozenset[int]:

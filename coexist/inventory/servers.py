@@ -172,6 +172,8 @@ class Server(Declared):
     several, the main one first; or each by the path it has on the server, which its includes name.
     ``dropin``: the one file there that is ours, which these include. ``whole``: the copies in the inventory
     are the truth from now on, and are rolled out as they are.
+    ``left_out``: statements of the file it was imported from that this inventory does not say, each with its
+    place; while one stands here, its file is not written anew.
     ``pair``: another of coexist's boot servers, for the same clients.
     ``delay_for`` and ``programs_for`` replace the delay and the programs for members of some groups
     (``programs_for`` on coexist only); of several groups the one named first counts.
@@ -206,6 +208,7 @@ class Server(Declared):
     whole: bool = False
     pair: Twin | None = None
     settings: Annotated[dict[str, Any], BeforeValidator(with_tokens)] = {}
+    left_out: tuple[Text, ...] = ()
     deploy: Deployment | None = None
     owner: Text | None = None
 
@@ -255,8 +258,9 @@ class Server(Declared):
 
     def _settings_are_written(self) -> None:
         """Raise ``ValueError`` for a setting that no file would have."""
-        if self.config and self.settings:
-            raise ValueError("its settings stand in its own files (`config:`); remove `settings:`")
+        for key in ("settings", "left_out"):
+            if self.config and getattr(self, key):
+                raise ValueError(f"its own files (`config:`) say all there is to say; remove `{key}:`")
         known = self.product.settings
         for key in self.settings if known is not None else ():
             if known is not None and key not in known:

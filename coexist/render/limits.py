@@ -19,6 +19,7 @@ from coexist.render.failover import report_failover
 from coexist.render.settled import SettledPlan
 from coexist.render.target import Job
 
+_MOST_SHOWN = 5
 _ELSEWHERE = (
     "let coexist boot these clients instead (`software: coexist`), or separate the services by whitelists"
 )
@@ -67,6 +68,8 @@ def report_all(job: Job) -> None:
 
             report_copies(job)
         return
+    if job.server.product.renderer:
+        _left_out(job)
     report: Callable[[Job], None] = _limits_of(job.server.product)
     report(job)
 
@@ -85,6 +88,21 @@ def report_limits(job: Job) -> None:
     _delays(job, can)
     _lists(job, can)
     report_uuids(job)
+
+
+def _left_out(job: Job) -> None:
+    """Statements of the server's own file that an import could not say: written anew, the file lacks them."""
+    lost = job.server.left_out
+    if lost:
+        shown = "; ".join(lost[:_MOST_SHOWN])
+        more = f"; and {len(lost) - _MOST_SHOWN} more" if len(lost) > _MOST_SHOWN else ""
+        job.report(
+            "CX524",
+            ("servers", job.name, "left_out"),
+            f"the file of {job.name} says what this inventory does not: {shown}{more}",
+            f"let {job.name} run on its own file (`coexist adopt`); or take out of `left_out` what the "
+            "inventory says by now, or what may be lost",
+        )
 
 
 def _roles(job: Job, can: Capabilities) -> None:

@@ -20,7 +20,9 @@ def _suppression(_site: AnalysedSite, finding: Finding) -> Repair:
     return Repair(edits=(remove(*finding.path[:2]),))
 
 
-@repairs("CX103", "CX105", "CX318", "CX402", "CX403", "CX510", "CX516", "CX519", "CX521", "CX523", "CX217")
+@repairs(
+    "CX103", "CX105", "CX318", "CX402", "CX403", "CX510", "CX516", "CX519", "CX521", "CX523", "CX524", "CX217"
+)
 def _take_out(site: AnalysedSite, finding: Finding) -> Repair | None:
     found = server_of(site, finding)
     return None if found and found[1].fixed else Repair(edits=(remove(*finding.path),))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from ipaddress import IPv4Address
 
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import ALWAYS, Condition, Inexpressible, spelled_value
 from coexist.importers.dhcpd.meaning import Facts, condition_of, constant, looked_up
 from coexist.importers.dhcpd.request_list import REQUEST_LIST, request_list
@@ -42,18 +42,18 @@ SPACE_IN_USE = "space-in-use"
 """The key of `vendor-option-space`: its value is the space that option 43 is made of."""
 
 _NO_EFFECT = {
-    "log": "writes a log line, nothing a client sees",
-    "execute": "starts a program, nothing a client sees",
-    "on": "runs when a lease changes, nothing a client sees before it boots",
-    "eval": "computes without an effect on the answer",
-    "key": "a key for OMAPI or dynamic DNS; secrets stay out of an inventory",
-    "zone": "dynamic DNS says nothing about booting",
+    "log": Harmless("writes a log line, nothing a client sees"),
+    "execute": Harmless("starts a program, nothing a client sees"),
+    "on": Harmless("runs when a lease changes, nothing a client sees before it boots"),
+    "eval": Harmless("computes without an effect on the answer"),
+    "key": Harmless("a key for OMAPI or dynamic DNS; secrets stay out of an inventory"),
+    "zone": Harmless("dynamic DNS says nothing about booting"),
     "lease limit": "a limit of leases for a class is not in the inventory",
-    "interface": "the inventory knows VLANs, not the server's network cards",
-    "db-time-format": "how the daemon writes its lease file",
-    "server-duid": "what a DHCPv6 server calls itself",
+    "interface": Harmless("the inventory knows VLANs, not the server's network cards"),
+    "db-time-format": Harmless("how the daemon writes its lease file"),
+    "server-duid": Harmless("what a DHCPv6 server calls itself"),
     "parse-vendor-option": "option 43 of clients is not read by a space of the file",
-    "marker": "how the daemon keeps the declaration",
+    "marker": Harmless("how the daemon keeps the declaration"),
     "old class": "classes by vendor-class and user-class are obsolete; declare one with `match if`",
     "add": "a class that is joined while statements are executed",
     "unset": "variables are followed only where they are set once",
@@ -61,18 +61,18 @@ _NO_EFFECT = {
     "break": "ends a switch or a function",
 }
 
-_DNS = "dynamic DNS says nothing about booting"
-_LEASES = "how leases are kept says nothing about booting"
-_DAEMON = "how the daemon runs says nothing about booting"
+_DNS = Harmless("dynamic DNS says nothing about booting")
+_LEASES = Harmless("how leases are kept says nothing about booting")
+_DAEMON = Harmless("how the daemon runs says nothing about booting")
 _PARAMETERS = {
-    "max-lease-time": "the inventory has one lease time; this limits what clients may ask for",
-    "min-lease-time": "the inventory has one lease time; this limits what clients may ask for",
-    "server-name": "the header field sname, which no boot firmware reads",
-    "use-host-decl-names": "the host name a client is told; the name is kept in the clients' list",
-    "get-lease-hostnames": "the host name a client is told",
-    "allow-bootp": "about BOOTP clients, which the inventory does not know",
-    "dynamic-bootp": "about BOOTP clients, which the inventory does not know",
-    "always-broadcast": "whether an answer is broadcast",
+    "max-lease-time": Harmless("the inventory has one lease time; this limits what clients may ask for"),
+    "min-lease-time": Harmless("the inventory has one lease time; this limits what clients may ask for"),
+    "server-name": Harmless("the header field sname, which no boot firmware reads"),
+    "use-host-decl-names": Harmless("the host name a client is told; the name is kept in the clients' list"),
+    "get-lease-hostnames": Harmless("the host name a client is told"),
+    "allow-bootp": Harmless("about BOOTP clients, which the inventory does not know"),
+    "dynamic-bootp": Harmless("about BOOTP clients, which the inventory does not know"),
+    "always-broadcast": Harmless("whether an answer is broadcast"),
     "one-lease-per-client": _LEASES,
     "duplicates": _LEASES,
     "declines": _LEASES,
@@ -417,7 +417,7 @@ def encapsulated(
         parent = Option.VENDOR_SPECIFIC_INFORMATION if users else parents.get(space)
         if parent is None:
             for step in own:
-                account.left_out(step.at, step.text, f"nothing sends the option space {space}")
+                account.left_out(step.at, step.text, Harmless(f"nothing sends the option space {space}"))
             continue
         # Where the space is used, which may be for some clients only.
         conditions = {s.condition for s in own} | ({s.condition for s in users} - {ALWAYS})

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from coexist.errors import InputError, Problem
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import (
     NEVER,
     Condition,
@@ -41,7 +41,7 @@ from coexist.importers.dhcpd.request_list import apply_request_lists
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
-from coexist.importers.sent import sent_unasked
+from coexist.importers.sent import sent_unasked, tell_what_is_lost
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.dhcpd.levels import (
@@ -149,6 +149,7 @@ class _Site:
         self.groups.settle_known(clients)
         left = self.account.close(every_statement(self.configuration.body))
         tree = self.build.tree(self._site_name(), servers, self.groups.groups, clients)
+        tell_what_is_lost(tree, self.server, left)
         return Imported(
             tree=tree,
             clients=clients,
@@ -182,11 +183,13 @@ class _Site:
             holds = option.format.startswith("E") and option.format[1:].rstrip(".").lower() in filled
             if option not in used and not holds:
                 self.account.left_out(
-                    definition.at, definition.text, "names an option that nothing here uses"
+                    definition.at, definition.text, Harmless("names an option that nothing here uses")
                 )
         for statement in self.interpreter.assigned:
             if statement.name not in self.facts.read:
-                self.account.left_out(statement.at, statement.text, "a variable that nothing here uses")
+                self.account.left_out(
+                    statement.at, statement.text, Harmless("a variable that nothing here uses")
+                )
 
     # -- wires and subnets -----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from coexist.errors import InputError, Position, Problem
+from coexist.importers.account import Harmless
 from coexist.importers.conditions import NEVER, POOL_FOR_NOBODY, Inexpressible, pool_conditions, spelled_value
 from coexist.importers.dnsmasq.hosts import IGNORED
 from coexist.importers.dnsmasq.source import Source
@@ -65,7 +66,7 @@ class Scopes:
         """Lines that change no answer in any scope."""
         for place, text in self._steps_of.items():
             if place not in self._effective:
-                why = "without effect: for all its clients another line counts"
+                why = Harmless("without effect: for all its clients another line counts")
                 self.source.account.left_out(place, text, why)
 
     def _is_in_subnet(self, item: Range) -> bool:
@@ -126,8 +127,6 @@ class Scopes:
         result: list[Step] = []
         for option in sorted(self.source.config.options, key=lambda option: bool(option.tags)):
             code, value = option.code, self._with_own(option)
-            if option.force and not option.is_inside:
-                leave(option.line, "sent to clients that do not ask for it, which an inventory cannot say")
             if option.is_inside:
                 leave(option.line, "an option inside another one, for the clients of a vendor")
             elif not 0 < code < 255 or not value:

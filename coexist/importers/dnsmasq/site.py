@@ -21,7 +21,7 @@ from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook, leave_unasked, read_matches, read_rules
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
-from coexist.importers.sent import tell_what_is_sent
+from coexist.importers.sent import tell_what_is_lost, tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder, one_or_list, stand_on, stands_on
 from coexist.inventory.products import DNSMASQ
 from coexist.languages.dnsmasq.config import Range
@@ -77,17 +77,32 @@ class _Site:
         if not self.source.only_proxy:
             leave_unasked(self.source)
         self.source.settle()
+        self._keep_lines(servers[self.server])
         tree = self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows)
         options = self.source.config.options
         tell_what_is_sent(tree, rows, {o.code for o in options if o.force and not o.is_inside})
+        left = self.source.account.close(())
+        tell_what_is_lost(tree, self.server, left)
         return Imported(
             tree=tree,
             clients=rows,
-            not_modelled=self.source.account.close(()),
+            not_modelled=left,
             comments={"": self.build.notes},
             sources=(self.file,),
             assumed=frozenset({self.server} if own is None else ()),
         )
+
+    def _keep_lines(self, server: dict[str, Any]) -> None:
+        """DNS, files and logging: the lines that are carried over as they are."""
+        kept = {key: one_or_list(values) for key, values in self.source.kept.items()}
+        if self.config.dns:
+            port = [value for _, value in self.source.values("port")]
+            kept["port"] = port[-1] if port else "53"
+            listen = [value for _, value in self.source.values("listen-address")]
+            if listen:
+                kept["listen-address"] = one_or_list(listen)
+        if kept:
+            server["settings"] = {**kept, **server.get("settings", {})}
 
     def _say_defaults(self, server: dict[str, Any], vlans: list[tuple[str, list[Range]]]) -> None:
         stands = stands_on(server)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from coexist.errors import Position
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.program import Step
 from coexist.languages.dnsmasq.config import DnsmasqConfig, Tags
 from coexist.languages.dnsmasq.files import INCLUDES, Lines
 from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.text.redaction import redacted
 
 # What stands in a flag of DnsmasqConfig and says all there is to say.
 _FLAGS = {
@@ -18,11 +20,13 @@ _FLAGS = {
     "no-ping": "",
     "enable-tftp": "",
     "listen-address": "",
-    "port": "DNS says nothing about booting",
+    "port": Harmless("DNS says nothing about booting"),
     "pxe-prompt": "the prompt of a DHCP server's boot menu is not in the inventory",
     "dhcp-pxe-vendor": "vendor classes that a DHCP server treats as PXE clients are not in the inventory",
 }
-_ELSEWHERE = "DNS, files and logging say nothing about who boots what"
+# What the file that is written says by itself.
+_WRITTEN = frozenset({"dhcp-ignore-clid", "dhcp-lease-max", "dhcp-no-override", "tftp-no-fail"})
+_ELSEWHERE = Harmless("DNS, files and logging say nothing about who boots what")
 
 
 class Source:
@@ -35,6 +39,7 @@ class Source:
         self.config: DnsmasqConfig = read_dnsmasq(self.texts)
         self.account = Account()
         ranges = self.config.ranges
+        self.kept: dict[str, list[Any]] = {}
         self.only_proxy = bool(ranges) and all(item.mode == "proxy" for item in ranges)
 
     def place(self, line: int) -> Position:
@@ -83,10 +88,21 @@ class Source:
                 self.leave(number, "octets that are not UTF-8, which an inventory is")
                 continue
             why = "" if keyword in INCLUDES else _FLAGS.get(keyword, _ELSEWHERE)
-            if why:
+            if why is _ELSEWHERE and keyword not in _WRITTEN:
+                self._keep(number, plain)
+            elif why:
                 self.leave(number, why)
             else:
                 self.take(number)
+
+    def _keep(self, number: int, text: str) -> None:
+        """A line about other things than IPv4 leases and boots goes into the new file word for word."""
+        if redacted(text) != text:
+            self.leave(number, "a secret; name it in `settings` by {secret: file:PATH}")
+            return
+        keyword, value = split_keyword(text)
+        self.kept.setdefault(keyword, []).append(value or True)
+        self.take(number)
 
 
 def _is_broken(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import field
 
+from coexist.importers.account import Harmless
 from coexist.importers.conditions import (
     ALWAYS,
     Condition,
@@ -141,7 +142,7 @@ def leave_unasked(source: Source) -> None:
     for line, tags in setting:
         for tag in tags:
             if tag not in asked:
-                source.leave(line, f"sets the tag {tag}, which nothing here asks for")
+                source.leave(line, Harmless(f"sets the tag {tag}, which nothing here asks for"))
 
 
 def _asked_tags(source: Source) -> set[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from coexist.importers.account import Harmless
 from coexist.importers.conditions import (
     ALWAYS,
     Condition,
@@ -178,4 +179,4 @@ class ClassBook:
         for part in self.classes.values():
             if part.node.taken and part.name not in self.spoken:
                 asked = "no subnet asks for it" if part.listed else "no client of these subnets is in it"
-                part.node.leave(f"without effect: {asked}")
+                part.node.leave(Harmless(f"without effect: {asked}"))

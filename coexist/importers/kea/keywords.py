@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coexist.errors import InputError, Problem
+from coexist.importers.account import Harmless
 from coexist.inventory.values import closest
 from coexist.languages.kea.json_nodes import Node
 from coexist.text.redaction import HIDDEN, names_secret
@@ -45,7 +46,7 @@ _NOT_YET = "Kea 2.2 does not know this keyword, a later release does"
 
 # What earlier releases read or passed over in the same file; kea-dhcp4 2.2 refuses it.
 _BESIDE = frozenset({"Control-agent", "Dhcp6", "DhcpDdns", "Logging", "Netconf"})
-_NO_LONGER = "another section than Dhcp4, which earlier releases of Kea took in one file"
+_NO_LONGER = Harmless("another section than Dhcp4, which earlier releases of Kea took in one file")
 
 MAPS: dict[str, dict[str, str]] = {
     "Dhcp4": _keys(

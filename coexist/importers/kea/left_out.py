@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.languages.kea.json_nodes import Node
 
 _WHY = {
-    "interfaces-config": "the inventory knows VLANs, not the server's network cards",
-    "control-socket": "how the daemon is controlled says nothing about booting",
-    "control-sockets": "how the daemon is controlled says nothing about booting",
-    "lease-database": "where leases are kept says nothing about booting",
+    "interfaces-config": Harmless("the inventory knows VLANs, not the server's network cards"),
+    "control-socket": Harmless("how the daemon is controlled says nothing about booting"),
+    "control-sockets": Harmless("how the daemon is controlled says nothing about booting"),
+    "lease-database": Harmless("where leases are kept says nothing about booting"),
     "hosts-database": "reservations in a database are not read",
     "hosts-databases": "reservations in a database are not read",
-    "expired-leases-processing": "how leases are kept says nothing about booting",
-    "dhcp-ddns": "dynamic DNS says nothing about booting",
-    "ip-reservations-unique": "whether reservations may share an address follows from the reservations",
+    "expired-leases-processing": Harmless("how leases are kept says nothing about booting"),
+    "dhcp-ddns": Harmless("dynamic DNS says nothing about booting"),
+    "ip-reservations-unique": Harmless(
+        "whether reservations may share an address follows from the reservations"
+    ),
     "hooks-libraries": "hooks may do anything; they are not followed",
-    "loggers": "logging says nothing about booting",
-    "renew-timer": "times a client renews at are not in the inventory",
-    "rebind-timer": "times a client renews at are not in the inventory",
-    "min-valid-lifetime": "the inventory has one lease time; this limits what clients may ask for",
-    "max-valid-lifetime": "the inventory has one lease time; this limits what clients may ask for",
-    "server-hostname": "the header field sname, which no boot firmware reads",
-    "interface": "the inventory knows VLANs, not the server's network cards",
-    "id": "Kea's own number of a subnet",
-    "sanity-checks": "how leases are kept says nothing about booting",
-    "multi-threading": "how the daemon runs says nothing about booting",
+    "loggers": Harmless("logging says nothing about booting"),
+    "renew-timer": Harmless("times a client renews at are not in the inventory"),
+    "rebind-timer": Harmless("times a client renews at are not in the inventory"),
+    "min-valid-lifetime": Harmless("the inventory has one lease time; this limits what clients may ask for"),
+    "max-valid-lifetime": Harmless("the inventory has one lease time; this limits what clients may ask for"),
+    "server-hostname": Harmless("the header field sname, which no boot firmware reads"),
+    "interface": Harmless("the inventory knows VLANs, not the server's network cards"),
+    "id": Harmless("Kea's own number of a subnet"),
+    "sanity-checks": Harmless("how leases are kept says nothing about booting"),
+    "multi-threading": Harmless("how the daemon runs says nothing about booting"),
     "relay": "the inventory knows a VLAN's relay by its gateway",
-    "user-context": "a note for people",
-    "comment": "a note for people",
-    "match-client-id": "how leases are told apart is not in the inventory",
-    "echo-client-id": "whether option 61 comes back is not in the inventory",
+    "user-context": Harmless("a note for people"),
+    "comment": Harmless("a note for people"),
+    "match-client-id": Harmless("how leases are told apart is not in the inventory"),
+    "echo-client-id": Harmless("whether option 61 comes back is not in the inventory"),
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address
 
+from coexist.importers.account import Harmless
 from coexist.importers.conditions import ALWAYS, Inexpressible, spelled_value
 from coexist.importers.kea.left_out import leave
 from coexist.importers.kea.options import Definition, Definitions
@@ -41,7 +42,7 @@ class LevelReader:
         """Say which option definitions nothing in the file uses."""
         for definition, node in self._defined:
             if definition not in self.definitions.used:
-                node.leave("names an option that nothing here uses")
+                node.leave(Harmless("names an option that nothing here uses"))
 
     def _definition(self, node: Node) -> None:
         name, code, kind = node.plain("name"), node.plain("code", int), node.plain("type")

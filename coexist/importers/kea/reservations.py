@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from coexist.boot.leases.plan import is_host_name
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import Member, test
 from coexist.importers.groups import GroupBook
@@ -153,7 +153,7 @@ class Reservations:
                 if self.classes.plain.why_not(name) is not None:
                     item.leave(f"the class {name} is not understood")
             elif name not in self._gates:
-                item.leave(f"nothing here speaks of the class {name}")
+                item.leave(Harmless(f"nothing here speaks of the class {name}"))
             if order.index(name) < last:
                 item.leave("listed in another order by another reservation, which is taken for all")
             last = max(last, order.index(name))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coexist.errors import InputError, Problem
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import ALWAYS, NEVER, Condition, Inexpressible, any_of
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
@@ -27,7 +27,7 @@ from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
 from coexist.importers.kea.sections import asked, given_classes, networks_of
 from coexist.importers.program import IGNORE, Step, guarded, scope_fields
-from coexist.importers.sent import tell_what_is_sent
+from coexist.importers.sent import tell_what_is_lost, tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
 from coexist.languages.kea.json_nodes import Node, read_json
@@ -102,10 +102,12 @@ class _Site:
         for node in (node for code, nodes in forced.items() if code not in sent for node in nodes):
             leave(node, "always-send", "no scope gives this option a value")
         tell_what_is_left(self.tree, self.account)
+        left = self.account.close(())
+        tell_what_is_lost(tree, self.server, left)
         return Imported(
             tree=tree,
             clients=clients,
-            not_modelled=self.account.close(()),
+            not_modelled=left,
             comments={"": self.build.notes},
             sources=(self.file,),
             assumed=frozenset({self.server} if self.address is None else ()),
@@ -209,7 +211,7 @@ class _Site:
 
     def _without_effect(self, values: Values) -> None:
         for step in (*values.fields, *values.options):
-            self._complain(step, "without effect: there is no subnet it could hold for")
+            self._complain(step, Harmless("without effect: there is no subnet it could hold for"))
 
     def _gate(self, node: Node, members: Memberships) -> Condition:
         """Whom a subnet is for: the members of one of its classes; nobody where that cannot be said."""
