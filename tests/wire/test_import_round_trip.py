@@ -379,15 +379,15 @@ def test_kea_answers_as_before(path: Path, tmp_path: Path) -> None:
 DNSMASQ = sorted(path for path in SHARED.glob("corpus/dnsmasq*.conf") if "proxy" not in path.name)
 DNSMASQ += sorted((OWN.parent / "dnsmasq_conf").glob("*.conf"))
 _DNSMASQ_LOCAL = re.compile(
-    r"(interface|listen-address|tftp-root|enable-tftp|bind-.*|log-.*|user|keep-in-foreground)\b"
+    r"(interface|except-interface|no-dhcp-interface|listen-address|tftp-root|enable-tftp|bind-.*|log-.*|user|group"
+    r"|keep-in-foreground|no-daemon|dhcp-leasefile|dhcp-script|resolv-file|addn-hosts|hostsdir|pid-file)\b"
 )
 
 
 def start_dnsmasq_on(host: Host, text: str) -> Process:
     """dnsmasq on the host's only card, without the files of another machine."""
     lines = [line for line in text.splitlines() if not _DNSMASQ_LOCAL.match(line.strip())]
-    own = [] if any(line.startswith("port=") for line in lines) else ["port=0"]
-    path = host.write("dnsmasq.conf", "\n".join([*lines, *own, ""]))
+    path = host.write("dnsmasq.conf", "\n".join([*lines, ""]))
     return host.start(
         ["dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--interface=eth0", "--bind-interfaces",
          "--user=root", "--pid-file=", f"--dhcp-leasefile={host.directory}/leases", "--log-facility=-"],

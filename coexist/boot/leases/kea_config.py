@@ -170,8 +170,7 @@ def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig
 
 
 _IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
-# Hooks that add commands, logs or databases to a server and change no answer.
-_COMMANDS = frozenset(
+COMMAND_HOOKS = frozenset(
     {
         "libdhcp_class_cmds.so",
         "libdhcp_lease_cmds.so",
@@ -183,6 +182,7 @@ _COMMANDS = frozenset(
         "libdhcp_stat_cmds.so",
     }
 )
+"""Hooks that add commands, logs or databases to a server and change no answer."""
 _REMOTE = ("hosts-database", "hosts-databases", "config-control")
 
 
@@ -215,7 +215,7 @@ class _Compiler:
                 pairs.append(pair)
             elif library == FLEX and (entries := read_flex_options(node, self.types)) is not None:
                 flexed += entries
-            elif library not in _COMMANDS:
+            elif library not in COMMAND_HOOKS:
                 opens.append((node.at, f"the hook {library}"))
         return KeaConfig(
             level=level,

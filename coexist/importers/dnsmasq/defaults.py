@@ -15,6 +15,16 @@ from coexist.languages.dnsmasq.config import Range
 from coexist.wire.option_codes import Option
 
 _SIADDR = 255
+SENT_BY_ITSELF = frozenset(
+    {
+        Option.SUBNET_MASK,
+        Option.ROUTER,
+        Option.DOMAIN_NAME_SERVER,
+        Option.DOMAIN_NAME,
+        Option.BROADCAST_ADDRESS,
+    }
+)
+"""Options that dnsmasq tells without a line; DNS servers only where it is one."""
 
 
 def say_defaults(source: Source, scope: dict[str, Any], ranges: list[Range], own: IPv4Address | None) -> None:

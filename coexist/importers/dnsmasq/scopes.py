@@ -12,6 +12,7 @@ from typing import Any
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.account import Harmless
 from coexist.importers.conditions import NEVER, POOL_FOR_NOBODY, Inexpressible, pool_conditions, spelled_value
+from coexist.importers.dnsmasq.defaults import SENT_BY_ITSELF
 from coexist.importers.dnsmasq.hosts import IGNORED
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook
@@ -129,6 +130,12 @@ class Scopes:
             code, value = option.code, self._with_own(option)
             if option.is_inside:
                 leave(option.line, "an option inside another one, for the clients of a vendor")
+            elif 0 < code < 255 and not value and not option.tags:
+                # It switches off what dnsmasq sends by itself: what is not declared is not sent.
+                if code in SENT_BY_ITSELF and (code != Option.DOMAIN_NAME_SERVER or self.source.config.dns):
+                    self.source.take(option.line)
+                else:
+                    leave(option.line, Harmless("without effect: dnsmasq sends no such option by itself"))
             elif not 0 < code < 255 or not value:
                 leave(option.line, "an option without a value switches off what dnsmasq sends by itself")
             elif option.kind is Kind.ADDRESSES and bytes(4) in (

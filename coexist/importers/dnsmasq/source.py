@@ -98,7 +98,8 @@ class Source:
     def _keep(self, number: int, text: str) -> None:
         """A line about other things than IPv4 leases and boots goes into the new file word for word."""
         if redacted(text) != text:
-            self.leave(number, "a secret; name it in `settings` by {secret: file:PATH}")
+            why = "what it holds is secret; write it in `settings`, with a reference in its place"
+            self.leave(number, why)
             return
         keyword, value = split_keyword(text)
         self.kept.setdefault(keyword, []).append(value or True)

@@ -19,6 +19,7 @@ from coexist.importers.conditions import ALWAYS, NEVER, Condition, Inexpressible
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.kea.classes import ClassBook, Memberships
+from coexist.importers.kea.kept import keep
 from coexist.importers.kea.keywords import refuse_unknown_keys
 from coexist.importers.kea.left_out import leave, tell_what_is_left
 from coexist.importers.kea.levels import LevelReader, Values, step_of
@@ -117,6 +118,9 @@ class _Site:
         said: dict[str, Any] = {"software": KEA.software}
         if self.dhcp4.plain("authoritative", bool) is not True:
             said["authoritative"] = False
+        settings = keep(self.dhcp4, paired=self.pair.partner is not None)
+        if settings:
+            said["settings"] = settings
         return said
 
     def _network(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -166,7 +167,10 @@ def test_leases_here_and_a_proxy_there_are_two_servers_on_one_host(read, tmp_pat
     assert 'pxe-service=x86PC,"a",a.0,10.0.0.9' in text
     assert "proxy" not in files["dnsmasq"].content.decode()
     # Which network card is whose the administrator must say.
-    assert {finding.code.code for finding in rendered.findings} == {"CX512"}
+    assert {finding.code.code for finding in rendered.findings} == {"CX512", "CX524"}
+    # The menu stands in the leases too, which the inventory does not say.
+    lost = [told_at.removeprefix(imported.sources[0]).split(":")[1] for told_at in leases["left_out"]]
+    assert lost == ["9", "10", "11"]
 
 
 def test_a_subnet_with_leases_and_a_proxy_range_is_told(read):
@@ -232,10 +236,52 @@ def test_a_match_by_number_looks_among_all_octets(read):
     assert rule["when"] == [{"option": 175, "contains": "hex:27"}]
 
 
-def test_a_forced_option_is_told(read):
-    imported = read("dhcp-option-force=209,configs/common\n")
+def test_a_forced_option_goes_to_clients_that_do_not_ask(read):
+    imported = read("port=0\ndhcp-option-force=209,configs/common\n")
     assert scope(imported)["options"][209] == "configs/common"
-    assert "dhcp-option-force=209,configs/common" in told(imported)
+    assert scope(imported)["always_send"] == [209]
+    assert "left_out" not in imported.tree["servers"]["dnsmasq"]
+
+
+DNS = """\
+domain-needed
+server=192.0.2.53
+server=/lab.example/192.0.2.54
+interface=lan0
+dhcp-script=/usr/local/sbin/leased
+dhcp-range=10.7.0.10,10.7.0.90,255.255.255.0,1h
+"""
+
+
+def test_what_is_not_about_leases_is_carried_over_word_for_word(tmp_path: Path):
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text(DNS)
+    imported = import_files("dnsmasq", [path], address=IPv4Address("10.7.0.1"))
+    assert imported.not_modelled == ()
+    rendered = render_site(written(imported, tmp_path))
+    lines = rendered.files["dnsmasq"][0].content.decode().splitlines()
+    assert set(DNS.splitlines()[:5]) <= set(lines)
+    assert "port=53" in lines
+    assert "port=0" not in lines
+    assert not rendered.findings
+
+
+def test_a_line_that_cannot_be_said_keeps_the_file_from_being_written(tmp_path: Path):
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text(DNS + 'pxe-service=x86PC,"net",net.0\n')
+    imported = import_files("dnsmasq", [path], address=IPv4Address("10.7.0.1"))
+    site = written(imported, tmp_path)
+    assert site.site.servers["dnsmasq"].left_out == (f'{path}:7:1: pxe-service=x86PC,"net",net.0',)
+    (finding,) = render_site(site).findings
+    assert (finding.code.code, finding.path) == ("CX524", ("servers", "dnsmasq", "left_out"))
+    assert f"{path}:7" in finding.message
+
+
+def test_an_option_without_a_value_is_not_sent(read):
+    imported = read("port=0\ndhcp-option=3\ndhcp-option=6\n")
+    assert 3 not in scope(imported).get("options", {})
+    assert told(imported)["dhcp-option=6"].startswith("without effect")
+    assert "left_out" not in imported.tree["servers"]["dnsmasq"]
 
 
 def test_the_tag_of_the_only_network_card_is_everyones(read):
