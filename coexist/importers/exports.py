@@ -1,8 +1,9 @@
 """The machines of other tools, by the CSV files these export: one table of columns a tool.
 
 Sources: FOG's CSV_IMPORT_EXPORT.md (no heading, columns by place, ``|`` between MAC addresses) with the
-fields of lib/fog/host.class.php; MAAS's machine list; ``hammer --csv host list`` of Foreman; NetBox's
-export of interfaces, which names the columns as its table does.
+fields of lib/fog/host.class.php; MAAS's machine list; ``hammer --csv host list`` of Foreman, whose heading
+hammer-cli-foreman's own tests have (Id, Name, Operating System, Host Group, IP, MAC; older ones say Operating
+System Id, Host Group Id); NetBox's export of interfaces, which names the columns as its table does.
 """
 
 from __future__ import annotations

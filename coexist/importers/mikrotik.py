@@ -1,7 +1,8 @@
 """MikroTik RouterOS: the DHCP server of an ``/export``.
 
 A menu on a line of its own (``/ip dhcp-server network``) holds for the commands that follow; a backslash at
-the end of a line joins the next one. Source: RouterOS' documentation, "DHCP" and "Configuration Management".
+the end of a line joins the next one. A server's ``dhcp-option-set`` is for all of its networks. Source:
+RouterOS' documentation, "DHCP" (servers, networks, options, option sets) and "Configuration Management".
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ class _Site:
     addresses: dict[str, list[tuple[IPv4Address, IPv4Network]]] = field(default_factory=dict)
     pools: dict[str, list[str]] = field(default_factory=dict)
     options: dict[str, tuple[int, str]] = field(default_factory=dict)
+    idle: dict[str, Command] = field(default_factory=dict)
     sets: dict[str, list[str]] = field(default_factory=dict)
     networks: list[tuple[IPv4Network, Command]] = field(default_factory=list)
     servers: list[Command] = field(default_factory=list)
@@ -137,6 +139,8 @@ class _Site:
             raise InputError(
                 [Problem(Position(self.file), what, "write it with /export of the whole router")]
             )
+        for command in self.idle.values():
+            self.account.left_out(command.at, command.text, "no server and no network sends this option")
         used = [row.address for row in self.clients.values()]
         own = self.address or self._own_address()
         servers = self.build.servers(self.server, {"software": GENERIC.software, "roles": "dhcp"}, own, used)
@@ -223,6 +227,7 @@ class _Site:
             self.account.left_out(command.at, command.text, "a value put together of several")
             return
         self.options[name] = (int(code), plain)
+        self.idle[name] = command
         self._rest(command, {"name", "code", "value", "comment"})
 
     def _lease(self, command: Command) -> None:
@@ -270,7 +275,16 @@ class _Site:
             self._scope(network, declared, [pool for pool in pools if _is_in(pool, network)], command)
         self._rest(
             command,
-            {"name", "interface", "address-pool", "lease-time", "disabled", "comment", "authoritative"},
+            {
+                "name",
+                "interface",
+                "address-pool",
+                "lease-time",
+                "disabled",
+                "comment",
+                "authoritative",
+                "dhcp-option-set",
+            },
         )
 
     def _scope(self, network: IPv4Network, declared: Command, pools: list[str], server: Command) -> None:
@@ -288,9 +302,12 @@ class _Site:
                 first, _, last = pool.partition("-")
                 self.build.leased.append((int(IPv4Address(first)), int(IPv4Address(last or first))))
         options = {code: keys[key].replace(",", ", ") for key, code in _OPTIONS.items() if keys.get(key)}
-        names = keys.get("dhcp-option", "").split(",")
+        # What the server tells everyone, then what one network says.
+        names = [*self.sets.get(server.keys.get("dhcp-option-set", ""), [])]
+        names += keys.get("dhcp-option", "").split(",")
         names += self.sets.get(keys.get("dhcp-option-set", ""), [])
         for wanted in (name for name in names if name):
+            self.idle.pop(wanted, None)
             if wanted in self.options:
                 code, value = self.options[wanted]
                 options[code] = value

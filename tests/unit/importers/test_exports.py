@@ -132,6 +132,33 @@ def test_opnsense_with_dnsmasq(tmp_path: Path) -> None:
     assert {10, 12} <= left(result)
 
 
+def test_a_mikrotik_sends_the_set_of_options_of_its_server(tmp_path: Path) -> None:
+    path = tmp_path / "router.rsc"
+    path.write_text(
+        "/ip dhcp-server option\n"
+        "add code=66 name=host value=\"s'10.97.0.5'\"\n"
+        "add code=67 name=file value=\"'ipxe.efi'\"\n"
+        "add code=67 name=other value=\"'other.efi'\"\n"
+        "add code=43 name=unused value=0x0102\n"
+        "/ip dhcp-server option sets\n"
+        "add name=boot options=host,file\n"
+        "/ip pool\nadd name=lan ranges=10.97.0.10-10.97.0.90\nadd name=lab ranges=10.97.1.10-10.97.1.90\n"
+        "/ip dhcp-server\n"
+        "add address-pool=lan dhcp-option-set=boot interface=vlan1 name=lan\n"
+        "add address-pool=lab dhcp-option-set=boot interface=vlan2 name=lab\n"
+        "/ip dhcp-server network\n"
+        "add address=10.97.0.0/24 gateway=10.97.0.1\n"
+        "add address=10.97.1.0/24 dhcp-option=other gateway=10.97.1.1\n"
+    )
+    result = import_files("mikrotik", [path])
+    scopes = result.tree["scopes"]
+    assert {name: (s["options"][66], s["options"][67]) for name, s in scopes.items()} == {
+        "lan": ("10.97.0.5", "ipxe.efi"),
+        "lab": ("10.97.0.5", "other.efi"),
+    }
+    assert [entry.position.line for entry in result.not_modelled] == [5]
+
+
 def test_mikrotik(tmp_path: Path) -> None:
     result = imported("mikrotik", "router.rsc")
     inventory = loaded(result, tmp_path)
