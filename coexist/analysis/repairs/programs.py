@@ -201,9 +201,10 @@ def _by_pxe(site: AnalysedSite, finding: Finding) -> Repair | None:
 def _both_numbers(site: AnalysedSite, finding: Finding) -> Repair | None:
     """A rule that asks for one number of option 93 asks for the architecture."""
     at = finding.path[:4]
-    scope, number = str(finding.path[1]), finding.path[3]
-    if at[2:3] != ("rules",) or not isinstance(number, int):
+    # Of a server's own file the path ends with a place there.
+    if at[2:3] != ("rules",) or len(at) < 4 or not isinstance(at[3], int):
         return None
+    scope, number = str(at[1]), at[3]
     when = site.site.scopes[scope].rules[number].when
     architectures = sorted({client.architecture for client in finding.classes})
     if len(when) != 1 or len(architectures) != 1:

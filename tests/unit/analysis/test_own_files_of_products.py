@@ -204,3 +204,13 @@ def test_a_pair_of_exports_that_say_different_things_is_found(tmp_path: Path) ->
 
 def test_two_exports_on_one_pool_without_failover_are_found(tmp_path: Path) -> None:
     assert "CX208" in codes(windows_pair(tmp_path, ScopeId=""))
+
+
+def test_a_class_of_one_number_of_option_93_is_found_in_own_files_too(tmp_path: Path) -> None:
+    one = {
+        "name": "uefi",
+        "test": "option[93].hex == 0x0007",
+        "boot-file-name": "a.efi",
+        "next-server": "10.10.0.9",
+    }
+    assert "CX433" in codes(analysed(tmp_path, "kea 2.2", kea(**{"client-classes": [one]})))

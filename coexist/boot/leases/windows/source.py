@@ -24,7 +24,6 @@ from coexist.errors import Position
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.languages.windows.export import Export, OptionValue, Policy, Relation, Reservation, Scope
-from coexist.languages.windows.failover import COMMAND
 from coexist.languages.windows.values import octets_of
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
@@ -80,8 +79,10 @@ class WindowsLeases:
         for policy in self._policies():
             found += self._matching.opens(policy)
         if export.relations is None:
-            what = "a failover partner, of which the export says nothing; write failover.xml beside it"
-            found.append(OpenCondition(origin=export.at, what=f"{what} with: {COMMAND}"))
+            what = (
+                "a failover partner, of which only failover.xml beside the export could tell (own-files.md)"
+            )
+            found.append(OpenCondition(origin=export.at, what=what))
         for relation in export.relations or ():
             if is_alone(relation):
                 what = f"the state of {relation.name}: it was {relation.state}, and this server answered all"
