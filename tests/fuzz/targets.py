@@ -5,20 +5,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from coexist.boot.compiled import CompiledPolicy
+from coexist.boot.own_files import OwnConfig, OwnFiles
 from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
 from coexist.boot.request import boot_request
 from coexist.boot.respond import Answer, Silence, respond
+from coexist.boot.responder import Arrival
 from coexist.boot.tftp_transfer import Agreed, Limits, Step, Transfer, negotiate
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, Position
 from coexist.importers import import_files
 from coexist.importers.written import not_modelled_md
 from coexist.inventory import load_inventory
 from coexist.inventory.macset import EVERYONE, MacSet
+from coexist.inventory.products import part, products
 from coexist.probe.capture_file import damage, read_capture
 from coexist.probe.observation import observe
 from coexist.registry.opening import open_registry
@@ -27,7 +30,7 @@ from coexist.server.config import load_config
 from coexist.text.foreign import harmless
 from coexist.text.redaction import redacted
 from coexist.wire import tftp
-from coexist.wire.bootp import Packet, decode, encode
+from coexist.wire.bootp import UNSPECIFIED, Packet, decode, encode
 from coexist.wire.http import Request, byte_range, decode_request, is_current, is_wanted
 from coexist.wire.pxe import decode_suboptions, decode_vendor_options
 from tests.fuzz import seeds
@@ -46,6 +49,20 @@ POLICY = BootPolicy(
         Rule(name="all", clients=EVERYONE, programs={0: BootProgram(file="a"), 7: BootProgram(file="b")}),
     ),
     http_port=80,
+)
+
+
+ASKS = Packet(
+    op=1,
+    xid=7,
+    chaddr=bytes.fromhex("525400000001"),
+    options={
+        53: b"\x01",
+        55: bytes(range(1, 80)),
+        60: b"PXEClient:Arch:00007:UNDI:003016",
+        77: b"iPXE",
+        93: b"\0\x07",
+    },
 )
 
 
@@ -155,17 +172,56 @@ def _registry(path: Path) -> None:
         opened.close()
 
 
+VERSIONS = {"isc-dhcpd": "4.4", "kea": "2.2", "dnsmasq": "2.90", "windows-dhcp": "2022"}
+
+
+def _own(product: str) -> Callable[[bytes], None]:
+    """A server's own file, and what it says to a machine beside it and to one behind a relay agent."""
+
+    def read(path: Path) -> None:
+        evaluate: Callable[[OwnFiles], OwnConfig] = part(products()[product], "own_file")
+        own = evaluate(
+            OwnFiles(
+                root=path.parent,
+                version=VERSIONS[product],
+                files={f"/etc/{path.name}": path.name},
+                place=Position("site.yaml"),
+                resolve=lambda _name: (),
+                of_server=lambda _address: None,
+            )
+        )
+        assert own.leases.distinctions is not None
+        for giaddr in (UNSPECIFIED, IPv4Address("10.10.0.9")):
+            own.leases(
+                Arrival(
+                    packet=replace(ASKS, giaddr=giaddr),
+                    at=0.0,
+                    port=67,
+                    address=SERVER,
+                    source=(giaddr, 67 if int(giaddr) else 68),
+                )
+            )
+
+    return _file(read)
+
+
+def _own_seeds(product: str) -> Callable[[], Sequence[bytes]]:
+    """The files that are held to the real daemons."""
+    folder = Path(__file__).parents[1] / "data" / "own-files" / product
+    return lambda: [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
 def _always(some: Sequence[bytes]) -> Callable[[], Sequence[bytes]]:
     return lambda: some
 
 
 TARGETS: Mapping[str, Target] = {
-    "dhcp": Target(dhcp, _always(seeds.DHCP), 2000),
-    "tftp": Target(transfer, _always(seeds.TFTP), 3000),
-    "http": Target(http, _always(seeds.HTTP), 3000),
-    "redaction": Target(redaction, _always(seeds.SECRETS), 1500),
-    "capture": Target(_file(_capture), _always(seeds.CAPTURE), 800),
-    "dhcpd": Target(_imported("dhcpd"), _always(seeds.DHCPD)),
+    "dhcp": Target(dhcp, _always(seeds.DHCP), 10_000),
+    "tftp": Target(transfer, _always(seeds.TFTP), 30_000),
+    "http": Target(http, _always(seeds.HTTP), 20_000),
+    "redaction": Target(redaction, _always(seeds.SECRETS), 3000),
+    "capture": Target(_file(_capture), _always(seeds.CAPTURE), 1500),
+    "dhcpd": Target(_imported("dhcpd"), _always(seeds.DHCPD), 1000),
     "kea": Target(_imported("kea"), _always(seeds.KEA)),
     "dnsmasq": Target(_imported("dnsmasq"), _always(seeds.DNSMASQ)),
     "windows": Target(_imported("windows-dhcp"), _always(seeds.WINDOWS)),
@@ -176,4 +232,8 @@ TARGETS: Mapping[str, Target] = {
     "config": Target(_file(load_config, "coexist.yaml"), _always(seeds.CONFIG)),
     "plan": Target(_file(read_plan, "plan.json"), _always(seeds.PLAN), 1000),
     "registry": Target(_file(_registry, "registry.sqlite"), seeds.registry),
+    "owndhcpd": Target(_own("isc-dhcpd"), _own_seeds("dhcpd")),
+    "ownkea": Target(_own("kea"), _own_seeds("kea")),
+    "owndnsmasq": Target(_own("dnsmasq"), _own_seeds("dnsmasq")),
+    "ownwindows": Target(_own("windows-dhcp"), _own_seeds("windows"), 100),
 }

@@ -68,7 +68,7 @@ def _programs(config: DnsmasqConfig) -> dict[str, str]:
     for service in config.services:
         if service.basename and not service.tags and service.server is None:
             name = architecture_name(service.architecture)
-            found.setdefault(name, service_file(service).decode())
+            found.setdefault(name, service_file(service).decode("utf-8", "surrogateescape"))
     return found
 
 

@@ -156,7 +156,11 @@ class DnsmasqLeases:
         for line in reversed(file.config.options):
             outer = line.encapsulated
             vendor_class = arrival.packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")
-            if line.vendor is not None and vendor_class and line.vendor.encode() in vendor_class:
+            if (
+                line.vendor is not None
+                and vendor_class
+                and line.vendor.encode("utf-8", "surrogateescape") in vendor_class
+            ):
                 outer = Option.VENDOR_SPECIFIC_INFORMATION
             if outer is None or not tags_match(line.tags, tags):
                 continue
@@ -167,7 +171,8 @@ class DnsmasqLeases:
                 result.forced |= {outer}
         boot = file.boot(tags)
         if boot is not None:
-            result.file, result.sname = boot.file.encode("utf-8", "surrogateescape"), boot.sname.encode()
+            result.file = boot.file.encode("utf-8", "surrogateescape")
+            result.sname = boot.sname.encode("utf-8", "surrogateescape")
             result.siaddr = boot.address or (UNSPECIFIED if boot.host else context.local)
             result.origins |= dict.fromkeys(("file", "sname", "siaddr"), self.at(boot.line))
         elif _SIADDR in declared and len(declared[_SIADDR].value) >= 4:

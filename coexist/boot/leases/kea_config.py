@@ -33,6 +33,8 @@ _VENDOR_OPTIONS, _ENTERPRISE_OPTIONS = 43, 125
 KNOWING = frozenset({"KNOWN", "UNKNOWN"})
 """Built-in classes that tell whether a client has a reservation."""
 
+_MOST_CODE = 255
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datum:
@@ -267,6 +269,9 @@ class _Compiler:
             for name, found in spaces.items()
             if re.fullmatch("vendor-[0-9]+", name)
         }
+        server = node.plain("next-server")
+        if server:
+            _address(node.get("next-server") or node, server)
         return Level(
             options=options,
             enterprises=enterprises,
@@ -283,6 +288,9 @@ class _Compiler:
                 what = f"the option {name!r} is not defined in the space {space!r}"
                 raise InputError([Problem(node.at, what, "write its code, or define it in option-def")])
             code = option.code
+        if not 0 <= code <= _MOST_CODE:
+            what = f"invalid option code {code}: it must not be greater than {_MOST_CODE}"
+            raise InputError([Problem((node.get("code") or node).at, what, "write a code of DHCPv4")])
         csv = node.plain("csv-format", bool)
         if option is None and csv is not False:
             what = f"definition for the option '{space}.' having code '{code}' does not exist"
@@ -425,7 +433,7 @@ class _Compiler:
         return HostDef(
             level=self._level(node),
             identifiers=identifiers,
-            address=IPv4Address(address) if address and address != "0.0.0.0" else None,
+            address=_address(node, address) if address and address != "0.0.0.0" else None,
             hostname=node.plain("hostname") or "",
             classes=tuple(str(item.value) for item in node.items("client-classes")),
         )
@@ -455,4 +463,12 @@ def _relays(node: Node) -> frozenset[IPv4Address]:
         return frozenset()
     texts = [item.value for item in relay.items("ip-addresses")]
     one = relay.plain("ip-address")
-    return frozenset(IPv4Address(text) for text in ([*texts, one] if one else texts))
+    return frozenset(_address(relay, text) for text in ([*texts, one] if one else texts))
+
+
+def _address(node: Node, text: object) -> IPv4Address:
+    """An address of a JSON text. Raises InputError."""
+    try:
+        return IPv4Address(str(text))
+    except ValueError:
+        raise InputError([Problem(node.at, f"{text!r} is no address", "write 192.0.2.10")]) from None

@@ -13,7 +13,7 @@ from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Truth, Value
 from coexist.languages.kea.expressions import Option as Asked
-from coexist.languages.kea.option_data import DHCP4, OptionTypes
+from coexist.languages.kea.option_data import DHCP4, OptionTypes, number_of
 from coexist.records import dataclass
 
 
@@ -143,8 +143,9 @@ class _Finder:
         codes = []
         space = DHCP4
         for name in option.names[:2]:
-            known = self.types.find(space, int(name) if name.isdigit() else name)
-            codes.append(int(name) if name.isdigit() else known.code if known is not None else 0)
+            number = number_of(name)
+            known = self.types.find(space, name if number is None else number)
+            codes.append(number if number is not None else known.code if known is not None else 0)
             space = known.encapsulates if known is not None else ""
         if not all(0 < code < 255 for code in codes):
             return None

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from coexist.boot.responder import Arrival
 from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Member, Option, Truth, Value
-from coexist.languages.kea.option_data import DHCP4, OptionTypes, trimmed
+from coexist.languages.kea.option_data import DHCP4, OptionTypes, number_of, trimmed
 from coexist.wire.options import decode_options
 
 IsMember = Callable[[str], bool]
@@ -56,8 +56,9 @@ class Tests:
         for name in option.names:
             if space is None:
                 return None
-            known = self.types.find(space, int(name) if name.isdigit() else name)
-            code = int(name) if name.isdigit() else known.code if known is not None else None
+            number = number_of(name)
+            known = self.types.find(space, name if number is None else number)
+            code = number if number is not None else known.code if known is not None else None
             found = options.get(code) if code is not None else None
             if found is None:
                 return None
@@ -81,7 +82,7 @@ class Tests:
             "siaddr": packet.siaddr.packed,
             "transid": packet.xid.to_bytes(4, "big"),
             "msgtype": int(packet.message_type or 0).to_bytes(4, "big"),
-            "iface": self.interface.encode(),
+            "iface": self.interface.encode("utf-8", "surrogateescape"),
             "src": arrival.source[0].packed,
             "dst": arrival.address.packed,
         }

@@ -260,7 +260,9 @@ class DnsmasqModel:
         packet, tags = asked.packet, asked.tags
         vendor = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER)
         named = self.config.pxe_vendors if vendor is not None and self.config.pxe else ()
-        found = next((v for v in named if (vendor or b"").startswith(v.encode())), None)
+        found = next(
+            (v for v in named if (vendor or b"").startswith(v.encode("utf-8", "surrogateescape"))), None
+        )
         if found is None:
             return asked
         kind = packet.message_type
@@ -305,7 +307,7 @@ class DnsmasqModel:
         service = self.replies.only_service(pxe, tags)
         if service is not None and on_4011:
             siaddr = self.replies.service_address(service, context.local)
-            sname = service.host.encode() or str(siaddr).encode()
+            sname = service.host.encode("utf-8", "surrogateescape") or str(siaddr).encode()
             file = service_file(service)
         boot = self.replies.boot(tags)
         if service is None and boot is not None:
@@ -509,7 +511,10 @@ class DnsmasqModel:
         area.put(Option.DHCP_MESSAGE_TYPE, bytes((MessageType.NAK,)))
         server_id = self.file.override(packet) or asked.arrival.address
         area.put(Option.SERVER_IDENTIFIER, server_id.packed)
-        area.put(Option.MESSAGE, message.encode() + (b"\0" if asked.client.named.ended else b""))
+        area.put(
+            Option.MESSAGE,
+            message.encode("utf-8", "surrogateescape") + (b"\0" if asked.client.named.ended else b""),
+        )
         reply = make_reply(packet, flags=flags, ciaddr=ciaddr, options=area.options())
         return self._sent(asked, reply)._replace(why=message)
 

@@ -135,9 +135,9 @@ class DnsmasqReplies:
         lines = [
             (o.line, o.code, _value(o, ended=ended))
             for o in self.config.options
-            if o.vendor is not None and o.vendor.encode() in vendor_class and tags_match(o.tags, tags)
+            if o.vendor is not None and _octets(o.vendor) in vendor_class and tags_match(o.tags, tags)
         ]
-        is_pxe = any(v.encode() in vendor_class for v in self.config.pxe_vendors)
+        is_pxe = any(_octets(v) in vendor_class for v in self.config.pxe_vendors)
         lines += [
             (
                 p.line,
@@ -278,14 +278,14 @@ class _Telling:
                 put(_CLIENT_FQDN, self._fqdn(hostname, domain))
 
     def _text(self, text: str) -> bytes:
-        return text.encode("utf-8", "surrogateescape") + (b"\0" if self.ended else b"")
+        return _octets(text) + (b"\0" if self.ended else b"")
 
     def _fqdn(self, hostname: str, domain: str) -> bytes:
         flags = self.answer.client.named.flags & 15
         name = bytes((flags, 255, 255))
         if flags & 4:
-            labels = [hostname, *([*domain.split(".")] if domain else [])]
-            name += b"".join(bytes((len(label),)) + label.encode() for label in labels)
+            labels = map(_octets, [hostname, *([*domain.split(".")] if domain else [])])
+            name += b"".join(bytes((len(label) & 255,)) + label for label in labels)
             return name + (b"\0" if domain else b"")
         return name + self._text(hostname + (f".{domain}" if domain else ""))
 
@@ -343,7 +343,7 @@ class _Telling:
             if self.replies.only_service(answer.pxe, tags) is None:
                 parts = self.replies.menu(answer.pxe, tags, self.local, parts)
         forced = any(
-            o.force and tags_match(o.tags, tags) and o.vendor.encode() in (vendor_class or b"")
+            o.force and tags_match(o.tags, tags) and _octets(o.vendor) in (vendor_class or b"")
             for o in self.config.options
             if o.vendor is not None and vendor_class is not None
         )
@@ -402,9 +402,14 @@ def make_reply(
     )
 
 
+def _octets(text: str) -> bytes:
+    """The text as it stands in the file, which need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def pxe_options(asked: Packet, vendor: str) -> dict[int, bytes]:
     """Option 60, and option 97 if the client sent 17 octets of it."""
-    options: dict[int, bytes] = {Option.VENDOR_CLASS_IDENTIFIER: vendor.encode()}
+    options: dict[int, bytes] = {Option.VENDOR_CLASS_IDENTIFIER: _octets(vendor)}
     identity = asked.options.get(Option.CLIENT_MACHINE_IDENTIFIER, b"")
     if len(identity) >= 17:
         options[Option.CLIENT_MACHINE_IDENTIFIER] = identity[:17]
@@ -414,4 +419,4 @@ def pxe_options(asked: Packet, vendor: str) -> dict[int, bytes]:
 def service_file(service: Service, layer: int = 0) -> bytes:
     """The file of a service; a name without a dot gets its layer behind it."""
     name = service.basename
-    return (name if "." in name else f"{name}.{layer}").encode()
+    return _octets(name if "." in name else f"{name}.{layer}")

@@ -6,7 +6,14 @@ from __future__ import annotations
 from dataclasses import field
 
 from coexist.importers.conditions import Inexpressible
-from coexist.languages.kea.option_data import DHCP4, STANDARD, BadDataError, OptionType, OptionTypes
+from coexist.languages.kea.option_data import (
+    DHCP4,
+    STANDARD,
+    BadDataError,
+    OptionType,
+    OptionTypes,
+    number_of,
+)
 from coexist.records import dataclass
 
 _TYPES = OptionTypes()
@@ -45,8 +52,9 @@ class Definitions:
 
     def code(self, name: str, space: str = "dhcp4") -> int | None:
         """The code of an option by name or number."""
-        if name.isdigit():
-            return int(name)
+        number = number_of(name)
+        if number is not None:
+            return number
         found = self.own.get((space, name))
         if found is not None:
             self.used.add(found)

@@ -139,7 +139,7 @@ class Reservations:
         macs: dict[str, set[int]] = {}
         for reservation in counting:
             for item in peeked(reservation.node, "client-classes"):
-                macs.setdefault(item.value, set()).add(reservation.mac)
+                macs.setdefault(str(item.value), set()).add(reservation.mac)
         for reservation in counting:
             self._class_places(reservation, list(macs))
         return {name: self._members_group(name, frozenset(found)) for name, found in macs.items()}
@@ -148,7 +148,7 @@ class Reservations:
         """Say which classes of a reservation mean nothing, or come in another order than another's."""
         last = -1
         for item in peeked(reservation.node, "client-classes"):
-            name = item.value
+            name = str(item.value)
             if name in self.classes.classes:
                 if self.classes.plain.why_not(name) is not None:
                     item.leave(f"the class {name} is not understood")

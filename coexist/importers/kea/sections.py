@@ -21,7 +21,7 @@ def networks_of(dhcp4: Node) -> Iterator[IPv4Network]:
 def given_classes(dhcp4: Node) -> frozenset[str]:
     """The classes that reservations list."""
     return frozenset(
-        item.value
+        str(item.value)
         for holder in (dhcp4, *subnets(dhcp4))
         for node in peeked(holder, "reservations")
         for item in peeked(node, "client-classes")

@@ -220,7 +220,7 @@ class _Site:
     def _gate(self, node: Node, members: Memberships) -> Condition:
         """Whom a subnet is for: the members of one of its classes; nobody where that cannot be said."""
         plain = node.plain("client-class")
-        names = [*([plain] if plain else []), *(item.value for item in node.items("client-classes"))]
+        names = [*([plain] if plain else []), *(str(item.value) for item in node.items("client-classes"))]
         if not names:
             return ALWAYS
         try:

@@ -214,5 +214,10 @@ class DnsmasqConfig:
 
 
 def network_of(context: Range) -> IPv4Network:
-    """The subnet of a range; /24 is assumed where the file leaves it to the network card."""
-    return IPv4Network((int(context.start), str(context.netmask or "255.255.255.0")), strict=False)
+    """The subnet of a range; /24 is assumed where the file leaves it to the network card.
+
+    dnsmasq takes any four octets for a mask (option.c, one_opt); the ones that it begins with count.
+    """
+    mask = int(context.netmask) if context.netmask is not None else 0xFFFFFF00
+    ones = 32 - (~mask & 0xFFFFFFFF).bit_length()
+    return IPv4Network((int(context.start), ones), strict=False)

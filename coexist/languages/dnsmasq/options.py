@@ -223,7 +223,7 @@ class _Head:
     def read(self, word: str) -> None:
         """One word of it. Raises RefusedError, and NotForIPv4Error."""
         if re.fullmatch("[0-9]*", word):
-            self.code = int(word or 0)
+            self.code = int(word[:9] or 0)  # more is no code either
         elif word.startswith("option:"):
             self.code, self.known = _named(word[7:], match=self.match)
         elif word.startswith("option6:"):

@@ -22,6 +22,9 @@ _DEEPEST = 100
 """How deep conditions may stand in one another: far deeper than anybody writes, and than long lists nest."""
 
 
+_DIGITS = 10
+
+
 class BadExpressionError(ValueError):
     """An expression that is not understood."""
 
@@ -220,6 +223,8 @@ class _Parser:
             digits = text[2:]
             return Fixed(bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits))
         if kind == "number":
+            if len(text) > _DIGITS or int(text) > 0xFFFFFFFF:
+                raise BadExpressionError(f"{text[:20]} is more than four octets hold")
             return Fixed(int(text).to_bytes(4, "big"))
         if kind == "address":
             return Fixed((IPv6Address if ":" in text else IPv4Address)(text).packed)

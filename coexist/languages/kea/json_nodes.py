@@ -22,6 +22,7 @@ _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"true|false|null")
+_LONE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
 _INCLUDE = re.compile(r'<\?\s*include\s*"([^"\n]+)"\s*\?>')
 # Parser4Context::includeFile
@@ -217,6 +218,9 @@ class _Reader:
         except ValueError:
             self.here.at -= len(quoted)
             self.fail("this string is not JSON", "double each backslash")
+        if "\\u" in quoted and _LONE.search(text):
+            self.here.at -= len(quoted)
+            self.fail("this string has half of a character", "write it in UTF-8")
         return text
 
     def object(self) -> dict[str, Node]:

@@ -16,6 +16,9 @@ VENDOR_SPACE = "vendor-encapsulated-options-space"
 _VENDOR_OPTIONS = 43
 _AGENT_OPTIONS = 82
 
+_MOST_DIGITS = 10
+"""No number of an option has more, and Python reads none of thousands."""
+
 
 class BadDataError(ValueError):
     """Option data that are not of the option's type."""
@@ -210,9 +213,15 @@ def _one(kind: str, text: str) -> bytes:
     raise BadDataError(f"data of the type {kind} are not understood")
 
 
+def number_of(name: str) -> int | None:
+    """The code of an option that is named by it; None for a name."""
+    return int(name) if name.isascii() and name.isdigit() and len(name) < _MOST_DIGITS else None
+
+
 def _name(text: str) -> bytes:
     """A domain name as RFC 1035 has it (``OptionDataTypeUtil::writeFqdn``)."""
-    labels = [label for label in text.removesuffix(".").split(".") if label]
+    octets = text.removesuffix(".").encode("utf-8", "surrogateescape")
+    labels = [label for label in octets.split(b".") if label]
     if any(len(label) > 63 for label in labels):
         raise BadDataError(f"{text!r} is no domain name")
-    return b"".join(bytes((len(label),)) + label.encode() for label in labels) + b"\0"
+    return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"

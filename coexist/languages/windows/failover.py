@@ -110,7 +110,7 @@ def _relation(said: Mapping[str, list[tuple[str, Position]]], at: Position) -> R
 
     def percent(name: str, usual: int) -> int:
         value = text(name) or str(usual)
-        if not value.isdigit() or int(value) > 100:
+        if not re.fullmatch("[0-9]{1,3}", value) or int(value) > 100:
             raise refused(name, f"{value} is no percentage")
         return int(value)
 

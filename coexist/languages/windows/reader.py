@@ -34,6 +34,7 @@ from coexist.languages.xml_tree import Element, read_xml
 
 _AGAIN = "export it again with Export-DhcpServer"
 FIELDS: tuple[Field, ...] = get_args(Field)
+_MOST_DIGITS = 10
 _OPERATORS = ("EQ", "NE", "ISP", "ISNP")
 # They change no reply: texts for people, the other protocol, DNS updates, leases that were given, and what
 # network access protection was told before it was removed.
@@ -127,8 +128,8 @@ def _number(holder: Element, name: str) -> tuple[int, Position] | None:
     text = found.text.strip() if found is not None else ""
     if found is None or not text:
         return None
-    if not text.isascii() or not text.isdigit():
-        raise refused(found.at, f"{text} is no number")
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise refused(found.at, f"{text[:40]} is no number")
     return int(text), found.at
 
 

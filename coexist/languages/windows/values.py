@@ -22,7 +22,7 @@ def octets_of(value: OptionValue, definitions: Mapping[tuple[str, int], OptionDe
     definition = definitions.get((value.vendor, value.code))
     kind = "" if definition is None else definition.kind.lower()
     if kind in _WIDTHS:
-        return b"".join(int(text, 0).to_bytes(_WIDTHS[kind], "big") for text in value.values)
+        return b"".join(_number(text, _WIDTHS[kind]) for text in value.values)
     if kind in ("ipv4address", "ipaddress"):
         return b"".join(IPv4Address(text).packed for text in value.values)
     if kind == "string":
@@ -43,4 +43,11 @@ def _octets(text: str) -> bytes:
     if text.lower().startswith("0x"):
         digits = text[2:]
         return bytes.fromhex(digits.rjust(len(digits) + len(digits) % 2, "0"))
-    return int(text).to_bytes(1, "big")
+    return _number(text, 1)
+
+
+def _number(text: str, width: int) -> bytes:
+    try:
+        return int(text, 0).to_bytes(width, "big")
+    except OverflowError:
+        raise ValueError(f"{text[:20]} does not fit into {width} octets") from None
