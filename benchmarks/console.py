@@ -71,8 +71,8 @@ def write_registry(path: Path, clients: int) -> None:
     registry, now = sqlite_registry(path), time.time()
     vendor = "PXEClient:Arch:00000:UNDI:002001"
     registry.note(
-        Note(FIRST + n, f"10.10.{1 + n // 250}.{1 + n % 250}", "office", 0, vendor, "answered", "thin", "",
-         now - n, now - n, 3, False)
+        Note(FIRST + n, f"10.10.{1 + n // 250}.{1 + n % 250}", "office", 0, vendor, "answered", "thin",
+             "10.10.0.5", now - n, now - n, 3, False, f"4c4c4544-0042-3510-8052-{n:012x}")
         for n in range(clients)
     )  # fmt: skip
     registry.close()
