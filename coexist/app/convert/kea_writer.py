@@ -20,15 +20,15 @@ from coexist.app.convert.blocks import (
     IGNORE,
     KNOWN_ONLY,
     LEASE_TIMES,
-    TIMERS,
-    VENDOR,
     Block,
     Key,
     Reader,
     Value,
     merged,
 )
+from coexist.app.convert.kea_places import ONE_PLACE, Place, Places
 from coexist.app.convert.kea_text import KeaWords, NoEqualError
+from coexist.app.convert.kea_values import Values, lifetimes
 from coexist.app.convert.reservations import DECLARED, ELSEWHERE, Reservations
 from coexist.importers.account import Account
 from coexist.languages.dhcpd.encapsulated import holders_of
@@ -38,36 +38,6 @@ from coexist.records import dataclass
 from coexist.render.quoting import kea_name
 from coexist.render.targets.kea import Dialect
 from coexist.render.targets.kea_expressions import any_of
-from coexist.wire.option_codes import Option
-
-_FIELDS = frozenset({"next-server", "boot-file-name", "server-hostname", *LEASE_TIMES})
-_ONE_PLACE = frozenset(TIMERS.values())
-"""Parameters that no class of Kea has."""
-# includes/dhcpd.h, seconds
-_DEFAULT, _LONGEST, _SHORTEST = 43200, 86400, 300
-_VENDOR_OPTIONS = int(Option.VENDOR_SPECIFIC_INFORMATION)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """The blocks of one level of Kea: the file, a network, a subnet or a pool."""
-
-    blocks: list[Block]
-
-    @property
-    def values(self) -> dict[Key, Value]:
-        """What always holds here."""
-        return merged(self.blocks)
-
-    @property
-    def conditional(self) -> list[Block]:
-        """What holds for some packets."""
-        return [block for block in self.blocks if block.test is not None]
-
-    def keys(self, *, conditional: bool) -> set[Key]:
-        """What it sets for some packets, or for all."""
-        blocks = self.conditional if conditional else [b for b in self.blocks if b.test is None]
-        return {key for block in blocks for key in block.values}
 
 
 @dataclass(slots=True)
@@ -79,16 +49,12 @@ class Writer:
     account: Account
     comment: str = ""
     reader: Reader = field(init=False)
-    root: _Place = field(init=False)
-    networks: dict[int, _Place] = field(default_factory=dict)
-    subnets: dict[int, _Place] = field(default_factory=dict)
-    pools: dict[int, _Place] = field(default_factory=dict)
-    members: dict[str, _Place] = field(default_factory=dict)
+    places: Places = field(init=False)
+    values: Values = field(init=False)
     classes: list[dict[str, Any]] = field(default_factory=list)
     shared_classes: list[str] = field(default_factory=list)
     pool_classes: dict[str, str] = field(default_factory=dict)
     known_classes: set[str] = field(default_factory=set)
-    spaces: dict[str, int] = field(default_factory=dict)
     contested: frozenset[Key] = frozenset()
     times_meet: bool = False
     groups: int = 0
@@ -101,20 +67,10 @@ class Writer:
     def __post_init__(self) -> None:
         words = KeaWords(holders_of(self.outline))
         self.reader = Reader(self.account, words, cases=self.dialect.changes_case)
-        self.root = _Place(blocks=self.reader.blocks([self.outline.root]))
-        for wire in self.outline.wires:
-            alone = not wire.name
-            outer = [level for level in reversed(list(wire.level.outwards())) if level.parent is not None]
-            self.networks[id(wire)] = _Place(blocks=[] if alone else self.reader.blocks(outer))
-            for subnet in wire.subnets:
-                own = outer if alone else [subnet.level]
-                self.subnets[id(subnet)] = _Place(blocks=self.reader.blocks(own))
-            for pool in wire.pools:
-                self.pools[id(pool)] = _Place(blocks=self.reader.blocks([pool.level]))
-        for part in self.outline.classes.values():
-            self.members[part.name] = _Place(blocks=self.reader.blocks(_own_levels(part.level)))
-        self.spaces = self._spaces()
-        self.contested = self._contested()
+        self.places = Places(self.outline, self.reader)
+        self.values = Values(self.outline, self.places, self.account)
+        self.contested = self.places.contested()
+        self.times_meet = self.places.times_meet()
 
     # -- the whole -----------------------------------------------------------------------------------
 
@@ -123,14 +79,17 @@ class Writer:
         self._class_entries()
         self._file_classes()
         networks, subnets = [], []
-        reservations = Reservations(self.outline, self.reader, self._values, self._group)
-        reservations.names = self._flag(self.root, HOST_NAMES, default=False)
+        reservations = Reservations(self.outline, self.reader, self.values.entry, self._group)
+        reservations.names = self._flag(self.places.root, HOST_NAMES, default=False)
         identifiers = reservations.identifiers()
         self.reserved = reservations.addresses()
         for wire in self.outline.wires:
             made = [entry for subnet in wire.subnets if (entry := self._subnet(wire, subnet, reservations))]
             if wire.name and made:
-                entry = {"name": wire.name, **self._level(self.networks[id(wire)], wire.subnets[0].level)}
+                entry = {
+                    "name": wire.name,
+                    **self._level(self.places.networks[id(wire)], wire.subnets[0].level),
+                }
                 networks.append({**entry, "subnet4": made})
             else:
                 subnets += made
@@ -145,168 +104,26 @@ class Writer:
             "lease-database": {"type": "memfile", "lfc-interval": 3600},
             "authoritative": self.outline.root.authoritative,
             # RFC 6842's echo is off in dhcpd unless it is asked for.
-            "echo-client-id": self._flag(self.root, ECHO, default=False),
+            "echo-client-id": self._flag(self.places.root, ECHO, default=False),
             "host-reservation-identifiers": identifiers,
             "reservations-global": bool(everywhere),
             "reservations-in-subnet": True,
             **({} if reservations.unique else {"ip-reservations-unique": False}),
-            **self._lifetimes(self.root.values),
-            **self._values(self._plain(self.root)),
-            **self._definitions(),
+            **lifetimes(self.places.root.values),
+            **self.values.entry(self._plain(self.places.root)),
+            **self.values.definitions(),
             **({"client-classes": self.classes} if self.classes else {}),
             **({"shared-networks": networks} if networks else {}),
             "subnet4": subnets,
             **({"reservations": everywhere} if everywhere else {}),
         }
 
-    def _flag(self, place: _Place, key: str, *, default: bool) -> bool:
-        found = place.values.get(key)
-        return default if found is None else bool(found.content)
-
-    # -- where values stand ----------------------------------------------------------------------------
-
-    def _contested(self) -> frozenset[Key]:
-        """The values that would change sides: see the head of the module."""
-        inner = [*self.networks.values(), *self.subnets.values()]
-        root = self.root.keys(conditional=True)
-        always = {key for place in inner for key in place.keys(conditional=False)}
-        sometimes = {key for place in inner for key in place.keys(conditional=True)}
-        pools = {key for place in self.pools.values() for key in place.keys(conditional=False)}
-        pools_sometimes = {key for place in self.pools.values() for key in place.keys(conditional=True)}
-        of_classes = {
-            key for place in self.members.values() for block in place.blocks for key in block.values
-        }
-        of_classes |= {key for part in self.outline.classes.values() for key in self._subclass_keys(part)}
-        of_hosts = self._host_keys()
-        options = ((root | sometimes | of_classes | pools_sometimes) & (always | pools)) | (
-            root & (sometimes | pools_sometimes)
-        )
-        fields = (root & (always | sometimes)) | ((pools | pools_sometimes) & _FIELDS)
-        chosen = {key for key in options if key not in _FIELDS} | {key for key in fields if key in _FIELDS}
-        # A host's condition is a class that must come before all others.
-        chosen |= of_hosts
-        times = frozenset(LEASE_TIMES)
-        self.times_meet = bool(of_classes & times) and bool((always | sometimes | pools) & times)
-        return frozenset(chosen - FLAGS - _ONE_PLACE)
-
-    def _host_keys(self) -> set[Key]:
-        """What hosts, and groups around them, set under conditions."""
-        levels = {
-            id(level): level
-            for start in (
-                *(host.level for host in self.outline.hosts),
-                *(level for level, _ in self.outline.plain),
-            )
-            for level in _own_levels(start)
-        }
-        blocks = (block for level in levels.values() for block in self.reader.blocks([level]))
-        return {key for block in blocks if block.test is not None for key in block.values}
-
-    def _subclass_keys(self, part: ClassPart) -> Iterator[Key]:
-        for level, _ in part.subclasses.values():
-            if level is not None:
-                for block in self.reader.blocks([level]):
-                    yield from block.values
-
-    def _plain(self, place: _Place) -> dict[Key, Value]:
+    def _plain(self, place: Place) -> dict[Key, Value]:
         return {key: value for key, value in place.values.items() if key not in self.contested}
 
-    # -- values ------------------------------------------------------------------------------------------
-
-    def _values(self, values: dict[Key, Value]) -> dict[str, Any]:
-        """Values as members of a level; flags and lease times are the level's own affair."""
-        entry: dict[str, Any] = {}
-        options: list[dict[str, Any]] = []
-        for key, value in values.items():
-            if isinstance(key, int):
-                assert isinstance(value.content, bytes)
-                if value.content:
-                    # dhcpd sends no option without octets.
-                    options.append(_option(key, value.content))
-            elif isinstance(key, tuple):
-                options += self._space(key[1], value)
-            elif key not in FLAGS and key not in LEASE_TIMES:
-                entry[key] = value.content
-        if options:
-            entry["option-data"] = options
-        return entry
-
-    def _space(self, space: str, value: Value) -> Iterator[dict[str, Any]]:
-        code = self.spaces.get(space)
-        if code is None:
-            self.account.left_out(value.at, value.text, f"nothing sends the option space {space}")
-            return
-        assert isinstance(value.content, tuple)
-        yield {"code": code, "csv-format": True, "data": ""}
-        for inner, octets in value.content:
-            yield {"space": space, "code": inner, "csv-format": False, "data": octets.hex()}
-
-    def _spaces(self) -> dict[str, int]:
-        """The option that holds each space."""
-        found: dict[str, int] = {}
-        for definition in self.outline.definitions:
-            option = definition.option
-            if option.space == "dhcp" and option.format[:1] in ("E", "e"):
-                found[option.format[1:].rstrip(".").lower()] = option.code
-        places = [self.root, *self.networks.values(), *self.subnets.values(), *self.members.values()]
-        for place in places:
-            for block in place.blocks:
-                chosen = block.values.get(VENDOR)
-                if chosen is None or str(chosen.content) in found:
-                    continue
-                if _VENDOR_OPTIONS in found.values():
-                    why = "Kea's option 43 holds the options of one space"
-                    self.account.left_out(chosen.at, chosen.text, why)
-                    continue
-                found[str(chosen.content)] = _VENDOR_OPTIONS
-        return found
-
-    def _definitions(self) -> dict[str, Any]:
-        made: list[dict[str, Any]] = [
-            {"name": f"holds-{space}", "code": code, "type": "empty", "encapsulate": space}
-            for space, code in self.spaces.items()
-        ]
-        if _VENDOR_OPTIONS not in self.spaces.values() and self._uses_vendor_options():
-            # As they are: by itself Kea takes the option apart and leaves out its end mark.
-            made.append({"name": "vendor-options", "code": _VENDOR_OPTIONS, "type": "binary"})
-        return {"option-def": made} if made else {}
-
-    def _uses_vendor_options(self) -> bool:
-        places = [self.root, *self.networks.values(), *self.subnets.values(), *self.pools.values()]
-        return any(
-            _VENDOR_OPTIONS in block.values
-            for place in [*places, *self.members.values()]
-            for block in place.blocks
-        ) or any(
-            _VENDOR_OPTIONS in block.values
-            for host in self.outline.hosts
-            for block in self.reader.blocks([host.level])
-        )
-
-    @staticmethod
-    def _lifetimes(values: dict[Key, Value]) -> dict[str, int]:
-        """lease_time_of: what a client gets that asks for no time, and within what it may ask for one."""
-        said = [_number(values.get(name)) for name in LEASE_TIMES]
-        longest = _LONGEST if said[1] is None else said[1]
-        shortest = min(_SHORTEST, longest) if said[2] is None else said[2]
-        usual = _DEFAULT if said[0] is None else said[0]
-        chosen = min(usual, longest)
-        chosen = shortest if chosen < shortest and shortest else chosen
-        return {
-            "valid-lifetime": chosen,
-            "min-valid-lifetime": min(shortest, chosen),
-            "max-valid-lifetime": max(longest, chosen),
-        }
-
-    def _times_of(self, own: dict[Key, Value], *around: dict[Key, Value]) -> dict[str, int]:
-        """The lease times of a level that says one of them, with what those around it say."""
-        if not any(name in own for name in LEASE_TIMES):
-            return {}
-        whole: dict[Key, Value] = {}
-        for values in (own, *around, self.root.values):
-            for key, value in values.items():
-                whole.setdefault(key, value)
-        return self._lifetimes(whole)
+    def _flag(self, place: Place, key: str, *, default: bool) -> bool:
+        found = place.values.get(key)
+        return default if found is None else bool(found.content)
 
     # -- classes -----------------------------------------------------------------------------------------
 
@@ -319,7 +136,7 @@ class Writer:
             for number, (level, inner) in enumerate(self._subclass_levels(part), start=1):
                 blocks = self.reader.blocks([level])
                 self._add_class(f"{part.name}/{number}", inner, blocks)
-            blocks = self.members[part.name].blocks
+            blocks = self.places.members[part.name].blocks
             plain = blocks if all(block.test is None for block in blocks) else []
             self._add_class(part.name, test, plain, always=True)
             for number, block in enumerate(blocks if not plain else [], start=1):
@@ -364,14 +181,14 @@ class Writer:
         if ignore is not None and not ignore.content:
             self._drop(test)
         plain = {key: value for key, value in values.items() if key not in self.contested}
-        for key in [key for key in plain if key in _ONE_PLACE or key == KNOWN_ONLY]:
+        for key in [key for key in plain if key in ONE_PLACE or key == KNOWN_ONLY]:
             value = plain.pop(key)
             self.account.left_out(value.at, value.text, "no class of Kea has this parameter")
         if self.times_meet and any(key in plain for key in LEASE_TIMES):
             # Within which bounds is said by the subnet.
             self.timed.append((name, test, plain))
             plain = {key: value for key, value in plain.items() if key not in LEASE_TIMES}
-        entry = {**self._times_of(plain), **self._values(plain)}
+        entry = {**self.values.times(plain), **self.values.entry(plain)}
         if always or entry:
             self.classes.append({"name": name, "test": test, **entry})
         self._asked(name, test, values)
@@ -384,7 +201,7 @@ class Writer:
         asked: list[str] = []
         for number, block in enumerate(blocks, start=1):
             kept = block.without(FLAGS)
-            entry = {**self._times_of(kept.values), **self._values(kept.values)}
+            entry = {**self.values.times(kept.values), **self.values.entry(kept.values)}
             if entry:
                 said = f"member({kea_name(name)})"
                 test = said if block.test is None else f"{said} and ({block.test})"
@@ -406,7 +223,7 @@ class Writer:
     ) -> None:
         """A class of contested values, evaluated where a level asks for it."""
         mine = {key: value for key, value in values.items() if key in self.contested}
-        entry = {**self._times_of(mine), **self._values(mine)}
+        entry = {**self.values.times(mine), **self.values.entry(mine)}
         if not entry:
             return
         called = f"{name}/over"
@@ -422,19 +239,19 @@ class Writer:
 
     def _file_classes(self) -> None:
         """What the file itself says under conditions: below all classes, and contested values below all."""
-        for number, block in enumerate(self.root.conditional, start=1):
+        for number, block in enumerate(self.places.root.conditional, start=1):
             ignore = block.values.get(IGNORE)
             if ignore is not None and not ignore.content:
                 self._drop(block.test or "member('ALL')")
             plain = block.without(self.contested).without(FLAGS).values
-            for key in [key for key in plain if key in _ONE_PLACE]:
+            for key in [key for key in plain if key in ONE_PLACE]:
                 value = plain.pop(key)
                 self.account.left_out(value.at, value.text, "no class of Kea has this parameter")
-            entry = {**self._times_of(plain), **self._values(plain)}
+            entry = {**self.values.times(plain), **self.values.entry(plain)}
             if entry:
                 self.classes.append({"name": f"if-{number}", "test": block.test, **entry})
 
-    def _lower_classes(self, name: str, place: _Place) -> list[str]:
+    def _lower_classes(self, name: str, place: Place) -> list[str]:
         """The classes that a level asks for: what it says under conditions, and what is contested."""
         asked: list[str] = []
         for number, block in enumerate(place.blocks, start=1):
@@ -443,7 +260,7 @@ class Writer:
                 self._asked(own, None, block.values, asked)
                 continue
             kept = block.without(FLAGS)
-            entry = {**self._times_of(kept.values), **self._values(kept.values)}
+            entry = {**self.values.times(kept.values), **self.values.entry(kept.values)}
             if entry:
                 self.classes.append(
                     {"name": own, "test": block.test, self.dialect.only_listed: True, **entry}
@@ -453,9 +270,9 @@ class Writer:
 
     # -- networks, subnets, pools ----------------------------------------------------------------------
 
-    def _level(self, place: _Place, level: Level) -> dict[str, Any]:
+    def _level(self, place: Place, level: Level) -> dict[str, Any]:
         plain = self._plain(place)
-        entry: dict[str, Any] = {**self._times_of(plain), **self._values(plain)}
+        entry: dict[str, Any] = {**self.values.times(plain), **self.values.entry(plain)}
         # Kea wants the same of all subnets of a network.
         entry["authoritative"] = level.authoritative
         return entry
@@ -466,13 +283,13 @@ class Writer:
         except ValueError:
             self.account.left_out(subnet.at, subnet.text, "Kea takes masks that are a run of ones")
             return None
-        place, around = self.subnets[id(subnet)], self.networks[id(wire)]
+        place, around = self.places.subnets[id(subnet)], self.places.networks[id(wire)]
         plain = self._plain(place)
         entry: dict[str, Any] = {
             "id": int(network.network_address) or 1,
             "subnet": str(network),
-            **self._times_of(plain, around.values),
-            **self._values(plain),
+            **self.values.times(plain, around.values),
+            **self.values.entry(plain),
         }
         if not wire.name and subnet.level.authoritative != self.outline.root.authoritative:
             entry["authoritative"] = subnet.level.authoritative
@@ -482,7 +299,7 @@ class Writer:
         lower = [
             *self._lower_classes(str(network), place),
             *self._once(f"network {wire.name}", around),
-            *self._once("file", self.root),
+            *self._once("file", self.places.root),
         ]
         self.time_bounds.append((plain, around.values))
         asked = [*self.shared_classes, *lower]
@@ -505,7 +322,7 @@ class Writer:
         Kea chooses an address with its time before it asks for a subnet's own classes.
         """
         for of, test, values in self.timed:
-            times = [self._times_of(values, *bounds) for bounds in self.time_bounds]
+            times = [self.values.times(values, *bounds) for bounds in self.time_bounds]
             if all(each == times[0] for each in times):
                 self.classes.append({"name": f"{of}/time", "test": test, **times[0]})
                 continue
@@ -515,10 +332,10 @@ class Writer:
 
     _made: dict[str, list[str]] = field(default_factory=dict)
 
-    def _once(self, name: str, place: _Place) -> list[str]:
+    def _once(self, name: str, place: Place) -> list[str]:
         """The contested values of a level that several subnets lie in."""
         if name not in self._made:
-            is_file = place is self.root
+            is_file = place is self.places.root
             asked: list[str] = []
             if is_file:
                 for number, block in enumerate(place.blocks, start=1):
@@ -529,7 +346,7 @@ class Writer:
         return self._made[name]
 
     def _known_only(self, wire: Wire, subnet: SubnetPart) -> bool:
-        for place in (self.subnets[id(subnet)], self.networks[id(wire)], self.root):
+        for place in (self.places.subnets[id(subnet)], self.places.networks[id(wire)], self.places.root):
             found = place.values.get(KNOWN_ONLY)
             if found is not None:
                 return not found.content
@@ -540,14 +357,14 @@ class Writer:
         pool: PoolPart,
         network: IPv4Network,
         lower: list[str],
-        around: tuple[_Place, ...],
+        around: tuple[Place, ...],
         *,
         known: bool,
     ) -> Iterator[dict[str, Any]]:
         ranges = [found for found in pool.ranges if found.first in network]
         if not ranges:
             return
-        place = self.pools[id(pool)]
+        place = self.places.pools[id(pool)]
         said = place.values.get(KNOWN_ONLY)
         known = known if said is None else not said.content
         refusals = [
@@ -561,8 +378,8 @@ class Writer:
         except NoEqualError as error:
             self.account.left_out(pool.at, pool.text, f"{error}; without that everyone could have them")
             return
-        plain = {key: value for key, value in self._plain(place).items() if key not in _ONE_PLACE}
-        entry = self._values(plain)
+        plain = {key: value for key, value in self._plain(place).items() if key not in ONE_PLACE}
+        entry = self.values.entry(plain)
         if guard is not None:
             name = self.pool_classes.setdefault(guard, f"pool-{len(self.pool_classes) + 1}")
             if all(made["name"] != name for made in self.classes):
@@ -615,19 +432,6 @@ class Writer:
             p.who in ("known", "unknown") for w in self.outline.wires for q in w.pools for p in q.permits
         )
         return permits or any("KNOWN'" in str(entry.get("test", "")) for entry in self.classes)
-
-
-def _own_levels(level: Level) -> list[Level]:
-    """A level and the groups around it, the outermost first, without the file itself."""
-    return [found for found in reversed(list(level.outwards())) if found.parent is not None]
-
-
-def _number(value: Value | None) -> int | None:
-    return None if value is None or not isinstance(value.content, int) else value.content
-
-
-def _option(code: int, octets: bytes) -> dict[str, Any]:
-    return {"code": code, "csv-format": False, "data": octets.hex()}
 
 
 def _pieces(
