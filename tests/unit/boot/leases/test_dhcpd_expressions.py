@@ -91,3 +91,76 @@ def test_a_failure_is_no_truth_value() -> None:
     assert {4, 5} & set(shown(2, user=b"gPXE")) == {4, 5}
     # `and` with a false first part fails as a whole; an invalid pattern only does not fit.
     assert {3, 6, 7, 9} & set(shown(2, name=b"desk-7")) == {3, 7, 9}
+
+
+NAMED = """
+option e0 code 224 = string; option e1 code 225 = string;
+option e2 code 226 = string; option e3 code 227 = string;
+option space own; option own.name code 1 = text;
+subnet 10.48.0.0 netmask 255.255.255.0 {
+  range 10.48.0.10 10.48.0.99;
+  %s
+}
+"""
+
+
+def told(statements: str, **more: bytes) -> dict[int, bytes]:
+    """What a client of a file with these statements is told in the options that show values."""
+    codes = {"fqdn": 81, "vendor_options": Option.VENDOR_SPECIFIC_INFORMATION}
+    said: dict[int, bytes] = {codes[key]: octets for key, octets in more.items()}
+    packet = Packet(
+        op=BOOTREQUEST,
+        giaddr=IPv4Address("10.48.0.1"),
+        chaddr=mac_bytes(parse_mac(MAC)),
+        options={Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)), **said},
+    )
+    source = DhcpdLeases(parse_dhcpd(NAMED % statements, "named.conf", None))
+    address = IPv4Address("10.48.0.2")
+    found = source(Arrival(packet=packet, at=0.0, port=67, address=address, source=(packet.giaddr, 67)))
+    assert isinstance(found, Lease)
+    return {code - 224: octets for code, octets in found.options.items() if 224 <= code < 228}
+
+
+@pytest.mark.parametrize(
+    ("sent", "update"),
+    [
+        (b"\1\0\0pc.site.example", b"\1"),
+        (b"\4\0\0\2pc\4site\7example\0", b"\0"),
+        (b"\0\0\0pc.site.example\0", b"\0"),
+    ],
+    ids=["text", "encoded", "ended with a NUL"],
+)
+def test_a_client_s_own_name_is_taken_apart(sent: bytes, update: bytes) -> None:
+    # fqdn_universe_decode (common/options.c).
+    statements = (
+        "option e0 = option fqdn.hostname; option e1 = option fqdn.domainname;"
+        " option e2 = option fqdn.fqdn; option e3 = option fqdn.server-update;"
+    )
+    assert told(statements, fqdn=sent) == {0: b"pc", 1: b"site.example", 2: b"pc.site.example", 3: update}
+
+
+@pytest.mark.parametrize("sent", [b"\0", b"\4\0\0"], ids=["too short", "no name"])
+def test_of_no_name_there_are_no_parts(sent: bytes) -> None:
+    assert not told("option e0 = option fqdn.hostname; option e2 = option fqdn.fqdn;", fqdn=sent)
+
+
+@pytest.mark.parametrize(
+    ("octets", "found"),
+    [(b"\1\4site", {0: b"site"}), (b"\0\1\4site", {0: b"site"}), (b"\2\1x\1\4si", {}), (b"\1", {})],
+    ids=["one", "after a pad", "cut off", "no length"],
+)
+def test_option_43_is_read_by_a_space_where_a_statement_says_so(
+    octets: bytes, found: dict[int, bytes]
+) -> None:
+    statements = "vendor-option-space own; parse-vendor-option; option e0 = option own.name;"
+    assert told(statements, vendor_options=octets) == found
+    assert not told("option e0 = option own.name;", vendor_options=octets)
+
+
+def test_a_variable_that_is_taken_back_is_not_defined() -> None:
+    # Conditions are asked in their turn; an option is computed when the reply is put together.
+    statements = (
+        'set who = "x"; if defined(who) { option e0 = who; option e3 "set"; }'
+        ' unset who; if defined(who) { option e1 "never"; } else { option e2 "gone"; }'
+    )
+    assert told(statements) == {2: b"gone", 3: b"set"}
