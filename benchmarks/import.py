@@ -1,7 +1,8 @@
 """How long 100,000 host declarations take to import, against ``dhcpd -t`` on the same file.
 
 The last line is JSON: seconds of processor time (``dhcpd_cpu``, ``import_cpu``) and of the clock
-(``dhcpd_wall``, ``import_wall``) for each shape of file, and the largest ratio of each. The limit is 8.
+(``dhcpd_wall``, ``import_wall``) for each shape of file, and the largest ratio of each. The limit is 4: twice
+what is wanted, since the clock of a machine that others use tells little.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from stage import end_in_order
 
-LIMIT = 8.0
+LIMIT = 4.0
 
 _SUBNET = 'subnet 10.0.0.0 netmask 255.0.0.0 { range 10.200.0.10 10.200.0.20; filename "a.0"; }\n'
 
