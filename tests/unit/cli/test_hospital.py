@@ -6,6 +6,7 @@ two servers, and those of a wave have none exactly between its two changes.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
+from coexist.analysis import analyse
 from coexist.analysis.race import ClientCase, race
 from coexist.analysis.world import build_world
 from coexist.app.current import load_current
 from coexist.cli import run
+from coexist.planning.yaml_edit import apply
+from coexist.render.limits import limits
 from coexist.wire.mac import parse_mac
 from tests.conftest import ROOT
 
@@ -126,3 +130,55 @@ def one_machine_back(hospital: Path) -> None:
         assert run(["migrate", "next", where, "--done-by-hand", "--yes"]) == expected
     assert servers(hospital) == [NEW, OLD, NEW, OLD]
     assert len(state(hospital)["waves"][-1]["clients"]) == 35
+
+
+OWN = {
+    "dhcp-a": ("isc-dhcpd", "dhcpd.conf", "10.60.0.5"),
+    "dhcp-b": ("isc-dhcpd", "dhcpd.conf", "10.60.0.6"),
+    "lab-dnsmasq": ("dnsmasq", "dnsmasq.conf", "10.63.0.2"),
+}
+"""The servers that run on files of their own: product, main file, address."""
+
+
+def planned(hospital: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    capsys.readouterr()
+    assert run(["migrate", "plan", str(hospital), "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)["steps"]
+
+
+def test_servers_that_run_are_adopted_instead_of_declared(
+    hospital: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, main = str(hospital), hospital / "site.yaml"
+    declared = planned(hospital, capsys)
+    assert run(["render", where, "--output", str(tmp_path / "own")]) == 0
+    site = yaml.safe_load(main.read_text())
+    intent = site["intent"]
+    # Nothing is said of them, nor by whom the relay agents' packets are leased.
+    del site["scopes"]
+    for name in OWN:
+        del site["servers"][name]
+    for vlan in site["vlans"].values():
+        vlan["relay_to"] = [each for each in vlan.pop("relay_to", []) if each not in OWN]
+    site["intent"] = [rule for rule in intent if rule.get("boot_from") not in OWN]
+    main.write_text(yaml.safe_dump(site, sort_keys=False))
+    sources = [
+        f"--server={name}={product}={tmp_path / 'own' / name / file}={address}"
+        for name, (product, file, address) in OWN.items()
+    ]
+    assert run(["adopt", where, *sources]) == 0
+    adopted = yaml.safe_load(main.read_text())
+    assert all(adopted["servers"][name]["config"] for name in OWN)
+    # The intent that was there stays; the laboratory's is written, and then what check asks for.
+    assert adopted["intent"] == site["intent"]
+    main.write_text(apply(main.read_text(), [("put", ("intent",), intent)]))
+    for vlan in ("wards", "phones"):
+        inventory = load_current(hospital)
+        found = analyse(inventory, None, limits(inventory)).findings
+        (wrong,) = (each for each in found if each.code.code == "CX207" and each.classes[0].vlan == vlan)
+        edits = [(edit.kind, edit.path, edit.value) for edit in wrong.edits]
+        assert [value for _, _, value in edits] == ["dhcp-a", "dhcp-b"]
+        main.write_text(apply(main.read_text(), edits))
+    assert run(["check", where]) == 0
+    assert planned(hospital, capsys) == declared
+    assert servers(hospital) == [OLD, OLD, OLD, OLD]
