@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from coexist.analysis import Severity, analyse
 from coexist.cli import run
 from coexist.inventory import load_inventory
+from coexist.planning.by_hand import seconds_by_hand
 from coexist.planning.yaml_edit import apply
 from coexist.render.limits import limits
 from coexist.wire.bootp import BOOTREPLY, BOOTREQUEST, UNSPECIFIED, Packet, decode, encode
@@ -185,6 +187,7 @@ class Hospital:
         self.prober = network.host("prober", {"wards": "10.61.0.250"}, gateway="10.61.0.1")
         self.others = {vlan: network.host(f"in-{vlan}", {vlan: None}) for vlan in ("phones", "lab")}
         self.boots: list[Booted] = []
+        self.followed: frozenset[int] = frozenset()
         self._ended = threading.Condition()
         router = network.hosts["router"]
         hop = hardware_address(router, "wards")
@@ -199,6 +202,11 @@ class Hospital:
         self.roll.close()
         self.fleet.close()
 
+    def follow(self, *names: str) -> None:
+        """Ask for some machines all the time from now on."""
+        self.followed = frozenset(self.macs[name] for name in names)
+        self.roll.follow(tuple(self.followed))
+
     # -- the administrator -----------------------------------------------------------------------
 
     def coexist(self, expected: int, *words: str | Path, where: Host | None = None) -> str:
@@ -208,7 +216,7 @@ class Hospital:
         assert done.returncode == expected, (words, done.stdout + done.stderr)
         return done.stdout
 
-    def edit(self, *edits: tuple[Any, tuple[str, ...], Any]) -> None:
+    def edit(self, *edits: tuple[Any, tuple[str | int, ...], Any]) -> None:
         path = self.folder / "site.yaml"
         path.write_text(apply(path.read_text(), edits))
 
@@ -349,37 +357,76 @@ class Migration:
         self.hospital, self.folder = hospital, hospital.folder
         self.moved: frozenset[int] = frozenset()
         self.changes: list[tuple[frozenset[int], str, tuple[float, float]]] = []
-        planned = json.loads(hospital.coexist(0, "migrate", "plan", self.folder, "--format", "json"))
-        self.steps = [step["forward"] for step in planned["steps"]]
+        self.steps = self.planned()
+        self.gaps: list[tuple[frozenset[int], str, str, float, float]] = []
         self.verify = ("--verify", f"wards={next(iter(hospital.prober.interfaces.values()))}")
 
+    def planned(self) -> list[Any]:
+        """The steps to come."""
+        said = json.loads(self.hospital.coexist(0, "migrate", "plan", self.folder, "--format", "json"))
+        return [step["forward"] for step in said["steps"]]
+
     def step(
-        self, begin: tuple[str, ...], clients: frozenset[int], gap: float, *, back: bool = False
+        self,
+        begin: tuple[str, ...],
+        clients: frozenset[int],
+        *,
+        back: bool = False,
+        switched_on: tuple[str, ...] = (),
     ) -> None:
-        """One step by hand: whom it moves, and for how many seconds at most they may have no server."""
+        """One step by hand: whom it moves. ``switched_on``: machines that boot in the middle of it."""
+        # Back it is for one machine as it is forward.
+        gap = seconds_by_hand(len(clients)) if back else self.planned()[0]["gap"]
+        assert gap == seconds_by_hand(len(clients))
         hospital, table = self.hospital, self.folder.parent / "to-do.csv"
         first, second = (NEW, OLD) if back else (OLD, NEW)
         done = ("migrate", "next", str(self.folder), "--done-by-hand", "--yes", "--list", str(table))
-        alone = not self.changes
         hospital.coexist(3, "migrate", *begin, "--yes", "--list", table)
-        if alone:
+        if not self.changes:
             # Its registrations are parked there before anybody moves. What was not done is not believed.
             hospital.import_rendered(NEW)
             hospital.coexist(2, *done, *self.verify, where=hospital.prober)
         hospital.boots_from(self.moved)
         self.changes.append((clients, first, hospital.change(table, first)))
         hospital.boots_from(self.moved - clients, clients)
-        if alone:
-            since = hospital.switch_on(BIOS_PILOT, LAST)
+        if switched_on:
+            since = hospital.switch_on(*switched_on)
             hospital.coexist(3, *done, *self.verify, where=hospital.prober)
-            assert hospital.booted(since, 2) == {BIOS_PILOT: None, LAST: OLD}
+            expected = {name: None if hospital.macs[name] in clients else OLD for name in switched_on}
+            assert hospital.booted(since, len(switched_on)) == expected
         else:
             hospital.coexist(3, *done)
         self.changes.append((clients, second, hospital.change(table, second)))
         self.moved = self.moved - clients if back else self.moved | clients
         hospital.coexist(0, *done)
         hospital.boots_from(self.moved)
-        assert self.changes[-1][2][1] - self.changes[-2][2][0] <= gap
+        state = yaml.safe_load((self.folder / "migrations" / "renewal.yaml").read_text())
+        self.gaps.append((clients, first, second, gap, state["history"][-1]["gap"]))
+
+    def measure(self) -> list[float]:
+        """The gaps on the wire, of the machines that were asked for all the time, against plan and record.
+
+        A gap lasts from the last offer of the one server to the first of the other. It holds the time between
+        the two changes, is no longer than these took with the questions around them, and as long as planned
+        and recorded at most.
+        """
+        found = []
+        for number, (clients, first, second, planned, recorded) in enumerate(self.gaps):
+            (_, _, (began, dropped)), (_, _, (taken, ended)) = self.changes[2 * number : 2 * number + 2]
+            for mac in clients & self.hospital.followed:
+                asked = [each for each in self.hospital.roll.questions if each.mac == mac]
+                names = [{self.hospital.owner[address] for address in each.servers} for each in asked]
+                told = list(zip(asked, names, strict=True))
+                last = max(each.at for each, who in told if who == {first} and each.at < ended)
+                start = min(each.at for each, who in told if who == {second} and each.at > began)
+                silent = [each.at for each, who in told if last < each.at < start]
+                assert silent, f"{format_mac(mac)} was never asked for in its gap"
+                outside = [at for at in silent if not began - 1.0 < at < ended + 1.0]
+                assert len(outside) <= 1, f"{format_mac(mac)}: nobody answered outside of the gap"
+                assert taken - dropped <= start - last <= planned
+                assert silent[-1] - silent[0] <= recorded + 1.0 <= planned + 1.0
+                found.append(start - last)
+        return found
 
     def judge(self) -> None:
         """Every question that was ever asked: one server, nobody exactly in the gap, and the right one."""
@@ -401,7 +448,7 @@ class Migration:
                 # A packet may be lost on a busy machine, but not two in a row.
                 silent = silent + 1 if expected and not names else 0
                 assert silent < 2, f"{format_mac(mac)} should boot from {expected}"
-            assert in_a_gap > 0
+            assert (in_a_gap > 0) == any(mac in clients for clients, _, _ in self.changes)
 
     def _expected(self, mac: int, at: float) -> str | None:
         """Whom a machine is offered a boot by at a time: empty in its gap, None while that is changed."""
@@ -426,7 +473,7 @@ def others_are_untouched(hospital: Hospital) -> None:
             assert told.rstrip(b"\0") in (b"https://voice.hospital.example/provision", b"pxelinux.0")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.needs("dhcpd", "dnsmasq", "in.tftpd", "sshd", "sudo", "unshare")
 def test_the_whole_way_of_a_hospital(hospital: Hospital) -> None:
     folder = hospital.folder
@@ -454,9 +501,9 @@ def test_the_whole_way_of_a_hospital(hospital: Hospital) -> None:
     everyone = dict.fromkeys(machines, OLD) | {"pc-01": WINDOWS}
     assert hospital.booted(since, len(machines)) == everyone
 
-    hospital.roll.follow(tuple(hospital.macs[name] for name in (PILOT, BACK, LAST)))
-    pilots, wards, rest = zip(waves, (step["gap"] for step in migration.steps), strict=True)
-    migration.step(("next", str(folder), *NIGHT), *pilots)
+    hospital.follow(PILOT, BACK, LAST)
+    pilots, wards, rest = waves
+    migration.step(("next", str(folder), *NIGHT), pilots)
 
     # The gate waits for what the pilots' pages ask.
     since = hospital.switch_on(PILOT, BIOS_PILOT)
@@ -469,14 +516,16 @@ def test_the_whole_way_of_a_hospital(hospital: Hospital) -> None:
             words = ["checklist", "record", str(folder), page.stem, str(item), "passed", "--who", "kim"]
             assert run(words) == 0
     assert hospital.booted(since, 2) == {PILOT: NEW, BIOS_PILOT: NEW}
-    migration.step(("next", str(folder), *NIGHT), *wards)
+    migration.step(("next", str(folder), *NIGHT), wards, switched_on=(BIOS, LAST))
 
     # One machine goes back on its own, and moves again with everyone else.
     single = frozenset((hospital.macs[BACK],))
-    migration.step(("back", str(folder), "--machine", BACK), single, 60.0, back=True)
-    migration.step(("next", str(folder), *NIGHT), rest[0] | single, rest[1] + 15.0)
+    migration.step(("back", str(folder), "--machine", BACK), single, back=True)
+    migration.step(("next", str(folder), *NIGHT), rest | single)
     assert migration.moved == set(hospital.thin)
     migration.judge()
+    # PILOT's gap, BACK's three, LAST's.
+    assert len(migration.measure()) == 5
 
     # The end: a complaint keeps the old manager, then it is switched off, and the inventory says what is.
     hospital.coexist(0, "checklist", "complain", folder, "--note", "no sound", "--who", "sam")
