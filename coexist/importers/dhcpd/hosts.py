@@ -12,7 +12,7 @@ from operator import or_
 from typing import NamedTuple
 
 from coexist.errors import Position
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import Member, test
 from coexist.importers.dhcpd.execution import Execution, Interpreter
@@ -223,7 +223,7 @@ class HostBook:
         self.machines.declared.setdefault(mac, []).append(machine)
 
     def _told_names(self, at: Position, count: int) -> None:
-        why = "kept as the name of the client; it is not told to the client"
+        why = Harmless("kept as the name of the client; it is not told to the client")
         text = (
             "option host-name"
             if count == 1
@@ -264,7 +264,7 @@ class HostBook:
         """The host name a declaration tells, which becomes the client's name."""
         for step in self.interpreter.level(host.level).steps:
             if step.key == Option.HOST_NAME and step.condition == ((),):
-                why = "kept as the name of the client; it is not told to the client"
+                why = Harmless("kept as the name of the client; it is not told to the client")
                 self.account.left_out(step.at, step.text, why)
                 return str(step.value)
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import (
     ALWAYS,
     NEVER,
@@ -58,7 +58,7 @@ class PoolBook:
                 self.account.modelled(part.at)
                 self.leased.append((int(part.first), int(part.last)))
                 if part.bootp:
-                    why = "addresses for BOOTP clients too; the inventory knows DHCP only"
+                    why = Harmless("addresses for BOOTP clients too; the inventory knows DHCP only")
                     self.account.left_out(part.at, part.text, why)
                 text = f"{part.first}-{part.last}" if part.first != part.last else str(part.first)
                 entry: dict[str, Any] = {"range": text}

@@ -19,7 +19,9 @@ _KEYWORDS = (
     "ddns-override-client-update", "ddns-replace-client-name", "ddns-generated-prefix",
     "ddns-qualifying-suffix", "sanity-checks", "multi-threading", "decline-probation-period",
     "renew-timer", "rebind-timer", "min-valid-lifetime", "max-valid-lifetime", "store-extended-info",
-    "server-tag", "parked-packet-limit", "statistic-default-sample-age", "statistic-default-sample-count",
+    "calculate-tee-times", "t1-percent", "t2-percent", "hostname-char-set", "hostname-char-replacement",
+    "dhcp4o6-port", "server-tag", "parked-packet-limit",
+    "statistic-default-sample-age", "statistic-default-sample-count",
 )  # fmt: skip
 _SECRET = "what it holds is secret; write it in `settings`, with a reference in its place"
 _LEASE_COMMANDS = "libdhcp_lease_cmds.so"

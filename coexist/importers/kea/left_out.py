@@ -5,7 +5,7 @@ from __future__ import annotations
 from coexist.importers.account import Account, Harmless
 from coexist.languages.kea.json_nodes import Node
 
-_WHY = {
+_WHY: dict[str, str] = {
     "interfaces-config": Harmless("the inventory knows VLANs, not the server's network cards"),
     "control-socket": Harmless("how the daemon is controlled says nothing about booting"),
     "control-sockets": Harmless("how the daemon is controlled says nothing about booting"),
@@ -33,6 +33,30 @@ _WHY = {
     "comment": Harmless("a note for people"),
     "match-client-id": Harmless("how leases are told apart is not in the inventory"),
     "echo-client-id": Harmless("whether option 61 comes back is not in the inventory"),
+}
+
+
+_TIMES = Harmless("times a client renews at are not in the inventory")
+_NAMES = Harmless("dynamic DNS says nothing about booting")
+_V6 = Harmless("DHCPv4 over DHCPv6, which no boot firmware speaks")
+_WHY |= {
+    **dict.fromkeys(("calculate-tee-times", "t1-percent", "t2-percent"), _TIMES),
+    **dict.fromkeys(
+        (
+            "ddns-generated-prefix",
+            "ddns-override-client-update",
+            "ddns-override-no-update",
+            "ddns-qualifying-suffix",
+            "ddns-replace-client-name",
+            "ddns-send-updates",
+            "ddns-update-on-renew",
+            "ddns-use-conflict-resolution",
+            "hostname-char-replacement",
+            "hostname-char-set",
+        ),
+        _NAMES,
+    ),
+    **dict.fromkeys(("4o6-interface", "4o6-interface-id", "4o6-subnet", "dhcp4o6-port"), _V6),
 }
 
 
