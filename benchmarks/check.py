@@ -24,7 +24,7 @@ import time
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from stage import end_in_order
+from stage import end_in_order, held_back
 
 import coexist
 from coexist.wire.mac import format_mac
@@ -120,20 +120,24 @@ def run(command: list[str], codes: tuple[int, ...]) -> tuple[float, float]:
     """Seconds and peak MiB of one run; exits when the command fails."""
     with tempfile.TemporaryFile() as output:
         begun = time.perf_counter()
-        pid = os.posix_spawnp(
-            command[0],
-            command,
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-            ],
-        )
+        pid = 0
         try:
+            with held_back():
+                pid = os.posix_spawnp(
+                    command[0],
+                    command,
+                    os.environ,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                        (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
+                    ],
+                    setsigmask=(),
+                )
             _, status, usage = os.wait4(pid, 0)
         except BaseException:
-            os.kill(pid, signal.SIGKILL)
-            os.wait4(pid, 0)
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.wait4(pid, 0)
             raise
         seconds = time.perf_counter() - begun
         code = os.waitstatus_to_exitcode(status)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.harness.processes import Process, wait_until
 
@@ -23,7 +25,17 @@ def inside(name: str) -> list[str]:
     return found.stdout.split()
 
 
-def test_an_interrupted_benchmark_leaves_nothing() -> None:
+@pytest.mark.parametrize("program", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_finds_what_it_needs(program: Path) -> None:
+    """As it is started: its own folder is where programs are looked for, and http.py stands there."""
+    script = f"import runpy, sys; sys.path[0] = {str(program.parent)!r}; runpy.run_path({str(program)!r})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_benchmark_leaves_nothing(number: signal.Signals) -> None:
+    """However often it is told, also while it cleans up."""
     benchmark = Process([sys.executable, ROOT / "benchmarks" / "whitelist.py"])
     started: list[str] = []
 
@@ -33,8 +45,9 @@ def test_an_interrupted_benchmark_leaves_nothing() -> None:
 
     try:
         wait_until(serves, "the benchmark starts a server in a namespace")
-        benchmark.send_signal(signal.SIGTERM)
-        assert benchmark.wait() == 128 + signal.SIGTERM
+        for _ in range(3):
+            benchmark.send_signal(number)
+        assert benchmark.wait() == 128 + number
     finally:
         benchmark.stop()
     assert namespaces(benchmark) == []
