@@ -101,7 +101,8 @@ class DnsmasqFile:
 
     def _is_of_subnet(self, item: Range, arrival: Arrival) -> bool:
         netmask = self._netmask(item, arrival)
-        return netmask is not None and arrival.address in IPv4Network((int(item.start), str(netmask)), False)
+        # As dnsmasq compares them (util.c, is_same_net): it takes any four octets for a mask.
+        return netmask is not None and (int(arrival.address) ^ int(item.start)) & int(netmask) == 0
 
     def contexts(self, arrival: Arrival) -> tuple[Context, ...]:
         """The ranges that count for a packet, in the order of the file (dhcp_reply, complete_context)."""
