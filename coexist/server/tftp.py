@@ -78,6 +78,7 @@ class TftpService:
         self.running: dict[tuple[str, int], Running] = {}
         self.unproven = Unproven()
         self.most = min(MOST_TRANSFERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self.leaving: list[tuple[Running, bytes]] = []
         # In the order they began; the clients have not answered yet.
         self._unanswered: dict[Running, None] = {}
         self._by_address: Counter[str] = Counter()
@@ -89,6 +90,7 @@ class TftpService:
     def start(self) -> None:
         """Begin to serve on the loop."""
         self.loop.register(self.sock.fileno(), self.drain)
+        self.loop.rounds.append(self.leave)
         self._sweep_later()
 
     def use(self, terms: TftpTerms) -> None:
@@ -101,6 +103,16 @@ class TftpService:
             self.end(running, "stopped", tell="the server stops")
         self.loop.unregister(self.sock.fileno())
         self.sock.close()
+        if self.leave in self.loop.rounds:
+            self.loop.rounds.remove(self.leave)
+
+    def leave(self) -> None:
+        """Send what was put off while the ACKs of a crowd were read: one after the other is quicker than
+        each behind its ACK."""
+        leaving = self.leaving.copy()
+        self.leaving.clear()
+        for running, packets in leaving:
+            running.leave(packets)
 
     def drain(self) -> None:
         """Take the requests that have come, at most a batch."""

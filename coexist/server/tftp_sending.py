@@ -15,6 +15,7 @@ from coexist.boot.tftp_transfer import Agreed, Step, Transfer
 from coexist.server.access import Access
 from coexist.server.counters import Counters
 from coexist.server.files import CHUNK_BLOCKS, ChangedError, Framed, Windows
+from coexist.server.loop import Loop
 from coexist.server.segments import LARGEST_TOGETHER, MOST_SEGMENTS, NO_SEGMENTS, UDP_SEGMENT
 from coexist.wire.tftp import DEFAULT_BLKSIZE
 
@@ -31,6 +32,9 @@ class Service(Protocol):
     """Who has begun the transfer and is told its end."""
 
     counters: Counters
+    loop: Loop
+    leaving: list[tuple[Running, bytes]]
+    """Windows that leave when the ACKs of a crowd are read."""
 
     def end(self, running: Running, how: str, tell: str | None = None) -> None:
         """Finish with a transfer, and ``tell`` the client why."""
@@ -121,6 +125,10 @@ class Running:
             # The most frequent of all: the next window, which stands ready.
             at = self.at = self.at + 1
             packets, self.awaited = self.windows[at]
+            service = self.service
+            if service.loop.crowded:
+                service.leaving.append((self, packets))
+                return
             send = self.send
             try:
                 send(packets)
@@ -129,6 +137,15 @@ class Running:
         else:
             self._consider(octets)
             self._consider_rest()
+
+    def leave(self, packets: bytes) -> None:
+        """Send a window that was put off."""
+        send = self.send
+        try:
+            send(packets)
+        except OSError as error:
+            if self.sock.fileno() >= 0:  # else the transfer has ended meanwhile
+                self._send_failed(error)
 
     def _consider_rest(self) -> None:
         """Read on: only arrivals call ``readable``, nothing may stay behind a duplicate."""

@@ -155,7 +155,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         running.stop()
 
 
-def _queued(sock: socket.socket) -> int:
+def queued(sock: socket.socket) -> int:
     """Octets of memory that the datagrams in a socket's queue take (SO_MEMINFO, linux/sock_diag.h)."""
     return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4), sys.byteorder)
 
@@ -190,10 +190,10 @@ class Wire:
 
     def send(self, packet: Packet, to: socket.socket) -> None:
         """Have a packet wait in a socket's queue, also where the kernel delivers it a little later."""
-        before = _queued(to)
+        before = queued(to)
         self.asking.sendto(encode(packet), to.getsockname())
         until = time.monotonic() + PATIENCE
-        while _queued(to) <= before:
+        while queued(to) <= before:
             assert time.monotonic() < until, "the packet did not arrive"
             os.sched_yield()
 
