@@ -10,6 +10,7 @@ from hypothesis import Phase, assume, given, settings
 from coexist.analysis.race import ClientCase, race
 from coexist.analysis.world import build_world
 from coexist.inventory import Inventory, inventory_from_tree
+from coexist.inventory.documents import Path
 from coexist.planning.delays import candidates
 from coexist.planning.solve import solve
 from coexist.render import render_site
@@ -20,13 +21,13 @@ PROGRAMS = {"bios": "a.0", "uefi-x64": "a.efi"}
 DNSMASQ = {"software": "dnsmasq", "roles": ["proxydhcp", "tftp"], "programs": PROGRAMS}
 
 
-def cannot(inventory: Inventory) -> set[tuple[str, str]]:
-    """What the renderers say they cannot write of the servers' means.
+def cannot(inventory: Inventory) -> set[tuple[str, Path]]:
+    """What the renderers say they cannot write of the servers' means, and where it is declared.
 
     CX513 is left out: it counts clients whose own rows lack something, and those of another list are others.
     """
-    found = {(finding.code.code, finding.message) for finding in render_site(inventory).findings}
-    return {(code, message) for code, message in found if code != "CX513"}
+    found = {(finding.code.code, finding.path) for finding in render_site(inventory).findings}
+    return {(code, path) for code, path in found if code != "CX513"}
 
 
 # A site takes half a second: one that fails is small enough to read as it is.
