@@ -104,7 +104,7 @@ def test_a_registry_tells_who_was_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("new.sqlite", "names no server; write --registry SERVER=FILE"),
+        ("new.sqlite", "names no server"),
         ("newer=new.sqlite", "there is no server 'newer'; did you mean 'new'?"),
         ("new=nowhere.sqlite", "there is no registry"),
     ],
