@@ -33,9 +33,11 @@ coverage: python ## the tests by example of boot, analysis and render, and the b
 	$(BIN)/pytest -n auto -m measured --cov --cov-report= tests/unit tests/golden
 	$(BIN)/python scripts/branch-coverage.py
 
-# One after the other: daemons and firmware that share the processor would disturb each other's timing.
+# What a daemon says to a packet does not depend on when: those tests mostly wait, several at a time.
+# All others run one after the other: daemons and firmware that share the processor disturb each other's timing.
 wire: setup ## tests in network namespaces and on real firmware, as root
-	scripts/as-root.sh $(BIN)/pytest tests/wire tests/lab
+	scripts/as-root.sh $(BIN)/pytest -n 3 -m untimed tests/wire
+	scripts/as-root.sh $(BIN)/pytest -m "not untimed" tests/wire tests/lab
 
 FUZZ_SECONDS ?= 3600
 fuzz: python ## feed every reader changed inputs, an hour each (FUZZ_SECONDS)

@@ -15,6 +15,8 @@ from coexist.importers import import_files
 from tests.harness.servers import start_kea
 from tests.wire.test_import_round_trip import ask, differences, kea_here, rendered, stored
 
+pytestmark = pytest.mark.untimed
+
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 
 

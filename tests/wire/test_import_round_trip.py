@@ -34,6 +34,8 @@ from tests.harness.network import Host, Network
 from tests.harness.processes import Process
 from tests.harness.servers import start_dhcpd, start_kea
 
+pytestmark = pytest.mark.untimed
+
 SHARED = Path(os.environ.get("COEXIST_SHARED", Path(__file__).parents[3] / "shared"))
 OWN = Path(__file__).parents[1] / "unit" / "importers" / "dhcpd_conf"
 PATIENCE = 1.6

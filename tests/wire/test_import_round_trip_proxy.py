@@ -30,7 +30,7 @@ from coexist.wire.mac import mac_bytes, parse_mac
 from coexist.wire.options import MessageType, Option
 from tests.harness.network import Host, Network
 
-pytestmark = pytest.mark.needs("dnsmasq")
+pytestmark = [pytest.mark.untimed, pytest.mark.needs("dnsmasq")]
 
 SHARED = Path(os.environ.get("COEXIST_SHARED", Path(__file__).parents[3] / "shared"))
 SILENCE = 0.5

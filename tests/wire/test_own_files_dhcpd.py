@@ -31,6 +31,8 @@ from tests.harness.packet_matrix import (
 from tests.harness.processes import Process
 from tests.harness.servers import install, start_dhcpd
 
+pytestmark = pytest.mark.untimed
+
 FILES = Path(__file__).parents[1] / "data" / "own-files" / "dhcpd"
 PATIENCE = 1.4
 """Seconds: dhcpd pings an address for one before it offers it."""

@@ -26,6 +26,8 @@ from tests.harness.matrix import Asker, Case, difference, discovers
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
 
+pytestmark = pytest.mark.untimed
+
 FOLDER = Path(__file__).parents[1] / "data" / "own-files" / "dnsmasq"
 FILES = sorted(FOLDER.glob("*.conf"))
 STRANGERS = ("02:00:5e:10:00:01", "52:54:00:ab:cd:ef")

@@ -28,6 +28,8 @@ from tests.harness.matrix import Asked, Asker, Case, difference, discovers
 from tests.harness.network import Network
 from tests.harness.servers import start_kea
 
+pytestmark = pytest.mark.untimed
+
 FOLDER = Path(__file__).parents[1] / "data" / "own-files" / "kea"
 FILES = sorted(FOLDER.glob("*.json"))
 STRANGERS = ("02:00:5e:10:00:01", "52:54:00:ab:cd:ef")
