@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,9 +150,11 @@ def cpu_seconds(process: Serving) -> float:
     used = 0
     waiting = [process.pid]
     while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").iterdir():
-            used += int((task / "schedstat").read_text().split()[0])
-            waiting += map(int, (task / "children").read_text().split())
+        # A server that forks for each transfer has children that end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for task in Path(f"/proc/{waiting.pop()}/task").iterdir():
+                used += int((task / "schedstat").read_text().split()[0])
+                waiting += map(int, (task / "children").read_text().split())
     return used / 1e9
 
 
