@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from coexist.analysis.findings import ERROR, Finding
+from coexist.analysis.races import RaceMemory
 from coexist.analysis.rules import witness_of
 from coexist.analysis.site import AnalysedSite, touched
 from coexist.analysis.space import ClientClass
@@ -48,15 +49,16 @@ class _Versions(NamedTuple):
 
 def weighed(site: AnalysedSite, findings: Iterable[Finding]) -> list[Finding]:
     """The findings; those about what a product cannot keep with the clients that boot otherwise for it."""
-    return [_weighed(site, finding) for finding in findings]
+    memory = RaceMemory()
+    return [_weighed(site, finding, memory) for finding in findings]
 
 
-def _weighed(site: AnalysedSite, finding: Finding) -> Finding:
+def _weighed(site: AnalysedSite, finding: Finding, memory: RaceMemory) -> Finding:
     versions = _VERSIONS.get(finding.code.code)
     made = versions(site.inventory, finding.path) if versions and not finding.classes else None
     if made is None:
         return finding
-    one, other = (_site(site, inventory) for inventory in made)
+    one, other = (_site(site, inventory, memory) for inventory in made)
     vlans = _vlans(site, finding.path)
     classes = [
         client
@@ -77,8 +79,8 @@ def _weighed(site: AnalysedSite, finding: Finding) -> Finding:
     )
 
 
-def _site(site: AnalysedSite, inventory: Inventory | None) -> AnalysedSite:
-    return site if inventory is None else AnalysedSite(inventory, site.today)
+def _site(site: AnalysedSite, inventory: Inventory | None, memory: RaceMemory) -> AnalysedSite:
+    return site if inventory is None else AnalysedSite(inventory, site.today, memory)
 
 
 def _vlans(site: AnalysedSite, path: Path) -> frozenset[str]:
@@ -135,6 +137,12 @@ def _changed(inventory: Inventory, path: Path, **update: object) -> Inventory:
     return _with_server(inventory, name, inventory.site.servers[name].model_copy(update=update))
 
 
+def _changed_scope(inventory: Inventory, path: Path, **update: object) -> Inventory:
+    scopes, name = inventory.site.scopes, str(path[1])
+    changed = {**scopes, name: scopes[name].model_copy(update=update)}
+    return replace(inventory, site=inventory.site.model_copy(update={"scopes": changed}))
+
+
 def _as_declared(inventory: Inventory, path: Path) -> _Versions:
     """The races are run as the product keeps it already."""
     name = str(path[1])
@@ -161,10 +169,7 @@ def _plain(server: Server, **update: object) -> Server:
 def _without_delay(inventory: Inventory, path: Path) -> _Versions:
     """A delay is not written. Models of products leave it out already."""
     if path[0] == "scopes":
-        scopes = inventory.site.scopes
-        scope = scopes[str(path[1])].model_copy(update={"min_secs": 0})
-        site = inventory.site.model_copy(update={"scopes": {**scopes, str(path[1]): scope}})
-        return _Versions(None, replace(inventory, site=site))
+        return _Versions(None, _changed_scope(inventory, path, min_secs=0))
     name = str(path[1])
     server = inventory.site.servers[name]
     if path[2] == "delay":
@@ -221,12 +226,9 @@ def _without_rule(inventory: Inventory, path: Path) -> _Versions | None:
     """A rule applies to nobody."""
     if path[0] != "scopes" or path[2:3] != ("rules",):
         return None
-    scopes = inventory.site.scopes
-    declared = scopes[str(path[1])]
-    rules = tuple(rule for number, rule in enumerate(declared.rules) if number != path[3])
-    scope = declared.model_copy(update={"rules": rules})
-    site = inventory.site.model_copy(update={"scopes": {**scopes, str(path[1]): scope}})
-    return _Versions(None, replace(inventory, site=site))
+    declared = inventory.site.scopes[str(path[1])].rules
+    rules = tuple(rule for number, rule in enumerate(declared) if number != path[3])
+    return _Versions(None, _changed_scope(inventory, path, rules=rules))
 
 
 def _other_program(inventory: Inventory, path: Path) -> _Versions | None:
