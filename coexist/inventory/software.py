@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -9,6 +10,11 @@ from pydantic import model_validator
 from coexist.inventory.documents import written
 from coexist.inventory.products import COEXIST, ISC_DHCPD, products
 from coexist.inventory.values import Declared, closest
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The numbers of ``2.7.4`` or ``3.0-git``, to be compared; none of an empty text."""
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 class Software(Declared):
@@ -37,6 +43,11 @@ class Software(Declared):
                 f"the software {self.product!r} is not known; {closest(self.product, products())}"
             )
         return self
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version's numbers; none where it is not declared."""
+        return version_numbers(self.version)
 
     def __str__(self) -> str:
         return f"{self.product} {self.version}".strip()

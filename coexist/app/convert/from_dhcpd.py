@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from coexist.app.convert.kea_writer import written
@@ -23,8 +22,7 @@ def to_kea(inventory: Inventory, name: str, target: Server) -> Written:
     own = own_config(inventory, name)
     assert own is not None  # the caller asks for a server by its own file
     assert isinstance(own.leases, DhcpdLeases)
-    numbers = tuple(map(int, re.findall(r"\d+", target.software.version)[:2]))
-    dialect = KEA_3 if numbers >= (2, 7) else KEA_2
+    dialect = KEA_3 if target.software.numbers >= (2, 7) else KEA_2
     comment = f"{name}: converted by coexist from {own.leases.configuration.file}"
     tree, account = written(own.leases.outline, dialect, comment)
     return Written(path="kea-dhcp4.conf", text=dumps({"Dhcp4": tree}), lost=account.close(()))
@@ -32,8 +30,7 @@ def to_kea(inventory: Inventory, name: str, target: Server) -> Written:
 
 def leases_to_kea(leases: Path, text: str, target: Server) -> CarriedLeases:
     """The leases of a dhcpd.leases as Kea keeps them. Raises InputError."""
-    version = tuple(int(part) for part in target.software.version.split(".") if part.isdigit())
-    return carry_leases(read_text(leases), str(leases), text, version)
+    return carry_leases(read_text(leases), str(leases), text, target.software.numbers)
 
 
 # RFC 6842's echo of option 61 is off in dhcpd unless it is asked for, and on in Kea.

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from coexist.boot.leases.kea_config import KeaConfig, compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
+from coexist.inventory.software import version_numbers
 from coexist.languages.kea.json_nodes import read_json
 
 
 def evaluate(files: Files) -> OwnConfig:
     """What the file and its includes say. Raises InputError for what Kea refuses."""
     tree = read_json(files.text(), files.main, files.include, files.called)
-    config = compile_kea(tree, version_of(files.version))
+    config = compile_kea(tree, _release(files.version))
     address = None if config.pair is None else config.pair.this.address
     return OwnConfig(
         leases=KeaLeases(config=config, version=config.version),
@@ -22,10 +23,10 @@ def evaluate(files: Files) -> OwnConfig:
     )
 
 
-def version_of(text: str) -> tuple[int, int] | None:
+def _release(text: str) -> tuple[int, int] | None:
     """``3.0.1`` as two numbers; None where none is declared."""
-    parts = [int(part) for part in text.split(".")[:2] if part.isdigit()]
-    return (parts[0], parts[1]) if len(parts) == 2 else None
+    numbers = version_numbers(text)
+    return (numbers[0], numbers[1]) if len(numbers) > 1 else None
 
 
 def _subnets(config: KeaConfig) -> Iterator[OwnSubnet]:

@@ -13,7 +13,6 @@ with Kea, sends octets as they are. All of this was tried on Kea 2.2.0: tests/wi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -91,7 +90,7 @@ KEA_3 = Dialect(
 
 def limits(job: Job) -> None:
     """Report what it cannot keep."""
-    if not _numbers(job) or _numbers(job) < (2, 2):
+    if not job.server.software.numbers or job.server.software.numbers < (2, 2):
         job.report(
             "CX520",
             ("servers", job.name, "software"),
@@ -132,12 +131,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
 
 def dialect_of(job: Job) -> Dialect:
     """How files are written for the declared version."""
-    return KEA_3 if _numbers(job) >= (2, 7, 4) else KEA_2
-
-
-def _numbers(job: Job) -> tuple[int, ...]:
-    """The version as numbers; none where it is not declared."""
-    return tuple(map(int, re.findall(r"\d+", job.server.software.version)[:3]))
+    return KEA_3 if job.server.software.numbers >= (2, 7, 4) else KEA_2
 
 
 class Writer:
