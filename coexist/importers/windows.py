@@ -45,7 +45,7 @@ from coexist.languages.windows.export import (
     Scope,
 )
 from coexist.languages.windows.reader import read_export
-from coexist.languages.windows.values import octets_of
+from coexist.languages.windows.values import class_octets, octets_of
 from coexist.wire.mac import format_mac
 from coexist.wire.options import Option
 
@@ -193,10 +193,7 @@ class _Site:
 
     def _class_test(self, field: str, value: str) -> Condition:
         kind, option = ("Vendor", 60) if field == "VendorClass" else ("User", 77)
-        classes, text = self.export.classes, value.removesuffix("*")
-        known = classes.get((kind, value)) or classes.get((kind, text))
-        begins = value.endswith("*") and (kind, value) not in classes
-        data = text.encode() if known is None else known.data
+        data, begins = class_octets(self.export.classes, kind, value)
         return test(Test(option, "starts_with" if begins else "equals", data))
 
     def _filters(self) -> list[Step]:

@@ -15,25 +15,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from coexist.errors import InputError, Position, Problem
+from coexist.errors import InputError, Position
 from coexist.languages.windows.export import (
     ClientClass,
     Criterion,
     Export,
     Field,
     Filters,
-    MacPattern,
     OptionDefinition,
     OptionValue,
     Policy,
     Scope,
 )
-from coexist.languages.windows.reader import FIELDS, mac_range
+from coexist.languages.windows.reader import FIELDS, mac_pattern, refused
 from coexist.records import dataclass
 
 OWN = "coexist "
 """What the name of everything begins with that coexist makes on such a server."""
 
+_AGAIN = "render the drop-in again"
 _GUARDED = re.compile(r"if \(-not \(.*?\)\) \{ (?P<command>.*) \}\Z")
 _WORD = re.compile(r"-(?P<key>[A-Za-z]\w*)|'(?P<text>(?:[^']|'')*)'|(?P<plain>[\w$.:]+)|,|\s+")
 _TAKEN_BACK = re.compile(
@@ -83,7 +83,7 @@ def after_commands(export: Export, text: str, file: str) -> Export:
 
 
 def _refused(at: Position, what: str) -> InputError:
-    return InputError([Problem(at, what, "render the drop-in again")])
+    return refused(at, what, _AGAIN)
 
 
 def _read(line: str, at: Position) -> _Command:
@@ -158,15 +158,8 @@ def _policy(export: Export, command: _Command) -> Export:
 
 def _criterion(field: Field, values: tuple[str, ...], at: Position) -> Criterion:
     operator, *compared = values
-    macs = tuple(_pattern(value, at) for value in compared) if field == "MacAddress" else ()
+    macs = tuple(mac_pattern(value, at, _AGAIN) for value in compared) if field == "MacAddress" else ()
     return Criterion(field=field, operator=operator, values=tuple(compared), macs=macs, at=at)
-
-
-def _pattern(text: str, at: Position) -> MacPattern:
-    found = mac_range(text)
-    if found is None:
-        raise _refused(at, f"{text} is no MAC address or its beginning")
-    return MacPattern(text=text, first=found[0], last=found[1], at=at)
 
 
 def _option(export: Export, command: _Command) -> Export:
@@ -193,7 +186,7 @@ def _in_scope(export: Export, command: _Command, change: Callable[[Scope], Scope
 
 def _filter(export: Export, command: _Command) -> Export:
     filters: Filters = export.filters
-    made = _pattern(command.one("MacAddress"), command.at)
+    made = mac_pattern(command.one("MacAddress"), command.at, _AGAIN)
     return replace(export, filters=replace(filters, denied=(*filters.denied, made)))
 
 

@@ -233,26 +233,20 @@ def _criterion(item: Element, field: Field) -> Criterion | None:
     values = [element.text.strip() for element in elements]
     operator = values[0].upper() if values[0].upper() in _OPERATORS else "EQ"
     rest = [(e, v) for e, v in zip(elements, values, strict=True) if v.upper() not in _OPERATORS]
-    macs = tuple(_pattern(e, v) for e, v in rest) if field == "MacAddress" else ()
+    macs = tuple(mac_pattern(v, e.at) for e, v in rest) if field == "MacAddress" else ()
     return Criterion(
         field=field, operator=operator, values=tuple(v for _, v in rest), macs=macs, at=elements[0].at
     )
 
 
-def _pattern(element: Element, text: str) -> MacPattern:
-    found = mac_range(text)
-    if found is None:
-        raise refused(element.at, f"{text} is no MAC address or its beginning")
-    return MacPattern(text=text, first=found[0], last=found[1], at=element.at)
-
-
-def mac_range(text: str) -> tuple[int, int] | None:
-    """The first and the last address of ``00155D*`` or ``00-15-5D-01-02-03``; None for what is neither."""
+def mac_pattern(text: str, at: Position, remedy: str = _AGAIN) -> MacPattern:
+    """The addresses of ``00155D*`` or ``00-15-5D-01-02-03``. Raises InputError for what is neither."""
     begins = text.endswith("*")
     digits = text.removesuffix("*").replace("-", "").replace(":", "")
     if not re.fullmatch("[0-9A-Fa-f]{12}" if not begins else "[0-9A-Fa-f]{0,12}", digits):
-        return None
-    return int(digits.ljust(12, "0"), 16), int(digits.ljust(12, "F"), 16)
+        raise refused(at, f"{text} is no MAC address or its beginning", remedy)
+    first, last = int(digits.ljust(12, "0"), 16), int(digits.ljust(12, "F"), 16)
+    return MacPattern(text=text, first=first, last=last, at=at)
 
 
 def _filters(four: Element) -> Filters:
@@ -265,7 +259,7 @@ def _filters(four: Element) -> Filters:
             if kind not in lists:
                 raise refused(item.at, f"{kind!r} is no list of filters")
             machine = item.first("MacAddress") or item
-            found = _pattern(machine, machine.text.strip())
+            found = mac_pattern(machine.text.strip(), machine.at)
             lists[kind].append(replace(found, note=item.value("Description")))
     return Filters(
         allows=switches["Allow"],

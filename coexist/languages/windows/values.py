@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-from coexist.languages.windows.export import OptionDefinition, OptionValue
+from coexist.languages.windows.export import ClientClass, OptionDefinition, OptionValue
 from coexist.wire.options import encode_option_value
 
 # DhcpServerv4OptionDefinition, Type.
@@ -32,6 +32,21 @@ def octets_of(value: OptionValue, definitions: Mapping[tuple[str, int], OptionDe
     if definition is None and not value.vendor:
         return encode_option_value(value.code, value.values[0] if len(value.values) == 1 else value.values)
     raise ValueError(f"values of the kind {kind or 'that no definition names'} are not known")
+
+
+def class_of(classes: Mapping[tuple[str, str], ClientClass], kind: str, value: str) -> ClientClass | None:
+    """The class that a criterion's value names, with a star or without; None if the export has none such."""
+    return classes.get((kind, value)) or classes.get((kind, value.removesuffix("*")))
+
+
+def class_octets(classes: Mapping[tuple[str, str], ClientClass], kind: str, value: str) -> tuple[bytes, bool]:
+    """The octets that a criterion's value is compared as, and whether they are a beginning.
+
+    A class that the export does not define is taken for its own text.
+    """
+    known = class_of(classes, kind, value)
+    begins = value.endswith("*") and (kind, value) not in classes
+    return (value.removesuffix("*").encode() if known is None else known.data), begins
 
 
 def _are_octets(values: tuple[str, ...]) -> bool:

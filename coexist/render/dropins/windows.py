@@ -64,7 +64,7 @@ def _sections(job: Job, export: Export) -> Iterator[tuple[str, list[str]]]:
         line
         for scope in export.scopes
         if scope.active
-        for line in _policies(writer, str(scope.network.network_address), settings)
+        for line in writer.policies(str(scope.network.network_address), OWN, settings)
     ]
     refusals = list(_refusals(writer, settings, export))
     yield "What an earlier run made", list(_take_back(export))
@@ -91,26 +91,6 @@ def _take_back(export: Export) -> Iterator[str]:
         f"Get-DhcpServerv4OptionDefinition -All | Where-Object Name -Like '{OWN}*'"
         " | Remove-DhcpServerv4OptionDefinition"
     )
-
-
-def _policies(writer: Writer, where: str, settings: tuple[Setting, ...]) -> Iterator[str]:
-    order = 0
-    for setting in settings:
-        conditions = None if setting.ignore else writer.conditions(setting)
-        if conditions is None:
-            continue
-        order += 1
-        name = f"{OWN}{order}"
-        yield command(
-            "Add-DhcpServerv4Policy",
-            ScopeId=where,
-            Name=name,
-            Condition="AND",
-            ProcessingOrder=order,
-            Description=setting.name,
-            **conditions,
-        )
-        yield from writer.options(where, name, setting)
 
 
 def _refusals(writer: Writer, settings: tuple[Setting, ...], export: Export) -> Iterator[str]:

@@ -9,7 +9,7 @@ Windows; the syntax is checked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address
 from itertools import pairwise
 
@@ -306,7 +306,7 @@ class Writer:
         own = f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *'"
         yield f"{own} | Remove-DhcpServerv4Policy"
         yield from self.options(where, None, scope.defaults)
-        yield from self._policies(where, scope)
+        yield from self.policies(where, f"{_POLICY} ", scope.special)
         yield from self._pool_policies(where, subnet)
         yield from self._reservations(where, subnet)
 
@@ -323,16 +323,16 @@ class Writer:
             if self.is_for_nobody(pool):
                 yield pool.first, pool.last
 
-    def _policies(self, where: str, scope: SettledScope) -> Iterator[str]:
+    def policies(self, where: str, prefix: str, settings: Iterable[Setting]) -> Iterator[str]:
+        """A policy of a scope for each setting that gives something, in their order; ``prefix``: before the
+        number in its name."""
         order = 0
-        for setting in scope.special:
-            if setting.ignore:
-                continue
-            conditions = self.conditions(setting)
+        for setting in settings:
+            conditions = None if setting.ignore else self.conditions(setting)
             if conditions is None:
                 continue
             order += 1
-            name = f"{_POLICY} {order}"
+            name = f"{prefix}{order}"
             yield command(
                 "Add-DhcpServerv4Policy",
                 ScopeId=where,

@@ -15,6 +15,7 @@ from coexist.errors import Position
 from coexist.inventory.macset import NOBODY, MacSet
 from coexist.inventory.models import OptionTest
 from coexist.languages.windows.export import Criterion, Export, Field, MacPattern, Policy
+from coexist.languages.windows.values import class_octets, class_of
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option, decode_options
 
@@ -73,7 +74,7 @@ class Matching:
         if criterion.field in _CLASSES:
             kind, _ = _CLASSES[criterion.field]
             for value in criterion.values:
-                if self._class_data(kind, value) is None:
+                if class_of(self.export.classes, kind, value) is None:
                     what = f"the {kind.lower()} class {value}, which the export does not define"
                     yield OpenCondition(origin=criterion.at, what=what)
 
@@ -116,18 +117,9 @@ class Matching:
             found = self._macs[criterion.at] = mac_set(criterion.macs)
         return found
 
-    def _class_data(self, kind: str, value: str) -> bytes | None:
-        classes = self.export.classes
-        known = classes.get((kind, value)) or classes.get((kind, value.removesuffix("*")))
-        return None if known is None else known.data
-
     def _class_values(self, kind: str, criterion: Criterion) -> Iterator[tuple[bytes, bool]]:
-        """The octets that are compared, and whether they are a beginning; a class that the export does not
-        define is taken for its own text."""
-        for value in criterion.values:
-            data = self._class_data(kind, value)
-            begins = value.endswith("*") and (kind, value) not in self.export.classes
-            yield (value.removesuffix("*").encode() if data is None else data), begins
+        """The octets that are compared, and whether they are a beginning."""
+        return (class_octets(self.export.classes, kind, value) for value in criterion.values)
 
     # -- what tells clients apart ----------------------------------------------------------------
 
