@@ -10,18 +10,15 @@ from typing import Any
 
 from coexist.boot.leases.kea_config import COMMAND_HOOKS
 from coexist.boot.leases.kea_pairs import HOOK as HIGH_AVAILABILITY
+from coexist.importers.kea.left_out import LIMITS, NAMES, RENEWAL
 from coexist.languages.kea.json_nodes import Node
 from coexist.text.redaction import redacted
 
 _KEYWORDS = (
     "interfaces-config", "control-socket", "control-sockets", "lease-database", "loggers",
-    "expired-leases-processing", "dhcp-ddns", "ddns-send-updates", "ddns-override-no-update",
-    "ddns-override-client-update", "ddns-replace-client-name", "ddns-generated-prefix",
-    "ddns-qualifying-suffix", "sanity-checks", "multi-threading", "decline-probation-period",
-    "renew-timer", "rebind-timer", "min-valid-lifetime", "max-valid-lifetime", "store-extended-info",
-    "calculate-tee-times", "t1-percent", "t2-percent", "hostname-char-set", "hostname-char-replacement",
-    "dhcp4o6-port", "server-tag", "parked-packet-limit",
-    "statistic-default-sample-age", "statistic-default-sample-count",
+    "expired-leases-processing", "dhcp-ddns", *NAMES, "sanity-checks", "multi-threading",
+    "decline-probation-period", *RENEWAL, *LIMITS, "store-extended-info", "dhcp4o6-port", "server-tag",
+    "parked-packet-limit", "statistic-default-sample-age", "statistic-default-sample-count",
 )  # fmt: skip
 _SECRET = "what it holds is secret; write it in `settings`, with a reference in its place"
 _LEASE_COMMANDS = "libdhcp_lease_cmds.so"

@@ -18,6 +18,7 @@ RUNS = {
     "control-socket": {"socket-type": "unix", "socket-name": "/run/kea/four.sock"},
     "lease-database": {"type": "memfile", "lfc-interval": 1800},
     "loggers": [{"name": "kea-dhcp4", "severity": "WARN"}],
+    "ddns-update-on-renew": True,
     "renew-timer": 700,
     "rebind-timer": 1300,
 }
