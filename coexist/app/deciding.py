@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from coexist.records import dataclass
 from coexist.registry.journal import Journal
 from coexist.registry.opening import Where, open_registry
 from coexist.registry.records import FORGOTTEN, Order, RegistryError

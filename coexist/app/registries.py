@@ -19,11 +19,12 @@ from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
     from coexist.app.deciding import Told
-    from coexist.inventory.macset import MacSet
+    from coexist.boot.policy import BootServerConfig
     from coexist.registry.copying import Copied
     from coexist.registry.opening import Where
     from coexist.registry.records import Act, ClientRow
     from coexist.registry.registry import Registry
+    from coexist.server.config import Loaded
 
 _STATE_DIRECTORY = "/var/lib/coexist"  # of packaging/systemd/coexist.service
 
@@ -32,50 +33,55 @@ def _is_config(name: str) -> bool:
     return "://" not in name and name.endswith((".yaml", ".yml"))
 
 
-def _known(name: str) -> MacSet | None:
-    """The clients a configuration calls known; None for a registry, which does not tell."""
-    from coexist.server.config import load_config
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """A registry by its name. ``journal``: the file in which decisions wait while it is away, if a server
+    looks there; ``loaded``: the configuration that names it, if one does."""
 
-    return load_config(Path(name)).known if _is_config(name) else None
+    where: Where
+    journal: Path | None = None
+    loaded: Loaded | None = None
+
+    def opened(self) -> AbstractContextManager[Registry]:
+        """The registry, until it is left."""
+        from coexist.registry.opening import open_registry
+
+        return closing(open_registry(self.where))
 
 
-def _opened(name: str) -> AbstractContextManager[Registry]:
-    from coexist.registry.opening import open_registry
-
-    return closing(open_registry(_place(name)[0]))
-
-
-def _place(name: str) -> tuple[Where, Path | None]:
-    """Where a registry is, and the file in which decisions wait while it is away, if a server looks there."""
+def _named(name: str) -> _Named:
     from coexist.registry.opening import where_is
 
     if Path(name).is_dir():
         raise CoexistError(f"{name} is a directory; name a boot server's configuration, or its registry file")
     if not _is_config(name):
-        return where_is(name), None
+        return _Named(where=where_is(name))
     from coexist.server.config import journal_of, load_config, registry_of
 
     path = Path(name)
-    config = load_config(path).config
+    loaded = load_config(path)
+    config = loaded.config
     where = beside = registry_of(path, config, None)
     if isinstance(beside, Path) and not beside.exists():
         where = registry_of(path, config, _STATE_DIRECTORY)
     journals = (journal_of(path, config, folder) for folder in (None, _STATE_DIRECTORY))
-    return where, next((each for each in journals if each is not None and each.exists()), None)
+    journal = next((each for each in journals if each is not None and each.exists()), None)
+    return _Named(where=where, journal=journal, loaded=loaded)
 
 
-def _decide(name: str, macs: Sequence[int], state: str, columns: Mapping[str, str | None]) -> Told:
+def _decide(
+    name: str, registry: _Named, macs: Sequence[int], state: str, columns: Mapping[str, str | None]
+) -> Told:
     """Have the registry do what was decided; it waits in a journal, where a server has one, if it must."""
     from coexist.app.deciding import tell
     from coexist.registry.opening import is_database
     from coexist.registry.records import new_order
 
-    where, journal = _place(name)
     orders = [new_order(mac, state, **columns, who=_who(), via="command") for mac in macs]
     try:
-        return tell(where, orders, journal)
+        return tell(registry.where, orders, registry.journal)
     except CoexistError as error:
-        if journal is None and is_database(name):
+        if registry.journal is None and is_database(name):
             raise CoexistError(
                 f"{error}; to decide while the database is away, name the configuration of a boot server"
                 " on its host"
@@ -108,29 +114,30 @@ def listed(name: str, states: Sequence[str] = (), *, strangers: bool = False) ->
     """
     from coexist.registry.records import STATES
 
-    with _opened(name) as registry:
+    named = _named(name)
+    with named.opened() as registry:
         rows = registry.rows(states=tuple(states) or STATES)
     if not strangers:
         return rows
-    known = _known(name)
-    if known is None:
+    if named.loaded is None:
         raise CoexistError("a registry does not tell who is known; name the server's configuration")
+    known = named.loaded.known
     return [row for row in rows if row.mac not in known]
 
 
 def register(name: str, macs: Sequence[int], columns: Mapping[str, str | None]) -> list[str]:
     """Register machines (``columns``: name, location, hardware, group); what to know of it."""
-    told = _decide(name, macs, "registered", columns)
-    without = _without_effect(Path(name), columns.get("group")) if _is_config(name) else []
-    return [*_notes(told), *without]
+    named = _named(name)
+    told = _decide(name, named, macs, "registered", columns)
+    if named.loaded is None:
+        return _notes(told)
+    return [*_notes(told), *_without_effect(name, named.loaded.config, columns.get("group"))]
 
 
-def _without_effect(path: Path, group: str | None) -> list[str]:
+def _without_effect(path: str, config: BootServerConfig, group: str | None) -> list[str]:
     """What a registration does not change, by a server's configuration."""
     from coexist.server.checks import selectors
-    from coexist.server.config import load_config
 
-    config = load_config(path).config
     asked = selectors(config).values()
     groups = {name for selector in asked for name in selector.groups}
     notes = []
@@ -148,14 +155,14 @@ def _without_effect(path: Path, group: str | None) -> list[str]:
 
 def ignore(name: str, macs: Sequence[int]) -> list[str]:
     """Have the servers answer these machines no more; what to know of it."""
-    return _notes(_decide(name, macs, "ignored", {}))
+    return _notes(_decide(name, _named(name), macs, "ignored", {}))
 
 
 def forget(name: str, macs: Sequence[int]) -> list[str]:
     """Remove machines; what to know of it. Raises `CoexistError` with those that were not there."""
     from coexist.registry.records import FORGOTTEN
 
-    told = _decide(name, macs, FORGOTTEN, {})
+    told = _decide(name, _named(name), macs, FORGOTTEN, {})
     if told.missing:
         raise CoexistError(f"not in the registry: {', '.join(map(format_mac, told.missing))}")
     return _notes(told)
@@ -163,7 +170,7 @@ def forget(name: str, macs: Sequence[int]) -> list[str]:
 
 def acts(name: str, macs: Collection[int] = ()) -> list[Act]:
     """Who decided what, the last first; on some machines only, where any are given."""
-    with _opened(name) as registry:
+    with _named(name).opened() as registry:
         return [act for act in registry.acts() if not macs or act.mac in macs]
 
 

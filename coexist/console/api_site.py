@@ -10,7 +10,6 @@ from pydantic import Field
 from coexist.app import checklists, migration_moves
 from coexist.app.changes import Who
 from coexist.app.diff import compare_revisions
-from coexist.app.explain import explain
 from coexist.app.migrations import load
 from coexist.console.api_body import Body, answer, read
 from coexist.console.migration import renewed, settled
@@ -109,13 +108,7 @@ async def races(request: web.Request) -> web.Response:
     query = request.query
 
     def raced() -> list[dict[str, Any]]:
-        told = explain(
-            request.app[SITE].path,
-            query.get("of", ""),
-            vlan=query.get("vlan") or None,
-            architecture=query.get("architecture") or None,
-            firmware=query.get("firmware") or None,
-        )
+        told = request.app[SITE].explained(query.get("of", ""), query)
         return [race_as_dict(told.inventory, race) for race in told.races]
 
     return answer({"boots": await in_thread(raced)})

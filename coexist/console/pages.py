@@ -10,7 +10,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from coexist.app.changes import Who
-from coexist.app.explain import Explained, explain
+from coexist.app.explain import Explained
 from coexist.app.joining import joinable
 from coexist.app.live import PAGE, SORTS, Asking, Which, chosen
 from coexist.app.registrations import Machine, pasted_machines
@@ -193,7 +193,7 @@ def _diagnosed(request: web.Request, asked: str, ask_on: str = "") -> dict[str, 
     inventory = site.inventory
     diagnosis = site.diagnose(asked, ask_on)
     seen = next((each for each in site.machines() if each.mac == diagnosis.mac), None)
-    told = explain(site.path, format_mac(diagnosis.mac))
+    told = site.explained(format_mac(diagnosis.mac), {})
     boots = _race_values(told, diagnosis.machine)
     return {
         "diagnosis": diagnosis,
@@ -272,14 +272,7 @@ async def race(request: web.Request) -> web.Response:
 
 
 def _raced(request: web.Request, query: Mapping[str, str]) -> list[dict[str, Any]]:
-    told = explain(
-        request.app[SITE].path,
-        query.get("mac", ""),
-        vlan=query.get("vlan") or None,
-        architecture=query.get("architecture") or None,
-        firmware=query.get("firmware") or None,
-    )
-    return _race_values(told, "the race")
+    return _race_values(request.app[SITE].explained(query.get("mac", ""), query), "the race")
 
 
 def _race_values(told: Explained, title: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from coexist.app.current import analyse_now, today
 from coexist.app.doctor import Diagnosis, diagnose_in
+from coexist.app.explain import Explained, explain
 from coexist.app.live import Asking, Live, Registries, mistyped
 from coexist.app.machines import named
 from coexist.app.migrations import Overview, overviews
@@ -89,6 +90,17 @@ class ConsoleSite:
             if self._report is None or self._report[0] != version:
                 self._report = version, report_of_site(analyse_now(self.path, self.today))
             return self._report[1]
+
+    def explained(self, machine: str, narrowed: Mapping[str, str]) -> Explained:
+        """The races of a machine; ``narrowed``: by the vlan, architecture or firmware of a query. Raises
+        `CoexistError` for what is not known."""
+        return explain(
+            self.path,
+            machine,
+            vlan=narrowed.get("vlan") or None,
+            architecture=narrowed.get("architecture") or None,
+            firmware=narrowed.get("firmware") or None,
+        )
 
     def diagnose(self, machine: str, ask_on: str = "") -> Diagnosis:
         """Where a machine's boot parts from what is declared, by the inventory and the watched registries.
