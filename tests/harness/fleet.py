@@ -227,11 +227,10 @@ class Fleet:
             self._socket.settimeout(0.0)
 
     def _hear(self, frame: bytes) -> None:
-        known = False
-        for datagram in parse_frames(frame):
-            known = True
+        found = list(parse_frames(frame))
+        for datagram in found:
             self._hear_datagram(datagram)
-        if not known:
+        if not found:
             self._hear_arp(frame)
 
     def _hear_datagram(self, datagram: Datagram | ArpRequest) -> None:

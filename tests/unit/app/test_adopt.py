@@ -148,13 +148,19 @@ MAINS = [
 ]
 
 
-@pytest.mark.parametrize(("product", "path"), MAINS, ids=lambda value: getattr(value, "stem", value))
-def test_what_was_adopted_is_what_ran(product: str, path: Path, tmp_path: Path) -> None:
+def site_on_copy(product: str, path: Path, tmp_path: Path) -> Path:
+    """A new site with one server, which runs on a copy of a file."""
     site = tmp_path / "site"
     site.mkdir()
     (site / "site.yaml").write_text("site: x\nvlans: {all: {id: 1, subnet: [0.0.0.0/1, 128.0.0.0/1]}}\n")
     given = ["adopt", str(site), "one", "--from", str(path), "--software", product, "--address", "10.254.0.5"]
     assert run(given) == 0
+    return site
+
+
+@pytest.mark.parametrize(("product", "path"), MAINS, ids=lambda value: getattr(value, "stem", value))
+def test_what_was_adopted_is_what_ran(product: str, path: Path, tmp_path: Path) -> None:
+    site = site_on_copy(product, path, tmp_path)
     inventory = load_inventory(site)
     copies = inventory.site.servers["one"].config
     assert next(iter(copies)) == inventory.site.servers["one"].main_file
@@ -184,11 +190,7 @@ REAL = [
     ("product", "path"), [*MAINS, *REAL], ids=lambda value: getattr(value, "stem", value)
 )
 def test_a_plan_of_what_was_adopted_changes_no_octet(product: str, path: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "site.yaml").write_text("site: x\nvlans: {all: {id: 1, subnet: [0.0.0.0/1, 128.0.0.0/1]}}\n")
-    given = ["adopt", str(site), "one", "--from", str(path), "--software", product, "--address", "10.254.0.5"]
-    assert run(given) == 0
+    site = site_on_copy(product, path, tmp_path)
     there = tmp_path / "server"
     deploy = f'{{host: localhost, paths: {{"*": {there}}}, check: "true", reload: "true"}}'
     adopted = (site / "site.yaml").read_text().rstrip("\n") + f"\n    deploy: {deploy}\n"
