@@ -50,6 +50,11 @@ class Code:
         """Its page below ``docs``: what it means, why, and a failing and a repaired inventory."""
         return f"findings/{self.code}.md"
 
+    @property
+    def is_of_targets(self) -> bool:
+        """Whether it says what a target cannot express."""
+        return self.code.startswith("CX5")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:

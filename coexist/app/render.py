@@ -4,31 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from coexist.analysis.findings import Finding
-from coexist.app.current import load_current
+from coexist.app.current import analyse_now, load_current
 from coexist.errors import CoexistError
 from coexist.inventory.values import closest
+from coexist.records import dataclass
 from coexist.render import RenderedFile, RenderedSite, render_site
+from coexist.render.limits import limits
 from coexist.render.rendered import MANIFEST
 
 SITE_FOLDER = "_site"
 """Where files stand that belong to no server; no server can be called so."""
 
 
-def rendered(path: Path, *, templates: Path | None = None, only: Sequence[str] = ()) -> RenderedSite:
-    """The files of an inventory as far as its migrations have come. Raises `CoexistError`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """The files of a site, what products cannot express of it as `check` tells it, and how many of these
+    findings the inventory accepts."""
+
+    site: RenderedSite
+    findings: tuple[Finding, ...]
+    accepted: int
+
+
+def rendered(
+    path: Path, today: date, *, templates: Path | None = None, only: Sequence[str] = ()
+) -> Rendering:
+    """The files of an inventory as far as its migrations have come. Raises `CoexistError`.
+
+    ``only``: what is found is that of these servers. Where products can express all, nothing is analysed.
+    """
     loaded = load_current(path, parked=True)
     for name in only:
         if name not in loaded.site.servers:
             raise CoexistError(f"there is no server {name!r}; {closest(name, loaded.site.servers)}")
-    return render_site(loaded, templates=templates)
-
-
-def findings_of(site: RenderedSite, only: Sequence[str] = ()) -> list[Finding]:
-    """What products cannot express, of all servers or of some."""
-    return [f for f in site.findings if not only or (len(f.path) > 1 and f.path[1] in only)]
+    site = render_site(loaded, templates=templates)
+    told = {(f.code, f.path) for f in (limits(loaded, only) if only else site.findings)}
+    if not told:
+        return Rendering(site=site, findings=(), accepted=0)
+    analysis = analyse_now(path, today)
+    return Rendering(
+        site=site,
+        findings=tuple(f for f in analysis.findings if (f.code, f.path) in told),
+        accepted=sum(1 for each in analysis.suppressed if (each.finding.code, each.finding.path) in told),
+    )
 
 
 def write_site(site: RenderedSite, output: Path, only: tuple[str, ...] = ()) -> list[Path]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from datetime import date
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from coexist.analysis import Severity, sorted_findings
+from coexist.analysis import Severity
 from coexist.analysis.findings import Finding
 from coexist.app.current import analyse_now, load_current, today
 from coexist.app.wire_checks import verifier, with_checks
@@ -16,7 +17,6 @@ from coexist.inventory import Inventory
 from coexist.inventory.values import closest
 from coexist.records import dataclass
 from coexist.render import render_site
-from coexist.render.rendered import RenderedSite
 from coexist.rollout import drift
 from coexist.rollout.apply import Failure, Rollout, Watch, contents_of
 from coexist.rollout.beside import changed_copies
@@ -161,7 +161,7 @@ def plan_site(
     connect = with_secrets(way.connect, needed)
     present = read_present(targets, connect, parallel=way.parallel, watch=reading(list(chosen)))
     readable = {name: job for name, job in chosen.items() if name in present.files}
-    findings = _findings(path, rendered)
+    findings = findings_of_plan(path, today())
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     planned = make_plan(
         inventory,
@@ -200,13 +200,10 @@ def plan_text(plan: Plan) -> str:
     return write_plan(plan)
 
 
-def _findings(path: Path, rendered: RenderedSite) -> tuple[Finding, ...]:
+def findings_of_plan(path: Path, today: date) -> tuple[Finding, ...]:
     """Errors of the inventory, and whatever its severity what a product cannot keep: it would be left out."""
-    analysis = analyse_now(path, today())
-    known = {(f.code.code, f.path) for f in (*analysis.findings, *(s.finding for s in analysis.suppressed))}
-    written = [f for f in rendered.findings if (f.code.code, f.path) not in known]
-    shown = [f for f in analysis.findings if f.severity is Severity.ERROR or f.code.code.startswith("CX5")]
-    return tuple(sorted_findings([*shown, *written]))
+    found = analyse_now(path, today).findings
+    return tuple(f for f in found if f.severity is Severity.ERROR or f.code.is_of_targets)
 
 
 def _drift(

@@ -29,15 +29,17 @@ def command(
     alternative; the files are written all the same. Servers declared as fixed are named and left alone.
     """
     from coexist.app.check import fails
-    from coexist.app.render import findings_of, rendered, write_site
+    from coexist.app.current import today
+    from coexist.app.render import rendered, write_site
     from coexist.report.findings import line
 
-    site = rendered(inventory, templates=templates, only=only)
-    for path in write_site(site, output, only):
+    made = rendered(inventory, today(), templates=templates, only=only)
+    for path in write_site(made.site, output, only):
         click.echo(str(path))
-    for name, why in site.left_out.items():
+    for name, why in made.site.left_out.items():
         tell(f"{name}: {why}")
-    shown = findings_of(site, only)
-    for finding in shown:
+    for finding in made.findings:
         tell(line(finding))
-    return 1 if fails(shown, fail_on) else 0
+    if made.accepted:
+        tell(f"{made.accepted} more are accepted by the inventory (`suppress`)")
+    return 1 if fails(made.findings, fail_on) else 0

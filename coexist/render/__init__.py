@@ -1,7 +1,7 @@
 """From the inventory to each server's own configuration: one renderer a target."""
 
 from coexist.render.rendered import RenderedFile, RenderedSite
-from coexist.render.site import render_site, renderer_of
+from coexist.render.site import render_site, written
 from coexist.render.target import Job, Renderer
 
 __all__ = [
@@ -10,5 +10,5 @@ __all__ = [
     "RenderedSite",
     "Renderer",
     "render_site",
-    "renderer_of",
+    "written",
 ]

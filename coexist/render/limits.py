@@ -4,10 +4,12 @@ omission."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from uuid import UUID
 
-from coexist.analysis.findings import Finding
+from coexist.analysis.findings import ERROR, Finding
+from coexist.analysis.keeping import weighed
+from coexist.analysis.site import AnalysedSite
 from coexist.boot.leases.plan import PoolPlan
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
@@ -16,7 +18,6 @@ from coexist.inventory.models import OptionTest, ScopeRule
 from coexist.inventory.products import GENERIC, Capabilities, Product, part
 from coexist.inventory.values import Delay, in_steps
 from coexist.render.failover import report_failover
-from coexist.render.settled import SettledPlan
 from coexist.render.target import Job
 
 _MOST_SHOWN = 5
@@ -41,18 +42,28 @@ _DELAY_INSTEAD = {
 }
 
 
-def limits(inventory: Inventory) -> tuple[Finding, ...]:
-    """What the products of the servers that are ours to change cannot keep of what is declared.
+def limits(inventory: Inventory, only: Collection[str] = ()) -> tuple[Finding, ...]:
+    """What the products of the servers that are ours to change cannot keep of what is declared; ``only``: of
+    some of them.
 
-    It is what `render_site` finds before it writes; what only shows in writing is not in here.
+    It is all that `render_site` finds: nothing more shows in writing.
     """
     found: list[Finding] = []
     for name, server in inventory.site.servers.items():
-        if not server.fixed:
+        if not server.fixed and (not only or name in only):
             job = Job(inventory=inventory, name=name)
             report_all(job)
             found += job.findings
     return tuple(found)
+
+
+def first_error(inventory: Inventory, name: str) -> Finding | None:
+    """The first thing that a server cannot be told and by which a client boots otherwise or an error's code
+    says so; None if there is none. Its scopes count as much as itself."""
+    job = Job(inventory=inventory, name=name)
+    report_all(job)
+    found = weighed(AnalysedSite(inventory), job.findings) if job.findings else []
+    return next((finding for finding in found if finding.severity is ERROR), None)
 
 
 def report_all(job: Job) -> None:
@@ -268,11 +279,14 @@ def report_tests(
                 )
 
 
-def report_pools(job: Job, plan: SettledPlan, is_beyond: Callable[[PoolPlan], bool]) -> None:
-    """Report the pools whose clients the product cannot tell: they are leased to nobody."""
-    for vlan in plan.plan.vlans:
+def report_pools(job: Job, is_beyond: Callable[[PoolPlan], bool]) -> None:
+    """Report the pools whose clients the product cannot tell: they are leased to nobody.
+
+    Of a pool that is for everyone nothing is asked.
+    """
+    for vlan in job.leases.vlans:
         for pool in (pool for subnet in vlan.subnets for pool in subnet.pools):
-            if is_beyond(pool):
+            if (pool.clients or not pool.condition.always) and is_beyond(pool):
                 job.report(
                     "CX511",
                     pool.path,

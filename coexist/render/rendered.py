@@ -42,6 +42,7 @@ class RenderedFile:
 class RenderedSite:
     """All files of a site by server, the findings about what a target cannot express, and who was left out.
 
+    ``findings`` are as `limits` makes them: each is as grave as its code, whoever boots otherwise for it.
     ``site_files`` belong to no server (the relay lines for switches). ``left_out`` says why a server has
     no files. ``systems`` says what a server runs on.
     """

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from coexist.boot.leases.compile import compile_plan
 from coexist.boot.leases.plan import Clients, Condition, LeasePlan, PoolPlan, Setting
-from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.records import dataclass
 from coexist.render.cells import Cells, cut
@@ -52,11 +50,6 @@ class SettledPlan:
             inside = self.cells.within(clients)
             found = inside if found is None else found & inside
         return None if found == self.cells.all else found
-
-
-def settled_plan(inventory: Inventory, name: str, *, literal: bool = False) -> SettledPlan:
-    """The lease plan of the DHCP server ``name``, ready to be printed."""
-    return settled(compile_plan(inventory, name, literal=literal))
 
 
 def settled(plan: LeasePlan) -> SettledPlan:

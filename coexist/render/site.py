@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from coexist.analysis.findings import Finding
-from coexist.analysis.keeping import weighed
-from coexist.analysis.site import AnalysedSite
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
 from coexist.inventory.products import GENERIC, Product, System, part
@@ -24,8 +22,8 @@ from coexist.text.secret_references import hides_a_token
 def render_site(inventory: Inventory, *, templates: Path | None = None) -> RenderedSite:
     """Every server's files. Pure: the same inventory gives the same bytes.
 
-    ``templates`` is a directory whose files take the place of coexist's own. Findings are weighed by whether
-    a client boots otherwise for them. Raises ``CoexistError`` if a template or a foreign renderer is wrong.
+    ``templates`` is a directory whose files take the place of coexist's own. Raises ``CoexistError`` if a
+    template or a foreign renderer is wrong.
     """
     source = Templates(templates)
     files: dict[str, tuple[RenderedFile, ...]] = {}
@@ -41,24 +39,39 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
             continue
         job = Job(inventory=inventory, name=name, templates=source)
         report_all(job)
-        write = beside if server.config else renderer_of(server.product)
-        rendered = tuple(_deployed(file, job) for file in write(job))
+        rendered = tuple(_deployed(file, job) for file in written(job))
         _check_paths(name, rendered)
         _check_secrets(name, rendered)
         files[name] = (*rendered, manifest(name, str(server.software), rendered))
         systems[name] = server.product.system
         findings += job.findings
-    found = weighed(AnalysedSite(inventory), findings) if findings else []
     return RenderedSite(
         files=files,
         site_files=relay_lines(inventory, source),
-        findings=tuple(sorted(found, key=lambda f: (f.position, f.code.code, f.message))),
+        findings=tuple(sorted(findings, key=lambda f: (f.position, f.code.code, f.message))),
         left_out=left_out,
         systems=systems,
     )
 
 
-def renderer_of(product: Product) -> Renderer:
+def written(job: Job) -> tuple[RenderedFile, ...]:
+    """The files of a server whose limits were reported.
+
+    Raises ``CoexistError`` if its renderer reports what they do not have: ``check`` would not tell it.
+    """
+    write = beside if job.server.config else _renderer_of(job.server.product)
+    writing = replace(job, findings=[])
+    files = write(writing)
+    for finding in writing.findings:
+        if finding not in job.findings:
+            raise CoexistError(
+                f"the renderer of {job.name} reports {finding.code.code} ({finding.message}), and the limits"
+                f" of {job.server.product.name} do not; report it in its `limits`, which `check` asks too"
+            )
+    return files
+
+
+def _renderer_of(product: Product) -> Renderer:
     """The renderer of a product; plain lists for one that has none."""
     renderer: Renderer = part(product, "renderer") or part(GENERIC, "renderer")
     return renderer

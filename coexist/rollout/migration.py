@@ -16,9 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path, PurePath
 
 from coexist.analysis import Analysis, analyse, sorted_findings
-from coexist.analysis.findings import Finding, Severity
-from coexist.analysis.keeping import weighed
-from coexist.analysis.site import AnalysedSite
+from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
@@ -34,9 +32,7 @@ from coexist.planning.steps import Change, Step, undo
 from coexist.planning.waves import migrating
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY
 from coexist.records import dataclass
-from coexist.render import render_site
-from coexist.render.limits import limits, report_all
-from coexist.render.target import Job
+from coexist.render.limits import first_error, limits
 
 Apply = Callable[[Inventory, str], str]
 """Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
@@ -175,23 +171,17 @@ def beyond_its_product(inventory: Inventory, name: str, step: Step) -> Finding |
         at = rendered_inventory(inventory, name, change.placement)
         if at.site.servers[change.server].fixed:
             continue
-        job = Job(inventory=at, name=change.server)
-        report_all(job)
-        for finding in weighed(AnalysedSite(at), job.findings):
-            if finding.severity is Severity.ERROR:
-                return finding
+        found = first_error(at, change.server)
+        if found is not None:
+            return found
     return None
 
 
 def refuse_inexpressible(inventory: Inventory, name: str, step: Step) -> None:
     """Raise ``CoexistError`` if a server cannot be configured as a moment of the step needs it."""
-    for change in step.changes:
-        rendered = render_site(rendered_inventory(inventory, name, change.placement))
-        for finding in rendered.findings:
-            if finding.severity is Severity.ERROR and finding.path[:2] == ("servers", change.server):
-                raise CoexistError(
-                    f"{finding.position}: {finding.code.code}: {finding.message}; {finding.repair}"
-                )
+    found = beyond_its_product(inventory, name, step)
+    if found is not None:
+        raise CoexistError(f"{found.position}: {found.code.code}: {found.message}; {found.repair}")
 
 
 def refuse_orphaned(inventory: Inventory) -> None:
@@ -358,7 +348,8 @@ def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis
     What is found only because a step is under way is information, if the step is proven again to hold.
     """
     current = current_inventory(inventory, parked=False)
-    analysis = analyse(current, today, limits(current))
+    # What servers are told counts the parked registrations; races do not, as no machine has those MACs.
+    analysis = analyse(current, today, limits(current_inventory(inventory)))
     found = analysis.findings
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
@@ -370,11 +361,12 @@ def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis
         except RefusedError:
             continue
         settled = [
-            analyse(at, today, limits(at))
-            for at in (
-                current_inventory(inventory, parked=False, moments={name: moment})
-                for moment in (step.start, step.end)
+            analyse(
+                current_inventory(inventory, parked=False, moments={name: moment}),
+                today,
+                limits(current_inventory(inventory, moments={name: moment})),
             )
+            for moment in (step.start, step.end)
         ]
         found = told_apart(found, [each.findings for each in settled], migration=name, wave=step.wave)
     return replace(analysis, findings=sorted_findings(found))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from coexist.analysis.findings import Severity
 from coexist.errors import CoexistError, HostError
 from coexist.inventory import Inventory
 from coexist.records import dataclass
 from coexist.render import render_site
+from coexist.render.limits import first_error
 from coexist.rollout.apply import Rollout, contents_of
 from coexist.rollout.document import Plan
 from coexist.rollout.drift import drift, losses
@@ -108,12 +108,10 @@ class RemoteApply:
 
 def job_of(inventory: Inventory, server: str, history: History) -> Job:
     """What goes to a server. Raises ``CoexistError`` if it cannot be expressed or brought there."""
+    found = None if inventory.site.servers[server].fixed else first_error(inventory, server)
+    if found is not None:
+        raise CoexistError(f"{found.position}: {found.code.code}: {found.message}; {found.repair}")
     rendered = render_site(inventory)
-    for finding in rendered.findings:
-        if finding.severity is Severity.ERROR and finding.path[:2] == ("servers", server):
-            raise CoexistError(
-                f"{finding.position}: {finding.code.code}: {finding.message}; {finding.repair}"
-            )
     jobs = jobs_of(inventory, rendered, leftovers(inventory, rendered, history.written()))
     if server not in jobs.jobs:
         raise CoexistError(f"{server}: {jobs.left_out.get(server, 'it is not rendered')}")

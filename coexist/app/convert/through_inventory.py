@@ -16,7 +16,7 @@ from coexist.inventory.models import Server
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings
 from coexist.render.limits import report_all
-from coexist.render.site import renderer_of
+from coexist.render.site import written
 from coexist.render.target import Job
 
 
@@ -63,7 +63,7 @@ def _rendered(
     inventory = replace(inventory, site=inventory.site.model_copy(update={"servers": servers}), read={})
     job = Job(inventory=inventory, name=name, literal=not of_source)
     report_all(job)
-    files = renderer_of(target.product)(job)
+    files = written(job)
     # Of a source that was imported the places are those of an inventory that nobody has seen.
     findings = tuple(NotModelled(f.position, f.message, f.repair) for f in job.findings) if of_source else ()
     main = next((file for file in files if file.check), files[0])

@@ -21,7 +21,7 @@ from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, dhcpd_octets, dhcpd_string
 from coexist.render.rendered import RenderedFile
-from coexist.render.settled import SettledPlan, SettledScope, settled_plan
+from coexist.render.settled import SettledPlan, SettledScope
 from coexist.render.target import Job
 from coexist.render.targets.dhcpd_expressions import (
     OPTION_NAMES,
@@ -46,6 +46,7 @@ def limits(job: Job) -> None:
     """Report what it cannot keep."""
     report_limits(job)
     report_dhcp_limits(job)
+    report_pools(job, lambda pool: is_beyond(job.settled, pool))
     _report_ports(job)
 
 
@@ -66,10 +67,8 @@ def _report_ports(job: Job) -> None:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dhcpd.conf."""
-    plan = settled_plan(job.inventory, job.name, literal=job.literal)
-    report_pools(job, plan, lambda pool: is_beyond(plan, pool))
     shared = relations(job.inventory, job.name)
-    writer = Writer(plan, {scope: relation.name for relation in shared for scope in relation.scopes})
+    writer = Writer(job.settled, {scope: relation.name for relation in shared for scope in relation.scopes})
     values = {
         "name": job.name,
         "site": job.inventory.site.site,
@@ -81,7 +80,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
         "definitions": tuple(writer.definitions()),
         "scopes": [
             {"name": scope.name, "rules": tuple(writer.rules(scope))}
-            for scope in plan.scopes
+            for scope in writer.scopes.values()
             if scope.special
         ],
         "classes": tuple(writer.classes()),

@@ -14,6 +14,7 @@ was tried on 2.90: tests/wire/test_same_answers.py. The ProxyDHCP side is ``dnsm
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ from coexist.render.cells import NO_CELLS
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, dnsmasq_string
 from coexist.render.rendered import RenderedFile
-from coexist.render.settled import SettledPlan, SettledScope, settled_plan
+from coexist.render.settled import SettledPlan, SettledScope
 from coexist.render.target import Job
 from coexist.render.targets.dnsmasq_delay import delay_lines, report_delays
 from coexist.render.targets.dnsmasq_proxy import proxy_limits, proxy_sections
@@ -56,17 +57,42 @@ def limits(job: Job) -> None:
     report_delays(job)
     if "dhcp" in job.server.effective_roles:
         report_dhcp_limits(job, cannot_test)
+        report_pools(job, lambda pool: any(map(cannot_test, pool.condition.tests)))
+        _report_options(job)
     else:
         proxy_limits(job)
+
+
+def _report_options(job: Job) -> None:
+    """Report the options of scopes that it sends in another way than is declared."""
+    declared = (setting for scope in job.leases.scopes.values() for setting in scope.settings)
+    if not any(any(_unwritable(setting)) for setting in declared):
+        return
+    for scope in job.settled.scopes:
+        for setting in (*scope.special, scope.defaults):
+            for code, why in () if setting.ignore else _unwritable(setting):
+                job.report(
+                    "CX516",
+                    setting.path,
+                    f"{job.name} cannot send option {option_title(code)} of {setting.name}: {why}",
+                    "leave the option out, or serve the scope by isc-dhcpd or kea",
+                )
+
+
+def _unwritable(setting: Setting) -> Iterator[tuple[int, str]]:
+    """The options of a setting that a ``dhcp-option`` cannot say, each with the reason."""
+    for code, octets in setting.options.items():
+        try:
+            option_value(code, octets)
+        except ValueError as error:
+            yield code, str(error)
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's dnsmasq.conf, for whichever of the two roles it has."""
     sections: list[tuple[str, list[str]]] = [("General", list(_general(job)))]
     if "dhcp" in job.server.effective_roles:
-        plan = settled_plan(job.inventory, job.name, literal=job.literal)
-        report_pools(job, plan, lambda pool: any(map(cannot_test, pool.condition.tests)))
-        sections += _Writer(job, plan).sections()
+        sections += _Writer(job, job.settled).sections()
     else:
         sections += proxy_sections(job)
     values = {
@@ -202,22 +228,13 @@ class _Writer:
                 if code == Option.HOST_NAME and self._tells_names(scope):
                     # A declared name would keep a machine's own away.
                     terms.append(lacks(NAMED))
-                try:
+                # What cannot be said is left out: `limits` told it.
+                with suppress(ValueError):
                     yield f"{word}={','.join(terms)},{code}{option_value(code, setting.options[code])}"
-                except ValueError as error:
-                    self._report_option(code, setting, str(error))
 
     def _tells_names(self, scope: SettledScope) -> bool:
         subnets = (subnet for vlan in self.plan.plan.vlans for subnet in vlan.subnets)
         return any(subnet.scope == scope.name and subnet.names for subnet in subnets)
-
-    def _report_option(self, code: int, setting: Setting, why: str) -> None:
-        self.job.report(
-            "CX516",
-            setting.path,
-            f"{self.job.name} cannot send option {option_title(code)} of {setting.name}: {why}",
-            "leave the option out, or serve the scope by isc-dhcpd or kea",
-        )
 
     def _boot_lines(self, scope: SettledScope, rules: list[tuple[str, Setting]]) -> Iterator[str]:
         files = choices([(tag, setting.file) for tag, setting in rules])

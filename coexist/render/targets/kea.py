@@ -29,13 +29,14 @@ from coexist.boot.leases.plan import (
     spellings,
 )
 from coexist.boot.servers.kea import is_exact
+from coexist.inventory.models import OptionTest
 from coexist.records import dataclass
 from coexist.render.cells import NO_CELLS, spelled
 from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, kea_name, kea_octets
 from coexist.render.rendered import RenderedFile
-from coexist.render.settled import SettledPlan, SettledScope, settled_plan
+from coexist.render.settled import SettledPlan, SettledScope
 from coexist.render.target import Job
 from coexist.render.targets.kea_expressions import (
     any_of,
@@ -99,7 +100,8 @@ def limits(job: Job) -> None:
             "write the version you run: `software: kea 2.2` or `software: kea 3.0`",
         )
     report_limits(job)
-    report_dhcp_limits(job, lambda test: test.contains is not None)
+    report_dhcp_limits(job, _cannot_test)
+    report_pools(job, lambda pool: any(map(_cannot_test, pool.condition.tests)))
     for relation in relations(job.inventory, job.name):
         delay = relation.failover.max_response_delay
         if delay > _LONGEST_DELAY:
@@ -111,12 +113,15 @@ def limits(job: Job) -> None:
             )
 
 
+def _cannot_test(test: OptionTest) -> bool:
+    """Whether Kea's expressions cannot make this test."""
+    return test.contains is not None
+
+
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
     dialect = dialect_of(job)
-    plan = settled_plan(job.inventory, job.name, literal=job.literal)
-    report_pools(job, plan, lambda pool: any(test.contains is not None for test in pool.condition.tests))
-    tree = Writer(job, plan, dialect).tree()
+    tree = Writer(job, job.settled, dialect).tree()
     return (
         RenderedFile(
             path="kea-dhcp4.conf",

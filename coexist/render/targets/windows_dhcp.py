@@ -9,6 +9,7 @@ Windows; the syntax is checked.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address
 from itertools import pairwise
@@ -21,7 +22,7 @@ from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment
 from coexist.render.rendered import RenderedFile
-from coexist.render.settled import SettledPlan, SettledScope, settled_plan
+from coexist.render.settled import SettledPlan, SettledScope
 from coexist.render.target import Job
 from coexist.render.targets.powershell import command, literal, script
 from coexist.wire.architecture import architecture_name, is_http
@@ -41,13 +42,14 @@ def limits(job: Job) -> None:
     """Report what it cannot keep."""
     report_limits(job)
     report_dhcp_limits(job, cannot_test)
+    writer = Writer(job, job.settled)
+    report_pools(job, writer.is_for_nobody)
+    writer.report_unsaid()
 
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's script."""
-    plan = settled_plan(job.inventory, job.name, literal=job.literal)
-    writer = Writer(job, plan)
-    report_pools(job, plan, writer.is_for_nobody)
+    writer = Writer(job, job.settled)
     return (
         script(
             job,
@@ -236,18 +238,30 @@ class Writer:
             "say it of the whole server (`answers`), by exact addresses, or serve the scope by isc-dhcpd",
         )
 
+    def report_unsaid(self) -> None:
+        """Report all that has no command, and write none: machines are many, what is said of them is not."""
+        said = [self._filters()]
+        for vlan in self.plan.plan.vlans:
+            said += [self._values(subnet, scope) for subnet, scope in self._served(vlan)]
+        for commands in said:
+            deque(commands, maxlen=0)
+
     # -- scopes --------------------------------------------------------------------------------
 
-    def _vlan(self, vlan: VlanPlan) -> Iterator[str]:
-        served = [
-            subnet
+    def _served(self, vlan: VlanPlan) -> list[tuple[SubnetPlan, SettledScope]]:
+        """The subnets that this server is told of, each with its scope."""
+        return [
+            (subnet, self.scopes[subnet.scope])
             for subnet in vlan.subnets
             if subnet.scope is not None and subnet.scope not in self.copied and self._spans(subnet)
         ]
-        for subnet in served:
-            yield from self._subnet(vlan, subnet, self.scopes[subnet.scope or ""])
+
+    def _vlan(self, vlan: VlanPlan) -> Iterator[str]:
+        served = self._served(vlan)
+        for subnet, scope in served:
+            yield from self._subnet(vlan, subnet, scope)
         if len(served) > 1:
-            ids = [str(subnet.network.network_address) for subnet in served]
+            ids = [str(subnet.network.network_address) for subnet, _ in served]
             have = command(
                 "Get-DhcpServerv4Superscope", SuperscopeName=vlan.name, ErrorAction="SilentlyContinue"
             )
@@ -305,10 +319,15 @@ class Writer:
         yield from _exclusions(where, list(self._excluded(subnet, spans)))
         own = f"Get-DhcpServerv4Policy -ScopeId {literal(where)} | Where-Object Name -Like '{_POLICY} *'"
         yield f"{own} | Remove-DhcpServerv4Policy"
-        yield from self.options(where, None, scope.defaults)
-        yield from self.policies(where, f"{_POLICY} ", scope.special)
+        yield from self._values(subnet, scope)
         yield from self._pool_policies(where, subnet)
         yield from self._reservations(where, subnet)
+
+    def _values(self, subnet: SubnetPlan, scope: SettledScope) -> Iterator[str]:
+        """What a scope hands out: its options, and its policies."""
+        where = str(subnet.network.network_address)
+        yield from self.options(where, None, scope.defaults)
+        yield from self.policies(where, f"{_POLICY} ", scope.special)
 
     def _excluded(
         self, subnet: SubnetPlan, spans: list[tuple[IPv4Address, IPv4Address]]

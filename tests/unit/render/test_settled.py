@@ -9,7 +9,7 @@ import pytest
 
 from coexist.inventory import inventory_from_tree
 from coexist.render import render_site
-from coexist.render.settled import settled_plan
+from coexist.render.target import Job
 
 
 def tree(software: str, scope: dict[str, Any], **server: Any) -> dict[str, Any]:
@@ -60,7 +60,8 @@ def test_a_rule_for_nobody_is_left_out_and_one_for_everybody_is_a_default() -> N
         {"clients": "empty", "filename": "nobody.0"},
         {"clients": ["known", "unknown"], "filename": "all.0"},
     ]
-    plan = settled_plan(inventory_from_tree(tree("kea", {"filename": "scope.0", "rules": rules})), "dhcp")
+    declared = inventory_from_tree(tree("kea", {"filename": "scope.0", "rules": rules}))
+    plan = Job(inventory=declared, name="dhcp").settled
     (scope,) = plan.scopes
     assert (scope.special, scope.defaults.file) == ((), "all.0")
 
