@@ -93,10 +93,6 @@ class MacSet:
         """Whether no address is a member of both."""
         return not (self & other)
 
-    def issubset(self, other: MacSet) -> bool:
-        """Whether every member is also a member of ``other``."""
-        return not (self - other)
-
     def intervals(self) -> Iterator[tuple[int, int]]:
         """The members as maximal intervals (first, last), ascending; adjacent addresses are joined."""
         cuts = list(self.bounds)

@@ -23,7 +23,6 @@ from coexist.wire.mac import differing_digits, format_mac, is_multicast, parse_m
 Strategy = Literal["first-digit", "local", "none"]
 
 DIGITS = 12
-VENDOR_DIGITS = 6
 """Only a digit of the vendor prefix is ever changed: any other yields a neighbour of the same series."""
 _SERIAL = (1 << 24) - 1
 # U/L bit of the first octet (IEEE 802-2014 section 8.2): no manufacturer burns such an address in.
@@ -106,11 +105,6 @@ class Occupied:
                 return Parked(original=original, parked=candidate, digit=digit)
             reasons[reason] += 1
         return NotParked(original=original, reasons=dict(reasons))
-
-    def unpark(self, parked: int) -> int | None:
-        """The one registered client a parked MAC stands for; None if there is none, or more than one."""
-        near = [m for m in self._by_serial[parked & _SERIAL] if len(differing_digits(parked, m)) == 1]
-        return near[0] if len(near) == 1 else None
 
 
 def candidates(original: int, strategy: Strategy) -> Iterator[tuple[int, int]]:

@@ -14,9 +14,8 @@ A probe never sends a REQUEST to port 67: no lease is ever completed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
-from itertools import pairwise
 from typing import Literal
 
 from coexist.boot.request import PROBE_HOST_NAME
@@ -152,12 +151,6 @@ def boot_server_request(asker: Asker, *, xid: int, ciaddr: IPv4Address) -> Packe
         chaddr=mac_bytes(asker.mac),
         options=_client_options(asker, MessageType.REQUEST),
     )
-
-
-def spacing(transmissions: Iterable[Transmission]) -> float:
-    """The shortest time between two transmissions (seconds); infinite for fewer than two."""
-    times = [transmission.at for transmission in transmissions]
-    return min((later - sooner for sooner, later in pairwise(times)), default=float("inf"))
 
 
 def _client_options(

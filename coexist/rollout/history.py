@@ -92,12 +92,15 @@ class Record(_Kept):
 
 
 class Journal:
-    """A record that is being written. Every change is on the disk before it counts."""
+    """A record that is being written. Every change is on the disk before it counts.
+
+    ``lock``: keeps every other run out of the history; it goes with the process that dies.
+    """
 
     def __init__(self, folder: Path, record: Record, lock: IO[str]) -> None:
         self.folder = folder
         self.record = record
-        self._lock = lock
+        self.lock = lock
         self._guard = threading.Lock()
 
     def doing(self, server: str, what: str) -> None:
@@ -117,11 +120,7 @@ class Journal:
             self.record.error = error
             self.record.ended = datetime.now(UTC)
             self._write()
-        self._lock.close()
-
-    def abandon(self) -> None:
-        """Leave it unfinished, to be continued."""
-        self._lock.close()
+        self.lock.close()
 
     def _change(self, server: str, **fields: object) -> None:
         with self._guard:

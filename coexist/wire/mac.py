@@ -81,11 +81,6 @@ def differing_digits(first: Mac, second: Mac) -> tuple[int, ...]:
     return tuple(digit for digit in range(1, 13) if difference >> 4 * (12 - digit) & 0xF)
 
 
-def is_locally_administered(mac: Mac) -> bool:
-    """Whether the address was made up locally: the first octet's second bit is set."""
-    return bool(_checked(mac) & _LOCAL_BIT)
-
-
 def parse_mac_prefix(text: str) -> tuple[Mac, Mac]:
     """Read an OUI or any prefix of 1 to 12 hexadecimal digits.
 

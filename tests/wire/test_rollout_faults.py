@@ -441,7 +441,7 @@ def test_two_applies_of_one_inventory_at_once(site):
     second = site.command("apply", site.folder / "plan.json", "--history", site.folder / "history", *key)
     assert second.wait() == 2
     assert "another rollout of this inventory is running" in second.output
-    journal.abandon()
+    journal.lock.close()
 
 
 @pytest.mark.parametrize("at", [1, 4, 8])

@@ -88,7 +88,7 @@ def test_an_unfinished_record_is_continued_and_a_finished_one_is_not(tmp_path):
     history = History(tmp_path / "history")
     journal = history.begin(plan(), "apply")
     journal.state("a", "staged", version="opening")
-    journal.abandon()
+    journal.lock.close()
     again = history.resume(plan(), "apply")
     assert again is not None
     assert again.record.id == journal.record.id
@@ -132,13 +132,13 @@ def test_two_processes_do_not_write_one_history(tmp_path):
     journal = history.begin(plan(), "apply")
     with pytest.raises(CoexistError, match="another rollout"):
         History(tmp_path / "history").begin(plan(), "apply")
-    journal.abandon()
-    History(tmp_path / "history").begin(plan(), "apply").abandon()
+    journal.lock.close()
+    History(tmp_path / "history").begin(plan(), "apply").lock.close()
 
 
 def test_bytes_are_kept_by_their_digest_and_found_whole_only(tmp_path):
     history = History(tmp_path / "history")
-    history.begin(plan(), "apply").abandon()
+    history.begin(plan(), "apply").lock.close()
     assert history.content(sha256(NEW)) == NEW
     (tmp_path / "history" / "files" / sha256(NEW)).write_bytes(b"rotten")
     assert history.content(sha256(NEW)) is None
@@ -149,7 +149,7 @@ def test_bytes_are_kept_by_their_digest_and_found_whole_only(tmp_path):
 def test_a_record_is_named_by_its_beginning(tmp_path):
     history = History(tmp_path / "history")
     journal = history.begin(plan(), "apply")
-    journal.abandon()
+    journal.lock.close()
     assert history.record(journal.record.id[:9]).id == journal.record.id
     with pytest.raises(CoexistError, match="no record"):
         history.record("nothing")

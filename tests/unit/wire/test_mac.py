@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from coexist.wire.mac import (
     MAC_SPACE,
     format_mac,
-    is_locally_administered,
     is_multicast,
     mac_bytes,
     mac_from_bytes,
@@ -68,7 +67,7 @@ def test_a_mac_has_six_octets(octets: bytes) -> None:
 
 @pytest.mark.parametrize("number", [-1, MAC_SPACE])
 def test_numbers_outside_the_space_are_refused(number: int) -> None:
-    for function in (format_mac, mac_bytes, is_multicast, is_locally_administered):
+    for function in (format_mac, mac_bytes, is_multicast):
         with pytest.raises(ValueError, match="not a MAC address"):
             function(number)
 
@@ -77,12 +76,6 @@ def test_address_bits() -> None:
     qemu, intel = parse_mac("52:54:00:00:00:01"), parse_mac("00:1b:21:00:00:01")
     ipv4_group, broadcast = parse_mac("01:00:5e:00:00:01"), MAC_SPACE - 1
     assert [is_multicast(mac) for mac in (qemu, intel, ipv4_group, broadcast)] == [False, False, True, True]
-    assert [is_locally_administered(mac) for mac in (qemu, intel, ipv4_group, broadcast)] == [
-        True,
-        False,
-        False,
-        True,
-    ]
 
 
 @pytest.mark.parametrize(
