@@ -53,7 +53,7 @@ def analyse(
     """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has.
 
     ``further``: findings of other rooms about the same inventory, which it may suppress too; what a product
-    cannot keep is weighed by who boots otherwise for it. ``memory``: races of inventories that are like it.
+    cannot keep is weighed by who boots differently for it. ``memory``: races of inventories that are like it.
     """
     from coexist.analysis.check import found_in
     from coexist.analysis.keeping import weighed

@@ -44,7 +44,7 @@ class NextStage:
     """The race of the chain-loaded iPXE, in seconds after its own first DISCOVER.
 
     ``loaded``: the first stage's (winner, file) that lead here, the likeliest first; ``certain``: whether
-    the first stage cannot end otherwise. ``chains``: what its files lead to.
+    the first stage cannot end differently. ``chains``: what its files lead to.
     """
 
     result: RaceResult

@@ -27,7 +27,7 @@ class Outcome:
     ``winner``: the server that is asked for the file, None for nobody. ``boot_server``: that server, or its
     address if the inventory knows none there. ``decided_by``: the server whose packet decided. ``seconds``
     and ``latest``: first and last moment of the first request for the file; ``ended``: of that or of
-    giving up (``error``). ``discovers``: how many DISCOVERs it sent. ``by_firmware``: it can end otherwise
+    giving up (``error``). ``discovers``: how many DISCOVERs it sent. ``by_firmware``: it can end differently
     only because firmware of this kind reads the specification in more than one way. ``asks_dns``: the name
     servers it has to ask for the host of its URL. ``failure``: why it gave up, where that is of a known kind.
     """

@@ -1,9 +1,9 @@
-"""What a product cannot keep of a declaration is weighed by races: by whether any client boots otherwise.
+"""What a product cannot keep of a declaration is weighed by races: by whether any client boots differently.
 
 A finding that a product cannot keep something is an error where that changes who boots from where or by which
 file. So two versions of the site are raced: as it is declared, by a product that could do all of it, and as
-it is written for the product that is there. The clients whose races end otherwise are the finding's, and one
-of them is its witness. Where no client is concerned, the finding is as grave as its code is.
+it is written for the product that is there. The finding has the clients whose races end differently; one of
+them is its witness. Where no client is concerned, the finding is as grave as its code is.
 
 What no race shows is left as it was found: names, versions, failover, and lists with ranges of addresses.
 """
@@ -48,7 +48,7 @@ class _Versions(NamedTuple):
 
 
 def weighed(site: AnalysedSite, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings; those about what a product cannot keep with the clients that boot otherwise for it."""
+    """The findings; those about what a product cannot keep with the clients that boot differently for it."""
     memory = RaceMemory()
     return [_weighed(site, finding, memory) for finding in findings]
 

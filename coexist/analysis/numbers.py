@@ -1,7 +1,7 @@
 """The numbers a machine of one architecture may announce: x64 UEFI says 7, or 9 as RFC 4578 had it.
 
 Both are machines of one name and load the same files. A race follows the second number only where some server
-answers it otherwise than the first.
+answers it differently than the first.
 """
 
 from __future__ import annotations

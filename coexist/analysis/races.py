@@ -254,7 +254,7 @@ class Races:
         return tuple(dict.fromkeys(ends))
 
     def answered_apart(self, client: ClientClass) -> tuple[tuple[str, int], ...]:
-        """Each server that the class hears and that answers a number of its architecture otherwise than the
+        """Each server that the class hears and that answers a number of its architecture differently than the
         usual one: its name, the number."""
         if not other_numbers(client.architecture):
             return ()

@@ -21,7 +21,7 @@ from coexist.wire.architecture import architecture_name
 
 AROUND_A_BLOCK = 32
 """Octets of a packet beside its block: IPv4 20, UDP 8, TFTP 4."""
-_NOT_BY_MICROSOFT = "shim is what Microsoft signs for others: load it first, and let it load this program"
+_NOT_BY_MICROSOFT = "load a shim that Microsoft signed, and let it load this program"
 _SIGNED: dict[str, Signed] = {
     "shim": "microsoft", "bootmgfw": "microsoft", "wdsmgfw": "microsoft",
     "grub": "vendor", "grub-redhat": "vendor", "grub-core": "no", "syslinux-efi": "no", "ipxe": "no",
@@ -33,8 +33,8 @@ _SIGNED: dict[str, Signed] = {
 class Halted(Enum):
     """Why a file that was named does not run."""
 
-    BLOCKS = "its blocks are too large for the way"
-    ARCHITECTURE = "it is a program for other machines"
+    BLOCKS = "its blocks are too large for the network"
+    ARCHITECTURE = "it is a program for another architecture"
     SECURE_BOOT = "Secure Boot refuses it"
 
 

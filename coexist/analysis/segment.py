@@ -151,7 +151,7 @@ class Traffic:
             return f"the client was given no router, and {address} is in another subnet"
         first = IPv4Address(routers[:4])
         if self.segment.routers and first not in self.segment.routers:
-            return f"the client's router is {first}, which is none, and {address} is in another subnet"
+            return f"the client's router is {first}, which does not exist, and {address} is in another subnet"
         return None
 
     def _broadcast(self, air: Air, send: Send, at: Span) -> None:

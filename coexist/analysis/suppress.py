@@ -56,7 +56,7 @@ def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding
     for number, suppression in enumerate(site.site.suppress):
         place = ("suppress", number)
         if suppression.until and site.today and suppression.until < site.today:
-            message = f"this suppression of {suppression.code} held until {suppression.until}"
+            message = f"this suppression of {suppression.code} ended on {suppression.until}"
             repair = "repair the finding, or set a new date"
             kept.append(report(site, "CX102", (*place, "until"), message, repair))
             continue
@@ -68,7 +68,7 @@ def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding
         if not matched and not any(matches(suppression, one.finding) for one in hidden):
             where = f" at {suppression.where}" if suppression.where else ""
             known = "" if suppression.code in CATALOGUE else "; there is no such code"
-            message = f"there is no {suppression.code}{where} to suppress{known}"
+            message = f"this suppression of {suppression.code}{where} matches no finding{known}"
             repair = "remove the suppression, or correct its code and `where`"
             kept.append(report(site, "CX101", (*place, "code"), message, repair))
     return kept, hidden

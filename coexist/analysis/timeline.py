@@ -79,7 +79,7 @@ def _text(link: Link, owners: Mapping[IPv4Address, str]) -> str:
         case "send":
             return _sent(detail, owners)
         case "silent":
-            return f"{link.server} stays silent: {detail}"
+            return f"{link.server} is silent: {detail}"
         case "lost":
             return f"lost on the way{' to or from ' + link.server if link.server else ''}: {detail}"
         case "reply":

@@ -36,7 +36,7 @@ def said_by_group(inventory: Inventory, name: str, said: Mapping[str, str]) -> d
     if name not in joinable(inventory):
         place = inventory.where("groups", name)
         raise CoexistError(
-            f"{place}: the group {name} is not made by what is said of a machine; add it there"
+            f"{place}: the group {name} takes no machine by a row of a list; add the machine to it"
         )
     found = {column: value for column, value in said.items() if value}
     for column, values in groups[name].where.items():

@@ -154,7 +154,7 @@ def overviews(path: Path, registries: Named) -> list[Overview]:
 def new_state_of(loaded: Loaded) -> tuple[dict[str, str], str]:
     """The texts of the inventory's files after the end of its migration, and the patch that makes them.
 
-    Raises ``CoexistError`` where a client would boot otherwise by them, or a text cannot be edited.
+    Raises ``CoexistError`` where a client would boot differently by them, or a text cannot be edited.
     """
     from coexist.app.patching import changed_texts, patch_text
     from coexist.planning.retirement import differences, new_state
@@ -172,8 +172,8 @@ def new_state_of(loaded: Loaded) -> tuple[dict[str, str], str]:
         wrong = differences(loaded.inventory, loaded.name, loaded.state, after)
     if wrong:
         raise CoexistError(
-            f"the new state cannot be written: {wrong[0]} and {len(wrong) - 1} others would boot otherwise; "
-            "write it by hand, from `coexist migrate status`"
+            f"the new state cannot be written: {wrong[0]} and {len(wrong) - 1} others would boot "
+            "differently; write it by hand, from `coexist migrate status`"
         )
     return {file: new for file, (_, new) in texts.items()}, patch
 

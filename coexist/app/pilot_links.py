@@ -121,7 +121,7 @@ class Pilots:
     ) -> int:
         """Record what a pilot says: by the number of the item (from 1) a result and a note; a complaint.
 
-        What stands there already is not written again. Tells how much was new. Raises `CoexistError`.
+        What is there already is not written again. Tells how much was new. Raises `CoexistError`.
         """
         link, loaded = self.open(secret)
         who = _said(name, LONGEST_NAME, "your name")

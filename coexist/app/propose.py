@@ -151,7 +151,9 @@ class _Maker:
             address = IPv4Address(winner)
         except AddressValueError:
             if what:
-                self.undecided.append(f"{what}: boots from {winner}, which no server is; name it in `names`")
+                self.undecided.append(
+                    f"{what}: boots from {winner}, which is no server's name; add it to the `names` of one"
+                )
             return None
         name = f"files-{winner.replace('.', '-')}"
         vlan = next(iter(self._vlans(address)), None)
@@ -177,4 +179,4 @@ def summary(proposed: Proposed) -> Iterator[str]:
     for name, server in proposed.servers.items():
         yield f"{name} has boot files at {server['address']}; declared as a server of files"
     for text in proposed.undecided:
-        yield f"not one server today: {text}"
+        yield f"more than one server today: {text}"

@@ -116,7 +116,7 @@ class SitePlan:
             return Refused("edited", said, "overwrite-file")
         old = any(finding.code.code == "CX606" for finding in self.drift)
         if old and not self.plan.reason and not self.plan.is_empty:
-            said = "it was proved of copies that are old: take them again, or give a reason"
+            said = "the plan rests on old copies of files: fetch them again, or give a reason"
             return Refused("edited", said, "reason")
         return None
 

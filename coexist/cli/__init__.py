@@ -34,10 +34,10 @@ EXIT_OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell reports it
 EXIT_CODES = {
     0: "done; nothing found",
     1: "findings at or above `--fail-on`, a step or a plan that is refused, an intent that is impossible, "
-    "a checklist with open items, a wire that is not as predicted, a conversion that answers otherwise",
+    "a checklist with open items, a wire that is not as predicted, a conversion that answers differently",
     EXIT_USAGE: "wrong usage, or an input that cannot be read: every mistake is told with its place",
     3: "changes are pending: `plan --detailed-exitcode`; `migrate next`, `back` and `retire` without `--yes` "
-    "or with something left to do by hand; `diff` where clients boot otherwise",
+    "or with something left to do by hand; `diff` where clients boot differently",
     4: "a host failed or could not be reached; a network card could not be used",
     EXIT_DEFECT: "a defect of coexist itself, with its traceback",
     EXIT_OUTPUT_FAILED: "stdout could not be written: the disk is full or broken",
@@ -63,7 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "explain": Entry("coexist.cli.explain:command", "Tell who boots one machine, packet by packet."),
     "doctor": Entry("coexist.cli.doctor:command", "Tell why a machine did not boot."),
     "matrix": Entry("coexist.cli.matrix:command", "Show who answers whom, against the intent."),
-    "diff": Entry("coexist.cli.diff:command", "Show who boots otherwise between two versions."),
+    "diff": Entry("coexist.cli.diff:command", "Show who boots differently between two versions."),
     "report": Entry("coexist.cli.report:command", "Write a page about the site, for people to look at."),
     "solve": Entry(
         "coexist.cli.solve:command", "Derive delays, whitelists and scope entries from the intent."

@@ -36,7 +36,7 @@ def command(site: Path, server: str, to: str, leases: Path | None, output: Path 
     """Write SERVER's whole configuration for another product, and prove that clients are answered as before.
 
     The server may run on its own files (`config:`) or on scopes. The report lists each statement that has no
-    equal, with its line, and each client that is answered otherwise. Exit code 1 if there is one.
+    equal, with its line, and each client that is answered differently. Exit code 1 if there is one.
     """
     from coexist.app.convert import convert
     from coexist.cli.private import write_file

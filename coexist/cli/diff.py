@@ -1,4 +1,4 @@
-"""``coexist diff OLD NEW``: which clients boot otherwise, and which findings come and go."""
+"""``coexist diff OLD NEW``: which clients boot differently, and which findings come and go."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(old: str, new: str, path: Path, form: str) -> int:
     """Compare two versions of an inventory, for every client there can be.
 
     OLD and NEW are directories, revisions of a git checkout (main, HEAD~1, a tag), or REVISION:PATH. Exit
-    code 3 if any client boots otherwise, or a finding comes or goes.
+    code 3 if any client boots differently, or a finding comes or goes.
     """
     from coexist.app.current import today
     from coexist.app.diff import compare_versions

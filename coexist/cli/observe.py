@@ -38,7 +38,7 @@ def command(**given: Any) -> int:
     """Read FILE (pcap or pcapng) or listen, and tell each boot: answers, winner, reason.
 
     TFTP, HTTP and port 4011 are only in a capture taken at the client, at its switch port, or at the server.
-    Exit code 1 if a boot failed, and with --expect if one went otherwise than predicted. Ctrl-C ends the
+    Exit code 1 if a boot failed, and with --expect if one went differently than predicted. Ctrl-C ends the
     listening or the reading, and tells what was heard till then; in a file the exit code is 130.
     """
     from coexist.app.current import load_current

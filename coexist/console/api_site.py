@@ -116,7 +116,7 @@ async def races(request: web.Request) -> web.Response:
 
 @routes.get("/api/v1/diff")
 async def diff(request: web.Request) -> web.Response:
-    """Which clients boot otherwise: from git revision ``old`` to ``new``, or to the inventory as it is."""
+    """Which clients boot differently: from git revision ``old`` to ``new``, or to the inventory as it is."""
     site, query = request.app[SITE], request.query
     found = await in_thread(
         compare_revisions, site.path, query.get("old", ""), query.get("new", ""), site.today

@@ -11,7 +11,7 @@ from coexist.text.redaction import redacted
 
 
 class Harmless(str):
-    """A reason to leave a statement out that says besides: without it no machine boots otherwise."""
+    """A reason to leave a statement out that says besides: without it no machine boots differently."""
 
     __slots__ = ()
 

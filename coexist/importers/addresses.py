@@ -11,5 +11,5 @@ SHARED_ADDRESS = "has the address of {name}: kept under that name, as another in
 def why_nobody(mac: int) -> str | None:
     """Why no machine has this address as its own; None if one may have it."""
     if not mac:
-        return "the address 00:00:00:00:00:00, no machine has it"
-    return "a multicast address, no machine has it" if is_multicast(mac) else None
+        return "the address 00:00:00:00:00:00, which no machine has"
+    return "a multicast address, which no machine has" if is_multicast(mac) else None

@@ -120,7 +120,7 @@ class _Site:
 
     def _is_new(self, element: Element, network: IPv4Network) -> bool:
         if any(network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
-            element.leave("overlaps a network that stands before it")
+            element.leave("overlaps a network before it")
             return False
         return True
 
@@ -234,7 +234,7 @@ class _Site:
                 continue
             why = why_nobody(number)
             if number in self.clients:
-                why = f"{format_mac(number)} stands there already"
+                why = f"{format_mac(number)} is there already"
             if why is not None:
                 item.leave(why)
                 self.barren += 1

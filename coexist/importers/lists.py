@@ -75,7 +75,7 @@ class Machines:
         if mac in self.rows:
             other = self.rows[mac]
             same = " word for word" if other == row else f" as {other.name!r}" if other.name else ""
-            self.account.left_out(at, text, f"{format_mac(mac)} stands in the list already{same}")
+            self.account.left_out(at, text, f"{format_mac(mac)} is in the list already{same}")
             return
         self.rows[mac] = row
         self.account.modelled(at)

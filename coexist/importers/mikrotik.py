@@ -244,7 +244,7 @@ class _Site:
         elif why is None and keys.get("block-access") == "yes":
             why = "the router answers this machine with nothing"
         elif why is None and number in self.clients:
-            why = f"{format_mac(number)} stands there already"
+            why = f"{format_mac(number)} is there already"
         if why is not None:
             self.account.left_out(command.at, command.text, why)
             self.barren += 1

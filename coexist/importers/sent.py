@@ -37,7 +37,7 @@ def sent_unasked(scope: Mapping[str, Any], codes: frozenset[int]) -> dict[str, l
 
 
 def tell_what_is_lost(tree: Mapping[str, Any], server: str, entries: Iterable[NotModelled]) -> None:
-    """Keep with a server the statements of its file without which a machine may boot otherwise.
+    """Keep with a server the statements of its file without which a machine may boot differently.
 
     While they stand there, its file is not written anew (CX524).
     """

@@ -221,7 +221,7 @@ class _Site:
     ) -> None:
         text = f"<Scope>{scope.network}"
         if any(scope.network.overlaps(IPv4Network(v["subnet"])) for v in self.build.vlans.values()):
-            self._leave(scope.at, text, "overlaps a scope that stands before it")
+            self._leave(scope.at, text, "overlaps a scope before it")
             return
         if not scope.active:
             self._leave(scope.at, text, "a scope that is switched off")

@@ -228,7 +228,7 @@ class _Reader:
             return None
         unnamed = next((n for n, name in enumerate(self.names) if not name and row[n].strip()), None)
         if unnamed is not None:
-            what = f"{row[unnamed].strip()!r} stands in a column without a name"
+            what = f"{row[unnamed].strip()!r} is in a column without a name"
             self.complain("unnamed", line, unnamed, what, "name the column in the header, or empty the cell")
         return row
 
@@ -276,7 +276,7 @@ class _Reader:
         for row, mac in enumerate(macs):
             if mac and not is_multicast(mac):
                 continue
-            what = f"{format_mac(mac)} is a multicast address, no machine has it"
+            what = f"{format_mac(mac)} is a multicast address, which no machine has"
             remedy = "correct its second digit: it must be even"
             if not mac:
                 what = f"{format_mac(mac)} is no machine's address"

@@ -78,7 +78,7 @@ def read_header(text: str, file: str, problems: list[Problem]) -> Header | None:
     twice = next((cell for cell, name in enumerate(names) if name and name in names[:cell]), None)
     if twice is not None:
         column = column_of(header, twice, delimiter)
-        message, remedy = f"the column {names[twice]!r} stands twice", "rename or remove one of them"
+        message, remedy = f"the column {names[twice]!r} is written twice", "rename or remove one of them"
     elif "mac" not in names:
         column = 1
         message, remedy = _without_mac(header, names, delimiter)

@@ -254,7 +254,7 @@ class _Builder:
                 first = self.sources.keys[(*path, key)]
                 self.complain(
                     key_node,
-                    f"the key {key!r} stands twice, first at line {first.line}",
+                    f"the key {key!r} is written twice, first at line {first.line}",
                     "keep one of them; YAML would drop the other",
                 )
                 continue

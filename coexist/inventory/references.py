@@ -231,12 +231,12 @@ class _Checker:
             {each, declared.pair.server} for each, declared in servers.items() if declared.pair is not None
         ]
         if other == name:
-            self.complain(path, f"{name} is no pair with itself", "name the other of the two servers")
+            self.complain(path, f"{name} cannot be a pair with itself", "name the other of the two servers")
         elif not all(servers[each].product.is_ours for each in (name, other) if each in servers):
-            what = f"{name} and {other} are no pair: only two servers of coexist know how to be one"
+            what = f"{name} and {other} cannot be a pair: only two servers of the product coexist can"
             self.complain(path, what, "remove the line; two DHCP servers share a scope by `failover`")
         elif sum(not both.isdisjoint({name, other}) for both in paired) > 1:
-            self.complain(path, f"{name} or {other} stands in another pair too", "keep one of the pairs")
+            self.complain(path, f"{name} or {other} is in another pair already", "keep one of the pairs")
 
     def _host(self, name: str) -> str:
         return self.site.servers[name].host or name

@@ -90,7 +90,7 @@ class Answers(Declared):
         if isinstance(value, str):
             if value not in plain:
                 raise ValueError(
-                    f"{value!r} says not whom to answer; {closest(value, plain)} or {{only: [group]}}"
+                    f"{value!r} does not say whom to answer; {closest(value, plain)} or {{only: [group]}}"
                 )
             return {"who": value}
         if isinstance(value, dict) and "who" not in value:
@@ -260,7 +260,7 @@ class Server(Declared):
         """Raise ``ValueError`` for a setting that no file would have."""
         for key in ("settings", "left_out"):
             if self.config and getattr(self, key):
-                raise ValueError(f"its own files (`config:`) say all there is to say; remove `{key}:`")
+                raise ValueError(f"its own files (`config:`) decide this; remove `{key}:`")
         known = self.product.settings
         for key in self.settings if known is not None else ():
             if known is not None and key not in known:

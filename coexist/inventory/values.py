@@ -278,7 +278,7 @@ Options = Annotated[
             "patternProperties": {"^[0-9]+$": {"type": ["string", "number", "boolean", "array", "object"]}},
             "additionalProperties": False,
             "description": "DHCP options by number; bytes as hex:06:01:08:ff, a list for several addresses,"
-            " a text that nobody may read as {secret: env:NAME} or {secret: file:/PATH}",
+            " a secret text as {secret: env:NAME} or {secret: file:/PATH}",
         }
     ),
 ]

@@ -45,7 +45,7 @@ def _edits(inventory: Inventory, name: str, migration: Migration) -> Iterator[Ed
         only = [*answers.groups, group]
         yield _put(("servers", target, "answers"), {"only": only}, f"{target} has everyone who moved")
     if migration.through is not None:
-        why = f"{migration.through} stands between no more"
+        why = f"{migration.through} is no longer between the two"
         yield _put(("servers", migration.through, "answers"), "nobody", why)
     for number, rule in enumerate(inventory.site.intent):
         path = ("intent", number)
@@ -65,7 +65,7 @@ def _put(path: tuple[str | int, ...], value: object, why: str) -> Edit:
 
 
 def differences(inventory: Inventory, name: str, state: MigrationState, after: Inventory) -> tuple[str, ...]:
-    """Clients that would boot otherwise by the inventory ``after`` than at the end of the migration."""
+    """Clients that would boot differently by the inventory ``after`` than at the end of the migration."""
     ended = inventory_at(inventory, name, state.settled.changed(retired=True))
     worlds = build_world(ended), build_world(after)
     found: dict[str, None] = {}

@@ -72,7 +72,7 @@ def solve(inventory: Inventory) -> Solution:
             impossible=(
                 Impossible(
                     what=f"a change after which {', '.join(lost)} still boot",
-                    because="every one that was found leaves machines without a server which boot today",
+                    because="every change that was found leaves a machine without its server of today",
                     alternatives=("repair the findings of `coexist check` one by one",),
                 ),
                 *unsolved(before.site),

@@ -17,7 +17,7 @@ def whitelists(draft: Draft) -> None:
         missed, intruding = _misfits(draft.site, name)
         if not (missed or intruding):
             continue
-        because = "it misses clients that it must boot" if missed else "it answers clients of others"
+        because = "it misses clients that it must boot" if missed else "it answers clients of other servers"
         if server.can.whitelist:
             why = f"{name} answers exactly the clients the intent gives it: {because} now"
             draft.answer(name, Answers(who="intended"), why)
@@ -27,7 +27,7 @@ def whitelists(draft: Draft) -> None:
         answers = _all_but_others(draft.site, name)
         left = _misfits(draft.trial(name, answers=answers), name)
         if left[0] <= missed and left[1] <= intruding and left != (missed, intruding):
-            why = f"{name} answers everyone but clients of others, as its product can: {because} now"
+            why = f"{name} answers everyone but clients of other servers, as its product can: {because} now"
             draft.answer(name, answers, why)
 
 

@@ -76,7 +76,7 @@ def _because(site: AnalysedSite, case: Case) -> _Reason:
 
 
 def _against(site: AnalysedSite, case: Case) -> _Reason:
-    """How the first race that ends otherwise than intended does so: the class's own, or a fallback's."""
+    """How the first race that ends differently than intended does so: the class's own, or a fallback's."""
     order: tuple[str | None, ...] = case.intended.servers or (None,)
     for number, name in enumerate(order):
         silent = frozenset(str(before) for before in order[:number])

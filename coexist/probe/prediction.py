@@ -228,7 +228,7 @@ def _compare(
         if not seen:
             return None
         return finding(
-            "CX703", f"{name} answers {where} and should not: {prediction.why or 'no rule is about it'}",
+            "CX703", f"{name} answers {where}, not predicted: {prediction.why or 'no rule is about it'}",
             "compare its configuration with the inventory: coexist plan",
             answer=seen[0], path=path, position=position,
         )  # fmt: skip

@@ -110,7 +110,7 @@ def _left_out(job: Job) -> None:
         job.report(
             "CX524",
             ("servers", job.name, "left_out"),
-            f"the file of {job.name} says what this inventory does not: {shown}{more}",
+            f"the file of {job.name} has statements that this inventory does not have: {shown}{more}",
             f"let {job.name} run on its own file (`coexist adopt`); or take out of `left_out` what the "
             "inventory says by now, or what may be lost",
         )
@@ -124,7 +124,7 @@ def _roles(job: Job, can: Capabilities) -> None:
         job.report(
             "CX512",
             ("servers", job.name, "roles"),
-            f"{job.server.software} of {job.name} has not the role {role}",
+            f"{job.server.software} of {job.name} cannot take the role {role}",
             f"give {role} to another server on the same `host`",
         )
 
@@ -221,8 +221,8 @@ def report_uuids(job: Job, told: Container[UUID] = ()) -> None:
         job.report(
             "CX522",
             ("servers", job.name, "answers"),
-            f"{job.server.software} is told MAC addresses{could}: a machine of {group} is not recognised "
-            "by another card, adapter or dock",
+            f"{job.server.software} knows machines by MAC address only{could}: it does not recognise "
+            f"a machine of {group} by another card, adapter or dock",
             "register every card of these machines under their UUID, and name the group's members by "
             "`where` or `macs`; or let the firmware pass the machine's own MAC through",
         )

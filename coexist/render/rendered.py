@@ -77,4 +77,4 @@ def manifest(server: str, software: str, files: tuple[RenderedFile, ...]) -> Ren
         ],
     }
     text = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
-    return RenderedFile(path=MANIFEST, content=text.encode(), purpose="what of this folder goes where")
+    return RenderedFile(path=MANIFEST, content=text.encode(), purpose="where each file of this folder goes")

@@ -103,8 +103,8 @@ def _check_secrets(server: str, files: tuple[RenderedFile, ...]) -> None:
     for file in files:
         if hides_a_token(file.content):
             raise CoexistError(
-                f"{file.path} of {server} would have a secret in a form in which its value cannot take its"
-                " place; use a reference in options that are text, such as 66 or 67"
+                f"{file.path} of {server} would have a secret where its value cannot be put in;"
+                " use a reference in options that are text, such as 66 or 67"
             )
 
 

@@ -35,7 +35,7 @@ def _lines(converted: Converted) -> Iterator[str]:
         yield f"The replies were not compared: that takes {proof.too_many} packets."
     elif proof.differences:
         count = len(proof.differences)
-        yield f"Clients are answered otherwise in {count} points ({proof.packets} packets compared):"
+        yield f"Clients are answered differently in {count} points ({proof.packets} packets compared):"
         yield from _differences(proof.differences)
     else:
         yield (
@@ -45,7 +45,7 @@ def _lines(converted: Converted) -> Iterator[str]:
     for origin in proof.unclear:
         yield f"  {_place(origin)}: what this compares is not covered by the proof"
     if proof.informs:
-        yield f"A DHCPINFORM is answered otherwise in {len(proof.informs)} points, as products do:"
+        yield f"A DHCPINFORM is answered differently in {len(proof.informs)} points, as products do:"
         yield from _differences(proof.informs[:_SHOWN])
     leases = converted.leases
     if leases is not None:

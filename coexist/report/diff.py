@@ -53,8 +53,8 @@ def summary(difference: Difference) -> str:
     ]
     if counts:
         counts[0] = counts[0].replace(" ", " groups of clients ", 1)
-    counts += [f"{len(difference.gone)} findings go"] if difference.gone else []
-    counts += [f"{len(difference.appeared)} findings come"] if difference.appeared else []
+    counts += [f"{len(difference.gone)} findings disappear"] if difference.gone else []
+    counts += [f"{len(difference.appeared)} findings appear"] if difference.appeared else []
     return ", ".join(counts)
 
 
@@ -81,11 +81,11 @@ def _lines(difference: Difference) -> Iterator[str]:
 
 
 def _findings(difference: Difference) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-    """The findings that come and that go, each under its title, if there are any."""
+    """The findings that appear and that go, each under its title, if there are any."""
     if difference.appeared:
-        yield "findings that come", difference.appeared
+        yield "findings that appear", difference.appeared
     if difference.gone:
-        yield "findings that go", difference.gone
+        yield "findings that disappear", difference.gone
 
 
 def as_markdown(difference: Difference) -> str:

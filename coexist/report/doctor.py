@@ -30,7 +30,7 @@ def as_text(diagnosis: Diagnosis) -> Iterator[str]:
             continue
         yield from _lines(answer, decides=answer is verdict)
         if hidden and answer is max(shown, key=diagnosis.answers.index):
-            yield f"       and {hidden} more of what it may be: coexist explain"
+            yield f"       and {hidden} more cases: coexist explain"
     if verdict is None:
         yield from folded("nothing is wrong as far as this can be seen", "  ")
 

@@ -131,7 +131,7 @@ def impact(
     """
     if not before_known:
         return Impact(
-            sentences=(f"whom {server} boots today is not recorded: only the files can be compared",)
+            sentences=(f"no record says whom {server} boots today: only the files can be compared",)
         )
     old, new = before.get(server, {}), after.get(server, {})
     gained, lost = difference(new, old), difference(old, new)
@@ -164,7 +164,7 @@ def _share(before: MacSet, after: MacSet, known: MacSet) -> float:
 def _gain(server: str, gained: Answering, before: Manifest, known: MacSet) -> str:
     macs = union(gained)
     parts = [
-        f"{count(common, known)} of them today's {other}'s"
+        f"{count(common, known)} of them from {other}"
         for other, answering in before.items()
         if other != server and (common := union(_common(gained, answering)))
     ]

@@ -63,10 +63,10 @@ def _meaning(path: str, job: Job, there: Mapping[str, PresentFile]) -> str:
     name = path.rpartition("/")[2].encode()
     after = [place for place, file in job.files.items() if name in file.content]
     if after:
-        return f"{after[0]} as it is to come still names it: look at that before you apply"
+        return f"{after[0]} still names it in its new form: look at that before you apply"
     before = [place for place in job.files if name in (there[place].content or b"")]
     if before:
-        return f"{before[0]} as it stands reads it, and as it is to come does not"
+        return f"{before[0]} reads it today, and no longer does in its new form"
     folder = path.rpartition("/")[0] or "/"
     return f"no other file here names it, but a daemon that reads all of {folder} still obeys it"
 

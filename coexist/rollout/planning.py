@@ -396,7 +396,7 @@ def _exposed(proven: ProvenOrdering, move: Move, known: MacSet) -> str:
     if move.way == "overlap":
         return f"{who} are answered by both in between: neither server can delay them"
     assert failure is not None
-    return f"{who} may boot otherwise in between: {failure.message}"
+    return f"{who} may boot differently in between: {failure.message}"
 
 
 def _list_octets(lists: Mapping[str, MacSet], name: str) -> bytes:

@@ -189,7 +189,7 @@ def _nobody(config: BootServerConfig, sources: SourceMap) -> Iterator[Problem]:
     """Selectors that only take clients away: from nobody."""
     for path, selector in selectors(config).items():
         if selector.model_fields_set == {"excluded"}:
-            message = "`except` takes clients away from nobody: nothing else selects any here"
+            message = "`except` has no effect: this rule selects no clients"
             yield Problem(sources.at((*path, "except")), message, "write `everyone: true` beside it")
 
 
@@ -201,7 +201,7 @@ def _idle_rules(rules: tuple[PolicyRule, ...], sources: SourceMap) -> list[Probl
     takes_all: PolicyRule | None = None
     for number, rule in enumerate(rules):
         if takes_all is not None:
-            message = f"no client gets to the rule {rule.name!r}: {takes_all.name!r} before it takes everyone"
+            message = f"no client reaches the rule {rule.name!r}: {takes_all.name!r} before it takes everyone"
             remedy = f"put {takes_all.name!r} last"
             found.append(Problem(sources.at(("rules", number)), message, remedy))
         elif rule.action == "serve" and not rule.programs and rule.menu is None:
@@ -230,6 +230,6 @@ def _twice(named: Iterable[tuple[str, Place]], sources: SourceMap, what: str, re
     for name, path in named:
         if first.setdefault(name, path) != path:
             line = sources.at(first[name], value=True).line
-            message = f"{what.format(name)} stands twice, first in line {line}"
+            message = f"{what.format(name)} is written twice, first in line {line}"
             found.append(Problem(sources.at(path, value=True), message, remedy))
     return found

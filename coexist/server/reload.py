@@ -1,7 +1,7 @@
 """New configurations are read by a thread of their own and handed to the loop when they are ready.
 
 SIGHUP, a changed file and a decision in the registry each cause it. A configuration that cannot be used
-is refused with its lines, and the old one goes on.
+is refused with its lines, and the old one stays in use.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class Reloader:
                 self._reload()
             except Exception as error:  # noqa: BLE001 the next reload is to be tried all the same
                 self.server.counters.reloads["failed"] += 1
-                self.server.log.event("reload failed", why=repr(error), note="the old configuration goes on")
+                self.server.log.event(
+                    "reload failed", why=repr(error), note="the old configuration stays in use"
+                )
                 self.server.notifier.say("READY=1")
 
     def _changed(self) -> bool:
@@ -92,12 +94,14 @@ class Reloader:
                 self._refused = stamps | {path: stamp_of(path) for path in named}
                 server.counters.reloads["refused"] += 1
                 for problem in error.problems[:20]:
-                    server.log.event("configuration refused", why=str(problem), note="the old one goes on")
+                    server.log.event(
+                        "configuration refused", why=str(problem), note="the old one stays in use"
+                    )
                 server.notifier.say("READY=1")
                 return
             if self._hand_over(loaded, server.apply):
                 self._refused, self._loaded = None, loaded
-            else:  # a socket could not be had: the old one goes on, for decisions in the registry too
+            else:  # a socket could not be had: the old one stays in use, for decisions in the registry too
                 self._refused = loaded.stamps
 
     def _hand_over(self, loaded: Loaded, use: Callable[[Loaded], Any]) -> bool:

@@ -245,7 +245,7 @@ class BootServer:
             self._arrange(loaded.config, at_start=False)
         except CoexistError as error:
             self.counters.reloads["refused"] += 1
-            self.log.event("configuration refused", why=str(error), note="the old one goes on")
+            self.log.event("configuration refused", why=str(error), note="the old one stays in use")
             return
         self.use(loaded)
         gc.freeze()

@@ -63,7 +63,7 @@ def _trust(site: AnalysedSite, finding: Finding) -> Repair:
     }
     return Repair(
         edits=tuple(append("vlans", vlan, "snooping", "trusted", value=name) for name in needed),
-        text="trust its port on the switch, and say so",
+        text="trust its port on the switch, and declare that",
     )
 
 
@@ -163,7 +163,7 @@ def _open_the_port(site: AnalysedSite, finding: Finding) -> Repair | None:
     edit = (
         put("vlans", vlan, "blocked_ports", value=ports) if ports else remove("vlans", vlan, "blocked_ports")
     )
-    return Repair(edits=(edit,), text="open the port in the firewall, and say so")
+    return Repair(edits=(edit,), text="open the port in the firewall, and declare that")
 
 
 @repairs("CX218")
@@ -270,7 +270,9 @@ def _fewer_answers(site: AnalysedSite, finding: Finding) -> Repair | None:
         for name, server in site.boot_services.items()
         if name in site.topology.hearing[vlan] and name not in wanted | elsewhere and not server.fixed
     ]
-    return Repair(edits=tuple(edits), text="let those answer nobody that no intent names") if edits else None
+    return (
+        Repair(edits=tuple(edits), text="let servers that no intent names answer nobody") if edits else None
+    )
 
 
 @repairs("CX222")

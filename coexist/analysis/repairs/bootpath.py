@@ -57,7 +57,7 @@ def _one_of_the_two_beside(site: AnalysedSite, finding: Finding, cases: Sequence
     edits = [edit for name in unintended(cases) for edit in leave_out(site, name)]
     edits += hand_over(site, str(finding.path[1]), cases)
     unique = {(edit.path, repr(edit.value)): edit for edit in edits}
-    text = "let each answer with what its own clients boot, by rules of drop-ins"
+    text = "add rules to the drop-ins: each server answers with what its own clients boot"
     return Repair(edits=tuple(unique.values()), text=text) if unique else None
 
 
@@ -248,4 +248,4 @@ def _later_version(site: AnalysedSite, finding: Finding) -> Repair | None:
     if found is None or fault is None:
         return None
     software = f"{found[1].software.product} {fault.fixed_in}"
-    return Repair(edits=(put(*finding.path, value=software),), text=f"run {software} there, and say so")
+    return Repair(edits=(put(*finding.path, value=software),), text=f"run {software} there, and declare it")

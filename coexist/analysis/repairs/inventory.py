@@ -36,7 +36,7 @@ def _end_the_list(site: AnalysedSite, finding: Finding) -> Repair | None:
         return None
     return Repair(
         edits=(append("intent", value={"clients": "everyone", "boot_from": winner or "nobody"}),),
-        text="say who must answer them; to keep what is so today, end the list so",
+        text="say who must answer them; to keep today's state, end the list like this",
     )
 
 
@@ -133,7 +133,7 @@ def _without_the_group(site: AnalysedSite, finding: Finding) -> Repair | None:
     edits = [remove("intent", number) for number in reversed(rules)]
     return Repair(
         edits=(*edits, remove(*finding.path[:2])),
-        text="add clients to it, or correct its `where`; until then it says nothing: leave it out",
+        text="add clients to it, or correct its `where`; leave it out until then",
     )
 
 

@@ -73,7 +73,7 @@ def _narrow(site: AnalysedSite, finding: Finding) -> Repair | None:
     named = sorted(key for key in server.programs if key != "ipxe")
     return Repair(
         edits=(put("servers", name, "answers", value=_answers(server.answers, named)),),
-        text="let it answer the architectures alone that it has programs for",
+        text="let it answer only the architectures that it has programs for",
     )
 
 
@@ -138,7 +138,7 @@ def _a_delay_that_works(site: AnalysedSite, finding: Finding) -> Repair | None:
 
 @repairs("CX317")
 def _say_what_is(_site: AnalysedSite, finding: Finding) -> Repair:
-    return Repair(edits=(remove(*finding.path),), text="say what it does: leave the delay out")
+    return Repair(edits=(remove(*finding.path),), text="leave the delay out: the server does not keep it")
 
 
 @repairs("CX321")

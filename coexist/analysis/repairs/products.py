@@ -39,7 +39,7 @@ def _in_its_terms(site: AnalysedSite, finding: Finding) -> Repair | None:
     found = server_of(site, finding)
     answers = whom_to_answer(site, found[0]) if found else None
     return (
-        Repair(edits=(put(*finding.path, value=answers),), text="say it in the terms its product has")
+        Repair(edits=(put(*finding.path, value=answers),), text="declare it in a form that its product has")
         if answers
         else None
     )
@@ -135,7 +135,7 @@ def _everyone_then(site: AnalysedSite, finding: Finding) -> Repair | None:
     heard = [case for case in site.cases if server[0] in site.topology.hearing[case.client.vlan]]
     strangers = [case.client for case in heard if server[0] not in case.intended.servers]
     if not strangers:
-        return Repair(edits=(remove(*finding.path),), text="it answers everyone: say so")
+        return Repair(edits=(remove(*finding.path),), text="declare that it answers everyone")
     return keep_off(site, server[0], strangers)
 
 
@@ -156,7 +156,7 @@ def _carried_over_by_hand(site: AnalysedSite, finding: Finding) -> Repair | None
         return None
     return Repair(
         edits=(put("servers", server[0], "fixed", value=True),),
-        text="carry its lists over by hand, and say that it is not written from here: `fixed: true`",
+        text="carry its lists over by hand, and declare that coexist does not write it: `fixed: true`",
     )
 
 

@@ -195,7 +195,7 @@ def _by_pxe(site: AnalysedSite, finding: Finding) -> Repair | None:
         if plain not in site.site.architectures:
             edits.append(put("architectures", plain, value="edk2"))
         edits.append(remove("architectures", each))
-    return Repair(edits=tuple(edits), text="let these machines boot by PXE, and say so")
+    return Repair(edits=tuple(edits), text="let these machines boot by PXE, and declare that")
 
 
 def _both_numbers(site: AnalysedSite, finding: Finding) -> Repair | None:
@@ -224,5 +224,5 @@ def _its_name(site: AnalysedSite, finding: Finding) -> Repair | None:
         return None
     return Repair(
         edits=(append("servers", server[0], "names", value=host),),
-        text=f"if {server[0]} is meant, write its name down; else write it in the server that has the file",
+        text=f"write the name in {server[0]}, or in the server that has the file",
     )

@@ -55,7 +55,7 @@ def judge(function: Judge) -> Judge:
 def kind(code: str, name: str, severity: Severity, title: str) -> Code:
     """Register a code with its kebab name, its usual severity and one line of what it means."""
     if code in KINDS:
-        raise ValueError(f"{code} stands twice")
+        raise ValueError(f"{code} is declared twice")
     KINDS[code] = Code(code=code, name=name, severity=severity, title=title)
     return KINDS[code]
 

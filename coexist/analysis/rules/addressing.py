@@ -118,7 +118,7 @@ def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
         for number, pool in enumerate(scope.pools):
             inside = _inside(reserved, pool.range.first, pool.range.last)
             if inside:
-                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(inside[0])}, which is reserved: it is leased to others too",
+                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(inside[0])}, which is reserved for one client and leased to others",
                              "leave reserved addresses out of the pool", count=len(inside),
                              position=clients.position(clients.addresses.index(inside[0]), "address"))  # fmt: skip
 

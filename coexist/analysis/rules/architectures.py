@@ -25,7 +25,10 @@ _BOOTING = (
 
 
 @rule(
-    "CX433", "one-architecture-number", WARNING, "A rule knows one of the numbers that x64 machines announce"
+    "CX433",
+    "one-architecture-number",
+    WARNING,
+    "A rule tests only one of the numbers that x64 machines announce",
 )
 def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes and boot services that answer x64 machines by the number they announce, 7 or 9."""
@@ -35,7 +38,7 @@ def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
         for path, number in (*_by_scopes(site, case), *_by_services(site, case)):
             found[path, case.client.architecture, usual, number].append(case.client)
     for (path, architecture, usual, number), clients in found.items():
-        yield report(site, "CX433", path, f"{architecture} machines announce {usual} or {number} in option 93, and only one of them is answered so",
+        yield report(site, "CX433", path, f"{architecture} machines announce {usual} or {number} in option 93, and this line holds for one of them only",
                      f"let both be answered alike: `architectures: {architecture}` stands for both", clients=clients)  # fmt: skip
 
 
@@ -50,7 +53,7 @@ def _by_scopes(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
 
 
 def _first_difference(one: Handed, other: Handed) -> Path | None:
-    """The place of the first value by which two machines would boot otherwise; None where there is none."""
+    """The place of the first value by which two machines would boot differently; None where there is none."""
     if one.ignored != other.ignored:
         return ("scopes", one.scope)
     for mine, theirs in (

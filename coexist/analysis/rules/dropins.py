@@ -54,7 +54,7 @@ class _Overridden:
     "CX122",
     "dropin-overridden",
     ERROR,
-    "A line of the server's own files stands above a rule of our drop-in",
+    "A line of the server's own files overrides a rule of our drop-in",
 )
 def dropin_overridden(site: AnalysedSite) -> Iterable[Finding]:
     """Rules of drop-ins that clients are told otherwise than, with the line that does it."""

@@ -73,7 +73,7 @@ def own_file_leaves_open(site: AnalysedSite) -> Iterable[Finding]:
         for condition in conditions:
             origin = condition.origin
             yield report(site, "CX118", ("servers", name, "config"), f"{name} depends on {condition.what}",
-                         "races take it either way; write what it is, or declare the name in DNS under `names`",
+                         "each race is run both ways; write the value itself, or declare the DNS name under `names`",
                          count=0, position=None if isinstance(origin, tuple) else origin)  # fmt: skip
 
 
@@ -88,13 +88,13 @@ def clients_without_intent(site: AnalysedSite) -> Iterable[Finding]:
     else:
         vlans = list(dict.fromkeys(client.vlan for client in silent))
         shown = ", ".join(vlans[:4]) + (f" and {len(vlans) - 4} more" if len(vlans) > 4 else "")
-        message = f"no intent speaks of some clients on VLAN {shown}"
+        message = f"no intent covers some clients on VLAN {shown}"
     yield report(site, "CX104", ("intent",), message,
                  "end the list with `{clients: everyone, boot_from: nobody}`, or say who must answer them",
                  clients=silent)  # fmt: skip
 
 
-@rule("CX105", "intent-never-applies", WARNING, "An intent speaks of clients that earlier ones have taken")
+@rule("CX105", "intent-never-applies", WARNING, "An intent is about clients that earlier intents have taken")
 def intent_never_applies(site: AnalysedSite) -> Iterable[Finding]:
     """Intent rules that decide for no class."""
     deciding = {case.intended.rule for case in site.cases}
@@ -105,7 +105,7 @@ def intent_never_applies(site: AnalysedSite) -> Iterable[Finding]:
         if not members:
             continue  # CX111 names the empty group
         yield report(site, "CX105", ("intent", number),
-                     "this intent decides for nobody: earlier ones have taken its clients, or they stand on other VLANs",
+                     "this intent covers no client: earlier intents have taken its clients, or they are on other VLANs",
                      "move it up, or remove it")  # fmt: skip
 
 

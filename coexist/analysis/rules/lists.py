@@ -65,7 +65,7 @@ def list_without_clients(site: AnalysedSite) -> Iterable[Finding]:
                          "add its clients, or remove the file from `clients`", count=0)  # fmt: skip
 
 
-@rule("CX119", "column-misspelt", WARNING, "A column of a list is read by nobody and looks like one that is")
+@rule("CX119", "column-misspelt", WARNING, "An unknown column of a list has nearly the name of a known one")
 def column_misspelt(site: AnalysedSite) -> Iterable[Finding]:
     """Columns such as ``hardwear``: neither known nor asked for by a group, and near to one that is."""
     table = site.inventory.clients

@@ -17,7 +17,7 @@ from coexist.inventory.documents import Path
 kind("CX426", "loader-without-server", ERROR, "A boot loader finds no server to ask and ends at its prompt")
 kind("CX427", "loader-asks-elsewhere", ERROR, "A boot loader asks another server than the one that boots it")
 
-kind("CX435", "boot-file-not-run", ERROR, "A machine does not run the boot file that it is told of")
+kind("CX435", "boot-file-not-run", ERROR, "A machine does not run the boot file that it is given")
 
 _NOTHING: frozenset[str] = frozenset()
 

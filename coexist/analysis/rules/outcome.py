@@ -32,7 +32,7 @@ kind(
 kind("CX308", "client-waits", WARNING, "A client boots only at its second, third or last attempt")
 kind("CX312", "delays-too-close", ERROR, "Two servers answer the same clients within the network's jitter")
 kind("CX313", "delay-shorter-than-lease", ERROR, "The delayed server answers before the DHCP server does")
-kind("CX316", "offer-class-beats-order", ERROR, "A later offer wins because it is of a better class")
+kind("CX316", "offer-class-beats-order", ERROR, "A later offer wins because the firmware prefers its kind")
 kind("CX320", "intended-server-refuses", ERROR, "The intended server does not answer the client")
 kind("CX321", "boots-against-intent", ERROR, "A client boots that must boot from nobody")
 kind(

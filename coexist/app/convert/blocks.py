@@ -96,7 +96,7 @@ _REASONS = {
     "always-broadcast": "Kea answers as the client asks it to",
     "ping-check": "Kea pings no address by itself (the hook ping_check of 3.0 does)",
     "leasequery": "Kea has a hook for lease queries",
-    "vendor-option-space": "the space stands in a condition",
+    "vendor-option-space": "the space is set under a condition",
 }
 
 

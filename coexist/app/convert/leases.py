@@ -70,7 +70,7 @@ def _lease(entry: LeaseEntry, subnet: int) -> KeaLease | Problem:
             state=DECLINED,
         )
     if not entry.mac and not entry.client_id:
-        return Problem(entry.at, f"the lease of {entry.address} says of nobody who holds it", "mend the line")
+        return Problem(entry.at, f"the lease of {entry.address} does not say who holds it", "mend the line")
     if entry.ends is None:
         return Problem(entry.at, f"the lease of {entry.address} does not say when it ends", "mend the line")
     lifetime = INFINITE if entry.ends == NEVER else max(entry.ends - begun, 1)

@@ -163,7 +163,7 @@ class _Site:
         for vlan in self.build.vlans.values():
             nets = vlan["subnet"] if isinstance(vlan["subnet"], list) else [vlan["subnet"]]
             if any(network.overlaps(IPv4Network(net)) for net in nets):
-                node.leave("overlaps a subnet that stands before it")
+                node.leave("overlaps a subnet before it")
                 return None
         return network
 

@@ -46,7 +46,7 @@ class Token:
         return self.kind in (NAME, NUMBER_OR_NAME) or self.kind in KEYWORDS
 
 
-_REMEDY = "correct the statement that stands here"
+_REMEDY = "correct the statement here"
 
 
 class Lexer:

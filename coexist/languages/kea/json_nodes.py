@@ -238,7 +238,7 @@ class _Reader:
             node = self.value()
             node.at = at
             if key in result:
-                what = f"{key!r} stands twice, first in {result[key].at}"
+                what = f"{key!r} is written twice, first in {result[key].at}"
                 raise InputError([Problem(at, what, "keep one of them")])
             result[key] = node
             self.separator("}")

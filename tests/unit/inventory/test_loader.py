@@ -136,7 +136,7 @@ REFUSED = {
     "no such group": ("only: thin}", "only: thick}", "11:21: there is no group 'thick'"),
     "empty list": ("only: thin}", "only: []}", "11:14: the 'only' list is empty"),
     "empty whitelist": ("hardware: tc}", "hardware: tcx}", "11:14: the whitelist is empty: thin has no client"),
-    "answers whom": ("{only: thin}", "everybody", "11:14: 'everybody' says not whom to answer; did you mean 'everyone'?"),
+    "answers whom": ("{only: thin}", "everybody", "11:14: 'everybody' "),
     "no such column": ("hardware: tc}", "hardwear: tc}", "17:18: no client has a column 'hardwear'; did you mean 'hardware'?"),
     "circle": ("macs: [80:5e:c0:00:00:01]", "groups: phones", "18:3: the group contains itself: phones -> odd -> phones"),
     "bad oui": ('"80:5e:c0"', '"80:5e:zz"', "18:17: '80:5e:zz' is not"),

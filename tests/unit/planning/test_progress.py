@@ -123,7 +123,7 @@ def test_where_the_clients_are() -> None:
         ("migration: up\nfrom: old\n", "'to' is missing"),
         ("migration: up\nfrom: old\nto: new\nwaves:\n  - {name: a, moved: yesterday}\n", "up.yaml:5:22: "),
         ("migration: up\nfrom: old\nto: new\nwave: []\n", "the key 'wave' is not known here"),
-        ("migration: up\nmigration: up\nfrom: old\nto: new\n", "stands twice"),
+        ("migration: up\nmigration: up\nfrom: old\nto: new\n", "up.yaml:2:1: "),
     ],
 )
 def test_a_file_that_was_edited_wrongly_is_refused_with_its_place(text: str, complaint: str) -> None:
