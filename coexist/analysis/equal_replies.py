@@ -81,11 +81,11 @@ class Comparison:
 
 def compare(source: Side, target: Side, address: IPv4Address, relays: Sequence[IPv4Address]) -> Comparison:
     """Compare what both answer at ``address``, to clients there and behind each of the relays."""
-    run = _Run(source, target, address, _places(source, target, address, relays))
+    run = _Run(source, target, address, places(source, target, address, relays))
     return run.result()
 
 
-def _places(
+def places(
     source: Side, target: Side, address: IPv4Address, relays: Sequence[IPv4Address]
 ) -> tuple[IPv4Address, ...]:
     """The giaddr of every network, 0.0.0.0 for the server's own; and one that nobody has declared."""

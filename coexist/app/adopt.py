@@ -62,8 +62,9 @@ class Adopted:
 
 
 @dataclass(slots=True)
-class _Fetched:
-    """The files of a server as they are fetched, each without its secrets from the beginning."""
+class Fetched:
+    """The files of a server as they are fetched (`boot.own_files.Files`), each without its secrets from the
+    beginning. ``texts``: by the names that the files have for each other."""
 
     path: str
     fetch: Fetch
@@ -75,19 +76,23 @@ class _Fetched:
 
     @property
     def main(self) -> str:
+        """How the main file is called in positions."""
         return self.path
 
     @property
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:
+        """Names have no address before an inventory has them."""
         return lambda _: ()
 
     def text(self) -> str:
+        """The main file. Raises InputError."""
         try:
             return self.include(self.path)
         except OSError as error:
             raise InputError([unreadable(error, Position(self.path))]) from None
 
     def include(self, name: str) -> str:
+        """A file that another one names. Raises OSError."""
         if name not in self.texts:
             found = self.fetch(name).decode("utf-8", "surrogateescape")
             self.texts[name] = self.redact(found)
@@ -96,6 +101,7 @@ class _Fetched:
         return self.texts[name]
 
     def entries(self, name: str) -> list[str] | None:
+        """The files of a folder; None for what is none. Raises OSError."""
         found = self.listing(name)
         if found is not None and not found:
             # A daemon looks for its folder: an empty one must be there in the inventory too.
@@ -103,12 +109,15 @@ class _Fetched:
         return found
 
     def commands(self) -> tuple[str, str] | None:
+        """There is no drop-in yet."""
         return None
 
     def of_server(self, address: IPv4Address) -> OwnConfig | None:
+        """No other server is known yet."""
         return None
 
     def called(self, name: str) -> str:
+        """How such a file is called in positions."""
         return name
 
 
@@ -122,7 +131,7 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
         return _again(site, wanted, fetch, listing)
     product = _product(wanted.product)
     path = wanted.path or product.own_main or product.target or ""
-    fetched = _Fetched(path, fetch, part(product, "redactor"), listing)
+    fetched = Fetched(path, fetch, part(product, "redactor"), listing)
     config: OwnConfig = part(product, "own_file")(fetched)
     main = site / MAIN_FILE
     begun = main.exists()
@@ -141,7 +150,7 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
     vlan = wanted.vlan or next((name for name, nets in vlans.items() if any(address in n for n in nets)), "")
     if not vlan:
         raise CoexistError(f"no VLAN of the inventory holds {address}; name the VLAN, or declare it")
-    files = {name: _place(wanted.name, name) for name in fetched.texts}
+    files = {name: place_of(wanted.name, name) for name in fetched.texts}
     copies = {name: str(place) for name, place in files.items() if not name.endswith("/.keep")}
     declared = _declaration(wanted, address, vlan, copies)
     if not product.usual_roles and config.roles:
@@ -182,10 +191,10 @@ def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopte
         raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it for the first time")
     path = wanted.path or server.main_file or ""
     ours = {} if server.dropin is None else dict.fromkeys(server.dropin.paths, "")
-    fetched = _Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))
+    fetched = Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))
     config: OwnConfig = part(server.product, "own_file")(fetched)
     texts = {name: text for name, text in fetched.texts.items() if name not in ours}
-    places = {name: PurePosixPath(server.config.get(name, _place(wanted.name, name))) for name in texts}
+    places = {name: PurePosixPath(server.config.get(name, place_of(wanted.name, name))) for name in texts}
     more = {name: str(place) for name, place in places.items() if name not in server.config}
     if more:
         declared = {**server.config, **more}
@@ -220,7 +229,7 @@ def _product(name: str) -> Product:
     return known[name]
 
 
-def _place(server: str, path: str) -> PurePosixPath:
+def place_of(server: str, path: str) -> PurePosixPath:
     """Where a file of the server lies in the inventory: below the server, by its path there."""
     parts = [piece for piece in PurePosixPath(path.lstrip("/")).parts if piece not in ("..", ".", "/")]
     return PurePosixPath("servers", server, *parts)

@@ -159,8 +159,8 @@ class OwnFiles:
         return Surroundings(self.root)
 
     def _found(self, name: str) -> Path:
-        """As declared, else below or in the directory of the main file."""
-        declared = self.files.get(name)
+        """As declared (a daemon runs in the root directory), else below or in the folder of the main file."""
+        declared = self.files.get(name) or self.files.get(f"/{name}")
         if declared is not None:
             return self._beside.find(declared)
         if name in self.inside:

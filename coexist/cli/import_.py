@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from coexist.cli.private import write_file
-from coexist.importers import Imported, import_files, kinds
+from coexist.importers import Imported, kinds
 from coexist.importers.merge import Conflict, conflicts_md, merge
 from coexist.importers.written import (
     CLIENTS_FILE,
@@ -57,15 +57,29 @@ inventory. What is not taken over stands in {NOT_MODELLED_FILE}, what two source
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder whose files the source may include, beside its own; / is this machine. Repeatable.",
 )
+@click.option(
+    "--in-words",
+    is_flag=True,
+    help="Say a server in the inventory's words even where these change an answer; else it keeps its file.",
+)
 def command(
-    sources: tuple[str, ...], output: Path, server: str, address: str | None, include_roots: tuple[Path, ...]
+    sources: tuple[str, ...],
+    output: Path,
+    server: str,
+    address: str | None,
+    include_roots: tuple[Path, ...],
+    in_words: bool,
 ) -> int:
     """Import each source in turn."""
+    from coexist.app.imports import import_source
+
     own = _address(address)
     barren = 0
     inventory: Inventory
     for kind, files in _requests(sources):
-        imported = import_files(kind, files, server=server, address=own, include_roots=include_roots)
+        imported = import_source(
+            kind, files, server=server, address=own, include_roots=include_roots, in_words=in_words
+        )
         conflicts, inventory = _write(imported, output)
         entries = len(imported.not_modelled)
         barren += imported.barren
@@ -75,6 +89,9 @@ def command(
             f" {len(conflicts)} conflicts",
             err=True,
         )
+        if imported.own_files:
+            for line in imported.comments["servers"]:
+                click.echo(line, err=True)
     _tell_parked(inventory, output)
     click.echo(f"{output / SITE_FILE}")
     if barren:
@@ -127,8 +144,17 @@ def _write(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...], Inve
         if imported.clients:
             _put(output / CLIENTS_FILE, clients_csv(imported.clients))
         _put(output / NOT_MODELLED_FILE, not_modelled_md(imported.not_modelled, imported.sources))
+        _put_own_files(imported, output)
         return (), load_inventory(output)
     return _write_beside(imported, output)
+
+
+def _put_own_files(imported: Imported, output: Path) -> None:
+    """The files that a server is declared by."""
+    for name, text in imported.own_files.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        content = text.encode("utf-8", "surrogateescape")
+        write_file(output / name, content, private=holds_secret(content))
 
 
 def _write_beside(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...], Inventory]:
@@ -140,6 +166,7 @@ def _write_beside(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...
         name = f"clients-{stem}.csv"
         merged.tree["clients"] = [name]
         _put(output / name, clients_csv(merged.clients))
+    _put_own_files(merged, output)
     (output / "inventory.d").mkdir(exist_ok=True)
     _put(output / "inventory.d" / f"{stem}.yaml", site_yaml(merged))
     title = ", ".join(merged.sources)

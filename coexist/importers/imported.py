@@ -38,7 +38,7 @@ class Imported:
 
     ``comments`` are lines for people, by the section of the tree they stand above (``""``: the top).
     ``assumed`` names the servers whose address the source does not say. ``barren``: rows of a table that
-    yielded nothing at all.
+    yielded nothing at all. ``own_files``: the files a server is declared by, by their place in the inventory.
     """
 
     tree: dict[str, Any]
@@ -48,3 +48,4 @@ class Imported:
     sources: tuple[str, ...] = ()
     assumed: frozenset[str] = frozenset()
     barren: int = 0
+    own_files: Mapping[str, str] = field(default_factory=dict)

@@ -34,8 +34,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of source: its name on the command line, what it is, and its importer."""
+    """One kind of source: its name on the command line, what it is, and its importer.
+
+    ``keeps_its_file``: a server whose file the inventory's words would change is declared by that file.
+    """
 
     name: str
     describe: str
     run: Callable[[Request], Imported]
+    keeps_its_file: bool = False

@@ -335,7 +335,23 @@ def merge(existing: Inventory, imported: Imported) -> tuple[Imported, tuple[Conf
         for program in server.get("programs", {}).values():
             if isinstance(program, dict):
                 merger._mapped(program, ("server",), merger.servers)
-    return result, tuple(sorted(set(merger.conflicts)))
+    return _by_their_names(result, merger.servers), tuple(sorted(set(merger.conflicts)))
+
+
+def _by_their_names(imported: Imported, names: Mapping[str, str]) -> Imported:
+    """The import with each server's own files below the name that it has now."""
+    own_files = dict(imported.own_files)
+    for name, new in names.items():
+        server = imported.tree.get("servers", {}).get(new, {})
+        if name == new or "config" not in server:
+            continue
+        before, after = f"servers/{name}/", f"servers/{new}/"
+        server["config"] = {at: after + place.removeprefix(before) for at, place in server["config"].items()}
+        own_files = {
+            after + place.removeprefix(before) if place.startswith(before) else place: text
+            for place, text in own_files.items()
+        }
+    return replace(imported, own_files=own_files)
 
 
 def conflicts_md(conflicts: Iterable[Conflict], title: str) -> str:

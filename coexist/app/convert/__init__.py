@@ -108,6 +108,13 @@ def _conversion(server: Server, target: Server) -> Conversion | None:
 def prove(inventory: Inventory, name: str, target: Server, written: Written) -> Comparison:
     """Read what was written for the server ``name`` as ``target`` back by its language, and compare it with
     what the inventory says of the server."""
+    return compare(*sides(inventory, name, target, written))
+
+
+def sides(
+    inventory: Inventory, name: str, target: Server, written: Written
+) -> tuple[Side, Side, IPv4Address, list[IPv4Address]]:
+    """What the inventory says of a server, what its written file does, its address, and its relay agents."""
     config: OwnConfig = part(target.product, "own_file")(
         _Text(written.path, written.text, target.software.version)
     )
@@ -127,7 +134,7 @@ def prove(inventory: Inventory, name: str, target: Server, written: Written) -> 
         if name in vlan.relay_to
         for giaddr in (vlan.giaddrs or vlan.routers)
     ]
-    return compare(_side(inventory, name), _side(after, name), address, relays)
+    return _side(inventory, name), _side(after, name), address, relays
 
 
 def _side(inventory: Inventory, name: str) -> Side:

@@ -20,7 +20,7 @@ class Written:
 
     path: str
     text: str
-    lost: tuple[NotModelled, ...]
+    lost: tuple[NotModelled, ...] = ()
 
 
 Converter = Callable[[Inventory, str, Server], Written]

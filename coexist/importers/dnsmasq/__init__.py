@@ -19,4 +19,9 @@ def _read(request: Request) -> Imported:
     )
 
 
-KIND = Kind(name=DNSMASQ.name, describe="dnsmasq.conf with conf-file, conf-dir and hosts files", run=_read)
+KIND = Kind(
+    name=DNSMASQ.name,
+    describe="dnsmasq.conf with conf-file, conf-dir and hosts files",
+    run=_read,
+    keeps_its_file=True,
+)

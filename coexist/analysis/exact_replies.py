@@ -1,0 +1,163 @@
+"""Whether two configurations of one server for the same product answer alike, octet for octet.
+
+`equal_replies` leaves out what no client acts on, since products differ in it. Of one product nothing is left
+out: every header field and every option in its order, for clients that ask for nothing, for a few options and
+for all of them, with and without a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
+
+from coexist.analysis.equal_replies import Side, places
+from coexist.analysis.packet_cells import listed_macs, mac_cells, option_cells
+from coexist.boot.request import CLIENT_PORT, DHCP_PORT
+from coexist.boot.responder import Arrival, ServerModel
+from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
+from coexist.wire.mac import format_mac, mac_bytes
+from coexist.wire.options import MessageType, Option
+
+MOST_PACKETS = 40_000
+"""Of more, the comparison would take longer than an import may: nothing is proven then."""
+_CLIENT_FQDN = 81
+# A short list without the boot file, one with it (RFC 4578 section 2.4 asks for 128 to 135), and none.
+_LISTS = (
+    None,
+    bytes((1, 3, 6, 15, 28)),
+    bytes((1, 2, 3, 6, 12, 15, 28, 42, 43, 60, 66, 67, *range(128, 136))),
+)
+_ARCHITECTURES = (0, 6, 7, 9, 11)
+
+
+def _firmware(code: int, kind: str) -> dict[int, bytes]:
+    return {
+        Option.VENDOR_CLASS_IDENTIFIER: f"{kind}:Arch:{code:05d}:UNDI:003016".encode(),
+        Option.CLIENT_SYSTEM_ARCHITECTURE: code.to_bytes(2, "big"),
+    }
+
+
+_KINDS: Sequence[Mapping[int, bytes]] = (
+    {},
+    *(_firmware(code, "PXEClient") for code in _ARCHITECTURES),
+    _firmware(16, "HTTPClient"),
+    {**_firmware(0, "PXEClient"), Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: b"\x13\1\1"},
+    {**_firmware(7, "PXEClient"), Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: b"\x13\1\1"},
+    {Option.VENDOR_CLASS_IDENTIFIER: b"MSFT 5.0", Option.HOST_NAME: b"desk\0"},
+    {Option.HOST_NAME: b"desk", Option.CLIENT_IDENTIFIER: b"\1\2\0\0\0\0\1"},
+    {_CLIENT_FQDN: b"\1\0\0desk.example"},
+)
+
+
+def difference(source: Side, target: Side, address: IPv4Address, relays: Sequence[IPv4Address]) -> str:
+    """The first packet that both answer otherwise, in words; empty if there is none.
+
+    ``address``: the server's own. More packets than `MOST_PACKETS` are not compared, which is told as well.
+    """
+    told = [source.leases.distinctions, target.leases.distinctions]
+    if any(side.unclear for side in told):
+        return "comparisons whose clients cannot be told apart"
+    macs = [cell.witness for cell in mac_cells(told)]
+    sent = [*_KINDS, *option_cells(told)]
+    listed = listed_macs(told)
+    ways = places(source, target, address, relays)
+    count = len(ways) * (len(macs) * (len(sent) * (len(_LISTS) + 1) + 1) + len(listed))
+    if count > MOST_PACKETS:
+        return f"{count} packets would have to be compared"
+    for giaddr in ways:
+        for packet in _packets(macs, sent, listed, giaddr, near=address if giaddr == UNSPECIFIED else giaddr):
+            replies = [_reply(side.model, packet, address) for side in (source, target)]
+            if _octets(replies[0]) != _octets(replies[1]):
+                return _told(packet, *replies)
+            if replies[0] is not None and packet.message_type is MessageType.DISCOVER:
+                request = _requesting(packet, replies[0])
+                replies = [_reply(side.model, request, address) for side in (source, target)]
+                if _octets(replies[0]) != _octets(replies[1]):
+                    return _told(request, *replies)
+    return ""
+
+
+def _packets(
+    macs: Sequence[int],
+    kinds: Sequence[Mapping[int, bytes]],
+    listed: Sequence[int],
+    giaddr: IPv4Address,
+    near: IPv4Address,
+) -> Iterator[Packet]:
+    for mac in macs:
+        for kind in kinds:
+            if giaddr == UNSPECIFIED and Option.RELAY_AGENT_INFORMATION in kind:
+                # Only relay agents send it.
+                continue
+            for wanted in _LISTS:
+                yield _packet(mac, kind, giaddr, MessageType.DISCOVER, wanted)
+        yield _packet(mac, {}, giaddr, MessageType.INFORM, None, ciaddr=IPv4Address(int(near) ^ 3))
+    for mac in listed:
+        yield _packet(mac, {}, giaddr, MessageType.DISCOVER, None)
+
+
+def _packet(
+    mac: int,
+    sent: Mapping[int, bytes],
+    giaddr: IPv4Address,
+    message: MessageType,
+    wanted: bytes | None,
+    ciaddr: IPv4Address = UNSPECIFIED,
+) -> Packet:
+    asks: dict[int, bytes] = {} if wanted is None else {Option.PARAMETER_REQUEST_LIST: wanted}
+    return Packet(
+        op=BOOTREQUEST,
+        xid=1,
+        secs=4,
+        ciaddr=ciaddr,
+        giaddr=giaddr,
+        hops=0 if giaddr == UNSPECIFIED else 1,
+        chaddr=mac_bytes(mac),
+        options={Option.DHCP_MESSAGE_TYPE: bytes((message,)), **asks, **sent},
+    )
+
+
+def _requesting(packet: Packet, offer: Packet) -> Packet:
+    chosen: dict[int, bytes] = {
+        Option.DHCP_MESSAGE_TYPE: bytes((MessageType.REQUEST,)),
+        Option.REQUESTED_IP_ADDRESS: offer.yiaddr.packed,
+        Option.SERVER_IDENTIFIER: offer.options.get(Option.SERVER_IDENTIFIER, b""),
+    }
+    return Packet(
+        op=packet.op,
+        xid=packet.xid,
+        secs=packet.secs,
+        giaddr=packet.giaddr,
+        hops=packet.hops,
+        chaddr=packet.chaddr,
+        options={**packet.options, **chosen},
+    )
+
+
+def _reply(model: ServerModel, packet: Packet, address: IPv4Address) -> Packet | None:
+    source = packet.ciaddr if packet.giaddr == UNSPECIFIED else packet.giaddr
+    arrival = Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=address, source=(source, CLIENT_PORT))
+    replies = model.receive(model.initial(), arrival).replies
+    return replies[0].packet if replies else None
+
+
+def _octets(reply: Packet | None) -> object:
+    """All of a reply, its options in their order."""
+    return None if reply is None else (reply, list(reply.options.items()))
+
+
+def _told(packet: Packet, before: Packet | None, after: Packet | None) -> str:
+    kind = packet.message_type
+    sent = " ".join(
+        packet.options.get(code, b"").decode("latin-1")
+        for code in (Option.VENDOR_CLASS_IDENTIFIER, Option.USER_CLASS, Option.HOST_NAME)
+        if code in packet.options
+    )
+    who = f"{kind.name if kind is not None else 'BOOTP'} of {format_mac(packet.mac)} {sent}".rstrip()
+    if before is None or after is None:
+        return f"{who}: {'an answer where silence was' if before is None else 'silence where an answer was'}"
+    fields = ("flags", "yiaddr", "siaddr", "sname", "file")
+    what = [name for name in fields if getattr(before, name) != getattr(after, name)]
+    codes = sorted({*before.options, *after.options})
+    what += [f"option {int(code)}" for code in codes if before.options.get(code) != after.options.get(code)]
+    return f"{who}: {', '.join(what) or 'the order of its options'}"

@@ -1,0 +1,135 @@
+"""An import whose words would change an answer declares the server by its own file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coexist.analysis import analyse
+from coexist.analysis.exact_replies import difference
+from coexist.app.convert import sides
+from coexist.app.convert.written import Written
+from coexist.app.imports import import_source
+from coexist.cli import run
+from coexist.inventory import Inventory, load_inventory
+from coexist.render import render_site
+
+OWN = sorted((Path(__file__).parents[2] / "data" / "own-files" / "dnsmasq").glob("*.conf"))
+# A menu that leases carry: no inventory has words for it.
+MENU = """port=0
+no-ping
+dhcp-range=10.42.7.20,10.42.7.90,255.255.255.0,8h
+dhcp-option=option:router,10.42.7.1
+pxe-prompt="Which system?",5
+pxe-service=x86PC,"Rescue",rescue
+"""
+PROXY = """port=0
+dhcp-range=10.42.8.0,proxy,255.255.255.0
+pxe-service=x86PC,"Rescue",rescue
+"""
+
+
+def imported(folder: Path, text: str, *more: str) -> Inventory:
+    folder.mkdir(exist_ok=True)
+    (folder / "dnsmasq.conf").write_text(text)
+    site = folder / "site"
+    arguments = ["import", "dnsmasq", str(folder / "dnsmasq.conf"), "-o", str(site), *more]
+    assert run([*arguments, "--address", "10.42.7.9"]) == 0
+    return load_inventory(site)
+
+
+def test_a_menu_that_leases_carry_keeps_the_servers_file(tmp_path: Path, capsys) -> None:
+    inventory = imported(tmp_path, MENU)
+    server = inventory.site.servers["dnsmasq"]
+    assert dict(server.config) == {"/etc/dnsmasq.conf": "servers/dnsmasq/etc/dnsmasq.conf"}
+    assert server.whole
+    assert server.effective_roles == {"dhcp"}
+    assert not inventory.site.scopes
+    said = capsys.readouterr().err
+    assert "dnsmasq.conf:5:1" in said
+    assert "dnsmasq.conf:6:1" in said
+    (rendered,) = (f for f in render_site(inventory).files["dnsmasq"] if f.path == "own/etc/dnsmasq.conf")
+    assert (rendered.content.decode(), rendered.target) == (MENU, "/etc/dnsmasq.conf")
+    assert analyse(inventory).findings is not None
+
+
+def test_words_are_taken_all_the_same_where_they_are_asked_for(tmp_path: Path) -> None:
+    inventory = imported(tmp_path, MENU, "--in-words")
+    server = inventory.site.servers["dnsmasq"]
+    assert (len(server.config), len(server.left_out), len(inventory.site.scopes)) == (0, 2, 1)
+
+
+def test_words_that_answer_alike_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "dnsmasq.conf").write_text(PROXY)
+    taken = import_source("dnsmasq", [tmp_path / "dnsmasq.conf"])
+    assert not taken.own_files
+    assert "settings" in taken.tree["servers"]["dnsmasq"]
+
+
+def test_a_second_server_has_its_files_below_its_own_name(tmp_path: Path) -> None:
+    imported(tmp_path, MENU)
+    other = MENU.replace("10.42.7.", "10.42.9.")
+    (tmp_path / "other.conf").write_text(other)
+    site = tmp_path / "site"
+    assert (
+        run(["import", "dnsmasq", str(tmp_path / "other.conf"), "-o", str(site), "--address", "10.42.9.9"])
+        == 0
+    )
+    servers = load_inventory(site).site.servers
+    assert set(servers) == {"dnsmasq", "dnsmasq-2"}
+    assert (site / servers["dnsmasq"].config["/etc/dnsmasq.conf"]).read_text() == MENU
+    assert (site / servers["dnsmasq-2"].config["/etc/dnsmasq.conf"]).read_text() == other
+
+
+def folder_with_a_menu(tmp_path: Path, more: str = "") -> tuple[Path, str]:
+    folder = tmp_path / "etc"
+    (folder / "dnsmasq.d").mkdir(parents=True)
+    (folder / "dnsmasq.d" / "menu.conf").write_text('pxe-service=x86PC,"Rescue",rescue\n')
+    return folder, MENU.rpartition("pxe-service")[0] + f"conf-dir=/etc/dnsmasq.d\n{more}"
+
+
+def test_included_files_come_along(tmp_path: Path) -> None:
+    inventory = imported(*folder_with_a_menu(tmp_path))
+    files = inventory.site.servers["dnsmasq"].config
+    assert list(files) == ["/etc/dnsmasq.conf", "/etc/dnsmasq.d/menu.conf"]
+    assert [f.path for f in render_site(inventory).files["dnsmasq"]][:2] == [f"own{path}" for path in files]
+
+
+def test_a_file_with_a_secret_is_not_copied(tmp_path: Path) -> None:
+    inventory = imported(*folder_with_a_menu(tmp_path, "dhcp-script=/x --token hunter2\n"))
+    assert not inventory.site.servers["dnsmasq"].config
+    assert {f.code.code for f in render_site(inventory).findings} == {"CX524"}
+    assert not any("hunter2" in path.read_text() for path in inventory.root.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_what_is_rendered_answers_as_the_file_did(path: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    assert run(["import", "dnsmasq", str(path), "-o", str(site), "--include-root", str(path.parent)]) == 0
+    inventory = load_inventory(site)
+    server = inventory.site.servers["dnsmasq"]
+    files = {file.path: file.content for file in render_site(inventory).files["dnsmasq"]}
+    if server.config:
+        assert files["own/etc/dnsmasq.conf"] == path.read_bytes()
+        return
+    arguments = [str(tmp_path / "own"), "dnsmasq", "--software", "dnsmasq", "--from", str(path)]
+    address = str(next(iter(server.stands_on.values())))
+    assert run(["adopt", *arguments, "--address", address]) == 0
+    before = load_inventory(tmp_path / "own")
+    written = Written(path="dnsmasq.conf", text=files["dnsmasq.conf"].decode())
+    assert difference(*sides(before, "dnsmasq", before.site.servers["dnsmasq"], written)) == ""
+
+
+def test_a_reply_that_differs_in_its_order_is_told(tmp_path: Path) -> None:
+    general = "port=0\nno-ping\ndhcp-range=10.42.7.20,10.42.7.90,255.255.255.0\n"
+    text = f"{general}dhcp-option=42,10.42.7.1\ndhcp-option=4,10.42.7.1\n"
+    swapped = f"{general}dhcp-option=4,10.42.7.1\ndhcp-option=42,10.42.7.1\n"
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "dnsmasq.conf").write_text(text)
+    arguments = ["--software", "dnsmasq", "--from", str(tmp_path / "server" / "dnsmasq.conf")]
+    assert run(["adopt", str(tmp_path / "own"), "dnsmasq", *arguments, "--address", "10.42.7.9"]) == 0
+    own = load_inventory(tmp_path / "own")
+    server = own.site.servers["dnsmasq"]
+    assert difference(*sides(own, "dnsmasq", server, Written(path="dnsmasq.conf", text=text))) == ""
+    assert "order" in difference(*sides(own, "dnsmasq", server, Written(path="dnsmasq.conf", text=swapped)))
