@@ -59,12 +59,13 @@ _SPLIT = re.compile(r"[\s,;|]+")
 class Machines:
     """Client rows, each MAC once; what repeats or is no machine's goes to the account.
 
-    ``barren``: rows that yielded no machine.
+    ``barren``: rows that yielded no machine. ``begun``: a line was read, so that no heading follows.
     """
 
     account: Account
     rows: dict[int, ClientRow] = field(default_factory=dict)
     barren: int = 0
+    begun: bool = False
 
     def add(self, mac: int, row: ClientRow, at: Position, text: str) -> None:
         """One more machine."""
@@ -104,9 +105,10 @@ def import_macs(text: str, file: str, columns: Columns = ANY_LIST) -> Imported:
     lines = text_lines(text)
     delimiter = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:50]))
     machines = Machines(Account())
+    ordered = [columns.fields.get(name, "") for name in columns.order]
     heading: list[str] | None = None
     if columns.order:
-        heading = [columns.fields.get(name, "") for name in columns.order]
+        heading = ordered
     for number, line in enumerate(lines, start=1):
         plain = line.partition("#")[0] if not line.count('"') else line
         if not plain.strip():
@@ -117,14 +119,14 @@ def import_macs(text: str, file: str, columns: Columns = ANY_LIST) -> Imported:
         except csv.Error as error:
             machines.account.left_out(at, line.strip()[:_SHOWN], f"no line of a CSV file: {error}")
             continue
-        if heading is None and not any(_mac(cell) is not None for cell in cells):
+        if not machines.begun:
+            machines.begun = True
             known = [columns.fields.get(cell.lower(), "") for cell in cells]
             if "mac" in known:
                 heading = known
                 _unread(cells, known, at, machines.account)
                 continue
-        elif columns.order and not machines.rows:
-            _unread(list(columns.order[: len(cells)]), heading or [], at, machines.account)
+            _unread(list(columns.order[: len(cells)]), ordered, at, machines.account)
         text = line.strip() if not columns.order else ",".join(cells[:_SAFE_CELLS])
         _rows(cells, heading, at, text[:_SHOWN], machines, columns)
     return machines.imported(file)

@@ -27,6 +27,7 @@ from coexist.wire.mac import format_mac, parse_mac
 
 _WORD = re.compile(r'(?P<key>[A-Za-z0-9_.-]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)|(?P<word>\S+)')
 _DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
+_PIECE = re.compile(r"0x(?P<hex>[0-9A-Fa-f]*)|(?P<kind>s?)'(?P<text>[^']*)'|[. ]")
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d)\Z")
 # Keys of a network as options of DHCP.
 _OPTIONS = {
@@ -119,6 +120,9 @@ class _Site:
     addresses: dict[str, list[tuple[IPv4Address, IPv4Network]]] = field(default_factory=dict)
     pools: dict[str, list[str]] = field(default_factory=dict)
     options: dict[str, tuple[int, str]] = field(default_factory=dict)
+    forced: set[int] = field(default_factory=set)
+    matchers: list[tuple[Command, bytes]] = field(default_factory=list)
+    resolvers: str = ""
     idle: dict[str, Command] = field(default_factory=dict)
     sets: dict[str, list[str]] = field(default_factory=dict)
     networks: list[tuple[IPv4Network, Command]] = field(default_factory=list)
@@ -182,6 +186,10 @@ class _Site:
                 names = command.keys.get("options", "").split(",")
                 self.sets[command.keys.get("name", "")] = [name for name in names if name]
                 self._rest(command, {"name", "options", "comment"})
+            case ["ip", "dhcp-server", "matcher"]:
+                self._matcher(command)
+            case ["ip", "dns"] if command.word == "set":
+                self.resolvers = command.keys.get("servers", "")
             case ["ip", "dhcp-server", "lease"]:
                 self._lease(command)
             case ["ip", "dhcp-server", *_]:
@@ -214,21 +222,44 @@ class _Site:
         self.networks.append((network, command))
 
     def _option(self, command: Command) -> None:
-        """RouterOS writes a value as ``'text'``, ``s'text'``, ``0x...`` or an address in apostrophes."""
         name, code, value = (command.keys.get(key, "") for key in ("name", "code", "value"))
         if not code.isdigit() or not 0 < int(code) < 255:
             self.account.left_out(command.at, command.text, "an option without its code")
             return
-        if value.startswith("0x"):
-            plain = f"hex:{value[2:]}"
-        elif value.startswith(("'", "s'")) and value.endswith("'"):
-            plain = value.partition("'")[2][:-1]
-        else:
-            self.account.left_out(command.at, command.text, "a value put together of several")
+        octets = option_octets(value)
+        if octets is None:
+            why = "a value that the router makes when it answers, or one of no documented form"
+            self.account.left_out(command.at, command.text, why)
             return
-        self.options[name] = (int(code), plain)
+        self.options[name] = (int(code), f"hex:{octets.hex()}" if octets else "")
+        if command.keys.get("force") == "yes":
+            self.forced.add(int(code))
         self.idle[name] = command
-        self._rest(command, {"name", "code", "value", "comment"})
+        self._rest(command, {"name", "code", "value", "comment", "force"})
+
+    def _matcher(self, command: Command) -> None:
+        """Clients that send an option get a set of options: ``/ip dhcp-server matcher`` of RouterOS 7."""
+        keys = command.keys
+        octets = option_octets(keys.get("value", ""))
+        if command.is_off:
+            self.account.left_out(command.at, command.text, "switched off")
+        elif not keys.get("code", "").isdigit() or octets is None:
+            self.account.left_out(command.at, command.text, "a test without its option or its value")
+        elif keys.get("address-pool", "none") not in ("none", ""):
+            self.account.left_out(command.at, command.text, "another pool of addresses for some clients")
+        else:
+            self.matchers.append((command, octets))
+            known = {
+                "name",
+                "code",
+                "value",
+                "server",
+                "option-set",
+                "matching-type",
+                "comment",
+                "address-pool",
+            }
+            self._rest(command, known | {"disabled"})
 
     def _lease(self, command: Command) -> None:
         keys = command.keys
@@ -302,17 +333,20 @@ class _Site:
                 first, _, last = pool.partition("-")
                 self.build.leased.append((int(IPv4Address(first)), int(IPv4Address(last or first))))
         options = {code: keys[key].replace(",", ", ") for key, code in _OPTIONS.items() if keys.get(key)}
-        # What the server tells everyone, then what one network says.
-        names = [*self.sets.get(server.keys.get("dhcp-option-set", ""), [])]
-        names += keys.get("dhcp-option", "").split(",")
+        if 6 not in options and self.resolvers and keys.get("dns-none") != "yes":
+            # The router names its own resolvers where the network names none.
+            options[6] = self.resolvers.replace(",", ", ")
+        # What one network says, then what the server tells everyone, which counts (manual, DHCP Options).
+        names = keys.get("dhcp-option", "").split(",")
         names += self.sets.get(keys.get("dhcp-option-set", ""), [])
-        for wanted in (name for name in names if name):
-            self.idle.pop(wanted, None)
-            if wanted in self.options:
-                code, value = self.options[wanted]
-                options[code] = value
-            else:
-                self.account.left_out(declared.at, f"dhcp-option={wanted}", "an option that is not declared")
+        names += self.sets.get(server.keys.get("dhcp-option-set", ""), [])
+        options |= self._named([name for name in names if name], declared)
+        rules = self._rules(server)
+        if rules:
+            scope["rules"] = rules
+        forced = sorted(self.forced & options.keys())
+        if forced:
+            scope["always_send"] = forced
         if options:
             scope["options"] = options
         if keys.get("next-server"):
@@ -327,9 +361,72 @@ class _Site:
             "boot-file-name",
             "dhcp-option",
             "dhcp-option-set",
+            "dns-none",
         }
         self._rest(declared, known | _OPTIONS.keys())
         self.build.add_scope(name, name, scope)
+
+    def _named(self, names: list[str], where: Command) -> dict[int, str]:
+        """The values of options by their names."""
+        found: dict[int, str] = {}
+        for wanted in names:
+            self.idle.pop(wanted, None)
+            if wanted in self.options:
+                code, value = self.options[wanted]
+                found[code] = value
+            else:
+                self.account.left_out(where.at, f"dhcp-option={wanted}", "an option that is not declared")
+        return found
+
+    def _rules(self, server: Command) -> list[dict[str, Any]]:
+        """What the matchers of a server say; one without a server is for all of them."""
+        rules: list[dict[str, Any]] = []
+        for command, octets in self.matchers:
+            if command.keys.get("server", "all") not in ("all", "", server.keys.get("name")):
+                continue
+            asked = "contains" if command.keys.get("matching-type") == "substring" else "equals"
+            test = {"option": int(command.keys["code"]), asked: f"hex:{octets.hex()}"}
+            values = self._named(self.sets.get(command.keys.get("option-set", ""), []), command)
+            if values:
+                rules.append({"when": [test], "options": values})
+        return rules
+
+
+def option_octets(value: str) -> bytes | None:
+    """An option's value as octets; None for a variable, or what has no documented form.
+
+    Source: MikroTik's manual, DHCP Options: ``0x0104`` are octets, ``'10.0.0.1'`` is an address,
+    ``'10'`` a number, ``'text'`` a text; ``s'10.0.0.1'`` is always a text. Several may stand in a row.
+    """
+    octets = b""
+    place = 0
+    while place < len(value):
+        found = _PIECE.match(value, place)
+        if found is None:
+            return None
+        place = found.end()
+        if found["hex"] is not None:
+            if len(found["hex"]) % 2:
+                return None
+            octets += bytes.fromhex(found["hex"])
+        elif found["kind"] is not None:
+            piece = _quoted(found["kind"], found["text"])
+            if piece is None:
+                return None
+            octets += piece
+    return octets
+
+
+def _quoted(kind: str, text: str) -> bytes | None:
+    if not kind:
+        try:
+            return IPv4Address(text).packed
+        except AddressValueError:
+            pass
+        if text.isdigit():
+            # How wide a greater number is does not stand in the manual.
+            return bytes([int(text)]) if int(text) < 256 else None
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _is_in(text: str, network: IPv4Network) -> bool:

@@ -42,7 +42,7 @@ def say_defaults(source: Source, scope: dict[str, Any], ranges: list[Range], own
             found[int(Option.DOMAIN_NAME_SERVER)] = str(own)
         if _SIADDR not in said and "next_server" not in scope:
             scope["next_server"] = str(own)
-    elif int(Option.ROUTER) not in said:
+    elif not {int(Option.ROUTER)} & (said | options.keys()):
         source.leave(ranges[0].line, "dnsmasq names the relay agent as the router; write it as option 3")
     domain = DnsmasqFile(config=config).domain(ranges[0].start)
     if domain:

@@ -10,6 +10,7 @@ from coexist.boot.leases.compile import compile_plan
 from coexist.cli import run
 from coexist.errors import InputError
 from coexist.importers import Imported, import_files
+from coexist.importers.mikrotik import option_octets
 from coexist.importers.written import clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
 
@@ -49,6 +50,17 @@ LISTS = {
         0,
     ),
     "foreman": ("foreman.csv", ["web.campus.example 02:93:00:00:00:01"], 1),
+    "maas, its own JSON": (
+        "maas-machines.json",
+        ["node-1.maas.example 02:92:00:00:00:12", "node-1.maas.example 02:92:00:00:00:11"],
+        1,
+    ),
+    "fog, its report": ("fog-report.csv", ["lab-09 02:91:00:00:00:09"], 0),
+    "netbox, its MAC addresses": (
+        "netbox-macs.csv",
+        ["pc-21 02:94:00:00:00:21", "pc-21 02:94:00:00:00:22"],
+        0,
+    ),
     "netbox": ("netbox.csv", ["switch-1 02:94:00:00:00:01", "pc-7 02:94:00:00:00:02"], 1),
 }
 
@@ -58,6 +70,7 @@ def test_machines_and_rows_that_yield_nothing(
     kind: str, expected: tuple[str, list[str], int], tmp_path: Path
 ) -> None:
     name, machines, barren = expected
+    kind = kind.partition(",")[0]
     result = imported(kind, name)
     assert [f"{row.name} {row.mac}" for row in result.clients] == machines
     assert result.barren == barren
@@ -69,6 +82,8 @@ def test_machines_and_rows_that_yield_nothing(
 def test_every_column_that_is_not_read_is_named() -> None:
     names = {entry.statement for entry in imported("maas", "maas.csv").not_modelled}
     assert {"Power", "Status", "Owner", "Pool"} <= names
+    report = {entry.statement for entry in imported("fog", "fog-report.csv").not_modelled}
+    assert {"Host ID", "Host Desc", "Image Name"} <= report
     fog = {entry.statement for entry in imported("fog", "fog.csv").not_modelled}
     assert {"description", "imageID", "building", "useAD"} <= fog
 
@@ -91,7 +106,7 @@ def test_pfsense(tmp_path: Path) -> None:
     (scope,) = inventory.site.scopes.values()
     assert [str(pool.range) for pool in scope.pools] == ["10.95.0.100-10.95.0.199", "10.95.0.30-10.95.0.39"]
     assert (scope.lease_time, scope.filename) == (3600, "undionly.kpxe")
-    assert scope.programs["uefi-x64"].file == "ipxe.efi"
+    assert [(rule.architectures, rule.filename) for rule in scope.rules] == [(("uefi-x64",), "ipxe.efi")]
     server = inventory.site.servers["firewall"]
     assert str(server.address) == "10.95.0.1"
     (plan,) = compile_plan(inventory, "firewall").scopes.values()
@@ -102,8 +117,9 @@ def test_pfsense(tmp_path: Path) -> None:
     assert options[150] == bytes([10, 95, 0, 9])
     assert [row.address for row in result.clients] == ["10.95.0.11"]
     assert result.barren == 1
-    # A maximum, the key of DNS, an option of another type, a machine without a MAC, one that is switched off.
-    assert {14, 22, 26, 32, 34} <= left(result)
+    assert options[160] == b"\xff\xff\xff\xff"
+    # A maximum, the key of DNS, a machine without a MAC, an interface that is switched off.
+    assert {14, 22, 32, 34} <= left(result)
 
 
 def test_opnsense_with_kea(tmp_path: Path) -> None:
@@ -118,8 +134,8 @@ def test_opnsense_with_kea(tmp_path: Path) -> None:
     assert options[3] == bytes([10, 96, 0, 1])
     assert options[6] == bytes([10, 96, 0, 3, 10, 96, 0, 4])
     assert options[15] == b"kea.example"
+    assert scope.lease_time == 4000
     assert [f"{row.name} {row.address}" for row in result.clients] == ["nas 10.96.0.11"]
-    assert 7 in left(result)
 
 
 def test_opnsense_with_dnsmasq(tmp_path: Path) -> None:
@@ -153,10 +169,61 @@ def test_a_mikrotik_sends_the_set_of_options_of_its_server(tmp_path: Path) -> No
     result = import_files("mikrotik", [path])
     scopes = result.tree["scopes"]
     assert {name: (s["options"][66], s["options"][67]) for name, s in scopes.items()} == {
-        "lan": ("10.97.0.5", "ipxe.efi"),
-        "lab": ("10.97.0.5", "other.efi"),
+        "lan": ("hex:31302e39372e302e35", "hex:697078652e656669"),
+        # The server's set counts before what a network says.
+        "lab": ("hex:31302e39372e302e35", "hex:697078652e656669"),
     }
     assert [entry.position.line for entry in result.not_modelled] == [5]
+
+
+@pytest.mark.parametrize(
+    ("value", "octets"),
+    [
+        ("0x0104C0A80001", "0104c0a80001"),
+        ("'10.97.0.5'", "0a610005"),
+        ("s'10.97.0.5'", "31302e39372e302e35"),
+        ("'10'", "0a"),
+        ("s'10'", "3130"),
+        ("'pxelinux.0'", "7078656c696e75782e30"),
+        ("0x01'abc'0x02", "0161626302"),
+        ("'10.97.0.5''10.97.0.6'", "0a6100050a610006"),
+        ("0x18'10.0.0.0'", "180a000000"),
+    ],
+)
+def test_a_mikrotik_value_is_the_octets_of_the_manual(value: str, octets: str) -> None:
+    assert option_octets(value) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize("value", ["$(HOSTNAME)", "0x01$(HOSTNAME)", "'300'", "0x123", "plain"])
+def test_a_mikrotik_value_of_no_such_form_is_told(value: str) -> None:
+    assert option_octets(value) is None
+
+
+def test_a_mikrotik_tells_clients_apart_by_what_they_send(tmp_path: Path) -> None:
+    path = tmp_path / "router.rsc"
+    path.write_text(
+        "# 2026-02-01 by RouterOS 7.16\n"
+        "/ip dhcp-server option\n"
+        "add code=67 force=yes name=bios value=\"'undionly.kpxe'\"\n"
+        "add code=67 name=uefi value=\"'snponly.efi'\"\n"
+        "/ip dhcp-server option sets\nadd name=for-uefi options=uefi\n"
+        "/ip pool\nadd name=lan ranges=10.97.0.10-10.97.0.90\n"
+        "/ip dhcp-server\nadd address-pool=lan interface=vlan1 name=lan\n"
+        "/ip dhcp-server matcher\n"
+        "add address-pool=none code=93 name=efi option-set=for-uefi server=lan value=0x0007\n"
+        'add code=60 name=odd option-set=for-uefi server=lan value="\\$(X)"\n'
+        "/ip dhcp-server network\n"
+        "add address=10.97.0.0/24 dhcp-option=bios gateway=10.97.0.1\n"
+        "/ip dns\nset servers=10.97.0.53,10.97.0.54\n"
+    )
+    result = import_files("mikrotik", [path])
+    scope = result.tree["scopes"]["lan"]
+    assert scope["rules"] == [
+        {"when": [{"option": 93, "equals": "hex:0007"}], "options": {67: "hex:736e706f6e6c792e656669"}}
+    ]
+    assert (scope["always_send"], scope["options"][6]) == ([67], "10.97.0.53, 10.97.0.54")
+    assert [entry.position.line for entry in result.not_modelled] == [13]
+    loaded(result, tmp_path)
 
 
 def test_mikrotik(tmp_path: Path) -> None:
@@ -168,7 +235,8 @@ def test_mikrotik(tmp_path: Path) -> None:
     assert str(inventory.site.servers["router"].address) == "10.98.0.1"
     (plan,) = compile_plan(inventory, "router").scopes.values()
     options = {code: octets for setting in plan.settings for code, octets in setting.options.items()}
-    assert options[66] == b"10.98.0.9"
+    # In apostrophes alone an address is four octets, as the manual says; `s` before them makes it a text.
+    assert options[66] == bytes([10, 98, 0, 9])
     assert options[43] == bytes.fromhex("0104c0a80001")
     assert options[6] == bytes([10, 98, 0, 3, 10, 98, 0, 4])
     assert [f"{row.name} {row.address}" for row in result.clients] == ["camera 10.98.0.11"]
