@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import re
 
+from coexist.text.secret_forms import SIGNS, forms_hidden
+
 HIDDEN = "(hidden)"
 
 _NEEDLE = re.compile(
     r"secret|passw(?:or)?[dt]|passwd|kennwort|zugangsdaten|contrase|passphrase|passcode|api[-_.]?key"
-    r"|(?:private|shared|access|auth|host|wpa|wep|krb|principal|encryption|signing|master|product)[-_.]?key"
+    r"|wachtwoord|has\u0142o|haslo|\u043f\u0430\u0440\u043e\u043b|\u5bc6\u7801|\u5bc6\u78bc"
+    r"|\u30d1\u30b9\u30ef\u30fc\u30c9|l[\u00f6o]senord|^senha|^heslo|salasana|jelsz[\u00f3o]|[\u015fs]ifre"
+    r"|schl(?:\u00fc|ue)ssel$"
+    r"|(?:private|shared|access|auth|host|wpa|wep|krb|principal|encryption|signing|master|product"
+    r"|activation|licen[cs]e|luks)[-_.]?key|key[-_]?material|pkcs12|bcrypt[-_]?hash|^prv$|[-_]wep$"
     r"|key[-_]?data|community|token|credential|creds?$|authorization|securestring|(?:nt|lm)hash|^(?:set-)?cookie$"
-    r"|pre[-_]?shared|(?:^|[-_.])(?:pwd|psk|pass|passe|pin|otp)(?:$|[-_.\d])"
+    r"|pre[-_]?shared|(?:^|[-_.])(?:pwd|psk|pass|passe|pin|t?otp)(?:$|[-_.\d])"
     r"|(?:bind|root|admin|user|ldap|db|login)pw(?:d)?$|(?:^|[-_.])pw$|psk$|pwd$|^auth$",
     re.IGNORECASE,
 )
@@ -24,8 +30,14 @@ _SIGNS = [
     *("secret", "securestring", "pass", "kennwort", "zugangsdaten", "contrase", "key", "community", "token"),
     *("cred", "auth", "shared", "pwd", "psk", "pin", "pw", "otp", "cookie", "hash", "{sha", "{ssha", "{md5"),
     *("{smd5", "{crypt", "{pbkdf2", "{argon2", "$", "://", ":\\/", "%3a%2f%2f"),
+    *("wachtwoord", "haslo", "losenord", "senha", "heslo", "salasana", "jelszo", "sifre", "schluessel"),
+    *("pkcs", "prv", "wep", *SIGNS),
 ]
-_MAY_HOLD_ONE = re.compile("|".join(map(re.escape, _SIGNS)), re.IGNORECASE)
+_FOREIGN_SIGNS = ("has\u0142o", "\u043f\u0430\u0440\u043e\u043b", "\u5bc6", "\u30d1\u30b9", "l\u00f6senord")
+_MAY_HOLD_ONE = re.compile(
+    "|".join(map(re.escape, (*_SIGNS, *_FOREIGN_SIGNS, "jelsz\u00f3", "\u015fifre", "schl\u00fcssel"))),
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[\w.-]+")
 _BLANKS = re.compile(r"[^\S\n]*")
 _SPACE = re.compile(r"\s*")
@@ -76,7 +88,8 @@ def redacted(text: str) -> str:
     """The text with the values of passwords, keys and the like hidden; its lines stay its lines."""
     if not _may_hold_one(text):
         return text
-    return _HASH.sub(HIDDEN, _values_hidden(_addresses_hidden(_keys_hidden(text))))
+    text = _values_hidden(_addresses_hidden(_keys_hidden(forms_hidden(text, HIDDEN))))
+    return _HASH.sub(HIDDEN, text)
 
 
 def _may_hold_one(text: str) -> bool:
