@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,10 +43,77 @@ def tell(where: Where | str, orders: Sequence[Order], journal: Path | None) -> T
     return Told(missing=tuple(order.mac for order in undone if order.state == FORGOTTEN))
 
 
-def _keep(path: Path, orders: Sequence[Order]) -> None:
-    journal = Journal(path, create=False)
+def _keep(path: Path, orders: Sequence[Order], *, create: bool = False) -> None:
+    journal = Journal(path, create=create)
     try:
         for order in orders:
             journal.keep(order)
     finally:
         journal.close()
+
+
+class Waiting:
+    """The decisions of a program that goes on running, where nobody else would carry them over.
+
+    One file a registry, in ``folder``. Every method may be called from several threads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+
+    def tell(self, where: Where, orders: Sequence[Order]) -> Told:
+        """Have a registry do what was decided, after all that waits for it; or keep it, behind that.
+
+        Raises `RegistryError` if neither is possible: then nothing of it was done.
+        """
+        path = self._path(where)
+        with self._lock:
+            try:
+                self._carry(where, path)
+                return tell(where, orders, None)
+            except RegistryError as error:
+                try:
+                    _keep(path, orders, create=True)
+                except OSError as refused:
+                    raise RegistryError(f"{error}; {path}: {refused.strerror}") from None
+                return Told(kept=path, why=str(error))
+
+    def carry(self, where: Where) -> int:
+        """Give a registry what waits for it, once each; returns how many. Raises `RegistryError`."""
+        with self._lock:
+            return self._carry(where, self._path(where))
+
+    def count(self, where: Where) -> int:
+        """How many decisions wait for a registry."""
+        path = self._path(where)
+        if not path.is_file():
+            return 0
+        journal = Journal(path, create=False)
+        try:
+            return len(journal.orders())
+        finally:
+            journal.close()
+
+    def _path(self, where: Where) -> Path:
+        mark = hashlib.sha256(str(where).encode()).hexdigest()[:8]
+        return self.folder / f"waiting-{mark}.decisions"
+
+    def _carry(self, where: Where, path: Path) -> int:
+        if not path.is_file():
+            return 0
+        journal = Journal(path, create=False)
+        try:
+            orders = journal.orders()
+            if orders:
+                registry = open_registry(where)
+                try:
+                    for order in orders:
+                        registry.carry_over(order)
+                finally:
+                    registry.close()
+                # Only now: what arrived and is asked again is known by its name.
+                journal.carried(order.id for order in orders)
+        finally:
+            journal.close()
+        return len(orders)

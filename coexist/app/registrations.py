@@ -9,17 +9,20 @@ from __future__ import annotations
 import csv
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from coexist.app.changes import JOURNAL, Action, Changes, Entry, Who, replaced
+from coexist.app.deciding import Waiting
 from coexist.app.joining import said_by_group
 from coexist.errors import CoexistError, InputError
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.values import closest
 from coexist.planning.yaml_edit import flow
 from coexist.records import dataclass
-from coexist.registry.opening import Where, open_registry
+from coexist.registry.opening import Where
+from coexist.registry.records import RegistryError, new_order
 from coexist.wire.mac import format_mac, parse_mac
 
 FILE = Path("inventory.d") / "registered.yaml"
@@ -60,6 +63,7 @@ class Registrations:
         self.root = path if path.is_dir() else path.parent
         self.changes = Changes(self.root)
         self.registries = dict(registries or {})
+        self._waiting = Waiting(self.root / JOURNAL.parent)
         self.commit = commit
 
     # -- the changes -----------------------------------------------------------------------------
@@ -74,8 +78,13 @@ class Registrations:
             lines = tuple(machine.line(inventory) for machine in machines)
             self._write(FILE, _HEAD, lines, lambda after: _refuse_outside(after, machines))
             entry = self._note("register", who, machines, file=FILE, lines=lines)
-        for machine in machines:
-            self._tell(machine.mac, "registered", machine, who)
+        try:
+            self._tell([(machine, "registered") for machine in machines], who)
+        except RegistryError as error:
+            with self.changes.locked():
+                self._remove(self.root / FILE, lines)
+                self._note("undo", who, machines, file=FILE, undoes=entry.id)
+            raise CoexistError(f"nothing was changed: {error}") from None
         return entry
 
     def ignore(self, macs: Sequence[int], who: Who) -> Entry:
@@ -86,8 +95,7 @@ class Registrations:
             raise CoexistError("no boot server's registry is at hand: the console was started without one")
         with self.changes.locked():
             entry = self._note("ignore", who, [Machine(mac=mac) for mac in macs])
-        for mac in macs:
-            self._tell(mac, "ignored", None, who)
+        self._tell([(Machine(mac=mac), "ignored") for mac in macs], who)
         return entry
 
     def accept(self, code: str, where: str, who: Who) -> Entry:
@@ -115,8 +123,7 @@ class Registrations:
             machines = [Machine(mac=parse_mac(mac)) for mac in entry.macs]
             file = Path(entry.file) if entry.file else None
             made = self._note("undo", who, machines, file=file, undoes=identity)
-        for machine in machines:
-            self._tell(machine.mac, "seen", None, who)
+        self._tell([(machine, "seen") for machine in machines], who)
         return made
 
     def entries(self) -> list[Entry]:
@@ -215,24 +222,36 @@ class Registrations:
     # -- running servers -------------------------------------------------------------------------
 
     def _tell(
-        self, mac: int, state: Literal["registered", "ignored", "seen"], machine: Machine | None, who: Who
+        self, decided: Sequence[tuple[Machine, Literal["registered", "ignored", "seen"]]], who: Who
     ) -> None:
-        """Let the running boot servers know: they look every second, or are woken. Several may share one."""
+        """Let the running boot servers know: they look every second, or are woken. Several may share one.
+
+        What a registry cannot be told now waits beside the inventory's history. Raises `RegistryError` where
+        it cannot be kept either.
+        """
         for where in dict.fromkeys(self.registries.values()):
-            registry = open_registry(where)
-            try:
-                registry.decide(
-                    mac,
-                    state,
-                    name=machine.name if machine else None,
-                    location=machine.location if machine else None,
-                    hardware=machine.hardware if machine else None,
-                    group=machine.group if machine else None,
-                    who=who.name,
-                    via=who.via,
-                )
-            finally:
-                registry.close()
+            orders = []
+            for machine, state in decided:
+                card: dict[str, str] = {}
+                if state == "registered":
+                    card = {
+                        name: getattr(machine, name) for name in ("name", "location", "hardware", "group")
+                    }
+                orders.append(new_order(machine.mac, state, **card, who=who.name, via=who.via))
+            self._waiting.tell(where, orders)
+
+    def waiting(self) -> dict[str, int]:
+        """By registry, how many decisions it was not told yet."""
+        counts = {str(where): self._waiting.count(where) for where in dict.fromkeys(self.registries.values())}
+        return {where: count for where, count in counts.items() if count}
+
+    def carry_over(self) -> int:
+        """Tell the registries what waits for them; returns how many decisions. One that is away keeps its."""
+        carried = 0
+        for where in dict.fromkeys(self.registries.values()):
+            with suppress(RegistryError):
+                carried += self._waiting.carry(where)
+        return carried
 
 
 def _refuse_known(inventory: Inventory, machines: Sequence[Machine]) -> None:

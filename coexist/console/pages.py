@@ -216,9 +216,13 @@ async def register(request: web.Request) -> web.Response:
     machines = pasted_machines(form["list"]) if "list" in form else [_machine_of(form)]
     site = request.app[SITE]
     await in_thread(site.registrations.register, machines, Who(name=user.name, why=form.get("why", "")))
-    if "list" in form:
-        raise web.HTTPSeeOther("/history")
-    raise web.HTTPSeeOther(f"/machine?of={format_mac(machines[0].mac)}")
+    raise await _done(request, None if "list" in form else machines[0].mac)
+
+
+async def _done(request: web.Request, mac: int | None) -> web.HTTPSeeOther:
+    """Where a change leads: to the one machine, or to the history, which says what waits for a registry."""
+    waits = await in_thread(request.app[SITE].registrations.waiting)
+    return web.HTTPSeeOther("/history" if mac is None or waits else f"/machine?of={format_mac(mac)}")
 
 
 def _machine_of(form: Mapping[str, str]) -> Machine:
@@ -242,7 +246,7 @@ async def ignore(request: web.Request) -> web.Response:
     macs = [machine.mac for machine in machines]
     who = Who(name=user.name, why=form.get("why", ""))
     await in_thread(request.app[SITE].registrations.ignore, macs, who)
-    raise web.HTTPSeeOther("/history" if many else f"/machine?of={format_mac(macs[0])}")
+    raise await _done(request, None if many else macs[0])
 
 
 @routes.get("/paste")
@@ -315,7 +319,7 @@ async def history(request: web.Request) -> web.Response:
     rollouts = await in_thread(rollout_rows, request)
     return page(
         request, "history.html.j2", title="History", entries=entries[::-1][:500], rollouts=rollouts[:200],
-        busy=request.app[SITE].desk.busy,
+        busy=request.app[SITE].desk.busy, waiting=await in_thread(request.app[SITE].registrations.waiting),
     )  # fmt: skip
 
 

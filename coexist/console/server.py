@@ -6,7 +6,8 @@ import asyncio
 import signal
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -22,12 +23,14 @@ from coexist.console.web import (
     STATIC,
     TRIES_LEFT,
     USERS,
+    in_thread,
     known,
     safe,
     told,
 )
 from coexist.errors import CoexistError
 
+_CARRY_SECONDS = 2.0
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -46,7 +49,23 @@ def make_app(settings: ConsoleSettings, *, now: Callable[[], float] = time.monot
     for table in (api.routes, api_site.routes, openapi.routes):
         app.add_routes(table)
     app.router.add_static("/static/", STATIC / "static")
+    app.cleanup_ctx.append(_carrying)
     return app
+
+
+async def _carrying(app: web.Application) -> AsyncIterator[None]:
+    """While the console runs, what registries could not be told is told them when they are back."""
+
+    async def carry() -> None:
+        while True:
+            await in_thread(app[SITE].registrations.carry_over)
+            await asyncio.sleep(_CARRY_SECONDS)
+
+    task = asyncio.create_task(carry())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def serve(

@@ -222,3 +222,41 @@ def test_a_list_may_name_its_columns() -> None:
 def test_nothing_of_a_list_is_left_out(text: str) -> None:
     with pytest.raises(CoexistError, match="line"):
         pasted_machines(text)
+
+
+def test_what_a_registry_cannot_be_told_waits_and_is_told_once(site: Path) -> None:
+    path = site / "otc.sqlite"
+    changes = Registrations(site, registries={"otc": path})
+    # There is no registry yet: the inventory has the machine, and the decision waits.
+    entry = changes.register([Machine(mac=NEW, name="desk-1")], WHO)
+    assert load_inventory(site).clients.find(NEW) is not None
+    assert changes.waiting() == {str(path): 1}
+    assert changes.carry_over() == 0
+    changes.ignore([NEW + 4], Who(name="ada", why="a printer"))
+    assert changes.waiting() == {str(path): 2}
+    sqlite_registry(path).close()
+    # Whoever comes next finds it, also a console that was started anew.
+    again = Registrations(site, registries={"otc": path})
+    assert again.carry_over() == 2
+    assert (again.carry_over(), again.waiting()) == (0, {})
+    registry = sqlite_registry(path)
+    assert {row.mac: (row.state, row.name) for row in registry.decided()} == {
+        NEW: ("registered", "desk-1"),
+        NEW + 4: ("ignored", ""),
+    }
+    assert len(registry.acts()) == 2
+    again.undo(entry.id, WHO)
+    assert {row.mac for row in registry.decided()} == {NEW + 4}
+    registry.close()
+
+
+def test_what_can_be_neither_told_nor_kept_changes_nothing(site: Path) -> None:
+    path = site / "otc.sqlite"
+    changes = Registrations(site, registries={"otc": path})
+    # A folder in the place of the file in which the decision would wait.
+    changes._waiting._path(path).mkdir(parents=True)
+    with pytest.raises(CoexistError, match="nothing was changed"):
+        changes.register([Machine(mac=NEW)], WHO)
+    assert load_inventory(site).clients.find(NEW) is None
+    assert not (site / FILE).exists()
+    assert [(e.action, e.undone) for e in changes.entries()] == [("register", True), ("undo", False)]
