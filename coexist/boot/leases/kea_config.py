@@ -6,8 +6,7 @@ Source: ``src/lib/dhcpsrv`` of Kea (``cfg_option.cc``, ``subnet.cc``, ``client_c
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
@@ -15,52 +14,16 @@ from typing import Any
 from coexist.boot.leases.kea_flex import HOOK as FLEX
 from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
 from coexist.boot.leases.kea_keys import BEFORE, Keys
+from coexist.boot.leases.kea_levels import Level, LevelReader, address_of
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
 from coexist.languages.kea.json_nodes import Node
-from coexist.languages.kea.option_data import (
-    DHCP4,
-    BadDataError,
-    OptionType,
-    OptionTypes,
-)
+from coexist.languages.kea.option_data import OptionTypes
 from coexist.records import dataclass
-from coexist.wire.options import encode_options
-from coexist.wire.pxe import decode_suboptions
 
-_VENDOR_OPTIONS, _ENTERPRISE_OPTIONS = 43, 125
 KNOWING = frozenset({"KNOWN", "UNKNOWN"})
 """Built-in classes that tell whether a client has a reservation."""
-
-_MOST_CODE = 255
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Datum:
-    """One option of a level: octets, and whether it is sent always or never."""
-
-    code: int
-    octets: bytes
-    always: bool
-    never: bool
-    at: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """What a place of the configuration says: options by code, parameters by keyword, and their places."""
-
-    options: Mapping[int, Datum]
-    enterprises: Mapping[int, tuple[Datum, ...]]
-    values: Mapping[str, Any]
-    places: Mapping[str, Position]
-    at: Position
-
-    def value(self, key: str, kind: type = str) -> Any:
-        """A parameter of its kind, or None."""
-        found = self.values.get(key)
-        return found if isinstance(found, kind) and not (kind is int and isinstance(found, bool)) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +155,11 @@ class _Compiler:
     def __init__(self, dhcp4: Node, keys: Keys) -> None:
         self.dhcp4 = dhcp4
         self.keys = keys
-        self.own = tuple(self._definitions(dhcp4))
-        self.types = OptionTypes(self.own)
+        self.levels = LevelReader(dhcp4)
+        self.types = self.levels.types
 
     def config(self) -> KeaConfig:
-        level = self._level(self.dhcp4)
+        level = self.levels.read(self.dhcp4)
         classes = self._classes()
         shared: list[SubnetDef] = []
         for node in self.dhcp4.items("shared-networks"):
@@ -232,112 +195,6 @@ class _Compiler:
             version=self.keys.version,
         )
 
-    # -- options ---------------------------------------------------------------------------------
-
-    @staticmethod
-    def _definitions(dhcp4: Node) -> Iterator[tuple[str, OptionType]]:
-        for node in dhcp4.items("option-def"):
-            record = node.plain("record-types") or ""
-            yield (
-                node.plain("space") or DHCP4,
-                OptionType(
-                    name=node.plain("name") or "",
-                    code=node.plain("code", int) or 0,
-                    kind=node.plain("type") or "binary",
-                    array=bool(node.plain("array", bool)),
-                    encapsulates=node.plain("encapsulate") or "",
-                    record=tuple(part.strip() for part in record.split(",")) if record else (),
-                ),
-            )
-
-    def _level(self, node: Node) -> Level:
-        """``node`` may define options of its own, as a class does for 43."""
-        own = tuple(self._definitions(node)) if node is not self.dhcp4 else ()
-        types = OptionTypes((*self.own, *own)) if own else self.types
-        spaces: dict[str, dict[int, Datum]] = defaultdict(dict)
-        several: dict[int, list[Datum]] = defaultdict(list)
-        for part in node.items("option-data"):
-            space = part.plain("space") or DHCP4
-            datum = self._datum(part, space, types)
-            if space == DHCP4 and datum.code == _ENTERPRISE_OPTIONS:
-                several[int.from_bytes(datum.octets[:4], "big")].append(datum)
-            # Of two the last counts (2.2.0, packets).
-            spaces[space][datum.code] = datum
-        options = {code: self._whole(datum, spaces, types) for code, datum in spaces[DHCP4].items()}
-        enterprises = {
-            int(name[7:]): tuple(found.values())
-            for name, found in spaces.items()
-            if re.fullmatch("vendor-[0-9]+", name)
-        }
-        server = node.plain("next-server")
-        if server:
-            _address(node.get("next-server") or node, server)
-        return Level(
-            options=options,
-            enterprises=enterprises,
-            values={key: item.value for key, item in node.members()},
-            places={key: item.at for key, item in node.members()},
-            at=node.at,
-        )
-
-    def _datum(self, node: Node, space: str, types: OptionTypes) -> Datum:
-        code, name = node.plain("code", int), node.plain("name")
-        option = types.find(space, code if code is not None else name or "")
-        if code is None:
-            if option is None:
-                what = f"the option {name!r} is not defined in the space {space!r}"
-                raise InputError([Problem(node.at, what, "write its code, or define it in option-def")])
-            code = option.code
-        if not 0 <= code <= _MOST_CODE:
-            what = f"invalid option code {code}: it must not be greater than {_MOST_CODE}"
-            raise InputError([Problem((node.get("code") or node).at, what, "write a code of DHCPv4")])
-        csv = node.plain("csv-format", bool)
-        if option is None and csv is not False:
-            what = f"definition for the option '{space}.' having code '{code}' does not exist"
-            raise InputError(
-                [Problem(node.at, what, 'define it in option-def, or write "csv-format": false')]
-            )
-        data = node.plain("data")
-        try:
-            octets = types.octets(option, data or "", csv=csv is not False)
-        except BadDataError as error:
-            raise InputError([Problem(node.at, f"option {code}: {error}", "correct its data")]) from None
-        if csv is False and option is not None and option.encapsulates and octets:
-            # What is inside is taken apart, and put together again by code.
-            octets = encode_options(dict(sorted(decode_suboptions(octets).items())))
-        return Datum(
-            code=code,
-            octets=octets,
-            always=bool(node.plain("always-send", bool)),
-            never=bool(node.plain("never-send", bool)),
-            at=node.at,
-        )
-
-    def _whole(self, datum: Datum, spaces: Mapping[str, Mapping[int, Datum]], types: OptionTypes) -> Datum:
-        """An option with what stands inside it on the same level (CfgOption::encapsulate)."""
-        option = types.find(DHCP4, datum.code)
-        octets = datum.octets + self._inner(option, spaces, types, frozenset())
-        return Datum(code=datum.code, octets=octets, always=datum.always, never=datum.never, at=datum.at)
-
-    def _inner(
-        self,
-        option: OptionType | None,
-        spaces: Mapping[str, Mapping[int, Datum]],
-        types: OptionTypes,
-        seen: frozenset[str],
-    ) -> bytes:
-        space = option.encapsulates if option is not None else ""
-        if not space or space in seen or space not in spaces:
-            return b""
-        result = b""
-        for code, inner in sorted(spaces[space].items()):
-            octets = inner.octets + self._inner(types.find(space, code), spaces, types, seen | {space})
-            # A space of its own may have a code 0, which is no pad there.
-            result += (
-                bytes((code, len(octets))) + octets if len(octets) < 256 else encode_options({code: octets})
-            )
-        return result
-
     # -- classes ---------------------------------------------------------------------------------
 
     def _classes(self) -> dict[str, ClassDef]:
@@ -365,7 +222,7 @@ class _Compiler:
             key = self.keys.of(node, "only-if-required", "only-in-additional-list")
             listed = bool(node.plain(key, bool))
             result[name] = ClassDef(
-                name=name, level=self._level(node), test=test, listed=listed, knowing=knowing
+                name=name, level=self.levels.read(node), test=test, listed=listed, knowing=knowing
             )
         return result
 
@@ -374,7 +231,7 @@ class _Compiler:
     def _network(self, node: Node) -> NetworkDef:
         return NetworkDef(
             name=node.plain("name") or "",
-            level=self._level(node),
+            level=self.levels.read(node),
             classes=self.keys.guards(node),
             asks=self.keys.asks(node),
             relays=_relays(node),
@@ -388,7 +245,7 @@ class _Compiler:
         except ValueError:
             at = (node.get("subnet") or node).at
             raise InputError([Problem(at, f"{text!r} is no subnet", "write 192.0.2.0/24")]) from None
-        level = self._level(node)
+        level = self.levels.read(node)
         levels = (level, shared.level, top) if shared is not None else (level, top)
         return SubnetDef(
             network=network,
@@ -416,7 +273,7 @@ class _Compiler:
             at = (node.get("pool") or node).at
             raise InputError([Problem(at, f"{text!r} is no pool", "write 192.0.2.10 - 192.0.2.99")]) from None
         return PoolDef(
-            level=self._level(node),
+            level=self.levels.read(node),
             first=first,
             last=last,
             classes=self.keys.guards(node),
@@ -431,9 +288,9 @@ class _Compiler:
                 identifiers[kind] = _identifier(node, kind, text)
         address = node.plain("ip-address")
         return HostDef(
-            level=self._level(node),
+            level=self.levels.read(node),
             identifiers=identifiers,
-            address=_address(node, address) if address and address != "0.0.0.0" else None,
+            address=address_of(node, address) if address and address != "0.0.0.0" else None,
             hostname=node.plain("hostname") or "",
             classes=tuple(str(item.value) for item in node.items("client-classes")),
         )
@@ -463,12 +320,4 @@ def _relays(node: Node) -> frozenset[IPv4Address]:
         return frozenset()
     texts = [item.value for item in relay.items("ip-addresses")]
     one = relay.plain("ip-address")
-    return frozenset(_address(relay, text) for text in ([*texts, one] if one else texts))
-
-
-def _address(node: Node, text: object) -> IPv4Address:
-    """An address of a JSON text. Raises InputError."""
-    try:
-        return IPv4Address(str(text))
-    except ValueError:
-        raise InputError([Problem(node.at, f"{text!r} is no address", "write 192.0.2.10")]) from None
+    return frozenset(address_of(relay, text) for text in ([*texts, one] if one else texts))

@@ -11,8 +11,9 @@ from dataclasses import field
 from functools import cached_property
 from ipaddress import IPv4Address
 
-from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig, Level, PoolDef, SubnetDef
+from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig, PoolDef, SubnetDef
 from coexist.boot.leases.kea_distinctions import distinctions_of
+from coexist.boot.leases.kea_levels import Level
 from coexist.boot.leases.kea_names import FQDN, NameRules, fqdn_of, hostname_of
 from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin

@@ -112,8 +112,18 @@ STANDARD: dict[int, OptionType] = _standard()
 """The options Kea knows by itself, by code."""
 
 _BY_NAME = {option.name: option for option in STANDARD.values()}
+_CABLE_LABS = (
+    OptionType("oro", 1, "uint8", array=True),
+    OptionType("tftp-servers", 2, "ipv4-address", array=True),
+)
+_VENDORS: dict[tuple[str, str | int], OptionType] = {
+    ("vendor-4491", key): option for option in _CABLE_LABS for key in (option.code, option.name)
+}
+"""Options of vendors that Kea knows by itself (``docsis3_option_defs.h``)."""
 _SIZES = {"uint8": (1, False), "uint16": (2, False), "uint32": (4, False), "int8": (1, True),
           "int16": (2, True), "int32": (4, True)}  # fmt: skip
+OPTION_KINDS = frozenset({*_KINDS.values(), *_SIZES, "ipv6-address", "ipv6-prefix", "psid", "tuple"})
+"""The types a definition may have."""
 _HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]*)\Z")
 
 
@@ -127,7 +137,7 @@ class OptionTypes:
 
     def find(self, space: str, key: str | int) -> OptionType | None:
         """The type of an option by name or code."""
-        found = self._own.get((space, key))
+        found = self._own.get((space, key)) or _VENDORS.get((space, key))
         if found is not None or space != DHCP4:
             return found
         return STANDARD.get(key) if isinstance(key, int) else _BY_NAME.get(key)
@@ -137,16 +147,23 @@ class OptionTypes:
         if option is None or not csv:
             octets = raw_octets(data)
             return trimmed(option, octets)
+        fields = _fields(data)
         if option.kind == "empty":
             if data.strip():
                 raise BadDataError("the option holds no data of its own")
             return b""
         if option.kind == "record":
-            return _record(option, data)
+            return _record(option, fields)
         if option.array:
-            return b"".join(_one(option.kind, part.strip()) for part in _fields(data))
+            return b"".join(_one(option.kind, part) for part in fields)
+        if not fields:
+            raise BadDataError("no option value specified")
         # What stands behind a comma is not looked at.
-        return _one(option.kind, _fields(data)[0].strip())
+        return _one(option.kind, fields[0])
+
+
+STANDARD_TYPES = OptionTypes()
+"""Kea's own alone."""
 
 
 def trimmed(option: OptionType | None, octets: bytes) -> bytes:
@@ -170,18 +187,19 @@ def raw_octets(data: str) -> bytes:
 
 
 def _fields(data: str) -> list[str]:
-    """Parts between commas; a backslash keeps one."""
-    return [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", data)]
+    """Parts between commas, without empty ones (``str::tokens``); a backslash keeps a comma."""
+    parts = (part.replace("\\,", ",") for part in re.split(r"(?<!\\),", data))
+    return [part.strip() for part in parts if part]
 
 
-def _record(option: OptionType, data: str) -> bytes:
-    parts = [part.strip() for part in _fields(data)]
+def _record(option: OptionType, parts: list[str]) -> bytes:
+    """The fields of a record; what is too much is not looked at (``OptionDefinition::optionFactory``)."""
     kinds = list(option.record)
     if option.array:
         kinds += kinds[-1:] * (len(parts) - len(kinds))
-    if len(parts) != len(kinds):
-        raise BadDataError("the data have another number of fields than the option")
-    return b"".join(_one(kind, part) for kind, part in zip(kinds, parts, strict=True))
+    if len(parts) < len(kinds):
+        raise BadDataError("the data have fewer fields than the option")
+    return b"".join(_one(kind, part) for kind, part in zip(kinds, parts, strict=False))
 
 
 def _one(kind: str, text: str) -> bytes:
@@ -194,7 +212,7 @@ def _one(kind: str, text: str) -> bytes:
         if kind == "ipv6-address":
             return IPv6Address(text).packed
         if kind == "boolean":
-            return bytes([{"true": 1, "1": 1, "false": 0, "0": 0}[text]])
+            return bytes([{"true": 1, "1": 1, "false": 0, "0": 0}[text.lower()]])
     except (ValueError, KeyError, OverflowError, AddressValueError):
         raise BadDataError(f"{text!r} is no {kind}") from None
     if kind == "fqdn":
@@ -205,9 +223,13 @@ def _one(kind: str, text: str) -> bytes:
         octets = text.encode("utf-8", "surrogateescape")
         return bytes((len(octets),)) + octets
     if kind == "binary":
-        if re.search("[: ]", text):
-            raise BadDataError(f"{text!r} is not hexadecimal without signs between its octets")
-        return raw_octets(text)
+        # encode::decodeHex passes over blanks alone.
+        digits = "".join(text.split())
+        if re.fullmatch("(?:[0-9A-Fa-f]{2})+", digits) is None:
+            raise BadDataError(
+                f"{text!r} is not hexadecimal, two digits an octet and nothing but blanks between"
+            )
+        return bytes.fromhex(digits)
     if kind == "empty":
         return b""
     raise BadDataError(f"data of the type {kind} are not understood")

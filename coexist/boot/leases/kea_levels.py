@@ -1,0 +1,225 @@
+"""A level of a Kea configuration: the options and parameters of one place, as its DHCPv4 server keeps them.
+
+A level is the file itself, a shared network, a subnet, a pool, a class or a reservation.
+Source: ``src/lib/dhcpsrv`` of Kea (``cfg_option.cc``, ``cfg_option_def.cc``, ``option_data_parser.cc``) and
+``src/lib/dhcp/option_definition.cc``; what is refused was tried with ``kea-dhcp4 -t`` 2.2.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from coexist.errors import InputError, Position, Problem
+from coexist.languages.kea.json_nodes import Node
+from coexist.languages.kea.option_data import (
+    DHCP4,
+    OPTION_KINDS,
+    STANDARD_TYPES,
+    BadDataError,
+    OptionType,
+    OptionTypes,
+)
+from coexist.records import dataclass
+from coexist.wire.options import encode_options
+from coexist.wire.pxe import decode_suboptions
+
+_VENDOR_OPTIONS, _ENTERPRISE_OPTIONS = 43, 125
+_MOST_CODE = 255
+_RESERVED = {0: "PAD", 255: "END"}
+"""Codes that are no option of DHCPv4; a space of its own may have them."""
+_NO_CODE = -1
+_PRIVATE = range(224, 255)
+"""Codes that a class may define, besides 43 (``ClientClassDefParser``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Datum:
+    """One option of a level: octets, and whether it is sent always or never."""
+
+    code: int
+    octets: bytes
+    always: bool
+    never: bool
+    at: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What a place of the configuration says: options by code, parameters by keyword, and their places."""
+
+    options: Mapping[int, Datum]
+    enterprises: Mapping[int, tuple[Datum, ...]]
+    values: Mapping[str, Any]
+    places: Mapping[str, Position]
+    at: Position
+
+    def value(self, key: str, kind: type = str) -> Any:
+        """A parameter of its kind, or None."""
+        found = self.values.get(key)
+        return found if isinstance(found, kind) and not (kind is int and isinstance(found, bool)) else None
+
+
+class LevelReader:
+    """Reads the levels of one configuration. ``types``: of the options that the file knows everywhere."""
+
+    def __init__(self, dhcp4: Node) -> None:
+        self._dhcp4 = dhcp4
+        self._own = tuple(self._definitions(dhcp4))
+        self.types = OptionTypes(self._own)
+
+    @staticmethod
+    def _definitions(holder: Node, *, in_class: bool = False) -> Iterator[tuple[str, OptionType]]:
+        seen: set[tuple[str, str | int]] = set()
+        for node in holder.items("option-def"):
+            record = node.plain("record-types") or ""
+            space = node.plain("space") or DHCP4
+            option = OptionType(
+                name=node.plain("name") or "",
+                code=node.plain("code", int) if node.plain("code", int) is not None else _NO_CODE,
+                kind=node.plain("type") or "",
+                array=bool(node.plain("array", bool)),
+                encapsulates=node.plain("encapsulate") or "",
+                record=tuple(part.strip() for part in record.split(",")) if record else (),
+            )
+            why = _why_undefinable(space, option)
+            twice = [key for key in (option.name, option.code) if (space, key) in seen]
+            if in_class and option.code != _VENDOR_OPTIONS and option.code not in _PRIVATE and why is None:
+                why = f"not allowed option definition for code '{option.code}' in a class"
+            if twice and why is None:
+                why = f"an option definition with {twice[0]!r} already exists in option space {space!r}"
+            if why is not None:
+                raise InputError([Problem(node.at, why, "correct the definition, or remove it")])
+            seen |= {(space, option.name), (space, option.code)}
+            yield space, option
+
+    def read(self, node: Node) -> Level:
+        """What a place says. ``node`` may define options of its own, as a class does for 43."""
+        own = tuple(self._definitions(node, in_class=True)) if node is not self._dhcp4 else ()
+        types = OptionTypes((*self._own, *own)) if own else self.types
+        spaces: dict[str, dict[int, Datum]] = defaultdict(dict)
+        several: dict[int, list[Datum]] = defaultdict(list)
+        for part in node.items("option-data"):
+            space = part.plain("space") or DHCP4
+            datum = self._datum(part, space, types)
+            if space == DHCP4 and datum.code == _ENTERPRISE_OPTIONS:
+                several[int.from_bytes(datum.octets[:4], "big")].append(datum)
+            # Of two the last counts (2.2.0, packets).
+            spaces[space][datum.code] = datum
+        options = {code: self._whole(datum, spaces, types) for code, datum in spaces[DHCP4].items()}
+        enterprises = {
+            int(name[7:]): tuple(found.values())
+            for name, found in spaces.items()
+            if re.fullmatch("vendor-[0-9]+", name)
+        }
+        server = node.plain("next-server")
+        if server:
+            address_of(node.get("next-server") or node, server)
+        return Level(
+            options=options,
+            enterprises=enterprises,
+            values={key: item.value for key, item in node.members()},
+            places={key: item.at for key, item in node.members()},
+            at=node.at,
+        )
+
+    def _datum(self, node: Node, space: str, types: OptionTypes) -> Datum:
+        code, name = node.plain("code", int), node.plain("name")
+        option = types.find(space, code if code is not None else name or "")
+        if code is None:
+            if option is None:
+                what = f"the option {name!r} is not defined in the space {space!r}"
+                raise InputError([Problem(node.at, what, "write its code, or define it in option-def")])
+            code = option.code
+        if not 0 <= code <= _MOST_CODE or (space == DHCP4 and code in _RESERVED):
+            reserved = f": reserved for {_RESERVED[code]}" if code in _RESERVED else ""
+            what = f"invalid option code {code}{reserved}"
+            raise InputError([Problem((node.get("code") or node).at, what, "write a code from 1 to 254")])
+        if option is not None and name and name != option.name:
+            what = f"option name {name!r} does not match the option definition: '{space}.{option.name}'"
+            raise InputError([Problem((node.get("name") or node).at, what, "remove its name, or its code")])
+        csv = node.plain("csv-format", bool)
+        if option is None and csv is not False:
+            what = f"definition for the option '{space}.' having code '{code}' does not exist"
+            raise InputError(
+                [Problem(node.at, what, 'define it in option-def, or write "csv-format": false')]
+            )
+        data = node.plain("data")
+        try:
+            octets = types.octets(option, data or "", csv=csv is not False)
+        except BadDataError as error:
+            raise InputError([Problem(node.at, f"option {code}: {error}", "correct its data")]) from None
+        if csv is False and option is not None and option.encapsulates and octets:
+            # What is inside is taken apart, and put together again by code.
+            octets = encode_options(dict(sorted(decode_suboptions(octets).items())))
+        return Datum(
+            code=code,
+            octets=octets,
+            always=bool(node.plain("always-send", bool)),
+            never=bool(node.plain("never-send", bool)),
+            at=node.at,
+        )
+
+    def _whole(self, datum: Datum, spaces: Mapping[str, Mapping[int, Datum]], types: OptionTypes) -> Datum:
+        """An option with what stands inside it on the same level (CfgOption::encapsulate)."""
+        option = types.find(DHCP4, datum.code)
+        octets = datum.octets + self._inner(option, spaces, types, frozenset())
+        return Datum(code=datum.code, octets=octets, always=datum.always, never=datum.never, at=datum.at)
+
+    def _inner(
+        self,
+        option: OptionType | None,
+        spaces: Mapping[str, Mapping[int, Datum]],
+        types: OptionTypes,
+        seen: frozenset[str],
+    ) -> bytes:
+        space = option.encapsulates if option is not None else ""
+        if not space or space in seen or space not in spaces:
+            return b""
+        result = b""
+        for code, inner in sorted(spaces[space].items()):
+            octets = inner.octets + self._inner(types.find(space, code), spaces, types, seen | {space})
+            # A space of its own may have a code 0, which is no pad there.
+            result += (
+                bytes((code, len(octets))) + octets if len(octets) < 256 else encode_options({code: octets})
+            )
+        return result
+
+
+def _why_undefinable(space: str, option: OptionType) -> str | None:
+    """What Kea has against a definition (``OptionDefinition::validate``, ``CfgOptionDef::add``)."""
+    kinds = (option.kind, *option.record)
+    standard = space == DHCP4 and option.code != _VENDOR_OPTIONS
+    is_record = option.kind == "record"
+    if not option.name or option.code == _NO_CODE or not option.kind:
+        return "an option definition must have a name, a code and a type"
+    if re.fullmatch(r"[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?", option.name, re.ASCII) is None:
+        return f"invalid option name {option.name!r}"
+    if option.code > _MOST_CODE or (space == DHCP4 and option.code in _RESERVED):
+        return f"invalid option code {option.code}"
+    unknown = [kind for kind in kinds if kind not in OPTION_KINDS]
+    if unknown:
+        return f"option type {unknown[0]!r} is not supported"
+    known = [found for key in (option.code, option.name) if (found := STANDARD_TYPES.find(space, key))]
+    if standard and any(found.code != _VENDOR_OPTIONS for found in known):
+        return f"unable to override definition of option '{option.code}' in standard option space {space!r}"
+    if option.encapsulates == space:
+        return f"an option must not encapsulate the option space {space!r} that it belongs to"
+    if is_record != bool(option.record) or len(option.record) == 1 or "empty" in option.record:
+        return "a record, and nothing else, must have two fields or more in record-types, none of them empty"
+    if "string" in option.record[:-1] or "binary" in option.record[:-1]:
+        return "a string or binary field must be the last of a record"
+    if option.array and kinds[-1] in ("string", "binary", "empty"):
+        return f"an array of {kinds[-1]} values is not a valid option definition"
+    return None
+
+
+def address_of(node: Node, text: object) -> IPv4Address:
+    """An address of a JSON text. Raises InputError."""
+    try:
+        return IPv4Address(str(text))
+    except ValueError:
+        raise InputError([Problem(node.at, f"{text!r} is no address", "write 192.0.2.10")]) from None

@@ -1,0 +1,115 @@
+"""Option data and definitions of a Kea file: what the daemon reads is read, what it refuses is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coexist.boot.leases.kea_config import compile_kea
+from coexist.boot.leases.kea_levels import Level
+from coexist.errors import InputError
+from coexist.languages.kea.json_nodes import read_json
+
+DAEMON = {"interfaces-config": {"interfaces": []}, "lease-database": {"type": "memfile"}}
+
+
+def no_file(name: str) -> str:
+    raise FileNotFoundError(name)
+
+
+def level_of(text: str) -> Level:
+    return compile_kea(read_json(text, "kea.json", no_file)).level
+
+
+def with_data(datum: dict[str, Any]) -> str:
+    return json.dumps({"Dhcp4": {**DAEMON, "option-data": [datum]}})
+
+
+def with_definitions(*definitions: dict[str, Any]) -> str:
+    made = [{"name": "own", "code": 150, "type": "string", **definition} for definition in definitions]
+    return json.dumps({"Dhcp4": {**DAEMON, "option-def": made}})
+
+
+def in_class(**definition: Any) -> str:
+    part = {"name": "c", "option-def": [{"name": "own", "type": "string", **definition}]}
+    return json.dumps({"Dhcp4": {**DAEMON, "client-classes": [part]}})
+
+
+READ = {
+    "octets between blanks": (with_data({"name": "nwip-suboptions", "data": "0a 0B\tfF"}), "0a0bff"),
+    "a list that ends with a comma": (
+        with_data({"code": 42, "data": "10.3.0.1,,10.3.0.2,"}),
+        "0a0300010a030002",
+    ),
+    "an empty list": (with_data({"code": 42, "data": ""}), ""),
+    "a field too many": (with_data({"name": "client-ndi", "data": "1,3,16,9"}), "010310"),
+    "a large True": (with_data({"name": "mask-supplier", "data": "True"}), "01"),
+    "its name and its code": (with_data({"name": "host-name", "code": 12, "data": "a"}), "61"),
+}
+REFUSED = {
+    "text without data": with_data({"name": "root-path"}),
+    "text of nothing": with_data({"name": "root-path", "data": ""}),
+    "half an octet": with_data({"name": "nwip-suboptions", "data": "0a0"}),
+    "octets behind 0x": with_data({"name": "nwip-suboptions", "data": "0x0a"}),
+    "octets between colons": with_data({"name": "nwip-suboptions", "data": "0a:0b"}),
+    "another option's name": with_data({"name": "root-path", "code": 15, "data": "x"}),
+    "the pad": with_data({"code": 0, "csv-format": False, "data": "00"}),
+    "the end": with_data({"code": 255, "csv-format": False, "data": "00"}),
+    "a field too few": with_data({"name": "client-ndi", "data": "1,3"}),
+    "a type that is none": with_definitions({"type": "text"}),
+    "a blank in a name": with_definitions({"name": "o w n"}),
+    "a standard code": with_definitions({"code": 66}),
+    "a standard name": with_definitions({"name": "root-path"}),
+    "a code too large": with_definitions({"code": 256}),
+    "the end defined": with_definitions({"code": 255}),
+    "a record without fields": with_definitions({"type": "record"}),
+    "a record of one field": with_definitions({"type": "record", "record-types": "uint8"}),
+    "fields of no record": with_definitions({"type": "uint8", "record-types": "uint8"}),
+    "text before a number": with_definitions({"type": "record", "record-types": "string,uint8"}),
+    "a list of texts": with_definitions({"array": True}),
+    "its own space inside": with_definitions({"type": "empty", "encapsulate": "dhcp4"}),
+    "a name twice": with_definitions({}, {"code": 151}),
+    "a code twice": with_definitions({}, {"name": "other"}),
+    "a public code in a class": in_class(code=150),
+}
+
+
+@pytest.mark.parametrize("what", READ)
+def test_what_the_daemon_reads(what: str) -> None:
+    text, octets = READ[what]
+    (datum,) = level_of(text).options.values()
+    assert datum.octets.hex() == octets
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_daemon_refuses_is_refused_at_its_line(what: str) -> None:
+    with pytest.raises(InputError) as caught:
+        level_of(REFUSED[what])
+    (problem,) = caught.value.problems
+    assert problem.position.line == 1
+    assert problem.position.column > len('{"Dhcp4": {')
+    assert problem.remedy
+
+
+@pytest.mark.needs("kea-dhcp4")
+@pytest.mark.parametrize("what", [*READ, *REFUSED])
+def test_the_daemon_agrees(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "kea.json"
+    path.write_text(READ[what][0] if what in READ else REFUSED[what])
+    run = subprocess.run(["kea-dhcp4", "-t", path], capture_output=True, text=True, check=False, timeout=60)
+    said = run.stdout + run.stderr
+    assert ("Error encountered" in said or run.returncode != 0) == (what in REFUSED), said
+
+
+def test_options_of_cable_labs_are_known_by_name() -> None:
+    """docsis3_option_defs.h."""
+    text = json.dumps({"Dhcp4": {"option-data": [
+        {"name": "vivso-suboptions", "data": "4491"},
+        {"name": "tftp-servers", "space": "vendor-4491", "data": "10.3.0.7, 10.3.0.8"},
+    ]}})  # fmt: skip
+    (datum,) = level_of(text).enterprises[4491]
+    assert (datum.code, datum.octets.hex()) == (2, "0a0300070a030008")
