@@ -35,7 +35,10 @@ class Conflict:
     done: str
 
 
-_SAID = ("options", "always_send", "next_server", "filename", "programs", "rules", "lease_time", "min_secs")
+_SAID = (
+    "options", "always_send", "literal", "next_server", "filename", "programs", "rules", "lease_time",
+    "min_secs",
+)  # fmt: skip
 """What two servers of a pair should say alike."""
 
 

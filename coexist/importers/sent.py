@@ -10,6 +10,7 @@ from typing import Any
 from coexist.importers.account import NotModelled
 from coexist.importers.imported import ClientRow
 from coexist.importers.site_builder import as_list
+from coexist.wire.option_codes import Option
 
 
 def tell_what_is_sent(
@@ -28,6 +29,14 @@ def tell_what_is_sent(
         if scope.get("reservations", True) and any(_holds(IPv4Network(net), named) for net in nets):
             scope["host_names"] = True
     return frozenset(found)
+
+
+def is_literal(scope: Mapping[str, Any]) -> bool:
+    """Whether more would follow from a scope than the daemon that was imported sends."""
+    holders = (scope, *scope.get("rules", ()))
+    return Option.VENDOR_CLASS_IDENTIFIER in _codes_of(scope) or any(
+        holder.get(key) for holder in holders for key in ("next_server", "filename")
+    )
 
 
 def sent_unasked(scope: Mapping[str, Any], codes: frozenset[int]) -> dict[str, list[int]]:

@@ -139,7 +139,9 @@ class Scope(Declared):
     ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address,
     ``filename`` the header field ``file``. ``always_send``: options, by code, that go to clients too that do
     not ask for them. ``host_names``: a registered machine is sent its name (option 12) with its address.
-    ``min_secs`` is a threshold of dhcpd on the client's ``secs``. ``failover``: how two servers share it.
+    ``literal``: nothing follows from what is declared, neither options 66 and 67 from ``next_server``
+    and ``filename`` nor option 60 for clients that do not ask for it. ``min_secs`` is a threshold of dhcpd on
+    the client's ``secs``. ``failover``: how two servers share it.
     Lease times are seconds.
     """
 
@@ -151,6 +153,7 @@ class Scope(Declared):
     options: Options = {}
     always_send: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
     host_names: bool = False
+    literal: bool = False
     next_server: Text | None = None
     filename: Text | None = None
     programs: Programs = {}

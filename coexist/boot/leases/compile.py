@@ -54,8 +54,10 @@ def compile_plan(inventory: Inventory, name: str, *, literal: bool = False) -> L
     scopes = {key: scope for key, scope in site.scopes.items() if name in scope.servers}
     groups = _groups(inventory, name, scopes)
     plans = {key: _scope_plan(site, name, key, scope, groups) for key, scope in scopes.items()}
-    if literal:
-        plans = {key: _literal(plan, scopes[key]) for key, plan in plans.items()}
+    plans = {
+        key: _literal(plan, scopes[key]) if literal or scopes[key].literal else plan
+        for key, plan in plans.items()
+    }
     return LeasePlan(
         name=name,
         server=server,

@@ -181,13 +181,11 @@ def is_exact(code: int, octets: bytes) -> bool:
     """Whether Kea's own option data would carry these octets as they are.
 
     It takes option 43 apart and puts it together again by code, without an END, and a text option loses its
-    trailing NULs when it is read (2.2.0, packets). Of option 67 no octet may be lost.
+    trailing NULs when it is read (2.2.0, packets). Of the options that may be empty 43 is one.
     """
-    return not (
-        code in (Option.VENDOR_SPECIFIC_INFORMATION, Option.BOOTFILE_NAME)
-        or not octets
-        or (option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"))
-    )
+    if code == Option.VENDOR_SPECIFIC_INFORMATION:
+        return option_data(code, octets) == octets
+    return bool(octets) and not (option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"))
 
 
 def option_data(code: int, octets: bytes) -> bytes:
@@ -200,7 +198,7 @@ def option_data(code: int, octets: bytes) -> bytes:
 def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 the shape of AsProduct
     """A compiled lease as the rendered file makes it: what option data cannot carry comes from the library
     flex_option, which sends it to those too who do not ask, and sends no empty value."""
-    options = {code: octets for code, octets in lease.options.items() if octets}
+    options = {code: octets for code, octets in lease.options.items() if octets or is_exact(code, octets)}
     exact = {code for code, octets in options.items() if not is_exact(code, octets)}
     return replace(lease, options=options, forced=lease.forced | exact)
 

@@ -28,7 +28,7 @@ from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
 from coexist.importers.kea.sections import asked, given_classes, networks_of
 from coexist.importers.program import IGNORE, Step, guarded, scope_fields
-from coexist.importers.sent import tell_what_is_lost, tell_what_is_sent
+from coexist.importers.sent import is_literal, tell_what_is_lost, tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
 from coexist.languages.kea.json_nodes import Node, read_json
@@ -211,7 +211,8 @@ class _Site:
         seconds = self.levels.lease_time(node) or lease
         # Kea leases for 7200 s if nothing else is said.
         result["lease_time"] = seconds if seconds is not None else 7200
-        return result | scope_fields(steps, self.groups.combined, self._complain)
+        result |= scope_fields(steps, self.groups.combined, self._complain)
+        return result | ({"literal": True} if is_literal(result) else {})
 
     def _without_effect(self, values: Values) -> None:
         for step in (*values.fields, *values.options):

@@ -335,29 +335,33 @@ class Writer:
             entry["boot-file-name"] = setting.file
         options = []
         for code, octets in setting.options.items():
-            if not is_exact(code, octets):
-                self.exact.setdefault(code, []).append((class_name, octets))
-            else:
+            exact = is_exact(code, octets)
+            # Where option data say it, the library says nothing, and nothing of the classes below either.
+            self.exact.setdefault(code, []).append((class_name, b"" if exact else octets))
+            if exact:
                 options.append(option_data(code, octets, scope.forced))
         if options:
             entry["option-data"] = options
         return entry
 
     def _hooks(self) -> dict[str, Any]:
-        if not self.exact and self.relation is None:
+        exact = {
+            code: choices
+            for code, choices in sorted(self.exact.items())
+            if any(octets for _, octets in choices)
+        }
+        if not exact and self.relation is None:
             return {}
         folder = self.dialect.hooks
         if "hooks_directory" in self.job.server.settings:
             folder = str(self.job.server.settings["hooks_directory"]).rstrip("/") + "/"
-        options = [
-            {"code": code, "supersede": _first_of(choices)} for code, choices in sorted(self.exact.items())
-        ]
+        options = [{"code": code, "supersede": _first_of(choices)} for code, choices in exact.items()]
         hooks = list(self.job.server.settings.get("hooks-libraries", []))
         if self.relation is not None:
             hooks.append({"library": f"{folder}libdhcp_lease_cmds.so"})
             parameters = {"high-availability": [_high_availability(self.relation)]}
             hooks.append({"library": f"{folder}libdhcp_ha.so", "parameters": parameters})
-        if self.exact:
+        if exact:
             hooks.append({"library": f"{folder}libdhcp_flex_option.so", "parameters": {"options": options}})
         return {"hooks-libraries": hooks}
 
@@ -530,7 +534,9 @@ def _undisputed(scope: SettledScope) -> dict[int, bytes]:
 
 
 def _first_of(choices: list[tuple[str, bytes]]) -> str:
-    """An expression for the value of the first class the packet is in."""
+    """An expression for the value of the first class the packet is in; nothing where that has none."""
+    while not choices[-1][1]:
+        choices = choices[:-1]
     expression = "''"
     for name, octets in reversed(choices):
         expression = f"ifelse(member({kea_name(name)}), {kea_octets(octets)}, {expression})"
@@ -539,7 +545,11 @@ def _first_of(choices: list[tuple[str, bytes]]) -> str:
 
 def option_data(code: int, octets: bytes, forced: frozenset[int]) -> dict[str, Any]:
     """One option as octets; ``forced`` ones are sent unasked."""
-    entry: dict[str, Any] = {"code": code, "csv-format": False, "data": octets.hex()}
+    if not octets:
+        # Of no data Kea makes an option only by its type, which is empty.
+        entry: dict[str, Any] = {"code": code}
+    else:
+        entry = {"code": code, "csv-format": False, "data": octets.hex()}
     return {**entry, "always-send": True} if code in forced else entry
 
 

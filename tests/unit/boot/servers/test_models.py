@@ -89,7 +89,8 @@ class TestKea:
     def test_option_43_by_code_and_without_end(self) -> None:
         """As captured from 2.2.0."""
         assert option_data(43, bytes.fromhex("0a0100060108ff")) == bytes.fromhex("0601080a0100")
-        assert not is_exact(43, bytes.fromhex("0601080a0100"))
+        assert is_exact(43, bytes.fromhex("0601080a0100"))
+        assert not is_exact(43, bytes.fromhex("0a0100060108ff"))
 
     def test_unicast_without_the_broadcast_flag(self) -> None:
         model = KeaModel(name="k", leases=lambda _: LEASE)
