@@ -137,17 +137,22 @@ def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig
 _IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
 COMMAND_HOOKS = frozenset(
     {
+        "libdhcp_cb_cmds.so",
         "libdhcp_class_cmds.so",
+        "libdhcp_host_cache.so",
+        "libdhcp_host_cmds.so",
         "libdhcp_lease_cmds.so",
         "libdhcp_lease_query.so",
         "libdhcp_legal_log.so",
         "libdhcp_mysql.so",
         "libdhcp_perfmon.so",
         "libdhcp_pgsql.so",
+        "libdhcp_run_script.so",
         "libdhcp_stat_cmds.so",
+        "libdhcp_subnet_cmds.so",
     }
 )
-"""Hooks that add commands, logs or databases to a server and change no answer."""
+"""Hooks that add commands, logs, scripts or databases to a server and change no answer."""
 _REMOTE = ("hosts-database", "hosts-databases", "config-control")
 
 

@@ -210,8 +210,25 @@ _HELD_BY = {
     "hosts-databases": "hosts-database",
     "config-databases": "config-database",
 }
+_FREE = frozenset({"user-context", "parameters"})
+"""Maps with keys of other people."""
 # Lists of words, not of maps.
 _WORDS = {("reservations", "client-classes")}
+
+
+def is_later(tree: Node) -> bool:
+    """Whether a file has keywords of a release later than 2.2."""
+    return any(
+        _is_later_key(key, item) or is_later(item) for key, item in tree.members() if key not in _FREE
+    ) or any(is_later(item) for item in tree.elements() if isinstance(item.value, dict))
+
+
+def _is_later_key(key: str, item: Node) -> bool:
+    # The list of a reservation's classes and of the file's own has the name that a guard has since.
+    is_guard = key == "client-classes" and any(isinstance(part.value, str) for part in item.elements())
+    return (
+        key in _RENAMED or (key in _LATER and key != "client-classes") or (is_guard and item.why == _NOT_YET)
+    )
 
 
 def refuse_unknown_keys(tree: Node) -> None:

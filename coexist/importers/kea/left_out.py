@@ -21,25 +21,18 @@ NAMES = (
     "hostname-char-set",
 )
 """Keys of dynamic DNS, and of the names it is told."""
+LATER_NAMES = (
+    "ddns-ttl", "ddns-ttl-max", "ddns-ttl-min", "ddns-ttl-percent", "ddns-conflict-resolution-mode",
+)  # fmt: skip
+"""Such keys of releases later than 2.2."""
 _OVER_V6 = ("4o6-interface", "4o6-interface-id", "4o6-subnet")
 _NOTES = ("user-context", "comment")
 _WHY: dict[str, str] = {
-    "hosts-database": "reservations in a database are not read",
-    "hosts-databases": "reservations in a database are not read",
     "ip-reservations-unique": Harmless(
         "whether reservations may share an address follows from the reservations"
     ),
-    "server-hostname": Harmless("the header field sname, which no boot firmware reads"),
-    "interface": Harmless("the inventory knows VLANs, not the server's network cards"),
-    "id": Harmless("Kea's own number of a subnet"),
+    "server-hostname": "the header field sname is not in the inventory",
     "relay": "the inventory knows a VLAN's relay by its gateway",
-    "match-client-id": Harmless("how leases are told apart is not in the inventory"),
-    "echo-client-id": Harmless("whether option 61 comes back is not in the inventory"),
-    **dict.fromkeys(RENEWAL, Harmless("times a client renews at are not in the inventory")),
-    **dict.fromkeys(
-        LIMITS, Harmless("the inventory has one lease time; this limits what clients may ask for")
-    ),
-    **dict.fromkeys(NAMES, Harmless("dynamic DNS says nothing about booting")),
     **dict.fromkeys(_OVER_V6, Harmless("DHCPv4 over DHCPv6, which no boot firmware speaks")),
     **dict.fromkeys(_NOTES, Harmless("a note for people")),
 }
@@ -60,4 +53,6 @@ def shown(name: str, node: Node) -> str:
 def tell_what_is_left(tree: Node, account: Account) -> None:
     """Each part of the file that nothing took, with the reason that was given or that its name has."""
     for node, name in tree.left():
+        if not node.why and node.value in ({}, [], ""):
+            node.why = Harmless("it is empty")
         account.left_out(node.at, shown(name, node), node.why or _WHY.get(name, "not understood"))

@@ -17,7 +17,8 @@ from coexist.importers.program import FILENAME, NEXT_SERVER, Step
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
 
-_SHORTEST_LEASE = 60
+SHORTEST_LEASE = 60
+"""Seconds of the shortest lease an inventory has."""
 
 
 @dataclass(slots=True)
@@ -45,20 +46,10 @@ class LevelReader:
                 node.leave(Harmless("names an option that nothing here uses"))
 
     def _definition(self, node: Node) -> None:
-        name, code, kind = node.plain("name"), node.plain("code", int), node.plain("type")
-        if name is None or code is None or kind is None:
+        definition = _defined(node)
+        if definition is None:
             node.leave("an option definition without name, code or type")
             return
-        record = str(node.plain("record-types") or "")
-        definition = Definition(
-            name=name,
-            code=code,
-            space=node.plain("space") or "dhcp4",
-            kind=kind,
-            array=bool(node.plain("array", bool)),
-            encapsulates=node.plain("encapsulate") or "",
-            record=tuple(part.strip() for part in record.split(",")) if record else (),
-        )
         self.definitions.add(definition)
         self._defined.append((definition, node))
 
@@ -86,17 +77,18 @@ class LevelReader:
         inner: dict[str, dict[int, bytes]] = {}
         found: dict[int, tuple[Node, bytes | None]] = {}
         nodes: dict[str, list[Node]] = {}
+        known = self._known_to(holder)
         for node in holder.items("option-data"):
             space = node.plain("space") or "dhcp4"
             code = node.plain("code", int)
             name = node.plain("name")
             if code is None and name is not None:
-                code = self.definitions.code(name, space)
+                code = known.code(name, space)
             if code is None:
                 node.leave(f"the option {name} is not known")
                 continue
             try:
-                octets = self._octets(node, space, code)
+                octets = _octets(node, space, code, known)
             except Inexpressible as reason:
                 node.leave(str(reason))
                 continue
@@ -105,24 +97,28 @@ class LevelReader:
             elif octets is not None:
                 inner.setdefault(space, {})[code] = octets
                 nodes.setdefault(space, []).append(node)
-        return list(self._settled(found, inner, nodes))
+        return list(self._settled(found, inner, nodes, known))
 
-    def _octets(self, node: Node, space: str, code: int) -> bytes | None:
-        data = node.plain("data")
-        csv = node.plain("csv-format", bool)
-        if data is None:
-            return None
-        return self.definitions.octets(space, code, data, csv=csv is not False)
+    def _known_to(self, holder: Node) -> Definitions:
+        """The definitions that count at a level: a class may have some of its own."""
+        own = [made for node in holder.items("option-def") if (made := _defined(node)) is not None]
+        if not own:
+            return self.definitions
+        known = Definitions(dict(self.definitions.own), self.definitions.used)
+        for definition in own:
+            known.add(definition)
+        return known
 
     def _settled(
         self,
         found: dict[int, tuple[Node, bytes | None]],
         inner: dict[str, dict[int, bytes]],
         nodes: dict[str, list[Node]],
+        known: Definitions,
     ) -> Iterator[Step]:
         for code, (node, given) in found.items():
             octets = given
-            space = self.definitions.encapsulated_space(code)
+            space = known.encapsulated_space(code)
             for sub, value in sorted(inner.pop(space, {}).items()):
                 octets = (octets or b"") + bytes([sub, len(value)]) + value
             if octets is None or not 0 < code < 255:
@@ -133,15 +129,39 @@ class LevelReader:
             yield step_of(node, code, _option_text(code, octets))
         for space in inner:
             for node in nodes[space]:
-                node.leave(f"Kea sends the space {space} only where the option that holds it is listed too")
+                why = f"Kea sends the space {space} only where the option that holds it is listed too"
+                node.leave(why if space.startswith("vendor-") else Harmless(why))
 
     def lease_time(self, holder: Node) -> int | None:
-        """The seconds it leases for; None where it does not say, or says what no inventory holds."""
+        """The seconds it leases for; None where it does not say."""
         seconds = holder.plain("valid-lifetime", int)
-        if seconds is not None and seconds < _SHORTEST_LEASE:
-            leave(holder, "valid-lifetime", f"leases below {_SHORTEST_LEASE} s are not in the inventory")
-            return None
         return None if seconds is None else int(seconds)
+
+
+def _defined(node: Node) -> Definition | None:
+    """The option that is defined; None where its name, code or type is missing."""
+    name, code, kind = node.plain("name"), node.plain("code", int), node.plain("type")
+    if name is None or code is None or kind is None:
+        return None
+    record = str(node.plain("record-types") or "")
+    return Definition(
+        name=name,
+        code=code,
+        space=node.plain("space") or "dhcp4",
+        kind=kind,
+        array=bool(node.plain("array", bool)),
+        encapsulates=node.plain("encapsulate") or "",
+        record=tuple(part.strip() for part in record.split(",")) if record else (),
+    )
+
+
+def _octets(node: Node, space: str, code: int, known: Definitions) -> bytes | None:
+    """The octets of an option; None where its type wants data and there are none. Raises Inexpressible."""
+    data = node.plain("data")
+    csv = node.plain("csv-format", bool)
+    if data is None:
+        return b"" if known.is_empty(space, code) else None
+    return known.octets(space, code, data, csv=csv is not False)
 
 
 def step_of(node: Node | None, key: object, value: object) -> Step:

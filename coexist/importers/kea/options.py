@@ -69,6 +69,12 @@ class Definitions:
             return found.encapsulates
         return "vendor-encapsulated-options-space" if code == 43 else ""
 
+    def is_empty(self, space: str, code: int) -> bool:
+        """Whether an option has no data of its own."""
+        definition = self.own.get((space, code))
+        known = definition.type if definition is not None else STANDARD.get(code) if space == DHCP4 else None
+        return known is not None and known.kind == "empty"
+
     def octets(self, space: str, code: int, data: str, *, csv: bool) -> bytes:
         """Option data as octets. Raises Inexpressible for data that is not of the option's type."""
         definition = self.own.get((space, code))

@@ -14,6 +14,7 @@ from coexist.importers.conditions import (
     Condition,
     Inexpressible,
     all_of,
+    any_of,
     pool_conditions,
 )
 from coexist.importers.groups import GroupBook
@@ -23,6 +24,8 @@ from coexist.importers.kea.levels import LevelReader
 from coexist.importers.program import Step, guarded
 from coexist.inventory.values import AddressRange
 from coexist.languages.kea.json_nodes import Node
+
+_GUARDS = ("client-class", "client-classes")
 
 
 class PoolReader:
@@ -64,20 +67,26 @@ class PoolReader:
         return result
 
     def _pool_for(self, pool: Node, text: str, members: Memberships, gate: Condition) -> Any:
-        name = pool.plain("client-class")
-        name = None if name in self.open_to else name
-        if name is None and gate == ALWAYS:
+        names = self._guards(pool)
+        if not names and gate == ALWAYS:
             return text
         try:
-            condition = all_of([gate, members.selecting(name)]) if name is not None else gate
+            condition = all_of([gate, any_of(map(members.selecting, names))]) if names else gate
         except Inexpressible:
             condition = NEVER
         entry = pool_conditions(condition, self.groups.combined) if condition != NEVER else None
         if entry is None:
             if gate != NEVER:
-                leave(pool, "client-class" if name is not None else "pool", POOL_FOR_NOBODY)
+                for key in _GUARDS if names else ("pool",):
+                    leave(pool, key, POOL_FOR_NOBODY)
             return {"range": text, "allow": "nobody"}
         return {"range": text, **entry}
+
+    def _guards(self, pool: Node) -> list[str]:
+        """The classes of which a client must be in one; none where everybody is in one of them."""
+        one = pool.plain("client-class")
+        names = [*([one] if one else []), *(str(item.value) for item in pool.items("client-classes"))]
+        return [] if self.open_to.intersection(names) else names
 
     def options(self, node: Node, members: Memberships) -> list[Step]:
         """Options of the pools: of one pool that all clients lease from they are the scope's own."""
@@ -85,10 +94,9 @@ class PoolReader:
         result: list[Step] = []
         for pool in pools:
             steps = self.levels.options(pool)
-            name = pool.plain("client-class")
-            name = None if name in self.open_to else name
+            names = self._guards(pool)
             try:
-                condition = members.selecting(name) if name else ALWAYS
+                condition = any_of(map(members.selecting, names)) if names else ALWAYS
                 if len(pools) > 1 and condition == ALWAYS and steps:
                     raise Inexpressible("its clients may as well get an address of another pool")
                 result += guarded(condition, steps) if condition else []

@@ -12,9 +12,10 @@ from coexist.importers.conditions import Member, test
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.kea.classes import ClassBook
+from coexist.importers.kea.kept import Kept
 from coexist.importers.kea.left_out import leave, shown
 from coexist.importers.kea.levels import LevelReader, Values
-from coexist.importers.kea.sections import gate_classes, peeked
+from coexist.importers.kea.sections import gate_classes, peeked, subnets
 from coexist.importers.program import Step, guarded
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
@@ -22,6 +23,10 @@ from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.option_codes import Option
 
 _HOST_NAME = int(Option.HOST_NAME)
+_IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
+"""What Kea looks reservations up by where nothing is said."""
+_KINDS = (*_IDENTIFIERS, "flex-id")
+_SWITCHED_OFF = Harmless("global reservations are switched off by reservations-global")
 
 
 @dataclass(slots=True)
@@ -39,10 +44,16 @@ class Reservations:
     """The reservations of one file; ``clients`` are the machines that were registered by them."""
 
     def __init__(
-        self, dhcp4: Node, levels: LevelReader, classes: ClassBook, groups: GroupBook, account: Account
+        self,
+        dhcp4: Node,
+        levels: LevelReader,
+        classes: ClassBook,
+        groups: GroupBook,
+        account: Account,
+        kept: Kept,
     ) -> None:
         self.dhcp4, self.levels, self.classes = dhcp4, levels, classes
-        self.groups, self.account = groups, account
+        self.groups, self.account, self.kept = groups, account, kept
         self.clients: dict[int, ClientRow] = {}
         # The name of the first machine of each address.
         self._owners: dict[str, str] = {}
@@ -50,40 +61,67 @@ class Reservations:
         self._class_groups: dict[tuple[str, frozenset[int]], str] = {}
         # The classes that pools are for.
         self._gates = gate_classes(dhcp4)
+        self._beside: set[int] = set()
+        # Where reservations have host names, these are told unasked; options 12 of others are not.
+        self.named = any(
+            dict(node.members()).get("hostname") is not None
+            for holder in (dhcp4, *subnets(dhcp4))
+            for node in peeked(holder, "reservations")
+        )
 
     # -- which reservations count ----------------------------------------------------------------
 
-    def of(self, holder: Node) -> list[Reservation]:
-        """The reservations of one level, those of machines that an inventory can name."""
+    def of(self, holder: Node, network: str | None = None, *, counts: bool = True) -> list[Reservation]:
+        """The reservations of one level, those of machines that an inventory can name.
+
+        The others are kept word for word, where the level ``counts``. ``network``: the subnet; None for the
+        top.
+        """
         result = []
-        looked_up = [item.value for item in self.dhcp4.items("host-reservation-identifiers")]
-        by_mac = "hw-address" in looked_up or self.dhcp4.get("host-reservation-identifiers") is None
+        looked_up = [item.value for item in self.dhcp4.items("host-reservation-identifiers")] or _IDENTIFIERS
         for node in holder.items("reservations"):
-            text = node.plain("hw-address")
-            if not by_mac:
-                node.leave("host-reservation-identifiers does not name hw-address")
+            kind = next((kind for kind in _KINDS if kind in dict(node.members())), "")
+            if kind not in looked_up or (kind == "flex-id" and not self._has_flex_id()):
+                node.leave(Harmless(f"no client is looked up by {kind or 'it'}"))
                 continue
-            if text is None:
-                node.leave("the inventory knows machines by their MAC address only")
-                continue
-            try:
-                mac = parse_mac(text)
-            except ValueError:
-                node.leave("no Ethernet address")
-                continue
-            nobody = why_nobody(mac)
-            if nobody is not None:
-                node.leave(nobody)
-                continue
-            node.items("client-classes")
-            result.append(Reservation(mac, node, self.levels.values(node)))
+            mac = _mac_of(node)
+            if mac is not None:
+                node.items("client-classes")
+                result.append(Reservation(mac, node, self.levels.values(node)))
+            elif not counts:
+                node.leave(_SWITCHED_OFF)
+            elif peeked(node, "client-classes"):
+                node.leave(
+                    "a reservation without a MAC address of a machine has classes, which are written anew"
+                )
+            else:
+                self._keep(node, network)
         return result
+
+    def _has_flex_id(self) -> bool:
+        libraries = (dict(hook.members()).get("library") for hook in peeked(self.dhcp4, "hooks-libraries"))
+        return any(
+            found is not None and str(found.value).endswith("libdhcp_flex_id.so") for found in libraries
+        )
+
+    def _keep(self, node: Node, network: str | None) -> None:
+        """Keep a reservation as it stands, with what it takes for Kea to find it and to read its options."""
+        settings = self.kept.settings
+        named = dict(self.dhcp4.members()).get("host-reservation-identifiers")
+        settings["host-reservation-identifiers"] = (
+            list(_IDENTIFIERS) if named is None else [item.value for item in named.elements()]
+        )
+        if peeked(node, "option-data") and peeked(self.dhcp4, "option-def"):
+            self.kept.definitions(self.dhcp4)
+        self.kept.reservation(node, network)
+        why = f"{_why_no_row(node)}; it is written as it stands"
+        self.account.left_out(node.at, shown("reservations", node), Harmless(why))
 
     def everywhere(self) -> list[Reservation]:
         """The reservations of no subnet: all of each, or with the early lookup alone its classes."""
-        everywhere = self.of(self.dhcp4)
         early = self.dhcp4.plain("early-global-reservations-lookup", bool) is True
         is_global = self._is_global(self.dhcp4)
+        everywhere = self.of(self.dhcp4, counts=is_global)
         for reservation in everywhere:
             reservation.early, reservation.is_global = early, is_global
             if not is_global:
@@ -96,7 +134,7 @@ class Reservations:
         return everywhere if early or is_global else []
 
     def _leave_switched_off(self, node: Node, early: bool) -> None:
-        why = "global reservations are switched off by reservations-global"
+        why = _SWITCHED_OFF
         if not early:
             node.leave(why)
             return
@@ -169,6 +207,7 @@ class Reservations:
         """Make a client of the machine; its address counts where it is in one of ``networks``."""
         node = reservation.node
         name = node.plain("hostname") or ""
+        self._keep_beside(reservation, networks)
         address = node.plain("ip-address") or ""
         if address and not any(_inside(address, network) for network in networks):
             leave(node, "ip-address", "the address is in none of the subnets")
@@ -180,13 +219,23 @@ class Reservations:
             elif address and known.address != address:
                 leave(node, "ip-address", f"this MAC has the address {known.address} already")
             return
-        name = name or next((str(s.value) for s in reservation.values.options if s.key == _HOST_NAME), "")
+        told = (str(step.value) for step in reservation.values.options if step.key == _HOST_NAME)
+        name = name or next(told, "") if not self.named else name
         owner = self._owners.setdefault(address, name) if address else name
         if owner != name:
             node.leave(SHARED_ADDRESS.format(name=owner or "an unnamed machine"))
         self.clients[reservation.mac] = ClientRow(
             mac=format_mac(reservation.mac), name=owner, address=address
         )
+
+    def _keep_beside(self, reservation: Reservation, networks: Iterable[IPv4Network]) -> None:
+        """Keep what a row has no place for: the header's sname, and a name without an address."""
+        node = reservation.node
+        network = None if reservation.is_global else str(next(iter(networks)))
+        keys = ("server-hostname",) if node.plain("ip-address") else ("server-hostname", "hostname")
+        if (reservation.is_global or not reservation.early) and id(node) not in self._beside:
+            self._beside.add(id(node))
+            self.kept.host(format_mac(reservation.mac), node, keys, network)
 
     def rows(self) -> list[ClientRow]:
         """The rows of clients.csv, with the groups each is in."""
@@ -231,9 +280,29 @@ class Reservations:
             # processClientName puts it into the reply before any option of the configuration.
             self.account.left_out(name.at, name.text, "the client is told the reservation's hostname")
             return True
+        if self.named:
+            return False
         known = self.clients.get(reservation.mac)
         is_here = known is not None and known.address == reservation.node.plain("ip-address")
         return is_here and known is not None and known.name == name.value and is_host_name(known.name)
+
+
+def _why_no_row(node: Node) -> str:
+    try:
+        nobody = why_nobody(parse_mac(node.plain("hw-address") or ""))
+    except ValueError:
+        nobody = None
+    return nobody or "the inventory knows machines by their MAC address only"
+
+
+def _mac_of(node: Node) -> int | None:
+    """The machine of a reservation; None where it is not by the MAC address of one."""
+    text = node.plain("hw-address")
+    try:
+        mac = parse_mac(text) if text is not None else None
+    except ValueError:
+        return None
+    return None if mac is None or why_nobody(mac) is not None else mac
 
 
 def _inside(address: str, network: IPv4Network) -> bool:

@@ -31,10 +31,13 @@ def given_classes(dhcp4: Node) -> frozenset[str]:
 def gate_classes(dhcp4: Node) -> frozenset[str]:
     """The classes that pools are for."""
     return frozenset(
-        dict(pool.members())["client-class"].value
+        str(item.value)
         for subnet in subnets(dhcp4)
         for pool in peeked(subnet, "pools")
-        if "client-class" in dict(pool.members())
+        for key, member in pool.members()
+        if key in ("client-class", "client-classes")
+        for item in (member.elements() or [member])
+        if isinstance(item.value, str)
     )
 
 

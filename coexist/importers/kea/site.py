@@ -19,20 +19,21 @@ from coexist.importers.conditions import ALWAYS, NEVER, Condition, Inexpressible
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.kea.classes import ClassBook, Memberships
-from coexist.importers.kea.kept import keep
-from coexist.importers.kea.keywords import refuse_unknown_keys
+from coexist.importers.kea.kept import Kept, leave_switch, never_asked
+from coexist.importers.kea.keywords import is_later, refuse_unknown_keys
 from coexist.importers.kea.left_out import leave, tell_what_is_left
-from coexist.importers.kea.levels import LevelReader, Values, step_of
+from coexist.importers.kea.levels import SHORTEST_LEASE, LevelReader, Values, step_of
 from coexist.importers.kea.pairs import Relation
 from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
-from coexist.importers.kea.sections import asked, given_classes, networks_of
+from coexist.importers.kea.sections import asked, given_classes, networks_of, subnets
 from coexist.importers.program import IGNORE, Step, guarded, scope_fields
 from coexist.importers.sent import is_literal, tell_what_is_lost, tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
 from coexist.languages.kea.json_nodes import Node, read_json
 from coexist.languages.source_files import ReadFile
+from coexist.wire.option_codes import Option
 
 
 def import_kea(
@@ -68,18 +69,24 @@ class _Site:
         self.classes = ClassBook(
             dhcp4.items("client-classes"), self.levels.definitions, self.groups, given_classes(dhcp4)
         )
-        self.reservations = Reservations(dhcp4, self.levels, self.classes, self.groups, self.account)
+        self.kept = Kept()
+        self.reservations = Reservations(
+            dhcp4, self.levels, self.classes, self.groups, self.account, self.kept
+        )
         self.pair = Relation(dhcp4, server)
         self.pools = PoolReader(
             self.levels, self.groups, self.account, self.build.leased, open_to=self.pair.classes
         )
         self._all_networks = tuple(networks_of(dhcp4))
+        self._numbered = 0
 
     def imported(self) -> Imported:
         """The whole file, level by level, and an account of what nothing took."""
         lease = self.levels.lease_time(self.dhcp4)
         top = self.levels.values(self.dhcp4)
         everywhere = self.reservations.everywhere()
+        for part in self.classes.classes.values():
+            self._keep_of(part.name, part.node)
         for network in self.dhcp4.items("shared-networks"):
             self._network(network, network.items("subnet4"), top, everywhere, lease)
         for subnet in self.dhcp4.items("subnet4"):
@@ -90,16 +97,19 @@ class _Site:
             self.server,
             self._said(),
             self.address,
-            [row.address for row in self.reservations.clients.values()],
+            [*(row.address for row in self.reservations.clients.values()), *self.kept.addresses()],
         )
         servers |= self.pair.servers(servers[self.server], self.build)
         clients = self.reservations.rows()
         self.groups.settle_known(clients)
         self.classes.leave_idle()
+        self._leave_switches()
         self.levels.leave_unused()
         tree = self.build.tree(Path(self.file).stem, servers, self.groups.groups, clients)
         forced = self.levels.forced
         sent = tell_what_is_sent(tree, clients, forced)
+        if self.reservations.named:
+            _tell_names_unasked(tree)
         for node in (node for code, nodes in forced.items() if code not in sent for node in nodes):
             leave(node, "always-send", "no scope gives this option a value")
         tell_what_is_left(self.tree, self.account)
@@ -115,13 +125,44 @@ class _Site:
         )
 
     def _said(self) -> dict[str, Any]:
-        said: dict[str, Any] = {"software": KEA.software}
+        said: dict[str, Any] = {"software": f"{KEA.name} 3.0" if is_later(self.tree) else KEA.software}
         if self.dhcp4.plain("authoritative", bool) is not True:
             said["authoritative"] = False
-        settings = keep(self.dhcp4, paired=self.pair.partner is not None)
-        if settings:
-            said["settings"] = settings
+        self.kept.top(self.dhcp4, paired=self.pair.partner is not None)
+        for reference, node in self.kept.secrets.items():
+            self.build.notes.append(
+                f"The secret at {node.at} is not here: {{secret: {reference}}} stands for it."
+            )
+        said["settings"] = self.kept.settings
         return said
+
+    def _keep_of(self, name: str, node: Node) -> None:
+        """Keep what a class says that no rule does."""
+        why_not = self.classes.plain.why_not(name)
+        test = dict(node.members()).get("test")
+        if why_not is None:
+            self.kept.part_of_class(node)
+        elif name == "DROP" and test is not None and never_asked(str(test.value)):
+            self.kept.drop(node)
+        elif name != "DROP" and not any(
+            item.value for key, item in node.members() if key in _SAID_BY_CLASSES
+        ):
+            node.leave(Harmless("it gives its members nothing"))
+
+    def _leave_switches(self) -> None:
+        top = self.dhcp4.plain("reservations-global", bool) is True
+        for network in self.dhcp4.items("shared-networks"):
+            leave_switch(network, top=top)
+        for subnet in subnets(self.dhcp4):
+            leave_switch(subnet, top=top)
+
+    def _next_number(self, node: Node) -> int:
+        """The id of a subnet; Kea numbers those without one in their order (``Subnet::generateNextID``)."""
+        own = node.plain("id", int)
+        if own:
+            return int(own)
+        self._numbered += 1
+        return self._numbered
 
     def _network(
         self,
@@ -179,7 +220,9 @@ class _Site:
         """What one subnet says to its clients; a later step replaces an earlier one."""
         top, middle = outer
         own = self.levels.values(node)
-        own_reservations = self.reservations.of(node) if self.reservations.in_subnet(node, shared) else []
+        inside = self.reservations.in_subnet(node, shared)
+        self.kept.subnet(str(network), node, shared, self._next_number(node))
+        own_reservations = self.reservations.of(node, str(network)) if inside else []
         members = self.classes.where(self.reservations.groups_of_classes(own_reservations, everywhere))
         steps = [*top.options]
         fields: list[Step] = [*top.fields, *middle.fields, *own.fields]
@@ -210,7 +253,9 @@ class _Site:
             result["reservations"] = False
         seconds = self.levels.lease_time(node) or lease
         # Kea leases for 7200 s if nothing else is said.
-        result["lease_time"] = seconds if seconds is not None else 7200
+        result["lease_time"] = max(SHORTEST_LEASE, seconds if seconds is not None else 7200)
+        if seconds is not None and seconds < SHORTEST_LEASE:
+            self.kept.shortest(str(network), seconds)
         result |= scope_fields(steps, self.groups.combined, self._complain)
         return result | ({"literal": True} if is_literal(result) else {})
 
@@ -232,6 +277,19 @@ class _Site:
 
     def _complain(self, step: Step, why: str) -> None:
         self.account.left_out(step.at, step.text, why)
+
+
+_SAID_BY_CLASSES = (
+    "option-data", "next-server", "boot-file-name", "server-hostname", "valid-lifetime", "min-valid-lifetime",
+    "max-valid-lifetime",
+)  # fmt: skip
+
+
+def _tell_names_unasked(tree: dict[str, Any]) -> None:
+    """Say that Kea sends the name of a reservation to clients too that do not ask for it."""
+    for scope in tree["scopes"].values():
+        if scope.get("host_names"):
+            scope["always_send"] = sorted({*scope.get("always_send", ()), int(Option.HOST_NAME)})
 
 
 def _leave_gate(node: Node) -> None:

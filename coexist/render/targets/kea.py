@@ -18,6 +18,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
+from coexist.boot.leases.kea_flex import HOOK as FLEX
 from coexist.boot.leases.kea_pairs import LOAD_BALANCING, PASSIVE_BACKUP, SECOND
 from coexist.boot.leases.plan import (
     Condition,
@@ -49,6 +50,7 @@ from coexist.render.targets.kea_expressions import (
     starts_with,
 )
 from coexist.render.targets.kea_json import dumps
+from coexist.render.targets.kea_kept import MADE_TOO, KeptParts, with_flex_options
 from coexist.wire.option_codes import Option
 
 _HA_PORT = 8001
@@ -152,6 +154,8 @@ class Writer:
         self.exact: dict[int, list[tuple[str, bytes]]] = {}
         self.pool_classes: dict[str, str] = {}
         self.relation = next(iter(relations(job.inventory, job.name)), None)
+        networks = (str(subnet.network) for vlan in plan.plan.vlans for subnet in vlan.subnets)
+        self.kept = KeptParts(job, networks)
 
     def tree(self) -> dict[str, Any]:
         """Everything below ``Dhcp4``."""
@@ -163,9 +167,13 @@ class Writer:
                 networks.append({"name": vlan.name, **_relays(vlan, always=True), "subnet4": made})
             elif vlan.subnets[0].scope is not None:
                 subnets.append({**made[0], **_relays(vlan)})
-        settings = {key: value for key, value in self.job.server.settings.items() if key != "hooks_directory"}
+        settings = {
+            key: value
+            for key, value in self.job.server.settings.items()
+            if key != "hooks_directory" and key not in MADE_TOO
+        }
         cells, pools = self.cell_classes(), self._pool_class_entries()
-        classes = [*cells, *pools, *self._drop_class(), *scope_classes]
+        classes = self.kept.classes([*cells, *pools, *self._drop_class(), *scope_classes])
         return {
             "comment": f"{self.plan.plan.name}: written by coexist from the inventory of"
             f" {self.job.inventory.site.site}; change it there.",
@@ -188,7 +196,7 @@ class Writer:
             **({"client-classes": classes} if classes else {}),
             "shared-networks": networks,
             "subnet4": subnets,
-            "reservations": list(self.listed_machines()),
+            "reservations": self.kept.reservations(self.listed_machines()),
         }
 
     def _sharing(self) -> dict[str, bool]:
@@ -362,7 +370,7 @@ class Writer:
             parameters = {"high-availability": [_high_availability(self.relation)]}
             hooks.append({"library": f"{folder}libdhcp_ha.so", "parameters": parameters})
         if exact:
-            hooks.append({"library": f"{folder}libdhcp_flex_option.so", "parameters": {"options": options}})
+            hooks = with_flex_options(hooks, f"{folder}{FLEX}", options)
         return {"hooks-libraries": hooks}
 
     def _definitions(self) -> dict[str, Any]:
@@ -389,7 +397,7 @@ class Writer:
             "subnet": str(subnet.network),
         }
         if subnet.scope is None:
-            return entry
+            return self.kept.subnet(str(subnet.network), entry)
         scope = self.scopes[subnet.scope]
         values = _values(scope)
         if scope.defaults.ignore:
@@ -404,8 +412,12 @@ class Writer:
         ]
         pools = [p for p in subnet.pools if self.plan.pool_cells(p) != NO_CELLS]
         entry["pools"] = [made for pool in pools for made in self._pools(pool)]
-        entry["reservations"] = [self._reservation(r) for r in self.plan.plan.reservations(subnet)]
-        return entry
+        unasked = Option.HOST_NAME in scope.forced
+        entry["reservations"] = [
+            self._reservation(r, unasked=unasked and subnet.names)
+            for r in self.plan.plan.reservations(subnet)
+        ]
+        return self.kept.subnet(str(subnet.network), entry)
 
     def _pools(self, pool: PoolPlan) -> Iterator[dict[str, Any]]:
         """A pool; of load balancing two halves, each for the clients of one server, so that the two never
@@ -438,14 +450,17 @@ class Writer:
         for test, name in self.pool_classes.items():
             yield {"name": name, "test": test}
 
-    def _reservation(self, reservation: Reservation) -> dict[str, Any]:
+    def _reservation(self, reservation: Reservation, *, unasked: bool) -> dict[str, Any]:
+        """``unasked``: its name goes to clients too that do not ask for it."""
         entry: dict[str, Any] = {
             "hw-address": spelled(reservation.mac),
             "ip-address": str(reservation.address),
         }
         if reservation.mac in self.class_of:
             entry["client-classes"] = [self.class_of[reservation.mac]]
-        if reservation.host_name:
+        if unasked and reservation.name:
+            entry["hostname"] = reservation.name
+        elif reservation.host_name:
             told = reservation.host_name.encode()
             entry["option-data"] = [option_data(Option.HOST_NAME, told, NO_CODES)]
         if reservation.name:

@@ -131,7 +131,7 @@ def test_what_a_reservation_lists_in_vain_is_told() -> None:
     assert why['"client-classes": "odd"'] == "the class odd is not understood"
     assert why['"client-classes": "none"'] == "nothing here speaks of the class none"
     assert "another order" in why['"client-classes": "T"']
-    assert "a class without a test" in " ".join(why.values())
+    assert any("free" in statement for statement in why)
 
 
 def test_known_clients_without_any_are_nobody() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -12,7 +13,10 @@ from coexist.errors import InputError
 from coexist.importers import Imported
 from coexist.importers.kea.keywords import MAPS, refuse_unknown_keys
 from coexist.importers.kea.site import import_kea
+from coexist.importers.written import site_yaml
+from coexist.inventory import load_inventory
 from coexist.languages.kea.json_nodes import Node, read_json
+from coexist.render import render_site
 
 BESIDE = '{"Dhcp4": {"valid-lifetime": 600},\n "%s": {}}'
 
@@ -61,10 +65,27 @@ def test_a_section_beside_dhcp4_is_told_or_refused() -> None:
 
 
 def test_a_keyword_of_a_later_release_is_told() -> None:
-    text = '{"Dhcp4": {"offer-lifetime": 60, "subnet4": [{"subnet": "10.0.0.0/24", "allocator": "random"}]}}'
-    why = told(import_kea(text, "kea.json"))
-    assert why['"offer-lifetime": 60'] == why['"allocator": "random"']
-    assert "a later release does" in why['"allocator": "random"']
+    data = '[{"name": "root-path", "data": "x", "never-send": true}]'
+    part = '[{"name": "c", "template-test": "hexstring(pkt4.mac, \':\')"}]'
+    text = '{"Dhcp4": {"option-data": %s, "client-classes": %s, "subnet4": [{"subnet": "10.0.0.0/24"}]}}'
+    imported = import_kea(text % (data, part), "kea.json")
+    assert any("a later release does" in why for why in told(imported).values())
+    assert imported.tree["servers"]["dhcp"]["software"] == "kea 3.0"
+
+
+def test_keywords_of_a_later_release_that_change_no_answer_are_written(tmp_path: Path) -> None:
+    text = """{"Dhcp4": {"offer-lifetime": 60, "ddns-ttl": 300, "subnet4": [
+      {"subnet": "10.0.0.0/24", "id": 9, "allocator": "random",
+       "pools": [{"pool": "10.0.0.5-10.0.0.9", "pool-id": 4}]}
+    ]}}"""
+    imported = import_kea(text, "kea.json")
+    assert not imported.not_modelled
+    (tmp_path / "site.yaml").write_text(site_yaml(imported))
+    site = render_site(load_inventory(tmp_path))
+    dhcp4 = json.loads(site.files["dhcp"][0].content)["Dhcp4"]
+    (subnet,) = dhcp4["subnet4"]
+    assert (dhcp4["offer-lifetime"], dhcp4["ddns-ttl"]) == (60, 300)
+    assert (subnet["id"], subnet["allocator"], subnet["pools"][0]["pool-id"]) == (9, "random", 4)
 
 
 def test_notes_and_parameters_of_hooks_are_free() -> None:

@@ -151,7 +151,9 @@ NO_EFFECT: dict[str, str] = {
     # An option is named by either of the two, and a class that nothing refers to needs no name.
     r'|"code": \d+,?|"name": "[^"]*",?'
     # kea-ztp-classes.json: its class gives nothing but an option without a value, which is told.
-    r"""|"test": "substring\(option\[vendor-class-identifier\]\.text, 0, 7\) == 'Juniper'",""",
+    r"""|"test": "substring\(option\[vendor-class-identifier\]\.text, 0, 7\) == 'Juniper'","""
+    # There two classes send option 43 always, and whoever is in one of them is in the other.
+    r'|"always-send": true',
     "dnsmasq": "(?!)",
 }
 
