@@ -99,17 +99,28 @@ class Kept:
 
     # -- subnets, pools and classes ----------------------------------------------------------------
 
+    def network(self, name: str, node: Node) -> None:
+        """Keep what a shared network says. ``name``: of the VLAN that it becomes."""
+        said = self._said(node, name)
+        if said:
+            self.settings.setdefault("networks", {})[name] = said
+
+    def _said(self, holder: Node, name: str) -> dict[str, Any]:
+        said: dict[str, Any] = {}
+        for key, member in holder.members():
+            no_relay = key == "relay" and all(text in _NO_RELAY for text in _relays(member))
+            if no_relay or (key == "id" and not member.value):
+                self._take(member, ())
+            elif key in _OF_A_SUBNET and self._can_be_kept(member):
+                said[key] = self._take(member, ("subnet", name, key))
+        return said
+
     def subnet(self, network: str, node: Node, shared: Node | None, number: int) -> None:
         """Keep what a subnet says, and what it inherits of its shared network. ``number``: the id that Kea
         gives a subnet without one."""
         said: dict[str, Any] = {"id": number}
         for holder in (*([shared] if shared is not None else []), node):
-            for key, member in holder.members():
-                no_relay = key == "relay" and all(text in _NO_RELAY for text in _relays(member))
-                if no_relay or (key == "id" and not member.value):
-                    self._take(member, ())
-                elif key in _OF_A_SUBNET and self._can_be_kept(member):
-                    said[key] = self._take(member, ("subnet", str(number), key))
+            said |= self._said(holder, str(number))
         pools: dict[str, Any] = {}
         for pool in _listed(node, "pools"):
             members = {key: item for key, item in pool.members() if key in _OF_A_POOL}
@@ -145,8 +156,11 @@ class Kept:
             holder = self.settings if network is None else self._subnets().setdefault(network, {})
             holder.setdefault("reservations", []).append(said)
 
-    def part_of_class(self, node: Node) -> None:
-        """Keep what a class says that a rule does not, where its test asks for no class of the file."""
+    def part_of_class(self, node: Node, *, given: bool) -> None:
+        """Keep what a class says that a rule does not, where its test asks for no class of the file.
+
+        ``given``: reservations put machines into it.
+        """
         members = dict(node.members())
         said = {
             key: item for key, item in members.items() if key in _OF_A_CLASS and item.value not in ("", None)
@@ -158,7 +172,7 @@ class Kept:
         listed = any(members[key].value for key in _LISTED if key in members)
         if not said:
             return
-        if test is None or "member(" in str(test.value) or listed:
+        if test is None or "member(" in str(test.value) or listed or given:
             for item in said.values():
                 item.leave(
                     "what a class says of names and times is kept only for a class with a test of its own"

@@ -37,6 +37,7 @@ _LATER = _keys(
         "never-send offer-lifetime output-options "
         "pool-id retry-on-startup stash-agent-options template-test",
 )  # fmt: skip
+_SINCE_3 = frozenset({"client-classes", "control-sockets", "ddns-ttl", "ddns-ttl-max", "ddns-ttl-min"})
 # Since 3.0 the same under another name.
 _RENAMED = {
     "evaluate-additional-classes": "require-client-classes",
@@ -216,19 +217,19 @@ _FREE = frozenset({"user-context", "parameters"})
 _WORDS = {("reservations", "client-classes")}
 
 
-def is_later(tree: Node) -> bool:
-    """Whether a file has keywords of a release later than 2.2."""
-    return any(
-        _is_later_key(key, item) or is_later(item) for key, item in tree.members() if key not in _FREE
-    ) or any(is_later(item) for item in tree.elements() if isinstance(item.value, dict))
+def release_of(tree: Node) -> str | None:
+    """The first release line that has all keywords of a file: 3.0, 2.6, or None for what 2.2 knows too."""
+    found = {release for key, item in tree.members() if key not in _FREE for release in _releases(key, item)}
+    found |= {release_of(item) for item in tree.elements() if isinstance(item.value, dict)}
+    return max(filter(None, found), default=None)
 
 
-def _is_later_key(key: str, item: Node) -> bool:
-    # The list of a reservation's classes and of the file's own has the name that a guard has since.
-    is_guard = key == "client-classes" and any(isinstance(part.value, str) for part in item.elements())
-    return (
-        key in _RENAMED or (key in _LATER and key != "client-classes") or (is_guard and item.why == _NOT_YET)
-    )
+def _releases(key: str, item: Node) -> Iterator[str | None]:
+    if key in _RENAMED or (key in _SINCE_3 and item.why == _NOT_YET):
+        yield "3.0"
+    elif key in _LATER and item.why == _NOT_YET:
+        yield "2.6"
+    yield release_of(item)
 
 
 def refuse_unknown_keys(tree: Node) -> None:

@@ -17,6 +17,8 @@ from coexist.importers.program import FILENAME, NEXT_SERVER, Step
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
 
+_SENT_ANYWAY = frozenset({3, 6, 15, 54})
+"""Options of Dhcpv4Srv::appendBasicOptions."""
 SHORTEST_LEASE = 60
 """Seconds of the shortest lease an inventory has."""
 
@@ -35,9 +37,17 @@ class LevelReader:
     def __init__(self, definitions: Iterable[Node]) -> None:
         self.definitions = Definitions()
         self.forced: dict[int, list[Node]] = {}
+        self._asked: dict[int, None] = {}
         self._defined: list[tuple[Definition, Node]] = []
         for node in definitions:
             self._definition(node)
+
+    def forced_for_all(self) -> dict[int, list[Node]]:
+        """The options that all who have them get unasked; that some get them so is told."""
+        for nodes in (found for code, found in self.forced.items() if code in self._asked):
+            for node in nodes:
+                leave(node, "always-send", "others get this option only if they ask for it")
+        return {code: nodes for code, nodes in self.forced.items() if code not in self._asked}
 
     def leave_unused(self) -> None:
         """Say which option definitions nothing in the file uses."""
@@ -95,6 +105,9 @@ class LevelReader:
             if space == "dhcp4":
                 found[code] = (node, octets)
             elif octets is not None:
+                if not space.startswith("vendor-"):
+                    # It goes where the option goes that holds it.
+                    node.plain("always-send", bool)
                 inner.setdefault(space, {})[code] = octets
                 nodes.setdefault(space, []).append(node)
         return list(self._settled(found, inner, nodes, known))
@@ -124,7 +137,9 @@ class LevelReader:
             if octets is None or not 0 < code < 255:
                 node.leave("an option without data")
                 continue
-            if node.plain("always-send", bool):
+            if not node.plain("always-send", bool):
+                self._asked[code] = None
+            elif code not in _SENT_ANYWAY:
                 self.forced.setdefault(code, []).append(node)
             yield step_of(node, code, _option_text(code, octets))
         for space in inner:

@@ -15,7 +15,7 @@ from coexist.importers.kea.classes import ClassBook
 from coexist.importers.kea.kept import Kept
 from coexist.importers.kea.left_out import leave, shown
 from coexist.importers.kea.levels import LevelReader, Values
-from coexist.importers.kea.sections import gate_classes, peeked, subnets
+from coexist.importers.kea.sections import gate_classes, networks_of, peeked, subnets, tests_of
 from coexist.importers.program import Step, guarded
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
@@ -62,6 +62,7 @@ class Reservations:
         # The classes that pools are for.
         self._gates = gate_classes(dhcp4)
         self._beside: set[int] = set()
+        self._asks_who_is_known = any("KNOWN" in text for text in (*tests_of(dhcp4), *self._gates))
         # Where reservations have host names, these are told unasked; options 12 of others are not.
         self.named = any(
             dict(node.members()).get("hostname") is not None
@@ -90,6 +91,8 @@ class Reservations:
                 result.append(Reservation(mac, node, self.levels.values(node)))
             elif not counts:
                 node.leave(_SWITCHED_OFF)
+            elif self._asks_who_is_known:
+                node.leave("classes ask who is known, which the inventory knows of MAC addresses only")
             elif peeked(node, "client-classes"):
                 node.leave(
                     "a reservation without a MAC address of a machine has classes, which are written anew"
@@ -128,7 +131,7 @@ class Reservations:
                 self._leave_switched_off(reservation.node, early)
                 continue
             given = reservation.node.get("ip-address")
-            if given is not None:
+            if given is not None and len(set(networks_of(self.dhcp4))) > 1:
                 why = "global: Kea gives the address out in every subnet, the inventory in its own"
                 self.account.left_out(given.at, shown("ip-address", given), why)
         return everywhere if early or is_global else []

@@ -41,6 +41,12 @@ def gate_classes(dhcp4: Node) -> frozenset[str]:
     )
 
 
+def tests_of(dhcp4: Node) -> list[str]:
+    """The tests of the classes."""
+    members = (dict(node.members()) for node in peeked(dhcp4, "client-classes"))
+    return [str(found["test"].value) for found in members if "test" in found]
+
+
 def subnets(dhcp4: Node) -> Iterator[Node]:
     """The subnets, those of shared networks too."""
     for holder in (dhcp4, *peeked(dhcp4, "shared-networks")):

@@ -20,14 +20,14 @@ from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.kea.classes import ClassBook, Memberships
 from coexist.importers.kea.kept import Kept, leave_switch, never_asked
-from coexist.importers.kea.keywords import is_later, refuse_unknown_keys
+from coexist.importers.kea.keywords import refuse_unknown_keys, release_of
 from coexist.importers.kea.left_out import leave, tell_what_is_left
 from coexist.importers.kea.levels import SHORTEST_LEASE, LevelReader, Values, step_of
 from coexist.importers.kea.pairs import Relation
 from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
 from coexist.importers.kea.sections import asked, given_classes, networks_of, subnets
-from coexist.importers.program import IGNORE, Step, guarded, scope_fields
+from coexist.importers.program import IGNORE, NEXT_SERVER, Step, guarded, scope_fields
 from coexist.importers.sent import is_literal, tell_what_is_lost, tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
@@ -62,6 +62,8 @@ class _Site:
     def __init__(self, tree: Node, dhcp4: Node, file: str, server: str, address: IPv4Address | None) -> None:
         self.tree, self.dhcp4, self.file = tree, dhcp4, file
         self.server, self.address = server, address
+        # Before anything of it is taken: what a later release knows is marked.
+        self.release = release_of(tree)
         self.account = Account()
         self.groups = GroupBook(server=server)
         self.build = SiteBuilder()
@@ -79,6 +81,8 @@ class _Site:
         )
         self._all_networks = tuple(networks_of(dhcp4))
         self._numbered = 0
+        # A shared network whose words its only subnet has to say.
+        self._above: Node | None = None
 
     def imported(self) -> Imported:
         """The whole file, level by level, and an account of what nothing took."""
@@ -106,7 +110,7 @@ class _Site:
         self._leave_switches()
         self.levels.leave_unused()
         tree = self.build.tree(Path(self.file).stem, servers, self.groups.groups, clients)
-        forced = self.levels.forced
+        forced = self.levels.forced_for_all()
         sent = tell_what_is_sent(tree, clients, forced)
         if self.reservations.named:
             _tell_names_unasked(tree)
@@ -125,7 +129,8 @@ class _Site:
         )
 
     def _said(self) -> dict[str, Any]:
-        said: dict[str, Any] = {"software": f"{KEA.name} 3.0" if is_later(self.tree) else KEA.software}
+        release = self.release
+        said: dict[str, Any] = {"software": f"{KEA.name} {release}" if release else KEA.software}
         if self.dhcp4.plain("authoritative", bool) is not True:
             said["authoritative"] = False
         self.kept.top(self.dhcp4, paired=self.pair.partner is not None)
@@ -141,7 +146,7 @@ class _Site:
         why_not = self.classes.plain.why_not(name)
         test = dict(node.members()).get("test")
         if why_not is None:
-            self.kept.part_of_class(node)
+            self.kept.part_of_class(node, given=name in self.classes.given)
         elif name == "DROP" and test is not None and never_asked(str(test.value)):
             self.kept.drop(node)
         elif name != "DROP" and not any(
@@ -185,6 +190,11 @@ class _Site:
             return
         name = shared.plain("name") if shared is not None else None
         vlan = self.build.add_vlan(name or "", [str(network) for _, network in usable])
+        if shared is not None and len(usable) > 1:
+            self.kept.network(vlan, shared)
+            self._above = None
+        else:
+            self._above = shared
         for node, network in usable:
             key = vlan if len(usable) == 1 else f"{vlan}-{network.network_address}"
             scope: dict[str, Any] = {"server": self.server, "vlan": vlan, **self.pair.said}
@@ -221,11 +231,14 @@ class _Site:
         top, middle = outer
         own = self.levels.values(node)
         inside = self.reservations.in_subnet(node, shared)
-        self.kept.subnet(str(network), node, shared, self._next_number(node))
+        self.kept.subnet(str(network), node, self._above, self._next_number(node))
         own_reservations = self.reservations.of(node, str(network)) if inside else []
         members = self.classes.where(self.reservations.groups_of_classes(own_reservations, everywhere))
         steps = [*top.options]
         fields: list[Step] = [*top.fields, *middle.fields, *own.fields]
+        if node.plain("next-server") == "0.0.0.0":
+            # A subnet that says so inherits none.
+            fields = [step for step in fields if step.key is not NEXT_SERVER]
         for condition, found in reversed(members.speaking(asked(node))):
             values = self.levels.values(found.node)
             steps += guarded(condition, values.options)

@@ -86,7 +86,7 @@ _RECORDS = {
     97: ("uint8", "binary"),
     124: ("uint32", "binary"),
     146: ("uint8", "ipv4-address", "ipv4-address", "fqdn"),
-    159: ("uint8", "uint8", "uint16"),
+    159: ("uint8", "psid"),
     212: ("uint8", "uint8", "ipv6-address", "ipv4-address"),
 }
 _SPACES = {_VENDOR_OPTIONS: VENDOR_SPACE, _AGENT_OPTIONS: "dhcp-agent-options-space"}
@@ -207,10 +207,10 @@ def _one(kind: str, text: str) -> bytes:
         if kind in _SIZES:
             size, signed = _SIZES[kind]
             return int(text, 0).to_bytes(size, "big", signed=signed)
-        if kind == "ipv4-address":
-            return IPv4Address(text).packed
-        if kind == "ipv6-address":
-            return IPv6Address(text).packed
+        if kind in ("ipv4-address", "ipv6-address"):
+            return (IPv4Address if kind == "ipv4-address" else IPv6Address)(text).packed
+        if kind == "psid":
+            return _psid(*text.partition("/"))
         if kind == "boolean":
             return bytes([{"true": 1, "1": 1, "false": 0, "0": 0}[text.lower()]])
     except (ValueError, KeyError, OverflowError, AddressValueError):
@@ -233,6 +233,14 @@ def _one(kind: str, text: str) -> bytes:
     if kind == "empty":
         return b""
     raise BadDataError(f"data of the type {kind} are not understood")
+
+
+def _psid(number: str, _sign: str, length: str) -> bytes:
+    """A port set of RFC 7618: its length, and its number from the left (``writePsid``)."""
+    digits = int(length)
+    if not 0 <= digits <= 16 or int(number) >> digits:
+        raise ValueError
+    return bytes((digits,)) + (int(number) << 16 - digits).to_bytes(2, "big")
 
 
 def number_of(name: str) -> int | None:

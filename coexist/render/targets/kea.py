@@ -154,8 +154,9 @@ class Writer:
         self.exact: dict[int, list[tuple[str, bytes]]] = {}
         self.pool_classes: dict[str, str] = {}
         self.relation = next(iter(relations(job.inventory, job.name)), None)
-        networks = (str(subnet.network) for vlan in plan.plan.vlans for subnet in vlan.subnets)
-        self.kept = KeptParts(job, networks)
+        vlans = plan.plan.vlans
+        networks = (str(subnet.network) for vlan in vlans for subnet in vlan.subnets)
+        self.kept = KeptParts(job, networks, (vlan.name for vlan in vlans))
 
     def tree(self) -> dict[str, Any]:
         """Everything below ``Dhcp4``."""
@@ -164,7 +165,8 @@ class Writer:
         for vlan in self.plan.plan.vlans:
             made = [self._subnet(subnet) for subnet in vlan.subnets]
             if len(made) > 1:
-                networks.append({"name": vlan.name, **_relays(vlan, always=True), "subnet4": made})
+                entry = {"name": vlan.name, **_relays(vlan, always=True), "subnet4": made}
+                networks.append(self.kept.network(vlan.name, entry))
             elif vlan.subnets[0].scope is not None:
                 subnets.append({**made[0], **_relays(vlan)})
         settings = {

@@ -1,6 +1,7 @@
 """What a server's ``settings`` say of the parts of a kea-dhcp4.conf that are made of scopes and clients.
 
-``subnets`` has keywords by subnet, and ``pools`` in it by range; ``client-classes``, ``reservations`` and the
+``subnets`` has keywords by subnet, and ``pools`` in it by range; ``networks`` has those of shared networks by
+VLAN. ``client-classes``, ``reservations`` and the
 options of flex_option stand beside those that are made.
 """
 
@@ -13,8 +14,8 @@ from coexist.boot.leases.kea_flex import HOOK as FLEX
 from coexist.errors import InputError, Problem
 from coexist.render.target import Job
 
-SUBNETS = "subnets"
-MADE_TOO = frozenset({SUBNETS, "client-classes", "reservations"})
+SUBNETS, NETWORKS = "subnets", "networks"
+MADE_TOO = frozenset({SUBNETS, NETWORKS, "client-classes", "reservations"})
 """Keys of settings that are written into what is made, not over it."""
 _DROP = "DROP"
 
@@ -22,18 +23,23 @@ _DROP = "DROP"
 class KeptParts:
     """The parts of one server's settings. Raises InputError for those of no subnet."""
 
-    def __init__(self, job: Job, networks: Iterable[str]) -> None:
+    def __init__(self, job: Job, subnets: Iterable[str], vlans: Iterable[str]) -> None:
         settings = job.server.settings
         self._subnets: Mapping[str, Any] = settings.get(SUBNETS, {})
+        self._networks: Mapping[str, Any] = settings.get(NETWORKS, {})
         self._classes: list[Any] = list(settings.get("client-classes", []))
         self._reservations: list[Any] = list(settings.get("reservations", []))
-        strange = sorted(set(self._subnets) - set(networks))
-        if strange:
-            where = job.inventory.where("servers", job.name, "settings", SUBNETS, strange[0])
-            what = f"{job.name} has no scope in {strange[0]}, of which its settings speak"
-            raise InputError(
-                [Problem(where, what, f"write the scope, or take {strange[0]} out of the settings")]
-            )
+        for key, spoken, known in ((SUBNETS, self._subnets, subnets), (NETWORKS, self._networks, vlans)):
+            strange = sorted(set(spoken) - set(known))
+            if strange:
+                where = job.inventory.where("servers", job.name, "settings", key, strange[0])
+                what = f"{job.name} has no scope in {strange[0]}, of which its settings speak"
+                remedy = f"write the scope, or take {strange[0]} out of the settings"
+                raise InputError([Problem(where, what, remedy)])
+
+    def network(self, vlan: str, entry: dict[str, Any]) -> dict[str, Any]:
+        """An entry of a shared network with what is kept for it."""
+        return {**entry, **self._networks.get(vlan, {})}
 
     def subnet(self, network: str, entry: dict[str, Any]) -> dict[str, Any]:
         """An entry of a subnet with what is kept for it."""
@@ -54,6 +60,8 @@ class KeptParts:
             other = kept.get(part["name"])
             if other is not None and part["name"] == _DROP:
                 kept[_DROP] = {**part, "test": f"({other['test']}) or ({part['test']})"}
+            elif other is not None:
+                kept[part["name"]] = {**other, "name": f"{part['name']}/settings"}
         return [
             *(part for name, part in kept.items() if name != _DROP),
             *(part for part in made if part["name"] != _DROP),

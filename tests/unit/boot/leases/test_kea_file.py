@@ -153,3 +153,51 @@ def test_what_only_the_server_knows_is_open() -> None:
 def test_what_the_server_refuses(dhcp4: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         source(dhcp4)
+
+
+CARDS = {
+    "shared-networks": [
+        {
+            "name": "frog",
+            "interface": "eth7",
+            "subnet4": [
+                {"subnet": "10.8.0.0/24", "pools": [{"pool": "10.8.0.10-10.8.0.20"}]},
+                {"subnet": "10.9.0.0/24", "pools": [{"pool": "10.9.0.10-10.9.0.20"}]},
+            ],
+        }
+    ]
+}
+
+
+def test_the_network_card_of_a_subnet_is_named_by_the_file() -> None:
+    """cfg_subnets4.cc: the first subnet of the card the packet came by, whatever the card's address."""
+    assert one(source(CARDS)).yiaddr == IPv4Address("10.8.0.10")
+
+
+def test_a_client_that_renews_is_of_the_subnet_of_its_address() -> None:
+    dhcp4 = {"subnet4": [{"subnet": "10.8.0.0/24", "pools": [{"pool": "10.8.0.10/31"}]}, SUBNET]}
+    renewing = Packet(
+        op=BOOTREQUEST,
+        chaddr=mac_bytes(parse_mac(MAC)),
+        ciaddr=IPv4Address("10.8.0.11"),
+        options={53: b"\3"},
+    )
+    own = IPv4Address("10.9.0.2")
+    lease = source(dhcp4)(
+        Arrival(packet=renewing, at=0.0, port=67, address=own, source=(renewing.ciaddr, 68))
+    )
+    assert isinstance(lease, Lease)
+    assert lease.yiaddr == renewing.ciaddr
+
+
+def test_a_broadcast_of_no_subnet_is_not_let_in() -> None:
+    """acceptDirectRequest: an INFORM either."""
+    elsewhere = {"subnet4": [{"subnet": "10.8.0.0/24", "pools": [{"pool": "10.8.0.10/31"}]}]}
+    assert isinstance(leased(source(elsewhere), kind=8), NoLease)
+
+
+def test_a_subnet_that_says_so_inherits_no_next_server() -> None:
+    dhcp4 = {"next-server": "10.9.0.1", "subnet4": [SUBNET]}
+    assert one(source(dhcp4)).siaddr == IPv4Address("10.9.0.1")
+    dhcp4["subnet4"] = [SUBNET | {"next-server": "0.0.0.0"}]
+    assert one(source(dhcp4)).siaddr == UNSPECIFIED

@@ -39,6 +39,7 @@ TYPES = OptionTypes(
         ("boot-file-name", "x\0", b"x"),
         ("numbers", "1,0xffff", b"\0\1\xff\xff"),
         ("pair", "8, 10.0.0.1", b"\x08\x0a\0\0\1"),
+        ("v4-portparams", "2, 3/4", b"\2\4\x30\0"),
         (
             "option-6rd",
             "8,32,2001:db8::,10.0.0.1",
