@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import field
+from ipaddress import IPv4Network
 from typing import Any
 
 from coexist.boot.leases.kea_config import COMMAND_HOOKS
@@ -56,15 +57,18 @@ _EFFECTS = {
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept of one file. ``secrets``: where each reference stands for one."""
+    """What is kept of one file. ``secrets``: where each reference stands for one. ``paired``: its high
+    availability is declared; ``named_by_definitions``: options are kept that may be named by definitions."""
 
+    paired: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, Node] = field(default_factory=dict)
+    named_by_definitions: bool = False
 
     # -- the top level ---------------------------------------------------------------------------
 
-    def top(self, dhcp4: Node, *, paired: bool) -> None:
-        """Keep what the file's top level says. ``paired``: its high availability is declared."""
+    def top(self, dhcp4: Node) -> None:
+        """Keep what the file's top level says."""
         members = dict(dhcp4.members())
         for key in _KEYWORDS:
             node = members.get(key)
@@ -72,21 +76,23 @@ class Kept:
                 self.settings[key] = self._take(node, (key,))
         # Kea's default; a file that is written from an inventory tells leases apart by MAC.
         self.settings.setdefault("match-client-id", True)
+        if self.named_by_definitions and (definitions := _listed(dhcp4, "option-def")):
+            self.settings["option-def"] = [_plain(node) for node in definitions]
         hooks = members.get("hooks-libraries")
         if hooks is not None:
             hooks.taken = True
             libraries = [
                 self._take(hook, ("hook", str(number)))
                 for number, hook in enumerate(hooks.elements(), start=1)
-                if self._is_kept(hook, paired=paired)
+                if self._is_kept(hook)
             ]
             if libraries:
                 self.settings["hooks-libraries"] = libraries
 
-    def _is_kept(self, hook: Node, *, paired: bool) -> bool:
+    def _is_kept(self, hook: Node) -> bool:
         library = dict(hook.members()).get("library")
         name = str(library.value).rsplit("/", 1)[-1] if library is not None else ""
-        if paired and name in (HIGH_AVAILABILITY, _LEASE_COMMANDS):
+        if self.paired and name in (HIGH_AVAILABILITY, _LEASE_COMMANDS):
             # The pair is declared: its renderer loads both.
             if self._can_be_kept(hook):
                 self._take(hook, ())
@@ -121,15 +127,26 @@ class Kept:
         said: dict[str, Any] = {"id": number}
         for holder in (*([shared] if shared is not None else []), node):
             said |= self._said(holder, str(number))
-        pools: dict[str, Any] = {}
+        self._subnets().setdefault(network, {}).update(said)
         for pool in _listed(node, "pools"):
             members = {key: item for key, item in pool.members() if key in _OF_A_POOL}
-            if members:
-                text = "".join(str(dict(pool.members())["pool"].value).split())
-                pools[text] = {key: self._take(item, ()) for key, item in members.items()}
-        if pools:
-            said["pools"] = pools
-        self._subnets().setdefault(network, {}).update(said)
+            if members and not self.paired:
+                self._pool(network, pool).update({key: self._take(item, ()) for key, item in members.items()})
+
+    def pool_options(self, network: str, node: Node) -> None:
+        """Keep the options of one of several pools, and the definitions by which they may be named."""
+        members = dict(node.members())
+        self._pool(network, node)["option-data"] = self._take(members["option-data"], ())
+        self.named_by_definitions = True
+
+    def _pool(self, network: str, node: Node) -> dict[str, Any]:
+        pools: dict[str, Any] = self._subnets()[network].setdefault("pools", {})
+        text = "".join(str(dict(node.members())["pool"].value).split())
+        if "/" in text:
+            span = IPv4Network(text)
+            text = f"{span.network_address}-{span.broadcast_address}"
+        found: dict[str, Any] = pools.setdefault(text, {})
+        return found
 
     def shortest(self, network: str, seconds: int) -> None:
         """Keep a lease time that is too short for an inventory."""
@@ -143,10 +160,6 @@ class Kept:
         """Keep a whole reservation, of a subnet or of none, that no row of a list can hold."""
         holder = self.settings if network is None else self._subnets().setdefault(network, {})
         holder.setdefault("reservations", []).append(self._take(node, ()))
-
-    def definitions(self, dhcp4: Node) -> None:
-        """Keep the definitions of options, by which options of what is kept are named."""
-        self.settings["option-def"] = [_plain(node) for node in _listed(dhcp4, "option-def")]
 
     def host(self, mac: str, node: Node, keys: tuple[str, ...], network: str | None) -> None:
         """Keep what a reservation of a machine says beside its row."""

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from coexist.errors import InputError, Problem
-from coexist.importers.account import Account
+from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import (
     ALWAYS,
     NEVER,
@@ -19,6 +19,7 @@ from coexist.importers.conditions import (
 )
 from coexist.importers.groups import GroupBook
 from coexist.importers.kea.classes import Memberships
+from coexist.importers.kea.kept import Kept
 from coexist.importers.kea.left_out import leave
 from coexist.importers.kea.levels import LevelReader
 from coexist.importers.program import Step, guarded
@@ -30,7 +31,8 @@ _GUARDS = ("client-class", "client-classes")
 
 class PoolReader:
     """Reads the pools of subnets; ``leased`` gathers the ranges that are given out. ``open_to``: classes that
-    every client is in one of, of the two servers of a pair."""
+    every client is in one of, of the two servers of a pair; ``kept`` takes what is written as it stands, where
+    the pools are written as they are."""
 
     def __init__(
         self,
@@ -40,9 +42,10 @@ class PoolReader:
         leased: list[tuple[int, int]],
         *,
         open_to: frozenset[str] = frozenset(),
+        kept: Kept | None = None,
     ) -> None:
         self.levels, self.groups, self.account, self.leased = levels, groups, account, leased
-        self.open_to = open_to
+        self.open_to, self.kept = open_to, kept
 
     def of(self, node: Node, network: IPv4Network, members: Memberships, gate: Condition) -> list[Any]:
         """The pools of a subnet as a scope has them; ``gate``: whom the subnet is for.
@@ -88,8 +91,11 @@ class PoolReader:
         names = [*([one] if one else []), *(str(item.value) for item in pool.items("client-classes"))]
         return [] if self.open_to.intersection(names) else names
 
-    def options(self, node: Node, members: Memberships) -> list[Step]:
-        """Options of the pools: of one pool that all clients lease from they are the scope's own."""
+    def options(self, node: Node, network: IPv4Network, members: Memberships) -> list[Step]:
+        """Options of the pools: of one pool that all clients lease from they are the scope's own.
+
+        Of one of several they are written as they stand.
+        """
         pools = node.items("pools")
         result: list[Step] = []
         for pool in pools:
@@ -101,8 +107,11 @@ class PoolReader:
                     raise Inexpressible("its clients may as well get an address of another pool")
                 result += guarded(condition, steps) if condition else []
             except Inexpressible as reason:
+                if self.kept is not None:
+                    self.kept.pool_options(str(network), pool)
                 for step in steps:
                     why = f"holds for the clients of a pool: {reason}"
+                    why = why if self.kept is None else Harmless(f"{why}; it is written as it stands")
                     self.account.left_out(step.at, step.text, why)
         return result
 

@@ -114,8 +114,8 @@ class Reservations:
         settings["host-reservation-identifiers"] = (
             list(_IDENTIFIERS) if named is None else [item.value for item in named.elements()]
         )
-        if peeked(node, "option-data") and peeked(self.dhcp4, "option-def"):
-            self.kept.definitions(self.dhcp4)
+        if peeked(node, "option-data"):
+            self.kept.named_by_definitions = True
         self.kept.reservation(node, network)
         why = f"{_why_no_row(node)}; it is written as it stands"
         self.account.left_out(node.at, shown("reservations", node), Harmless(why))

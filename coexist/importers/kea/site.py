@@ -71,13 +71,18 @@ class _Site:
         self.classes = ClassBook(
             dhcp4.items("client-classes"), self.levels.definitions, self.groups, given_classes(dhcp4)
         )
-        self.kept = Kept()
+        self.pair = Relation(dhcp4, server)
+        self.kept = Kept(paired=self.pair.partner is not None)
         self.reservations = Reservations(
             dhcp4, self.levels, self.classes, self.groups, self.account, self.kept
         )
-        self.pair = Relation(dhcp4, server)
         self.pools = PoolReader(
-            self.levels, self.groups, self.account, self.build.leased, open_to=self.pair.classes
+            self.levels,
+            self.groups,
+            self.account,
+            self.build.leased,
+            open_to=self.pair.classes,
+            kept=None if self.kept.paired else self.kept,
         )
         self._all_networks = tuple(networks_of(dhcp4))
         self._numbered = 0
@@ -133,7 +138,7 @@ class _Site:
         said: dict[str, Any] = {"software": f"{KEA.name} {release}" if release else KEA.software}
         if self.dhcp4.plain("authoritative", bool) is not True:
             said["authoritative"] = False
-        self.kept.top(self.dhcp4, paired=self.pair.partner is not None)
+        self.kept.top(self.dhcp4)
         for reference, node in self.kept.secrets.items():
             self.build.notes.append(
                 f"The secret at {node.at} is not here: {{secret: {reference}}} stands for it."
@@ -246,7 +251,7 @@ class _Site:
             if found.name == "DROP":
                 fields.append(step_of(found.node, IGNORE, value=True))
                 fields[-1] = replace(fields[-1], condition=condition)
-        steps += [*middle.options, *own.options, *self.pools.options(node, members)]
+        steps += [*middle.options, *own.options, *self.pools.options(node, network, members)]
         gate = self._gate(node, members)
         if gate != ALWAYS and (own_reservations or any(r.is_global for r in everywhere)):
             # Kea gives members of the class their reserved address and others none; a scope gives it to all.

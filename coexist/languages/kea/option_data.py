@@ -117,7 +117,10 @@ _CABLE_LABS = (
     OptionType("tftp-servers", 2, "ipv4-address", array=True),
 )
 _VENDORS: dict[tuple[str, str | int], OptionType] = {
-    ("vendor-4491", key): option for option in _CABLE_LABS for key in (option.code, option.name)
+    (space, key): option
+    for space in ("vendor-4491", "docsis3-v4")
+    for option in _CABLE_LABS
+    for key in (option.code, option.name)
 }
 """Options of vendors that Kea knows by itself (``docsis3_option_defs.h``)."""
 _SIZES = {"uint8": (1, False), "uint16": (2, False), "uint32": (4, False), "int8": (1, True),

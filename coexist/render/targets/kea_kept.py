@@ -24,6 +24,7 @@ class KeptParts:
     """The parts of one server's settings. Raises InputError for those of no subnet."""
 
     def __init__(self, job: Job, subnets: Iterable[str], vlans: Iterable[str]) -> None:
+        self._job = job
         settings = job.server.settings
         self._subnets: Mapping[str, Any] = settings.get(SUBNETS, {})
         self._networks: Mapping[str, Any] = settings.get(NETWORKS, {})
@@ -47,6 +48,13 @@ class KeptParts:
         pools: Mapping[str, Any] = kept.pop("pools", {})
         reservations = kept.pop("reservations", [])
         result = {**entry, **kept}
+        made = {_range(pool["pool"]) for pool in entry.get("pools", [])}
+        if strange := sorted(set(pools) - made):
+            where = self._job.inventory.where(
+                "servers", self._job.name, "settings", SUBNETS, network, "pools", strange[0]
+            )
+            what = f"{network} has no pool {strange[0]}, of which the settings speak"
+            raise InputError([Problem(where, what, "write the range as the scope has it, or take it out")])
         if pools:
             result["pools"] = [pool | pools.get(_range(pool["pool"]), {}) for pool in entry.get("pools", [])]
         if reservations:

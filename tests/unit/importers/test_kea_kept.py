@@ -232,3 +232,48 @@ def test_option_43_is_made_of_the_options_of_its_class(tmp_path: Path) -> None:
     found = imported(tmp_path, **{"option-def": [definition], "client-classes": [part]})
     (scope,) = found.tree["scopes"].values()
     assert scope["rules"][0]["options"] == {43: "hex:01:04:0a:09:00:04"}
+
+
+POOLS: list[dict[str, Any]] = [{"pool": "10.9.0.10 - 10.9.0.19"}, {"pool": "10.9.0.32/28", "user-context": {"floor": 2},
+         "option-data": [{"name": "ours", "data": "7"}]}]  # fmt: skip
+
+
+def test_options_of_one_of_several_pools_are_written_as_they_stand(tmp_path: Path) -> None:
+    definition = {"name": "ours", "code": 230, "type": "uint8"}
+    found = imported(tmp_path, subnet4=[SUBNET | {"pools": POOLS}], **{"option-def": [definition]})
+    assert all(entry.harmless for entry in found.not_modelled)
+    _, dhcp4 = rendered(found, tmp_path)
+    first, second = dhcp4["subnet4"][0]["pools"]
+    assert "option-data" not in first
+    assert (second["option-data"], second["user-context"]) == (POOLS[1]["option-data"], {"floor": 2})
+    assert dhcp4["option-def"] == [definition]
+
+
+def test_settings_of_a_pool_that_is_none_are_refused(tmp_path: Path) -> None:
+    found = imported(tmp_path)
+    found.tree["servers"]["dhcp"]["settings"]["subnets"]["10.9.0.0/24"]["pools"] = {"10.9.0.1-10.9.0.2": {}}
+    with pytest.raises(InputError) as caught:
+        rendered(found, tmp_path)
+    assert caught.value.problems[0].position.line > 1
+
+
+def test_a_shared_network_keeps_its_own_words(tmp_path: Path) -> None:
+    nets = [{"subnet": f"10.9.{n}.0/24", "id": n + 1, "renew-timer": 100 + n} for n in range(2)]
+    shared = [{"name": "floor", "subnet4": nets, "authoritative": True, "interface": "lan0"}]
+    found = imported(tmp_path, **{"shared-networks": shared, "subnet4": []})
+    assert not found.not_modelled
+    _, dhcp4 = rendered(found, tmp_path)
+    (network,) = dhcp4["shared-networks"]
+    assert (network["authoritative"], network["interface"]) == (True, "lan0")
+    assert [subnet["renew-timer"] for subnet in network["subnet4"]] == [100, 101]
+    assert not any("authoritative" in subnet for subnet in network["subnet4"])
+
+
+def test_what_some_get_unasked_and_others_only_asked_keeps_the_file(tmp_path: Path) -> None:
+    always = {"name": "root-path", "data": "/a", "always-send": True}
+    part = {"name": "c", "test": "option[93].exists", "option-data": [always]}
+    found = imported(
+        tmp_path, **{"client-classes": [part], "option-data": [{"name": "root-path", "data": "/b"}]}
+    )
+    site, _ = rendered(found, tmp_path)
+    assert [finding.code.code for finding in site.findings] == ["CX524"]
