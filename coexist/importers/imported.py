@@ -37,6 +37,7 @@ class Imported:
     """A source as an inventory: the tree of its sections, its clients, and all that is not in it.
 
     ``comments`` are lines for people, by the section of the tree they stand above (``""``: the top).
+    ``kept``: statements that stand in a server's ``settings``, which no file of another product takes.
     ``assumed`` names the servers whose address the source does not say. ``barren``: rows of a table that
     yielded nothing at all. ``own_files``: the files a server is declared by, by their place in the inventory.
     """
@@ -44,6 +45,7 @@ class Imported:
     tree: dict[str, Any]
     clients: Sequence[ClientRow] = ()
     not_modelled: tuple[NotModelled, ...] = ()
+    kept: tuple[NotModelled, ...] = ()
     comments: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     assumed: frozenset[str] = frozenset()

@@ -48,7 +48,7 @@ def write(inventory: Inventory, name: str, target: Server) -> Written:
     as_target = own.model_copy(
         update={"software": target.software, "settings": target.settings, "roles": target.roles}
     )
-    return _rendered(read, name, as_target, imported.not_modelled, of_source=False)
+    return _rendered(read, name, as_target, (*imported.not_modelled, *imported.kept), of_source=False)
 
 
 def _rendered(

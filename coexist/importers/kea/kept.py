@@ -16,8 +16,8 @@ from typing import Any
 from coexist.boot.leases.kea_config import COMMAND_HOOKS
 from coexist.boot.leases.kea_flex import HOOK as FLEX
 from coexist.boot.leases.kea_pairs import HOOK as HIGH_AVAILABILITY
-from coexist.importers.account import Harmless
-from coexist.importers.kea.left_out import LATER_NAMES, LIMITS, NAMES, RENEWAL
+from coexist.importers.account import Harmless, NotModelled
+from coexist.importers.kea.left_out import LATER_NAMES, LIMITS, NAMES, RENEWAL, shown
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
 from coexist.text.redaction import names_secret, redacted
@@ -64,6 +64,7 @@ class Kept:
     settings: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, Node] = field(default_factory=dict)
     named_by_definitions: bool = False
+    statements: list[NotModelled] = field(default_factory=list)
 
     # -- the top level ---------------------------------------------------------------------------
 
@@ -73,7 +74,7 @@ class Kept:
         for key in _KEYWORDS:
             node = members.get(key)
             if node is not None and (not node.taken or key in _SEEN) and self._can_be_kept(node):
-                self.settings[key] = self._take(node, (key,))
+                self.settings[key] = self._told(key, node, (key,))
         # Kea's default; a file that is written from an inventory tells leases apart by MAC.
         self.settings.setdefault("match-client-id", True)
         if self.named_by_definitions and (definitions := _listed(dhcp4, "option-def")):
@@ -82,7 +83,7 @@ class Kept:
         if hooks is not None:
             hooks.taken = True
             libraries = [
-                self._take(hook, ("hook", str(number)))
+                self._told("hooks-libraries", hook, ("hook", str(number)))
                 for number, hook in enumerate(hooks.elements(), start=1)
                 if self._is_kept(hook)
             ]
@@ -118,7 +119,7 @@ class Kept:
             if no_relay or (key == "id" and not member.value):
                 self._take(member, ())
             elif key in _OF_A_SUBNET and self._can_be_kept(member):
-                said[key] = self._take(member, ("subnet", name, key))
+                said[key] = self._told(key, member, ("subnet", name, key))
         return said
 
     def subnet(self, network: str, node: Node, shared: Node | None, number: int) -> None:
@@ -131,7 +132,9 @@ class Kept:
         for pool in _listed(node, "pools"):
             members = {key: item for key, item in pool.members() if key in _OF_A_POOL}
             if members and not self.paired:
-                self._pool(network, pool).update({key: self._take(item, ()) for key, item in members.items()})
+                self._pool(network, pool).update(
+                    {key: self._told(key, item, ()) for key, item in members.items()}
+                )
 
     def pool_options(self, network: str, node: Node) -> None:
         """Keep the options of one of several pools, and the definitions by which they may be named."""
@@ -165,7 +168,7 @@ class Kept:
         """Keep what a reservation of a machine says beside its row."""
         members = {key: item for key, item in node.members() if key in keys and item.value}
         if members:
-            said = {"hw-address": mac} | {key: self._take(item, ()) for key, item in members.items()}
+            said = {"hw-address": mac} | {key: self._told(key, item, ()) for key, item in members.items()}
             holder = self.settings if network is None else self._subnets().setdefault(network, {})
             holder.setdefault("reservations", []).append(said)
 
@@ -192,12 +195,12 @@ class Kept:
                 )
             return
         kept = {"name": members["name"].value, "test": test.value}
-        kept |= {key: self._take(item, ()) for key, item in said.items()}
+        kept |= {key: self._told(key, item, ()) for key, item in said.items()}
         self.settings.setdefault("client-classes", []).append(kept)
 
     def drop(self, node: Node) -> None:
         """Keep a class DROP that is about messages no inventory speaks of."""
-        self.settings.setdefault("client-classes", []).append(self._take(node, ()))
+        self.settings.setdefault("client-classes", []).append(self._told("client-classes", node, ()))
 
     def addresses(self) -> Iterator[str]:
         """The addresses of the reservations that are kept."""
@@ -205,6 +208,14 @@ class Kept:
             yield from (
                 entry["ip-address"] for entry in holder.get("reservations", []) if "ip-address" in entry
             )
+
+    def _told(self, key: str, node: Node, path: tuple[str, ...]) -> Any:
+        """What is taken of a member, and told to those who write another product's file."""
+        statement = redacted(shown(key, node))
+        self.statements.append(
+            NotModelled(node.at, statement, "no other product's file says it", harmless=True)
+        )
+        return self._take(node, path)
 
     # -- values ------------------------------------------------------------------------------------
 

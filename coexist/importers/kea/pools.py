@@ -30,9 +30,11 @@ _GUARDS = ("client-class", "client-classes")
 
 
 class PoolReader:
-    """Reads the pools of subnets; ``leased`` gathers the ranges that are given out. ``open_to``: classes that
-    every client is in one of, of the two servers of a pair; ``kept`` takes what is written as it stands, where
-    the pools are written as they are."""
+    """Reads the pools of subnets; ``leased`` gathers the ranges that are given out.
+
+    ``open_to``: classes that every client is in one of, of the two servers of a pair. ``kept`` takes what is
+    written as it stands, where the pools are written as they are.
+    """
 
     def __init__(
         self,

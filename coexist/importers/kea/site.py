@@ -128,6 +128,7 @@ class _Site:
             tree=tree,
             clients=clients,
             not_modelled=left,
+            kept=tuple(sorted(self.kept.statements)),
             comments={"": self.build.notes},
             sources=(self.file,),
             assumed=frozenset({self.server} if self.address is None else ()),

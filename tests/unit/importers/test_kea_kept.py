@@ -234,8 +234,10 @@ def test_option_43_is_made_of_the_options_of_its_class(tmp_path: Path) -> None:
     assert scope["rules"][0]["options"] == {43: "hex:01:04:0a:09:00:04"}
 
 
-POOLS: list[dict[str, Any]] = [{"pool": "10.9.0.10 - 10.9.0.19"}, {"pool": "10.9.0.32/28", "user-context": {"floor": 2},
-         "option-data": [{"name": "ours", "data": "7"}]}]  # fmt: skip
+POOLS: list[dict[str, Any]] = [
+    {"pool": "10.9.0.10 - 10.9.0.19"},
+    {"pool": "10.9.0.32/28", "user-context": {"floor": 2}, "option-data": [{"name": "ours", "data": "7"}]},
+]
 
 
 def test_options_of_one_of_several_pools_are_written_as_they_stand(tmp_path: Path) -> None:
