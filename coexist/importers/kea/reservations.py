@@ -26,6 +26,7 @@ _HOST_NAME = int(Option.HOST_NAME)
 _IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
 """What Kea looks reservations up by where nothing is said."""
 _KINDS = (*_IDENTIFIERS, "flex-id")
+_BY_ANOTHER = "the inventory knows machines by their MAC address only; it is written as it stands"
 _SWITCHED_OFF = Harmless("global reservations are switched off by reservations-global")
 
 
@@ -90,7 +91,7 @@ class Reservations:
                 node.items("client-classes")
                 result.append(Reservation(mac, node, self.levels.values(node)))
             elif not counts:
-                node.leave(_SWITCHED_OFF)
+                node.leave(Harmless(_nobody(node) or _SWITCHED_OFF))
             elif self._asks_who_is_known:
                 node.leave("classes ask who is known, which the inventory knows of MAC addresses only")
             elif peeked(node, "client-classes"):
@@ -117,7 +118,7 @@ class Reservations:
         if peeked(node, "option-data"):
             self.kept.named_by_definitions = True
         self.kept.reservation(node, network)
-        why = f"{_why_no_row(node)}; it is written as it stands"
+        why = _nobody(node) or _BY_ANOTHER
         self.account.left_out(node.at, shown("reservations", node), Harmless(why))
 
     def everywhere(self) -> list[Reservation]:
@@ -290,12 +291,12 @@ class Reservations:
         return is_here and known is not None and known.name == name.value and is_host_name(known.name)
 
 
-def _why_no_row(node: Node) -> str:
+def _nobody(node: Node) -> str | None:
+    """Why no machine has the MAC address of a reservation; None if one may, or if it is none."""
     try:
-        nobody = why_nobody(parse_mac(node.plain("hw-address") or ""))
+        return why_nobody(parse_mac(node.plain("hw-address") or ""))
     except ValueError:
-        nobody = None
-    return nobody or "the inventory knows machines by their MAC address only"
+        return None
 
 
 def _mac_of(node: Node) -> int | None:
