@@ -140,9 +140,10 @@ class Scope(Declared):
     ``filename`` the header field ``file``. ``always_send``: options, by code, that go to clients too that do
     not ask for them. ``host_names``: a registered machine is sent its name (option 12) with its address.
     ``literal``: nothing follows from what is declared, neither options 66 and 67 from ``next_server``
-    and ``filename`` nor option 60 for clients that do not ask for it. ``min_secs`` is a threshold of dhcpd on
-    the client's ``secs``. ``failover``: how two servers share it.
-    Lease times are seconds.
+    and ``filename`` nor option 60 for clients that do not ask for it. ``option_order``: the order of options
+    in a reply by code, where a product keeps one (dnsmasq); others follow. Those of a ``literal`` scope of
+    dnsmasq have a line, though it would tell its own address by itself. ``min_secs`` is a threshold of dhcpd
+    on the client's ``secs``. ``failover``: how two servers share it. Lease times are seconds.
     """
 
     servers: Annotated[Names, Field(alias="server")]
@@ -152,6 +153,7 @@ class Scope(Declared):
     reservations: bool = True
     options: Options = {}
     always_send: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
+    option_order: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
     host_names: bool = False
     literal: bool = False
     next_server: Text | None = None

@@ -27,6 +27,7 @@ class SettledScope:
     special: tuple[Setting, ...]
     defaults: Setting
     forced: frozenset[int]
+    order: tuple[int, ...]
     lease_time: int
     min_secs: int
 
@@ -65,6 +66,7 @@ def settled(plan: LeasePlan) -> SettledPlan:
                 special=special,
                 defaults=defaults,
                 forced=scope.forced,
+                order=scope.order,
                 lease_time=scope.lease_time,
                 min_secs=scope.min_secs,
             )

@@ -48,7 +48,10 @@ NOBODY = Clients(groups=frozenset())
 
 
 def compile_plan(inventory: Inventory, name: str, *, literal: bool = False) -> LeasePlan:
-    """The lease plan of the DHCP server ``name``; with ``literal`` nothing but what is declared."""
+    """The lease plan of the DHCP server ``name``.
+
+    With ``literal``, and in scopes that are so declared, it has nothing but what is declared.
+    """
     site = inventory.site
     server = site.servers[name]
     scopes = {key: scope for key, scope in site.scopes.items() if name in scope.servers}
@@ -200,6 +203,7 @@ def _scope_plan(
         lease_time=scope.lease_time,
         min_secs=max(scope.min_secs, server.delay.secs_at_least),
         share=_share(server, server_name, scope),
+        order=scope.option_order,
     )
 
 

@@ -292,6 +292,7 @@ def _lease_of(
         file=given.file or b"",
         options=given.options,
         forced=frozenset(given.options) & scope.forced,
+        order=scope.order,
         lease_time=scope.lease_time,
         reserved=reserved,
         min_secs=scope.min_secs,

@@ -48,6 +48,7 @@ class Lease:
     sname: bytes = b""
     options: Mapping[int, bytes] = field(default_factory=dict)
     forced: frozenset[int] = frozenset()
+    order: tuple[int, ...] = ()
     requested: tuple[int, ...] | None = None
     lease_time: int = 43200
     reserved: bool = False

@@ -176,6 +176,7 @@ class ScopePlan:
     ``forced``: options that go to clients too that do not ask for them. ``lease_time`` is in seconds;
     ``min_secs`` compares with the header's ``secs``. ``share``: the server's part of the clients, where two
     servers share the scope.
+    ``order``: the options that stand first in a reply, where the product keeps an order.
     """
 
     name: str
@@ -186,6 +187,7 @@ class ScopePlan:
     lease_time: int
     min_secs: int
     share: Share | None = None
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

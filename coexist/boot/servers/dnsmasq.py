@@ -100,7 +100,8 @@ class DnsmasqModel:
     ``hosts``: addresses of names that its own hosts file would know (for ``dhcp-boot`` with a name).
     What an inventory says of its clients stands beside the configuration, not in it: ``clients`` and
     ``architectures`` (as ``dhcp-ignore`` by tag keeps out all others), ``delay_for`` (as
-    ``dhcp-reply-delay`` by tag), ``leases`` (as tags and ``dhcp-no-override`` make it answer).
+    ``dhcp-reply-delay`` by tag), ``leases`` (as tags make it answer; with ``literal``, without
+    ``dhcp-no-override``, and with what the configuration tells by itself).
     """
 
     name: str
@@ -113,6 +114,7 @@ class DnsmasqModel:
     architectures: frozenset[int] | None = None
     delay_for: tuple[tuple[MacSet, float], ...] = ()
     leases: Leases | None = None
+    literal: bool = False
     assumptions: tuple[str, ...] = ()
 
     @property
@@ -486,7 +488,7 @@ class DnsmasqModel:
         if isinstance(leased, NoLease):
             return leased.why
         discover = asked.packet.message_type is MessageType.DISCOVER
-        packet = leased_packet(asked.arrival, leased)
+        packet = leased_packet(asked.arrival, leased, self.config if self.literal else None)
         delay = self._delay(asked.tags, asked.packet.mac) if discover else 0
         pings = discover and self.config.ping and not pinged and not leased.reserved
         return self._sent(asked, packet, delay=delay, pings=pings)

@@ -27,13 +27,33 @@ def lease_service(inventory: Inventory, name: str) -> DnsmasqModel:
     if own is not None:
         return own
     server = inventory.site.servers[name]
-    config = DnsmasqConfig(
+    config = replace(
+        settings_of(server),
         ranges=_ranges(inventory, name, server, "dynamic"),
         authoritative=server.authoritative,
         ping=server.pings,
         delays=_delay_lines(server),
     )
-    return DnsmasqModel(name=name, config=config, leases=plan_leases(inventory, name))
+    return DnsmasqModel(
+        name=name,
+        config=config,
+        leases=plan_leases(inventory, name),
+        literal=is_literal(inventory.site, name),
+    )
+
+
+def is_literal(site: Site, name: str) -> bool:
+    """Whether all scopes of a DHCP server are ``literal``: where its boot file goes is said once for all."""
+    scopes = [scope for scope in site.scopes.values() if name in scope.servers]
+    return bool(scopes) and all(scope.literal for scope in scopes)
+
+
+def settings_of(server: Server) -> DnsmasqConfig:
+    """What of a DHCP server's settings counts for its leases: DNS, domains, and where the boot file goes."""
+    said = read_dnsmasq(setting_lines({"port": 0, **server.settings}))
+    return DnsmasqConfig(
+        dns=said.dns, domains=said.domains, override=said.override, client_ids=said.client_ids
+    )
 
 
 def _own_file(inventory: Inventory, name: str) -> DnsmasqModel | None:

@@ -1,19 +1,24 @@
 """The reply of a dnsmasq whose file was rendered from a lease plan: ``do_options`` of ``src/rfc2131.c``.
 
-Tags and ``dhcp-no-override`` say exactly what is leased; what dnsmasq 2.90 adds by itself is here (looked at
-in packets of Debian's).
+Tags say exactly what is leased; what dnsmasq 2.90 adds by itself is here (looked at in packets of Debian's).
+Unless its scopes are ``literal``, ``dhcp-no-override`` keeps the boot file in the header.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
+from coexist.boot.leases.dnsmasq_clients import name_of
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.boot.servers.dnsmasq_replies import make_reply
+from coexist.languages.dnsmasq.config import DnsmasqConfig
+from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -33,39 +38,101 @@ def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:
     return replace(lease, options=options, siaddr=siaddr)
 
 
-def leased_packet(arrival: Arrival, lease: Lease) -> Packet:
-    """The OFFER or ACK for a lease."""
-    asked = arrival.packet
-    wanted = asked.options.get(Option.PARAMETER_REQUEST_LIST)
+def in_order(codes: Iterable[int], order: tuple[int, ...]) -> list[int]:
+    """Options as they stand in a reply: the declared order first, then the codes from above. The last line of
+    a file comes first."""
+    known = set(codes)
+    first = [code for code in order if code in known]
+    return [*first, *sorted(known.difference(first), reverse=True)]
 
-    def is_asked_for(code: int) -> bool:
-        return wanted is None or code in wanted
 
-    sname, file, done = _fields(lease, wanted or b"")
-    area = Area(asked)
-    area.set_fields(file, sname, overload=False)
-    for code, octets in _own_options(arrival, lease).items():
-        area.put(code, octets)
-    if lease.origins.get(Option.HOST_NAME) == OF_A_MACHINE:
-        # The name of a dhcp-host precedes all options of lines.
-        if is_asked_for(Option.HOST_NAME):
-            area.put(Option.HOST_NAME, lease.options[Option.HOST_NAME])
-        done |= {Option.HOST_NAME}
-    # The last line of the file comes first, and the codes ascend in it.
-    for code in sorted(lease.options, reverse=True):
-        if code not in done and (is_asked_for(code) or code in lease.forced):
-            area.put(code, lease.options[code])
-    is_inform = asked.message_type is MessageType.INFORM
-    return make_reply(
-        asked,
-        flags=asked.flags,
-        ciaddr=asked.ciaddr if is_inform else UNSPECIFIED,
-        yiaddr=UNSPECIFIED if is_inform else lease.yiaddr,
-        siaddr=lease.siaddr,
-        file=area.file,
-        sname=area.sname,
-        options=area.options(),
-    )
+def told_by_itself(config: DnsmasqConfig, own: IPv4Address, address: IPv4Address) -> dict[int, bytes]:
+    """What a server of ``literal`` scopes tells without a line: itself as router and, if it is one, as DNS
+    server; its domain.
+
+    ``own``: its address on the subnet; ``address``: the client's.
+    """
+    found: dict[int, bytes] = {Option.ROUTER: own.packed}
+    if config.dns:
+        found[Option.DOMAIN_NAME_SERVER] = own.packed
+    domain = DnsmasqFile(config=config).domain(address)
+    if domain:
+        found[Option.DOMAIN_NAME] = domain.encode()
+    return found
+
+
+def leased_packet(arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None = None) -> Packet:
+    """The OFFER or ACK for a lease. ``literal``: the settings of a server whose scopes are."""
+    return _Telling(arrival, lease, literal).packet()
+
+
+class _Telling:
+    """The options of one reply, each once."""
+
+    def __init__(self, arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None) -> None:
+        self.arrival, self.lease, self.literal = arrival, lease, literal
+        self.asked = arrival.packet
+        self.wanted = self.asked.options.get(Option.PARAMETER_REQUEST_LIST)
+        self.ended = name_of(self.asked, by_client=False).ended
+        self.area = Area(self.asked)
+        self.done: frozenset[int] = frozenset()
+
+    def packet(self) -> Packet:
+        lease, area = self.lease, self.area
+        for code, octets in _head(self.arrival, lease).items():
+            area.put(code, octets)
+        self._boot()
+        for code, octets in _own_options(self.arrival, lease).items():
+            area.put(code, octets)
+        self._by_itself()
+        if lease.origins.get(Option.HOST_NAME) == OF_A_MACHINE:
+            # The name of a dhcp-host precedes all options of lines.
+            self._tell(Option.HOST_NAME)
+        for code in in_order(lease.options, lease.order):
+            self._tell(code)
+        is_inform = self.asked.message_type is MessageType.INFORM
+        return make_reply(
+            self.asked,
+            flags=self.asked.flags,
+            ciaddr=self.asked.ciaddr if is_inform else UNSPECIFIED,
+            yiaddr=UNSPECIFIED if is_inform else lease.yiaddr,
+            siaddr=lease.siaddr,
+            file=b"" if area.overload & 1 else area.file,
+            sname=b"" if area.overload & 2 else area.sname,
+            options=area.options(),
+        )
+
+    def _tell(self, code: int) -> None:
+        """An option of the lease, if the client asks for it."""
+        lease = self.lease
+        if code not in self.done and (self.wanted is None or code in self.wanted or code in lease.forced):
+            self.area.put(code, self._value(code))
+        self.done |= {code}
+
+    def _value(self, code: int) -> bytes:
+        """Its octets; a client that ends its own texts with a NUL is told one behind each text."""
+        octets = self.lease.options[code]
+        is_text = code in TEXT_ONLY or (self.literal is not None and as_text(code, octets) != "")
+        return octets + b"\0" if self.ended and is_text and code not in _TERMINATED else octets
+
+    def _boot(self) -> None:
+        """The header fields, or option 67 instead for a client that asks for it."""
+        sname, file, self.done = _fields(self.lease, self.wanted or b"")
+        moves = self.literal is not None and self.literal.override and self.wanted is not None
+        if moves and file and "file" in self.lease.origins and Option.BOOTFILE_NAME in (self.wanted or b""):
+            self.area.put(Option.BOOTFILE_NAME, file + b"\0")
+            file, self.done = b"", self.done | {Option.BOOTFILE_NAME}
+        self.area.set_fields(file, sname, overload=moves)
+
+    def _by_itself(self) -> None:
+        """What no line of a literal server says."""
+        if self.literal is None:
+            return
+        client = self.lease.yiaddr if self.lease.yiaddr != UNSPECIFIED else self.asked.ciaddr
+        told = told_by_itself(self.literal, self.arrival.address, client)
+        for code, octets in told.items():
+            if code not in self.lease.order and self.lease.options.get(code) == octets:
+                self._tell(code)
 
 
 def _fields(lease: Lease, wanted: bytes) -> tuple[bytes, bytes, frozenset[int]]:
@@ -85,8 +152,8 @@ def _fields(lease: Lease, wanted: bytes) -> tuple[bytes, bytes, frozenset[int]]:
     return sname, moved.get(Option.BOOTFILE_NAME, b"").removesuffix(b"\0"), frozenset(moved)
 
 
-def _own_options(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
-    """What precedes the declared options; the mask and the broadcast address unless they are declared."""
+def _head(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
+    """The options that every reply begins with."""
     kind = MessageType.OFFER if arrival.packet.message_type is MessageType.DISCOVER else MessageType.ACK
     options: dict[int, bytes] = {
         Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
@@ -94,9 +161,15 @@ def _own_options(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
     }
     if arrival.packet.message_type is not MessageType.INFORM:
         options[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
-        if lease.lease_time != INFINITE:
-            options[Option.RENEWAL_TIME] = (lease.lease_time // 2).to_bytes(4, "big")
-            options[Option.REBINDING_TIME] = (lease.lease_time * 7 // 8).to_bytes(4, "big")
+    return options
+
+
+def _own_options(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
+    """What precedes the declared options; the mask and the broadcast address unless they are declared."""
+    options: dict[int, bytes] = {}
+    if arrival.packet.message_type is not MessageType.INFORM and lease.lease_time != INFINITE:
+        options[Option.RENEWAL_TIME] = (lease.lease_time // 2).to_bytes(4, "big")
+        options[Option.REBINDING_TIME] = (lease.lease_time * 7 // 8).to_bytes(4, "big")
     address = lease.yiaddr if lease.yiaddr != UNSPECIFIED else arrival.packet.ciaddr
     network = IPv4Network((int(address), str(lease.netmask)), strict=False)
     own = {Option.SUBNET_MASK: network.netmask, Option.BROADCAST_ADDRESS: network.broadcast_address}

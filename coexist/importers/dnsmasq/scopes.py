@@ -61,7 +61,20 @@ class Scopes:
                 "a boot menu where addresses are leased is not in the inventory; of a ProxyDHCP it is",
             )
         self._effective |= {step.at for step in effective(steps)}
-        return scope | scope_fields(steps, self.groups.combined, self.source.leave_step)
+        said = scope_fields(steps, self.groups.combined, self.source.leave_step)
+        holders = (said, *said.get("rules", ()))
+        order = self._order({code for holder in holders for code in holder.get("options", {})})
+        return scope | {"literal": True} | said | ({"option_order": order} if order else {})
+
+    def _order(self, codes: set[int]) -> list[int]:
+        """Options as they stand in a reply: the last line of the file comes first.
+
+        Empty if they descend, and the daemon tells none of them by itself.
+        """
+        lines = [option.code for option in reversed(self.source.config.options) if not option.is_inside]
+        order = [code for code in dict.fromkeys(lines) if code in codes]
+        is_usual = order == sorted(order, reverse=True) and SENT_BY_ITSELF.isdisjoint(order)
+        return [] if is_usual else order
 
     def leave_idle(self) -> None:
         """Lines that change no answer in any scope."""

@@ -25,7 +25,7 @@ _FLAGS = {
     "dhcp-pxe-vendor": "vendor classes that a DHCP server treats as PXE clients are not in the inventory",
 }
 # What the file that is written says by itself.
-_WRITTEN = frozenset({"dhcp-ignore-clid", "dhcp-lease-max", "dhcp-no-override", "tftp-no-fail"})
+_WRITTEN = frozenset({"tftp-no-fail"})
 _ELSEWHERE = Harmless("DNS, files and logging say nothing about who boots what")
 
 

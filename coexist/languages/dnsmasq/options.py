@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
 
-from coexist.languages.dnsmasq.lexer import octets_of, parts_of, reveal, split
+from coexist.languages.dnsmasq.lexer import octets_of, parts_of, plain_line, reveal, split
 from coexist.records import dataclass
 
 
@@ -174,6 +175,23 @@ class OptionLine:
             return all(self.mask >> (last - i) & 1 or wanted[i] == value[i] for i in range(len(wanted)))
         step = 1 if self.kind is Kind.TEXT else len(wanted)
         return any(value[i : i + len(wanted)] == wanted for i in range(0, len(value) - len(wanted) + 1, step))
+
+
+TEXT_ONLY = frozenset({12, 15, 17, 18, 40, 64, 66, 67, 100, 101})
+"""The options whose value is a text however it is written: tried on 2.90 for every code."""
+
+
+@lru_cache(maxsize=1 << 12)
+def as_text(code: int, octets: bytes) -> str:
+    """The quoted text of which the daemon makes these octets as a text (`Kind.TEXT`); empty if none is."""
+    if not octets.isascii() or not octets.decode().isprintable() or set(octets) & set(b'"\\'):
+        return ""
+    quoted = f'"{octets.decode()}"'
+    try:
+        read = read_option(plain_line(f"{code},{quoted}") or "")
+    except RefusedError:
+        return ""
+    return quoted if (read.kind, read.value) == (Kind.TEXT, octets) else ""
 
 
 def read_option(text: str, *, line: int = 0, force: bool = False, match: bool = False) -> OptionLine:

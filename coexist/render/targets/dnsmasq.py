@@ -20,7 +20,9 @@ from typing import TypeVar
 
 from coexist.analysis.running import AROUND_A_BLOCK
 from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
-from coexist.languages.dnsmasq.options import read_option
+from coexist.boot.servers.dnsmasq_declared import is_literal, settings_of
+from coexist.boot.servers.dnsmasq_leased import in_order, told_by_itself
+from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text, read_option
 from coexist.languages.dnsmasq.reader import setting_lines
 from coexist.render.cells import NO_CELLS
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
@@ -147,11 +149,12 @@ def _general(job: Job) -> Iterator[str]:
             yield "dhcp-authoritative"
         if job.server.ping_check is False:
             yield "no-ping"
-        yield "dhcp-no-override"
-        # A machine is its MAC: firmware, boot loader and system send different client identifiers.
-        yield "dhcp-ignore-clid"
-        # 1000 leases are the default; pools may hold more.
-        yield f"dhcp-lease-max={max(1000, _capacity(job))}"
+        if not is_literal(job.inventory.site, job.name):
+            yield "dhcp-no-override"
+            # A machine is its MAC: firmware, boot loader and system send different client identifiers.
+            yield "dhcp-ignore-clid"
+            # 1000 leases are the default; pools may hold more.
+            yield f"dhcp-lease-max={max(1000, _capacity(job))}"
     if "tftp" in job.server.effective_roles:
         # A directory that is missing must not keep DHCP from starting.
         usual: dict[str, object] = {"enable-tftp": True, "tftp-no-fail": True, "tftp-root": "/srv/tftp"}
@@ -175,6 +178,7 @@ class _Writer:
     def __init__(self, job: Job, plan: SettledPlan) -> None:
         self.job = job
         self.plan = plan
+        self.literal = is_literal(job.inventory.site, job.name)
         self.scopes = {scope.name: scope for scope in plan.scopes}
         self.tags = Tags()
         self.groups = Groups(cells=plan.cells, tags=self.tags)
@@ -217,7 +221,8 @@ class _Writer:
         rules = self._rules(scope)
         here = has(scope_tag(scope.name))
         yield from self._boot_lines(scope, rules)
-        codes = sorted({code for _, setting in rules for code in setting.options})
+        by_itself = self._by_itself(scope)
+        codes = in_order({code for _, setting in rules for code in setting.options}, scope.order)[::-1]
         if Option.ROUTER not in scope.defaults.options:
             # Without a value: not even the default, which would be dnsmasq itself or the relay.
             above = [lacks(tag) for tag, setting in rules if Option.ROUTER in setting.options]
@@ -229,8 +234,25 @@ class _Writer:
                     # A declared name would keep a machine's own away.
                     terms.append(lacks(NAMED))
                 # What cannot be said is left out: `limits` told it.
+                octets = setting.options[code]
+                if setting is scope.defaults and code not in scope.order and by_itself.get(code) == octets:
+                    continue
                 with suppress(ValueError):
-                    yield f"{word}={','.join(terms)},{code}{option_value(code, setting.options[code])}"
+                    yield f"{word}={','.join(terms)},{code}{self._value(code, octets)}"
+
+    def _value(self, code: int, octets: bytes) -> str:
+        """An option's value. A text of a literal server is one: a client that ends its own is told a NUL."""
+        text = as_text(code, octets) if self.literal else ""
+        return f",{text}" if text else option_value(code, octets)
+
+    def _by_itself(self, scope: SettledScope) -> dict[int, bytes]:
+        """What a literal server tells without a line where it stands."""
+        vlans = [vlan for vlan in self.plan.plan.vlans if any(s.scope == scope.name for s in vlan.subnets)]
+        if not self.literal or len(vlans) != 1 or vlans[0].local is None:
+            return {}
+        subnet = next(subnet for subnet in vlans[0].subnets if subnet.scope == scope.name)
+        address = subnet.pools[0].first if subnet.pools else subnet.network.network_address
+        return told_by_itself(settings_of(self.job.server), vlans[0].local, address)
 
     def _tells_names(self, scope: SettledScope) -> bool:
         subnets = (subnet for vlan in self.plan.plan.vlans for subnet in vlan.subnets)
@@ -330,9 +352,8 @@ def choices(rules: Sequence[tuple[str, T | None]]) -> list[tuple[list[str], T]]:
     return result
 
 
-# What 2.90 makes of colon-separated octets, tried for every code: these it takes for text, and ends 66 and 67
-# with a NUL of its own; these it takes for addresses only, of which 0.0.0.0 means dnsmasq itself.
-_TEXT_ONLY = frozenset({12, 15, 17, 18, 40, 64, 66, 67, 100, 101})
+# What 2.90 makes of colon-separated octets, tried for every code: it ends 66 and 67 with a NUL of its own.
+# The others it takes for addresses only, and 0.0.0.0 for itself.
 _TERMINATED = frozenset({66, 67})
 _ADDRESSES_ONLY = frozenset(
     {1, 3, 6, 7, 9, 16, 21, 28, 32, 33, 41, 42, 44, 45, 48, 49, 50, 54, 65, 68, 69, 70, 71, 74, 150}
@@ -347,7 +368,7 @@ def option_value(code: int, octets: bytes) -> str:
     it."""
     if not octets:
         return ""
-    if code in _TEXT_ONLY:
+    if code in TEXT_ONLY:
         text = octets.removesuffix(b"\0") if code in _TERMINATED else octets
         return f",{dnsmasq_string(text.decode())}"
     if code in _ADDRESSES_ONLY:
