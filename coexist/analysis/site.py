@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from enum import Enum
@@ -21,7 +20,6 @@ from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
-from coexist.inventory.twins import twins_of
 from coexist.inventory.values import option_bytes
 from coexist.records import dataclass
 
@@ -67,11 +65,10 @@ class AnalysedSite(Facts):
         self._memory = memory
         self._schedules: dict[str, Schedule | None] = {}
 
-    @cached_property
+    @property
     def reserved(self) -> list[int]:
         """The reserved addresses of all clients as numbers, ascending."""
-        found = sorted(self.inventory.clients.addresses)
-        return found[bisect_right(found, 0) :]
+        return self.inventory.clients.numbers
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -167,10 +164,10 @@ class AnalysedSite(Facts):
         ends = (finish.winner, finish.decided_by)
         return server in ends or (server in self.twins and self.twins[server] in ends)
 
-    @cached_property
+    @property
     def twins(self) -> Mapping[str, str]:
         """The twin of each boot server that has one."""
-        return twins_of(self.site)
+        return self.inventory.twins
 
     def is_unknown(self, winner: str | None) -> bool:
         """Whether who is asked for a file is only a host name, which no server of the inventory has."""

@@ -17,10 +17,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from functools import cached_property
+from itertools import chain, compress
+from typing import TypeAlias
 
 from coexist.analysis.profiles import Profile, profiles_of, vlans_of
 from coexist.errors import Position
 from coexist.inventory import Inventory, MacSet
+from coexist.inventory.groups import ROW
 from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 
@@ -160,9 +163,10 @@ def cut(inventory: Inventory) -> Space:
     bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(sets)}
     own = {server: sum(bits[name] for name in named) for server, named in theirs.items()}
     ends, signatures = _intervals(sets, bits)
-    points = _point_signatures(inventory, sets, bits, ends, signatures)
+    alone = [name for name in names if not any(name in named for named in theirs.values())]
+    points = _points(inventory, sets, bits, alone, _Intervals(ends, signatures))
     maker = _Maker(inventory, {name: inventory.site.groups[name] for name in names}, bits)
-    classes = [*maker.from_points(points), *maker.from_intervals(ends, signatures, points)]
+    classes = [*maker.from_points(points), *maker.from_intervals(points)]
     return Space(inventory=inventory, bits={"known": KNOWN, **bits}, mac_classes=tuple(classes), own=own)
 
 
@@ -198,33 +202,76 @@ def _intervals(sets: dict[str, MacSet], bits: dict[str, int]) -> tuple[list[int]
     return ends, signatures
 
 
-def _point_signatures(
+@dataclass(frozen=True, slots=True)
+class _Intervals:
+    """The elementary intervals: number n begins at ``ends[n]`` and has ``signatures[n]``."""
+
+    ends: list[int]
+    signatures: list[int]
+
+    def at(self, mac: int) -> int:
+        """The signature of the interval that has an address."""
+        return self.signatures[bisect_right(self.ends, mac) - 1]
+
+
+_Said: TypeAlias = tuple[int, str, str, str]
+"""A signature, and what a row says of VLAN, architecture and firmware."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Points:
+    """The addresses that are registered or written out. ``rows``: of the registered ones, by what is said of
+    them, ascending and in the order of their first rows; ``strangers``: the others, by their signature."""
+
+    rows: dict[_Said, list[int]]
+    strangers: dict[int, list[int]]
+    intervals: _Intervals
+
+
+def _points(
     inventory: Inventory,
     sets: dict[str, MacSet],
     bits: dict[str, int],
-    ends: list[int],
-    signatures: list[int],
-) -> dict[int, int]:
-    """The signature of every registered address (first, in the order of the table) and written-out one."""
-    clients = inventory.clients
-    addresses = clients.addresses
-    reserved = KNOWN | RESERVED
-    found: dict[int, int] = dict.fromkeys(clients.macs, reserved if all(addresses) else KNOWN)
-    if any(addresses) and not all(addresses):
-        found.update((m, reserved) for m, a in zip(clients.macs, addresses, strict=True) if a)
+    groups: Iterable[str],
+    intervals: _Intervals,
+) -> _Points:
+    """What is said of every registered address and every written-out one.
+
+    ``groups``: the names of the sets that are groups. One that follows from the cells of rows is asked once
+    for each kind of row; for all others each of their addresses counts.
+    """
+    table, kinds = inventory.clients, inventory.resolver.kinds
+    by_kind = {name: made for name in groups if (made := inventory.resolver.of_kind(name)) is not None}
+    own: dict[int, int] = {}
     for name, macs in sets.items():
-        bit = bits[name]
-        # A point is a member where the intervals of its set say it is not, and the other way round.
-        if macs.points <= clients.known:
+        if name not in by_kind:
+            # A point is a member where the intervals of its set say it is not, and the other way round.
             for mac in macs.points:
-                found[mac] ^= bit
-        else:
-            for mac in macs.points:
-                found[mac] = found.get(mac, 0) ^ bit
-    if len(ends) > 1:
-        for mac, signature in found.items():
-            found[mac] = signature ^ signatures[bisect_right(ends, mac) - 1]
-    return found
+                own[mac] = own.get(mac, 0) ^ bits[name]
+    every, some = all(table.addresses), any(table.addresses)
+    reserved = frozenset(compress(table.macs, table.addresses)) if some and not every else frozenset[int]()
+    equal = not own and not reserved and len(intervals.ends) == 1
+    found: dict[_Said, list[list[int]]] = defaultdict(list)
+    for number, (cells, rows) in enumerate(zip(kinds.cells, kinds.rows, strict=True)):
+        signature = KNOWN | RESERVED if some and every else KNOWN
+        signature |= sum(bits[name] for name, numbers in by_kind.items() if number in numbers)
+        vlan, architecture, firmware = cells[: len(ROW)]
+        if equal:
+            found[signature ^ intervals.signatures[0], vlan, architecture, firmware].append(rows)
+            continue
+        apart: dict[_Said, list[int]] = defaultdict(list)
+        for row in rows:
+            mac = table.macs[row]
+            more = own.pop(mac, 0) ^ intervals.at(mac) ^ (RESERVED if mac in reserved else 0)
+            apart[signature ^ more, vlan, architecture, firmware].append(row)
+        for said, some_rows in apart.items():
+            found[said].append(some_rows)
+    joined = {said: lists[0] if len(lists) == 1 else sorted(chain(*lists)) for said, lists in found.items()}
+    strangers: dict[int, list[int]] = defaultdict(list)
+    for mac in sorted(own):
+        strangers[own[mac] ^ intervals.at(mac)].append(mac)
+    in_order = sorted(joined.items(), key=lambda item: item[1][0])
+    return _Points(rows=dict(in_order), strangers=dict(sorted(strangers.items())), intervals=intervals)
 
 
 class _Maker:
@@ -239,34 +286,20 @@ class _Maker:
         ]
         self.made = 0
 
-    def from_points(self, points: dict[int, int]) -> Iterator[MacClass]:
-        clients = self.inventory.clients
-        columns = clients.columns
-        keys = zip(points.values(), columns["vlan"], columns["architecture"], columns["firmware"])  # noqa: B905
-        buckets: dict[tuple[int, str, str, str], list[int]] = {}
-        first_rows: list[int] = []
-        registered = iter(points)
-        # The registered clients stand first among the points, in the order of their rows.
-        for row, mac, key in zip(range(len(clients)), registered, keys):  # noqa: B905
-            try:
-                buckets[key].append(mac)
-            except KeyError:
-                buckets[key] = [mac]
-                first_rows.append(row)
-        strangers: dict[int, list[int]] = defaultdict(list)
-        for mac in registered:
-            strangers[points[mac]].append(mac)
-        names = columns["name"]
-        for (key, macs), row in zip(buckets.items(), first_rows, strict=True):
-            yield self._make(key[0], (), macs, len(macs), macs[0], key[1:], names[row])
-        for signature, macs in sorted(strangers.items()):
-            macs.sort()
+    def from_points(self, points: _Points) -> Iterator[MacClass]:
+        table = self.inventory.clients
+        names = table.columns["name"]
+        for (signature, *said), rows in points.rows.items():
+            vlan, architecture, firmware = said
+            macs = list(map(table.macs.__getitem__, rows))
+            row = (vlan, architecture, firmware)
+            yield self._make(signature, (), macs, len(macs), macs[0], row, names[rows[0]])
+        for signature, macs in points.strangers.items():
             yield self._make(signature, (), macs, len(macs), macs[0])
 
-    def from_intervals(
-        self, ends: list[int], signatures: list[int], points: dict[int, int]
-    ) -> Iterator[MacClass]:
+    def from_intervals(self, points: _Points) -> Iterator[MacClass]:
         """What is left between the points."""
+        ends, signatures = points.intervals.ends, points.intervals.signatures
         bounds: dict[int, list[int]] = {}
         for number, (first, signature) in enumerate(zip(ends, signatures, strict=True)):
             end = ends[number + 1] if number + 1 < len(ends) else MAC_SPACE
@@ -275,17 +308,18 @@ class _Maker:
                 cuts[-1] = end
             else:
                 cuts += (first, end)
-        holes: dict[int, list[int]] = defaultdict(list)
-        if len(ends) == 1:
-            holes[signatures[0]] = list(points)
-        else:
-            for mac in points:
-                holes[signatures[bisect_right(ends, mac) - 1]].append(mac)
+        every = self.inventory.clients.known.union(*points.strangers.values())
+        holes: dict[int, frozenset[int] | list[int]] = {signatures[0]: every}
+        if len(ends) > 1:
+            apart: dict[int, list[int]] = defaultdict(list)
+            for mac in every:
+                apart[points.intervals.at(mac)].append(mac)
+            holes = dict(apart)
         for signature, cuts in bounds.items():
-            taken = holes[signature]
+            taken = frozenset(holes.get(signature, ()))
             size = sum(cuts[1::2]) - sum(cuts[::2]) - len(taken)
             if size:
-                yield self._make(signature, tuple(cuts), taken, size, _stranger(cuts, taken))
+                yield self._make(signature, tuple(cuts), list(taken), size, _stranger(cuts, taken))
 
     def _make(
         self,
@@ -314,9 +348,8 @@ class _Maker:
         )
 
 
-def _stranger(bounds: list[int], taken: list[int]) -> int:
+def _stranger(bounds: list[int], holes: frozenset[int]) -> int:
     """An address of these intervals that a machine could have: unicast, and easy to read if possible."""
-    holes = frozenset(taken)
     for first, end in zip(bounds[::2], bounds[1::2], strict=True):
         if first <= _STRANGER < end and _STRANGER not in holes:
             return _STRANGER

@@ -15,19 +15,17 @@ from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import Position, Problem
 from coexist.inventory.complaints import MOST_OF_A_KIND, Complaints
-from coexist.inventory.csv_text import LINE, Header, cell_columns, column_of, decoded, read_header
-from coexist.inventory.plain_cells import plain_addresses, plain_macs
+from coexist.inventory.csv_text import LINE, Header, cell_columns, column_of, decoded, read_header, repeats
+from coexist.inventory.plain_cells import first_octets, plain_addresses, plain_macs
 from coexist.inventory.values import closest
 from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, is_multicast, parse_mac
 
-# How many cells tell whether a column repeats itself.
-_SAMPLE = 4096
 # How many characters are cut into cells at once.
 _GROUP = 1 << 18
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
-_GROUP_BIT = 1 << 40
+_GROUP_BIT = 1
 # A cell that a program wrapped into a formula so that a spreadsheet keeps it as text.
 _FORMULA = re.compile(r'\s*="(.*)"\s*', re.DOTALL)
 _BETWEEN_CARDS = re.compile(r"[\s,;/|]+")
@@ -78,7 +76,7 @@ class _Column:
         """Append cells. Equal ones become one object: a million rows repeat a few hundred types."""
         if self.padded:
             cells = list(map(str.strip, cells))
-        if not self.values and len(set(cells[:_SAMPLE])) * 8 < len(cells[:_SAMPLE]):
+        if not self.values and repeats(cells):
             self.one = {}
         self.values += cells if self.one is None else map(self.one.setdefault, cells, cells)
 
@@ -125,7 +123,7 @@ class _Reader:
 
     def _plain(self) -> CsvClients | None:
         """The usual file in one stroke: header first, no quotes or comments, each row full, plain MACs."""
-        text = self.text.replace("\r\n", "\n")
+        text = self.text.replace("\r\n", "\n") if "\r" in self.text else self.text
         if self.header_line != 1 or '"' in text or "#" in text or "\r" in text:
             return None
         width, padded = len(self.names), self._may_be_padded()
@@ -271,7 +269,7 @@ class _Reader:
         return CsvClients(macs=macs, addresses=addresses, columns=columns, lines=lines, locate=self.locate)
 
     def _check_macs(self, macs: array[int], lines: array[int] | range) -> None:
-        if 0 not in macs and not any(map(_GROUP_BIT.__and__, macs)):
+        if 0 not in macs and not any(octet & _GROUP_BIT for octet in first_octets(macs)):
             return
         for row, mac in enumerate(macs):
             if mac and not is_multicast(mac):

@@ -19,6 +19,7 @@ from coexist.errors import Position, Problem
 from coexist.inventory.client_csv import CsvClients, read_clients
 from coexist.inventory.csv_text import COLUMNS
 from coexist.inventory.models import Client
+from coexist.inventory.plain_cells import first_octets
 from coexist.inventory.values import machine_uuid
 from coexist.records import dataclass
 
@@ -38,6 +39,36 @@ class ClientRecord:
     tags: tuple[str, ...]
     position: Position
     uuid: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kinds:
+    """The registered clients told apart by some columns: ``cells`` of each kind in the order of ``columns``,
+    and its ``rows``, ascending. Kinds stand in the order of their first rows.
+
+    A MAC that stands in several rows is told apart by the first one.
+    """
+
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    rows: tuple[list[int], ...]
+
+    def having(self, tests: Iterable[tuple[str, frozenset[str]]]) -> frozenset[int]:
+        """The numbers of the kinds whose columns have one of the wanted values each."""
+        fitting = [
+            frozenset().union(*(self._numbers[self.columns.index(name)].get(value, ()) for value in values))
+            for name, values in tests
+        ]
+        return frozenset.intersection(*fitting)
+
+    @cached_property
+    def _numbers(self) -> tuple[dict[str, list[int]], ...]:
+        """The kinds that have each value, by column."""
+        found: tuple[dict[str, list[int]], ...] = tuple(defaultdict(list) for _ in self.columns)
+        for number, cells in enumerate(self.cells):
+            for having, cell in zip(found, cells, strict=True):
+                having[cell].append(number)
+        return found
 
 
 UUID_COLUMN = "uuid"
@@ -79,6 +110,7 @@ class ClientTable:
         self._sources: list[_Source] = []
         self._by_value: dict[str, dict[str, list[int]]] = {}
         self._counts: dict[str, Counter[str]] = {}
+        self._kinds: dict[tuple[str, ...], Kinds] = {}
 
     def __len__(self) -> int:
         return len(self.macs)
@@ -98,12 +130,38 @@ class ClientTable:
         """Every registered MAC."""
         return frozenset(self.macs)
 
+    @property
+    def repeated(self) -> bool:
+        """Whether a MAC stands in several rows."""
+        return len(self.known) != len(self.macs)
+
+    @cached_property
+    def first_octets(self) -> frozenset[int]:
+        """The first octet of every registered MAC."""
+        return first_octets(self.macs)
+
+    def counted(self, name: str) -> Counter[str]:
+        """How many rows have each value of a column; of ``tags``, each word."""
+        counted = self._counts.get(name)
+        if counted is None:
+            values: Iterable[str] = self.columns[name]
+            if name == "tags":
+                values = (word for value in values for word in set(value.split()))
+            counted = self._counts[name] = Counter(values)
+        return counted
+
     def reserved(self, first: int, last: int) -> list[int]:
         """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
         numbers, rows = self.addresses, self._rows_by_address
         low = bisect_left(rows, first, key=numbers.__getitem__)
         high = bisect_right(rows, last, key=numbers.__getitem__)
         return sorted(rows[low:high])
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The addresses of all clients as numbers, ascending; those without one are left out."""
+        found = sorted(self.addresses)
+        return found[bisect_right(found, 0) :]
 
     @cached_property
     def _rows_by_address(self) -> list[int]:
@@ -159,6 +217,28 @@ class ClientTable:
                 found[own].append(mac)
         return {own: tuple(macs) for own, macs in found.items()}
 
+    def kinds(self, columns: tuple[str, ...]) -> Kinds:
+        """The clients told apart by their cells in some columns."""
+        found = self._kinds.get(columns)
+        if found is None:
+            found = self._kinds[columns] = self._told_apart(columns)
+        return found
+
+    def _told_apart(self, columns: tuple[str, ...]) -> Kinds:
+        rows: dict[tuple[str, ...], list[int]] = {}
+        cells: Iterable[tuple[int, tuple[str, ...]]] = enumerate(
+            zip(*(self.columns[name] for name in columns), strict=True)
+        )
+        if self.repeated:
+            first = frozenset(self.index.values())
+            cells = compress(cells, map(first.__contains__, range(len(self.macs))))
+        for row, key in cells:
+            try:
+                rows[key].append(row)
+            except KeyError:
+                rows[key] = [row]
+        return Kinds(columns=columns, cells=tuple(rows), rows=tuple(rows.values()))
+
     def find(self, mac: int) -> ClientRecord | None:
         """The registered client with this MAC."""
         row = self.index.get(mac)
@@ -169,7 +249,7 @@ class ClientTable:
         wanted = [(name, frozenset(values)) for name, values in tests]
         if not wanted:
             return iter(range(len(self.macs)))
-        sizes = [sum(map(self._count(name).__getitem__, values)) for name, values in wanted]
+        sizes = [sum(map(self.counted(name).__getitem__, values)) for name, values in wanted]
         # The rarest values first: what they leave is looked up row by row.
         first = sizes.index(min(sizes))
         found = self._rows_by_value(wanted[first][0])
@@ -182,16 +262,6 @@ class ClientTable:
             elif number != first:
                 rows = [row for row in rows if column[row] in values]
         return iter(rows)
-
-    def _count(self, name: str) -> Counter[str]:
-        """How many rows have each value of a column; of ``tags``, each word."""
-        counted = self._counts.get(name)
-        if counted is None:
-            values: Iterable[str] = self.columns[name]
-            if name == "tags":
-                values = (word for value in values for word in set(value.split()))
-            counted = self._counts[name] = Counter(values)
-        return counted
 
     def _rows_by_value(self, name: str) -> dict[str, list[int]]:
         """The rows of each value of a column; of ``tags``, of each word."""
@@ -208,9 +278,10 @@ class ClientTable:
 
     def _forget(self) -> None:
         """Drop what was computed of the rows there were before."""
-        for name in ("index", "known", "uuids", "cards", "_rows_by_address"):
+        for name in ("index", "known", "first_octets", "uuids", "cards", "numbers", "_rows_by_address"):
             self.__dict__.pop(name, None)
         self._by_value.clear()
+        self._kinds.clear()
         self._counts.clear()
 
     # -- reading -------------------------------------------------------------------------------

@@ -22,6 +22,16 @@ LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _SEPARATOR = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)
 
 
+# How many cells tell whether a column repeats itself.
+_SAMPLE = 4096
+
+
+def repeats(cells: list[str]) -> bool:
+    """Whether a column has few values for its rows, as its first ones are."""
+    sample = cells[:_SAMPLE]
+    return len(set(sample)) * 8 < len(sample)
+
+
 def decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
     """The text of a file, or None. What is not UTF-8 is told, and read as it was probably meant."""
     remedy = "save the file as `CSV UTF-8`"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
 from coexist.errors import Problem
-from coexist.inventory.clients import ClientTable
+from coexist.inventory.clients import ClientTable, Kinds
+from coexist.inventory.csv_text import repeats
 from coexist.inventory.documents import SourceMap
 from coexist.inventory.files import read_named, shown
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
@@ -14,6 +18,13 @@ from coexist.inventory.models import Group, Site, mac_range
 from coexist.wire.mac import parse_mac_prefix
 
 BUILT_IN = ("everyone", "known", "unknown", "nobody")
+
+ROW = ("vlan", "architecture", "firmware")
+"""The columns that say what a client is and where it stands."""
+# So many kinds of clients are no burden, even if each client is one.
+_SMALL = 4096
+_BY_ROWS = {"where", "architecture", "firmware", "vlan"}
+"""What may be said of a group whose members follow from the cells of their rows alone."""
 
 
 class GroupResolver:
@@ -28,6 +39,7 @@ class GroupResolver:
         known = MacSet.of(clients.known)
         self._resolved = {"everyone": EVERYONE, "known": known, "unknown": ~known, "nobody": NOBODY}
         self._open: list[str] = []
+        self._by_kind: dict[str, frozenset[int]] = {}
         self.problems: list[Problem] = []
 
     def macs(self, name: str) -> MacSet:
@@ -51,6 +63,21 @@ class GroupResolver:
             self._open.pop()
         self._resolved[name] = found
         return found
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The registered clients told apart by what their rows say of them, and by each column that a group
+        asks for and that has few values."""
+        asked = {column for group in self._site.groups.values() for column in group.where}
+        columns, small = self._clients.columns, len(self._clients) <= _SMALL
+        fit = (name for name in asked if name in columns and name != "tags")
+        few = sorted(name for name in fit if small or repeats(columns[name]))
+        return self._clients.kinds(tuple(dict.fromkeys((*ROW, *few))))
+
+    def of_kind(self, name: str) -> frozenset[int] | None:
+        """The numbers of the kinds that a group is made of; None for one that other things make too."""
+        self.macs(name)
+        return self._by_kind.get(name)
 
     def uuids(self, name: str, above: frozenset[str] = frozenset()) -> tuple[UUID, ...]:
         """The machines that a group names by their UUID, those of the groups in it included."""
@@ -78,7 +105,7 @@ class GroupResolver:
             ]
             if len(tests) == len(group.where):
                 macs = self._clients.macs
-                result |= MacSet.of(map(macs.__getitem__, self._clients.rows(tests)))
+                result |= MacSet.of(map(macs.__getitem__, self._rows(name, group, tests)))
         for text in group.uuid:
             result |= MacSet.of(self._clients.cards.get(UUID(text), ()))
         if group.file:
@@ -88,6 +115,16 @@ class GroupResolver:
         for text in group.range:
             result |= MacSet.interval(*mac_range(text))
         return (result | self.union(group.groups)) - self.union(group.excluded)
+
+    def _rows(self, name: str, group: Group, tests: list[tuple[str, tuple[str, ...]]]) -> Iterable[int]:
+        """The rows that a group asks for by their cells."""
+        # A MAC in several rows is of one kind, and in the groups of each of its rows.
+        if not {column for column, _ in tests} <= {*self.kinds.columns} or self._clients.repeated:
+            return self._clients.rows(tests)
+        found = self.kinds.having((column, frozenset(values)) for column, values in tests)
+        if group.model_fields_set <= _BY_ROWS:
+            self._by_kind[name] = found
+        return chain.from_iterable(map(self.kinds.rows.__getitem__, found))
 
     def _from_file(self, name: str, file: str) -> MacSet:
         place = self._sources.at(("groups", name, "file"), value=True)

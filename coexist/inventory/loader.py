@@ -7,7 +7,7 @@ order of the file names; the same name in two files is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import Site
 from coexist.inventory.references import check_references
-from coexist.inventory.twins import with_twins
+from coexist.inventory.twins import twins_of, with_twins
 from coexist.inventory.validation import validate
 from coexist.records import dataclass
 
@@ -49,6 +49,11 @@ class Inventory:
     def made(self) -> dict[tuple[str, str], Any]:
         """What other rooms make of this inventory and ask for again, by what it is and the server."""
         return {}
+
+    @cached_property
+    def twins(self) -> Mapping[str, str]:
+        """The twin of each server that has one."""
+        return twins_of(self.site)
 
     def where(self, *path: str | int, value: bool = False) -> Position:
         """The place of a declaration: ``inventory.where("servers", "otc", "delay")``."""

@@ -60,6 +60,8 @@ class MacSet:
 
     def __or__(self, other: MacSet) -> MacSet:
         if self.bounds == other.bounds == _NO_BOUNDS:
+            if not (self.points and other.points):
+                return self if self.points else other
             return MacSet(_NO_BOUNDS, self.points | other.points)
         return _combine(self, other, lambda a, b: a or b)
 
@@ -71,6 +73,8 @@ class MacSet:
         return _combine(self, other, lambda a, b: a and b)
 
     def __sub__(self, other: MacSet) -> MacSet:
+        if other.bounds == _NO_BOUNDS and not other.points:
+            return self
         if self.bounds == _NO_BOUNDS:
             return _select(self.points, other, keep=False)
         if self.bounds == _ALL_BOUNDS and not self.points:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 from array import array
+from binascii import unhexlify
 from functools import partial
 
+# Two octets before each MAC make it eight.
+_PADDING = "\n\n\n\n"
+_DIGITS = bytes.maketrans(b"\n", b"0")
 _packed = partial(socket.inet_pton, socket.AF_INET)
 
 
@@ -28,19 +32,28 @@ def plain_addresses(cells: list[str]) -> array[int] | None:
     return numbers
 
 
+def first_octets(macs: array[int]) -> frozenset[int]:
+    """The first octets that some MACs have."""
+    place = 5 if sys.byteorder == "little" else 2
+    return frozenset(macs.tobytes()[place::8])
+
+
 def plain_macs(cells: list[str]) -> array[int] | None:
     """The MACs of cells that are all written with colons and nothing else; None if one is not."""
-    joined = "\n".join(cells) + "\n"
     count = len(cells)
-    if len(joined) != 18 * count or joined[17::18] != "\n" * count:
+    joined = _PADDING + _PADDING.join(cells)
+    if len(joined) != 21 * count or not joined.isascii() or joined.count("\n") != 4 * count:
         return None
-    if any(joined[place::18] != ":" * count for place in (2, 5, 8, 11, 14)):
+    colons, padding = ":" * count, "\n" * count
+    if any(joined[place::21] != padding for place in range(4)):
+        return None
+    if any(joined[place::21] != colons for place in (6, 9, 12, 15, 18)):
         return None
     try:
-        octets = bytes.fromhex("0000" + joined[:-1].replace(":", "").replace("\n", "0000"))
+        octets = unhexlify(joined.encode().translate(_DIGITS, b":"))
     except ValueError:
         return None
-    # fromhex() passes over blanks; then octets are missing.
+    # A colon too many leaves an octet too few.
     if len(octets) != 8 * count:
         return None
     numbers = array("Q", octets)

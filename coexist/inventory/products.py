@@ -625,14 +625,20 @@ Part = Literal[
 ]
 
 
+@cache
+def _loaded(reference: str) -> Any:
+    """What a reference (``module:attribute``) means; each of a site's servers asks."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def part(product: Product, name: Part) -> Any:
     """One part of a product, None where it has none. Raises ``CoexistError`` if it cannot be loaded."""
     reference: str = getattr(product, name)
     if not reference:
         return None
-    module, _, attribute = reference.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return _loaded(reference)
     except (ImportError, AttributeError) as error:
         raise CoexistError(
             f"the product {product.name} names {reference} as its {name}, which cannot be loaded: {error}"

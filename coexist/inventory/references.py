@@ -37,7 +37,7 @@ def check_references(
     checker.intent()
     checker.firmware_names()
     checker.migrations()
-    return checker.problems + resolver.problems + check_registrations(site, clients, broken)
+    return checker.problems + resolver.problems + check_registrations(site, clients, resolver.kinds, broken)
 
 
 def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Address | None:
@@ -131,7 +131,7 @@ class _Checker:
     # -- sections ------------------------------------------------------------------------------
 
     def vlans(self) -> None:
-        taken: list[tuple[IPv4Network, str]] = []
+        taken: list[tuple[int, int, IPv4Network, str]] = []
         numbers: dict[int, str] = {}
         for name, vlan in self.site.vlans.items():
             path = ("vlans", name)
@@ -143,14 +143,15 @@ class _Checker:
                 )
             numbers.setdefault(vlan.id, name)
             for subnet in vlan.subnet:
-                for other, owner in taken:
-                    if subnet.overlaps(other):
+                low, high = int(subnet.network_address), int(subnet.broadcast_address)
+                for first, last, other, owner in taken:
+                    if low <= last and first <= high:
                         self.complain(
                             (*path, "subnet"),
                             f"{subnet} overlaps {other} of VLAN {owner}",
                             "make the subnets disjoint",
                         )
-                taken.append((subnet, name))
+                taken.append((low, high, subnet, name))
             if vlan.gateway and not inside(vlan.gateway, vlan.subnet):
                 self.complain(
                     (*path, "gateway"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
-from operator import gt, lt
+from itertools import islice
+from operator import eq
 
 from coexist.errors import Position, Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
-from coexist.inventory.clients import UUID_COLUMN, ClientTable
+from coexist.inventory.clients import UUID_COLUMN, ClientTable, Kinds
 from coexist.inventory.complaints import Complaints
 from coexist.inventory.models import FIRMWARES, Site
 from coexist.inventory.values import closest, machine_uuid
@@ -20,22 +20,23 @@ _Span = tuple[int, int, tuple[tuple[int, int], ...]]
 """First and last address of a VLAN's first network, and those of its others, as numbers."""
 
 
-def check_registrations(site: Site, table: ClientTable, broken: Broken) -> list[Problem]:
+def check_registrations(site: Site, table: ClientTable, kinds: Kinds, broken: Broken) -> list[Problem]:
     """What is wrong with single rows of the table, each kind at most fifty times and then counted.
 
-    A row that names a ``broken`` declaration is not wrong for that.
+    ``kinds``: the rows told apart by VLAN, and by what else is of use to others. A row that names a
+    ``broken`` declaration is not wrong for that.
     """
     vlans = {*site.vlans, *broken.get("vlans", ())}
     firmwares = {*FIRMWARES, *site.firmwares, *broken.get("firmwares", ())}
-    kinds = (
+    checks = (
         _unknown_names(table, "vlan", "VLAN", vlans),
         _unknown_names(table, "firmware", "firmware", firmwares),
-        _reserved_addresses(site, table),
+        _reserved_addresses(site, table, kinds),
         _uuids(table),
         _duplicates(table),
     )
     complaints = Complaints()
-    for number, found in enumerate(kinds):
+    for number, found in enumerate(checks):
         for complaint in found:
             complaints.add(str(number), lambda complaint=complaint: Problem(*complaint))  # type: ignore[misc]
     return list(complaints)
@@ -57,7 +58,7 @@ def _unknown_names(table: ClientTable, column: str, what: str, known: Set[str]) 
             yield table.position(row, column), f"there is no {what} {value!r}", closest(value, known)
 
 
-def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
+def _reserved_addresses(site: Site, table: ClientTable, kinds: Kinds) -> Iterable[_Complaint]:
     addresses, columns = table.addresses, table.columns
     if not any(addresses):
         return
@@ -65,7 +66,7 @@ def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
     everywhere = tuple(net for vlan in site.vlans.values() for net in vlan.subnet)
     spans = {name: _spans(vlan.subnet) for name, vlan in site.vlans.items()}
     anywhere = _spans(everywhere)
-    if _each_in_first(addresses, columns["vlan"], spans, anywhere):
+    if _each_in_first(table, kinds, spans, anywhere):
         return
     for row, (number, name) in enumerate(zip(addresses, columns["vlan"], strict=True)):
         low, high, more = spans.get(name, anywhere)
@@ -76,16 +77,17 @@ def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
         yield table.position(row, "address"), message, "correct the address or the VLAN"
 
 
-def _each_in_first(
-    addresses: array[int], vlans: list[str], spans: Mapping[str, _Span], anywhere: _Span
-) -> bool:
+def _each_in_first(table: ClientTable, kinds: Kinds, spans: Mapping[str, _Span], anywhere: _Span) -> bool:
     """Whether every client has an address in the first network of its VLAN, as at most sites; quick."""
-    firsts = {name: spans.get(name, anywhere) for name in set(vlans)}
-    lowest = {name: low for name, (low, _, _) in firsts.items()}
-    highest = {name: high for name, (_, high, _) in firsts.items()}
-    return not any(map(lt, addresses, map(lowest.__getitem__, vlans))) and not any(
-        map(gt, addresses, map(highest.__getitem__, vlans))
-    )
+    if table.repeated:
+        return False
+    place = kinds.columns.index("vlan")
+    for cells, rows in zip(kinds.cells, kinds.rows, strict=True):
+        low, high, _ = spans.get(cells[place], anywhere)
+        numbers = list(map(table.addresses.__getitem__, rows))
+        if min(numbers) < low or max(numbers) > high:
+            return False
+    return True
 
 
 def _spans(nets: tuple[IPv4Network, ...]) -> _Span:
@@ -94,10 +96,8 @@ def _spans(nets: tuple[IPv4Network, ...]) -> _Span:
 
 
 def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
-    addresses = table.addresses
-    distinct = set(addresses)
-    distinct.discard(0)
-    if len(distinct) == len(addresses) - addresses.count(0):
+    addresses, ascending = table.addresses, table.numbers
+    if not any(map(eq, ascending, islice(ascending, 1, None))):
         return
     owner: dict[int, int] = {}
     names = table.columns["name"]
@@ -123,7 +123,7 @@ def _uuids(table: ClientTable) -> Iterable[_Complaint]:
 def _duplicates(table: ClientTable) -> Iterable[_Complaint]:
     """Rows of one MAC. Those of machines with a UUID each share an adapter or a dock."""
     macs = table.macs
-    if len(table.known) == len(macs):
+    if not table.repeated:
         return
     uuids = table.columns.get(UUID_COLUMN) or [""] * len(macs)
     first: dict[int, int] = {}

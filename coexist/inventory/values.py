@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from ipaddress import AddressValueError, IPv4Address
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -39,6 +39,10 @@ class Declared(BaseModel):
     # Only what is read gets a validator, and a part of the site none of its own.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     shorthand: ClassVar[dict[str, Any] | None] = None
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # A default that holds a mapping would be copied for every declaration that does not write it.
+        return self
 
     @classmethod
     def __get_pydantic_json_schema__(

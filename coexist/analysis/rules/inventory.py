@@ -160,7 +160,8 @@ def firmware_assumed(site: AnalysedSite) -> Iterable[Finding]:
 def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
     """Registered addresses that differ in the first digit only and are on one whitelist."""
     macs = site.inventory.clients.macs
-    if len(set(map(_FIRST_DIGIT.__and__, macs))) == len(macs):
+    table = site.inventory.clients
+    if not table.repeated and len({octet >> 4 for octet in table.first_octets}) < 2:
         return
     twins: dict[int, list[int]] = defaultdict(list)
     for mac in macs:
@@ -234,7 +235,7 @@ def uuid_of_no_client(site: AnalysedSite) -> Iterable[Finding]:
 def mac_of_several_machines(site: AnalysedSite) -> Iterable[Finding]:
     """Adapters and docks: one MAC in the rows of several machines."""
     table = site.inventory.clients
-    if len(table.known) == len(table.macs):
+    if not table.repeated:
         return
     rows: dict[int, list[int]] = defaultdict(list)
     for row, mac in enumerate(table.macs):

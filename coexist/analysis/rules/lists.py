@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -32,11 +32,7 @@ def cell_spelled_otherwise(site: AnalysedSite) -> Iterable[Finding]:
     for column, owners in wanted.items():
         cells = table.columns.get(column, [])
         alike = {_plain(value): value for value in owners}
-        words: Counter[str] = Counter()
-        for cell, count in Counter(cells).items():
-            for word in _words(column, cell):
-                words[word] += count
-        for word, count in sorted(words.items()):
+        for word, count in sorted(table.counted(column).items()) if cells else ():
             value = alike.get(_plain(word))
             if value is None or word in owners:
                 continue

@@ -22,7 +22,6 @@ from coexist.inventory.documents import Path
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.models import Answers, Programs, Server
 from coexist.inventory.references import server_address
-from coexist.inventory.twins import twins_of
 from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Delay
 from coexist.records import dataclass
@@ -89,7 +88,7 @@ def _made_config(inventory: Inventory, name: str) -> BootServerConfig:
 def _pair(inventory: Inventory, name: str) -> dict[str, Any] | None:
     """Its half of the clients, where it shares them with its twin by hash."""
     servers = inventory.site.servers
-    twin = twins_of(inventory.site).get(name)
+    twin = inventory.twins.get(name)
     declared = servers[name].pair or (servers[twin].pair if twin is not None else None)
     if twin is None or declared is None or declared.mode != "by-hash":
         return None

@@ -79,3 +79,28 @@ def test_an_oui_with_a_registered_machine_inside() -> None:
     assert [(p.architecture, p.firmware) for p in phones.profiles] == [("", "phone-66")]
     # ...:01 is the registered one, so another shows what the rest of the block does.
     assert phones.witness == 0x805EC0000000 + 2
+
+
+def test_rows_after_an_adapter_that_machines_share_keep_what_they_say() -> None:
+    uuid = "4c4c4544-0042-3510-8052-b4c04f4e4a3"
+    listed = [
+        {"mac": "52:54:00:00:00:01", "uuid": f"{uuid}0", "architecture": "bios", "hardware": "dock"},
+        {"mac": "52:54:00:00:00:01", "uuid": f"{uuid}1", "architecture": "bios", "hardware": "thin"},
+        {"mac": "52:54:00:00:00:02", "uuid": f"{uuid}2", "architecture": "uefi-x64", "hardware": "dock"},
+        {"mac": "52:54:00:00:00:03", "uuid": f"{uuid}3", "architecture": "bios", "hardware": "dock"},
+    ]
+    tree = {
+        "site": "docks",
+        "vlans": {"a": {"id": 1, "subnet": "10.0.0.0/8"}},
+        "groups": {"thin": {"where": {"hardware": "thin"}}},
+        "clients": {"listed": listed},
+        "intent": [{"clients": "thin", "boot_from": "nobody"}],
+    }
+    space = cut(inventory_from_tree(tree))
+    found = {mac & 0xFF: space.class_of(mac) for mac in range(0x525400000001, 0x525400000004)}
+    assert [{p.architecture for p in found[n].profiles} for n in (1, 2, 3)] == [
+        {"bios"},
+        {"uefi-x64"},
+        {"bios"},
+    ]
+    assert [space.has(("thin",), found[n].signature) for n in (1, 2, 3)] == [True, False, False]

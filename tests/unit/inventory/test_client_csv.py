@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from ipaddress import IPv4Address
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from coexist.errors import Problem
 from coexist.inventory.clients import ClientTable
+from coexist.inventory.plain_cells import plain_macs
 from coexist.wire.mac import format_mac
 
 
@@ -227,3 +229,12 @@ def test_a_short_row_far_down_is_named_by_its_line() -> None:
     table.add_csv(("mac,name\n" + "\n".join(rows)).encode(), "clients.csv", problems)
     assert [problem.position.line for problem in problems] == [17_002]
     assert len(table) == 19_999
+
+
+def test_cells_of_wrong_lengths_are_no_macs_together() -> None:
+    # Joined they have as many characters as two MACs, each colon in its place.
+    assert plain_macs(["52:54:00:00:00:010", "2:54:00:00:00:02"]) is None
+    assert plain_macs(["52:54:00:00:00:0", "152:54:00:00:00:02"]) is None
+    assert plain_macs(["52:54:00:00:00:01", "02:54:00:00:00:02"]) == array(
+        "Q", [0x525400000001, 0x025400000002]
+    )
