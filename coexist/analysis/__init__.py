@@ -56,12 +56,17 @@ def analyse(
     cannot keep is weighed by who boots differently for it. ``memory``: races of inventories that are like it.
     """
     from coexist.analysis.check import found_in
-    from coexist.analysis.keeping import weighed
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today, memory)
-    found, hidden = apply(site, [*found_in(site), *weighed(site, further)])
+    everything = found_in(site)
+    kept = tuple(further)
+    if kept:
+        from coexist.analysis.keeping import weighed
+
+        everything += weighed(site, kept)
+    found, hidden = apply(site, everything)
     if found:
         from coexist.analysis.repairs import repaired, with_causes
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.pairs import sides
@@ -55,7 +56,7 @@ class _Form(Enum):
 
 
 _FORMS: dict[type[Any], _Form] = {}
-_FIELDS: dict[type[Any], tuple[str, ...]] = {}
+_FIELDS: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {}
 """What was looked up of each type."""
 
 
@@ -122,8 +123,7 @@ class _LineUp:
 
     def _listener(self, listener: Listener) -> Any:
         self.near = (listener.address if listener.relay is None else listener.relay.address,)
-        told = (self.value(getattr(listener, f.name)) for f in fields(listener))
-        return self.places[listener.model.name], *told, self._own_files(listener.model.name)
+        return self.places[listener.model.name], *self._told(listener), self._own_files(listener.model.name)
 
     def _own_files(self, name: str) -> Any:
         """What of a server's own files tells these clients from others: a model may hold patterns of MACs."""
@@ -165,8 +165,14 @@ class _LineUp:
         clients = getattr(value, "clients", None)
         if type(clients) is MacSet and self.mac not in clients:
             return _NOTHING
-        kind = type(value)
-        return kind, *(self.value(getattr(value, name)) for name in _FIELDS[kind])
+        return type(value), *self._told(value)
+
+    def _told(self, record: Any) -> list[Any]:
+        """What the fields of a record say to these clients; most are plain values."""
+        kind = type(record)
+        if kind not in _FORMS:
+            _form_of(kind)
+        return [part if type(part) in _PLAIN else self.value(part) for part in _FIELDS[kind](record)]
 
     def _entry(self, key: Any, value: Any) -> Any:
         if type(key) is int and type(value) is bytes:
@@ -289,11 +295,18 @@ def _form_of(kind: type[Any]) -> _Form:
         form = _Form.RANGE
     elif is_dataclass(kind):
         form = _Form.RECORD
-        _FIELDS[kind] = tuple(field.name for field in fields(kind) if field.name not in _TOLD)
+        _FIELDS[kind] = _getter([field.name for field in fields(kind) if field.name not in _TOLD])
     else:
         form = _Form.ITSELF
     _FORMS[kind] = form
     return form
+
+
+def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that gets these fields of a record."""
+    if len(names) < 2:
+        return lambda record: tuple(getattr(record, name) for name in names)
+    return attrgetter(*names)
 
 
 def _address(octets: bytes) -> IPv4Address | None:

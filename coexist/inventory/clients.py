@@ -144,10 +144,19 @@ class ClientTable:
         """How many rows have each value of a column; of ``tags``, each word."""
         counted = self._counts.get(name)
         if counted is None:
+            counted = self._counts[name] = self._counted(name)
+        return counted
+
+    def _counted(self, name: str) -> Counter[str]:
+        kinds = next((kinds for kinds in self._kinds.values() if name in kinds.columns), None)
+        if kinds is None or name == "tags" or self.repeated:
             values: Iterable[str] = self.columns[name]
             if name == "tags":
                 values = (word for value in values for word in set(value.split()))
-            counted = self._counts[name] = Counter(values)
+            return Counter(values)
+        counted: Counter[str] = Counter()
+        for cells, rows in zip(kinds.cells, kinds.rows, strict=True):
+            counted[cells[kinds.columns.index(name)]] += len(rows)
         return counted
 
     def reserved(self, first: int, last: int) -> list[int]:

@@ -13,7 +13,6 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding, Severity, Suppressed, Witness
 from coexist.app.check import Report
 from coexist.errors import Position
-from coexist.report.edits import edit_lines
 from coexist.report.prose import folded
 from coexist.report.styles import style
 from coexist.wire.mac import format_mac
@@ -89,7 +88,10 @@ def _text_of(finding: Finding, width: int) -> str:
         for line in shortened(finding.witness.timeline):
             lines += folded(line, "      ", width=width, hang=10)
     lines += folded(f"repair: {finding.repair}", "    ", width=width)
-    lines += [f"      {line}" for line in edit_lines(finding.edits)]
+    if finding.edits:
+        from coexist.report.edits import edit_lines
+
+        lines += [f"      {line}" for line in edit_lines(finding.edits)]
     return "\n".join(lines)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 
+from coexist.text.patterns import pattern
+
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """A spreadsheet takes the full-width forms for the same."""
-_MARKUP = re.compile(r"([\\`*_<\[])")
-_NOT_PLAIN = re.compile(r"[^\t\n\x20-\x7e]")
-_SEPARATED = re.compile(r"([;|]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_MARKUP = pattern(r"([\\`*_<\[])")
+_NOT_PLAIN = pattern(r"[^\t\n\x20-\x7e]")
+_SEPARATED = pattern(r"([;|]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def harmless(text: str) -> str:

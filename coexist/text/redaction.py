@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 
+from coexist.text.patterns import pattern
 from coexist.text.secret_forms import SIGNS, forms_hidden
 
 HIDDEN = "(hidden)"
 
-_NEEDLE = re.compile(
+_NEEDLE = pattern(
     r"secret|passw(?:or)?[dt]|passwd|kennwort|zugangsdaten|contrase|passphrase|passcode|api[-_.]?key"
     r"|wachtwoord|has\u0142o|haslo|\u043f\u0430\u0440\u043e\u043b|\u5bc6\u7801|\u5bc6\u78bc"
     r"|\u30d1\u30b9\u30ef\u30fc\u30c9|l[\u00f6o]senord|^senha|^heslo|salasana|jelsz[\u00f3o]|[\u015fs]ifre"
@@ -34,45 +35,45 @@ _SIGNS = [
     *("pkcs", "prv", "wep", *SIGNS),
 ]
 _FOREIGN_SIGNS = ("has\u0142o", "\u043f\u0430\u0440\u043e\u043b", "\u5bc6", "\u30d1\u30b9", "l\u00f6senord")
-_MAY_HOLD_ONE = re.compile(
+_MAY_HOLD_ONE = pattern(
     "|".join(map(re.escape, (*_SIGNS, *_FOREIGN_SIGNS, "jelsz\u00f3", "\u015fifre", "schl\u00fcssel"))),
     re.IGNORECASE,
 )
-_WORD = re.compile(r"[\w.-]+")
-_BLANKS = re.compile(r"[^\S\n]*")
-_SPACE = re.compile(r"\s*")
-_BLOCK_MARK = re.compile(r"[|>][+\-\d]*[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
-_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_SCHEME_END = re.compile(r":(?:\\?/){2}|%3a%2f%2f", re.IGNORECASE)
-_AUTHORITY = re.compile(r"[^\s\"'<>/]*")
+_WORD = pattern(r"[\w.-]+")
+_BLANKS = pattern(r"[^\S\n]*")
+_SPACE = pattern(r"\s*")
+_BLOCK_MARK = pattern(r"[|>][+\-\d]*[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
+_PEM_BEGIN = pattern(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = pattern(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_SCHEME_END = pattern(r":(?:\\?/){2}|%3a%2f%2f", re.IGNORECASE)
+_AUTHORITY = pattern(r"[^\s\"'<>/]*")
 # A password may have a slash, which should be %2F; a port is a number.
-_MORE_AUTHORITY = re.compile(r"[^\s\"'<>@]{0,256}@")
-_USER_END = re.compile(r":(?!\d+(?:$|/))|%3a", re.IGNORECASE)
-_HOST_BEGIN = re.compile(r"@|%40", re.IGNORECASE)
+_MORE_AUTHORITY = pattern(r"[^\s\"'<>@]{0,256}@")
+_USER_END = pattern(r":(?!\d+(?:$|/))|%3a", re.IGNORECASE)
+_HOST_BEGIN = pattern(r"@|%40", re.IGNORECASE)
 # crypt(5), and the schemes of LDAP (RFC 2307): what they are stands in themselves, whatever it is called.
-_HASH = re.compile(
+_HASH = pattern(
     r"\$(?:\d[a-z]?|y|gy|7|sha1|md5|apr1|argon2\w{1,2}|pbkdf2[\w-]{0,12})\$[./\w$=,+-]{4,512}"
     r"|\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2[\w-]{0,12}|ARGON2)\}[^\s\"',;<>]{4,512}",
     re.IGNORECASE,
 )
-_QUOTE = re.compile(r"\\{0,8}[\"']?")
+_QUOTE = pattern(r"\\{0,8}[\"']?")
 # {"name": "db-password", "value": "..."}, <add key="Password" value="..."/>
-_PAIR = re.compile(
+_PAIR = pattern(
     r"[\\\"']{1,4}\s*(?:,\s*)?[\\\"']{0,4}(?:value|data|content|text)[\\\"']{0,4}\s*[:=]\s*", re.IGNORECASE
 )
-_BEFORE = re.compile(
+_BEFORE = pattern(
     r"[\\\"']{0,2}\b(?:value|data|content|text)[\\\"']{0,2}\s{0,8}[:=]\s{0,8}(?=[\"'])", re.IGNORECASE
 )
 _LOOK_BACK = 512
 # userPassword;lang-de: (RFC 4512), passwords[0] =, config["password"] =
-_TAIL = re.compile(r"(?:;[\w.-]{1,64}){1,8}(?=:)|\[[^\]\n]{0,64}\](?=\s{0,64}=)|\](?=\s{0,64}[=:])|")
-_COMMENT_BEGIN = re.compile(r"/\*|#|//")
+_TAIL = pattern(r"(?:;[\w.-]{1,64}){1,8}(?=:)|\[[^\]\n]{0,64}\](?=\s{0,64}=)|\](?=\s{0,64}[=:])|")
+_COMMENT_BEGIN = pattern(r"/\*|#|//")
 _LONGEST_COMMENT = 4096
 _MOST_COMMENTS = 16
-_ATTRIBUTES = re.compile(r"\s[^<>]{0,1024}[^<>/]>")
+_ATTRIBUTES = pattern(r"\s[^<>]{0,1024}[^<>/]>")
 # <key>password</key> <string>...</string>
-_SIBLING = re.compile(
+_SIBLING = pattern(
     r"</[\w:.-]{1,64}>\s{0,64}<(?:[\w.-]{1,32}:)?(?:value|data|string|text|content)\b[^<>]{0,256}>",
     re.IGNORECASE,
 )

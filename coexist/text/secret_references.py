@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from coexist.text.patterns import pattern
 from coexist.text.redaction import HIDDEN
 
 _KEY = "secret"
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[A-Za-z0-9_./-]+")
-_TOKEN = re.compile(rb"@coexist-secret\((env:[A-Za-z_][A-Za-z0-9_]*|file:/[A-Za-z0-9_./-]+)\)")
+_REFERENCE = pattern(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[A-Za-z0-9_./-]+")
+_TOKEN_TEXT = rb"@coexist-secret\((env:[A-Za-z_][A-Za-z0-9_]*|file:/[A-Za-z0-9_./-]+)\)"
+_TOKEN = pattern(_TOKEN_TEXT)
 _BEGIN = b"@coexist-secret("
 
 
@@ -24,11 +26,11 @@ def _digits(octets: bytes, between: bytes) -> bytes:
 _FORMS = (b"", b":")
 """What stands between two octets of a text that a file has as hexadecimal digits."""
 _WRITTEN = {
-    form: re.compile(_digits(_BEGIN, form) + b"(?:%b[0-9a-f]{2})*?" % form + form + _digits(b")", form))
+    form: pattern(_digits(_BEGIN, form) + b"(?:%b[0-9a-f]{2})*?" % form + form + _digits(b")", form))
     for form in _FORMS
 }
-_OTHERWISE = re.compile(_digits(_BEGIN, b"(?:[,\\s'\"]|0x)+"), re.IGNORECASE)
-_QUOTED = re.compile(rb"[\"']?" + _TOKEN.pattern + rb"[\"']?")
+_OTHERWISE = pattern(_digits(_BEGIN, b"(?:[,\\s'\"]|0x)+"), re.IGNORECASE)
+_QUOTED = pattern(rb"[\"']?" + _TOKEN_TEXT + rb"[\"']?")
 
 
 def token(reference: str) -> str:
