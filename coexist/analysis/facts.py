@@ -32,6 +32,7 @@ class Facts:
         self.topology = Topology(inventory.site)
         self._anywhere: dict[tuple[int, str], frozenset[str]] = {}
         self._heard_scopes: dict[str, tuple[str, ...]] = {}
+        self._named_programs: dict[str, Programs] = {}
 
     @cached_property
     def space(self) -> Space:
@@ -115,7 +116,10 @@ class Facts:
         for group, programs in server.programs_for.items():
             if self.space.has((group,), client.macs.signature):
                 return programs, ("servers", name, "programs_for", group)
-        return server.named_programs, ("servers", name, "programs")
+        named = self._named_programs.get(name)
+        if named is None:
+            named = self._named_programs[name] = server.named_programs
+        return named, ("servers", name, "programs")
 
     def is_phone(self, client: ClientClass) -> bool:
         """Whether the class are phones, which boot from nobody and read their lease."""

@@ -7,7 +7,7 @@ from datetime import date
 from enum import Enum
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coexist.analysis.bootfiles import asks_again
 from coexist.analysis.facts import Facts, Programs
@@ -19,6 +19,7 @@ from coexist.analysis.races import Finish, RaceMemory, Races
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
+from coexist.inventory.documents import Path
 from coexist.inventory.models import Server
 from coexist.inventory.values import option_bytes
 from coexist.records import dataclass
@@ -49,6 +50,18 @@ class Case:
     def responders(self) -> tuple[str, ...]:
         """The boot services whose answers reach the client."""
         return tuple(name for name, standing in self.standing.items() if standing is Standing.ANSWERS)
+
+
+class Used(NamedTuple):
+    """A boot program that a class can be given: its server if one is named, its place, and who gives it, a
+    boot service or a scope."""
+
+    file: str
+    server: str | None
+    path: Path
+    case: Case
+    service: str | None = None
+    scope: str | None = None
 
 
 class AnalysedSite(Facts):
@@ -85,6 +98,38 @@ class AnalysedSite(Facts):
             }
             cases.append(Case(client=client, intended=intended, standing=standing))
         return tuple(cases)
+
+    @cached_property
+    def pxe_cases(self) -> tuple[Case, ...]:
+        """The classes that are boot clients, not phones."""
+        return tuple(case for case in self.cases if not self.is_phone(case.client))
+
+    def handed_to(self, case: Case) -> Iterator[Handed]:
+        """What each scope that the class hears hands to it."""
+        for name in self.heard_scopes(case.client.vlan):
+            handed = self.scopes.handed(name, case.client)
+            if not handed.ignored:
+                yield handed
+
+    @cached_property
+    def used_programs(self) -> tuple[Used, ...]:
+        """Every boot program some class can be given."""
+        return tuple(used for case in self.pxe_cases for used in self._used_by(case))
+
+    def _used_by(self, case: Case) -> Iterator[Used]:
+        for name in case.responders:
+            programs, path = self.programs_of(name, case.client)
+            ipxe = self.kind(case.client) == "ipxe" and "ipxe" in programs
+            key = "ipxe" if ipxe else case.client.architecture
+            if key in programs:
+                program = programs[key]
+                yield Used(program.file, program.server, (*path, key), case, service=name)
+        for handed in self.handed_to(case):
+            if handed.file:
+                file, path = handed.file
+                said = handed.next_server
+                own = said[0] if said and "programs" in said[1] else None
+                yield Used(file, own, path, case, scope=handed.scope)
 
     def _standing(self, name: str, server: Server, client: ClientClass, intended: Intended) -> Standing:
         if server.config:

@@ -13,7 +13,7 @@ from coexist.analysis.entries import after_failure
 from coexist.analysis.findings import Finding, Severity
 from coexist.analysis.races import case_of
 from coexist.analysis.rules import report
-from coexist.analysis.rules.programs import Used, used_programs
+from coexist.analysis.site import Used
 from coexist.boot.loaders.content import LARGEST, BootFile, inspect
 from coexist.boot.loaders.loader import Role
 from coexist.boot.loaders.names import is_url, loader_by_name
@@ -81,7 +81,7 @@ def file_findings(site: AnalysedSite, roots: Roots) -> list[Finding]:
     """What is wrong with the boot files that lie in these directories (CX429 to CX432)."""
     found = _Found()
     known: dict[Path, BootFile] = {}
-    for used in used_programs(site):
+    for used in site.used_programs:
         server = _server(site, used)
         places = _places(roots, server)
         if not places:

@@ -128,7 +128,7 @@ class ClientTable:
     @cached_property
     def known(self) -> frozenset[int]:
         """Every registered MAC."""
-        return frozenset(self.macs)
+        return frozenset(self.index)
 
     @property
     def repeated(self) -> bool:
@@ -174,7 +174,7 @@ class ClientTable:
 
     @cached_property
     def _rows_by_address(self) -> list[int]:
-        numbers = self.addresses
+        numbers = self.addresses.tolist()
         rows: Iterable[int] = range(len(numbers))
         if not all(numbers):
             rows = compress(rows, numbers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coexist.analysis.rules.bootpath import handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite
 from coexist.planning.draft import Draft
 from coexist.planning.solve_report import Impossible
@@ -35,11 +34,11 @@ def loader_servers(draft: Draft, impossible: list[Impossible]) -> None:
 
 def _wanted(site: AnalysedSite) -> Iterator[tuple[str, int, str]]:
     """Scopes without a next server, with the rule of the intent and the server whose loader lacks it."""
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         if not case.intended.boots or case.intended.rule is None or not site.as_intended(case):
             continue
         if any(end.fails and end.reads_lease for end in site.races.loaders(case.client)):
-            for handed in handed_to(site, case):
+            for handed in site.handed_to(case):
                 if not handed.file and not handed.next_server:
                     yield handed.scope, case.intended.rule, str(case.intended.server)
 

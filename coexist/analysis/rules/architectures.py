@@ -9,7 +9,6 @@ from coexist.analysis.findings import WARNING, Finding
 from coexist.analysis.leases import Handed
 from coexist.analysis.numbers import other_numbers
 from coexist.analysis.rules import report, rule
-from coexist.analysis.rules.bootpath import handed_to, pxe_cases
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
@@ -33,7 +32,7 @@ _BOOTING = (
 def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes and boot services that answer x64 machines by the number they announce, 7 or 9."""
     found: dict[tuple[Path, str, int, int], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         usual = CANONICAL_CODE.get(case.client.architecture, 0)
         for path, number in (*_by_scopes(site, case), *_by_services(site, case)):
             found[path, case.client.architecture, usual, number].append(case.client)
@@ -45,7 +44,7 @@ def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
 def _by_scopes(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
     """The lines of scopes that one number finds and another does not."""
     for number in other_numbers(case.client.architecture):
-        for usual in handed_to(site, case):
+        for usual in site.handed_to(case):
             other = site.scopes.handed(usual.scope, case.client, number=number)
             path = _first_difference(usual, other)
             if path is not None:

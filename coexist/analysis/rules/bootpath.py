@@ -22,23 +22,10 @@ FILE_ROLES = frozenset({"tftp", "http"})
 """Roles of a server that has files to load."""
 
 
-def pxe_cases(site: AnalysedSite) -> Iterator[Case]:
-    """The classes that are boot clients, not phones."""
-    return (case for case in site.cases if not site.is_phone(case.client))
-
-
-def handed_to(site: AnalysedSite, case: Case) -> Iterator[Handed]:
-    """What each scope that the class hears hands to it."""
-    for name in site.heard_scopes(case.client.vlan):
-        handed = site.scopes.handed(name, case.client)
-        if not handed.ignored:
-            yield handed
-
-
 def _told_option_60(site: AnalysedSite) -> Iterator[tuple[Case, Path, str | None]]:
     """Every class that a DHCP server tells PXEClient: it, the line that says so, whom it asks on port 4011."""
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             said = handed.vendor_class
             if said is not None and said[0].startswith("PXEClient"):
                 yield case, said[1], _asked_on_4011(site, handed)
@@ -127,8 +114,8 @@ def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
 def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
     """A boot server by option 66 only."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             said = handed.options.get(Option.TFTP_SERVER_NAME)
             if said and handed.file and handed.next_server is None:
                 found[said[1]].append(case.client)
@@ -147,8 +134,8 @@ def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
 def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file and neither a next server nor a TFTP service on the DHCP server itself."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             if not handed.file or is_url(handed.file[0]):
                 continue
             if handed.says_server or handed.options.get(Option.TFTP_SERVER_NAME):
@@ -166,8 +153,8 @@ def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
 def header_and_option_differ(site: AnalysedSite) -> Iterable[Finding]:
     """``filename`` against option 67, and ``next_server`` against option 66."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             header, option = handed.header_file, handed.text(Option.BOOTFILE_NAME)
             if header and option and option[0] != header[0]:
                 found[option[1], f"the header says {header[0]} and option 67 says {option[0]}: UEFI loads the option's, iPXE the header's"].append(case.client)  # fmt: skip
@@ -200,7 +187,7 @@ def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
         strict = (server.discovery_control if declared else server.product.discovery_control) == 8
         if names_file and strict:
             continue
-        clients = [c.client for c in pxe_cases(site) if name in c.responders]
+        clients = [c.client for c in site.pxe_cases if name in c.responders]
         if clients:
             yield report(site, "CX409", ("servers", name, "answers_4011"), f"{name} offers, and is silent when clients ask it on port 4011: UEFI ends with PXE-E16",
                          "let it answer port 4011, or name the file in the offer with `discovery_control: 8`", clients=clients)  # fmt: skip
@@ -210,8 +197,8 @@ def silent_on_4011(site: AnalysedSite) -> Iterable[Finding]:
 def next_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     """Next servers that serve no files."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             # The server of a program is CX421's.
             said = handed.next_server if handed.says_server else None
             if said and "programs" not in said[1] and handed.file and not is_url(handed.file[0]):
@@ -245,10 +232,10 @@ def option_missing_from_lease(site: AnalysedSite) -> Iterable[Finding]:
 def option_43_is_not_pxe(site: AnalysedSite) -> Iterable[Finding]:
     """Option 43 of another vendor beside option 60 PXEClient (PXE 2.1: then 43 is read as PXE options)."""
     found: dict[Path, list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         if site.kind(case.client) == "raspberry-pi":
             continue  # it looks for words in option 43, not for PXE's sub-options
-        for handed in handed_to(site, case):
+        for handed in site.handed_to(case):
             said, vendor = handed.vendor_class, handed.options.get(Option.VENDOR_SPECIFIC_INFORMATION)
             if said and said[0].startswith("PXEClient") and vendor and not _is_pxe(vendor[0]):
                 found[vendor[1]].append(case.client)
@@ -281,10 +268,10 @@ def _is_pxe(octets: bytes) -> bool:
 def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
     """Clients that know no ProxyDHCP and must boot from one."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         name = case.intended.server
         ignores = site.kind(case.client) == "first-offer" and name in case.responders
-        if ignores and not any(h.file for h in handed_to(site, case)):
+        if ignores and not any(h.file for h in site.handed_to(case)):
             found[str(name)].append(case.client)
     for name, clients in found.items():
         firmwares = ", ".join(sorted({c.firmware for c in clients}))
@@ -296,8 +283,8 @@ def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
 def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
     """Next servers and boot servers that are nobody's address."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             if handed.next_server and handed.file and site.topology.owner(handed.next_server[0]) is None:
                 found[handed.next_server[1], handed.next_server[0]].append(case.client)
         for name in case.responders:
@@ -319,8 +306,8 @@ def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
 def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file in the lease of clients that a ProxyDHCP answers too: UEFI takes the proxy, iPXE the scope."""
     found: dict[tuple[Path, str], list[Case]] = defaultdict(list)
-    for case in pxe_cases(site):
-        for handed in handed_to(site, case):
+    for case in site.pxe_cases:
+        for handed in site.handed_to(case):
             if handed.file is None:
                 continue
             owner = site.file_owner(handed)
@@ -345,7 +332,7 @@ def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
 def pxe_offer_for_http_client(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients whose intended server only makes PXE offers."""
     found: dict[str, list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         name = case.intended.server
         if not case.client.architecture.startswith("http-") or name is None or name not in case.responders:
             continue

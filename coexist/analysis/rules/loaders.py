@@ -9,7 +9,7 @@ from typing import TypeAlias
 from coexist.analysis.findings import ERROR, Finding, Severity
 from coexist.analysis.races import LoaderEnd
 from coexist.analysis.rules import Explained, choose, judge, kind, report
-from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
+from coexist.analysis.rules.bootpath import FILE_ROLES
 from coexist.analysis.site import AnalysedSite, Case, identity
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
@@ -36,7 +36,7 @@ def loaders_astray(site: AnalysedSite, explained: Explained) -> Iterable[Finding
 def boot_file_not_run(site: AnalysedSite, _: Explained) -> Iterable[Finding]:
     """Boot files that Secure Boot refuses, or whose blocks do not fit through the network."""
     found: dict[tuple[Path, str, str, bool], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         if not case.intended.boots or not _may_halt(site, case.client) or not site.as_intended(case):
             continue
         for server, halt in site.races.halts(case.client):
@@ -60,7 +60,7 @@ def _may_halt(site: AnalysedSite, client: ClientClass) -> bool:
 
 def _ends(site: AnalysedSite, explained: Explained) -> Iterator[tuple[Case, LoaderEnd]]:
     """Every loader of every class that boots as intended and that no error of the declarations explains."""
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         errors = explained.get(identity(case.client), _NOTHING)
         if not case.intended.boots or errors & {"CX401", "CX416"}:
             continue
@@ -82,7 +82,7 @@ def _astray(site: AnalysedSite, case: Case, end: LoaderEnd) -> bool:
 def _place(site: AnalysedSite, case: Case, end: LoaderEnd) -> tuple[Path, str]:
     """The declaration that decides whom a loader asks, and the scope where that is a lease."""
     if end.reads_lease:
-        for handed in handed_to(site, case):
+        for handed in site.handed_to(case):
             if handed.next_server:
                 return handed.next_server[1], handed.scope
             return ("scopes", handed.scope), handed.scope

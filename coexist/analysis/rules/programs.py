@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from coexist.analysis.bootfiles import follows_lease, ipxe_architecture, runs_on_bios
 from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
-from coexist.analysis.rules.bootpath import FILE_ROLES, handed_to, pxe_cases
-from coexist.analysis.site import AnalysedSite, Case, Standing, identity
+from coexist.analysis.rules.bootpath import FILE_ROLES
+from coexist.analysis.site import AnalysedSite, Standing, Used, identity
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import is_url, url_host
 from coexist.inventory.documents import Path
 from coexist.wire.options import Option
-
-
-class Used(NamedTuple):
-    """A boot program that a class can be given: its server if one is named, its place, and who gives it, a
-    boot service or a scope."""
-
-    file: str
-    server: str | None
-    path: Path
-    case: Case
-    service: str | None = None
-    scope: str | None = None
-
-
-def used_programs(site: AnalysedSite) -> Iterator[Used]:
-    """Every boot program some class can be given."""
-    for case in pxe_cases(site):
-        for name in case.responders:
-            programs, path = site.programs_of(name, case.client)
-            ipxe = site.kind(case.client) == "ipxe" and "ipxe" in programs
-            key = "ipxe" if ipxe else case.client.architecture
-            if key in programs:
-                program = programs[key]
-                yield Used(program.file, program.server, (*path, key), case, service=name)
-        for handed in handed_to(site, case):
-            if handed.file:
-                file, path = handed.file
-                said = handed.next_server
-                own = said[0] if said and "programs" in said[1] else None
-                yield Used(file, own, path, case, scope=handed.scope)
 
 
 @rule(
@@ -56,7 +25,7 @@ def used_programs(site: AnalysedSite) -> Iterator[Used]:
 def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """BIOS programs for UEFI clients, and the other way round."""
     found: dict[tuple[Path, str, bool], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in used_programs(site):
+    for file, _, path, case, *_ in site.used_programs:
         bios = case.client.architecture in ("bios", "http-bios")
         # iPXE on a BIOS machine loads scripts and kernels too; what it cannot run is an EFI program.
         made_for_bios = runs_on_bios(file)
@@ -78,7 +47,7 @@ def program_of_wrong_architecture(site: AnalysedSite) -> Iterable[Finding]:
 def no_program_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """Intended servers without a program for an architecture of their clients."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         for name in case.intended.servers:
             if case.standing.get(name) is Standing.NO_PROGRAM and site.site.servers[name].programs:
                 found[name, case.client.architecture].append(case.client)
@@ -99,7 +68,7 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
             or server.settings.get("menu")
         ):
             continue
-        clients = [c.client for c in pxe_cases(site) if name in c.responders]
+        clients = [c.client for c in site.pxe_cases if name in c.responders]
         if clients:
             yield report(site, "CX411", ("servers", name, "discovery_control"), f"discovery control {control} makes ROMs look for a boot menu, and {name} sends none",
                          "write `discovery_control: 8`: boot the file of this offer", clients=clients)  # fmt: skip
@@ -115,7 +84,7 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
 def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients that are given a plain file name."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in used_programs(site):
+    for file, _, path, case, *_ in site.used_programs:
         if case.client.architecture.startswith("http-") and not is_url(file):
             found[path, file].append(case.client)
     for (path, file), clients in found.items():
@@ -127,7 +96,7 @@ def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
 def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
     """URLs given to PXE firmware, which only knows TFTP."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in used_programs(site):
+    for file, _, path, case, *_ in site.used_programs:
         if is_url(file) and site.kind(case.client) in ("edk2", "pxe21"):
             found[path, file].append(case.client)
     for (path, file), clients in found.items():
@@ -140,11 +109,11 @@ def url_for_tftp_firmware(site: AnalysedSite) -> Iterable[Finding]:
 def url_needs_dns(site: AnalysedSite) -> Iterable[Finding]:
     """URLs with a host name where the scope gives no DNS server."""
     found: dict[tuple[Path, str, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in used_programs(site):
+    for file, _, path, case, *_ in site.used_programs:
         host = url_host(file)
         if host is None or host.replace(".", "").isdigit():
             continue
-        for handed in handed_to(site, case):
+        for handed in site.handed_to(case):
             if Option.DOMAIN_NAME_SERVER not in handed.options:
                 found[path, host, handed.scope].append(case.client)
     for (path, host, scope), clients in found.items():
@@ -165,7 +134,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     """
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
     named: set[tuple[int, str, str, str]] = set()
-    for used in used_programs(site):
+    for used in site.used_programs:
         file, path, case = used.file, used.path, used.case
         if not site.asks_again(file):
             continue
@@ -180,7 +149,7 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
             found[path, file].append(case.client)
             named.add(identity(case.client))
     # Files that no declaration names: a server's own settings, or a program for user class iPXE alone.
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         if case.intended.boots and identity(case.client) not in named:
             for finish in site.races.second(case.client):
                 if finish.file and site.asks_again(finish.file):
@@ -212,7 +181,7 @@ def _names_itself(site: AnalysedSite, used: Used) -> bool:
 def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     """Second stages that follow the lease where the scope names another server's file."""
     found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, name, _ in used_programs(site):
+    for file, _, path, case, name, _ in site.used_programs:
         if name is None or name not in case.intended.servers:
             continue
         chained = site.asks_again(file)
@@ -241,7 +210,7 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
 def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
     """Services that answer an architecture they have no program for, with an empty offer."""
     found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
-    for case in pxe_cases(site):
+    for case in site.pxe_cases:
         for name, standing in case.standing.items():
             server = site.site.servers[name]
             spoils = case.intended.boots and name != case.intended.server
@@ -263,7 +232,7 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
 def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
     """Programs whose server serves no files; and services that serve the offer but not the file."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, server, path, case, name, _ in used_programs(site):
+    for file, server, path, case, name, _ in site.used_programs:
         if is_url(file):
             continue
         where = server or (name and (site.site.servers[name].boot_server or name))
@@ -279,7 +248,7 @@ def program_server_without_tftp(site: AnalysedSite) -> Iterable[Finding]:
 def url_of_unknown_host(site: AnalysedSite) -> Iterable[Finding]:
     """URLs whose host is a name that no server of the inventory has."""
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, _, _ in used_programs(site):
+    for file, _, path, case, _, _ in site.used_programs:
         host = url_host(file)
         if host and site.is_unknown(host) and site.topology.owner(host) is None:
             found[path, host].append(case.client)
@@ -301,7 +270,7 @@ def faulty_version(site: AnalysedSite) -> Iterable[Finding]:
         fault = server.product.fault_of(server.software.version)
         if fault is None:
             continue
-        clients = [case.client for case in pxe_cases(site) if name in case.responders]
+        clients = [case.client for case in site.pxe_cases if name in case.responders]
         yield report(site, "CX434", ("servers", name, "software"), f"{server.software} is faulty: {fault.what}",
                      f"run {server.software.product} {fault.fixed_in} or later there", clients=clients)  # fmt: skip
 
