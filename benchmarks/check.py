@@ -106,13 +106,13 @@ def _site(servers: int, vlans: int, size: int, prefix: int) -> list[str]:
 def render_dhcpd(folder: Path) -> None:
     """Write the dhcpd.conf of the site's DHCP server."""
     from coexist.inventory import load_inventory
-    from coexist.render.site import renderer_of
+    from coexist.render.site import written
     from coexist.render.target import Job
     from coexist.render.templates import Templates
 
     inventory = load_inventory(folder)
     job = Job(inventory=inventory, name="dhcp", templates=Templates(None))
-    (file,) = renderer_of(job.server.product)(job)
+    (file,) = written(job)
     (folder / "dhcpd.conf").write_bytes(file.content)
 
 

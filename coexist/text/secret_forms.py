@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from coexist.text.patterns import pattern
+
 SIGNS = (
     *("?", ";jsessionid", "iscsi:", "hmac", "bearer", "basic", "eyj", "ghp_", "gho_", "ghu_", "ghs_"),
     *("github_pat_", "glpat-", "xox", "sk-", "grub.pbkdf2", "encap:175,191,", "curl ", "ldap", "snmp"),
@@ -22,8 +24,8 @@ _WORD = rf"{_NEW}(?P<value>\"[^\"\n]{{1,512}}\"|'[^'\n]{{1,512}}'|[^\s\"']{{1,51
 _ARGUMENTS = r"(?:[^\n;|&]{0,256}?\s)"
 
 _FORMS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
+    pattern(form, re.IGNORECASE)
+    for form in (
         # A query or a fragment of an address: signatures, keys, sessions.
         (
             r"[?&;](?:x-amz-)?(?:sig|signature|hmac|key|code|p|sid|session|sessionid|jsessionid)="
