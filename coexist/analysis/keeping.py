@@ -26,7 +26,7 @@ from coexist.inventory.models import Answers, Server
 from coexist.inventory.products import GENERIC
 from coexist.inventory.software import Software
 from coexist.inventory.values import Delay
-from coexist.languages.dnsmasq.reader import without_programs
+from coexist.languages.dnsmasq.settings import without_programs
 
 
 class _AsDeclared(Server):

@@ -17,7 +17,8 @@ from coexist.inventory.boot_programs import Program
 from coexist.inventory.models import Server, Site
 from coexist.inventory.references import relay_targets, server_address
 from coexist.languages.dnsmasq.config import DelayLine, DnsmasqConfig, MatchLine, Range, Service
-from coexist.languages.dnsmasq.reader import read_dnsmasq, says_its_programs, setting_lines
+from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.languages.dnsmasq.settings import says_its_programs, setting_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 
 

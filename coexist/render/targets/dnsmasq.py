@@ -23,7 +23,7 @@ from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
 from coexist.boot.servers.dnsmasq_declared import is_literal, settings_of
 from coexist.boot.servers.dnsmasq_leased import in_order, told_by_itself
 from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text, read_option
-from coexist.languages.dnsmasq.reader import setting_lines
+from coexist.languages.dnsmasq.settings import setting_lines
 from coexist.render.cells import NO_CELLS
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
 from coexist.render.quoting import comment, dnsmasq_string

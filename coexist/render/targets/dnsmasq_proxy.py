@@ -18,7 +18,8 @@ from coexist.boot.leases.compile import answer_groups, answered_clients
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
-from coexist.languages.dnsmasq.reader import read_dnsmasq, says_its_programs, setting_lines
+from coexist.languages.dnsmasq.reader import read_dnsmasq
+from coexist.languages.dnsmasq.settings import says_its_programs, setting_lines
 from coexist.render.cells import cut
 from coexist.render.quoting import dnsmasq_string
 from coexist.render.target import Job
