@@ -35,10 +35,8 @@ class Conflict:
     done: str
 
 
-_SAID = (
-    "options", "always_send", "literal", "next_server", "filename", "programs", "rules", "lease_time",
-    "min_secs",
-)  # fmt: skip
+# `literal` is not among them: it follows from the rest.
+_SAID = ("options", "always_send", "next_server", "filename", "programs", "rules", "lease_time", "min_secs")
 """What two servers of a pair should say alike."""
 
 

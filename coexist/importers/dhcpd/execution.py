@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.importers.account import Account, Harmless
-from coexist.importers.conditions import ALWAYS, Condition, Inexpressible, spelled_value
+from coexist.importers.conditions import ALWAYS, Inexpressible, spelled_value
 from coexist.importers.dhcpd.meaning import Facts, condition_of, constant, looked_up
 from coexist.importers.dhcpd.request_list import REQUEST_LIST, request_list
 from coexist.importers.program import (
@@ -41,6 +41,12 @@ UNKNOWN_CLIENTS = "unknown-clients"
 SPACE_IN_USE = "space-in-use"
 """The key of `vendor-option-space`: its value is the space that option 43 is made of."""
 
+SITE_SPACE = "site-space"
+"""The key of `site-option-space`: its value is the space that options of high codes are taken from."""
+
+DECLARED_NAMES = "declared-names"
+"""The key of `use-host-decl-names`: whether machines are told the names of their declarations."""
+
 _NO_EFFECT = {
     "log": Harmless("writes a log line, nothing a client sees"),
     "execute": Harmless("starts a program, nothing a client sees"),
@@ -67,12 +73,12 @@ _DAEMON = Harmless("how the daemon runs says nothing about booting")
 _PARAMETERS = {
     "max-lease-time": Harmless("the inventory has one lease time; this limits what clients may ask for"),
     "min-lease-time": Harmless("the inventory has one lease time; this limits what clients may ask for"),
-    "server-name": Harmless("the header field sname, which no boot firmware reads"),
-    "use-host-decl-names": Harmless("the host name a client is told; the name is kept in the clients' list"),
-    "get-lease-hostnames": Harmless("the host name a client is told"),
+    "server-name": "the header field sname, which the inventory does not have",
+    "get-lease-hostnames": "the host name that DNS has for an address, which the inventory does not have",
     "allow-bootp": Harmless("about BOOTP clients, which the inventory does not know"),
     "dynamic-bootp": Harmless("about BOOTP clients, which the inventory does not know"),
-    "always-broadcast": Harmless("whether an answer is broadcast"),
+    "always-broadcast": "that every answer is broadcast, which the inventory does not say",
+    "ignore-client-uids": _LEASES,
     "one-lease-per-client": _LEASES,
     "duplicates": _LEASES,
     "declines": _LEASES,
@@ -92,6 +98,17 @@ _PARAMETERS = {
         _DAEMON,
     ),
 }  # fmt: skip
+
+_OFF = Harmless("switches off what is not on")
+# Parameters that do nothing where they are off.
+_FLAGS = frozenset({"get-lease-hostnames", "always-broadcast"})
+
+_SWITCHES = {
+    "allow-booting": IGNORE,
+    "boot-unknown-clients": UNKNOWN_CLIENTS,
+    "use-host-decl-names": DECLARED_NAMES,
+}
+_SPACES = {"vendor-option-space": SPACE_IN_USE, "site-option-space": SITE_SPACE}
 
 # What a DHCP server says by itself in every answer, or a client tells it.
 _NOT_TO_SET = frozenset({50, 51, 52, 53, 54, 55, 57, 61, 82})
@@ -125,6 +142,8 @@ class Interpreter:
         self._done: dict[Level, Execution] = {}
         self.assigned: list[SetVariable] = []
         self.server_identifier: IPv4Address | None = None
+        self.naming: list[Assign] = []
+        self.server_identifiers: list[tuple[Assign, IPv4Address]] = []
         self.ping_check: bool | None = None
 
     def level(self, level: Level) -> Execution:
@@ -285,6 +304,7 @@ class Interpreter:
             return self._step(statement, SubOption(option.space, option.code), value)
         if option.code == Option.SERVER_IDENTIFIER and len(value) == 4:
             self.server_identifier = self.server_identifier or IPv4Address(value)
+            self.server_identifiers.append((statement, IPv4Address(value)))
             self.account.modelled(statement.at)
             return None
         if option.code in _NOT_TO_SET or not 0 < option.code < 255:
@@ -293,7 +313,7 @@ class Interpreter:
         if not value:
             self.account.left_out(statement.at, statement.text, "an option without octets")
             return None
-        return self._step(statement, option.code, _option_text(option.code, value))
+        return self._step(statement, option.code, option_text(option.code, value))
 
     def parameter(self, statement: Assign, value: bytes) -> Step | None:
         """One of dhcpd's own parameters."""
@@ -307,14 +327,13 @@ class Interpreter:
                 return self._step(statement, "min_secs", value[0])
             case "default-lease-time" if len(value) == 4:
                 return self._lease_time(statement, int.from_bytes(value, "big"))
-            case "allow-booting":
-                return self._step(statement, IGNORE, value != b"\1")
-            case "boot-unknown-clients":
-                return self._step(statement, UNKNOWN_CLIENTS, value != b"\1")
-            case "vendor-option-space":
-                return self._step(statement, SPACE_IN_USE, value.decode("latin-1").lower())
-            case "site-option-space":
-                self.account.modelled(statement.at)
+            case "allow-booting" | "boot-unknown-clients":
+                return self._step(statement, _SWITCHES[name], value != b"\1")
+            case "use-host-decl-names":
+                self.naming.append(statement)
+                return self._step(statement, _SWITCHES[name], value == b"\1")
+            case "vendor-option-space" | "site-option-space":
+                return self._step(statement, _SPACES[name], value.decode("latin-1").lower())
             case "ping-check":
                 self.ping_check = value == b"\1"
                 self.account.modelled(statement.at)
@@ -323,6 +342,8 @@ class Interpreter:
                 self.account.modelled(statement.at)
             case _:
                 why = _PARAMETERS.get(name, "a parameter the inventory does not have")
+                if name in _FLAGS and value == b"\0":
+                    why = _OFF
                 self.account.left_out(statement.at, statement.text, why)
         return None
 
@@ -365,7 +386,7 @@ def _branches(
         statement = rest[0]
 
 
-def _option_text(code: int, value: bytes) -> str:
+def option_text(code: int, value: bytes) -> str:
     """The value as it is written in an inventory: exactly these octets.
 
     A renderer ends a boot file name with the NUL that firmware needs; a value without one is
@@ -396,59 +417,3 @@ def variables_of(statements: Iterable[Statement]) -> dict[str, Expression | None
 
     visit(statements, plain=True)
     return result
-
-
-# --- values inside options ----------------------------------------------------------------------
-
-
-def encapsulated(
-    steps: list[Step], parents: Mapping[str, int], widths: Mapping[str, tuple[int, int]], account: Account
-) -> list[Step]:
-    """The steps with those for sub-options joined into one for the option that holds them.
-
-    A value for some clients holds, besides its own sub-options, the ones everyone gets.
-    """
-    plain = [step for step in steps if not isinstance(step.key, SubOption) and step.key != SPACE_IN_USE]
-    inner = [step for step in steps if isinstance(step.key, SubOption)]
-    vendor = [step for step in steps if step.key == SPACE_IN_USE]
-    for space in dict.fromkeys(step.key.space for step in inner if isinstance(step.key, SubOption)):
-        own = [s for s in inner if isinstance(s.key, SubOption) and s.key.space == space]
-        users = [step for step in vendor if step.value == space]
-        parent = Option.VENDOR_SPECIFIC_INFORMATION if users else parents.get(space)
-        if parent is None:
-            for step in own:
-                account.left_out(step.at, step.text, Harmless(f"nothing sends the option space {space}"))
-            continue
-        # Where the space is used, which may be for some clients only.
-        conditions = {s.condition for s in own} | ({s.condition for s in users} - {ALWAYS})
-        if len(conditions - {ALWAYS}) > 1:
-            account.left_out(
-                own[0].at, own[0].text, f"sub-options of {parent} that several conditions put together"
-            )
-        used = users[-1].condition if users else ALWAYS
-        for condition in sorted(conditions, key=lambda c: c != ALWAYS):
-            if condition == ALWAYS and used != ALWAYS:
-                continue
-            values = _sub_options(own, condition)
-            octets = _area(values, widths.get(space, (1, 1)))
-            value = "hex:" + octets.hex(":")
-            plain.append(
-                Step(condition=condition, key=int(parent), value=value, at=own[-1].at, text=own[-1].text)
-            )
-    return plain
-
-
-def _sub_options(steps: list[Step], condition: Condition) -> dict[int, bytes]:
-    values: dict[int, bytes] = {}
-    for step in steps:
-        if step.condition in (ALWAYS, condition) and isinstance(step.key, SubOption):
-            values[step.key.code] = step.value
-    return values
-
-
-def _area(values: Mapping[int, bytes], widths: tuple[int, int]) -> bytes:
-    code_width, length_width = widths
-    return b"".join(
-        code.to_bytes(code_width, "big") + len(value).to_bytes(length_width, "big") + value
-        for code, value in sorted(values.items())
-    )

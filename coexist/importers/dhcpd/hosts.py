@@ -12,10 +12,10 @@ from operator import or_
 from typing import NamedTuple
 
 from coexist.errors import Position
-from coexist.importers.account import Account, Harmless
+from coexist.importers.account import Account
 from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
-from coexist.importers.conditions import Member, test
-from coexist.importers.dhcpd.execution import Execution, Interpreter
+from coexist.importers.conditions import ALWAYS, Member, test
+from coexist.importers.dhcpd.execution import DECLARED_NAMES, Execution, Interpreter
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
@@ -49,6 +49,8 @@ class Machines:
     speaking: list[Machine] = field(default_factory=list)
     addresses: dict[int, int] = field(default_factory=dict)
     """The address of each machine that has one, by MAC."""
+    told: dict[int, tuple[str, Position]] = field(default_factory=dict)
+    """The name that a machine's own declaration tells it (option 12), and where, by MAC."""
 
 
 class _Alike(NamedTuple):
@@ -122,9 +124,6 @@ class HostBook:
         self.account.modelled(plain.at)
         for statement in plain.body:
             self.account.also(statement.at, f"and in {len(plain.rows)} more host declarations")
-        told = sum(1 for row in plain.rows if row[3])
-        if told:
-            self._told_names(plain.at, told)
         return _Alike(plain, level, not self._says_something(level))
 
     def _name_the_same(self) -> None:
@@ -165,11 +164,13 @@ class HostBook:
         rows, machines = self.machines.rows, self.machines
         for entry in found:
             row, mac, place, alike = entry
-            inside = bool(self._wires_at(place)) if row[2] else True
+            inside = bool(self.wires_at(place)) if row[2] else True
             if mac in rows or not mac or mac & _GROUP_BIT or not inside:
                 self._plain_host(entry)
                 continue
             rows[mac] = (row[3] or row[0], row[2])
+            if row[3]:
+                machines.told[mac] = row[3], alike.plain.place(row[4])
             if not alike.silent:
                 addresses = (place,) if row[2] else ()
                 machine = Machine(mac, row[3] or row[0], alike.level, addresses, bool(row[2]))
@@ -180,13 +181,15 @@ class HostBook:
         """Take a plain host of which something must be told."""
         (name, _, address, host_name, offset), mac, place, alike = entry
         at = alike.plain.place(offset)
-        inside = bool(address and self._wires_at(place))
+        inside = bool(address and self.wires_at(place))
         if address and not inside:
             self._outside(at, name, address)
         addresses = (place,) if inside else ()
+        if host_name:
+            self.machines.told.setdefault(mac, (host_name, at))
         self._add(Machine(mac, host_name or name, alike.level, addresses, bool(address)), at, alike.silent)
 
-    def _wires_at(self, address: int) -> tuple[Wire, ...]:
+    def wires_at(self, address: int) -> tuple[Wire, ...]:
         """The wires with a subnet that has an address, in the order of the file."""
         key = address & self._telling
         found = self._wires_of.get(key)
@@ -222,15 +225,6 @@ class HostBook:
             self.machines.speaking.append(machine)
         self.machines.declared.setdefault(mac, []).append(machine)
 
-    def _told_names(self, at: Position, count: int) -> None:
-        why = Harmless("kept as the name of the client; it is not told to the client")
-        text = (
-            "option host-name"
-            if count == 1
-            else f"option host-name in {count} host declarations from here on"
-        )
-        self.account.left_out(at, text, why)
-
     def _host(self, host: HostPart) -> None:
         if host.mac is None:
             self.account.left_out(host.at, host.text, "a machine without an Ethernet address")
@@ -252,20 +246,22 @@ class HostBook:
             for name in host.fixed.names:
                 why = f"{name} is looked up in DNS while the daemon runs; write its address"
                 self.account.left_out(host.fixed.at, host.fixed.text, why)
-        name = self._host_name(host) or host.name
-        inside = tuple(int(address) for address in addresses if self._wires_at(int(address)))
+        told = self._host_name(host)
+        mac = int.from_bytes(host.mac, "big")
+        if told:
+            self.machines.told.setdefault(mac, (told, host.at))
+        name = told or host.name
+        inside = tuple(int(address) for address in addresses if self.wires_at(int(address)))
         for address in addresses:
             if int(address) not in inside:
                 self._outside(host.at, name, str(address))
-        machine = Machine(int.from_bytes(host.mac, "big"), name, host.level, inside, bool(addresses))
+        machine = Machine(mac, name, host.level, inside, bool(addresses))
         self._add(machine, host.at, not self._says_something(host.level))
 
     def _host_name(self, host: HostPart) -> str:
         """The host name a declaration tells, which becomes the client's name."""
         for step in self.interpreter.level(host.level).steps:
             if step.key == Option.HOST_NAME and step.condition == ((),):
-                why = Harmless("kept as the name of the client; it is not told to the client")
-                self.account.left_out(step.at, step.text, why)
                 return str(step.value)
         return ""
 
@@ -314,10 +310,10 @@ class HostBook:
         """The wires on which a declaration counts: of one without addresses all."""
         if not machine.is_fixed:
             return self.outline.wires
-        return dict.fromkeys(wire for address in machine.addresses for wire in self._wires_at(address))
+        return dict.fromkeys(wire for address in machine.addresses for wire in self.wires_at(address))
 
     def _on_wire(self, machine: Machine, wire: Wire) -> bool:
-        return any(wire in self._wires_at(address) for address in machine.addresses)
+        return any(wire in self.wires_at(address) for address in machine.addresses)
 
     def steps(self, wire: Wire, limit: frozenset[Level]) -> Execution:
         """What the host declarations set for the machines on a wire, under membership in their groups."""
@@ -326,9 +322,10 @@ class HostBook:
         meanings: dict[tuple[object, ...], tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
         for level, machines in self.applying(wire):
             execution = self.interpreter.chain(level, limit)
-            # The name is the client's own; it is in the clients' list.
-            steps = tuple(step for step in execution.steps if step.key != Option.HOST_NAME)
-            defaults = tuple(step for step in execution.defaults if step.key != Option.HOST_NAME)
+            # A machine's own name is in the clients' list: see names.py.
+            told = {self.machines.told.get(machine.mac, ("",))[0] for machine in machines}
+            steps = tuple(step for step in execution.steps if not _names_machines(step, told))
+            defaults = tuple(step for step in execution.defaults if not _names_machines(step, told))
             if not steps and not defaults:
                 continue
             same = tuple((step.condition, step.key, step.value) for step in (*steps, *defaults))
@@ -346,10 +343,15 @@ class HostBook:
             self._group_of[macs] = self.groups.of_clients(wanted, macs)
         return self._group_of[macs]
 
+    def group_of(self, mac: int) -> str:
+        """The name of a group with one machine in it."""
+        name, _ = self.machines.rows[mac]
+        return self.groups.of_clients(name, frozenset((mac,)))
+
     def reserved_on(self, wire: Wire) -> frozenset[int]:
         """The machines with an address of their own on a wire."""
         addresses = self.machines.addresses.items()
-        return frozenset(mac for mac, address in addresses if wire in self._wires_at(address))
+        return frozenset(mac for mac, address in addresses if wire in self.wires_at(address))
 
     def rows(self, tags: Mapping[int, list[str]], source: str) -> list[ClientRow]:
         """The clients' list; ``source`` is written into each row."""
@@ -363,6 +365,13 @@ class HostBook:
             )
             for mac, (name, address) in self.machines.rows.items()
         ]
+
+
+def _names_machines(step: Step, told: set[str]) -> bool:
+    """Whether a step tells machines their own names, which are ``told``."""
+    if step.key == DECLARED_NAMES:
+        return True
+    return step.key == Option.HOST_NAME and step.condition == ALWAYS and told == {str(step.value)}
 
 
 def _number_of(mac: str) -> int:

@@ -111,9 +111,9 @@ class PoolBook:
         if permit.who == "all":
             self.account.modelled(permit.at)
             return "everyone"
-        why = {
-            "dynamic bootp": "about BOOTP clients, which the inventory does not know",
-            "authenticated": "authentication of DHCP is not in the inventory",
+        why: str | None = {
+            "dynamic bootp": Harmless("about BOOTP clients, which the inventory does not know"),
+            "authenticated": Harmless("authentication of DHCP, which dhcpd never sees"),
             "unauthenticated": "authentication of DHCP is not in the inventory",
             "after": "a date is not in the inventory",
         }.get(permit.who)

@@ -30,18 +30,19 @@ from coexist.importers.dhcpd.execution import (
     UNKNOWN_CLIENTS,
     Execution,
     Interpreter,
-    encapsulated,
     variables_of,
 )
 from coexist.importers.dhcpd.hosts import HostBook
 from coexist.importers.dhcpd.meaning import Facts
+from coexist.importers.dhcpd.names import NameBook
 from coexist.importers.dhcpd.pairs import PairBook
 from coexist.importers.dhcpd.pools import PoolBook
 from coexist.importers.dhcpd.request_list import apply_request_lists
+from coexist.importers.dhcpd.spaces import encapsulated, in_site_space
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
-from coexist.importers.sent import sent_unasked, tell_what_is_lost
+from coexist.importers.sent import is_literal, sent_unasked, tell_what_is_lost
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.dhcpd.levels import (
@@ -120,6 +121,7 @@ class _Site:
         self.facts = facts
         self.interpreter = Interpreter(self.outline, facts, self.account)
         self.hosts = HostBook(self.outline, self.interpreter, self.groups, self.account)
+        self.names = NameBook(self.hosts, self.interpreter, self.account)
         self.build = SiteBuilder()
         self.classes = ClassBook(self.outline, self.interpreter, facts, self.groups, self.account)
         self.pools = PoolBook(self.classes, self.hosts, self.build.leased)
@@ -127,7 +129,7 @@ class _Site:
         self.assumed = False
 
     def _parents(self) -> dict[str, int]:
-        parents = {"agent": 82}
+        parents = {"agent": 82, "fqdn": 81}
         for definition in self.outline.definitions:
             shape = definition.option.format
             if shape.startswith("E") and shape.endswith(".") and definition.option.space == "dhcp":
@@ -143,6 +145,7 @@ class _Site:
         for wire in self.outline.wires:
             self._wire(wire, classes, taken)
         self._authoritative()
+        self.names.close()
         self._unused_names()
         servers = self._servers()
         clients = self.hosts.rows(self.groups.tags, self.server if self.groups.known else "")
@@ -235,6 +238,7 @@ class _Site:
         execution = self._execution(wire, subnet, classes, key)
         steps = [*reversed(execution.defaults), *execution.steps]
         steps = _unknown_refused(steps, self.groups.known_group)
+        steps = in_site_space(steps, self._codes_of, self.facts.parents, self.account)
         steps = encapsulated(steps, self.facts.parents, self.configuration.widths, self.account)
         steps, listed = apply_request_lists(steps, self._complain)
         scope: dict[str, Any] = {}
@@ -243,8 +247,16 @@ class _Site:
         pools = self.pools.pools(wire, subnet)
         if pools:
             scope["pools"] = pools
+        steps, all_told = self.names.told(wire, subnet, steps)
         scope |= scope_fields(steps, self.groups.combined, self._complain)
-        return scope | sent_unasked(scope, listed)
+        if all_told:
+            scope["host_names"] = True
+        scope |= sent_unasked(scope, listed)
+        return scope | ({"literal": True} if is_literal(scope) else {})
+
+    def _codes_of(self, space: str) -> list[int]:
+        options = (definition.option for definition in self.outline.definitions)
+        return [option.code for option in options if option.space.lower() == space]
 
     def _complain(self, step: Step, why: str) -> None:
         self.account.left_out(step.at, step.text, why)
@@ -304,10 +316,18 @@ class _Site:
         self.assumed = address is None
         used = {address for _, address in self.hosts.machines.rows.values() if address}
         servers = self.build.servers(self.server, said, address, used)
+        self._identifiers(servers[self.server]["address"])
         partners = self.pairs.servers(servers[self.server], self.build)
         if partners:
             self.build.notes.append(_PARTNER)
         return servers | partners
+
+    def _identifiers(self, address: str) -> None:
+        """A server tells its own address as option 54: another is left out."""
+        for statement, said in self.interpreter.server_identifiers:
+            if str(said) != address:
+                why = f"the server calls itself by its own address, {address}"
+                self.account.left_out(statement.at, statement.text, why)
 
 
 _PARTNER = (

@@ -202,6 +202,23 @@ def _fqdn(octets: bytes) -> dict[int, bytes]:
     return found
 
 
+def fqdn_octets(values: Mapping[int, bytes]) -> bytes | None:
+    """fqdn_option_space_encapsulate: option 81 of the suboptions of a file, by code; None if it has none."""
+    if not values:
+        return None
+
+    def first(name: str) -> int:
+        return (values.get(_FQDN[name]) or b"\0")[0]
+
+    encoded = bool(first("encoded"))
+    flags = (2 if first("no-client-update") else 0) | (1 if first("server-update") else 0) | encoded << 2
+    name = values.get(_FQDN_WHOLE, b"")
+    if encoded and name:
+        labels = name.removesuffix(b".").split(b".")
+        name = b"".join(bytes((len(label),)) + label for label in labels) + b"\0" * name.endswith(b".")
+    return bytes((flags, first("rcode1"), first("rcode2"))) + name
+
+
 def _labels(name: bytes) -> list[bytes]:
     labels: list[bytes] = []
     at = 0
@@ -218,6 +235,9 @@ def encapsulate(
     state: OptionState, space: str, compute: Compute, spaces: Spaces, widths: Mapping[str, tuple[int, int]]
 ) -> bytes | None:
     """The options of a space as one value (hashed_option_space_encapsulate); None if it has none."""
+    if space == "fqdn":
+        table = state.spaces.get(space, {})
+        return fqdn_octets({code: compute(setting) or b"" for code, setting in table.items()})
     code_width, length_width = widths.get(space, _VIVSO_WIDTHS.get(space, (1, 1)))
     result = bytearray()
     stored = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -36,6 +37,11 @@ _ALWAYS_BROADCAST, _PING_CHECK, _ECHO_CLIENT_ID = 22, 42, 85
 _DEFAULT, _LONGEST, _SHORTEST = 43200, 86400, 300
 _LOWEST_SITE_CODE, _HIGHEST_SITE_CODE = 128, 224
 _DROPPED_WHEN_INFORMED = (Option.IP_ADDRESS_LEASE_TIME, Option.RENEWAL_TIME, Option.REBINDING_TIME)
+
+
+def first_site_code(codes: Iterable[int]) -> int:
+    """The first code that a site's own space with these ``codes`` has in place of dhcpd's options."""
+    return max(min((*codes, _HIGHEST_SITE_CODE)), _LOWEST_SITE_CODE)
 
 
 def lease_time_of(evaluation: Evaluation, client: ClientOptions) -> int:
@@ -281,8 +287,7 @@ class _Maker:
         name = self._octets(SERVER, _SITE_OPTION_SPACE).decode("latin-1").lower()
         if name not in self.spaces:
             return DHCP, 0
-        lowest = min((*self.spaces[name], _HIGHEST_SITE_CODE))
-        return name, max(lowest, _LOWEST_SITE_CODE)
+        return name, first_site_code(self.spaces[name])
 
 
 def _last_origin(state: OptionState, space: str, otherwise: Origin) -> Origin:
