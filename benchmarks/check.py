@@ -147,6 +147,12 @@ def run(command: list[str], codes: tuple[int, ...]) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1024
 
 
+def _program() -> list[str]:
+    """What a user starts: the script that pip writes; ``python -m`` imports more before it begins."""
+    script = Path(sys.executable).with_name("coexist")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "coexist"]
+
+
 def measure(clients: int, servers: int, vlans: int, repeat: int) -> dict[str, float]:
     """Medians of both programs, run in turn."""
     # pip compiles what it installs; a checkout may be without (PYTHONDONTWRITEBYTECODE).
@@ -157,7 +163,7 @@ def measure(clients: int, servers: int, vlans: int, repeat: int) -> dict[str, fl
         # In a process of its own: the peak memory of a child counts from what its parent held when it began.
         run([sys.executable, __file__, *size, "--prepare", str(folder)], (0,))
         config = folder / "dhcpd.conf"
-        coexist = [sys.executable, "-m", "coexist", "check", str(folder)]
+        coexist = [*_program(), "check", str(folder)]
         dhcpd = ["dhcpd", "-t", "-4", "-cf", str(config)]
         run(coexist, (0,))
         ours, theirs = [], []
