@@ -25,7 +25,7 @@ from coexist.importers import Imported, import_files, kinds
 from coexist.importers.site_builder import stand_on, stands_on
 from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
-from coexist.inventory.products import Product, part, products
+from coexist.inventory.products import Product, part
 from coexist.render.limits import report_all
 from coexist.render.site import written
 from coexist.render.target import Job
@@ -47,8 +47,8 @@ def import_source(
     ``in_words``: the inventory's words all the same. Raises InputError for what cannot be read.
     """
     imported = import_files(kind, paths, server=server, address=address, include_roots=include_roots)
-    product = products().get(kind)
-    if in_words or product is None or not kinds()[kind].keeps_its_file:
+    product = kinds()[kind].product
+    if in_words or product is None:
         return imported
     name = next(iter(imported.tree["servers"]))
     kept = _by_its_file(imported, product, name, beside(Path(paths[0]), tuple(include_roots)))
@@ -68,7 +68,7 @@ def _by_its_file(imported: Imported, product: Product, name: str, source: Any) -
     path = product.own_main or product.target or ""
     fetched = Fetched(path, source[0], part(product, "redactor"), source[1])
     config: OwnConfig = part(product, "own_file")(fetched)
-    if fetched.redacted or not config.roles:
+    if fetched.redacted or not (product.usual_roles or config.roles):
         return None
     tree = imported.tree
     of_host = {n: s for n, s in tree["servers"].items() if n == name or _is_same(s, name, product)}
@@ -78,7 +78,8 @@ def _by_its_file(imported: Imported, product: Product, name: str, source: Any) -
     # A daemon runs in the root directory: a name without one is looked for there.
     texts = {f"/{at.lstrip('/')}": text for at, text in fetched.texts.items()}
     own: dict[str, Any] = {"software": tree["servers"][name]["software"], "addresses": stands}
-    own["roles"] = sorted(config.roles)
+    if not product.usual_roles:
+        own["roles"] = sorted(config.roles)
     own["config"] = {at: str(place_of(name, at)) for at in texts if not at.endswith("/.keep")}
     own["whole"] = True
     stand_on(own, stands)
@@ -104,7 +105,7 @@ def _why_not_in_words(imported: Imported, kept: Imported, name: str) -> list[str
     if lost:
         more = [f"and {len(lost) - _MOST_TOLD} more"] if len(lost) > _MOST_TOLD else []
         return [*lost[:_MOST_TOLD], *more]
-    if {"dhcp", "proxydhcp"} <= set(kept.tree["servers"][name]["roles"]):
+    if {"dhcp", "proxydhcp"} <= set(kept.tree["servers"][name].get("roles", ())):
         return ["it leases addresses and is a ProxyDHCP in one process, which are two servers in words"]
     with tempfile.TemporaryDirectory() as folder:
         words, own = (_loaded(Path(folder) / key, one) for key, one in (("words", imported), ("own", kept)))

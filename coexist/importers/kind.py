@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.imported import Imported
+from coexist.inventory.products import Product
 from coexist.languages.source_files import Surroundings
 from coexist.records import dataclass
 
@@ -36,10 +37,11 @@ class Request:
 class Kind:
     """One kind of source: its name on the command line, what it is, and its importer.
 
-    ``keeps_its_file``: a server whose file the inventory's words would change is declared by that file.
+    ``product``: whose file it is. A server whose file the inventory's words would change is declared by that
+    file; None for lists, exports and databases, which cannot be.
     """
 
     name: str
     describe: str
     run: Callable[[Request], Imported]
-    keeps_its_file: bool = False
+    product: Product | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coexist.importers.imported import Imported
 from coexist.importers.kind import Kind, Request
+from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.source_files import read_text
 
 
@@ -21,4 +22,4 @@ def _read(request: Request) -> Imported:
     )
 
 
-KIND = Kind(name="dhcpd", describe="ISC dhcpd.conf, with the files it includes", run=_read)
+KIND = Kind(name="dhcpd", describe="ISC dhcpd.conf, with the files it includes", run=_read, product=ISC_DHCPD)

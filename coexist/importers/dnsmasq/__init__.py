@@ -23,5 +23,5 @@ KIND = Kind(
     name=DNSMASQ.name,
     describe="dnsmasq.conf with conf-file, conf-dir and hosts files",
     run=_read,
-    keeps_its_file=True,
+    product=DNSMASQ,
 )

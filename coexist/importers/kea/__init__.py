@@ -22,4 +22,4 @@ def _read(request: Request) -> Imported:
     )
 
 
-KIND = Kind(name=KEA.name, describe="Kea's DHCPv4 configuration (JSON with comments)", run=_read)
+KIND = Kind(name=KEA.name, describe="Kea's DHCPv4 configuration (JSON with comments)", run=_read, product=KEA)
