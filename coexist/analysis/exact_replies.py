@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
+from random import Random
 
 from coexist.analysis.equal_replies import Side, places
 from coexist.analysis.packet_cells import listed_macs, mac_cells, option_cells
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival, ServerModel
+from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac, mac_bytes
 from coexist.wire.options import MessageType, Option
 
-MOST_PACKETS = 40_000
-"""Of more, the comparison would take longer than an import may: nothing is proven then."""
+MOST_PACKETS = 2_000
+"""Of more, some are compared: all would take longer than an import may."""
 _CLIENT_FQDN = 81
 # A short list without the boot file, one with it (RFC 4578 section 2.4 asks for 128 to 135), and none.
 _LISTS = (
@@ -51,31 +53,52 @@ _KINDS: Sequence[Mapping[int, bytes]] = (
 )
 
 
-def difference(source: Side, target: Side, address: IPv4Address, relays: Sequence[IPv4Address]) -> str:
-    """The first packet that both answer otherwise, in words; empty if there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exactness:
+    """What was compared: ``first``, the first packet that is answered otherwise, in words (empty if none is);
+    ``compared`` of ``packets`` that clients can send."""
 
-    ``address``: the server's own. More packets than `MOST_PACKETS` are not compared, which is told as well.
+    first: str
+    compared: int
+    packets: int
+
+
+def compare_exactly(
+    source: Side, target: Side, address: IPv4Address, relays: Sequence[IPv4Address]
+) -> Exactness:
+    """Compare two sides, up to the first difference. ``address``: the server's own.
+
+    Of more packets than `MOST_PACKETS` an even choice is compared, the same each time.
     """
     told = [source.leases.distinctions, target.leases.distinctions]
     if any(side.unclear for side in told):
-        return "comparisons whose clients cannot be told apart"
+        return Exactness(first="comparisons whose clients cannot be told apart", compared=0, packets=0)
     macs = [cell.witness for cell in mac_cells(told)]
-    sent = [*_KINDS, *filter(_is_a_firmwares, option_cells(told))]
+    kinds = [*_KINDS, *filter(_is_a_firmwares, option_cells(told))]
     listed = listed_macs(told)
     ways = places(source, target, address, relays)
-    count = len(ways) * (len(macs) * (len(sent) * (len(_LISTS) + 1) + 1) + len(listed))
-    if count > MOST_PACKETS:
-        return f"{count} packets would have to be compared"
-    for giaddr in ways:
-        for packet in _packets(macs, sent, listed, giaddr, near=address if giaddr == UNSPECIFIED else giaddr):
-            replies = [_reply(side.model, packet, address) for side in (source, target)]
-            if _octets(replies[0]) != _octets(replies[1]):
-                return _told(packet, *replies)
-            if replies[0] is not None and packet.message_type is MessageType.DISCOVER:
-                request = _requesting(packet, replies[0])
-                replies = [_reply(side.model, request, address) for side in (source, target)]
-                if _octets(replies[0]) != _octets(replies[1]):
-                    return _told(request, *replies)
+    packets = [
+        packet
+        for giaddr in ways
+        for packet in _packets(macs, kinds, listed, giaddr, near=address if giaddr == UNSPECIFIED else giaddr)
+    ]
+    chosen = packets
+    if len(packets) > MOST_PACKETS:
+        # A generator with a seed of its own: one in so many would meet the same list each time.
+        chosen = Random(0).sample(packets, MOST_PACKETS)
+    for number, packet in enumerate(chosen, 1):
+        first = _first_difference(source.model, target.model, packet, address)
+        if first:
+            return Exactness(first=first, compared=number, packets=len(packets))
+    return Exactness(first="", compared=len(chosen), packets=len(packets))
+
+
+def _first_difference(source: ServerModel, target: ServerModel, packet: Packet, address: IPv4Address) -> str:
+    before, after = (_reply(model, packet, address) for model in (source, target))
+    if _octets(before) != _octets(after):
+        return _told(packet, before, after)
+    if before is not None and packet.message_type is MessageType.DISCOVER:
+        return _first_difference(source, target, _requesting(packet, before), address)
     return ""
 
 

@@ -64,7 +64,8 @@ class Adopted:
 @dataclass(slots=True)
 class Fetched:
     """The files of a server as they are fetched (`boot.own_files.Files`), each without its secrets from the
-    beginning. ``texts``: by the names that the files have for each other."""
+    beginning. ``texts``: by the names that the files have for each other. ``shown``: how the main file is
+    called in positions, if that is not its path."""
 
     path: str
     fetch: Fetch
@@ -73,11 +74,12 @@ class Fetched:
     texts: dict[str, str] = field(default_factory=dict)
     version: str = ""
     redacted: list[str] = field(default_factory=list)
+    shown: str = ""
 
     @property
     def main(self) -> str:
         """How the main file is called in positions."""
-        return self.path
+        return self.shown or self.path
 
     @property
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:

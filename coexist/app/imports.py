@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from coexist.analysis.exact_replies import difference
+from coexist.analysis.exact_replies import compare_exactly
 from coexist.analysis.findings import ERROR
 from coexist.app.adopt import Fetched, place_of
 from coexist.app.adopt_sources import beside
 from coexist.app.convert import sides
 from coexist.app.convert.written import Written
 from coexist.boot.own_files import OwnConfig
+from coexist.boot.servers.declared import plan_leases
 from coexist.importers import Imported, import_files, kinds
 from coexist.importers.site_builder import stand_on, stands_on
 from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
@@ -30,6 +31,8 @@ from coexist.render.limits import report_all
 from coexist.render.site import written
 from coexist.render.target import Job
 
+MOST_CLIENTS = 2_000
+"""Of more, the comparison takes longer than the import: words are taken, unless some statement has none."""
 _MOST_TOLD = 8
 
 
@@ -51,22 +54,44 @@ def import_source(
     if in_words or product is None:
         return imported
     name = next(iter(imported.tree["servers"]))
-    kept = _by_its_file(imported, product, name, beside(Path(paths[0]), tuple(include_roots)))
+    lost = tuple(imported.tree["servers"][name].get("left_out", ()))
+    if not lost and len(imported.clients) > MOST_CLIENTS:
+        note = (
+            f"That {name} answers as before is not proven: more than {MOST_CLIENTS} clients are not compared."
+        )
+        return _with_notes(imported, [note])
+    kept = _by_its_file(imported, product, name, Path(paths[0]), tuple(include_roots))
     if kept is None:
         return imported
-    why = _why_not_in_words(imported, kept, name)
-    if not why:
-        return imported
-    notes = [f"{name} runs on its own file, because these words would change what it answers:", *why]
-    return replace(kept, comments={**imported.comments, "servers": notes})
+    words = _Words(_lost(lost)) if lost else _in_words(imported, kept, name)
+    if not words.change:
+        return _with_notes(imported, words.notes) if words.notes else imported
+    title = f"{name} runs on its own file, because these words would change what it answers:"
+    return _with_notes(kept, [title, *words.change])
 
 
-def _by_its_file(imported: Imported, product: Product, name: str, source: Any) -> Imported | None:
+class _Words(NamedTuple):
+    """What the inventory's words change of a server's answers, and what is to be noted where they change
+    nothing."""
+
+    change: list[str]
+    notes: list[str] = []
+
+
+def _with_notes(imported: Imported, notes: list[str]) -> Imported:
+    """With notes above the servers."""
+    return replace(imported, comments={**imported.comments, "servers": notes})
+
+
+def _by_its_file(
+    imported: Imported, product: Product, name: str, source: Path, include_roots: tuple[Path, ...]
+) -> Imported | None:
     """The same server declared by its own files.
 
     None where they answer nobody, or hold a secret: without it they could not be rolled out."""
     path = product.own_main or product.target or ""
-    fetched = Fetched(path, source[0], part(product, "redactor"), source[1])
+    fetch, listing = beside(source, include_roots)
+    fetched = Fetched(path, fetch, part(product, "redactor"), listing, shown=str(source))
     config: OwnConfig = part(product, "own_file")(fetched)
     if fetched.redacted or not (product.usual_roles or config.roles):
         return None
@@ -98,30 +123,41 @@ def _is_same(declared: Mapping[str, Any], name: str, product: Product) -> bool:
     return declared.get("host") == name and declared["software"] == product.software
 
 
-def _why_not_in_words(imported: Imported, kept: Imported, name: str) -> list[str]:
-    """Why the words do not say the same; empty if they do."""
-    tree = imported.tree
-    lost = [str(text) for text in tree["servers"][name].get("left_out", ())]
-    if lost:
-        more = [f"and {len(lost) - _MOST_TOLD} more"] if len(lost) > _MOST_TOLD else []
-        return [*lost[:_MOST_TOLD], *more]
+def _lost(lost: Sequence[str]) -> list[str]:
+    """The statements without words."""
+    more = [f"and {len(lost) - _MOST_TOLD} more"] if len(lost) > _MOST_TOLD else []
+    return [*map(str, lost[:_MOST_TOLD]), *more]
+
+
+def _in_words(imported: Imported, kept: Imported, name: str) -> _Words:
+    """The file that is rendered from the words, compared with the server's own."""
     if {"dhcp", "proxydhcp"} <= set(kept.tree["servers"][name].get("roles", ())):
-        return ["it leases addresses and is a ProxyDHCP in one process, which are two servers in words"]
+        return _Words(["it leases addresses and is a ProxyDHCP in one process: two servers in words"])
     with tempfile.TemporaryDirectory() as folder:
         words, own = (_loaded(Path(folder) / key, one) for key, one in (("words", imported), ("own", kept)))
         job = Job(inventory=words, name=name)
         report_all(job)
         wrong = [finding.message for finding in job.findings if finding.severity is ERROR]
         if wrong:
-            return wrong[:_MOST_TOLD]
+            return _Words(wrong[:_MOST_TOLD])
         files = written(job)
         main = next((file for file in files if file.check), files[0])
         text = main.content.decode("utf-8", "surrogateescape")
         before, after, address, relays = sides(
             own, name, own.site.servers[name], Written(path=main.path, text=text)
         )
-        found = difference(before, after, address, relays)
-    return [found] if found else []
+        if "dhcp" in words.site.servers[name].effective_roles:
+            # By what the plan tells clients apart: its file says the same by words of its own.
+            after = replace(after, leases=plan_leases(words, name))
+        found = compare_exactly(before, after, address, relays)
+    if found.first:
+        return _Words([found.first])
+    if found.compared < found.packets:
+        note = (
+            f"{name} answers as before in the {found.compared} of {found.packets} packets that were compared."
+        )
+        return _Words([], [note])
+    return _Words([])
 
 
 def _loaded(folder: Path, imported: Imported) -> Inventory:

@@ -31,12 +31,13 @@ def tell_what_is_sent(
     return frozenset(found)
 
 
-def is_literal(scope: Mapping[str, Any]) -> bool:
-    """Whether more would follow from a scope than the daemon that was imported sends."""
+def said_literally(scope: Mapping[str, Any]) -> dict[str, bool]:
+    """That nothing follows from what a scope says, if more would than the daemon that was imported sends."""
     holders = (scope, *scope.get("rules", ()))
-    return Option.VENDOR_CLASS_IDENTIFIER in _codes_of(scope) or any(
+    more = Option.VENDOR_CLASS_IDENTIFIER in _codes_of(scope) or any(
         holder.get(key) for holder in holders for key in ("next_server", "filename")
     )
+    return {"literal": True} if more else {}
 
 
 def sent_unasked(scope: Mapping[str, Any], codes: frozenset[int]) -> dict[str, list[int]]:

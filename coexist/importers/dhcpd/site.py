@@ -42,7 +42,7 @@ from coexist.importers.dhcpd.spaces import encapsulated, in_site_space
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
 from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
-from coexist.importers.sent import is_literal, sent_unasked, tell_what_is_lost
+from coexist.importers.sent import said_literally, sent_unasked, tell_what_is_lost
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import ISC_DHCPD
 from coexist.languages.dhcpd.levels import (
@@ -252,7 +252,7 @@ class _Site:
         if all_told:
             scope["host_names"] = True
         scope |= sent_unasked(scope, listed)
-        return scope | ({"literal": True} if is_literal(scope) else {})
+        return scope | said_literally(scope)
 
     def _codes_of(self, space: str) -> list[int]:
         options = (definition.option for definition in self.outline.definitions)

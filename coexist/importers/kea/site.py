@@ -28,7 +28,7 @@ from coexist.importers.kea.pools import PoolReader
 from coexist.importers.kea.reservations import Reservation, Reservations
 from coexist.importers.kea.sections import asked, given_classes, networks_of, subnets
 from coexist.importers.program import IGNORE, NEXT_SERVER, Step, guarded, scope_fields
-from coexist.importers.sent import is_literal, tell_what_is_lost, tell_what_is_sent
+from coexist.importers.sent import said_literally, tell_what_is_lost, tell_what_is_sent
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import KEA
 from coexist.languages.kea.json_nodes import Node, read_json
@@ -276,7 +276,7 @@ class _Site:
         if seconds is not None and seconds < SHORTEST_LEASE:
             self.kept.shortest(str(network), seconds)
         result |= scope_fields(steps, self.groups.combined, self._complain)
-        return result | ({"literal": True} if is_literal(result) else {})
+        return result | said_literally(result)
 
     def _without_effect(self, values: Values) -> None:
         for step in (*values.fields, *values.options):

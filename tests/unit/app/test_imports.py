@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from coexist.analysis import analyse
-from coexist.analysis.exact_replies import difference
+from coexist.analysis import analyse, exact_replies
+from coexist.analysis.exact_replies import compare_exactly
+from coexist.app import imports
 from coexist.app.convert import sides
 from coexist.app.convert.written import Written
 from coexist.app.imports import import_source
 from coexist.cli import run
+from coexist.importers import Imported
 from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
 
@@ -169,7 +172,7 @@ def test_what_is_rendered_answers_as_the_file_did(path: Path, tmp_path: Path) ->
     assert run(["adopt", *arguments, "--address", address]) == 0
     before = load_inventory(tmp_path / "own")
     written = Written(path="dnsmasq.conf", text=files["dnsmasq.conf"].decode())
-    assert difference(*sides(before, "dnsmasq", before.site.servers["dnsmasq"], written)) == ""
+    assert compare_exactly(*sides(before, "dnsmasq", before.site.servers["dnsmasq"], written)).first == ""
 
 
 def test_a_reply_that_differs_in_its_order_is_told(tmp_path: Path) -> None:
@@ -182,5 +185,78 @@ def test_a_reply_that_differs_in_its_order_is_told(tmp_path: Path) -> None:
     assert run(["adopt", str(tmp_path / "own"), "dnsmasq", *arguments, "--address", "10.42.7.9"]) == 0
     own = load_inventory(tmp_path / "own")
     server = own.site.servers["dnsmasq"]
-    assert difference(*sides(own, "dnsmasq", server, Written(path="dnsmasq.conf", text=text))) == ""
-    assert "order" in difference(*sides(own, "dnsmasq", server, Written(path="dnsmasq.conf", text=swapped)))
+    same, other = (
+        compare_exactly(*sides(own, "dnsmasq", server, Written(path="dnsmasq.conf", text=written)))
+        for written in (text, swapped)
+    )
+    assert (same.first, same.compared) == ("", same.packets)
+    assert "order" in other.first
+    assert other.compared < other.packets
+
+
+DHCPD = """authoritative;
+default-lease-time 600;
+subnet 10.42.6.0 netmask 255.255.255.0 {
+  range 10.42.6.100 10.42.6.199;
+  option routers 10.42.6.1;
+  next-server 10.42.6.3;
+  if substring(option vendor-class-identifier, 0, 9) = "PXEClient" { filename "pxelinux.0"; }
+}
+"""
+PATTERN = """class "phones" { match if option vendor-class-identifier ~= "^Tel-[0-9]+$";
+  option tftp-server-name "10.42.6.4"; }
+"""
+HOST = "host pc{0} {{ hardware ethernet 02:00:00:42:{1:02x}:{2:02x}; fixed-address 10.42.6.{3}; }}\n"
+KEA = """{"Dhcp4": {"valid-lifetime": 600, "subnet4": [{"id": 7, "subnet": "10.42.5.0/24",
+  "pools": [{"pool": "10.42.5.100 - 10.42.5.199"}],
+  "next-server": "10.42.5.3", "boot-file-name": "pxelinux.0", "reservations": [
+  {"hw-address": "02:00:00:42:05:01", "ip-address": "10.42.5.10"}]}]}}
+"""
+
+
+def taken(folder: Path, kind: str, text: str) -> Imported:
+    (folder / "source").write_text(text)
+    return import_source(kind, [folder / "source"], address=IPv4Address("10.42.1.1"))
+
+
+@pytest.mark.parametrize(("kind", "text"), [("dhcpd", DHCPD + HOST.format(1, 0, 1, 20)), ("kea", KEA)])
+def test_a_server_that_words_say_is_said_in_words(tmp_path: Path, kind: str, text: str) -> None:
+    found = taken(tmp_path, kind, text)
+    assert not found.own_files
+    (scope,) = found.tree["scopes"].values()
+    # Neither daemon adds options 66 and 67 to its header.
+    assert scope["literal"] is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "place"),
+    [
+        ("dhcpd", DHCPD + PATTERN, "source:9:18"),
+        # No inventory says two names of one server.
+        ("dhcpd", DHCPD.replace("next-server", 'server-name "boot";\n  next-server'), "sname"),
+    ],
+)
+def test_a_server_that_words_would_change_keeps_its_file(
+    tmp_path: Path, kind: str, text: str, place: str
+) -> None:
+    found = taken(tmp_path, kind, text)
+    assert list(found.own_files.values()) == [text]
+    assert "scopes" not in found.tree
+    assert place in " ".join(found.comments["servers"])
+
+
+def test_a_choice_of_the_packets_is_compared_where_all_are_too_many(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(exact_replies, "MOST_PACKETS", 100)
+    found = taken(tmp_path, "dhcpd", DHCPD)
+    assert not found.own_files
+    assert "100 of " in found.comments["servers"][0]
+
+
+def test_of_many_clients_none_is_compared_and_it_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(imports, "MOST_CLIENTS", 2)
+    hosts = "".join(HOST.format(n, 0, n, 20 + n) for n in range(3))
+    found = taken(tmp_path, "dhcpd", DHCPD + hosts)
+    assert not found.own_files
+    assert "not proven" in found.comments["servers"][0]
+    kept = taken(tmp_path, "dhcpd", DHCPD + PATTERN + hosts)
+    assert len(kept.own_files) == 1

@@ -269,7 +269,6 @@ def holders(spaces: Spaces, outer: str) -> dict[str, OptionName]:
     """For each space the option of ``outer`` that holds it, in the order of the spaces."""
     found: dict[str, OptionName] = {}
     for option in spaces.get(outer, {}).values():
-        inner = encapsulated_space(option)
-        if inner:
+        if option.format[:1] in ("E", "e") and (inner := encapsulated_space(option)):
             found[inner] = option
-    return {space: found[space] for space in spaces if space in found}
+    return {space: found[space] for space in spaces if space in found} if found else found
