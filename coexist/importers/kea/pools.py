@@ -109,7 +109,7 @@ class PoolReader:
                     raise Inexpressible("its clients may as well get an address of another pool")
                 result += guarded(condition, steps) if condition else []
             except Inexpressible as reason:
-                if self.kept is not None:
+                if steps and self.kept is not None:
                     self.kept.pool_options(str(network), pool)
                 for step in steps:
                     why = f"holds for the clients of a pool: {reason}"

@@ -279,3 +279,18 @@ def test_what_some_get_unasked_and_others_only_asked_keeps_the_file(tmp_path: Pa
     )
     site, _ = rendered(found, tmp_path)
     assert [finding.code.code for finding in site.findings] == ["CX524"]
+
+
+def test_pools_for_classes_that_only_a_hook_gives_are_told(tmp_path: Path) -> None:
+    pools = [
+        {"pool": f"10.9.0.{first} - 10.9.0.{first + 9}", "client-class": name}
+        for first, name in ((20, "red"), (40, "white"))
+    ]
+    found = imported(
+        tmp_path,
+        subnet4=[{**SUBNET, "pools": pools}],
+        **{"client-classes": [{"name": "red"}, {"name": "white"}], "hooks-libraries": [RADIUS]},
+    )
+    (scope,) = found.tree["scopes"].values()
+    assert [pool["allow"] for pool in scope["pools"]] == ["nobody", "nobody"]
+    assert any("libdhcp_radius.so" in lost for lost in found.tree["servers"]["dhcp"]["left_out"])
