@@ -233,7 +233,7 @@ def test_a_server_that_words_say_is_said_in_words(tmp_path: Path, kind: str, tex
     [
         ("dhcpd", DHCPD + PATTERN, "source:9:18"),
         # No inventory says two names of one server.
-        ("dhcpd", DHCPD.replace("next-server", 'server-name "boot";\n  next-server'), "sname"),
+        ("dhcpd", DHCPD.replace("next-server", 'server-name "boot";\n  next-server'), "source:6:3"),
     ],
 )
 def test_a_server_that_words_would_change_keeps_its_file(

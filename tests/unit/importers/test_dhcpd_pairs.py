@@ -74,7 +74,7 @@ def test_the_two_files_of_a_pair_become_one_scope_without_a_finding() -> None:
 @pytest.mark.parametrize(
     ("order", "word"),
     [
-        ((PRIMARY, conf("secondary", inside='filename "other.0";')), "literal, filename"),
+        ((PRIMARY, conf("secondary", inside='filename "other.0";')), "filename"),
         ((conf("secondary"), PRIMARY), "failover"),
     ],
 )
