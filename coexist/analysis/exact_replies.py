@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
-from random import Random
+from math import gcd
 
 from coexist.analysis.equal_replies import Side, places
 from coexist.analysis.packet_cells import listed_macs, mac_cells, option_cells
@@ -82,15 +82,20 @@ def compare_exactly(
         for giaddr in ways
         for packet in _packets(macs, kinds, listed, giaddr, near=address if giaddr == UNSPECIFIED else giaddr)
     ]
-    chosen = packets
-    if len(packets) > MOST_PACKETS:
-        # A generator with a seed of its own: one in so many would meet the same list each time.
-        chosen = Random(0).sample(packets, MOST_PACKETS)
+    chosen = _spread(packets) if len(packets) > MOST_PACKETS else packets
     for number, packet in enumerate(chosen, 1):
         first = _first_difference(source.model, target.model, packet, address)
         if first:
             return Exactness(first=first, compared=number, packets=len(packets))
     return Exactness(first="", compared=len(chosen), packets=len(packets))
+
+
+def _spread(packets: Sequence[Packet]) -> list[Packet]:
+    """`MOST_PACKETS` of them in steps of the golden section: one in so many would meet the same list of
+    options each time."""
+    count = len(packets)
+    step = next(n for n in range(int(count * 0.618), count) if gcd(n, count) == 1)
+    return [packets[number * step % count] for number in range(MOST_PACKETS)]
 
 
 def _first_difference(source: ServerModel, target: ServerModel, packet: Packet, address: IPv4Address) -> str:
