@@ -191,6 +191,8 @@ def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopte
     server = load_inventory(site).site.servers.get(wanted.name)
     if server is None or not server.config:
         raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it for the first time")
+    if wanted.host:
+        refuse_by_hand(server.product.name)
     path = wanted.path or server.main_file or ""
     ours = {} if server.dropin is None else dict.fromkeys(server.dropin.paths, "")
     fetched = Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))

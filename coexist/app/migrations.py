@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 import time
@@ -20,6 +21,7 @@ from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.records import dataclass
+from coexist.registry.opening import Where
 from coexist.rollout.migration import Journal, Surroundings
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Overview:
     labels: dict[int, str]
     metrics: Mapping[str, Counted | str]
     sheet: Sheet
+    coming: str = ""
+    """The wave that moves next; empty where none is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +120,21 @@ class Loaded:
             labels=dict(zip(columns.macs, columns.columns["name"], strict=True)),
             metrics=metrics,
             sheet=self.sheet,
+            coming=coming.name if coming is not None and self.state.retired is None else "",
         )
+
+
+def next_command(path: Path, told: Overview, registries: Mapping[str, Where]) -> str:
+    """What is typed on this machine to move a migration's next wave, or to finish the step under way.
+
+    Empty where nothing is to be moved. A database is named without its password.
+    """
+    if not told.coming and told.state.step is None:
+        return ""
+    words = ["coexist", "migrate", "next", str(path.absolute()), "--migration", told.name]
+    for server, where in registries.items():
+        words += ["--registry", f"{server}={where.absolute() if isinstance(where, Path) else where}"]
+    return shlex.join(words)
 
 
 def load(path: Path, name: str | None) -> Loaded:

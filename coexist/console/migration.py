@@ -11,7 +11,7 @@ from coexist.app import checklists
 from coexist.app.changes import Who
 from coexist.app.checklists import RESULTS
 from coexist.app.migration_moves import plan
-from coexist.app.migrations import Overview, load
+from coexist.app.migrations import Overview, load, next_command
 from coexist.app.pilot_links import LONGEST_NAME, LONGEST_NOTE, NoLinkError
 from coexist.console.sessions import Tries
 from coexist.console.site import ConsoleSite
@@ -59,11 +59,13 @@ async def steps(request: web.Request) -> web.Response:
 
 def _overviews(request: web.Request) -> list[dict[str, Any]]:
     site = request.app[SITE]
-    return [_values(told, site.pilots.links(told.name)) for told in site.migrations()]
+    return [_values(site, told) for told in site.migrations()]
 
 
-def _values(told: Overview, links: Any) -> dict[str, Any]:
-    return {"told": told, "waves": wave_values(told), "links": links}
+def _values(site: ConsoleSite, told: Overview) -> dict[str, Any]:
+    command = next_command(site.path, told, site.live.registries)
+    links = site.pilots.links(told.name)
+    return {"told": told, "waves": wave_values(told), "links": links, "command": command}
 
 
 @routes.post("/migration/link")

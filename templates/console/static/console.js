@@ -61,6 +61,21 @@ function mark(number) {
   rows[number]?.scrollIntoView({ block: "nearest" });
 }
 
+// A command is copied; where a page may not do that (no HTTPS), it is marked to be copied by hand.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Press Ctrl-C";
+    field.focus();
+  }
+});
+
 document.addEventListener("keydown", (event) => {
   if (!list || event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.target.closest("input, select, textarea")) {

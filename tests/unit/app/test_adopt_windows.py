@@ -62,6 +62,15 @@ def test_a_windows_server_is_not_read_over_ssh(tmp_path: Path, capsys: pytest.Ca
     assert not (tmp_path / "site").exists()
 
 
+def test_nor_is_one_that_is_declared_already(
+    tmp_path: Path, copies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adopted(tmp_path, str(copies / "export.xml")) == 0
+    source = ["--from", "admin@win1.example", "--again", "--address", "10.60.0.5"]
+    assert run(["adopt", str(tmp_path / "site"), "win1", *source]) == 2
+    assert "Export-DhcpServer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("code", ["utf-8", "utf-16"])
 def test_the_key_of_a_relation_does_not_reach_the_inventory(code: str) -> None:
     text = "<a>\n<SharedSecret>hunter2</SharedSecret><Name>x</Name></a>".encode(code)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from html import unescape
 from typing import Any
 
 from coexist.app.changes import Changes
 from coexist.app.migration_moves import plan
 from coexist.app.migrations import load
+from coexist.cli import run
 from coexist.console.migration import SAVES
 from coexist.console.users import Users
 from coexist.report.migration import plan_json
@@ -185,5 +187,27 @@ def test_programs_have_the_migrations_use_cases(told: Told) -> None:
         assert (await sent("nothing-like-it"))[0] == 404
         head["Authorization"] = "Bearer unknown"
         assert (await sent("complaints", migration="renewal", note="hums"))[0] == 401
+
+    told(story)
+
+
+def test_whoever_may_roll_out_is_shown_the_command_of_the_next_wave(told: Told) -> None:
+    async def story(console: Console) -> None:
+        declared(console)
+        await console.log_in("ada")
+        assert "data-copy" not in await (await console.get("/migration")).text()
+        console.client.session.cookie_jar.clear()
+        await console.log_in("eve")
+        text = await (await console.get("/migration")).text()
+        found = re.search(r'class="place" readonly value="(coexist [^"]+)"', text)
+        assert found is not None
+        words = shlex.split(unescape(found[1]))
+        registry = f"otc={console.folder / 'otc.sqlite'}"
+        assert words == [
+            *("coexist", "migrate", "next", str(console.folder)),
+            *("--migration", "renewal", "--registry", registry),
+        ]
+        # What else is asked in the same words is answered.
+        assert run([*words[1:2], "status", *words[3:]]) == 0
 
     told(story)
