@@ -143,8 +143,11 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
 
     Every expected failure ends here as one sentence on stderr. Tests call this too.
     """
-    if sys.stdout is None:  # closed by `>&-`; whoever closed it does not want it
+    # Closed by `>&-` or `2>&-`: whoever closed one does not want it, and no file gets its number.
+    if sys.stdout is None:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 it is open as long as the process
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     with harmless_streams():
         return _run(args, group)
 

@@ -144,7 +144,7 @@ def _maas_machine(machine: dict[str, Any], at: Position, found: Machines) -> Non
     zone = machine.get("zone")
     tags = machine.get("tag_names")
     boots_from = machine.get("boot_interface")
-    interfaces = [boots_from, *(machine.get("interface_set") or ())]
+    interfaces = [boots_from, *_list(machine.get("interface_set"))]
     macs = [i.get("mac_address") for i in interfaces if isinstance(i, dict)]
     before = len(found.rows)
     for text in dict.fromkeys(str(mac) for mac in macs if mac):
@@ -157,16 +157,20 @@ def _maas_machine(machine: dict[str, Any], at: Position, found: Machines) -> Non
             mac=format_mac(mac),
             name=name,
             location=str(zone.get("name", "")) if isinstance(zone, dict) else "",
-            tags=" ".join(as_name(str(tag), "tag") for tag in tags) if isinstance(tags, list) else "",
+            tags=" ".join(as_name(str(tag), "tag") for tag in _list(tags)),
         )
         found.add(mac, row, at, name)
     if len(found.rows) == before:
         found.barren += 1
         found.account.left_out(at, name, "there is no MAC address in this machine")
-    addresses = machine.get("ip_addresses")
+    addresses = _list(machine.get("ip_addresses"))
     if addresses:
         why = "the address of a machine; the list declares no subnet for it"
         found.account.left_out(at, ", ".join(map(str, addresses)), why)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 _MAAS_AGAIN = "write it with `maas PROFILE machines read`"

@@ -26,6 +26,7 @@ from coexist.inventory.references import check_references
 from coexist.inventory.twins import twins_of, with_twins
 from coexist.inventory.validation import validate
 from coexist.records import dataclass
+from coexist.text.octets import bounded_octets
 
 MAIN_FILE = "site.yaml"
 
@@ -165,7 +166,7 @@ def _text_of(file: Path, name: str, problems: list[Problem]) -> str | None:
         if file.suffix and file.is_fifo():
             problems.append(Problem(Position(name), "this is a pipe, not a file", "remove or rename it"))
             return None
-        data = file.read_bytes()
+        data = bounded_octets(file)
     except OSError as error:
         problems.append(unreadable(error, Position(name)))
         return None

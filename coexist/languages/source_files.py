@@ -13,9 +13,7 @@ from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.records import dataclass
-
-MOST_OCTETS = 256 << 20
-"""A configuration that is larger is none: a million hosts of dhcpd.conf are 100 MB."""
+from coexist.text.octets import MOST_OCTETS, bounded_octets
 
 ReadFile = Callable[[str], str]
 """From the name of a file that a source includes to its text; raises OSError."""
@@ -27,11 +25,11 @@ def read_octets(path: Path | str) -> bytes:
     """A file as it is. Raises InputError."""
     path = Path(path)
     try:
-        if path.stat().st_size > MOST_OCTETS:
-            what = f"this file is larger than {MOST_OCTETS >> 20} MiB"
-            raise InputError([Problem(Position(str(path)), what, "import a part of it at a time")])
-        return path.read_bytes()
+        return bounded_octets(path)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            what = f"this file is larger than {MOST_OCTETS >> 20} MiB"
+            raise InputError([Problem(Position(str(path)), what, "import a part of it at a time")]) from None
         raise InputError([unreadable(error, Position(str(path)))]) from None
 
 

@@ -30,6 +30,7 @@ from coexist.records import dataclass
 from coexist.registry.opening import Database, Where, where_is
 from coexist.server.checks import cautions, mistakes, selectors
 from coexist.server.templates import ClientFile, compile_templates
+from coexist.text.octets import bounded_octets
 from coexist.wire.mac import parse_mac
 
 _PIECE = 1 << 20
@@ -229,7 +230,7 @@ def _templates(
 
 def _octets(path: Path, position: Position, problems: list[Problem]) -> bytes:
     try:
-        return path.read_bytes()
+        return bounded_octets(path)
     except OSError as error:
         problems.append(unreadable(error, position, str(path)))
         return b""

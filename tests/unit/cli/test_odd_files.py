@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from coexist.cli import run
-from coexist.languages import source_files
 from coexist.registry.sqlite import sqlite_registry
+from coexist.text.octets import MOST_OCTETS
 
 SITE = "site: x\nclients: clients.csv\n"
 
@@ -78,7 +78,7 @@ def test_an_odd_source_is_imported_or_told(tmp_path, capsys, monkeypatch, odd):
 def test_a_source_that_is_too_large_is_not_read(tmp_path, capsys, kind):
     path = tmp_path / "source"
     with path.open("wb") as file:
-        file.truncate(source_files.MOST_OCTETS + 1)
+        file.truncate(MOST_OCTETS + 1)
     assert run(["import", kind, str(path), "-o", str(tmp_path / "site")]) == 2
     assert "is larger than" in " ".join(capsys.readouterr().err.split())
 

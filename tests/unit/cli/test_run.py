@@ -165,6 +165,16 @@ def test_a_closed_stdout_is_no_defect():
     assert (finished.returncode, finished.stderr) == (0, "")
 
 
+_FAILING = "import sys; sys.argv = ['coexist', 'check', 'nowhere']; from coexist.cli import main; main()"
+
+
+@pytest.mark.parametrize(("code", "wanted"), [(_SCHEMA, 0), (_FAILING, 2)])
+def test_a_closed_stderr_leaves_the_exit_code_what_it_is(code: str, wanted: int) -> None:
+    command = ["sh", "-c", '"$@" 2>&-', "sh", sys.executable, "-c", code]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert finished.returncode == wanted
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -97,6 +97,17 @@ def test_passwords_in_an_export_are_in_no_output(tmp_path: Path, capsys: pytest.
         assert not any(value in text for text in [*texts, output.out, output.err])
 
 
+def test_a_list_of_maas_with_other_things_in_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "machines.json"
+    path.write_text('[{"fqdn": 1, "interface_set": 5, "tag_names": {"a": 1}, "ip_addresses": 7, "zone": []}]')
+    assert import_files("maas", [path]).barren == 1
+    for text in ("[1, 2]", "[", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(InputError) as refused:
+            import_files("maas", [path])
+        assert refused.value.problems[0].position.file == str(path)
+
+
 # -- DHCP servers ----------------------------------------------------------------------------------------
 
 
