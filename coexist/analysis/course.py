@@ -51,7 +51,7 @@ class _Node(Air):
             self.step.state,
             self.timer,
             frozenset((name, state) for name, state in self.servers.items() if name),
-            tuple((item.sender, item.lo, item.hi, id(item.heard or item.reply)) for item in self.items),
+            tuple((item.sender, item.lo, item.hi, id(item.packet)) for item in self.items),
         )
 
 

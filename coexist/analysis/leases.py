@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from ipaddress import IPv4Address
 
+from coexist.analysis.numbers import first_packet
 from coexist.analysis.space import RESERVED, ClientClass, Space
 from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
@@ -72,7 +73,7 @@ class LeaseReader:
         self.site = space.inventory.site
         self._plans: dict[str, PlanLeases] = {}
         self._served: dict[str, dict[str | None, list[SubnetPlan]]] = {}
-        self._sent: dict[tuple[str, int], Packet] = {}
+        self._sent: dict[tuple[str, int], Packet | None] = {}
         self._handed: dict[tuple[str, int, int, str, bool], Handed] = {}
 
     def plan(self, server: str) -> PlanLeases:
@@ -114,14 +115,12 @@ class LeaseReader:
         return () if share is None else (share,)
 
     def _read(self, name: str, server: str, client: ClientClass, number: int, *, chained: bool) -> Handed:
+        packet = self._packet(client, number, chained=chained)
+        if packet is None:
+            return Handed(scope=name, ignored=True)
         own = own_config(self.space.inventory, server)
         if own is not None:
-            arrival = self._arrival(name, server, client, number, chained=chained)
-            return self._handed_by(name, own.leases(arrival))
-        packet = replace(
-            self._discover("ipxe" if chained else client.firmware, number),
-            chaddr=mac_bytes(client.macs.witness),
-        )
+            return self._handed_by(name, own.leases(self._heard(name, server, packet)))
         here = next(iter(self.site.servers[server].stands_on.values()))
         arrival = Arrival(
             packet=packet, at=0.0, port=DHCP_PORT, address=here, source=(UNSPECIFIED, CLIENT_PORT)
@@ -130,27 +129,29 @@ class LeaseReader:
 
     def told_by(
         self, name: str, server: str, client: ClientClass, *, chained: bool = False
-    ) -> tuple[Packet, Lease | NoLease]:
-        """What one server of a scope says by its own files, and the packet it says it to."""
-        number = CANONICAL_CODE.get(client.architecture, 0)
+    ) -> tuple[Packet, Lease | NoLease] | None:
+        """What one server of a scope says by its own files, and the packet it says it to.
+
+        None for a class that sends nothing over IPv4.
+        """
         own = own_config(self.space.inventory, server)
         assert own is not None  # a scope of a server's own files
-        arrival = self._arrival(name, server, client, number, chained=chained)
-        return arrival.packet, own.leases(arrival)
+        packet = self._packet(client, CANONICAL_CODE.get(client.architecture, 0), chained=chained)
+        return None if packet is None else (packet, own.leases(self._heard(name, server, packet)))
 
-    def _arrival(
-        self, name: str, server: str, client: ClientClass, number: int, *, chained: bool = False
-    ) -> Arrival:
-        """A packet of a class as it reaches a server of a scope that runs on its own files."""
-        packet = self._discover("ipxe" if chained else client.firmware, number)
-        packet = replace(packet, chaddr=mac_bytes(client.macs.witness))
+    def _heard(self, name: str, server: str, packet: Packet) -> Arrival:
+        """A packet as it reaches a server of a scope that runs on its own files."""
         return heard_on(self.space.inventory, server, self.site.scopes[name].vlan, packet)
 
-    def first_packet(self, server: str, client: ClientClass) -> Arrival:
-        """The first packet of a class as it reaches a server from its VLAN."""
-        packet = self._discover(client.firmware, CANONICAL_CODE.get(client.architecture, 0))
-        packet = replace(packet, chaddr=mac_bytes(client.macs.witness))
-        return heard_on(self.space.inventory, server, client.vlan, packet)
+    def first_packet(self, server: str, client: ClientClass) -> Arrival | None:
+        """The first packet of a class as it reaches a server from its VLAN; None where it sends none."""
+        packet = self._packet(client, CANONICAL_CODE.get(client.architecture, 0))
+        return None if packet is None else heard_on(self.space.inventory, server, client.vlan, packet)
+
+    def _packet(self, client: ClientClass, number: int, *, chained: bool = False) -> Packet | None:
+        """The first packet of the witness of a class, or of the iPXE that it loaded (``chained``)."""
+        packet = self._discover("ipxe" if chained else client.firmware, number)
+        return None if packet is None else replace(packet, chaddr=mac_bytes(client.macs.witness))
 
     def _path(self, name: str, origin: Origin) -> Path:
         """An origin as a path of the inventory; a line of a file becomes one below its scope."""
@@ -175,18 +176,20 @@ class LeaseReader:
             options={code: (octets, origins[code]) for code, octets in lease.options.items()},
         )
 
-    def _discover(self, firmware: str, number: int) -> Packet:
-        """The first packet of a firmware, from its model."""
+    def _discover(self, firmware: str, number: int) -> Packet | None:
+        """The first packet of a firmware, from its model; None where it boots over IPv6 only."""
         from coexist.boot.firmware import firmware_models
         from coexist.boot.firmware.machine import Machine
 
         key = (firmware, number)
-        found = self._sent.get(key)
-        if found is None:
+        if key not in self._sent:
             machine = Machine(mac=0, architecture=number)
-            model = firmware_models(self.site.firmwares)[firmware]
-            found = self._sent[key] = model.begin(machine, model.phases[0]).sends[0].packet
-        return found
+            self._sent[key] = first_packet(firmware_models(self.site.firmwares)[firmware], machine)
+        return self._sent[key]
+
+    def asks(self, client: ClientClass) -> bool:
+        """Whether a class asks for an address over IPv4 at all."""
+        return self._packet(client, CANONICAL_CODE.get(client.architecture, 0)) is not None
 
     def has_addresses(self, name: str) -> bool:
         """Whether a scope has any address to lease: a pool, or one that belongs to a registered machine."""
@@ -197,14 +200,15 @@ class LeaseReader:
 
     def leases(self, name: str, client: ClientClass) -> bool:
         """Whether a scope has an address for the class: a pool it may use, or its reservations."""
-        number = CANONICAL_CODE.get(client.architecture, 0)
+        packet = self._packet(client, CANONICAL_CODE.get(client.architecture, 0))
+        if packet is None:
+            return False
         scope = self.site.scopes[name]
         own = own_config(self.space.inventory, scope.servers[0])
         if own is not None:
-            lease = own.leases(self._arrival(name, scope.servers[0], client, number))
+            lease = own.leases(self._heard(name, scope.servers[0], packet))
             return isinstance(lease, Lease) and (scope.subnet is None or lease.yiaddr in scope.subnet)
         member = self._of(name).member(client.macs.witness)
-        packet = self._discover(client.firmware, number)
         return any(
             (subnet.reserves and client.macs.signature & RESERVED)
             or any(pool.fits(packet, member) for pool in subnet.pools)

@@ -41,14 +41,14 @@ def other_numbers(architecture: str) -> tuple[int, ...]:
 
 
 def tells_apart(listener: Listener, architecture: str, firmware: Firmware, mac: int) -> tuple[int, ...]:
-    """The numbers that one server answers otherwise than the usual one."""
+    """The numbers that one server answers differently than the usual one."""
     segment = Segment(name="", listeners=(listener,))
     return numbers_of(architecture, segment, firmware, mac, frozenset())[1:]
 
 
 def _answers(code: int, listeners: list[Listener], firmware: Firmware, mac: int) -> list[Any]:
     """What every server says to the first packet of such a machine, and to its request on port 4011."""
-    discover = _first_packet(firmware, Machine(mac=mac, architecture=code))
+    discover = first_packet(firmware, Machine(mac=mac, architecture=code))
     if discover is None:
         return []
     return [
@@ -59,8 +59,8 @@ def _answers(code: int, listeners: list[Listener], firmware: Firmware, mac: int)
     ]
 
 
-def _first_packet(firmware: Firmware, machine: Machine) -> Packet | None:
-    """What it sends first over IPv4; None of a machine that only has boot entries over IPv6."""
+def first_packet(firmware: Firmware, machine: Machine) -> Packet | None:
+    """What a machine sends first over IPv4; None of one that has boot entries over IPv6 only."""
     step = firmware.begin(machine, firmware.phases[0])
     while not step.sends and step.end is None and step.timer is not None:
         step = firmware.expire(step.state, step.timer)

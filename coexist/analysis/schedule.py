@@ -85,7 +85,7 @@ def _run(firmware: Firmware, phase: float) -> Schedule:
             steps = () if heard is None else firmware.receive(step.state, heard, (now, now))
             if steps:
                 step = steps[0]
-                timer = timer if step.timer == KEEP else step.timer
+                timer = timer if step.timer is KEEP else step.timer
             continue
         if timer is None:
             break

@@ -50,6 +50,13 @@ class Pending:
     due: float = 0.0
 
     @property
+    def packet(self) -> object:
+        """What tells it from others that come at the same time; equal packets are one object (`Heard`)."""
+        if self.overheard is not None:
+            return self.overheard.packet
+        return self.heard or self.reply
+
+    @property
     def keeps_order(self) -> bool:
         """Whether it stays behind what its server sent before it."""
         return self.heard is not None or self.agent is not None

@@ -146,8 +146,8 @@ class AnalysedSite(Facts):
 
     def _offers(self, name: str, client: ClientClass) -> bool:
         """Whether a boot service that runs on its own files answers the first packet of a class."""
-        model = self.races.world.models[name]
-        return bool(model.receive(model.initial(), self.scopes.first_packet(name, client)).replies)
+        model, arrival = self.races.world.models[name], self.scopes.first_packet(name, client)
+        return arrival is not None and bool(model.receive(model.initial(), arrival).replies)
 
     def withheld(self, case: Case) -> Iterator[tuple[int, int, str]]:
         """Options that the intent promises a class and a scope it hears does not give it, or gives it

@@ -142,7 +142,6 @@ def relevant_groups(inventory: Inventory) -> list[str]:
         add(server.answers.groups)
         add(server.delay_for)
         add(server.programs_for)
-        add(server.programs_for)
     for scope in site.scopes.values():
         for scope_rule in scope.rules:
             add(scope_rule.clients or ())

@@ -14,7 +14,7 @@ kind("CX102", "suppression-expired", WARNING, "A suppression's date has passed; 
 
 
 def matches(suppression: Suppression, finding: Finding) -> bool:
-    """Whether the suppression speaks of the finding: same code, and ``where`` begins its path."""
+    """Whether the suppression is about the finding: same code, and ``where`` begins its path."""
     if suppression.code != finding.code.code:
         return False
     if not suppression.where:
@@ -30,22 +30,11 @@ OF_FILES = frozenset({"CX429", "CX430", "CX431", "CX432"})
 def accepted(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
     """Split findings into those to report and those suppressed, and say nothing of the suppressions."""
     kept, hidden = list(findings), list[Suppressed]()
-    for number, suppression in enumerate(site.site.suppress):
-        if not (suppression.until and site.today and suppression.until < site.today):
-            matched = [finding for finding in kept if matches(suppression, finding)]
-            hidden += [_suppressed(site, number, finding) for finding in matched]
-            kept = [finding for finding in kept if finding not in matched]
+    for number in range(len(site.site.suppress)):
+        if not _has_passed(site, number):
+            kept, more = _without(site, number, kept)
+            hidden += more
     return kept, hidden
-
-
-def _suppressed(site: AnalysedSite, number: int, finding: Finding) -> Suppressed:
-    suppression = site.site.suppress[number]
-    return Suppressed(
-        finding=finding,
-        position=site.inventory.where("suppress", number),
-        reason=suppression.reason,
-        until=suppression.until,
-    )
 
 
 def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
@@ -55,20 +44,35 @@ def apply(site: AnalysedSite, findings: Sequence[Finding]) -> tuple[list[Finding
     kept, hidden = list(findings), list[Suppressed]()
     for number, suppression in enumerate(site.site.suppress):
         place = ("suppress", number)
-        if suppression.until and site.today and suppression.until < site.today:
+        if _has_passed(site, number):
             message = f"this suppression of {suppression.code} ended on {suppression.until}"
             repair = "repair the finding, or set a new date"
             kept.append(report(site, "CX102", (*place, "until"), message, repair))
             continue
-        matched = [finding for finding in kept if matches(suppression, finding)]
-        hidden += [_suppressed(site, number, finding) for finding in matched]
-        kept = [finding for finding in kept if finding not in matched]
-        if suppression.code in OF_FILES:
+        kept, more = _without(site, number, kept)
+        hidden += more
+        if suppression.code in OF_FILES or any(matches(suppression, one.finding) for one in hidden):
             continue
-        if not matched and not any(matches(suppression, one.finding) for one in hidden):
-            where = f" at {suppression.where}" if suppression.where else ""
-            known = "" if suppression.code in CATALOGUE else "; there is no such code"
-            message = f"this suppression of {suppression.code}{where} matches no finding{known}"
-            repair = "remove the suppression, or correct its code and `where`"
-            kept.append(report(site, "CX101", (*place, "code"), message, repair))
+        where = f" at {suppression.where}" if suppression.where else ""
+        known = "" if suppression.code in CATALOGUE else "; there is no such code"
+        message = f"this suppression of {suppression.code}{where} matches no finding{known}"
+        repair = "remove the suppression, or correct its code and `where`"
+        kept.append(report(site, "CX101", (*place, "code"), message, repair))
     return kept, hidden
+
+
+def _has_passed(site: AnalysedSite, number: int) -> bool:
+    until = site.site.suppress[number].until
+    return until is not None and site.today is not None and until < site.today
+
+
+def _without(
+    site: AnalysedSite, number: int, findings: Sequence[Finding]
+) -> tuple[list[Finding], list[Suppressed]]:
+    """The findings that a suppression leaves, and those that it accepts."""
+    suppression, position = site.site.suppress[number], site.inventory.where("suppress", number)
+    matched = [finding for finding in findings if matches(suppression, finding)]
+    return [finding for finding in findings if finding not in matched], [
+        Suppressed(finding=finding, position=position, reason=suppression.reason, until=suppression.until)
+        for finding in matched
+    ]

@@ -111,7 +111,8 @@ def answering_of(inventory: Inventory, name: str, *, ours: bool) -> Answering:
     for client in site.space.classes:
         if not client.architecture or name not in site.topology.hearing[client.vlan]:
             continue
-        replies = model.receive(model.initial(), site.scopes.first_packet(name, client)).replies
+        arrival = site.scopes.first_packet(name, client)
+        replies = () if arrival is None else model.receive(model.initial(), arrival).replies
         if any(_boots(reply.packet) for reply in replies):
             found[client.architecture] = found.get(client.architecture, NOBODY) | client.macs.members
     return dict(sorted(found.items()))

@@ -203,7 +203,7 @@ def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[str, list[ClientClass]] = defaultdict(list)
     for case in site.cases:
         scopes = site.scopes_by_vlan[case.client.vlan]
-        if not scopes or not wants_service(case):
+        if not scopes or not wants_service(case) or not site.scopes.asks(case.client):
             continue
         if not any(
             site.scopes.leases(name, case.client) and not site.scopes.handed(name, case.client).ignored

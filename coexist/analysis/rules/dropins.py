@@ -66,7 +66,10 @@ def dropin_overridden(site: AnalysedSite) -> Iterable[Finding]:
         found: dict[tuple[Path, Origin | None], _Overridden] = {}
         for scope, client in _leased(site, name):
             for chained in (False, True):
-                packet, lease = site.scopes.told_by(scope, name, client, chained=chained)
+                told = site.scopes.told_by(scope, name, client, chained=chained)
+                if told is None:
+                    continue
+                packet, lease = told
                 wanted = hand_out(plan.scopes[OWN_RULES].settings, packet, _member(plan, client))
                 for rule_path, origin, says, ours in _differences(wanted, lease):
                     entry = found.setdefault((rule_path, origin), _Overridden(says, ours))
