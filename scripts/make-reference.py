@@ -1,8 +1,8 @@
 """Write docs/reference/ (the inventory and its schema, the boot server's configuration and metrics, the
 command line) from the models and the commands, and the list of findings.
 
-Run it after a change to ``coexist.inventory.models``, ``coexist.boot.policy``, the metrics, the options of a
-command or the catalogue of codes; a test holds them up to date.
+Run it after a change to ``coexist.inventory.models``, ``coexist.boot.configuration``, the metrics, the
+options of a command or the catalogue of codes; a test holds them up to date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import click
 from pydantic import BaseModel
 
 from coexist.analysis.catalogue import CATALOGUE
-from coexist.boot import policy
+from coexist.boot import configuration
 from coexist.boot.respond import Reason
 from coexist.cli import EXIT_CODES, cli
 from coexist.cli.exit_codes import COMMAND_CODES
@@ -185,16 +185,16 @@ The reasons in the log, in the registry and (in lower case) in the metric `coexi
 
 def boot_server_reference() -> str:
     """The keys of the boot server's configuration."""
-    schema = policy.BootServerConfig.model_json_schema(by_alias=True)
+    schema = configuration.BootServerConfig.model_json_schema(by_alias=True)
     definitions = {**schema["$defs"], "BootServerConfig": schema}
     models_ = [
         value
-        for value in vars(policy).values()
+        for value in vars(configuration).values()
         if inspect.isclass(value)
         and issubclass(value, values.Declared)
-        and value.__module__ == policy.__name__
+        and value.__module__ == configuration.__name__
     ]
-    models_ = sorted(models_, key=lambda model: model is not policy.BootServerConfig)
+    models_ = sorted(models_, key=lambda model: model is not configuration.BootServerConfig)
     shared = [values.Delay, models.Program]
     head = BOOT_SERVER_HEAD.format(
         reasons="\n".join(f"| `{reason.name.lower()}` | {reason.value} |" for reason in Reason)

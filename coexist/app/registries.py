@@ -19,7 +19,7 @@ from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
     from coexist.app.deciding import Told
-    from coexist.boot.policy import BootServerConfig
+    from coexist.boot.configuration import BootServerConfig
     from coexist.registry.copying import Copied
     from coexist.registry.opening import Where
     from coexist.registry.records import Act, ClientRow

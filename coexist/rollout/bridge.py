@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from coexist.boot.policy import BootServerConfig, ClientSelector, PolicyRule, Selecting, compile_policy
+from coexist.boot.configuration import BootServerConfig, ClientSelector, PolicyRule
+from coexist.boot.policy import Selecting, compile_policy
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers.coexist import CoexistModel
 from coexist.errors import Position

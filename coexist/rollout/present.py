@@ -8,7 +8,7 @@ from dataclasses import field
 
 from pydantic import ValidationError
 
-from coexist.boot.policy import BootServerConfig
+from coexist.boot.configuration import BootServerConfig
 from coexist.errors import HostError, Position
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.values import is_plain_path

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from coexist.boot.policy import BootServerConfig, ClientSelector, MenuSettings, PolicyRule
+from coexist.boot.configuration import BootServerConfig, ClientSelector, MenuSettings, PolicyRule
 from coexist.errors import Problem
 from coexist.inventory.documents import SourceMap
 from coexist.inventory.models import Role

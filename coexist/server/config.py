@@ -13,14 +13,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from coexist.boot.policy import (
-    NOBODY_REGISTERED,
-    BootPolicy,
-    BootServerConfig,
-    Registered,
-    Selecting,
-    compile_policy,
-)
+from coexist.boot.configuration import BootServerConfig
+from coexist.boot.policy import NOBODY_REGISTERED, BootPolicy, Registered, Selecting, compile_policy
 from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import SourceMap, read_yaml

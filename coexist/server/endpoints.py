@@ -10,7 +10,8 @@ from contextlib import suppress
 from ipaddress import IPv4Address
 
 from coexist.boot.compiled import MOST_OCTETS, CompiledPolicy
-from coexist.boot.policy import BootPolicy, Listen
+from coexist.boot.configuration import Listen
+from coexist.boot.policy import BootPolicy
 from coexist.server import interfaces
 
 IP_PKTINFO = 8  # linux/in.h; the socket module has the name from Python 3.14 on

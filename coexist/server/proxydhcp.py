@@ -10,7 +10,8 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.boot.compiled import LONGEST_VENDOR_CLASS, Area, Prepared
-from coexist.boot.policy import BootPolicy, Listen, Standing
+from coexist.boot.configuration import Listen
+from coexist.boot.policy import BootPolicy, Standing
 from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request, is_probe
 from coexist.boot.respond import Answer, Reason, Silence, respond
 from coexist.records import dataclass

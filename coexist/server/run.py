@@ -15,14 +15,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from coexist.boot.policy import (
-    NOBODY_REGISTERED,
-    BootPolicy,
-    BootServerConfig,
-    HttpSettings,
-    Listen,
-    Registered,
-)
+from coexist.boot.configuration import BootServerConfig, HttpSettings, Listen
+from coexist.boot.policy import NOBODY_REGISTERED, BootPolicy, Registered
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.tftp_transfer import Limits
 from coexist.errors import CoexistError, HostError

@@ -20,7 +20,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from coexist.boot.policy import BootServerConfig
+from coexist.boot.configuration import BootServerConfig
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.errors import CoexistError, HostError
 from coexist.records import dataclass

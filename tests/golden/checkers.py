@@ -15,7 +15,7 @@ import ldif as ldif_library  # type: ignore[import-untyped]
 import tree_sitter
 import tree_sitter_powershell
 
-from coexist.boot.policy import BootServerConfig
+from coexist.boot.configuration import BootServerConfig
 from coexist.errors import Position, Problem
 from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.wire.mac import parse_mac

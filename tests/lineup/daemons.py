@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
+from coexist.boot.configuration import BootServerConfig
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease, NoLease
-from coexist.boot.policy import BootServerConfig, compile_policy
+from coexist.boot.policy import compile_policy
 from coexist.boot.responder import Arrival, Reaction, Stateless
 from coexist.boot.servers.coexist import CoexistModel
 from coexist.boot.servers.dhcpd import DhcpdModel

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from coexist.boot.answered import intended_clients
-from coexist.boot.policy import BootPolicy, BootServerConfig, ReadList, compile_policy
+from coexist.boot.configuration import BootServerConfig
+from coexist.boot.policy import BootPolicy, ReadList, compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
 from coexist.boot.respond import Answer, Seen, respond
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered

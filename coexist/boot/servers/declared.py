@@ -11,19 +11,12 @@ from coexist.inventory import Inventory
 from coexist.inventory.models import Server
 from coexist.inventory.products import part
 from coexist.inventory.references import server_address
-from coexist.wire.architecture import ARCHITECTURE_NAMES
 
 
 def plan_leases(inventory: Inventory, name: str) -> PlanLeases:
     """The leases of a DHCP server as its product makes them of its plan."""
     product = inventory.site.servers[name].product
     return PlanLeases(compile_plan(inventory, name), part(product, "lease") or as_told)
-
-
-def architectures(server: Server) -> frozenset[int] | None:
-    """The codes of the architectures it answers; None for all."""
-    names = server.answers.architectures
-    return None if names is None else frozenset(code for name in names for code in ARCHITECTURE_NAMES[name])
 
 
 def files(server: Server) -> dict[int, str]:

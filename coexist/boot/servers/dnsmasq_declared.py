@@ -8,8 +8,9 @@ from ipaddress import IPv4Address
 from coexist.boot.answered import answered
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import own_config
+from coexist.boot.policy import architecture_codes
 from coexist.boot.responder import ServerModel
-from coexist.boot.servers.declared import architectures, files, plan_leases
+from coexist.boot.servers.declared import files, plan_leases
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.inventory import Inventory
@@ -99,7 +100,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
     if of_file is not None:
         # One process answers as both: where it leases too, that is its lease service already.
         return FileServerModel(name=name) if "dhcp" in server.effective_roles else of_file
-    wanted = architectures(server)
+    wanted = architecture_codes(server.answers.architectures)
     own = read_dnsmasq(setting_lines(server.settings))
     if says_its_programs(server.settings):
         config = own

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from coexist.boot.answered import answered
+from coexist.boot.policy import architecture_codes
 from coexist.boot.responder import ServerModel
-from coexist.boot.servers.declared import architectures, boot_server, files
+from coexist.boot.servers.declared import boot_server, files
 from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.together import TogetherModel
 from coexist.inventory import Inventory
@@ -36,7 +37,7 @@ def declared_responder(inventory: Inventory, name: str, *, file_in: Where = "bot
     return GenericModel(
         name=name,
         clients=answered(inventory, name),
-        architectures=architectures(server),
+        architectures=architecture_codes(server.answers.architectures),
         delay=server.kept(server.delay),
         files=files(server),
         default_file=OWN_PROGRAM if server.product.own_programs and not server.named_programs else None,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import yaml
 
-from coexist.boot.policy import BootServerConfig, ClientSelector
+from coexist.boot.configuration import BootServerConfig, ClientSelector
 from coexist.boot.servers.coexist import boot_server_config, list_members
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_uuids

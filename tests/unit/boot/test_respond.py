@@ -7,16 +7,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from coexist.boot.policy import (
-    BootMenu,
-    BootPolicy,
-    BootProgram,
-    BootServerConfig,
-    MenuEntry,
-    Registered,
-    Rule,
-    compile_policy,
-)
+from coexist.boot.configuration import BootServerConfig
+from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Registered, Rule, compile_policy
 from coexist.boot.request import boot_request
 from coexist.boot.respond import Answer, Reason, Seen, Silence, may_load, respond
 from coexist.inventory.macset import EVERYONE, MacSet

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from coexist.boot.policy import BootPolicy, BootServerConfig, compile_policy
+from coexist.boot.configuration import BootServerConfig
+from coexist.boot.policy import BootPolicy, compile_policy
 from coexist.boot.request import boot_request, machine_uuid
 from coexist.boot.respond import Silence, may_load, respond
 from coexist.boot.servers.coexist import boot_policy, boot_server_config

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coexist.boot.policy import BootServerConfig
+from coexist.boot.configuration import BootServerConfig
 from coexist.cli import run
 from coexist.registry.opening import Database, connect, is_database, state_of, where_is
 from coexist.registry.records import Note, RegistryError

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from coexist.boot.policy import BootServerConfig, Listen, compile_policy
+from coexist.boot.configuration import BootServerConfig, Listen
+from coexist.boot.policy import compile_policy
 from coexist.inventory.macset import MacSet
 from coexist.server.counters import Counters
 from coexist.server.logs import Log

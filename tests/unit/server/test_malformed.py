@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coexist.boot.policy import BootPolicy, BootProgram, Listen, Rule
+from coexist.boot.configuration import Listen
+from coexist.boot.policy import BootPolicy, BootProgram, Rule
 from coexist.inventory.macset import EVERYONE
 from coexist.server.counters import Counters
 from coexist.server.endpoints import Endpoint

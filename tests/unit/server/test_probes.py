@@ -8,7 +8,8 @@ from ipaddress import IPv4Address
 import pytest
 
 from coexist.boot.compiled import CompiledPolicy
-from coexist.boot.policy import BootServerConfig, compile_policy
+from coexist.boot.configuration import BootServerConfig
+from coexist.boot.policy import compile_policy
 from coexist.inventory.macset import MacSet
 from coexist.probe import question
 from coexist.registry.sqlite import sqlite_registry
