@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from coexist.cli.of_migration import of_migration
 from coexist.cli.prose import tell
 
 EXIT_OPEN = 1
@@ -18,20 +19,11 @@ def command() -> None:
     """Record what was tried on each pilot machine; the gate of the next wave reads it."""
 
 
-def _common(function: Any) -> Any:
-    for option in (
-        click.option("--migration", "name", metavar="NAME", help="Which one, if the inventory has several."),
-        click.argument("inventory", type=click.Path(path_type=Path)),
-    ):
-        function = option(function)
-    return function
-
-
 _who = click.option("--who", help="Who tried it; the user's own name if not given.")
 
 
 @command.command("show", short_help="Print the checklist.")
-@_common
+@of_migration
 @click.option(
     "--format",
     "form",
@@ -59,7 +51,7 @@ def show(inventory: Path, name: str | None, form: str) -> int:
 
 
 @command.command("record", short_help="Record what a test on a machine gave.")
-@_common
+@of_migration
 @click.argument("machine")
 @click.argument("item")
 @click.argument("result", metavar="RESULT", type=click.Choice(["passed", "failed", "not-applicable"]))
@@ -82,7 +74,7 @@ def record(
 
 
 @command.command("complain", short_help="Record a complaint: it shuts the gate.")
-@_common
+@of_migration
 @_who
 @click.option("--machine", default="", help="The machine it is about.")
 @click.option("--note", required=True, help="What was reported.")
@@ -98,7 +90,7 @@ def complain(inventory: Path, name: str | None, who: str | None, machine: str, n
 
 
 @command.command("settle", short_help="Close a complaint.")
-@_common
+@of_migration
 @click.argument("number", type=click.IntRange(min=1))
 def settle(inventory: Path, name: str | None, number: int) -> int:
     """Close a complaint by its number, counted from 1 in the order they were made."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coexist.cli.captures import tell_damage
+from coexist.cli.of_migration import of_migration
 from coexist.cli.prose import say, tell
 from coexist.cli.remote import way_options
 from coexist.errors import CoexistError
@@ -24,15 +25,6 @@ EXIT_PENDING = 3
 @click.group("migrate", no_args_is_help=True)
 def command() -> None:
     """Move clients from one boot server to another, a wave at a time, every moment proven."""
-
-
-def _common(function: Any) -> Any:
-    for option in (
-        click.option("--migration", "name", metavar="NAME", help="Which one, if the inventory has several."),
-        click.argument("inventory", type=click.Path(path_type=Path)),
-    ):
-        function = option(function)
-    return function
 
 
 def _doing_options(function: Any) -> Any:
@@ -81,7 +73,7 @@ _list = click.option(
 
 
 @command.command("plan", short_help="Print every step to come, with its proof.")
-@_common
+@of_migration
 @_format
 def plan(inventory: Path, name: str | None, form: str) -> int:
     """Print every step still to come: servers touched, clients that move, and the proof of each moment.
@@ -101,7 +93,7 @@ def plan(inventory: Path, name: str | None, form: str) -> int:
 
 
 @command.command("next", short_help="Move the next wave.")
-@_common
+@of_migration
 @_doing_options
 @_seen_options
 @click.option("--despite-gate", metavar="REASON", help="Move although the gate is shut; kept in the history.")
@@ -179,7 +171,7 @@ def _tell_by_hand(change: ByHand, inventory: Path, table: Path | None) -> None:
 
 
 @command.command("back", short_help="Take the last step, wave or single machines back.")
-@_common
+@of_migration
 @_doing_options
 @click.option(
     "--machine",
@@ -213,7 +205,7 @@ def back(
 
 
 @command.command("status", short_help="Show what moved and what was seen.")
-@_common
+@of_migration
 @_format
 @_seen_options
 @click.option("--metrics", multiple=True, metavar="SERVER[=FILE]",
@@ -250,7 +242,7 @@ def status(
 
 
 @command.command("checklist", short_help="Write a page for each pilot.")
-@_common
+@of_migration
 @click.option(
     "--output",
     "-o",
@@ -296,7 +288,7 @@ def parked(inventory: Path) -> int:
 
 
 @command.command("retire", short_help="Take the old server away.")
-@_common
+@of_migration
 @_doing_options
 @click.option(
     "--leave-behind", is_flag=True, help="Although clients that may stay are still on the old server."

@@ -12,12 +12,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from coexist.errors import InputError, Position, Problem
 from coexist.inventory import Inventory
-from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.models import Migration
 from coexist.inventory.values import Declared, Name, Text
-from coexist.planning.progress import DIRECTORY, moment, quoted, validated
+from coexist.planning.progress import DIRECTORY, moment, quoted, read_document
 from coexist.planning.waves import WaveMembers
 from coexist.records import dataclass
 from coexist.wire.mac import format_mac
@@ -146,12 +144,7 @@ def path_of(name: str) -> PurePath:
 
 def read_checklist(text: str, file: str) -> ChecklistRecord:
     """Parse a checklist file. Raises ``InputError`` with every problem and its place."""
-    problems: list[Problem] = []
-    sources = SourceMap(Position(file))
-    tree = read_yaml(text, file, sources, problems)
-    if problems:
-        raise InputError(problems)
-    return validated(ChecklistRecord, tree, sources)
+    return read_document(ChecklistRecord, text, file)
 
 
 def write_checklist(record: ChecklistRecord) -> str:

@@ -164,16 +164,16 @@ def path_of(name: str) -> PurePath:
 
 def read_state(text: str, file: str) -> MigrationState:
     """Parse a state file. Raises ``InputError`` with every problem and its place."""
+    return read_document(MigrationState, text, file)
+
+
+def read_document(model: type[_Document], text: str, file: str) -> _Document:
+    """A YAML text as a model. Raises ``InputError`` with every problem and its place."""
     problems: list[Problem] = []
     sources = SourceMap(Position(file))
     tree = read_yaml(text, file, sources, problems)
     if problems:
         raise InputError(problems)
-    return validated(MigrationState, tree, sources)
-
-
-def validated(model: type[_Document], tree: Any, sources: SourceMap) -> _Document:
-    """The tree as a model; ``InputError`` with places if it is none."""
     try:
         return model.model_validate(tree)
     except ValidationError as error:
