@@ -14,17 +14,30 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import ClassVar, Protocol
 
+from coexist.records import dataclass
+from coexist.server.mmsg import Prepared
+
 CHUNK_BLOCKS = 64
 CACHE_OCTETS = 128 << 20
 # What CPython needs beside the octets: for each window two texts and a tuple, for each chunk its places.
 _WINDOW_COSTS = 160
 _ENTRY_COSTS = 512
+_WHOLE, _READY = 0, -1  # a chunk as it is; its blocks, ready to leave in one call
 _READ_AHEAD = 1 << 20
 _ACK = struct.pack("!H", 4)
 _HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
 Windows = list[tuple[bytes, bytes | None]]
 """The DATA packets of a chunk, window by window, each window with the ACK that calls for the next one; None
 behind the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """The blocks of a chunk as windows of one, for many clients in one call: a window is what a message says
+    of its octets, which are ``held``."""
+
+    windows: Windows
+    held: Prepared
 
 
 class NotServedError(Exception):
@@ -196,6 +209,7 @@ class Framed:
         self.last = content.size // blksize + 1
         self.users = 0
         self.chunks: dict[int, memoryview] = {}
+        self.ready: dict[int, Blocks] = {}
         self.prepared: dict[tuple[int, int], Windows] = {}
         self._step = 4 + blksize
         self._cache = cache
@@ -206,8 +220,8 @@ class Framed:
         index, within = divmod(first - 1, CHUNK_BLOCKS)
         chunk = self.chunks.get(index)
         if chunk is None:
-            chunk = self._frame(index)
-            self._cache.keep(self, index, chunk)
+            chunk = self.chunks[index] = self._frame(index)
+            self._cache.keep(self, _WHOLE, index, len(chunk))
         step = self._step
         if within + count <= CHUNK_BLOCKS:
             return [chunk[within * step : (within + count) * step]]
@@ -220,16 +234,30 @@ class Framed:
         windows = self.prepared.get((window, index))
         if windows is None:
             chunk = self._frame(index)
-            step = self._step
-            size = window * step
+            size = window * self._step
             pieces = [bytes(chunk[at : at + size]) for at in range(0, len(chunk), size)]
-            ends = size - step + 2  # where the last block's number stands
-            windows = [(piece, _ACK + piece[ends : ends + 2]) for piece in pieces[:-1]]
-            windows.append((pieces[-1], None))
-            self._cache.keep_windows(
-                self, (window, index), windows, len(chunk) + len(windows) * _WINDOW_COSTS
-            )
+            windows = self.prepared[window, index] = self._windows(chunk, window, pieces)
+            self._cache.keep(self, window, index, _costs(chunk, windows))
         return windows
+
+    def blocks(self, first: int) -> Blocks:
+        """The blocks of the chunk that block ``first`` is in, as windows of one."""
+        index = (first - 1) // CHUNK_BLOCKS
+        blocks = self.ready.get(index)
+        if blocks is None:
+            chunk = self._frame(index)
+            held = Prepared(bytes(chunk), self._step)
+            windows = self._windows(chunk, 1, held.parts)
+            blocks = self.ready[index] = Blocks(windows=windows, held=held)
+            self._cache.keep(self, _READY, index, _costs(chunk, windows))
+        return blocks
+
+    def _windows(self, chunk: memoryview, window: int, pieces: list[bytes]) -> Windows:
+        """Each piece, which stands for a window, with the ACK that calls for the next one."""
+        size = window * self._step
+        ends = range(size - self._step + 2, len(chunk), size)  # where the last blocks' numbers stand
+        calls = [_ACK + bytes(chunk[end : end + 2]) for end in ends[: len(pieces) - 1]]
+        return list(zip(pieces, [*calls, None], strict=True))
 
     def _frame(self, index: int) -> memoryview:
         blksize = self.blksize
@@ -255,7 +283,7 @@ class FrameCache:
         self.most = most
         self.octets = 0
         self._framed: dict[tuple[object, ...], Framed] = {}
-        # By the framed content, the blocks of a window (0: a whole chunk) and the chunk's number.
+        # By the framed content, the blocks of a window (or what else is kept) and the chunk's number.
         self._order: OrderedDict[tuple[int, int, int], tuple[Framed, int]] = OrderedDict()
 
     def take(self, content: Content, blksize: int) -> Framed:
@@ -274,25 +302,15 @@ class FrameCache:
         framed.users -= 1
         if framed.users == 0:
             del self._framed[framed.content.key, framed.blksize]
-            for index in list(framed.chunks):
-                self._drop((id(framed), 0, index))
-            for window, index in list(framed.prepared):
+            kept = [(_WHOLE, index) for index in framed.chunks] + [(_READY, index) for index in framed.ready]
+            for window, index in [*kept, *framed.prepared]:
                 self._drop((id(framed), window, index))
             framed.content.close()
 
-    def keep(self, framed: Framed, index: int, chunk: memoryview) -> None:
-        """Remember a chunk, and forget old ones."""
-        framed.chunks[index] = chunk
-        self._keep((id(framed), 0, index), framed, len(chunk))
-
-    def keep_windows(self, framed: Framed, key: tuple[int, int], windows: Windows, size: int) -> None:
-        """Remember the windows of a chunk, and forget old ones."""
-        framed.prepared[key] = windows
-        self._keep((id(framed), *key), framed, size)
-
-    def _keep(self, key: tuple[int, int, int], framed: Framed, size: int) -> None:
+    def keep(self, framed: Framed, window: int, index: int, size: int) -> None:
+        """Remember what a content has of a chunk, and forget what is old."""
         size += _ENTRY_COSTS
-        self._order[key] = (framed, size)
+        self._order[id(framed), window, index] = (framed, size)
         self.octets += size
         while self.octets > self.most and len(self._order) > 1:
             self._drop(next(iter(self._order)))
@@ -301,7 +319,13 @@ class FrameCache:
         framed, size = self._order.pop(key)
         self.octets -= size
         _, window, index = key
-        if window:
-            del framed.prepared[window, index]
-        else:
+        if window == _WHOLE:
             del framed.chunks[index]
+        elif window == _READY:
+            del framed.ready[index]
+        else:
+            del framed.prepared[window, index]
+
+
+def _costs(chunk: memoryview, windows: Windows) -> int:
+    return len(chunk) + len(windows) * _WINDOW_COSTS

@@ -17,8 +17,6 @@ from itertools import count
 from coexist.records import dataclass
 
 _MOST_EVENTS = 32
-_CROWD = 24
-"""So many readable at once make a crowd. More at a time would leave who sends them idle meanwhile."""
 _LONGEST_SLEEP = 1.0
 _MOST_IDLE = 1000
 
@@ -51,10 +49,6 @@ class Loop:
         self._defect = defect
         self.handlers: dict[int, Callable[[], object]] = {}
         self.running = False
-        # While the handlers of a round are called in which many are readable at once. What they put off then
-        # is done by those of ``rounds``, when all have been called.
-        self.crowded = False
-        self.rounds: list[Callable[[], object]] = []
         self._epoll = select.epoll()
         self._timers: list[Timer] = []
         self._idle_timers = 0
@@ -124,23 +118,11 @@ class Loop:
                 if sleep <= 0.0:
                     self._ring()
                     sleep = 0.0  # look at the sockets between any two rounds of timers
-            events = poll(sleep, _MOST_EVENTS)
-            crowded = self.crowded = len(events) >= _CROWD
-            for fd, _ in events:
+            for fd, _ in poll(sleep, _MOST_EVENTS):
                 try:
                     handlers[fd]()
                 except Exception:  # noqa: BLE001 one packet's trouble must not be everyone's
                     self._caught()
-            if crowded:
-                self._end_round()
-
-    def _end_round(self) -> None:
-        self.crowded = False
-        for call in self.rounds:
-            try:
-                call()
-            except Exception:  # noqa: BLE001 as for packets
-                self._caught()
 
     def _cancelled(self) -> None:
         """The places of cancelled timers are freed when their time comes, or when they are most of all."""

@@ -40,7 +40,7 @@ class Sockets:
         """A UDP socket bound to one address, or to all. Raises ``HostError`` if it cannot be had."""
         handed = self._take(socket.SOCK_DGRAM, address, port)
         sock = handed or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        _enlarge(sock)
+        enlarge(sock)
         if handed is None:
             self._bind(sock, address, port, "UDP")
         return sock
@@ -104,7 +104,7 @@ def handed_over() -> list[socket.socket]:
     return found
 
 
-def _enlarge(sock: socket.socket) -> None:
+def enlarge(sock: socket.socket) -> None:
     """Room for the requests of a whole site that is switched on at once."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_OCTETS)

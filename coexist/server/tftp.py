@@ -19,9 +19,12 @@ from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, NotServedError
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
-from coexist.server.tftp_sending import Running
+from coexist.server.mmsg import Inbox, Outbox, Target
+from coexist.server.tftp_lock_step import LARGEST_BLKSIZE, LockStep, Port
+from coexist.server.tftp_sending import OwnSocket, Running
 from coexist.server.unproven import Unproven
 from coexist.wire.tftp import (
+    Ack,
     Error,
     ErrorCode,
     ReadRequest,
@@ -78,7 +81,8 @@ class TftpService:
         self.running: dict[tuple[str, int], Running] = {}
         self.unproven = Unproven()
         self.most = min(MOST_TRANSFERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
-        self.leaving: list[tuple[Running, bytes]] = []
+        self.inbox, self.outbox = Inbox(), Outbox()
+        self._shared: Port | None = None
         # In the order they began; the clients have not answered yet.
         self._unanswered: dict[Running, None] = {}
         self._by_address: Counter[str] = Counter()
@@ -90,7 +94,6 @@ class TftpService:
     def start(self) -> None:
         """Begin to serve on the loop."""
         self.loop.register(self.sock.fileno(), self.drain)
-        self.loop.rounds.append(self.leave)
         self._sweep_later()
 
     def use(self, terms: TftpTerms) -> None:
@@ -103,16 +106,6 @@ class TftpService:
             self.end(running, "stopped", tell="the server stops")
         self.loop.unregister(self.sock.fileno())
         self.sock.close()
-        if self.leave in self.loop.rounds:
-            self.loop.rounds.remove(self.leave)
-
-    def leave(self) -> None:
-        """Send what was put off while the ACKs of a crowd were read: one after the other is quicker than
-        each behind its ACK."""
-        leaving = self.leaving.copy()
-        self.leaving.clear()
-        for running, packets in leaving:
-            running.leave(packets)
 
     def drain(self) -> None:
         """Take the requests that have come, at most a batch."""
@@ -147,10 +140,10 @@ class TftpService:
                 running.touched = now
             if now - running.touched >= transfer.patience:
                 running.touched = now
-                running.readable()  # what came close behind an awaited ACK is still unread
+                running.look()
                 if running.peer not in self.running or self.count(running):
                     continue
-                if not running.proven and not self._may_repeat(running, now):
+                if not running.answered and not self._may_repeat(running, now):
                     self.end(running, "given up")
                     continue
                 self.counters.tftp_retransmits += 1
@@ -203,10 +196,21 @@ class TftpService:
             self.end(next(iter(self._unanswered)), "given up for others")
         return True
 
-    def proved(self, running: Running) -> None:
+    def answered(self, running: Running) -> None:
         """See ``Service``."""
         self._unanswered.pop(running, None)
-        self.unproven.proved(running.peer[0])
+        if running.proves:
+            self.unproven.proved(running.peer[0], time.monotonic())
+
+    def unknown(self, port: Port, octets: bytes, peer: tuple[str, int]) -> None:
+        """See ``Sharing``: who sends ACKs is told (RFC 1350 section 4)."""
+        now = time.monotonic()
+        if isinstance(decode(octets), Ack) and self.unproven.asked(peer[0], len(octets), now):
+            answer = encode(Error(code=ErrorCode.UNKNOWN_TRANSFER_ID, message="no such transfer"))
+            self.unproven.sent(peer[0], len(answer), now)
+            self.counters.transfers["unknown"] += 1
+            with suppress(OSError):  # it hears of it by our silence
+                port.send_one(answer, peer)
 
     def _begin(self, request: ReadRequest, peer: tuple[str, int]) -> None:
         terms = self.terms
@@ -229,22 +233,29 @@ class TftpService:
             content.close()
             self._refuse(peer, who, request.filename, ErrorCode(agreed.code), agreed.message)
             return
+        target = Target(peer)
+        shares = agreed.windowsize == 1 and agreed.blksize <= LARGEST_BLKSIZE
         try:
-            sock = self._socket_for(peer, terms.port_range)
+            if shares and self.unproven.believes(peer[0], time.monotonic()):
+                way: Port | socket.socket = self._shared_port(target, terms.port_range)
+            else:
+                way = self._socket(terms.port_range, peer)
         except OSError as error:
             content.close()
             self.counters.transfers["no socket"] += 1
             self._log_transfer(peer, who, request.filename, f"no socket: {error.strerror}")
             return
         framed = self.cache.take(content, agreed.blksize)
-        running = Running(self, sock, peer, request.filename, who, framed, agreed)
+        about = (peer, request.filename, who, framed, agreed)
+        running = (
+            LockStep(self, way, target, *about) if isinstance(way, Port) else OwnSocket(self, way, *about)
+        )
         self.running[peer] = running
         self._unanswered[running] = None
         self._by_address[peer[0]] += 1
         self.counters.transfers_running += 1
-        # One ACK comes for each window that was sent, so arrivals are enough.
-        self.loop.register(sock.fileno(), running.readable, arrivals=True)
-        self.unproven.sent(peer[0], _first_octets(running), time.monotonic())
+        if running.proves:
+            self.unproven.sent(peer[0], _first_octets(running), time.monotonic())
         running.do(running.transfer.begin())
 
     def count(self, running: Running) -> int:
@@ -270,8 +281,7 @@ class TftpService:
         if tell is not None:
             with suppress(OSError):  # it hears of it by our silence
                 running.send(encode(Error(code=ErrorCode.NOT_DEFINED, message=tell)))
-        self.loop.unregister(running.sock.fileno())
-        running.sock.close()
+        running.close()
         size = running.framed.content.size
         self.cache.release(running.framed)
         counters = self.counters
@@ -328,14 +338,28 @@ class TftpService:
             fields |= {"mac": who.mac, "rule": who.rule}
         self.log.decision(client, {**fields, **more})
 
-    def _socket_for(self, peer: tuple[str, int], ports: tuple[int, int] | None) -> socket.socket:
+    def idle(self, port: Port) -> None:
+        """See ``Sharing``."""
+        if port is self._shared:
+            self._shared = None
+
+    def _shared_port(self, target: Target, ports: tuple[int, int] | None) -> Port:
+        """The port that a transfer in lock step begins on."""
+        shared = self._shared
+        if shared is None or not shared.takes(target) or shared.wanted != ports:
+            shared = self._shared = Port(self, self._socket(ports), ports)
+        return shared
+
+    def _socket(self, ports: tuple[int, int] | None, peer: tuple[str, int] | None = None) -> socket.socket:
+        """A socket on a port of its own, for one client or for any."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             if ports is None:
                 sock.bind((self.address, 0))
             else:
                 self._bind_in(sock, *ports)
-            sock.connect(peer)
+            if peer is not None:
+                sock.connect(peer)
         except BaseException:
             sock.close()
             raise

@@ -1,7 +1,9 @@
-"""One TFTP transfer on a connected socket of its own: its state machine's steps become system calls.
+"""One TFTP transfer as it is served: its state machine's steps become datagrams.
 
-A window leaves in one system call: the kernel cuts it into datagrams (UDP_SEGMENT, udp(7), Linux 4.18).
-Where the kernel, the path or the device cannot do that, block by block.
+How these travel depends on the window. One of several blocks leaves in one system call, since the kernel cuts
+it into datagrams (UDP_SEGMENT, udp(7), Linux 4.18); where the kernel, the path or the device cannot do that,
+block by block. Such a transfer has a connected socket of its own (``OwnSocket``), and so has one whose client
+was not heard before. All others, with one block a window, share sockets (``tftp_lock_step``).
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Protocol
 
 from coexist.boot.tftp_transfer import Agreed, Step, Transfer
 from coexist.server.access import Access
@@ -33,20 +37,22 @@ class Service(Protocol):
 
     counters: Counters
     loop: Loop
-    leaving: list[tuple[Running, bytes]]
-    """Windows that leave when the ACKs of a crowd are read."""
 
     def end(self, running: Running, how: str, tell: str | None = None) -> None:
         """Finish with a transfer, and ``tell`` the client why."""
 
-    def proved(self, running: Running) -> None:
-        """The client has answered for the first time: it is where its request said."""
+    def answered(self, running: Running) -> None:
+        """The client has answered for the first time."""
 
 
-class Running:
-    """One transfer and its socket."""
+class Running(ABC):
+    """One transfer, whatever its datagrams travel by. ``proves``: nobody else was told of the port it has, so
+    that an answer shows the client to be where its request said."""
+
+    proves: ClassVar[bool] = False
 
     __slots__ = (
+        "answered",
         "at",
         "awaited",
         "base",
@@ -56,12 +62,9 @@ class Running:
         "name",
         "peer",
         "prepares",
-        "proven",
-        "receive",
         "segments",
         "send",
         "service",
-        "sock",
         "touched",
         "transfer",
         "who",
@@ -71,7 +74,7 @@ class Running:
     def __init__(
         self,
         service: Service,
-        sock: socket.socket,
+        send: Callable[[bytes | memoryview], object],
         peer: tuple[str, int],
         name: str,
         who: Access,
@@ -79,9 +82,7 @@ class Running:
         agreed: Agreed,
     ) -> None:
         self.service = service
-        self.sock = sock
-        self.send = sock.send
-        self.receive = sock.recv
+        self.send = send
         self.peer = peer
         self.name = name
         self.who = who
@@ -93,76 +94,33 @@ class Running:
         self.at = -1
         self.awaited: bytes | None = None
         self.counted = 0
-        self.proven = False
+        self.answered = False
         self.transfer = Transfer(framed.content.size, agreed)
         self.segments = 1
+        self.prepares = True
         self.begun = self.touched = time.monotonic()
-        # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
-        if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
-            self._ask_for_segments(4 + agreed.blksize)
-        # A window of more segments than the kernel takes at once leaves in parts.
-        self.prepares = agreed.windowsize <= self.segments and CHUNK_BLOCKS % agreed.windowsize == 0
 
-    def _ask_for_segments(self, size: int) -> None:
-        try:
-            self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, size)
-            self.segments = min(MOST_SEGMENTS, LARGEST_TOGETHER // size)
-        except OSError:
-            self.segments = 1
+    @abstractmethod
+    def close(self) -> None:
+        """Free what its datagrams travel by."""
 
-    def readable(self) -> None:
-        """A datagram from the client has come."""
-        # Bound to names first: calling a slot's content directly is slower (CPython 3.11 LOAD_METHOD).
-        receive = self.receive
-        try:
-            octets = receive(_LARGEST_REPLY)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.service.end(self, "vanished")  # ICMP says that nobody listens there any more
-            return
-        if octets == self.awaited:
-            # The most frequent of all: the next window, which stands ready.
-            at = self.at = self.at + 1
-            packets, self.awaited = self.windows[at]
-            service = self.service
-            if service.loop.crowded:
-                service.leaving.append((self, packets))
-                return
-            send = self.send
-            try:
-                send(packets)
-            except OSError as error:
-                self._send_failed(error)
-        else:
-            self._consider(octets)
-            self._consider_rest()
+    @abstractmethod
+    def look(self) -> None:
+        """Take what may have come unnoticed."""
 
-    def leave(self, packets: bytes) -> None:
-        """Send a window that was put off."""
-        send = self.send
-        try:
-            send(packets)
-        except OSError as error:
-            if self.sock.fileno() >= 0:  # else the transfer has ended meanwhile
-                self._send_failed(error)
+    @abstractmethod
+    def _windows_of(self, first: int) -> Windows:
+        """The windows of the chunk that a block is in."""
 
-    def _consider_rest(self) -> None:
-        """Read on: only arrivals call ``readable``, nothing may stay behind a duplicate."""
-        for _ in range(_MOST_AT_ONCE):
-            try:
-                octets = self.receive(_LARGEST_REPLY)
-            except BlockingIOError:
-                return
-            except OSError:
-                self.service.end(self, "vanished")  # nothing happens if it has ended already
-                return
-            self._consider(octets)
+    @abstractmethod
+    def _send_window(self, window: bytes) -> None:
+        """Send what stands in a chunk's windows. Raises ``OSError``."""
 
-    def _consider(self, octets: bytes) -> None:
-        if not self.proven:
-            self.proven = True
-            self.service.proved(self)
+    def consider(self, octets: bytes) -> None:
+        """A datagram from the client that is not the awaited ACK, or the first of a chunk."""
+        if not self.answered:
+            self.answered = True
+            self.service.answered(self)
         self.settle()
         step = self.transfer.receive(octets)
         if step is _SEND and self.prepares:
@@ -210,15 +168,15 @@ class Running:
             self.send_blocks()
             return
         try:
-            self.windows = self.framed.windows(first, window)
+            self.windows = self._windows_of(first)
             self.at = within // window
             self.base = first - 1 - within
             packets, self.awaited = self.windows[self.at]
-            self.send(packets)
+            self._send_window(packets)
         except ChangedError:
             self.service.end(self, "changed", tell=_CHANGED)
         except OSError as error:
-            self._send_failed(error)
+            self.send_failed(error)
 
     def send_blocks(self) -> None:
         """Send the blocks the transfer names."""
@@ -234,7 +192,7 @@ class Running:
             self.service.end(self, "changed", tell=_CHANGED)
             return
         except OSError as error:
-            self._send_failed(error)
+            self.send_failed(error)
             return
 
     def _send_in_parts(self, first: int, count: int) -> None:
@@ -247,19 +205,112 @@ class Running:
         try:
             self.send(octets)
         except OSError as error:
-            self._send_failed(error)
+            self.send_failed(error)
 
-    def _send_failed(self, error: OSError) -> None:
+    def send_failed(self, error: OSError) -> None:
+        """A datagram could not be sent."""
         service = self.service
         number = error.errno or 0
         service.counters.send_errors[errno.errorcode.get(number, "?")] += 1
-        if self.segments > 1 and number in NO_SEGMENTS:
-            self.segments = 1
-            self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, 0)
-            self._drop_windows()
-            self.prepares = False
-            self.send_blocks()
-        elif number == errno.ECONNREFUSED:
+        if number == errno.ECONNREFUSED:
             service.end(self, "vanished")
         elif number not in _PASSING:
             service.end(self, f"failed: {error.strerror}")
+
+
+class OwnSocket(Running):
+    """A transfer on a connected socket of its own."""
+
+    __slots__ = ("receive", "sock")
+    proves = True
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        peer: tuple[str, int],
+        name: str,
+        who: Access,
+        framed: Framed,
+        agreed: Agreed,
+    ) -> None:
+        super().__init__(service, sock.send, peer, name, who, framed, agreed)
+        self.sock = sock
+        self.receive = sock.recv
+        # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
+        if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
+            self._ask_for_segments(4 + agreed.blksize)
+        # A window of more segments than the kernel takes at once leaves in parts.
+        self.prepares = agreed.windowsize <= self.segments and CHUNK_BLOCKS % agreed.windowsize == 0
+        # One ACK comes for each window that was sent, so arrivals are enough.
+        service.loop.register(sock.fileno(), self.readable, arrivals=True)
+
+    def close(self) -> None:
+        """See ``Running``."""
+        self.service.loop.unregister(self.sock.fileno())
+        self.sock.close()
+
+    def _ask_for_segments(self, size: int) -> None:
+        try:
+            self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, size)
+            self.segments = min(MOST_SEGMENTS, LARGEST_TOGETHER // size)
+        except OSError:
+            self.segments = 1
+
+    def send_failed(self, error: OSError) -> None:
+        """See ``Running``: block by block where the kernel will not cut windows any more."""
+        if self.segments == 1 or error.errno not in NO_SEGMENTS:
+            super().send_failed(error)
+            return
+        self.service.counters.send_errors[errno.errorcode[error.errno]] += 1
+        self.segments = 1
+        self.sock.setsockopt(socket.SOL_UDP, UDP_SEGMENT, 0)
+        self._drop_windows()
+        self.prepares = False
+        self.send_blocks()
+
+    def readable(self) -> None:
+        """A datagram from the client has come."""
+        # Bound to names first: calling a slot's content directly is slower (CPython 3.11 LOAD_METHOD).
+        receive = self.receive
+        try:
+            octets = receive(_LARGEST_REPLY)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.service.end(self, "vanished")  # ICMP says that nobody listens there any more
+            return
+        if octets == self.awaited:
+            # The most frequent of all: the next window, which stands ready.
+            at = self.at = self.at + 1
+            packets, self.awaited = self.windows[at]
+            send = self.send
+            try:
+                send(packets)
+            except OSError as error:
+                self.send_failed(error)
+        else:
+            self.consider(octets)
+            self._consider_rest()
+
+    def look(self) -> None:
+        """See ``Running``: what came close behind an awaited ACK is still unread."""
+        self.readable()
+
+    def _consider_rest(self) -> None:
+        """Read on: only arrivals call ``readable``, nothing may stay behind a duplicate."""
+        for _ in range(_MOST_AT_ONCE):
+            try:
+                octets = self.receive(_LARGEST_REPLY)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.service.end(self, "vanished")  # nothing happens if it has ended already
+                return
+            self.consider(octets)
+
+    def _windows_of(self, first: int) -> Windows:
+        return self.framed.windows(first, self.transfer.window)
+
+    def _send_window(self, window: bytes) -> None:
+        self.send(window)

@@ -148,10 +148,22 @@ def test_prepared_windows_are_the_frames_and_the_acks_between_them(size, blksize
     assert [ack for _, ack in windows] == [*awaited, None]
 
 
+@given(size=st.integers(0, 300_000), blksize=st.integers(8, 1468), first=st.integers(1, 300))
+def test_blocks_that_leave_together_call_for_one_another_as_windows_of_one_do(size, blksize, first):
+    framed = FrameCache().take(MadeContent(bytes(size)), blksize)
+    first = min(first, framed.last)
+    calls = [ack for _, ack in framed.windows(first, 1)]
+    assert [ack for _, ack in framed.blocks(first).windows] == calls
+    assert [part for part, _ in framed.blocks(first).windows] == framed.blocks(first).held.parts
+
+
 def test_block_numbers_roll_over_in_frames():
     framed = FrameCache().take(MadeContent(bytes(70_000 * 8)), 8)
     octets = b"".join(framed.frames(65_535, 3))
     assert [octets[at : at + 4] for at in (0, 12, 24)] == [b"\0\3\xff\xff", b"\0\3\0\0", b"\0\3\0\1"]
+    calls = [ack for _, ack in framed.blocks(65_535).windows]
+    assert calls[62:] == [b"\0\4\xff\xff", None]
+    assert framed.blocks(65_537).windows[0][1] == b"\0\4\0\1"
 
 
 def test_transfers_of_one_file_share_their_frames(root):
@@ -173,6 +185,7 @@ def test_the_cache_counts_what_it_holds(blksize):
     tracemalloc.start()
     for first in range(1, min(framed.last, 60_000), CHUNK_BLOCKS):
         framed.windows(first, 1)
+        framed.blocks(first)
         framed.frames(first, 1)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -189,6 +202,8 @@ def test_the_cache_is_bounded():
         for window in (1, 4):
             framed.windows(first, window)
             assert cache.octets <= 100_000
+        framed.blocks(first)
+        assert cache.octets <= 100_000
     cache.release(framed)
     assert cache.octets == 0
 

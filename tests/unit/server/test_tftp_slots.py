@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +13,7 @@ from coexist.server.tftp import MOST_PER_ADDRESS, MOST_UNPROVEN_REPEATS
 from coexist.wire.tftp import Ack, Data, OptionAck, ReadRequest
 from coexist.wire.tftp import decode as decode_tftp
 from coexist.wire.tftp import encode as encode_tftp
-from tests.unit.server.conftest import PATIENCE, Running, config, queued
+from tests.unit.server.conftest import PATIENCE, Running, config
 from tests.unit.server.test_serving import fetch
 
 
@@ -83,62 +82,6 @@ def test_one_address_does_not_take_all_slots(running):
     sock = client(running, "127.0.1.1")
     ask(running, sock, blksize="1468")
     assert isinstance(decode_tftp(sock.recv(600)), OptionAck)
-
-
-def block_of(octets: bytes) -> int:
-    message = decode_tftp(octets)
-    assert isinstance(message, Data)
-    return message.block
-
-
-class Noting(list[Any]):
-    """A list that knows how much was ever put into it."""
-
-    noted = 0
-
-    def append(self, item: Any) -> None:
-        self.noted += 1
-        super().append(item)
-
-
-def test_the_acks_of_a_crowd_are_read_before_blocks_leave(running):
-    """Each gets its next block and no other's; one that begins again among them begins again."""
-    serving = service(running)
-    serving.leaving = leaving = Noting()
-    crowd = []
-    for _ in range(40):
-        sock = client(running)
-        ask(running, sock)
-        _, peer = sock.recvfrom(600)
-        sock.sendto(encode_tftp(Ack(block=1)), peer)
-        assert block_of(sock.recv(600)) == 2
-        crowd.append((sock, peer))
-    held, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        held.set()
-        go_on.wait(PATIENCE)
-
-    running.server.loop.post(hold)
-    assert held.wait(PATIENCE)
-    for sock, peer in crowd:
-        sock.sendto(encode_tftp(Ack(block=2)), peer)
-    again = crowd.pop(0)[0]
-    ask(running, again)
-    listening = [serving.sock, *(each.sock for each in serving.running.values())]
-    while not all(map(queued, listening)):
-        os.sched_yield()
-    go_on.set()
-    for sock, peer in crowd:
-        data, came_from = sock.recvfrom(600)
-        assert came_from == peer
-        assert block_of(data) == 3
-    assert leaving.noted >= 24
-    blocks: list[int] = []
-    while blocks[-1:] != [1]:
-        blocks.append(block_of(again.recv(600)))
-    assert blocks in ([1], [3, 1])
-    assert not running.server.counters.send_errors
 
 
 def test_a_spoofed_address_is_sent_little(running):

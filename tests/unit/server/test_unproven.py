@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.server.unproven import ALLOWANCE, FACTOR, FORGIVEN, MOST_ADDRESSES, Unproven
+from coexist.server.unproven import ALLOWANCE, FACTOR, FORGIVEN, MOST_ADDRESSES, PROVEN_SECONDS, Unproven
 
 
 @given(st.lists(st.tuples(st.integers(9, 60), st.integers(20, 516)), min_size=1, max_size=500))
@@ -26,12 +26,25 @@ def test_an_answer_settles_it_and_time_forgives():
     assert unproven.asked("10.0.0.2", 20, 0.0)
     assert unproven.asked("10.0.0.1", 20, ALLOWANCE / FORGIVEN + 1.0)
     unproven.sent("10.0.0.1", 2 * ALLOWANCE, 100.0)
-    unproven.proved("10.0.0.1")
+    unproven.proved("10.0.0.1", 100.0)
     assert unproven.asked("10.0.0.1", 20, 100.0)
+
+
+def test_who_answered_is_believed_for_a_while():
+    unproven = Unproven()
+    assert not unproven.believes("10.0.0.1", 0.0)
+    unproven.proved("10.0.0.1", 0.0)
+    unproven.proved("10.0.0.2", 60.0)
+    assert unproven.believes("10.0.0.1", PROVEN_SECONDS - 1.0)
+    assert not unproven.believes("10.0.0.1", PROVEN_SECONDS)
+    assert unproven.believes("10.0.0.2", PROVEN_SECONDS)
+    assert not unproven.believes("10.0.0.3", 60.0)
 
 
 def test_the_table_is_bounded():
     unproven = Unproven()
     for number in range(2 * MOST_ADDRESSES):
         unproven.sent(str(number), 500, 0.0)
+        unproven.proved(f"10.{number}", 0.0)
     assert len(unproven._owed) == MOST_ADDRESSES
+    assert len(unproven._proven) == MOST_ADDRESSES
