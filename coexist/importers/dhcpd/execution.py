@@ -111,7 +111,7 @@ _SWITCHES = {
 _SPACES = {"vendor-option-space": SPACE_IN_USE, "site-option-space": SITE_SPACE}
 
 # What a DHCP server says by itself in every answer, or a client tells it.
-_NOT_TO_SET = frozenset({50, 51, 52, 53, 54, 55, 57, 61, 82})
+_NOT_TO_SET = frozenset({50, 51, 52, 53, 54, 55, 57, 82})
 # A default-lease-time below this is refused by the inventory.
 _SHORTEST_LEASE = 60
 
@@ -306,6 +306,11 @@ class Interpreter:
             self.server_identifier = self.server_identifier or IPv4Address(value)
             self.server_identifiers.append((statement, IPv4Address(value)))
             self.account.modelled(statement.at)
+            return None
+        if option.code == Option.CLIENT_IDENTIFIER:
+            # In a host declaration it says whose it is.
+            why = "the inventory knows machines by their MAC address only"
+            self.account.left_out(statement.at, statement.text, why)
             return None
         if option.code in _NOT_TO_SET or not 0 < option.code < 255:
             self.account.left_out(statement.at, statement.text, "an option the server answers by itself")

@@ -134,7 +134,7 @@ class PoolBook:
                 self.account.modelled(permit.at)
                 names = [p[0].group for p in condition if isinstance(p[0], Member)]
                 return self._union(permit.class_name, names)
-            why = "an inventory's pool is for groups of MAC addresses, not for a class told by options"
+            why = "an inventory's pool is for groups of MAC addresses, or for one class by one set of options"
         self.account.left_out(permit.at, permit.text, why)
         return None
 

@@ -137,6 +137,7 @@ def test_a_space_that_some_clients_have_is_lost() -> None:
         ("ignore-client-uids on;", False),
         ("pool { deny dynamic bootp clients; range 10.77.0.100 10.77.0.110; }", False),
         ("server-identifier 10.77.0.200;", False),
+        ('host ten { hardware ethernet 02:00:00:00:00:10; option dhcp-client-identifier = "ten"; }', True),
     ],
 )
 def test_what_no_inventory_has_is_lost_where_a_client_is_told_otherwise(
