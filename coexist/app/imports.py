@@ -146,6 +146,8 @@ def _in_words(imported: Imported, kept: Imported, name: str) -> _Words:
         before, after, address, relays = sides(
             own, name, own.site.servers[name], Written(path=main.path, text=text)
         )
+        if len(after.subnets) < len(before.subnets):
+            return _Words(["nobody is leased an address on one of its subnets, which would have no range"])
         if "dhcp" in words.site.servers[name].effective_roles:
             # By what the plan tells clients apart: its file says the same by words of its own.
             after = replace(after, leases=plan_leases(words, name))

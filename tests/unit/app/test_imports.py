@@ -110,6 +110,11 @@ def test_a_client_that_ends_its_texts_with_a_nul_is_no_reason_that_breaks_the_ya
     assert imported(tmp_path, text).site.servers["dnsmasq"].config
 
 
+def test_a_server_that_ignores_everybody_keeps_its_range(tmp_path: Path) -> None:
+    text = "port=0\nno-ping\ndhcp-range=10.42.7.20,10.42.7.90,255.255.255.0\ndhcp-ignore=tag:!known\n"
+    assert imported(tmp_path, text).site.servers["dnsmasq"].config
+
+
 def test_words_that_answer_alike_are_taken(tmp_path: Path) -> None:
     (tmp_path / "dnsmasq.conf").write_text(PROXY)
     taken = import_source("dnsmasq", [tmp_path / "dnsmasq.conf"])
