@@ -1,7 +1,9 @@
 """A Kea configuration file as a `LeaseSource` (``dhcp4_srv.cc``, ``alloc_engine.cc``, ``cfg_subnets4.cc``).
 
 For a server that has leased nothing yet. An address of a pool stands for its pool: which of them a client is
-offered depends on those that asked before.
+offered depends on those that asked before. Of the subnets of a shared network that are for the same classes
+Kea goes on with the one it leased from last, whoever asks (``SharedNetwork4::getPreferredSubnet``; packets of
+2.2.0): the first of them in the file stands for it.
 """
 
 from __future__ import annotations
@@ -226,6 +228,15 @@ class KeaLeases:
     def _subnet_of(self, client: Client, address: IPv4Address) -> SubnetDef | None:
         return next((subnet for subnet in self._open_to(client) if address in subnet.network), None)
 
+    def _preferred(self, siblings: list[SubnetDef]) -> list[SubnetDef]:
+        """Subnets of one network, the selected one first; before it one for the same classes that it leases
+        from."""
+        if len(siblings) < 2 or siblings[0].shared is None:
+            return siblings
+        same = [s for s in siblings if s.pools and set(s.classes) == set(siblings[0].classes)]
+        first = min(same, key=lambda subnet: self._numbers[id(subnet)], default=siblings[0])
+        return [first, *(subnet for subnet in siblings if subnet is not first)]
+
     # -- addresses -------------------------------------------------------------------------------
 
     def _address(
@@ -244,7 +255,9 @@ class KeaLeases:
                 pool = next((pool for pool in sibling.pools if pool.holds(host.address)), None)
                 return sibling, host.address, pool, host
         reserved = {h.address for s in siblings for h in s.hosts if h.address is not None}
-        open_pools = [(s, p) for s in siblings for p in s.pools if client.supported(p.classes)]
+        open_pools = [
+            (s, p) for s in self._preferred(siblings) for p in s.pools if client.supported(p.classes)
+        ]
         if hint != UNSPECIFIED:
             for sibling, pool in open_pools:
                 if pool.holds(hint) and hint not in reserved:

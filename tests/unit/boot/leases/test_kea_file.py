@@ -201,3 +201,18 @@ def test_a_subnet_that_says_so_inherits_no_next_server() -> None:
     assert one(source(dhcp4)).siaddr == IPv4Address("10.9.0.1")
     dhcp4["subnet4"] = [SUBNET | {"next-server": "0.0.0.0"}]
     assert one(source(dhcp4)).siaddr == UNSPECIFIED
+
+
+def test_clients_of_a_shared_network_lease_from_one_of_its_subnets() -> None:
+    """SharedNetwork4::getPreferredSubnet, of those that are for the same classes."""
+    nets: list[dict[str, Any]] = [
+        {"subnet": f"10.{n}.0.0/24", "pools": [{"pool": f"10.{n}.0.10/31"}]} for n in (7, 8, 9)
+    ]
+    nets[0]["pools"] = []
+    assert one(source({"shared-networks": [{"name": "s", "subnet4": nets}]})).yiaddr == IPv4Address(
+        "10.8.0.10"
+    )
+    nets[1]["client-class"] = "ALL"
+    assert one(source({"shared-networks": [{"name": "s", "subnet4": nets}]})).yiaddr == IPv4Address(
+        "10.9.0.10"
+    )
