@@ -120,6 +120,9 @@ class ExpressionReader:
         if fixed is None:
             raise Inexpressible("neither side of the comparison is fixed")
         if value.separator is not None:
+            if fixed != fixed.lower():
+                # TokenHexString writes small letters.
+                return NEVER
             fixed = _from_hexstring(fixed, value.separator)
         if value.option is None:
             return self._mac(value, fixed)
@@ -153,13 +156,23 @@ def _from_hexstring(text: bytes, separator: str) -> bytes:
 
 
 def _substring(inner: _Value, start: int, length: int) -> _Value:
-    if start < 0 or length < _ALL or inner.separator is not None:
+    if start < 0 or length < _ALL:
         raise Inexpressible("a substring counted from the end")
+    if inner.separator is not None:
+        start, length = _in_octets(start, length, len(inner.separator))
     if inner.fixed is not None:
         return _Value(fixed=inner.fixed[start : None if length == _ALL else start + length])
     if inner.length != _ALL:
         length = inner.length - start if length == _ALL else min(length, inner.length - start)
-    return _Value(option=inner.option, suboption=inner.suboption, at=inner.at + start, length=length)
+    return replace(inner, at=inner.at + start, length=length)
+
+
+def _in_octets(start: int, length: int, between: int) -> tuple[int, int]:
+    """A part of a hexstring in octets: two digits each, and ``between`` signs between them."""
+    unit = 2 + between
+    if start % unit or (length != _ALL and (length + between) % unit):
+        raise Inexpressible("a part of a hexstring that begins or ends inside an octet")
+    return start // unit, length if length == _ALL else (length + between) // unit
 
 
 def _hexstring(inner: _Value, separator: str) -> _Value:

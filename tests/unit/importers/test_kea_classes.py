@@ -138,3 +138,36 @@ def test_known_clients_without_any_are_nobody() -> None:
     found = imported([], {"pools": [{"pool": "10.0.0.10-10.0.0.20", "client-class": "KNOWN"}]})
     (pool,) = scopes(found)[0]["pools"]
     assert found.tree["groups"][pool["allow"]] == {"macs": []}
+
+
+def by_mac(test: str) -> list[dict[str, Any]]:
+    found = imported([{"name": "vm", "test": test, "boot-file-name": "vm.0"}], {})
+    assert not told(found)
+    groups = found.tree.get("groups", {})
+    return [groups[rule["clients"]] for rule in scopes(found)[0].get("rules", ())]
+
+
+def test_the_beginning_of_a_mac_address_as_text() -> None:
+    """TokenHexString: small letters, the sign between the octets."""
+    prefix = [{"prefix": ["52:54:00"]}]
+    assert by_mac("hexstring(substring(pkt4.mac,0,3),':') == '52:54:00'") == prefix
+    assert by_mac("substring(hexstring(pkt4.mac,':'),0,8) == '52:54:00'") == prefix
+    assert by_mac("substring(hexstring(pkt4.mac,''),0,6) == '525400'") == prefix
+    assert by_mac("hexstring(pkt4.mac,':') == '52:54:00:ab:cd:ef'") == [{"macs": ["52:54:00:ab:cd:ef"]}]
+
+
+def test_a_part_of_an_octet_is_not_in_the_inventory() -> None:
+    part = {
+        "name": "vm",
+        "test": "substring(hexstring(pkt4.mac,':'),0,7) == '52:54:0'",
+        "boot-file-name": "v",
+    }
+    (why,) = told(imported([part], {})).values()
+    assert "inside an octet" in why
+
+
+def test_large_letters_are_no_text_of_octets() -> None:
+    part = {"name": "vm", "test": "hexstring(pkt4.mac,':') == '52:54:00:AB:CD:EF'", "boot-file-name": "v"}
+    found = imported([part], {})
+    assert "rules" not in scopes(found)[0]
+    assert "left_out" not in found.tree["servers"]["dhcp"]
