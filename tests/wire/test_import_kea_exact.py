@@ -1,4 +1,4 @@
-"""A Kea file that is imported and rendered again: all replies are equal, and leases keep their subnet's number.
+"""A Kea file that is imported and rendered again: all replies are equal, and leases keep their subnet.
 
 In every header field and option, in octets and in order, for clients that ask for nothing, for some and for
 all options. Which address of a pool is offered depends on those that asked before.
@@ -24,6 +24,7 @@ from coexist.languages.source_files import beside
 from coexist.render import render_site
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
+from coexist.wire.options import MessageType
 from tests.harness.matrix import Asked, Asker, Case, difference, discovers
 from tests.harness.network import Host, Network
 from tests.harness.servers import start_kea
@@ -103,20 +104,14 @@ def asked(
         finally:
             asker.close()
         subnets = subnets_of(server, leases)
-    return {
-        (
-            case.message,
-            case.mac,
-            case.kind,
-            case.giaddr,
-            case.asks,
-            tuple(case.more) if case.ciaddr else (),
-        ): (
-            reply,
-            subnets.get(case.mac, ""),
-        )
-        for case, _, reply in seen
-    }
+    return {key_of(case): (reply, subnets.get(case.mac, "")) for case, _, reply in seen}
+
+
+def key_of(case: Case) -> tuple[object, ...]:
+    """What two cases have in common that ask two daemons the same."""
+    # A REQUEST names the address that its daemon offered.
+    more = tuple(case.more) if case.message is MessageType.REQUEST else tuple(case.more.items())
+    return case.message, case.mac, case.kind, case.giaddr, case.asks, more
 
 
 def subnets_of(server: Host, leases: Path) -> dict[str, str]:
