@@ -27,6 +27,9 @@ _IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")
 """What Kea looks reservations up by where nothing is said."""
 _KINDS = (*_IDENTIFIERS, "flex-id")
 _BY_ANOTHER = "the inventory knows machines by their MAC address only; it is written as it stands"
+_BESIDE_A_ROW = ("server-hostname",)
+_BESIDE_A_NAME = ("server-hostname", "hostname")
+"""What a row of a list has no place for, of a reservation with an address and of one without."""
 _SWITCHED_OFF = Harmless("global reservations are switched off by reservations-global")
 
 
@@ -82,7 +85,7 @@ class Reservations:
         result = []
         looked_up = [item.value for item in self.dhcp4.items("host-reservation-identifiers")] or _IDENTIFIERS
         for node in holder.items("reservations"):
-            kind = next((kind for kind in _KINDS if kind in dict(node.members())), "")
+            kind = next((kind for kind in _KINDS if kind in node.value), "")
             if kind not in looked_up or (kind == "flex-id" and not self._has_flex_id()):
                 node.leave(Harmless(f"no client is looked up by {kind or 'it'}"))
                 continue
@@ -235,10 +238,13 @@ class Reservations:
     def _keep_beside(self, reservation: Reservation, networks: Iterable[IPv4Network]) -> None:
         """Keep what a row has no place for: the header's sname, and a name without an address."""
         node = reservation.node
-        network = None if reservation.is_global else str(next(iter(networks)))
-        keys = ("server-hostname",) if node.plain("ip-address") else ("server-hostname", "hostname")
-        if (reservation.is_global or not reservation.early) and id(node) not in self._beside:
+        keys = _BESIDE_A_ROW if "ip-address" in node.value else _BESIDE_A_NAME
+        # Of a hundred thousand of them hardly one has any.
+        if not any(key in node.value for key in keys) or id(node) in self._beside:
+            return
+        if reservation.is_global or not reservation.early:
             self._beside.add(id(node))
+            network = None if reservation.is_global else str(next(iter(networks)))
             self.kept.host(format_mac(reservation.mac), node, keys, network)
 
     def rows(self) -> list[ClientRow]:
