@@ -37,6 +37,12 @@ def write(inventory: Inventory, name: str, target: Server) -> Written:
             around=Surroundings(main.parent, (inventory.root,)),
         )
     )
+    # What a product's own file leaves to its defaults is literal there; another product has other defaults.
+    scopes = {
+        key: {word: value for word, value in scope.items() if word != "literal"}
+        for key, scope in imported.tree.get("scopes", {}).items()
+    }
+    imported = replace(imported, tree={**imported.tree, "scopes": scopes})
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / SITE_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
