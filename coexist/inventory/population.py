@@ -145,10 +145,15 @@ def mac_range(text: str) -> tuple[int, int]:
 
 
 class Clients(Declared):
-    """Where the registered clients stand: CSV files beside the inventory, or written out."""
+    """Where the registered clients stand: CSV files beside the inventory, or written out.
+
+    ``columns``: those of the files that are the site's own, such as an asset number. Nothing needs to read
+    them.
+    """
 
     files: Texts = ()
     listed: tuple[Client, ...] = ()
+    columns: Texts = ()
 
 
 class FirmwareVariant(Declared):

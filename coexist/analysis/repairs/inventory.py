@@ -190,6 +190,20 @@ def _no_list(site: AnalysedSite, finding: Finding) -> Repair | None:
     )
 
 
+@repairs("CX123")
+def _columns_of_its_own(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """Machines that are written out beside the files stand in a list, which has no room for it."""
+    clients, table = site.site.clients, site.inventory.clients
+    if clients.listed:
+        return None
+    named = [column for column in table.columns if repr(column) in finding.message]
+    value = {"files": list(clients.files), "columns": [*clients.columns, *named]}
+    return Repair(
+        edits=(put("clients", value=value),),
+        text="use it in a group's `where`; or say that it is your own",
+    )
+
+
 @repairs("CX221")
 def _unreserved(site: AnalysedSite, finding: Finding) -> Repair | None:
     row = _listed(site, finding.position)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from coexist.analysis.findings import WARNING, Finding
+from coexist.analysis.findings import INFO, WARNING, Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory.clients import UUID_COLUMN
@@ -65,15 +65,39 @@ def list_without_clients(site: AnalysedSite) -> Iterable[Finding]:
 def column_misspelt(site: AnalysedSite) -> Iterable[Finding]:
     """Columns such as ``hardwear``: neither known nor asked for by a group, and near to one that is."""
     table = site.inventory.clients
-    asked = {column for group in site.site.groups.values() for column in group.where}
-    known = {*COLUMNS, UUID_COLUMN, *asked}
-    for column in table.columns:
-        near = (
-            [] if column in known else get_close_matches(column.casefold(), sorted(known), n=1, cutoff=0.75)
-        )
+    for column, near in _unread(site).items():
         filled = sum(map(bool, table.columns[column])) if near else 0
         if filled:
             row = next(row for row, cell in enumerate(table.columns[column]) if cell)
-            yield report(site, "CX119", ("clients",), f"nothing reads the column {column!r}; did you mean {near[0]!r}?",
-                         f"call the column {near[0]}, or name it in a group's `where`", count=filled,
+            yield report(site, "CX119", ("clients",), f"nothing reads the column {column!r}; did you mean {near!r}?",
+                         f"call the column {near}, or name it in `columns` of `clients` if it is your own", count=filled,
                          position=table.position(row, column))  # fmt: skip
+
+
+@rule("CX123", "column-without-meaning", INFO, "Nothing reads a column of a list of clients")
+def column_without_meaning(site: AnalysedSite) -> Iterable[Finding]:
+    """Columns such as ``inventory number``, of which nobody has said that they are the site's own. They are
+    told together."""
+    table = site.inventory.clients
+    own = [column for column, near in _unread(site).items() if not near and any(table.columns[column])]
+    if own:
+        row = next(row for row, cell in enumerate(table.columns[own[0]]) if cell)
+        filled = sum(map(bool, table.columns[own[0]]))
+        named = " and ".join(map(repr, own))
+        yield report(site, "CX123", ("clients",), f"nothing reads the column{'s' if len(own) > 1 else ''} {named}",
+                     f"name {'them' if len(own) > 1 else 'it'} in `columns` of `clients` if that is meant, or in a group's `where`",
+                     count=filled, position=table.position(row, own[0]))  # fmt: skip
+
+
+def _unread(site: AnalysedSite) -> dict[str, str]:
+    """The columns that nothing reads and nobody calls the site's own, each with the name that is nearly its
+    own, or ''."""
+    asked = {column for group in site.site.groups.values() for column in group.where}
+    known = sorted({*COLUMNS, UUID_COLUMN, *asked})
+    left = [
+        c for c in site.inventory.clients.columns if c not in known and c not in site.site.clients.columns
+    ]
+    return {
+        column: next(iter(get_close_matches(column.casefold(), known, n=1, cutoff=0.75)), "")
+        for column in left
+    }

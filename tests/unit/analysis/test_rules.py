@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from coexist.analysis import Finding, analyse
-from coexist.inventory import inventory_from_tree
+from coexist.analysis import Finding, Severity, analyse
+from coexist.inventory import inventory_from_tree, load_inventory
 
 
 def found(code: str, scope: dict[str, Any] | None = None, **changes: Any) -> list[Finding]:
@@ -191,3 +192,30 @@ def test_a_loop_is_no_row_that_agrees() -> None:
     tree["scopes"]["office"]["rules"] = [rule]
     (row,) = analyse(inventory_from_tree(tree)).matrix
     assert (row.loops, row.agrees) == (False, True)
+
+
+def test_the_columns_that_are_a_sites_own_are_told_once_and_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text(
+        "mac,name,asset,room no,spare,hardwear\n52:54:00:00:00:01,tc-1,A-1,7,,wyse\n"
+    )
+    site = (
+        "site: s\nvlans: {lab: {id: 1, subnet: 10.0.0.0/24, gateway: 10.0.0.1}}\n"
+        "servers: {dhcp: {software: kea 2.2, address: 10.0.0.2, vlan: lab}}\n"
+        "scopes: {lab: {server: dhcp, vlan: lab, pools: [10.0.0.9-10.0.0.99]}}\n"
+        "intent: [{clients: everyone, boot_from: nobody}]\n"
+    )
+
+    def told(clients: str) -> dict[str, Finding]:
+        (tmp_path / "site.yaml").write_text(f"{site}clients: {clients}\n")
+        found = analyse(load_inventory(tmp_path)).findings
+        return {f.code.code: f for f in found if f.code.code in ("CX119", "CX123")}
+
+    found = told("clients.csv")
+    # An empty column loses nothing; one that is nearly a known one has a finding of its own.
+    assert set(found) == {"CX119", "CX123"}
+    assert (found["CX123"].severity, found["CX123"].position.line) == (Severity.INFO, 2)
+    assert "asset" in found["CX123"].message
+    assert "room no" in found["CX123"].message
+    assert "hardwear" not in found["CX123"].message
+    assert set(told("{files: clients.csv, columns: [asset]}")) == {"CX119", "CX123"}
+    assert told("{files: clients.csv, columns: [asset, room no, hardwear]}") == {}

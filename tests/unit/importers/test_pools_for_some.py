@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from coexist.analysis import Severity
+from coexist.cli import run
 from coexist.importers import Imported, import_files
+from coexist.inventory import load_inventory
+from coexist.render.limits import limits
 
 SOURCES = {
     "dhcpd": """
@@ -91,3 +95,29 @@ def test_else_it_leases_to_nobody_and_says_so(name: str, tmp_path: Path) -> None
     pools = [pool for scope in scopes.values() for pool in scope.get("pools", ())]
     assert all(pool["allow"] == "nobody" for pool in pools)
     assert imported.not_modelled
+
+
+@pytest.mark.parametrize(
+    "permits",
+    ['deny members of "odd";', "deny after 4 2026/01/01 00:00:00;", 'allow members of "odd";'],
+)
+def test_a_pool_that_no_words_say_keeps_its_file_from_being_written_anew(
+    permits: str, tmp_path: Path
+) -> None:
+    """The pool of a dhcpd that is left out is an error of check, as a lost range is."""
+    conf = tmp_path / "dhcpd.conf"
+    conf.write_text(
+        'class "odd" { match if known and exists host-name; }\n'
+        "subnet 192.0.2.0 netmask 255.255.255.0 {\n"
+        f"  pool {{ range 192.0.2.50 192.0.2.60; {permits} }}\n"
+        "  pool { range 192.0.2.70 192.0.2.80; }\n}\n"
+    )
+    site = tmp_path / "site"
+    assert run(["import", "dhcpd", str(conf), "--output", str(site), "--address", "192.0.2.2"]) == 0
+    inventory = load_inventory(site)
+    (scope,) = inventory.site.scopes.values()
+    assert [str(pool.range) for pool in scope.pools] == ["192.0.2.70-192.0.2.80"]
+    found = [f for f in limits(inventory) if f.code.code == "CX524"]
+    assert [f.severity for f in found] == [Severity.ERROR]
+    assert f"{conf}:3:" in "".join(inventory.site.servers["dhcp"].left_out)
+    assert run(["check", str(site)]) == 1
