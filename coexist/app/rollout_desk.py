@@ -23,6 +23,7 @@ from coexist.app.rollouts import (
     SitePlan,
     Way,
     apply_plan,
+    plan_of,
     plan_site,
     records_of,
     sealed,
@@ -115,11 +116,14 @@ class RolloutDesk:
         self._apply(looked.made.plan, who, force=force)
 
     def go_on(self, who: Who) -> None:
-        """Go on with an apply that was cut off. Raises `CoexistError` if there is none."""
+        """Go on with an apply or a rollback that was cut off. Raises `CoexistError` if there is none."""
         left = unfinished(self.root)
         if left is None:
             raise CoexistError("no roll-out was cut off")
-        self._apply(left[1], who, force=True)
+        if left.of is not None:
+            self.undo(who, left.of)
+        else:
+            self._apply(plan_of(self.root, left), who, force=True)
 
     def _apply(self, plan: Plan, who: Who, *, force: bool) -> None:
         def work() -> Done:

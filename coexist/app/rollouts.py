@@ -255,11 +255,13 @@ def apply_plan(
     probes: Probes | None = None,
     who: str | None = None,
     begun: Callable[[Record, bool], None] = lambda _record, _continued: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Done:
     """Bring the servers to what was planned, or go on where an apply of this plan was interrupted.
 
-    ``begun`` is told the record, and whether it is continued. Raises `CoexistError` for a plan that is not
-    genuine, or changes too much at once without ``force``.
+    ``begun`` is told the record, and whether it is continued. ``stop``: whether no further server is begun;
+    what is left then raises ``KeyboardInterrupt``. Raises `CoexistError` for a plan that is not genuine, or
+    changes too much at once without ``force``.
     """
     if plan.is_empty:
         return Done(record=None, said="nothing to change")
@@ -285,12 +287,15 @@ def apply_plan(
     verify = None
     if probes is not None and (probes.interfaces or probes.relays):
         verify = verifier(plan, probes.interfaces, probes.relays)
+    if stop():
+        raise KeyboardInterrupt
     journal = history.resume(plan, "apply")
     continued = journal is not None
     if journal is None:
         journal = history.begin(plan, "apply", who=who)
     begun(journal.record, continued)
-    failure = _rollout(plan, journal, history, way, watch).apply(verify=verify, on_failure=on_failure)
+    doing = _rollout(plan, journal, history, way, watch, stop=stop)
+    failure = doing.apply(verify=verify, on_failure=on_failure)
     return Done(record=journal.record, failure=failure)
 
 
@@ -321,11 +326,13 @@ def take_back(
     overwrite: bool = False,
     who: str | None = None,
     passed_over: Callable[[Record], None] = lambda _record: None,
+    begun: Callable[[Record], None] = lambda _record: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Done:
     """Take an apply back, in the reverse of its order; without ``record`` the last that changed anything.
 
-    ``watch`` is told the servers; ``passed_over`` hears of later applies that changed nothing. Raises
-    `CoexistError`.
+    ``watch`` is told the servers; ``passed_over`` hears of later applies that changed nothing; ``begun`` and
+    ``stop`` as in `apply_plan`. Raises `CoexistError`.
     """
     history = way.history(root)
     if record:
@@ -343,13 +350,21 @@ def take_back(
     journal = history.resume(plan, "rollback", undone.id)
     if journal is None:
         journal = history.begin(plan, "rollback", of=undone.id, reason=reason, who=who)
-    doing = _rollout(plan, journal, history, way, watch(list(plan.servers)), overwrite=overwrite)
+    begun(journal.record)
+    doing = _rollout(plan, journal, history, way, watch(list(plan.servers)), overwrite=overwrite, stop=stop)
     failure = doing.undo()
     return Done(record=journal.record, failure=failure)
 
 
 def _rollout(
-    plan: Plan, journal: Journal, history: History, way: Way, watch: Watch, *, overwrite: bool = False
+    plan: Plan,
+    journal: Journal,
+    history: History,
+    way: Way,
+    watch: Watch,
+    *,
+    overwrite: bool = False,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Rollout:
     return Rollout(
         plan=plan,
@@ -360,6 +375,7 @@ def _rollout(
         seconds=way.seconds,
         overwrite=overwrite,
         watch=watch,
+        stop=stop,
     )
 
 
@@ -372,10 +388,13 @@ def records_of(root: Path, folder: Path | None = None, record: str | None = None
     return [history.record(record)] if record else history.records()
 
 
-def unfinished(root: Path) -> tuple[Record, Plan] | None:
-    """The last apply, if it was cut off, with its plan."""
-    history = History(root / FOLDER)
+def unfinished(root: Path, folder: Path | None = None) -> Record | None:
+    """The last apply or rollback, if it was cut off; None for one that goes on in another process."""
+    history = History(folder or root / FOLDER)
     records = history.records()
-    if not records or records[-1].kind != "apply" or records[-1].finished:
-        return None
-    return records[-1], history.plan_of(records[-1])
+    return None if not records or records[-1].finished or history.is_busy() else records[-1]
+
+
+def plan_of(root: Path, record: Record) -> Plan:
+    """The plan of a record. Raises `InputError` if it is not there any more."""
+    return History(root / FOLDER).plan_of(record)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import key_option, progress, rollout_options, way_of
+from coexist.cli.remote import key_option, progress, rollout_options, stopping, way_of, ways_on
 
 EXIT_REFUSED, EXIT_HOST = 1, 4
 
@@ -28,32 +28,33 @@ EXIT_REFUSED, EXIT_HOST = 1, 4
 def command(**given: Any) -> int:
     """Apply a plan: upload, let each daemon check it, switch, reload, verify.
 
-    Safe to run again after any interruption: it goes on where it was. Exit code 4 if a server failed, 1
-    if the wire was not as predicted; the record says what each server runs.
+    Safe to run again after any interruption: it goes on where it was. Ctrl-C lets the servers that were
+    begun come to an end, and tells what to type; a second one leaves at once. Exit code 4 if a server
+    failed, 1 if the wire was not as predicted; the record says what each server runs.
     """
     from coexist.app.rollouts import Probes, Record, apply_plan, read_plan
     from coexist.report.rollout import summary
 
     plan = read_plan(given["plan_file"])
     probes = Probes(interfaces=_pairs(given["probes"], "--probe"), relays=_pairs(given["relays"], "--relay"))
-    records: list[str] = []
+    records: list[Record] = []
 
     def begun(record: Record, continued: bool) -> None:
-        records.append(record.id)
+        records.append(record)
         if continued:
             tell(f"continuing {record.id}")
 
-    try:
-        with progress("applying", list(plan.servers)) as told:
-            done = apply_plan(
-                plan, way_of(given), told,
-                force=given["force"], on_failure=given["on_failure"], probes=probes, begun=begun,
-            )  # fmt: skip
-    except KeyboardInterrupt:
+    def left() -> Iterator[str]:
         for record in records:
-            tell(f"record {record} is not finished; `coexist apply {given['plan_file']}` goes on")
-            tell(f"`coexist rollback {plan.root} {record}` takes back what was done")
-        raise
+            yield from ways_on(record, Path(plan.root), given["plan_file"])
+        if not records:
+            yield "nothing was begun"
+
+    with stopping(left) as stop, progress("applying", list(plan.servers)) as told:
+        done = apply_plan(
+            plan, way_of(given), told,
+            force=given["force"], on_failure=given["on_failure"], probes=probes, begun=begun, stop=stop,
+        )  # fmt: skip
     if done.record is None:
         click.echo(done.said)
         return 0

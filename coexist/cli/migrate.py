@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +14,7 @@ import click
 from coexist.cli.captures import tell_damage
 from coexist.cli.of_migration import of_migration
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import way_options
+from coexist.cli.remote import options_given, way_options
 from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 EXIT_FINDINGS = 1
 EXIT_PENDING = 3
+DOING = frozenset({"overwrite", "ssh_config", "connect_timeout", "yes"})
+"""The options of whatever makes a step."""
 
 
 @click.group("migrate", no_args_is_help=True)
@@ -135,11 +140,32 @@ def next_(
         registries=registries,
         captures=captures,
     )
-    pending = migration_moves.move_next(
-        load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), _shower(inventory, table)
-    )
+    with _interrupted(inventory, name):
+        pending = migration_moves.move_next(
+            load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), _shower(inventory, table)
+        )
     tell_damage(captures)
     return EXIT_PENDING if pending else 0
+
+
+@contextlib.contextmanager
+def _interrupted(inventory: Path, name: str | None) -> Iterator[None]:
+    """What to type after Ctrl-C: a server that was begun is finished first, and the step stays under way."""
+    from coexist.app.migrations import load
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        loaded = load(inventory, name)
+        if loaded.state.under_way() is None:
+            tell("no step is under way")
+        else:
+            words = (
+                f"{shlex.quote(str(inventory))} --migration {shlex.quote(loaded.name)}{options_given(DOING)}"
+            )
+            tell(f"the step is under way: `coexist migrate next {words}` goes on with it")
+            tell(f"`coexist migrate back {words}` takes it back")
+        raise
 
 
 def _shower(inventory: Path, table: Path | None) -> Show:
@@ -198,9 +224,10 @@ def back(
     from coexist.app.migrations import load, surroundings
 
     loaded = load(inventory, name)
-    pending = move_back(
-        loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(inventory, table), yes=yes
-    )
+    with _interrupted(inventory, name):
+        pending = move_back(
+            loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(inventory, table), yes=yes
+        )
     return EXIT_PENDING if pending else 0
 
 

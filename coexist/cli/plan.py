@@ -10,7 +10,7 @@ import click
 from coexist.cli.decisions import with_option
 from coexist.cli.private import write_file
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import history_option, key_option, late_progress, ssh_options, way_of
+from coexist.cli.remote import history_option, key_option, late_progress, ssh_options, way_of, ways_on
 
 if TYPE_CHECKING:
     from coexist.app.rollouts import SitePlan
@@ -38,10 +38,14 @@ def command(**given: Any) -> int:
     Nothing is changed anywhere. Exit code 1 if the plan is refused (errors of `check`, files edited by
     hand), 4 if a server cannot be read.
     """
-    from coexist.app.rollouts import plan_site, plan_text, sealed
+    from coexist.app.rollouts import plan_site, plan_text, sealed, unfinished
 
     path: Path = given["inventory"]
     way = way_of(given)
+    root = path if path.is_dir() else path.parent
+    left = unfinished(root, given["folder"])
+    for sentence in () if left is None else ways_on(left, root):
+        tell(sentence)
     with late_progress("reading") as told:
         made = plan_site(
             path,
@@ -54,7 +58,7 @@ def command(**given: Any) -> int:
         )
     written = ""
     if given["out"] is not None or given["form"] == "json":
-        written = plan_text(sealed(made.plan, way, path if path.is_dir() else path.parent))
+        written = plan_text(sealed(made.plan, way, root))
     if given["form"] == "json":
         click.echo(written, nl=False)
     else:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from coexist.cli import EXIT_INTERRUPTED
 from coexist.cli.prose import tell
 from coexist.cli.streams import unfiltered
+from coexist.cli.watching import stoppable
 
 if TYPE_CHECKING:
     from coexist.app.reach import Connect
-    from coexist.app.rollouts import Way
+    from coexist.app.rollouts import Record, Way
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,6 +91,77 @@ def connector(ssh_config: Path | None, connect_timeout: float) -> Connect:
     from coexist.app import reach
 
     return reach.connector(ssh_config, connect_timeout, tell)
+
+
+_STOPPING = (
+    "interrupted: servers that were begun are brought to an end, no other is begun; Ctrl-C again leaves at"
+    " once"
+)
+_SHARED = frozenset({"ssh_config", "connect_timeout", "parallel", "folder", "timeout"})
+"""What `apply` and `rollback` are both told."""
+
+
+@contextlib.contextmanager
+def stopping(ways_on: Callable[[], Iterable[str]]) -> Iterator[Callable[[], bool]]:
+    """Yields whether Ctrl-C was pressed. What is left unfinished then is told with ``ways_on``.
+
+    A second Ctrl-C ends the process in the middle of what it does, as a power cut would: each server is whole
+    all the same, and the record can be gone on with.
+    """
+    with stoppable(_STOPPING) as stop:
+        try:
+            yield lambda: stop.came
+        except KeyboardInterrupt:
+            for sentence in ways_on():
+                tell(sentence)
+            if stop.again:
+                # Threads still wait for servers, and the interpreter would wait for them.
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(EXIT_INTERRUPTED)
+            raise
+
+
+def ways_on(record: Record, root: Path, plan_file: Path | None = None) -> Iterator[str]:
+    """What to type to go on with an unfinished record, or to take back what it did: with the options that
+    this command was given. ``root``: the inventory's folder; ``plan_file``: the plan that it applies."""
+    shared = options_given(_SHARED)
+    if record.kind == "rollback":
+        command = f"coexist rollback {_word(root)} {record.of}{shared}"
+        yield f"record {record.id} is not finished: `{command}` goes on"
+        return
+    folder = _folder_given() or root / "history"
+    plan = plan_file or folder / record.id / "plan.json"
+    all_ = options_given(None if plan_file is not None else _SHARED | {"key"})
+    yield f"record {record.id} is not finished: `coexist apply {_word(plan)}{all_}` goes on"
+    yield f"`coexist rollback {_word(root)} {record.id}{shared}` takes back what was done"
+
+
+def _folder_given() -> Path | None:
+    found = click.get_current_context().params.get("folder")
+    return found if isinstance(found, Path) else None
+
+
+def options_given(names: Collection[str] | None) -> str:
+    """The options on this command line, of some names or all of them, as they are typed."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not given or not isinstance(option, click.Option) or (names is not None and name not in names):
+            continue
+        value = context.params[name]
+        if option.is_flag:
+            words.append(option.opts[0])
+        else:
+            for each in value if option.multiple else (value,):
+                words += [option.opts[0], str(each)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def _word(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import late_progress, rollout_options, way_of
+from coexist.cli.remote import late_progress, rollout_options, stopping, way_of, ways_on
 
 EXIT_HOST = 4
 
@@ -26,19 +27,30 @@ def command(**given: Any) -> int:
     Each file gets the bytes it had, by their digest. A server whose files were changed since is refused,
     unless you say --overwrite: what stood there is kept beside.
     """
-    from coexist.app.rollouts import take_back
+    from coexist.app.rollouts import Record, take_back
     from coexist.report.rollout import summary
 
     path: Path = given["inventory"]
-    with late_progress("going back") as watch:
+    root = path if path.is_dir() else path.parent
+    records: list[Record] = []
+
+    def left() -> Iterator[str]:
+        for record in records:
+            yield from ways_on(record, root)
+        if not records:
+            yield "nothing was begun"
+
+    with stopping(left) as stop, late_progress("going back") as watch:
         done = take_back(
-            path if path.is_dir() else path.parent,
+            root,
             way_of(given),
             watch,
             record=given["record"],
             reason=given["reason"],
             overwrite=given["overwrite"],
             passed_over=lambda record: tell(f"{record.id} changed no server, and is passed over"),
+            begun=records.append,
+            stop=stop,
         )
     for sentence in summary(done.record) if done.record else ():
         say(sentence)

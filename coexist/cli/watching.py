@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -51,6 +52,37 @@ def interruptible() -> Iterator[Interruption]:
     before = signal.signal(signal.SIGINT, interruption)
     try:
         yield interruption
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Stop:
+    """Ctrl-C that lets what was begun come to its end: ``came``. A second one ends everything: ``again``."""
+
+    def __init__(self, said: str) -> None:
+        self.came = self.again = False
+        self._said = said
+
+    def __call__(self, *_: object) -> None:
+        """The handler of SIGINT."""
+        self.again, self.came = self.came, True
+        if self.again:
+            raise KeyboardInterrupt
+        # Past Python's own stream, which may be in the middle of a line.
+        with contextlib.suppress(OSError):
+            os.write(2, f"\n{self._said}\n".encode())
+
+
+@contextlib.contextmanager
+def stoppable(said: str) -> Iterator[Stop]:
+    """Yields what Ctrl-C sets; ``said`` is told at once. A second Ctrl-C raises ``KeyboardInterrupt``."""
+    stop = Stop(said)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stop
     finally:
         signal.signal(signal.SIGINT, before)
 

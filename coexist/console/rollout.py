@@ -78,7 +78,7 @@ def _state(request: web.Request) -> dict[str, Any]:
         "large": large(made.plan) if made else (),
         "share": f"{LARGEST_SHARE:.0%}",
         "summary": _summary(desk.job),
-        "unfinished": left[0] if left else None,
+        "unfinished": left,
     }
 
 

@@ -46,6 +46,10 @@ class Failure:
     message: str
 
 
+class _StoppedError(Exception):
+    """A server is not begun any more."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Rollout:
     """One plan being applied or undone. ``seconds`` bounds each check and reload on a server."""
@@ -60,6 +64,8 @@ class Rollout:
     overwrite: bool = False
     """Take back what was edited by hand since, too."""
     watch: Watch = field(default=lambda _server, _what: None)
+    stop: Callable[[], bool] = field(default=lambda: False)
+    """Whether no further server is begun: ``KeyboardInterrupt`` then, and the record stays unfinished."""
 
     def apply(
         self, *, verify: Verify | None = None, on_failure: Literal["stop", "rollback"] = "stop"
@@ -113,8 +119,23 @@ class Rollout:
 
     def _wave(self, wave: Sequence[Change], move: Callable[[Change], Failure | None]) -> list[Failure]:
         """Change the servers of a wave side by side; who began is let finish."""
-        with ThreadPoolExecutor(max_workers=max(1, min(self.parallel, len(wave)))) as pool:
-            return [failure for failure in pool.map(move, wave) if failure is not None]
+
+        def begin(change: Change) -> Failure | None:
+            if self.stop():
+                raise _StoppedError
+            return move(change)
+
+        pool, at_once = ThreadPoolExecutor(max_workers=max(1, min(self.parallel, len(wave)))), False
+        try:
+            return [failure for failure in pool.map(begin, wave) if failure is not None]
+        except _StoppedError:
+            pool.shutdown(cancel_futures=True)
+            raise KeyboardInterrupt from None
+        except KeyboardInterrupt:
+            at_once = True
+            raise
+        finally:
+            pool.shutdown(wait=not at_once, cancel_futures=True)
 
     def _forward(self, change: Change) -> Failure | None:
         record = self.journal.record.servers[change.server]

@@ -52,7 +52,8 @@ class FileRecord(_Kept):
 
 
 class ServerRecord(_Kept):
-    """How far a server came. ``version``: the last one confirmed by a reload that succeeded."""
+    """How far a server came. ``version``: the last one confirmed by a reload that succeeded. ``doing``: a
+    switch that began and of whose end nothing is known: the process may have been killed in it."""
 
     state: State = "untouched"
     version: Version | None = None
@@ -83,7 +84,9 @@ class Record(_Kept):
     @property
     def touched(self) -> bool:
         """Whether it left a server otherwise than it was, or may have."""
-        return any(server.state not in ("untouched", "old") for server in self.servers.values())
+        return any(
+            server.doing or server.state not in ("untouched", "old") for server in self.servers.values()
+        )
 
     @property
     def finished(self) -> bool:
@@ -248,10 +251,10 @@ class History:
             plan = self.plan_of(record)
             for name, server in record.servers.items():
                 for file in plan.servers[name].files:
-                    if server.state in ("old", "staged", "new"):
-                        result[name, file.path] = file.at(server.version)
-                    elif server.state in ("between", "unknown"):
+                    if server.doing or server.state in ("between", "unknown"):
                         result.pop((name, file.path), None)
+                    elif server.state in ("old", "staged", "new"):
+                        result[name, file.path] = file.at(server.version)
         return result
 
     def written(self) -> dict[str, dict[str, frozenset[str]]]:
@@ -262,7 +265,7 @@ class History:
         found: dict[tuple[str, str], set[str]] = {}
         for record in self.records():
             for name, server in self.plan_of(record).servers.items():
-                if record.servers[name].state != "untouched":
+                if record.servers[name].doing or record.servers[name].state != "untouched":
                     for file in server.files:
                         digests = {digest for digest in file.after.values() if digest is not None}
                         found.setdefault((name, file.path), set()).update(digests)
@@ -309,6 +312,14 @@ class History:
             return None
         content = path.read_bytes()
         return content if sha256(content) == digest else None
+
+    def is_busy(self) -> bool:
+        """Whether a process writes here now."""
+        try:
+            self._locked().close()
+        except CoexistError:
+            return True
+        return False
 
     def _read(self, identity: str) -> Record:
         path = self.folder / identity / "record.json"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -33,7 +34,7 @@ from coexist.rollout.history import History
 from coexist.rollout.seal import make_key, sealed_with
 from coexist.rollout.transport import Address, SshSettings
 from tests.harness.network import Host, Network
-from tests.harness.processes import Process
+from tests.harness.processes import Process, wait_until
 from tests.harness.sshd import Sshd, client_config, client_key, start_sshd
 
 pytestmark = [pytest.mark.needs("sshd", "sudo", "flock", "unshare"), pytest.mark.timeout(600)]
@@ -146,6 +147,7 @@ def made(network, tmp_path_factory):
     here = server.directory
     _script(
         here / "check",
+        f"[ ! -e {here}/hold ] || touch {here}/holding; while [ -e {here}/hold ]; do sleep 0.02; done\n"
         f'[ ! -e {here}/refuse ] && grep -q valid "$1" || {{ echo "line 1: no" >&2; exit 1; }}',
     )
     parts = " ".join(f"{_quoted(etc / name)}" for name in OLD)
@@ -540,3 +542,120 @@ def test_the_history_is_nobody_elses(site):
     (record,) = json.loads(process.output)
     assert record["plan"] == site.plan.digest
     assert record["who"]
+
+
+# -- interrupted by a person, or by a power cut -----------------------------------------------------------
+
+
+@pytest.fixture
+def held(site, tmp_path):
+    """A plan of two servers in two waves; the check of the first waits while a file is there."""
+    here = site.server.directory
+    (here / "hold").touch()
+    plan = _plan(here, site.etc)
+    (here / "etc-2").mkdir(exist_ok=True)
+    (here / "etc-2" / "main.conf").write_bytes(OLD["main.conf"])
+    file = PlannedFile(
+        name="main.conf",
+        path=f"{here}/etc-2/main.conf",
+        before=sha256(OLD["main.conf"]),
+        after={"final": sha256(NEW["main.conf"])},
+    )
+    second = plan.servers["server"].model_copy(update={"checks": {}, "reload": (), "files": (file,)})
+    root = here / "inventory"
+    root.mkdir(exist_ok=True)
+    waves = tuple((Change(server=name, version="final"),) for name in ("server", "second"))
+    plan = plan.model_copy(
+        update={
+            "servers": {**plan.servers, "second": second},
+            "steps": (Step(why="test", waves=waves),),
+            "root": str(root),
+        }
+    ).sealed()
+    path = tmp_path / "a plan.json"
+    path.write_text(write_plan(sealed_with(plan, make_key(site.folder / "seal.key"))))
+    yield path
+    for name in ("hold", "holding", "etc-2/main.conf"):
+        (here / name).unlink(missing_ok=True)
+    for left in (here / "etc-2").glob(".coexist*"):
+        subprocess.run(["rm", "-rf", left], check=True)
+
+
+def _begun(site, plan) -> Process:
+    """An apply that waits for the check of the first server, whose second is not begun."""
+    options = ("--history", site.folder / "history", "--key", site.folder / "seal.key")
+    process = site.desk.start(
+        [sys.executable, "-m", "coexist", "apply", plan, *options, "--ssh-config", site.config]
+    )
+    wait_until((site.server.directory / "holding").exists, "the check of the first server")
+    return process
+
+
+def _typed(site, output: str, verb: str) -> Process:
+    """Type what was said, exactly."""
+    said = next(text for text in output.replace("\n", " ").split("`") if text.startswith(f"coexist {verb} "))
+    words = shlex.split(said)[1:]
+    return site.desk.start([sys.executable, "-m", "coexist", *words])
+
+
+def _second(site) -> bytes:
+    return (site.server.directory / "etc-2" / "main.conf").read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_ctrl_c_finishes_what_was_begun_and_names_the_command_to_type(site, held, verb):
+    process = _begun(site, held)
+    process.send_signal(signal.SIGINT)
+    process.wait_for("interrupted: ")
+    (site.server.directory / "hold").unlink()
+    assert process.wait() == 130, process.output
+    assert (site.whole(), site.runs(), _second(site)) == ("new", "new", OLD["main.conf"])
+    (record,) = site.history().records()
+    assert (record.outcome, record.servers["server"].state) == ("running", "new")
+    assert record.servers["second"].state == "untouched"
+    again = _typed(site, process.output, verb)
+    assert again.wait() == 0, again.output
+    expected = "new" if verb == "apply" else "old"
+    files = NEW if verb == "apply" else OLD
+    assert (site.whole(), site.runs(), _second(site)) == (expected, expected, files["main.conf"])
+    assert site.history().records()[-1].outcome == "done"
+
+
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_a_second_ctrl_c_leaves_at_once(site, held, verb):
+    process = _begun(site, held)
+    process.send_signal(signal.SIGINT)
+    process.wait_for("interrupted: ")
+    process.send_signal(signal.SIGINT)
+    # The check on the server still waits: nothing there ends it.
+    assert process.wait() == 130, process.output
+    (site.server.directory / "hold").unlink()
+    site.quiet()
+    assert (site.whole(), site.runs(), _second(site)) == ("old", "old", OLD["main.conf"])
+    again = _typed(site, process.output, verb)
+    assert again.wait() == 0, again.output
+    expected = "new" if verb == "apply" else "old"
+    assert (site.whole(), site.runs()) == (expected, expected)
+
+
+def test_a_killed_apply_is_taken_back_wherever_it_was(site):
+    """Without naming the record: one that was killed in a switch is not passed over."""
+    site.apply()
+    commands = site.sshd.commands
+    (site.server.directory / "inventory").mkdir(exist_ok=True)
+    options = ("--history", site.folder / "history", "--ssh-config", site.config)
+    for at in range(2, commands + 1, 3):
+        site.reset()
+        arm = f'echo kill {at} $$ > {site.sshd.folder}/fault; exec "$@"'
+        words = ("apply", site.folder / "plan.json", *options, "--key", site.folder / "seal.key")
+        program = [sys.executable, "-m", "coexist", *map(str, words)]
+        killed = site.desk.start(["sh", "-c", arm, "-", *program])
+        assert killed.wait() == -signal.SIGKILL, killed.output
+        site.quiet()
+        (record,) = site.history().records()
+        assert record.touched == (site.whole() == "new" or bool(record.servers["server"].doing))
+        site.sshd.fault()
+        back = site.command("rollback", site.server.directory / "inventory", *options[:2])
+        assert back.wait() == 0, back.output
+        assert "passed over" not in back.output
+        assert (site.whole(), site.runs()) == ("old", "old"), at

@@ -172,3 +172,51 @@ def test_what_was_left_on_a_server_that_is_gone_is_named(
     told = capsys.readouterr().err
     assert "info CX605: a is no longer in the inventory, and the last rollout left there /etc/x" in told
     assert sha256(b"new") not in told
+
+
+def cut_off(folder: Path, *, doing: str) -> History:
+    """The history beside an inventory, of an apply that was killed."""
+    history = History(folder / "history")
+    journal = history.begin(plan(root=str(folder)), "apply")
+    if doing:
+        journal.doing("a", doing)
+    journal.abandon()
+    return history
+
+
+def test_a_plan_names_a_roll_out_that_was_cut_off(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (record,) = cut_off(folder, doing="").records()
+    run(["plan", str(folder), "--connect-timeout", "3"])
+    said = [text for text in capsys.readouterr().err.replace("\n", " ").split("`") if "coexist " in text[:9]]
+    file = folder / "history" / record.id / "plan.json"
+    assert said[:2] == [
+        f"coexist apply {file} --connect-timeout 3.0",
+        f"coexist rollback {folder} {record.id} --connect-timeout 3.0",
+    ]
+    assert file.is_file()
+
+
+def test_one_that_goes_on_in_another_process_was_not_cut_off(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = History(folder / "history")
+    journal = history.begin(plan(root=str(folder)), "apply")
+    run(["plan", str(folder)])
+    assert journal.record.id not in capsys.readouterr().err
+    journal.abandon()
+
+
+def test_of_a_switch_that_was_cut_off_nothing_is_taken_for_certain(folder: Path) -> None:
+    history = cut_off(folder, doing="commit")
+    (record,) = history.records()
+    assert record.touched
+    about = plan(root=str(folder)).servers["a"].files
+    assert not any(("a", file.path) in history.last_applied() for file in about)
+    digests = {digest for file in about for digest in file.after.values() if digest}
+    assert {d for written in history.written()["a"].values() for d in written} == digests
+
+
+def test_what_was_never_begun_is_certain(folder: Path) -> None:
+    history = cut_off(folder, doing="")
+    assert not history.records()[0].touched
+    assert history.written() == {}
