@@ -9,7 +9,7 @@ from coexist.analysis.race import ClientCase, race
 from coexist.analysis.space import cut
 from coexist.analysis.world import build_world
 from coexist.inventory import Inventory
-from coexist.inventory.models import Migration
+from coexist.inventory.models import Answers, Migration
 from coexist.planning.checklist import Sheet
 from coexist.planning.effective import inventory_at
 from coexist.planning.progress import MigrationState
@@ -43,8 +43,15 @@ def _edits(inventory: Inventory, name: str, migration: Migration) -> Iterator[Ed
             members["except"] = list(migration.stays)
         yield _put(("groups", group), members, f"those who moved to {target}")
         only = [*answers.groups, group]
-        yield _put(("servers", target, "answers"), {"only": only}, f"{target} has everyone who moved")
-    if migration.through is not None:
+        narrowed = _narrowed(answers, {"only": only})
+        yield _put(("servers", target, "answers"), narrowed, f"{target} has everyone who moved")
+    elif answers.who == "all_except" and set(answers.groups) & set(migration.clients):
+        kept = [group for group in answers.groups if group not in migration.clients]
+        kept += [group for group in migration.stays if group not in kept]
+        narrowed = _narrowed(answers, {"except": kept} if kept else {})
+        yield _put(("servers", target, "answers"), narrowed, f"{target} leaves out nobody who moved")
+    # The DHCP server of `during: scope` leases as before; what it said for the two ends with the migration.
+    if migration.through is not None and migration.during == "front":
         why = f"{migration.through} is no longer between the two"
         yield _put(("servers", migration.through, "answers"), "nobody", why)
     for number, rule in enumerate(inventory.site.intent):
@@ -58,6 +65,13 @@ def _edits(inventory: Inventory, name: str, migration: Migration) -> Iterator[Ed
             fallback = [server for server in rule.fallback if server != source]
             yield _put((*path, "fallback"), fallback, f"{source} is no fallback any more")
     yield Edit(kind="remove", path=("migrations", name), value=None, why="it has ended")
+
+
+def _narrowed(answers: Answers, whom: dict[str, object]) -> object:
+    """Whom a server answers, on the architectures that it answers today."""
+    if answers.architectures is not None:
+        whom = {**whom, "architectures": list(answers.architectures)}
+    return whom or "everyone"
 
 
 def _put(path: tuple[str | int, ...], value: object, why: str) -> Edit:

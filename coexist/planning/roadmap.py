@@ -162,9 +162,11 @@ def _through(
 
 def moved_or_moving(state: MigrationState) -> dict[str, frozenset[int]]:
     """The MACs of the waves that moved and of the one that is moving: no longer the inventory's to say."""
-    step = state.step
-    moving = {step.wave: frozenset(step.clients)} if step is not None else {}
-    return {**state.moved, **moving}
+    step, moved = state.step, state.moved
+    if step is None:
+        return moved
+    # Of a wave that moved, single machines may be on their way back.
+    return {**moved, step.wave: moved.get(step.wave, frozenset()) | frozenset(step.clients)}
 
 
 def next_step(inventory: Inventory, name: str, state: MigrationState) -> Coming | None:
@@ -204,6 +206,12 @@ def _some_back(prover: Prover, wave: str, clients: frozenset[int], state: Migrat
     if state.stands == "between":
         return _way_back(prover, declared, clients, state, "direct")
     planned = plan_step(prover, wave=wave, direction="back", clients=clients, start=state.settled)
+    if isinstance(planned, Refused) and state.stands == "after":
+        raise CoexistError(
+            f"{state.through} is no longer between the two, and without it no single client goes back: have "
+            f"`coexist migrate back` put it in place again, then take the machines back, and "
+            "`coexist migrate next` goes on from there"
+        )
     return Coming(wave=declared, clients=clients, planned=planned)
 
 

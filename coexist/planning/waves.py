@@ -6,8 +6,8 @@ A machine with several network cards moves with all of them: cards share the nam
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import zip_longest
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count, zip_longest
 from math import ceil
 
 from coexist.boot.servers.coexist import answered_by
@@ -15,6 +15,9 @@ from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import Migration, Wave
 from coexist.records import dataclass
 from coexist.wire.mac import parse_mac
+
+LEFT = "left-over"
+"""The wave of who is left once every wave has moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,8 @@ def plan_waves(
     """The members of every wave, in order; no client is in two.
 
     ``moved`` has the members of the waves that moved already: they stay as they were, whatever was
-    registered since.
+    registered since. Once every wave has moved, a last one has who is left: machines that went back alone,
+    those that were registered since, and those that no wave took.
     """
     done = moved or {}
     table = _Machines(inventory)
@@ -69,7 +73,22 @@ def plan_waves(
             clients = table.macs_of(_chosen(inventory, wave, scope, gone, table)) & scope - gone
             gone |= clients
         result.append(WaveMembers(wave=wave, clients=clients))
+    declared = {wave.name for wave in migration.all_waves}
+    result += [
+        WaveMembers(wave=Wave(name=name), clients=clients)
+        for name, clients in done.items()
+        if name not in declared
+    ]
+    left = scope - gone
+    if done and left and all(each.wave.name in done or not each.clients for each in result):
+        result.append(WaveMembers(wave=Wave(name=_last_name(declared.union(done))), clients=left))
     return tuple(result)
+
+
+def _last_name(taken: Collection[str]) -> str:
+    """A name of the wave of who is left: there may have been one before."""
+    names = (LEFT if number == 1 else f"{LEFT}-{number}" for number in count(1))
+    return next(name for name in names if name not in taken)
 
 
 def left_over(inventory: Inventory, migration: Migration, waves: Iterable[WaveMembers]) -> frozenset[int]:

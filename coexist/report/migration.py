@@ -32,7 +32,7 @@ def plan_text(planned: Roadmap) -> str:
     if planned.stay:
         lines += ["", f"may stay on {planned.source}: {_macs(planned.stay)}"]
     if planned.left_over:
-        lines += ["", f"in no wave, they stay on {planned.source}: {_macs(planned.left_over)}"]
+        lines += ["", f"in no wave, they move when all others have: {_macs(planned.left_over)}"]
     assumptions = list(dict.fromkeys(_assumptions(planned.forward)))
     if assumptions:
         lines += ["", "assumed:", *(f"  {each}" for each in assumptions)]

@@ -14,6 +14,7 @@ from coexist.cli import run
 from coexist.registry.records import Note
 from coexist.registry.sqlite import sqlite_registry
 from coexist.server.config import load_config
+from coexist.wire.mac import parse_mac
 from tests.unit.planning.sites import tree
 
 PILOTS = (0x00155D000001, 0x00155D000004)
@@ -169,6 +170,26 @@ def test_to_the_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", str(folder)]) == 0
     assert run(["migrate", "back", str(folder), "--yes"]) == 2
     assert "no migration is declared" in capsys.readouterr().err
+
+
+def test_who_went_back_from_the_last_wave_moves_again_and_the_end_is_reached(folder: Path) -> None:
+    despite = ["--despite-gate", "trying it out"]
+    for _ in range(3):
+        assert run(["migrate", "next", str(folder), "--yes", *despite]) == 0
+    *_, last = state(folder)["waves"]
+    mac = parse_mac(last["clients"][0])
+    assert run(["migrate", "back", str(folder), "--machine", last["clients"][0], "--yes"]) == 0
+    assert mac in served(folder, "old") - served(folder, "new")
+    assert run(["migrate", "retire", str(folder), "--yes"]) == 2
+    assert run(["migrate", "plan", str(folder)]) == 0
+    assert run(["migrate", "next", str(folder), "--yes", *despite]) == 0
+    assert mac in served(folder, "new") - served(folder, "old")
+    assert state(folder)["waves"][-1]["name"] == "left-over"
+    # The same machine once more.
+    assert run(["migrate", "back", str(folder), "--machine", last["clients"][0], "--yes"]) == 0
+    assert run(["migrate", "next", str(folder), "--yes", *despite]) == 0
+    assert run(["migrate", "retire", str(folder), "--yes"]) == 0
+    assert run(["check", str(folder)]) == 0
 
 
 def test_the_end_waits_for_what_was_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

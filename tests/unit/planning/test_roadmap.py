@@ -61,7 +61,7 @@ def test_the_plan_says_what_is_touched_who_moves_and_what_was_proven() -> None:
     assert text.count("12 clients have one server each") == 5
     assert "wait until the boots under way have ended" in text
     assert "the way back: 4 changes, every moment proven" in text
-    assert "in no wave, they stay on old" in text
+    assert "in no wave, they move when all others have" in text
     step = plan_json(planned)["steps"][0]
     assert [change["server"] for change in step["forward"]["changes"]] == ["new", "old", "new", "old"]
     assert [change["server"] for change in step["back"]["changes"]] == ["old", "new", "old", "new"]

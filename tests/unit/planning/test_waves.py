@@ -54,7 +54,30 @@ def test_a_wave_that_moved_stays_as_it_was(waves: list[dict[str, Any]], moved: i
     migration = inventory.site.migrations["up"]
     planned = plan_waves(inventory, migration)
     done = {members.wave.name: members.clients for members in planned[:moved]}
-    assert plan_waves(inventory, migration, done) == planned
+    again = plan_waves(inventory, migration, done)
+    assert again[: len(planned)] == planned
+    # Who is in no wave moves when all others have.
+    over = moved and not any(members.clients for members in planned[moved:])
+    left = left_over(inventory, migration, planned) if over else frozenset()
+    assert [members.clients for members in again[len(planned) :]] == ([left] if left else [])
+
+
+def test_who_went_back_alone_moves_last() -> None:
+    inventory = site(waves=[{"name": "some", "size": 3}, {"name": "rest"}])
+    migration = inventory.site.migrations["up"]
+    some, rest = (members.clients for members in plan_waves(inventory, migration))
+    back = frozenset(sorted(rest)[:2])
+    done = {"some": some, "rest": rest - back}
+    assert [(m.wave.name, m.clients) for m in plan_waves(inventory, migration, done)[2:]] == [
+        ("left-over", back)
+    ]
+    # One of them moved, and the other is still left; the wave that moved stays what it was.
+    first = frozenset(sorted(back)[:1])
+    done["left-over"] = first
+    again = [(m.wave.name, m.clients) for m in plan_waves(inventory, migration, done)[2:]]
+    assert again == [("left-over", first), ("left-over-2", back - first)]
+    # Before anybody moved, and while a wave is to come, nobody is left over.
+    assert len(plan_waves(inventory, migration)) == len(plan_waves(inventory, migration, {"some": some})) == 2
 
 
 def test_a_share_is_of_each_hardware_type() -> None:
