@@ -2,6 +2,12 @@
 
 Source: Microsoft, Windows Deployment Services, "Boot tab" (which program starts which); that they read the
 packet that the firmware cached, not DHCP, is told of wimboot and iPXE (commit ce0a0cc). Nothing was recorded.
+
+What is known of wdsnbp.com: it sends its server another DHCP request, with the architecture that it finds in
+option 250, and the server's answer names the program that follows: pxeboot.com, pxeboot.n12 or abortpxe.com
+(D. Heinz of Microsoft, "SCCM PXE Network Boot Process", 2011). A server may name another one there
+(Microsoft, "Managing Network Boot Programs", Implementing Network Boot Referrals). What such a server decides
+is no part of the model.
 """
 
 from __future__ import annotations
@@ -21,6 +27,10 @@ from coexist.boot.loaders.loader import (
 from coexist.records import dataclass
 
 NOT_RECORDED = "Windows' boot programs were not recorded: they are followed as Microsoft describes them"
+ITS_SERVER_DECIDES = (
+    "the server that is asked by wdsnbp.com or wdsmgfw.efi lets the boot go on: it may name another program, "
+    "end the boot (abortpxe.com) or name another server, and no source says by what rule"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +74,7 @@ class Windows:
             loads=loads,
             why=why,
             notes=notes,
-            assumptions=(NOT_RECORDED,),
+            assumptions=(NOT_RECORDED, ITS_SERVER_DECIDES) if self.asks_4011 else (NOT_RECORDED,),
         )
 
 
