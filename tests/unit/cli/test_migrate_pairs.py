@@ -108,10 +108,13 @@ def moved_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = str(folder)
     for _ in range(40):
         capsys.readouterr()
+        run(["migrate", "plan", where, "--format", "json"])
+        to_come = json.loads(capsys.readouterr().out)["steps"]
+        state = folder / "migrations" / "up.yaml"
+        if not to_come and "step" not in yaml.safe_load(state.read_text(encoding="utf-8")):
+            return
         code = run(["migrate", "next", where, "--yes", "--despite-gate", "a test"])
         said = "".join(capsys.readouterr())
-        if "every wave has moved" in said:
-            return
         if code == 3:
             code = run(["migrate", "next", where, "--done-by-hand", "--yes"])
         assert code in (0, 3), said + "".join(capsys.readouterr())

@@ -180,7 +180,7 @@ def cut_off(folder: Path, *, doing: str) -> History:
     journal = history.begin(plan(root=str(folder)), "apply")
     if doing:
         journal.doing("a", doing)
-    journal.abandon()
+    journal.lock.close()
     return history
 
 
@@ -203,7 +203,7 @@ def test_one_that_goes_on_in_another_process_was_not_cut_off(
     journal = history.begin(plan(root=str(folder)), "apply")
     run(["plan", str(folder)])
     assert journal.record.id not in capsys.readouterr().err
-    journal.abandon()
+    journal.lock.close()
 
 
 def test_of_a_switch_that_was_cut_off_nothing_is_taken_for_certain(folder: Path) -> None:
