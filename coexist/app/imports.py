@@ -108,7 +108,10 @@ def _by_its_file(
     own["config"] = {at: str(place_of(name, at)) for at in texts if not at.endswith("/.keep")}
     own["whole"] = True
     stand_on(own, stands)
-    others = {n: s for n, s in tree["servers"].items() if n not in of_host}
+    # The other server of a failover pair runs on its own file, which this one is not.
+    others = {
+        n: s for n, s in tree["servers"].items() if n not in of_host and s["software"] != own["software"]
+    }
     sections = {key: value for key, value in tree.items() if key != "scopes"}
     return replace(
         imported,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -265,3 +266,21 @@ def test_of_many_clients_none_is_compared_and_it_is_told(tmp_path: Path, monkeyp
     assert "not proven" in found.comments["servers"][0]
     kept = taken(tmp_path, "dhcpd", DHCPD + PATTERN + hosts)
     assert len(kept.own_files) == 1
+
+
+def test_the_partner_of_a_server_that_keeps_its_file_is_imported_by_its_own(tmp_path: Path) -> None:
+    peers = [
+        {"name": "one", "url": "http://10.42.9.2:8000/", "role": "primary"},
+        {"name": "two", "url": "http://10.42.9.3:8000/", "role": "standby"},
+    ]
+    relation = {"this-server-name": "one", "mode": "hot-standby", "peers": peers}
+    hook = {"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": [relation]}}
+    odd = {"name": "odd", "test": "pkt4.giaddr == 10.42.9.1", "boot-file-name": "odd.0"}
+    subnet = {"id": 7, "subnet": "10.42.9.0/24", "pools": [{"pool": "10.42.9.20 - 10.42.9.90"}]}
+    dhcp4 = {"hooks-libraries": [hook], "client-classes": [odd], "subnet4": [subnet]}
+    (tmp_path / "kea.json").write_text(json.dumps({"Dhcp4": dhcp4}))
+    arguments = ["import", "kea", str(tmp_path / "kea.json"), "-o", str(tmp_path / "site")]
+    assert run([*arguments, "--address", "10.42.9.2"]) == 0
+    inventory = load_inventory(tmp_path / "site")
+    assert [bool(server.config) for server in inventory.site.servers.values()] == [True]
+    assert list(render_site(inventory).files) == ["dhcp"]
