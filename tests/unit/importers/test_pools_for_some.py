@@ -113,7 +113,8 @@ def test_a_pool_that_no_words_say_keeps_its_file_from_being_written_anew(
         "  pool { range 192.0.2.70 192.0.2.80; }\n}\n"
     )
     site = tmp_path / "site"
-    assert run(["import", "dhcpd", str(conf), "--output", str(site), "--address", "192.0.2.2"]) == 0
+    words = ["--output", str(site), "--address", "192.0.2.2", "--in-words"]
+    assert run(["import", "dhcpd", str(conf), *words]) == 0
     inventory = load_inventory(site)
     (scope,) = inventory.site.scopes.values()
     assert [str(pool.range) for pool in scope.pools] == ["192.0.2.70-192.0.2.80"]
