@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from coexist.wire.mac import parse_mac
 from coexist.wire.options import MessageType, Option
 from tests.harness.leases import Ask
+from tests.harness.matrix import PXE_LIST
 
 SERVER = "10.10.0.5"
 ARCHITECTURES = ("bios", "uefi-ia32", "uefi-x64", "uefi-arm64", "http-x64")
@@ -35,9 +36,6 @@ MACS = {
     "stranger": "3c:52:82:30:00:99",
 }
 
-PXE_LIST = bytes((1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60,
-                  66, 67, 97, 128, 129, 130, 131, 132, 133, 134, 135))  # fmt: skip
-"""What EDK2 asks for (PxeBcDhcp4.c)."""
 LISTS = {
     "none": None,
     "PXE": PXE_LIST,

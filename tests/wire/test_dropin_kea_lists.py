@@ -9,8 +9,9 @@ import pytest
 
 from coexist.languages.kea.json_nodes import read_json
 from coexist.render import render_site
+from tests.harness.matrix import place_of
 from tests.unit.render.test_dropin_kea_lists import LISTED, LISTS, OTHERS, RULES, site_of
-from tests.wire.test_own_files_kea import Place, hold, place_of
+from tests.wire.test_own_files_kea import hold
 
 
 @pytest.mark.needs("kea-dhcp4")
@@ -22,5 +23,5 @@ def test_a_real_kea_answers_as_both_files_say(tmp_path: Path) -> None:
     assert json.loads(f"[{files[LISTS].partition(chr(10))[2].rstrip().rstrip(',')}]")
     main = folder / "servers" / "main.conf"
     tree = read_json(main.read_text(), str(main), {RULES: files[RULES], LISTS: files[LISTS]}.__getitem__)
-    place: Place = place_of("// stands on 10.10.0.5/16")
+    place = place_of("// stands on 10.10.0.5/16")
     hold(tree, place, [*LISTED, *OTHERS], tmp_path)

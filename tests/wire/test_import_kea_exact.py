@@ -25,10 +25,10 @@ from coexist.render import render_site
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType
-from tests.harness.matrix import Asked, Asker, Case, difference, discovers
+from tests.harness.matrix import Asked, Asker, Case, Place, difference, discovers, place_of
 from tests.harness.network import Host, Network
 from tests.harness.servers import start_kea
-from tests.wire.test_own_files_kea import FOLDER, STRANGERS, Place, here, macs_of, place_of
+from tests.wire.test_own_files_kea import FOLDER, STRANGERS, here, macs_of
 
 pytestmark = pytest.mark.untimed
 
@@ -67,7 +67,7 @@ def test_the_rendered_file_answers_as_the_imported(name: str, tmp_path: Path) ->
 
 def rendered_again(path: Path, place: Place, folder: Path) -> Node:
     """The file that is rendered of an import of ``path``."""
-    imported = import_files("kea", [path], address=place.own.ip)
+    imported = import_files("kea", [path], address=place.server)
     site = folder / "site"
     site.mkdir()
     (site / "site.yaml").write_text(site_yaml(imported))
@@ -87,9 +87,9 @@ def asked(
     """The replies of a real Kea by case."""
     folder.mkdir()
     with Network(directory=folder) as network:
-        network.vlan("lan", place.own.network)
-        client_address = place.own.network.broadcast_address - 1
-        server = network.host("server", {"lan": place.own.ip}, gateway=str(client_address))
+        network.vlan("lan", place.network)
+        client_address = place.network.broadcast_address - 1
+        server = network.host("server", {"lan": place.server}, gateway=str(client_address))
         client = network.host("client", {"lan": client_address})
         client.namespace.ip("route add 255.255.255.255 dev eth0")
         for address in place.relays:
@@ -98,7 +98,7 @@ def asked(
         dhcp4 = json.loads(here(tree))["Dhcp4"]
         dhcp4["lease-database"] = {"type": "memfile", "persist": True, "name": str(leases), "lfc-interval": 0}
         start_kea(server, json.dumps({"Dhcp4": dhcp4}))
-        asker = Asker(client, place.own.ip, place.relays)
+        asker = Asker(client, place.server, place.relays)
         try:
             seen = list(rounds(asker, macs, config, client_address))
         finally:

@@ -14,20 +14,24 @@ from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.languages.dhcpd.levels import HostPart, Outline
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.source_files import beside
+from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
-from tests.harness.network import Host
-from tests.harness.packet_matrix import (
+from tests.harness.matrix import (
+    Asked,
+    Asker,
+    Case,
     Place,
-    Seen,
-    ask_daemon,
-    difference,
-    discovers,
+    asking,
+    differing,
     identified,
+    informs,
     introductions,
     predicted,
     requests,
+    sampled,
     strangers,
 )
+from tests.harness.network import Host
 from tests.harness.processes import Process
 from tests.harness.servers import install, start_dhcpd
 
@@ -53,16 +57,23 @@ def known_macs(source: DhcpdLeases) -> list[str]:
     return [format_mac(mac) for mac in dict.fromkeys(found)]
 
 
-def place_of(outline: Outline) -> Place:
-    """The daemon in the first network of a file, a relay in each other one."""
-    networks = [
-        IPv4Network(f"{s.network.address}/{s.network.mask}") for w in outline.wires for s in w.subnets
-    ]
+def networks_of(outline: Outline) -> list[IPv4Network]:
+    """Every network that a file declares, in its order."""
+    return [IPv4Network(f"{s.network.address}/{s.network.mask}") for w in outline.wires for s in w.subnets]
+
+
+def stand_of(outline: Outline) -> Place:
+    """The daemon in the first network of a file, and a relay in each of two more.
+
+    One network a wire: of one wire the daemon has one lease for a machine. The relays' addresses are free.
+    """
     taken = set(_taken(outline))
-    free = {network: _free(network, taken) for network in networks}
-    home = networks[0]
-    server, local = next(free[home]), next(free[home])
-    relays = {network: local if network == home else next(free[network]) for network in networks}
+    home, *_ = networks_of(outline)
+    free = _free(home, taken)
+    server, local = next(free), next(free)
+    firsts = [w.subnets[-1].network for w in outline.wires[1:3]]
+    others = [IPv4Network(f"{network.address}/{network.mask}") for network in firsts]
+    relays = tuple(local if network == home else next(_free(network, taken)) for network in others)
     return Place(server=server, network=home, local=local, relays=relays)
 
 
@@ -86,46 +97,51 @@ def _taken(outline: Outline) -> Iterator[IPv4Address]:
 
 
 def wrong_replies(path: Path, directory: Path) -> tuple[list[str], int]:
-    """What a daemon on the file says otherwise than its evaluation, and how many packets it was asked."""
+    """What a daemon on the file says that its evaluation does not, and how many packets it was asked."""
     source = source_of(path)
-    place = place_of(source.outline)
-    # One network a wire: of one wire the daemon has one lease for a machine.
-    firsts = [w.subnets[-1].network.address for w in source.outline.wires[1:3]]
-    networks = [None, *(net for net in place.relays if net.network_address in firsts)]
-    macs = [*known_macs(source)[:_KNOWN], *strangers(2)]
-    late = [*known_macs(source)[_KNOWN:12], *strangers(10)[2:]]
+    place = stand_of(source.outline)
+    model = DhcpdModel(name="dhcp", leases=source)
+    pools = [pool for wire in source.outline.wires for pool in wire.pools]
 
     def start(host: Host) -> Process:
         for other in path.parent.glob(f"{path.stem}-*.inc"):
             install(host, f"/etc/dhcp/{other.name}", other)
         return start_dhcpd(host, path)
 
+    def of_its_pool(reply: Packet, expected: Packet) -> Packet:
+        """Which address of a pool is free is the daemon's own affair."""
+        both = (reply.yiaddr, expected.yiaddr)
+        alike = any(all(any(r.first <= a <= r.last for r in pool.ranges) for a in both) for pool in pools)
+        return replace(reply, yiaddr=expected.yiaddr) if alike else reply
+
+    with asking(directory, place, start) as asker:
+        seen = list(_rounds(asker, place, known_macs(source), model))
+    assert any(reply is not None for _, _, reply in seen), "nobody was answered: nothing is shown"
+    return differing(model, place, seen, of_its_pool, ("overload",)), len(seen)
+
+
+def _rounds(asker: Asker, place: Place, known: list[str], model: DhcpdModel) -> Iterator[Asked]:
+    """DISCOVERs of every kind, then a REQUEST of each machine for what it was offered, and INFORMs."""
+    macs, late = [*known[:_KNOWN], *strangers(2)], [*known[_KNOWN:12], *strangers(10)[2:]]
     by_id = identified(strangers(0x43)[0x40:])
-    rounds = [
-        *([[*introductions(macs, networks), *introductions(late, [None]), *by_id]] * 2),
-        [*discovers(macs, networks), *discovers(late, [None])[::5]],
-        [replace(case, wanted="PXE") for case in by_id],
-        requests([*macs, *late], networks),
-    ]
-    model = DhcpdModel(name="dhcp", leases=source)
 
-    def expected(one: Seen) -> bool:
-        return not isinstance(predicted(model, place, one), str)
+    def ask(cases: list[Case]) -> list[Asked]:
+        def answered(case: Case, packet: Packet) -> bool:
+            return predicted(model, place, case, packet) is not None
 
-    seen = ask_daemon(directory, place, start, rounds, PATIENCE, expected)
-
-    def same_place(ours: IPv4Address, theirs: IPv4Address) -> bool:
-        pools = [pool for wire in source.outline.wires for pool in wire.pools]
-        return any(
-            all(any(r.first <= a <= r.last for r in pool.ranges) for a in (ours, theirs)) for pool in pools
-        )
+        return [*asker.ask(cases, PATIENCE, answered).values()]
 
     # While dhcpd pings an address it forgets the client's packet: what it computes of ``hardware`` is then
     # whatever stands in that memory. The first offers are therefore not looked at.
-    looked_at = [one for one in seen if one.case not in set(rounds[0])]
-    wrong = [difference(predicted(model, place, one), one, same_place) for one in looked_at]
-    assert any(one.reply is not None for one in seen), "nobody was answered: nothing is shown"
-    return [text for text in wrong if text], len(seen)
+    for _ in range(2):
+        ask([*introductions(macs, place.ways), *introductions(late, [UNSPECIFIED]), *by_id])
+    offers = ask([*sampled(macs, place.ways), *sampled(late, [UNSPECIFIED])[::5]])
+    yield from offers
+    yield from ask([replace(case, asks="PXE's list") for case in by_id])
+    offered = {(case.mac, case.giaddr): offer.yiaddr for case, _, offer in offers if offer is not None}
+    asked = [case for case in requests([*macs, *late], place.ways) if (case.mac, case.giaddr) in offered]
+    yield from ask([case.rebooting(offered[case.mac, case.giaddr]) for case in asked])
+    yield from ask(informs((macs[0], late[-1]), place.local))
 
 
 @pytest.mark.needs("dhcpd")

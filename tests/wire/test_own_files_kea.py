@@ -7,25 +7,35 @@ those that asked before: it must be of the predicted pool.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface
+from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from coexist.boot.leases.kea_config import KeaConfig, compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
-from coexist.boot.responder import Arrival
 from coexist.boot.servers.kea import KeaModel
 from coexist.languages.kea.json_nodes import Node, read_json
 from coexist.languages.source_files import beside
-from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.bootp import Packet
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option
-from tests.harness.matrix import Asked, Asker, Case, difference, discovers
-from tests.harness.network import Network
+from tests.harness.matrix import (
+    Asked,
+    Asker,
+    Case,
+    Place,
+    asking,
+    differing,
+    discovers,
+    informs,
+    place_of,
+    selecting,
+)
+from tests.harness.network import Host
+from tests.harness.processes import Process
 from tests.harness.servers import start_kea
 
 pytestmark = pytest.mark.untimed
@@ -33,26 +43,9 @@ pytestmark = pytest.mark.untimed
 FOLDER = Path(__file__).parents[1] / "data" / "own-files" / "kea"
 FILES = sorted(FOLDER.glob("*.json"))
 STRANGERS = ("02:00:5e:10:00:01", "52:54:00:ab:cd:ef")
-_STANDS = re.compile(r"^// stands on (?P<own>\S+)(?P<relays>(, relay \S+)*)$", re.MULTILINE)
 # What belongs to the machine the file was written on.
 _LOCAL = ("control-socket", "loggers", "lease-database", "interfaces-config", "hooks-libraries",
           "hosts-database", "hosts-databases", "multi-threading", "dhcp-queue-control")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a file's server stands, and the relays that ask it."""
-
-    own: IPv4Interface
-    relays: tuple[IPv4Address, ...]
-
-
-def place_of(text: str) -> Place:
-    """What a file's comment says of it."""
-    found = _STANDS.search(text)
-    assert found is not None, "the file does not say where its server stands"
-    relays = re.findall(r"relay (\S+?)(?:,|$)", found["relays"])
-    return Place(own=IPv4Interface(found["own"]), relays=tuple(map(IPv4Address, relays)))
 
 
 def plain(node: Node) -> object:
@@ -93,37 +86,19 @@ def hold(tree: Node, place: Place, macs: list[str], tmp_path: Path) -> None:
     config = compile_kea(tree)
     echo = config.level.value("echo-client-id", bool)
     model = KeaModel(name="own", leases=KeaLeases(config=config), echoes_client_id=echo is not False)
-    with Network(directory=tmp_path) as network:
-        network.vlan("lan", place.own.network)
-        client_address = place.own.network.broadcast_address - 1
-        server = network.host("server", {"lan": place.own.ip}, gateway=str(client_address))
-        client = network.host("client", {"lan": client_address})
-        client.namespace.ip("route add 255.255.255.255 dev eth0")
-        for address in place.relays:
-            client.namespace.ip(f"addr add {address}/32 dev eth0")
-        start_kea(server, here(tree))
-        asker = Asker(client, place.own.ip, place.relays)
-        try:
-            seen = list(_rounds(asker, macs, client_address))
-        finally:
-            asker.close()
-    wrong = []
-    for case, packet, reply in seen:
-        source = (client_address if case.giaddr == UNSPECIFIED else case.giaddr, 68)
-        arrival = Arrival(packet=packet, at=0.0, port=67, address=place.own.ip, source=source)
-        replies = model.receive(None, arrival).replies
-        expected = replies[0].packet if replies else None
-        found = difference(_of_its_pool(reply, expected, config), expected)
-        if found:
-            wrong.append(f"{case.message.name} {case.mac} {case.kind} {case.giaddr} {case.asks}: {found}")
+
+    def kea(host: Host) -> Process:
+        return start_kea(host, here(tree))
+
+    with asking(tmp_path, place, kea) as asker:
+        seen = list(_rounds(asker, macs, place))
+    wrong = differing(model, place, seen, lambda reply, expected: _of_its_pool(reply, expected, config))
     assert any(reply is not None for _, _, reply in seen), "nobody was answered: nothing is shown"
     assert not wrong, f"{len(wrong)} of {len(seen)} differ:\n" + "\n".join(wrong[:20])
 
 
-def _of_its_pool(reply: Packet | None, expected: Packet | None, config: KeaConfig) -> Packet | None:
+def _of_its_pool(reply: Packet, expected: Packet, config: KeaConfig) -> Packet:
     """The reply with the predicted address, if its own is of a pool like that and nobody's."""
-    if reply is None or expected is None:
-        return reply
     same = _pools_of(reply.yiaddr, config) & _pools_of(expected.yiaddr, config)
     reserved = {host.address for subnet in config.subnets for host in subnet.hosts}
     if not same or reply.yiaddr in reserved:
@@ -144,20 +119,13 @@ def _pools_of(address: IPv4Address, config: KeaConfig) -> set[object]:
     }
 
 
-def _rounds(asker: Asker, macs: list[str], address: IPv4Address) -> Iterator[Asked]:
+def _rounds(asker: Asker, macs: list[str], place: Place) -> Iterator[Asked]:
     """All DISCOVERs, then INFORMs, then a REQUEST of each MAC, so that no lease changes another's answer."""
-    ways = (UNSPECIFIED, *asker.relays)
-    offers = asker.ask(discovers(macs, ways))
-    yield from offers.values()
-    informs = [
-        Case(mac=mac, kind=kind, asks=asks, message=MessageType.INFORM, ciaddr=address)
-        for mac in macs
-        for kind in ("plain", "UEFI 7", "named")
-        for asks in ("no list", "all")
-    ]
-    yield from asker.ask(informs).values()
+    offers = asker.ask(discovers(macs, place.ways)).values()
+    yield from offers
+    yield from asker.ask(informs(macs, place.local)).values()
     rebooting: dict[int, bytes] = {Option.REQUESTED_IP_ADDRESS: bytes((192, 0, 2, 9))}
-    own = rebooting | {Option.SERVER_IDENTIFIER: asker.server.packed}
+    own = rebooting | {Option.SERVER_IDENTIFIER: place.server.packed}
     other = rebooting | {Option.SERVER_IDENTIFIER: bytes((192, 0, 2, 77))}
     yield from asker.ask(
         [
@@ -166,10 +134,4 @@ def _rounds(asker: Asker, macs: list[str], address: IPv4Address) -> Iterator[Ask
             for more in (own, other, rebooting)
         ]
     ).values()
-    taken: set[object] = set()
-    requests = []
-    for case, _, offer in offers.values():
-        if offer is not None and not {case.mac, offer.yiaddr} & taken:
-            taken |= {case.mac, offer.yiaddr}
-            requests.append(case.requesting(offer))
-    yield from asker.ask(requests).values()
+    yield from asker.ask(selecting(offers)).values()

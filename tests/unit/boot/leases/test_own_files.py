@@ -7,10 +7,9 @@ source does not tell apart are told the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,22 @@ from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.kea.json_nodes import read_json
 from coexist.languages.source_files import beside
 from coexist.languages.windows.reader import read_export
-from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet, decode, encode
+from coexist.wire.bootp import BOOTREPLY, Packet, decode, encode
 from coexist.wire.mac import format_mac, parse_mac
 from coexist.wire.options import MessageType, Option
-from tests.harness.packet_matrix import Case, Place, discovers, identified, packet_of, requests, strangers
+from tests.harness.matrix import (
+    Case,
+    Place,
+    arrival_of,
+    identified,
+    informs,
+    place_of,
+    requests,
+    sampled,
+    strangers,
+)
 
 FILES = Path(__file__).parents[3] / "data" / "own-files"
-_STANDS = re.compile(r"^(?://|#) stands on (?P<own>\S+)(?P<relays>(?:, relay \S+)*)$", re.MULTILINE)
 _ANSWERS = {
     MessageType.DISCOVER: {MessageType.OFFER},
     MessageType.REQUEST: {MessageType.ACK, MessageType.NAK},
@@ -72,36 +80,22 @@ def dhcpd(path: Path) -> Stand:
         server=home.broadcast_address - 1,
         network=home,
         local=home.broadcast_address - 2,
-        relays={network: network.broadcast_address - 2 for network in others},
+        relays=tuple(network.broadcast_address - 2 for network in others),
     )
     return Stand(place=place, model=DhcpdModel(name="own", leases=source), source=source, known=known(source))
-
-
-def stood_on(path: Path) -> Place:
-    """What a file's comment says of where its server stands."""
-    found = _STANDS.search(path.read_text())
-    assert found is not None
-    own = IPv4Interface(found["own"])
-    relays = [IPv4Address(text) for text in re.findall(r"relay ([^\s,]+)", found["relays"])]
-    return Place(
-        server=own.ip,
-        network=own.network,
-        local=own.network.broadcast_address - 1,
-        relays={IPv4Network(f"{relay}/32"): relay for relay in relays},
-    )
 
 
 def kea(path: Path) -> Stand:
     config = compile_kea(read_json(path.read_text(), str(path), beside(path)))
     source = KeaLeases(config=config)
     model = KeaModel(name="own", leases=source)
-    return Stand(place=stood_on(path), model=model, source=source, known=known(source))
+    return Stand(place=place_of(path.read_text()), model=model, source=source, known=known(source))
 
 
 def dnsmasq(path: Path) -> Stand:
     lines = read_lines(path)
     config = read_dnsmasq(lines.texts)
-    place = stood_on(path)
+    place = place_of(path.read_text())
     source = DnsmasqLeases(file=DnsmasqFile(config=config), places=tuple(lines.places))
     model = DnsmasqModel(name="own", config=config, networks=(place.network,))
     return Stand(place=place, model=model, source=source, known=known(source))
@@ -110,7 +104,7 @@ def dnsmasq(path: Path) -> Stand:
 def windows(path: Path) -> Stand:
     source = WindowsLeases(export=read_export(path.read_bytes(), str(path)))
     model = windows_dhcp("own", source)
-    return Stand(place=stood_on(path), model=model, source=source, known=known(source))
+    return Stand(place=place_of(path.read_text()), model=model, source=source, known=known(source))
 
 
 def known(source: LeaseSource) -> list[str]:
@@ -138,17 +132,13 @@ SITES = [
 
 def asked(stand: Stand) -> Iterator[tuple[Case, Packet, Arrival]]:
     """The packet matrix of a server, each packet as it arrives."""
-    networks = [None, *list(stand.place.relays)[:2]]
+    ways = stand.place.ways[:3]
     macs = [*stand.known, *strangers(2)]
-    cases = [*discovers(macs, networks), *identified(strangers(3)), *requests(macs, networks)]
+    cases = [*sampled(macs, ways), *identified(strangers(3)), *requests(macs, ways)]
+    cases += informs((macs[0], macs[-1]), stand.place.local)
     for number, case in enumerate(cases):
-        packet = packet_of(case, stand.place, number + 1)
-        came = packet.ciaddr if packet.giaddr == UNSPECIFIED else packet.giaddr
-        yield (
-            case,
-            packet,
-            Arrival(packet=packet, at=0.0, port=67, address=stand.place.server, source=(came, 68)),
-        )
+        packet = case.packet(number + 1)
+        yield case, packet, arrival_of(stand.place, case, packet)
 
 
 @pytest.mark.parametrize(("read", "path"), SITES)
@@ -198,7 +188,7 @@ def test_machines_that_a_file_does_not_tell_apart_are_told_the_same(
     for case, _, arrival in asked(stand):
         if case.mac in (one, other) and not case.more:
             lease = stand.source(arrival)
-            key: tuple[object, ...] = (case.kind, case.wanted, case.network, case.message)
+            key: tuple[object, ...] = (case.kind, case.asks, case.giaddr, case.message)
             if isinstance(lease, Lease):
                 options = {code: value for code, value in lease.options.items() if code not in _OWN}
                 said: object = (lease.siaddr, lease.file, lease.sname, options, lease.forced, lease.reserved)
