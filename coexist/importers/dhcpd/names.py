@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from coexist.boot.leases.plan import is_host_name
 from coexist.errors import Position
@@ -53,7 +53,9 @@ class NameBook:
             return kept, False
         network = IPv4Network(f"{subnet.network.address}/{subnet.network.mask}")
         limit = frozenset(subnet.level.outwards())
-        here = [mac for mac in self._reserved.get(wire, ()) if self._address(mac) in network]
+        first, last = int(network.network_address), int(network.broadcast_address)
+        addresses = self.hosts.machines.addresses
+        here = dict.fromkeys(mac for mac in self._reserved.get(wire, ()) if first <= addresses[mac] <= last)
         named = {mac: (name, at) for mac, name, at in self._named((*here, *self._free), wire, limit, uses)}
         rows = self.hosts.machines.rows
         alike = [mac for mac in here if mac in named and named[mac][0] == rows[mac][0]]
@@ -115,9 +117,6 @@ class NameBook:
     def _free(self) -> list[int]:
         """The machines without an address of their own, whose declarations count on every wire."""
         return [mac for mac in self.hosts.machines.rows if mac not in self.hosts.machines.addresses]
-
-    def _address(self, mac: int) -> IPv4Address:
-        return IPv4Address(self.hosts.machines.addresses[mac])
 
     def _named(
         self, macs: tuple[int, ...], wire: Wire, limit: frozenset[Level], uses: Position | None
