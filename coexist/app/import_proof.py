@@ -37,17 +37,23 @@ class Words(NamedTuple):
     notes: list[str] = []
 
 
+class ByItsFile(NamedTuple):
+    """A server declared by its own files, and whether they hold a secret, which stands in no copy: without it
+    they cannot be rolled out."""
+
+    imported: Imported
+    has_secret: bool
+
+
 def by_its_file(
     imported: Imported, product: Product, name: str, source: Path, include_roots: tuple[Path, ...]
-) -> Imported | None:
-    """The same server declared by its own files.
-
-    None where they answer nobody, or hold a secret: without it they could not be rolled out."""
+) -> ByItsFile | None:
+    """The same server declared by its own files; None where they answer nobody."""
     path = product.own_main or product.target or ""
     fetch, listing = beside(source, include_roots)
     fetched = Fetched(path, fetch, part(product, "redactor"), listing, shown=str(source))
     config: OwnConfig = part(product, "own_file")(fetched)
-    if fetched.redacted or not (product.usual_roles or config.roles):
+    if not (product.usual_roles or config.roles):
         return None
     tree = imported.tree
     of_host = {n: s for n, s in tree["servers"].items() if n == name or _is_same(s, name, product)}
@@ -67,12 +73,13 @@ def by_its_file(
         n: s for n, s in tree["servers"].items() if n not in of_host and s["software"] != own["software"]
     }
     sections = {key: value for key, value in tree.items() if key != "scopes"}
-    return replace(
+    declared_by_it = replace(
         imported,
         tree={**sections, "servers": {name: own, **others}},
         not_modelled=(),
         own_files={str(place_of(name, at)): text for at, text in texts.items()},
     )
+    return ByItsFile(declared_by_it, bool(fetched.redacted))
 
 
 def _is_same(declared: Mapping[str, Any], name: str, product: Product) -> bool:

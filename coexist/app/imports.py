@@ -46,15 +46,29 @@ def import_source(
     # What compares needs models and renderers: of a large server in words it is not loaded.
     from coexist.app.import_proof import by_its_file, compared
 
-    kept = by_its_file(imported, product, name, Path(paths[0]), tuple(include_roots))
-    if kept is None:
+    own = by_its_file(imported, product, name, Path(paths[0]), tuple(include_roots))
+    if own is None:
         return imported
+    kept = own.imported
     change, notes = (_lost(lost), []) if lost else compared(imported, kept, name)
     if not change:
         return _noted(imported, notes) if notes else imported
+    if own.has_secret:
+        return _refused(imported, name, (*lost, *(() if lost else change)))
     title = f"{name} runs on its own file, because these words would change what it answers:"
     # What is noted of the words says nothing of the file.
     return replace(kept, comments={**imported.comments, "servers": [title, *change]})
+
+
+def _refused(imported: Imported, name: str, left_out: Sequence[str]) -> Imported:
+    """In words that change an answer, since no copy of the file may be made: they are not rolled out."""
+    servers = imported.tree["servers"]
+    tree = {**imported.tree, "servers": {**servers, name: {**servers[name], "left_out": list(left_out)}}}
+    note = (
+        f"These words change what {name} answers, and its file holds a secret, so it is not copied."
+        f" `coexist adopt` lets {name} run on it."
+    )
+    return _noted(replace(imported, tree=tree), [note])
 
 
 def _noted(imported: Imported, notes: list[str]) -> Imported:

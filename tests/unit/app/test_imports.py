@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 
 from coexist.analysis import analyse, exact_replies
 from coexist.analysis.exact_replies import compare_exactly
-from coexist.app import imports
+from coexist.app import import_proof, imports
 from coexist.app.convert import sides
 from coexist.app.convert.written import Written
 from coexist.app.imports import import_source
 from coexist.cli import run
 from coexist.importers import Imported
+from coexist.importers.written import clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
 
@@ -284,3 +286,30 @@ def test_the_partner_of_a_server_that_keeps_its_file_is_imported_by_its_own(tmp_
     inventory = load_inventory(tmp_path / "site")
     assert [bool(server.config) for server in inventory.site.servers.values()] == [True]
     assert list(render_site(inventory).files) == ["dhcp"]
+
+
+SECRET = 'key omapi { algorithm hmac-md5; secret "c2VjcmV0c2VjcmV0"; };\nomapi-key omapi;\n'
+
+
+def test_a_server_with_a_secret_is_compared_and_its_file_is_not_copied(tmp_path: Path, monkeypatch) -> None:
+    alike = taken(tmp_path, "dhcpd", SECRET + DHCPD)
+    assert not alike.tree["servers"]["dhcp"].get("left_out")
+    # As if words said another file name.
+    other = render_site(load_inventory(_written(alike, tmp_path / "alike"))).files["dhcp"][0]
+    text = other.content.replace(b"pxelinux.0", b"lpxelinux.0")
+    changed_file = replace(other, content=text)
+    monkeypatch.setattr(import_proof, "written", lambda _: (changed_file,))
+    changed = taken(tmp_path, "dhcpd", SECRET + DHCPD)
+    assert not changed.own_files
+    (left_out,) = changed.tree["servers"]["dhcp"]["left_out"]
+    assert "file" in left_out
+    assert "adopt" in changed.comments["servers"][-1]
+    # Without the secret the file is kept.
+    assert taken(tmp_path, "dhcpd", DHCPD).own_files
+
+
+def _written(imported: Imported, folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "site.yaml").write_text(site_yaml(imported))
+    (folder / "clients.csv").write_text(clients_csv(imported.clients))
+    return folder
