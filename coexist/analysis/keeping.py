@@ -26,7 +26,6 @@ from coexist.inventory.models import Answers, Server
 from coexist.inventory.products import GENERIC
 from coexist.inventory.software import Software
 from coexist.inventory.values import Delay
-from coexist.languages.dnsmasq.settings import without_programs
 
 
 class _AsDeclared(Server):
@@ -251,7 +250,10 @@ def _own_offers(inventory: Inventory, path: Path) -> _Versions:
     """Its offers are made by itself: what is declared is what a plain responder would do."""
     server = inventory.site.servers[str(path[1])]
     if path[2] == "programs":
-        return _Versions(_changed(inventory, path, settings=without_programs(server.settings)), None)
+        rest = {
+            key: value for key, value in server.settings.items() if key not in server.product.program_settings
+        }
+        return _Versions(_changed(inventory, path, settings=rest), None)
     delays = {group: server.kept(delay) for group, delay in server.delay_for.items()}
     plain = _plain(server, delay=server.kept(server.delay), delay_for=delays)
     return _Versions(_with_server(inventory, str(path[1]), plain), None)

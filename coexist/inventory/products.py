@@ -128,6 +128,8 @@ class Product:
     """Those programs by architecture, as far as they are known."""
     fills_in: bool = False
     """It names its own programs for every architecture that none is declared for."""
+    program_settings: frozenset[str] = frozenset()
+    """The keys of a server's ``settings`` that are its own lines about boot programs."""
     takes_programs: bool = True
     """It can be told which programs to name; else those that are declared have no effect."""
     asked_on_4011: bool = False
@@ -394,6 +396,7 @@ DNSMASQ = Product(
     dropin_path="/etc/dnsmasq.d/coexist.conf",
     dropin_line="`conf-dir={folder}/,*.conf` or `conf-file={path}` as the last line",
     redactor="coexist.languages.dnsmasq.secrets:without_secrets",
+    program_settings=frozenset({"pxe-service", "pxe-prompt", "dhcp-boot"}),
     boots="coexist.boot.servers.dnsmasq_declared:boot_service",
     limits="coexist.render.targets.dnsmasq:limits",
     renderer="coexist.render.targets.dnsmasq:render",

@@ -298,6 +298,12 @@ class Server(Declared):
         return products()[self.software.product]
 
     @property
+    def says_programs_itself(self) -> bool:
+        """Whether ``settings`` hold its product's own lines about boot programs, which count then instead of
+        what ``programs`` would make of it."""
+        return not self.product.program_settings.isdisjoint(self.settings)
+
+    @property
     def named_programs(self) -> Programs:
         """The boot programs it names: those declared, and those its product names by itself.
 

@@ -19,7 +19,7 @@ from coexist.inventory.models import Server, Site
 from coexist.inventory.references import relay_targets, server_address
 from coexist.languages.dnsmasq.config import DelayLine, DnsmasqConfig, MatchLine, Range, Service
 from coexist.languages.dnsmasq.reader import read_dnsmasq
-from coexist.languages.dnsmasq.settings import says_its_programs, setting_lines
+from coexist.languages.dnsmasq.settings import setting_lines
 from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 
 
@@ -102,7 +102,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
         return FileServerModel(name=name) if "dhcp" in server.effective_roles else of_file
     wanted = architecture_codes(server.answers.architectures)
     own = read_dnsmasq(setting_lines(server.settings))
-    if says_its_programs(server.settings):
+    if server.says_programs_itself:
         config = own
     else:
         named = frozenset(files(server))

@@ -19,7 +19,7 @@ from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.models import Program
 from coexist.inventory.references import server_address
 from coexist.languages.dnsmasq.reader import read_dnsmasq
-from coexist.languages.dnsmasq.settings import says_its_programs, setting_lines
+from coexist.languages.dnsmasq.settings import setting_lines
 from coexist.render.cells import cut
 from coexist.render.quoting import dnsmasq_string
 from coexist.render.target import Job
@@ -31,7 +31,7 @@ from coexist.wire.architecture import ARCHITECTURE_NAMES, is_http
 def proxy_limits(job: Job) -> None:
     """Report what its configuration cannot hold of a boot service."""
     _report_wire(job)
-    if says_its_programs(job.server.settings):
+    if job.server.says_programs_itself:
         _report_unsaid(job)
         return
     for name, program in job.server.programs.items():
@@ -55,7 +55,7 @@ def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
     """Title and lines of each part of the file."""
     tags = Tags()
     groups = Groups(cells=cut(answer_groups(job.inventory, job.name)), tags=tags)
-    own = says_its_programs(job.server.settings)
+    own = job.server.says_programs_itself
     services = [] if own else list(_services(job, tags))
     ignored = list(_ignored(job, groups))
     delays = list(delay_lines(job, groups))
@@ -135,7 +135,7 @@ def _ignored(job: Job, groups: Groups) -> Iterator[str]:
     if members != groups.cells.all:
         outside = groups.membership(groups.cells.all - members) if members else [lacks(NEVER)]
         yield f"dhcp-ignore={','.join(outside)}"
-    if says_its_programs(job.server.settings):
+    if job.server.says_programs_itself:
         named = job.server.answers.architectures
         if named is not None:
             codes = frozenset(code for name in named for code in ARCHITECTURE_NAMES[name])
