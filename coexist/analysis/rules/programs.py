@@ -219,6 +219,7 @@ def empty_offer_for_architecture(site: AnalysedSite) -> Iterable[Finding]:
                 and standing is Standing.NO_PROGRAM
                 and server.programs
                 and spoils
+                and site.topology.hearing[case.client.vlan][name].heard
                 # Its proxy answers PXEClient only.
                 and site.kind(case.client) != "edk2-http"
             ):

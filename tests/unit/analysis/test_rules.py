@@ -76,6 +76,16 @@ def test_dnsmasq_gives_http_clients_no_empty_offer() -> None:
     assert [(f.path, f.witness and f.witness.architecture) for f in spoiled] == [
         (("servers", "fog", "programs"), "uefi-x64")
     ]
+    # What the switches drop spoils nothing.
+    snooped = {"id": 1, "subnet": "10.0.0.0/16", "snooping": {"trusted": ["dhcp", "web"]}}
+    unspoiled = found(
+        "CX420",
+        vlans={"office": snooped},
+        servers=servers,
+        architectures={"uefi-x64": "edk2", "http-x64": "edk2-http"},
+        intent=[{"clients": "everyone", "boot_from": "web"}],
+    )
+    assert unspoiled == []
 
 
 def test_a_service_without_declared_programs_answers_with_its_own() -> None:
