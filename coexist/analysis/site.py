@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from functools import cached_property
@@ -103,6 +103,15 @@ class AnalysedSite(Facts):
     def pxe_cases(self) -> tuple[Case, ...]:
         """The classes that are boot clients, not phones."""
         return tuple(case for case in self.cases if not self.is_phone(case.client))
+
+    @cached_property
+    def answered_by(self) -> Mapping[str, Sequence[Case]]:
+        """The classes that each boot service answers."""
+        found: dict[str, list[Case]] = {}
+        for case in self.cases:
+            for name in case.responders:
+                found.setdefault(name, []).append(case)
+        return found
 
     def handed_to(self, case: Case) -> Iterator[Handed]:
         """What each scope that the class hears hands to it."""

@@ -9,6 +9,7 @@ from typing import Any
 from coexist.analysis.edits import Edit, append, drop, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.repairs.registry import Repair, repairs
+from coexist.analysis.repairs.separation import keep_all_off, only_its_own, unintended
 from coexist.analysis.repairs.subject import cases_of
 from coexist.analysis.site import AnalysedSite
 from coexist.inventory.models import Pool
@@ -25,7 +26,8 @@ def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
     vlans = dict.fromkeys(client.vlan for client in finding.classes)
     if finding.path[0] == "servers":
         name = str(finding.path[1])
-        return Repair(edits=tuple(append("vlans", vlan, "relay_to", value=name) for vlan in vlans))
+        relayed = tuple(append("vlans", vlan, "relay_to", value=name) for vlan in vlans)
+        return only_its_own(site, Repair(edits=relayed, text=finding.repair), {name: vlans})
     vlan = str(finding.path[1])
     deaf = {
         name: None
@@ -33,7 +35,8 @@ def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
         for name in case.intended.servers
         if name in site.boot_services and name not in site.topology.hearing[vlan]
     }
-    return Repair(edits=tuple(append("vlans", vlan, "relay_to", value=name) for name in deaf))
+    relayed = tuple(append("vlans", vlan, "relay_to", value=name) for name in deaf)
+    return only_its_own(site, Repair(edits=relayed, text=finding.repair), dict.fromkeys(deaf, (vlan,)))
 
 
 @repairs("CX204")
@@ -61,10 +64,11 @@ def _trust(site: AnalysedSite, finding: Finding) -> Repair:
         for name in (*case.intended.servers, *_leasing(site, vlan))
         if (how := site.topology.hearing[vlan].get(name)) and not how.heard
     }
-    return Repair(
+    repair = Repair(
         edits=tuple(append("vlans", vlan, "snooping", "trusted", value=name) for name in needed),
         text="trust its port on the switch, and declare that",
     )
+    return only_its_own(site, repair, dict.fromkeys(needed, (vlan,)))
 
 
 def _leasing(site: AnalysedSite, vlan: str) -> Iterator[str]:
@@ -198,7 +202,15 @@ def _a_scope(site: AnalysedSite, finding: Finding) -> Repair | None:
     edits = [put("scopes", vlan if vlan not in site.site.scopes else f"{vlan}-2", value=scope)]
     if server not in hearing:
         edits.append(append("vlans", vlan, "relay_to", value=server))
-    return Repair(edits=tuple(edits), text="declare a scope for it; the upper half of its subnet is free")
+    text = "declare a scope for it; the upper half of its subnet is free"
+    # Who leases may boot: nobody who is not theirs answers the clients there.
+    heard = [case for case in site.cases if case.client.vlan == vlan and case.intended.rule is not None]
+    off = keep_all_off(site, unintended(heard))
+    for repair in off.values():
+        if not repair.edits:
+            return Repair(text=f"{repair.text}; then {text}")
+        edits += repair.edits
+    return Repair(edits=tuple(edits), text="; ".join([text, *(repair.text for repair in off.values())]))
 
 
 @repairs("CX209")

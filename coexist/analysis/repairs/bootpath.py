@@ -9,8 +9,15 @@ from urllib.parse import urlsplit
 from coexist.analysis.edits import Edit, append, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.repairs.dropins import hand_over, leave_out
+from coexist.analysis.repairs.losing import first_of_all, left_without_file
 from coexist.analysis.repairs.registry import Repair, repairs
-from coexist.analysis.repairs.separation import and_nobody_else, keep_off, unintended, wall_clock
+from coexist.analysis.repairs.separation import (
+    and_nobody_else,
+    keep_all_off,
+    keep_off,
+    unintended,
+    wall_clock,
+)
 from coexist.analysis.repairs.subject import cases_of, server_of
 from coexist.analysis.running import AROUND_A_BLOCK, Halted
 from coexist.analysis.site import AnalysedSite, Case
@@ -36,6 +43,10 @@ def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
             return keep_off(site, *next(iter(strangers.items())))
     edits: list[Edit] = [remove(*finding.path)]
     concerned = [case for case in site.cases if _is_told(site, case, finding.path)]
+    off = keep_all_off(site, unintended(concerned))
+    gone = {name for name, repair in off.items() if repair.edits}
+    if alone := left_without_file(site, {finding.path}, gone):
+        return Repair(text=f"{first_of_all(alone)}; then take the boot file out of the scope")
     for case in concerned:
         for scope in site.heard_scopes(case.client.vlan):
             said = site.scopes.handed(scope, case.client).next_server
@@ -80,7 +91,7 @@ def _next_server(site: AnalysedSite, finding: Finding) -> Repair | None:
 @repairs("CX407")
 def _who_has_the_file(site: AnalysedSite, finding: Finding) -> Repair | None:
     cases = cases_of(site, finding)
-    if any(case.responders for case in cases):
+    if any(case.responders for case in cases) and not left_without_file(site, {finding.path}):
         return Repair(edits=(remove(*finding.path),), text="take the boot file out: a boot service names it")
     names = [name for case in cases for name in case.intended.servers if _has_files(site, name)]
     at = finding.path[: 4 if "rules" in finding.path else 2]
@@ -194,6 +205,8 @@ def _same_server(site: AnalysedSite, finding: Finding) -> Repair | None:
             if handed.next_server and len(handed.next_server[1]) > 2:
                 path = handed.next_server[1]
                 edits[path] = put(*path, value=case.intended.servers[0])
+    if alone := left_without_file(site, edits):
+        return Repair(text=f"{first_of_all(alone)}; then take the boot file out of the scope")
     return Repair(
         edits=tuple(edits.values()),
         text="take the boot file out of the scope, and let it name the same server",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coexist.analysis.edits import Edit, append, put, remove
 from coexist.analysis.findings import Finding
+from coexist.analysis.repairs.losing import left_without_file
 from coexist.analysis.repairs.registry import Repair, repairs
 from coexist.analysis.repairs.separation import (
     SUITS_ALL,
     and_nobody_else,
     delayed,
+    keep_all_off,
     keep_off,
+    only_its_own,
     unintended,
     wall_clock,
     whom_to_answer,
@@ -30,17 +33,32 @@ def _order(site: AnalysedSite, finding: Finding) -> Repair | None:
     cases = cases_of(site, finding)
     strangers = unintended(cases)
     if strangers and (finding.code.code == "CX307" or cases):
-        repairs = [keep_off(site, name, clients) for name, clients in strangers.items()]
+        off = keep_all_off(site, strangers)
+        first = [repair for repair in off.values() if not repair.edits]
+        if first and (finding.code.code != "CX307" or _overlap(site, cases, off)):
+            return Repair(text="; ".join(dict.fromkeys(repair.text for repair in first)))
+        repairs = [repair for repair in off.values() if repair.edits]
         edits = dict.fromkeys((edit.kind, edit.path) for r in repairs for edit in r.edits)
         unique = [next(e for r in repairs for e in r.edits if (e.kind, e.path) == key) for key in edits]
         return Repair(edits=tuple(unique), text="; ".join(dict.fromkeys(r.text for r in repairs)))
-    first = cases[0].intended.servers[:1] if cases else ()
-    if finding.code.code == "CX316" and first and not site.site.servers[first[0]].fixed:
+    wanted = cases[0].intended.servers[:1] if cases else ()
+    if finding.code.code == "CX316" and wanted and not site.site.servers[wanted[0]].fixed:
         return Repair(
-            edits=(put("servers", first[0], "discovery_control", value=8),),
-            text=f"let the offer of {first[0]} name the file",
+            edits=(put("servers", wanted[0], "discovery_control", value=8),),
+            text=f"let the offer of {wanted[0]} name the file",
         )
     return _stand_by(site, cases)
+
+
+def _overlap(site: AnalysedSite, cases: Sequence[Case], off: Mapping[str, Repair]) -> bool:
+    """Whether whitelists still hold the same clients when some servers are kept off."""
+    gone = {name for name, repair in off.items() if repair.edits}
+    for case in cases:
+        left = [name for name in case.responders if name not in gone]
+        listed = [name for name in left if site.site.servers[name].answers.who == "only"]
+        if len(listed) > 1 and not set(listed) <= set(case.intended.servers):
+            return True
+    return False
 
 
 def _stand_by(site: AnalysedSite, cases: Sequence[Case]) -> Repair | None:
@@ -95,12 +113,14 @@ def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
     standing = {case.standing.get(name) for case in cases}
     if Standing.SNOOPED in standing:
         vlans = dict.fromkeys(case.client.vlan for case in cases)
-        return Repair(edits=tuple(append("vlans", v, "snooping", "trusted", value=name) for v in vlans))
+        trusted = tuple(append("vlans", v, "snooping", "trusted", value=name) for v in vlans)
+        return only_its_own(site, Repair(edits=trusted, text=finding.repair), {name: vlans})
     if None in standing and name in site.boot_services:
         vlans = dict.fromkeys(
             c.client.vlan for c in cases if name not in site.topology.hearing[c.client.vlan]
         )
-        return Repair(edits=tuple(append("vlans", v, "relay_to", value=name) for v in vlans))
+        relayed = tuple(append("vlans", v, "relay_to", value=name) for v in vlans)
+        return only_its_own(site, Repair(edits=relayed, text=finding.repair), {name: vlans})
     if Standing.REFUSES in standing:
         if server.fixed:
             return Repair(text=f"{name} is another team's: have its owner answer these clients")
@@ -144,7 +164,9 @@ def _say_what_is(_site: AnalysedSite, finding: Finding) -> Repair:
 @repairs("CX321")
 def _boot_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "scopes" and len(finding.path) > 2:
-        return Repair(edits=(remove(*finding.path),))
+        # Others may have nothing but this file: then a rule hands it to them.
+        others = left_without_file(site, {finding.path})
+        return None if others else Repair(edits=(remove(*finding.path),))
     found = server_of(site, finding)
     return keep_off(site, found[0], finding.classes) if found else None
 

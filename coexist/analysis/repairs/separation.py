@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from coexist.analysis.edits import Edit, drop, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.repairs.dropins import leave_out
+from coexist.analysis.repairs.losing import first_of_all, left_alone
 from coexist.analysis.repairs.registry import Repair
 from coexist.analysis.repairs.subject import server_of
-from coexist.analysis.site import AnalysedSite, Case
+from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
 from coexist.inventory.models import Server
 from coexist.inventory.values import Delay
@@ -44,8 +45,33 @@ def whom_to_answer(site: AnalysedSite, name: str) -> Any | None:
     return {"except": list(dict.fromkeys(groups))} if groups and server.can.deny_list else None
 
 
-def keep_off(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> Repair:
-    """Keep a server from answering clients that the intent does not give to it."""
+def keep_off(
+    site: AnalysedSite,
+    name: str,
+    clients: Sequence[ClientClass],
+    besides: frozenset[str] = frozenset(),
+) -> Repair:
+    """Keep a server from answering clients that the intent does not give to it.
+
+    Nobody's last server is taken away: where it boots machines that nobody else would boot, with those in
+    ``besides`` kept off too, the repair says what comes first, and has no edits.
+    """
+    repair = _silenced(site, name, clients)
+    alone = left_alone(site, name, repair.edits, besides)
+    return Repair(text=f"{first_of_all(alone)}; then {repair.text}") if alone else repair
+
+
+def keep_all_off(site: AnalysedSite, strangers: Mapping[str, Sequence[ClientClass]]) -> dict[str, Repair]:
+    """How each of several servers is kept off, one after the other; no edits for those that must stay."""
+    found: dict[str, Repair] = {}
+    for name, clients in strangers.items():
+        gone = frozenset(each for each, repair in found.items() if repair.edits)
+        found[name] = keep_off(site, name, clients, gone)
+    return found
+
+
+def _silenced(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> Repair:
+    """What keeps a server from answering these clients, whoever else answers them."""
     server = site.site.servers.get(name)
     vlans = list(dict.fromkeys(client.vlan for client in clients))
     if server is None:
@@ -55,6 +81,8 @@ def keep_off(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> R
             edits=edits, text=f"let {name} answer exactly its own clients, by a rule of its drop-in"
         )
     answers = whom_to_answer(site, name)
+    if isinstance(answers, dict) and not _parts(site, name, answers["except"], clients):
+        answers = None
     if answers == "nobody":
         return Repair(
             edits=(put("servers", name, "answers", value="nobody"),),
@@ -70,6 +98,14 @@ def keep_off(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> R
     return _keep_off_by_network(site, name, server, vlans)
 
 
+def _parts(site: AnalysedSite, name: str, groups: Sequence[str], clients: Sequence[ClientClass]) -> bool:
+    """Whether a list of groups holds all of these clients, and none that a server must boot."""
+    own = (case.client for case in site.cases if name in case.intended.servers)
+    return all(site.space.has(groups, client.macs.signature) for client in clients) and not any(
+        site.space.has(groups, client.macs.signature) for client in own
+    )
+
+
 def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: list[str]) -> Repair:
     """What the network can do about a server that cannot be told, or is not ours to tell."""
     why = f"{name} is another team's" if server.fixed else f"no list of {name} tells these clients apart"
@@ -80,9 +116,12 @@ def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: l
     edits: list[Edit] = []
     for vlan in vlans:
         declared, how = site.site.vlans[vlan], site.topology.hearing[vlan].get(name)
-        if needed[vlan] or how is None:
+        if how is None:
             continue
-        if how.relayed and not how.local:
+        done = len(edits)
+        if needed[vlan]:
+            pass
+        elif how.relayed and not how.local:
             targets = (target for target in declared.relay_to if site.topology.owner(target) == name)
             edits += [drop("vlans", vlan, "relay_to", value=target) for target in targets]
         elif how.local and declared.snooping is None and len(site.topology.hearing[vlan]) > 1:
@@ -90,6 +129,10 @@ def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: l
             edits.append(put("vlans", vlan, "snooping", value={"trusted": others}))
         elif how.local and declared.snooping and name in declared.snooping.trusted:
             edits.append(drop("vlans", vlan, "snooping", "trusted", value=name))
+        if len(edits) == done:
+            # What holds on some of the VLANs alone does not repair it.
+            edits = []
+            break
     if not edits:
         return Repair(text=f"{why}: have its owner leave these clients out, or give them a VLAN of their own")
     relayed = "relay_to" in edits[0].path
@@ -126,11 +169,48 @@ def and_nobody_else(site: AnalysedSite, cases: Sequence[Case], repair: Repair | 
     strangers = unintended(cases)
     if repair is None:
         return None
-    for name, clients in strangers.items():
-        more = keep_off(site, name, clients)
+    for more in keep_all_off(site, strangers).values():
         if more.edits:
             repair = Repair(edits=(*repair.edits, *more.edits), text=f"{repair.text}; {more.text}")
     return repair
+
+
+def only_its_own(site: AnalysedSite, repair: Repair, reached: Mapping[str, Collection[str]]) -> Repair:
+    """A repair by which servers reach VLANs: they are kept off those there who are not theirs.
+
+    ``reached``: the VLANs by server. Where one cannot be kept off, the repair says so, and has no edits.
+    """
+    edits, texts = list(repair.edits), [repair.text]
+    for name, vlans in reached.items():
+        strangers = [
+            case.client
+            for case in site.cases
+            if case.client.vlan in vlans
+            and case.intended.rule is not None
+            and _would_answer(site, name, case)
+        ]
+        if not strangers:
+            continue
+        more = keep_off(site, name, strangers)
+        if not more.edits:
+            return Repair(text=f"{more.text}; then {repair.text}")
+        edits += more.edits
+        texts.append(more.text)
+    return Repair(edits=tuple(edits), text="; ".join(texts))
+
+
+def _would_answer(site: AnalysedSite, name: str, case: Case) -> bool:
+    """Whether only the network keeps a server from answering a class that is not its own."""
+    server = site.boot_services.get(name)
+    return (
+        server is not None
+        and not server.config
+        and case.intended.rule is not None
+        and name not in case.intended.servers
+        and case.standing.get(name, Standing.DEAF) in (Standing.DEAF, Standing.SNOOPED)
+        and site.answers(name, server, case.client, case.intended)
+        and not site.is_phone(case.client)
+    )
 
 
 def unintended(cases: Sequence[Case]) -> dict[str, list[ClientClass]]:

@@ -37,6 +37,8 @@ ACTS: dict[tuple[str, str], dict[str, dict[str, str]]] = {
             '{oui: "00:80:64"}': "{where: {tags: thin}}",
         }
     },
+    # The intended server boots these clients first; then the other is switched off.
+    ("CX403", "CX112"): {"site.yaml": {", 60: PXEClient": "", "answers: everyone": "answers: nobody"}},
     # The columns are filled.
     ("CX513", "CX513"): {"site.yaml": {"name: tc-1}": "name: tc-1, location: Hall, hardware: wyse}"}},
     # The firmware passes the laptop's own address through, and it is registered.

@@ -1,0 +1,164 @@
+"""An obeyed repair takes nobody's last server away, and makes nobody worse off who booted as intended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coexist.analysis import Analysis, Finding
+from coexist.analysis.intent import NOBODY_BOOTS
+from coexist.analysis.site import identity as of_class
+from coexist.planning.yaml_edit import apply
+from tests.unit.planning.test_obey import analysed, errors_of, identity
+
+BASE = """
+site: example
+vlans:
+  wards: {id: 10, subnet: 10.61.0.0/16, gateway: 10.61.0.1%(vlan)s}
+%(networks)s
+servers:
+  dhcp: {software: isc-dhcpd 4.4, address: 10.61.0.5, vlan: wards, ping_check: false}
+  otc: {software: openthinclient 2021, address: 10.61.0.12, vlan: wards, answers: %(otc)s}
+%(servers)s
+scopes:
+  wards:
+    {server: dhcp, vlan: wards, pools: [10.61.1.0-10.61.9.255], options: {3: 10.61.0.1%(options)s}%(scope)s}
+clients:
+  - {mac: 00:50:c2:61:00:01, name: tc-1, hardware: wyse, location: Ward, architecture: bios}
+  - {mac: 00:50:c2:61:00:02, name: tc-2, hardware: wyse, location: Ward, architecture: uefi-x64}
+  - {mac: 00:50:c2:62:00:01, name: pc-1, hardware: office, location: Desk, architecture: uefi-x64}
+groups:
+  thin: {where: {hardware: wyse}}
+  pcs: {where: {hardware: office}}
+architectures: {bios: [ipxe], uefi-x64: [edk2]}
+intent:
+%(intent)s
+"""
+PROGRAMS = "programs: {bios: lpxelinux.0, uefi-x64: syslinux64.efi}"
+
+
+def site(
+    *,
+    servers: str = "",
+    intent: str = "  - {clients: everyone, boot_from: otc}",
+    otc: str = "nobody",
+    vlan: str = "",
+    options: str = "",
+    scope: str = "",
+    networks: str = "",
+) -> str:
+    """A site whose intended server answers nobody, unless ``otc`` says otherwise."""
+    return BASE % {
+        "servers": servers,
+        "intent": intent,
+        "otc": otc,
+        "vlan": vlan,
+        "options": options,
+        "scope": scope,
+        "networks": networks,
+    }
+
+
+def front(answers: str = "everyone", more: str = "", name: str = "front", last: int = 13) -> str:
+    return (
+        f"  {name}: {{software: coexist, address: 10.61.0.{last}, vlan: wards, answers: {answers}, "
+        f"{PROGRAMS}{more}}}"
+    )
+
+
+SCCM = "  sccm: {software: configmgr, address: 10.61.0.14, vlan: wards, answers: %s}"
+AFAR = SCCM.replace("vlan: wards", "vlan: core").replace("10.61.", "10.60.")
+TRUSTED = ", snooping: {trusted: [dhcp, otc]}"
+PCS_TOO = """  - {clients: thin, boot_from: otc}
+  - {clients: pcs, boot_from: sccm}"""
+NOBODY_ELSE = PCS_TOO + "\n  - {clients: everyone, boot_from: nobody}"
+CORE = "  core: {id: 20, subnet: 10.60.0.0/16, gateway: 10.60.0.1}"
+
+# By name: the site, the finding that it is about, and whether its repair has edits (else it says what
+# comes first).
+SITES: dict[str, tuple[str, str, bool]] = {
+    "a server of no intent is the only one that boots them": (site(servers=front()), "CX112", False),
+    "a server of no intent beside the intended one": (site(servers=front(), otc="everyone"), "CX112", True),
+    "of two lists one is left": (
+        site(servers=front("{only: thin}") + "\n" + front("{only: thin}", "", "back", 15)),
+        "CX307",
+        True,
+    ),
+    "the delay goes, the server stays": (site(servers=front(more=", delay: 3.5")), "CX311", True),
+    "too late for some, the only one for others": (
+        site(servers=front(more=", delay: {secs_at_least: 20}")),
+        "CX310",
+        False,
+    ),
+    "a deny list that does not name them": (
+        site(
+            servers=SCCM % "{except: thin}",
+            otc="{only: thin}",
+            intent="  - {clients: thin, boot_from: otc}\n  - {clients: everyone, boot_from: nobody}",
+        ),
+        "CX321",
+        True,
+    ),
+    "a boot file for others too": (
+        site(
+            scope=", filename: lpxelinux.0, next_server: otc",
+            intent="  - {clients: pcs, boot_from: nobody}\n  - {clients: everyone, boot_from: otc}",
+        ),
+        "CX321",
+        False,
+    ),
+    "a boot file beside the only server": (
+        site(servers=front("nobody"), otc="{only: pcs}", scope=", filename: lpxelinux.0, next_server: front"),
+        "CX401",
+        False,
+    ),
+    "trusted, it would answer others too": (
+        site(servers=SCCM % "everyone", otc="{only: thin}", vlan=TRUSTED, intent=PCS_TOO),
+        "CX206",
+        True,
+    ),
+    "trusted, it would answer others whom no deny list names": (
+        site(servers=SCCM % "everyone", otc="{only: thin}", vlan=TRUSTED, intent=NOBODY_ELSE),
+        "CX206",
+        False,
+    ),
+    "relayed, it would answer others too": (
+        site(servers=AFAR % "everyone", otc="{only: thin}", networks=CORE, intent=PCS_TOO),
+        "CX203",
+        True,
+    ),
+}
+
+
+def wrong(before: Analysis, finding: Finding, after: Analysis) -> list[object]:
+    """What is wrong with an obeyed repair."""
+    dirty = {error[1:] for error in errors_of(before) if len(error) == 5}
+    found: list[object] = [
+        left
+        for left in after.findings
+        if (*identity(left), left.message) == (*identity(finding), finding.message)
+    ]
+    found += [error for error in errors_of(after) - errors_of(before) if error[1:] not in dirty]
+    now = {of_class(case.client): case for case in after.site.cases}
+    for case in before.site.cases:
+        same = now.get(of_class(case.client))
+        if same is None or case.intended.server == NOBODY_BOOTS:
+            continue
+        if None not in before.site.winners(case.client) and None in after.site.winners(same.client):
+            found.append(("boots from nobody", case.client))
+    return found
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_nobody_loses_the_last_server(name: str, tmp_path: Path) -> None:
+    text, code, has_edits = SITES[name]
+    before = analysed({"site.yaml": text}, tmp_path / "before")
+    about = [finding for finding in before.findings if finding.code.code == code]
+    assert about
+    assert {bool(finding.edits) for finding in about} == {has_edits}
+    for number, finding in enumerate(before.findings):
+        if finding.edits:
+            edits = [(edit.kind, edit.path, edit.value) for edit in finding.edits]
+            after = analysed({"site.yaml": apply(text, edits)}, tmp_path / str(number))
+            assert wrong(before, finding, after) == [], (identity(finding), edits)
