@@ -15,6 +15,7 @@ from coexist.boot.responder import Arrival
 from coexist.errors import CoexistError, InputError, Position, unreadable
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
+from coexist.inventory.models import Server
 from coexist.inventory.products import Product, part, products
 from coexist.planning.yaml_edit import EditError, flow, put, section_with
 from coexist.records import dataclass
@@ -178,21 +179,30 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
     )
 
 
-def refuse_by_hand(product: str) -> None:
-    """Raise ``CoexistError`` for a server whose configuration is in no file that could be fetched."""
-    how = _product(product).exported
-    if how:
-        raise CoexistError(f"a server of {product} keeps no file that could be fetched: {how}")
+def refuse_by_hand(site: Path, name: str, software: str) -> None:
+    """Raise ``CoexistError`` for a server whose configuration is in no file that could be fetched.
+
+    ``software``: as it was given; empty for the server ``name`` that the inventory in ``site`` has already.
+    """
+    product = _product(software) if software else _declared(site, name).product
+    if product.exported:
+        raise CoexistError(
+            f"a server of {product.name} keeps no file that could be fetched: {product.exported}"
+        )
+
+
+def _declared(site: Path, name: str) -> Server:
+    server = load_inventory(site).site.servers.get(name)
+    if server is None or not server.config:
+        text = f"{site / MAIN_FILE} has no server {name} with `config:`; adopt it for the first time"
+        raise CoexistError(text)
+    return server
 
 
 def _again(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing) -> Adopted:
     """Fetch the files of a server that is declared by them into the places where its copies are."""
     main = site / MAIN_FILE
-    server = load_inventory(site).site.servers.get(wanted.name)
-    if server is None or not server.config:
-        raise CoexistError(f"{main} has no server {wanted.name} with `config:`; adopt it for the first time")
-    if wanted.host:
-        refuse_by_hand(server.product.name)
+    server = _declared(site, wanted.name)
     path = wanted.path or server.main_file or ""
     ours = {} if server.dropin is None else dict.fromkeys(server.dropin.paths, "")
     fetched = Fetched(path, fetch, part(server.product, "redactor"), listing, dict(ours))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import tempfile
 import time
@@ -21,7 +20,6 @@ from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.records import dataclass
-from coexist.registry.opening import Where
 from coexist.rollout.migration import Journal, Surroundings
 
 if TYPE_CHECKING:
@@ -122,19 +120,6 @@ class Loaded:
             sheet=self.sheet,
             coming=coming.name if coming is not None and self.state.retired is None else "",
         )
-
-
-def next_command(path: Path, told: Overview, registries: Mapping[str, Where]) -> str:
-    """What is typed on this machine to move a migration's next wave, or to finish the step under way.
-
-    Empty where nothing is to be moved. A database is named without its password.
-    """
-    if not told.coming and told.state.step is None:
-        return ""
-    words = ["coexist", "migrate", "next", str(path.absolute()), "--migration", told.name]
-    for server, where in registries.items():
-        words += ["--registry", f"{server}={where.absolute() if isinstance(where, Path) else where}"]
-    return shlex.join(words)
 
 
 def load(path: Path, name: str | None) -> Loaded:

@@ -91,7 +91,7 @@ def _adopt(
     user, at, rest = source.rpartition("@")
     host, _, path = rest.partition(":")
     if at:
-        refuse_by_hand(software)
+        refuse_by_hand(site, name, "" if given["again"] else software)
         connect = connector(given["ssh_config"], given["connect_timeout"])
         fetch, listing = over_ssh(connect, name, host, user, sudo=given["sudo"])
         own = _address(address) or _plain_address(host)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +13,7 @@ from coexist.app import checklists
 from coexist.app.changes import Who
 from coexist.app.checklists import RESULTS
 from coexist.app.migration_moves import plan
-from coexist.app.migrations import Overview, load, next_command
+from coexist.app.migrations import Overview, load
 from coexist.app.pilot_links import LONGEST_NAME, LONGEST_NOTE, NoLinkError
 from coexist.console.sessions import Tries
 from coexist.console.site import ConsoleSite
@@ -63,9 +65,22 @@ def _overviews(request: web.Request) -> list[dict[str, Any]]:
 
 
 def _values(site: ConsoleSite, told: Overview) -> dict[str, Any]:
-    command = next_command(site.path, told, site.live.registries)
+    command = _next_command(site.path, told, site.live.registries)
     links = site.pilots.links(told.name)
     return {"told": told, "waves": wave_values(told), "links": links, "command": command}
+
+
+def _next_command(path: Path, told: Overview, registries: Mapping[str, object]) -> str:
+    """What is typed on this machine to move a migration's next wave, or to finish the step under way.
+
+    Empty where nothing is to be moved. A database is named without its password.
+    """
+    if not told.coming and told.state.step is None:
+        return ""
+    words = ["coexist", "migrate", "next", str(path.absolute()), "--migration", told.name]
+    for server, where in registries.items():
+        words += ["--registry", f"{server}={where.absolute() if isinstance(where, Path) else where}"]
+    return shlex.join(words)
 
 
 @routes.post("/migration/link")
