@@ -128,7 +128,7 @@ def filled(running: RunningConsole, browser: WebDriver) -> str:
     until(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, "form[action='/register']"))
     browser.get(f"{running.base}/migration")
     browser.find_element(By.CSS_SELECTOR, "form[action='/migration/link'] button").click()
-    shown = until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "input.place"))
+    shown = until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "input[id^='link-']"))
     link = shown[0].get_attribute("value") or ""
     browser.get(link)
     for number, result in enumerate(("passed", "passed", "failed"), start=1):
