@@ -105,12 +105,14 @@ class AnalysedSite(Facts):
         return tuple(case for case in self.cases if not self.is_phone(case.client))
 
     @cached_property
-    def answered_by(self) -> Mapping[str, Sequence[Case]]:
-        """The classes that each boot service answers."""
+    def served_by(self) -> Mapping[str, Sequence[Case]]:
+        """The classes that each boot service answers, or boots where a lease sends them to its port 4011."""
         found: dict[str, list[Case]] = {}
         for case in self.cases:
-            for name in case.responders:
-                found.setdefault(name, []).append(case)
+            deciding = [finish.decided_by for finish in self.races.of(case.client)]
+            for name in dict.fromkeys((*case.responders, *deciding)):
+                if name in self.boot_services:
+                    found.setdefault(name, []).append(case)
         return found
 
     def handed_to(self, case: Case) -> Iterator[Handed]:

@@ -41,9 +41,10 @@ class Capabilities:
     ``delay_step``: the smallest unit in seconds (0: any). ``whitelist``/``deny_list``: of exact MACs;
     ``mac_ranges``: by beginning or range too. ``by_architecture``: answers some architectures only.
     ``delay_for_groups``: a delay for some clients only. ``programs_for_groups``: boot programs for some
-    clients only. ``min_secs``, ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of
-    two servers that share a scope, each with the settings of `scopes.Failover` that it can be told;
-    ``failover_of_all``: all scopes of a server are shared with the same partner, or none is.
+    clients only. ``programs_for_ipxe``: another file for a machine that runs iPXE. ``min_secs``,
+    ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of two servers that share a
+    scope, each with the settings of `scopes.Failover` that it can be told; ``failover_of_all``: all scopes
+    of a server are shared with the same partner, or none is.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -55,6 +56,7 @@ class Capabilities:
     by_architecture: bool = False
     delay_for_groups: bool = False
     programs_for_groups: bool = False
+    programs_for_ipxe: bool = False
     min_secs: bool = True
     ping_check: bool = True
     failover: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -239,6 +241,7 @@ COEXIST = Product(
         by_architecture=True,
         delay_for_groups=True,
         programs_for_groups=True,
+        programs_for_ipxe=True,
     ),
     # Use the file of this offer (PXE 2.1, table 2-3, tag 6, bit 3).
     discovery_control=8,
@@ -348,6 +351,7 @@ _DNSMASQ_CAN = Capabilities(
     deny_list=True,
     mac_ranges=True,
     by_architecture=True,
+    programs_for_ipxe=True,
     min_secs=False,
 )
 
@@ -375,6 +379,7 @@ DNSMASQ = Product(
         deny_list=True,
         mac_ranges=True,
         by_architecture=True,
+        programs_for_ipxe=True,
     ),
     # A second line is refused ("illegal repeated keyword": option.c of 2.90 marks the keyword ARG_ONE).
     delay_keyword="dhcp-reply-delay",

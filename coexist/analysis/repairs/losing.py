@@ -22,11 +22,11 @@ def left_alone(
     vlans = {edit.path[1] for edit in edits if edit.path[0] == "vlans"}
     return [
         case
-        for case in site.answered_by.get(name, ())
+        for case in site.served_by.get(name, ())
         if name not in case.intended.servers
         and must_keep_a_server(site, case)
         and (not vlans or case.client.vlan in vlans)
-        and _is_worse_off(site, case, gone & set(case.responders) - set(case.intended.servers))
+        and _is_worse_off(site, case, gone - set(case.intended.servers))
     ]
 
 

@@ -134,6 +134,11 @@ def _a_script(site: AnalysedSite, finding: Finding) -> Repair | None:
         )
     if server[1].fixed or "ipxe" in server[1].programs or not server[1].product.takes_programs:
         return None
+    if not server[1].can.programs_for_ipxe:
+        return Repair(
+            text=f"{server[0]} cannot give iPXE another file: let it give an iPXE with a script built in, "
+            "or let a server answer these clients that can"
+        )
     return Repair(
         edits=(put("servers", server[0], "programs", "ipxe", value=SCRIPT),),
         text=f"name what a client gets that already runs iPXE ({SCRIPT} stands for your script or URL)",

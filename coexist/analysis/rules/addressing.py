@@ -170,9 +170,10 @@ def no_router_to_boot_server(site: AnalysedSite) -> Iterable[Finding]:
         outside = [name for name, a in boot_addresses(site, case) if not any(a in net for net in subnets)]
         if not outside:
             continue
-        for scope in site.heard_scopes(case.client.vlan):
-            if Option.ROUTER not in site.scopes.handed(scope, case.client).options:
-                found[scope, outside[0]].append(case.client)
+        # Whom a scope ignores gets no lease at all (CX214).
+        for handed in site.handed_to(case):
+            if Option.ROUTER not in handed.options:
+                found[handed.scope, outside[0]].append(case.client)
     for (scope, server), clients in found.items():
         yield report(site, "CX212", ("scopes", scope), f"{scope} gives no router (option 3), and {server} is in another subnet",
                      "write `options: {3: <the gateway>}` in the scope", clients=clients)  # fmt: skip

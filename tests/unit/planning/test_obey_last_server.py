@@ -73,6 +73,11 @@ TRUSTED = ", snooping: {trusted: [dhcp, otc]}"
 PCS_TOO = """  - {clients: thin, boot_from: otc}
   - {clients: pcs, boot_from: sccm}"""
 NOBODY_ELSE = PCS_TOO + "\n  - {clients: everyone, boot_from: nobody}"
+IPXE = (
+    "  chain: {software: %s, %saddress: 10.61.0.16, vlan: wards, answers: everyone, "
+    "programs: {bios: undionly.kpxe, uefi-x64: snponly.efi}}"
+)
+FROM_IPXE = "  - {clients: everyone, boot_from: chain}"
 CORE = "  core: {id: 20, subnet: 10.60.0.0/16, gateway: 10.60.0.1}"
 
 # By name: the site, the finding that it is about, and whether its repair has edits (else it says what
@@ -127,6 +132,39 @@ SITES: dict[str, tuple[str, str, bool]] = {
         site(servers=AFAR % "everyone", otc="{only: thin}", networks=CORE, intent=PCS_TOO),
         "CX203",
         True,
+    ),
+    "the lease sends them to it": (
+        site(
+            servers=front().replace("vlan: wards", "vlan: core").replace("10.61.", "10.60."),
+            networks=CORE,
+            options=", 60: PXEClient",
+            scope=", next_server: front",
+            intent="  - {clients: everyone, vlan: wards, boot_from: otc}\n"
+            "  - {clients: everyone, boot_from: nobody}",
+        ),
+        "CX112",
+        False,
+    ),
+    "iPXE is told nothing else": (
+        site(servers=IPXE % ("generic", "roles: [proxydhcp, tftp], "), intent=FROM_IPXE),
+        "CX415",
+        False,
+    ),
+    "iPXE is told something else": (
+        site(servers=IPXE % ("dnsmasq 2.90", "roles: [proxydhcp, tftp], "), intent=FROM_IPXE),
+        "CX415",
+        True,
+    ),
+    "whom a scope ignores needs no router": (
+        site(
+            servers=front().replace("vlan: wards", "vlan: core").replace("10.61.", "10.60."),
+            networks=CORE,
+            vlan=", relay_to: [front]",
+            scope=", rules: [{clients: thin, ignore: true}]",
+            intent="  - {clients: everyone, vlan: wards, boot_from: front}",
+        ),
+        "CX214",
+        False,
     ),
 }
 
