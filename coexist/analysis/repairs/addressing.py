@@ -182,7 +182,14 @@ def _a_scope(site: AnalysedSite, finding: Finding) -> Repair | None:
     vlan = str(finding.path[1])
     declared = site.site.vlans[vlan]
     hearing = site.topology.hearing[vlan]
-    leasing = [n for n, s in site.site.servers.items() if "dhcp" in s.effective_roles and not s.config]
+    # Option 60 of a server is sent to every VLAN: where it leases, a ProxyDHCP is not heard (CX402).
+    leasing = [
+        name
+        for name, each in site.site.servers.items()
+        if "dhcp" in each.effective_roles
+        and not each.config
+        and int(Option.VENDOR_CLASS_IDENTIFIER) not in each.options
+    ]
     server = next((name for name in leasing if name in hearing), None) or (leasing[0] if leasing else None)
     if server is None or site.site.servers[server].fixed:
         return None

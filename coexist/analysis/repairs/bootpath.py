@@ -20,7 +20,7 @@ from coexist.analysis.repairs.separation import (
 )
 from coexist.analysis.repairs.subject import cases_of, server_of
 from coexist.analysis.running import AROUND_A_BLOCK, Halted
-from coexist.analysis.site import AnalysedSite, Case
+from coexist.analysis.site import AnalysedSite, Case, identity
 from coexist.inventory.documents import Path
 from coexist.wire.option_codes import Option
 
@@ -103,7 +103,11 @@ def _has_files(site: AnalysedSite, name: str) -> bool:
 
 
 @repairs("CX408")
-def _say_it_once(_site: AnalysedSite, finding: Finding) -> Repair:
+def _say_it_once(site: AnalysedSite, finding: Finding) -> Repair | None:
+    told_both = {identity(client) for client in finding.classes}
+    if any(identity(case.client) not in told_both for case in left_without_file(site, {finding.path})):
+        # Others are told nothing but the option.
+        return None
     return Repair(edits=(remove(*finding.path),), text="leave the option out, or write the same in both")
 
 

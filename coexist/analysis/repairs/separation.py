@@ -143,8 +143,8 @@ def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: l
 
 
 def wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
-    """A delay on the server's own clock as its product keeps it; None where it has none."""
-    return server.kept(Delay(after=seconds)) if "after" in server.can.delays else None
+    """A delay on the server's own clock as its product keeps it; None where its clients feel none."""
+    return server.kept(Delay(after=seconds)) if "after" in server.possible_delays else None
 
 
 def delayed(site: AnalysedSite, finding: Finding, seconds: float = SUITS_ALL) -> Repair | None:

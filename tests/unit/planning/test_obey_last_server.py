@@ -166,6 +166,27 @@ SITES: dict[str, tuple[str, str, bool]] = {
         "CX214",
         False,
     ),
+    "the option is all that others are told": (
+        site(
+            options=", 67: pxelinux.0",
+            scope=", next_server: otc, rules: [{clients: pcs, filename: r.0}]",
+        ),
+        "CX408",
+        False,
+    ),
+    "a delay that its clients do not feel": (
+        site(
+            servers=(SCCM % "{only: pcs}").replace("configmgr", "wds").replace("}}", "}, delay: 5}"),
+            otc="everyone",
+        ),
+        "CX501",
+        True,
+    ),
+    "the only DHCP server says PXEClient": (
+        site(networks=CORE).replace("ping_check: false", "ping_check: false, options: {60: PXEClient}"),
+        "CX201",
+        False,
+    ),
 }
 
 
