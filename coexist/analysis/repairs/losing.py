@@ -72,7 +72,9 @@ def left_without_file(
     for case in site.cases:
         handed = [site.scopes.handed(scope, case.client) for scope in site.heard_scopes(case.client.vlan)]
         files = [each.file[1] for each in handed if each.file is not None]
-        answered = any(n not in gone or n in case.intended.servers for n in case.responders)
+        # Whether a stranger that stays would boot them, no race has shown.
+        able = case.intended.servers if case.intended.boots else set(case.responders) - set(gone)
+        answered = any(name in able for name in case.responders)
         out = bool(files) and all(file in paths for file in files)
         if out and not answered and must_keep_a_server(site, case):
             found.append(case)

@@ -187,6 +187,15 @@ SITES: dict[str, tuple[str, str, bool]] = {
         "CX201",
         False,
     ),
+    "a boot file beside a stranger who comes too late": (
+        site(
+            servers=front(more=", fixed: true, delay: 20") + "\n" + front("nobody", "", "back", 15),
+            scope=", rules: [{clients: thin, architectures: bios, filename: b.0, next_server: back}]",
+            intent="  - {clients: thin, boot_from: otc}\n  - {clients: pcs, boot_from: front}",
+        ),
+        "CX401",
+        False,
+    ),
 }
 
 
