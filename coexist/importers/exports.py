@@ -177,7 +177,7 @@ _MAAS_AGAIN = "write it with `maas PROFILE machines read`"
 
 KINDS = (
     Kind(name="fog", describe="FOG's export of hosts (CSV)", run=_reader(FOG)),
-    Kind(name="maas", describe="MAAS's list of machines (`maas PROFILE machines read`, or CSV)", run=_maas),
+    Kind(name="maas", describe="MAAS: what `maas PROFILE machines read` writes, or CSV", run=_maas),
     Kind(name="foreman", describe="Foreman's list of hosts (hammer --csv host list)", run=_reader(FOREMAN)),
     Kind(name="netbox", describe="NetBox's export of interfaces (CSV)", run=_reader(NETBOX)),
 )

@@ -21,7 +21,7 @@ from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
 from coexist.inventory.plain_cells import plain_addresses, plain_macs
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
-from coexist.languages.dhcpd.syntax import PlainHosts
+from coexist.languages.dhcpd.syntax import Assign, Data, OptionName, PlainHosts, Statement
 from coexist.records import dataclass
 from coexist.wire.option_codes import Option
 
@@ -185,9 +185,11 @@ class HostBook:
         if address and not inside:
             self._outside(at, name, address)
         addresses = (place,) if inside else ()
-        if host_name:
-            self.machines.told.setdefault(mac, (host_name, at))
-        self._add(Machine(mac, host_name or name, alike.level, addresses, bool(address)), at, alike.silent)
+        level, silent = alike.level, alike.silent
+        if host_name and self.machines.told.setdefault(mac, (host_name, at))[0] != host_name:
+            # The clients' list has the name of the first declaration: this one is said where it counts.
+            level, silent = Level(level, [_naming(host_name, at)]), False
+        self._add(Machine(mac, host_name or name, level, addresses, bool(address)), at, silent)
 
     def wires_at(self, address: int) -> tuple[Wire, ...]:
         """The wires with a subnet that has an address, in the order of the file."""
@@ -365,6 +367,12 @@ class HostBook:
             )
             for mac, (name, address) in self.machines.rows.items()
         ]
+
+
+def _naming(name: str, at: Position) -> Statement:
+    """The statement that tells machines a name."""
+    option = OptionName("dhcp", Option.HOST_NAME, "host-name", "t")
+    return Assign(at, f'option host-name "{name}";', "supersede", option, Data(name.encode("latin-1")))
 
 
 def _names_machines(step: Step, told: set[str]) -> bool:

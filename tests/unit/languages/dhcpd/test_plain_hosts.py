@@ -89,6 +89,13 @@ def outcome(text: str) -> Any:
 @example(
     [("a", ["hardware ethernet 52:54:00:00:00:01", 'option host-name "p"', 'option host-name "q"'], " ")]
 )
+# One machine is told another name on each of its networks.
+@example(
+    [
+        ("a", ["hardware ethernet 52:54:00:00:00:01", "fixed-address 10.2.0.6", 'option host-name "p"'], " "),
+        ("b", ["hardware ethernet 52:54:00:00:00:01", "fixed-address 10.1.0.5", 'option host-name "q"'], " "),
+    ]
+)
 def test_a_pattern_reads_what_the_grammar_reads(hosts: list[tuple[str, list[str], str]]) -> None:
     assert outcome(written(hosts, BLANKS)) == outcome(written(hosts, COMMENT))
 
