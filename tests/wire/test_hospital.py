@@ -456,11 +456,12 @@ class Migration:
     def judge(self) -> None:
         """Every question that was ever asked: one server, nobody exactly in the gap, and the right one."""
         thin = frozenset(self.hospital.thin)
-        # What was asked just now may be answered yet.
-        over = time.monotonic() - UNDER_WAY
+        # What was asked just now has its time to be answered.
+        over = time.monotonic()
+        time.sleep(UNDER_WAY)
         asked: dict[int, list[Question]] = {mac: [] for mac in thin}
         for each in self.hospital.roll.questions:
-            if each.mac in thin and (each.servers or each.at < over):
+            if each.mac in thin and each.at < over:
                 asked[each.mac].append(each)
         for mac, questions in asked.items():
             silent, in_a_gap = 0, 0
