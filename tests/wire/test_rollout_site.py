@@ -6,6 +6,7 @@ Two thin clients move from the old manager to the new one, in three steps, each 
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -271,7 +272,7 @@ def test_two_clients_move_seen_on_the_wire_at_every_step_and_back(before):
     assert code == 3, output
     assert "-dhcp-host=00:80:64:10:00:01,set:in-not-yet-moved" in output
     told = " ".join(output.split())
-    assert "new will answer 2 more clients, 2 of them today's old's; first: 00:80:64:10:00:01" in told
+    assert re.search(r"new will answer 2 [^;]*, 2 [^;]* old; first: 00:80:64:10:00:01", told)
     assert "old will no longer answer 2 clients, 2 of them go to new; first: 00:80:64:10:00:01" in told
     assert (
         f"step 1: new (opening): {OPENING} "
