@@ -102,10 +102,7 @@ class Process:
                 self._process.wait(patience)
             except subprocess.TimeoutExpired:
                 self._to_group(signal.SIGKILL)
-        code = self.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        return code
+        return self.wait()
 
     def _to_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -114,10 +111,12 @@ class Process:
     def _read(self) -> None:
         stream = self._process.stdout
         assert stream is not None
-        while piece := os.read(stream.fileno(), 65536):
-            with self.changed:
-                self._output += piece
-                self.changed.notify_all()
+        # Who reads it closes it: what the program has started may outlive it and hold the other end.
+        with stream:
+            while piece := os.read(stream.fileno(), 65536):
+                with self.changed:
+                    self._output += piece
+                    self.changed.notify_all()
         with self.changed:
             self._ended = True
             self.changed.notify_all()
