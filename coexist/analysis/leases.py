@@ -193,8 +193,15 @@ class LeaseReader:
 
     def has_addresses(self, name: str) -> bool:
         """Whether a scope has any address to lease: a pool, or one that belongs to a registered machine."""
-        if own_config(self.space.inventory, self.site.scopes[name].servers[0]) is not None:
-            return True
+        scope = self.site.scopes[name]
+        own = own_config(self.space.inventory, scope.servers[0])
+        if own is not None:
+            # Which of its subnets an address of a machine's own is in, is not looked up.
+            return own.leases.distinctions.reserved is not None or any(
+                subnet.ranges
+                for subnet in own.subnets
+                if scope.subnet is None or subnet.network.overlaps(scope.subnet)
+            )
         plan = self._of(name).plan
         return any(s.pools or next(plan.reservations(s), None) is not None for s in self._subnets(name))
 

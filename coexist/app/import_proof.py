@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from coexist.analysis.equal_replies import Side
 from coexist.analysis.exact_replies import compare_exactly
 from coexist.analysis.findings import ERROR
 from coexist.app.adopt import Fetched, place_of
@@ -104,7 +105,7 @@ def compared(imported: Imported, kept: Imported, name: str) -> Words:
         before, after, address, relays = sides(
             own, name, own.site.servers[name], Written(path=main.path, text=text)
         )
-        if len(after.subnets) < len(before.subnets):
+        if _leasing(after) < _leasing(before):
             return Words(["nobody is leased an address on one of its subnets, which would have no range"])
         if "dhcp" in words.site.servers[name].effective_roles:
             # By what the plan tells clients apart: its file says the same by words of its own.
@@ -118,6 +119,11 @@ def compared(imported: Imported, kept: Imported, name: str) -> Words:
         )
         return Words([], [note])
     return Words([])
+
+
+def _leasing(side: Side) -> int:
+    """How many of its subnets have addresses to lease."""
+    return sum(1 for subnet in side.subnets if subnet.ranges)
 
 
 def _loaded(folder: Path, imported: Imported) -> Inventory:

@@ -313,3 +313,17 @@ def _written(imported: Imported, folder: Path) -> Path:
     (folder / "site.yaml").write_text(site_yaml(imported))
     (folder / "clients.csv").write_text(clients_csv(imported.clients))
     return folder
+
+
+def test_a_subnet_that_is_only_told_to_the_daemon_changes_nothing(tmp_path: Path) -> None:
+    """dhcpd must know the networks of its cards; nothing is leased there, in words and by its own file."""
+    text = DHCPD.replace("authoritative;\n", "") + "subnet 10.42.3.0 netmask 255.255.255.0 { }\n"
+    assert not taken(tmp_path, "dhcpd", text).own_files
+    for more, codes in (("", set()), ("range 10.42.3.10 10.42.3.20;", {"CX207"})):
+        file = tmp_path / "dhcpd.conf"
+        file.write_text(text.replace("{ }", f"{{ {more} }}"))
+        folder = tmp_path / f"own{len(codes)}"
+        arguments = [str(folder), "dhcp", "--software", "isc-dhcpd", "--from", str(file)]
+        assert run(["adopt", *arguments, "--address", "10.42.6.1"]) == 0
+        found = {finding.code.code for finding in analyse(load_inventory(folder)).findings}
+        assert found & {"CX207"} == codes
