@@ -4,7 +4,7 @@ setFixedFields, processClientName; ``alloc_engine.cc``, getValidLft)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.kea_client import Classes, Client
@@ -58,21 +58,14 @@ class Replies:
             told.options[code] = octets
             told.forced.add(code)
         self._flex(client, told)
-        return Lease(
+        return replace(
+            told.lease(subnet),
             yiaddr=address,
-            netmask=subnet.network.netmask,
-            siaddr=told.siaddr,
-            file=told.file,
-            sname=told.sname,
-            options=told.options,
-            forced=frozenset(told.forced),
             lease_time=time,
             reserved=own is not None,
-            server_id=told.server_id,
             left_to=pair.share.left_to(client.packet) if pair is not None else "",
             paired=pair is not None,
             rule=", ".join(name for name in client.classes if name in self.config.classes),
-            origins=origins,
         )
 
     def informed(self, client: Client, subnet: SubnetDef, host: HostDef | None) -> Lease:
@@ -80,17 +73,7 @@ class Replies:
         self._late_classes(client, subnet, None, host)
         told = self._told(client, subnet, None, host)
         self._flex(client, told)
-        return Lease(
-            yiaddr=UNSPECIFIED,
-            netmask=subnet.network.netmask,
-            siaddr=told.siaddr,
-            file=told.file,
-            sname=told.sname,
-            options=told.options,
-            forced=frozenset(told.forced),
-            server_id=told.server_id,
-            origins=told.origins,
-        )
+        return told.lease(subnet)
 
     def _flex(self, client: Client, told: _Told) -> None:
         """What the hook flex_option makes of the reply when it is sent, whatever the client asked for."""
@@ -255,3 +238,17 @@ class _Told:
     options: dict[int, bytes] = field(default_factory=dict)
     forced: set[int] = field(default_factory=set)
     origins: dict[int | FieldName, Origin] = field(default_factory=dict)
+
+    def lease(self, subnet: SubnetDef) -> Lease:
+        """All of it, without an address."""
+        return Lease(
+            yiaddr=UNSPECIFIED,
+            netmask=subnet.network.netmask,
+            siaddr=self.siaddr,
+            file=self.file,
+            sname=self.sname,
+            options=self.options,
+            forced=frozenset(self.forced),
+            server_id=self.server_id,
+            origins=self.origins,
+        )
