@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import key_option, progress, rollout_options, stopping, way_of, ways_on
+from coexist.cli.remote import key_option, progress, rollout_options, stopping, way_of
 
 EXIT_REFUSED, EXIT_HOST = 1, 4
 
@@ -44,13 +44,8 @@ def command(**given: Any) -> int:
         if continued:
             tell(f"continuing {record.id}")
 
-    def left() -> Iterator[str]:
-        for record in records:
-            yield from ways_on(record, Path(plan.root), given["plan_file"])
-        if not records:
-            yield "nothing was begun"
-
-    with stopping(left) as stop, progress("applying", list(plan.servers)) as told:
+    stopped = stopping(records, Path(plan.root), given["plan_file"])
+    with stopped as stop, progress("applying", list(plan.servers)) as told:
         done = apply_plan(
             plan, way_of(given), told,
             force=given["force"], on_failure=given["on_failure"], probes=probes, begun=begun, stop=stop,

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,8 +102,10 @@ _SHARED = frozenset({"ssh_config", "connect_timeout", "parallel", "folder", "tim
 
 
 @contextlib.contextmanager
-def stopping(ways_on: Callable[[], Iterable[str]]) -> Iterator[Callable[[], bool]]:
-    """Yields whether Ctrl-C was pressed. What is left unfinished then is told with ``ways_on``.
+def stopping(
+    records: Sequence[Record], root: Path, plan_file: Path | None = None
+) -> Iterator[Callable[[], bool]]:
+    """Yields whether Ctrl-C was pressed. How to go on with ``records``, those begun by then, is told.
 
     A second Ctrl-C ends the process in the middle of what it does, as a power cut would: each server is whole
     all the same, and the record can be gone on with.
@@ -112,8 +114,11 @@ def stopping(ways_on: Callable[[], Iterable[str]]) -> Iterator[Callable[[], bool
         try:
             yield lambda: stop.came
         except KeyboardInterrupt:
-            for sentence in ways_on():
-                tell(sentence)
+            for record in records:
+                for sentence in ways_on(record, root, plan_file):
+                    tell(sentence)
+            if not records:
+                tell("nothing was begun")
             if stop.again:
                 # Threads still wait for servers, and the interpreter would wait for them.
                 sys.stdout.flush()

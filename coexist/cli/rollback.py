@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from coexist.cli.prose import say, tell
-from coexist.cli.remote import late_progress, rollout_options, stopping, way_of, ways_on
+from coexist.cli.remote import late_progress, rollout_options, stopping, way_of
 
 EXIT_HOST = 4
 
@@ -34,13 +33,7 @@ def command(**given: Any) -> int:
     root = path if path.is_dir() else path.parent
     records: list[Record] = []
 
-    def left() -> Iterator[str]:
-        for record in records:
-            yield from ways_on(record, root)
-        if not records:
-            yield "nothing was begun"
-
-    with stopping(left) as stop, late_progress("going back") as watch:
+    with stopping(records, root) as stop, late_progress("going back") as watch:
         done = take_back(
             root,
             way_of(given),

@@ -42,18 +42,9 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible() -> contextlib.AbstractContextManager[Interruption]:
     """Yields what ends the reading on Ctrl-C."""
-    interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
-    before = signal.signal(signal.SIGINT, interruption)
-    try:
-        yield interruption
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return _handling(Interruption())
 
 
 class Stop:
@@ -73,16 +64,23 @@ class Stop:
             os.write(2, f"\n{self._said}\n".encode())
 
 
-@contextlib.contextmanager
-def stoppable(said: str) -> Iterator[Stop]:
+def stoppable(said: str) -> contextlib.AbstractContextManager[Stop]:
     """Yields what Ctrl-C sets; ``said`` is told at once. A second Ctrl-C raises ``KeyboardInterrupt``."""
-    stop = Stop(said)
+    return _handling(Stop(said))
+
+
+H = TypeVar("H", Interruption, Stop)
+
+
+@contextlib.contextmanager
+def _handling(handler: H) -> Iterator[H]:
+    """Yields a handler of SIGINT, which it is meanwhile: only the main thread can be interrupted."""
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield handler
         return
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.signal(signal.SIGINT, handler)
     try:
-        yield stop
+        yield handler
     finally:
         signal.signal(signal.SIGINT, before)
 
