@@ -226,7 +226,7 @@ class _Run:
             return None
         arrival = self._arrival(mac, sent, giaddr, kind, secs=secs)
         self.packets += 1
-        before, after = (_reply(side.model, arrival) for side in (self.source, self.target))
+        before, after = (first_reply(side.model, arrival) for side in (self.source, self.target))
         if kind is MessageType.INFORM and before is None:
             # A dhcpd that is not authoritative is silent, and Kea never is.
             return None
@@ -257,26 +257,13 @@ class _Run:
         secs: int = 64,
     ) -> Arrival:
         """A packet of a client as it reaches the server."""
-        is_inform = kind is MessageType.INFORM
-        near = self.address if giaddr == UNSPECIFIED else giaddr
-        ciaddr = IPv4Address(int(near) ^ 3) if is_inform else UNSPECIFIED
-        packet = Packet(
-            op=BOOTREQUEST,
-            xid=1,
-            secs=secs,
-            ciaddr=ciaddr,
-            giaddr=giaddr,
-            hops=0 if giaddr == UNSPECIFIED else 1,
-            chaddr=mac_bytes(mac),
-            options={
-                Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
-                Option.PARAMETER_REQUEST_LIST: _ALL,
-                Option.MAXIMUM_DHCP_MESSAGE_SIZE: _ROOM,
-                **sent,
-            },
-        )
+        asks: dict[int, bytes] = {
+            Option.PARAMETER_REQUEST_LIST: _ALL,
+            Option.MAXIMUM_DHCP_MESSAGE_SIZE: _ROOM,
+        }
+        packet = client_packet(mac, {**asks, **sent}, giaddr, kind, self.address, secs=secs)
         return Arrival(
-            packet=packet, at=0.0, port=DHCP_PORT, address=self.address, source=(ciaddr, CLIENT_PORT)
+            packet=packet, at=0.0, port=DHCP_PORT, address=self.address, source=(packet.ciaddr, CLIENT_PORT)
         )
 
     def _differences(
@@ -346,7 +333,32 @@ def _in_a_pool(side: Side, address: IPv4Address) -> bool:
     return any(first <= address <= last for subnet in side.subnets for first, last, _ in subnet.ranges)
 
 
-def _reply(model: ServerModel, arrival: Arrival) -> Packet | None:
+def client_packet(
+    mac: int,
+    sent: Mapping[int, bytes],
+    giaddr: IPv4Address,
+    kind: MessageType,
+    server: IPv4Address,
+    *,
+    secs: int,
+) -> Packet:
+    """A packet of a client near ``server``, or behind the relay agent ``giaddr``; with an address of its own
+    there if it is an INFORM."""
+    near = server if giaddr == UNSPECIFIED else giaddr
+    return Packet(
+        op=BOOTREQUEST,
+        xid=1,
+        secs=secs,
+        ciaddr=IPv4Address(int(near) ^ 3) if kind is MessageType.INFORM else UNSPECIFIED,
+        giaddr=giaddr,
+        hops=0 if giaddr == UNSPECIFIED else 1,
+        chaddr=mac_bytes(mac),
+        options={Option.DHCP_MESSAGE_TYPE: bytes((kind,)), **sent},
+    )
+
+
+def first_reply(model: ServerModel, arrival: Arrival) -> Packet | None:
+    """What a server answers to a packet before any other; None for silence."""
     replies = model.receive(model.initial(), arrival).replies
     return replies[0].packet if replies else None
 

@@ -12,23 +12,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from math import gcd
 
-from coexist.analysis.equal_replies import Side, places
+from coexist.analysis.equal_replies import Side, client_packet, first_reply, places
 from coexist.analysis.packet_cells import listed_macs, mac_cells, option_cells
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival, ServerModel
 from coexist.records import dataclass
-from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
-from coexist.wire.mac import format_mac, mac_bytes
+from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option
 
 MOST_PACKETS = 2_000
 """Of more, some are compared: all would take longer than an import may."""
 _CLIENT_FQDN = 81
-# A short list without the boot file, one with it (RFC 4578 section 2.4 asks for 128 to 135), and none.
-_LISTS = (
-    None,
-    bytes((1, 3, 6, 15, 28)),
-    bytes((1, 2, 3, 6, 12, 15, 28, 42, 43, 60, 66, 67, *range(128, 136))),
+# None, a short list without the boot file, and one with it (RFC 4578 section 2.4 asks for 128 to 135).
+_ASKS: Sequence[Mapping[int, bytes]] = (
+    {},
+    {Option.PARAMETER_REQUEST_LIST: bytes((1, 3, 6, 15, 28))},
+    {Option.PARAMETER_REQUEST_LIST: bytes((1, 2, 3, 6, 12, 15, 28, 42, 43, 60, 66, 67, *range(128, 136)))},
 )
 _ARCHITECTURES = (0, 6, 7, 9, 11)
 _WORDS = (b"PXEClient", b"HTTPClient")
@@ -77,11 +77,7 @@ def compare_exactly(
     kinds = [*_KINDS, *filter(_is_a_firmwares, option_cells(told))]
     listed = listed_macs(told)
     ways = places(source, target, address, relays)
-    packets = [
-        packet
-        for giaddr in ways
-        for packet in _packets(macs, kinds, listed, giaddr, near=address if giaddr == UNSPECIFIED else giaddr)
-    ]
+    packets = [packet for giaddr in ways for packet in _packets(macs, kinds, listed, giaddr, address)]
     chosen = _spread(packets) if len(packets) > MOST_PACKETS else packets
     for number, packet in enumerate(chosen, 1):
         first = _first_difference(source.model, target.model, packet, address)
@@ -103,7 +99,7 @@ def _first_difference(source: ServerModel, target: ServerModel, packet: Packet, 
     if _octets(before) != _octets(after):
         return _told(packet, before, after)
     if before is not None and packet.message_type is MessageType.DISCOVER:
-        return _first_difference(source, target, _requesting(packet, before), address)
+        return _first_difference(source, target, packet.with_options(_requesting(before)), address)
     return ""
 
 
@@ -122,63 +118,36 @@ def _packets(
     kinds: Sequence[Mapping[int, bytes]],
     listed: Sequence[int],
     giaddr: IPv4Address,
-    near: IPv4Address,
+    server: IPv4Address,
 ) -> Iterator[Packet]:
+    def sent(mac: int, options: Mapping[int, bytes], message: MessageType = MessageType.DISCOVER) -> Packet:
+        return client_packet(mac, options, giaddr, message, server, secs=4)
+
     for mac in macs:
         for kind in kinds:
             if giaddr == UNSPECIFIED and Option.RELAY_AGENT_INFORMATION in kind:
                 # Only relay agents send it.
                 continue
-            for wanted in _LISTS:
-                yield _packet(mac, kind, giaddr, MessageType.DISCOVER, wanted)
-        yield _packet(mac, {}, giaddr, MessageType.INFORM, None, ciaddr=IPv4Address(int(near) ^ 3))
+            for asks in _ASKS:
+                yield sent(mac, {**asks, **kind})
+        yield sent(mac, {}, MessageType.INFORM)
     for mac in listed:
-        yield _packet(mac, {}, giaddr, MessageType.DISCOVER, None)
+        yield sent(mac, {})
 
 
-def _packet(
-    mac: int,
-    sent: Mapping[int, bytes],
-    giaddr: IPv4Address,
-    message: MessageType,
-    wanted: bytes | None,
-    ciaddr: IPv4Address = UNSPECIFIED,
-) -> Packet:
-    asks: dict[int, bytes] = {} if wanted is None else {Option.PARAMETER_REQUEST_LIST: wanted}
-    return Packet(
-        op=BOOTREQUEST,
-        xid=1,
-        secs=4,
-        ciaddr=ciaddr,
-        giaddr=giaddr,
-        hops=0 if giaddr == UNSPECIFIED else 1,
-        chaddr=mac_bytes(mac),
-        options={Option.DHCP_MESSAGE_TYPE: bytes((message,)), **asks, **sent},
-    )
-
-
-def _requesting(packet: Packet, offer: Packet) -> Packet:
-    chosen: dict[int, bytes] = {
+def _requesting(offer: Packet) -> dict[int, bytes]:
+    """The options by which a client takes an offer."""
+    return {
         Option.DHCP_MESSAGE_TYPE: bytes((MessageType.REQUEST,)),
         Option.REQUESTED_IP_ADDRESS: offer.yiaddr.packed,
         Option.SERVER_IDENTIFIER: offer.options.get(Option.SERVER_IDENTIFIER, b""),
     }
-    return Packet(
-        op=packet.op,
-        xid=packet.xid,
-        secs=packet.secs,
-        giaddr=packet.giaddr,
-        hops=packet.hops,
-        chaddr=packet.chaddr,
-        options={**packet.options, **chosen},
-    )
 
 
 def _reply(model: ServerModel, packet: Packet, address: IPv4Address) -> Packet | None:
     source = packet.ciaddr if packet.giaddr == UNSPECIFIED else packet.giaddr
     arrival = Arrival(packet=packet, at=0.0, port=DHCP_PORT, address=address, source=(source, CLIENT_PORT))
-    replies = model.receive(model.initial(), arrival).replies
-    return replies[0].packet if replies else None
+    return first_reply(model, arrival)
 
 
 def _octets(reply: Packet | None) -> object:
