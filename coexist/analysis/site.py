@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from functools import cached_property
-from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, NamedTuple
 
 from coexist.analysis.bootfiles import asks_again
@@ -21,7 +20,7 @@ from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Server
-from coexist.inventory.values import option_bytes
+from coexist.inventory.values import is_address, option_bytes
 from coexist.records import dataclass
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ class AnalysedSite(Facts):
 
     def is_unknown(self, winner: str | None) -> bool:
         """Whether who is asked for a file is only a host name, which no server of the inventory has."""
-        return winner is not None and winner not in self.site.servers and not _is_address(winner)
+        return winner is not None and winner not in self.site.servers and not is_address(winner)
 
     def file_owner(self, handed: Handed) -> str | None:
         """Who is asked for the boot file of a lease: the host of a URL, as it stands where it is nobody's;
@@ -271,14 +270,6 @@ class AnalysedSite(Facts):
 def identity(client: ClientClass) -> tuple[int, str, str, str]:
     """What tells a class from all others of its site."""
     return client.macs.number, client.vlan, client.architecture, client.firmware
-
-
-def _is_address(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True
 
 
 def _has_program(server: Server, programs: Programs, client: ClientClass, kind: str) -> bool:

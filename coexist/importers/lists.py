@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from coexist.errors import Position
@@ -14,6 +14,7 @@ from coexist.importers.account import Account
 from coexist.importers.addresses import why_nobody
 from coexist.importers.groups import as_name
 from coexist.importers.imported import ClientRow, Imported
+from coexist.inventory.values import is_address
 from coexist.languages.dnsmasq.files import Lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.source_files import text_lines
@@ -158,7 +159,7 @@ def _row(written: str, values: dict[str, str], at: Position, text: str, machines
         machines.account.left_out(at, text, why)
         return
     values = {name: value for name, value in values.items() if name}
-    for name, valid in (("address", _is_address), ("architecture", ARCHITECTURE_NAMES.__contains__)):
+    for name, valid in (("address", is_address), ("architecture", ARCHITECTURE_NAMES.__contains__)):
         if values.get(name) and not valid(values[name]):
             machines.account.left_out(at, values[name], f"this is no {name}")
             values[name] = ""
@@ -182,7 +183,7 @@ def _by_shape(cells: list[str]) -> dict[str, str]:
     for cell in cells:
         if _mac(cell) is not None:
             values.setdefault("mac", cell)
-        elif _is_address(cell):
+        elif is_address(cell):
             values.setdefault("address", cell)
         elif cell:
             values.setdefault("name", cell)
@@ -194,14 +195,6 @@ def _mac(text: str) -> int | None:
         return parse_mac(text)
     except ValueError:
         return None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True
 
 
 def import_dnsmasq_hosts(lines: Lines, file: str) -> Imported:

@@ -149,6 +149,15 @@ MacAddress = Annotated[
 MacAddresses = Annotated[tuple[MacAddress, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 address."""
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
+
+
 def _address(value: Any) -> Any:
     if isinstance(value, IPv4Address):
         return value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
+from coexist.inventory.values import is_address
 from coexist.languages.xml_tree import Element
 from coexist.records import dataclass
 
@@ -45,15 +46,6 @@ class Firewall:
 def is_on(element: Element | None) -> bool:
     """Whether a switch is on: pfSense writes an empty element, OPNsense a number."""
     return element is not None and element.text.strip() != "0"
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is an IPv4 address."""
-    try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True
 
 
 def read_firewall(root: Element) -> Firewall:

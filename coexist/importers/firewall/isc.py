@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from coexist.importers.firewall.config import Firewall, Interface, is_address, is_on
+from coexist.importers.firewall.config import Firewall, Interface, is_on
 from coexist.importers.firewall.written import Written
+from coexist.inventory.values import is_address
 from coexist.languages.xml_tree import Element
 from coexist.records import dataclass
 

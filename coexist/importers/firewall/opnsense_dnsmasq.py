@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Set
 from ipaddress import IPv4Address
 
-from coexist.importers.firewall.config import Firewall, Interface, is_address, is_on
+from coexist.importers.firewall.config import Firewall, Interface, is_on
 from coexist.importers.firewall.written import Written
+from coexist.inventory.values import is_address
 from coexist.languages.xml_tree import Element
 
 # The template's `lease_time|default`.

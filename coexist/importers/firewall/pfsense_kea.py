@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.importers.firewall.config import Firewall, Interface, is_address, is_on
+from coexist.importers.firewall.config import Firewall, Interface, is_on
 from coexist.importers.firewall.written import At, Written, write_json
+from coexist.inventory.values import is_address
 from coexist.languages.xml_tree import Element
 
 _FILES = (
