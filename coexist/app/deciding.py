@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from coexist.records import dataclass
@@ -30,11 +31,8 @@ def tell(where: Where | str, orders: Sequence[Order], journal: Path | None) -> T
     Raises `RegistryError` if neither is possible.
     """
     try:
-        registry = open_registry(where)
-        try:
+        with closing(open_registry(where)) as registry:
             undone = [order for order in orders if not registry.carry_out(order)]
-        finally:
-            registry.close()
     except RegistryError as error:
         if journal is None:
             raise
@@ -44,12 +42,9 @@ def tell(where: Where | str, orders: Sequence[Order], journal: Path | None) -> T
 
 
 def _keep(path: Path, orders: Sequence[Order], *, create: bool = False) -> None:
-    journal = Journal(path, create=create)
-    try:
+    with closing(Journal(path, create=create)) as journal:
         for order in orders:
             journal.keep(order)
-    finally:
-        journal.close()
 
 
 class Waiting:
@@ -89,11 +84,8 @@ class Waiting:
         path = self._path(where)
         if not path.is_file():
             return 0
-        journal = Journal(path, create=False)
-        try:
+        with closing(Journal(path, create=False)) as journal:
             return len(journal.orders())
-        finally:
-            journal.close()
 
     def _path(self, where: Where) -> Path:
         mark = hashlib.sha256(str(where).encode()).hexdigest()[:8]
@@ -102,18 +94,12 @@ class Waiting:
     def _carry(self, where: Where, path: Path) -> int:
         if not path.is_file():
             return 0
-        journal = Journal(path, create=False)
-        try:
+        with closing(Journal(path, create=False)) as journal:
             orders = journal.orders()
             if orders:
-                registry = open_registry(where)
-                try:
+                with closing(open_registry(where)) as registry:
                     for order in orders:
                         registry.carry_over(order)
-                finally:
-                    registry.close()
                 # Only now: what arrived and is asked again is known by its name.
                 journal.carried(order.id for order in orders)
-        finally:
-            journal.close()
         return len(orders)
