@@ -4,7 +4,7 @@ compared with the server's own."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,6 +86,12 @@ def by_its_file(
 def _is_same(declared: Mapping[str, Any], name: str, product: Product) -> bool:
     """Whether a server of an import stands for another part of the same process."""
     return declared.get("host") == name and declared["software"] == product.software
+
+
+def lacking(lost: Sequence[str]) -> list[str]:
+    """What the words lack: statements that have none."""
+    more = [f"and {len(lost) - _MOST_TOLD} more"] if len(lost) > _MOST_TOLD else []
+    return [*map(str, lost[:_MOST_TOLD]), *more]
 
 
 def compared(imported: Imported, kept: Imported, name: str) -> Words:

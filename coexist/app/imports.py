@@ -16,7 +16,6 @@ from coexist.importers import Imported, import_files, kinds
 
 MOST_CLIENTS = 2_000
 """Of more, the comparison takes longer than the import: words are taken, unless some statement has none."""
-_MOST_TOLD = 8
 
 
 def import_source(
@@ -44,13 +43,13 @@ def import_source(
         )
         return _noted(imported, [note])
     # What compares needs models and renderers: of a large server in words it is not loaded.
-    from coexist.app.import_proof import by_its_file, compared
+    from coexist.app.import_proof import by_its_file, compared, lacking
 
     own = by_its_file(imported, product, name, Path(paths[0]), tuple(include_roots))
     if own is None:
         return imported
     kept = own.imported
-    change, notes = (_lost(lost), []) if lost else compared(imported, kept, name)
+    change, notes = (lacking(lost), []) if lost else compared(imported, kept, name)
     if not change:
         return _noted(imported, notes) if notes else imported
     if own.has_secret:
@@ -74,9 +73,3 @@ def _refused(imported: Imported, name: str, left_out: Sequence[str]) -> Imported
 def _noted(imported: Imported, notes: list[str]) -> Imported:
     said = imported.comments.get("servers", ())
     return replace(imported, comments={**imported.comments, "servers": [*said, *notes]})
-
-
-def _lost(lost: Sequence[str]) -> list[str]:
-    """The statements without words."""
-    more = [f"and {len(lost) - _MOST_TOLD} more"] if len(lost) > _MOST_TOLD else []
-    return [*map(str, lost[:_MOST_TOLD]), *more]

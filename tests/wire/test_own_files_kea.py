@@ -48,16 +48,9 @@ _LOCAL = ("control-socket", "loggers", "lease-database", "interfaces-config", "h
           "hosts-database", "hosts-databases", "multi-threading", "dhcp-queue-control")  # fmt: skip
 
 
-def plain(node: Node) -> object:
-    """A tree as JSON has it."""
-    if isinstance(node.value, dict):
-        return {key: plain(item) for key, item in node.value.items()}
-    return list(map(plain, node.value)) if isinstance(node.value, list) else node.value
-
-
 def here(tree: Node) -> str:
     """The configuration with what belongs to its machine exchanged for what works on this one."""
-    whole = plain(tree)
+    whole = tree.tree()
     assert isinstance(whole, dict)
     dhcp4 = {key: value for key, value in whole["Dhcp4"].items() if key not in _LOCAL}
     dhcp4["interfaces-config"] = {"interfaces": ["eth0"], "dhcp-socket-type": "raw"}

@@ -78,7 +78,7 @@ class Kept:
         # Kea's default; a file that is written from an inventory tells leases apart by MAC.
         self.settings.setdefault("match-client-id", True)
         if self.named_by_definitions and (definitions := _listed(dhcp4, "option-def")):
-            self.settings["option-def"] = [_plain(node) for node in definitions]
+            self.settings["option-def"] = [node.tree() for node in definitions]
         hooks = members.get("hooks-libraries")
         if hooks is not None:
             hooks.taken = True
@@ -98,7 +98,7 @@ class Kept:
             if self._can_be_kept(hook):
                 self._take(hook, ())
             return False
-        text = json.dumps(_plain(hook))
+        text = json.dumps(hook.tree())
         if name in COMMAND_HOOKS or (name == FLEX and "member(" not in text and '"client-class"' not in text):
             return self._can_be_kept(hook)
         hook.leave(f"the hook {name}: {_EFFECTS.get(name, 'what it does to answers is not known')}")
@@ -221,7 +221,7 @@ class Kept:
 
     def _can_be_kept(self, node: Node) -> bool:
         """Whether no secret is in it but those a reference may stand for."""
-        text = json.dumps(_without_secrets(_plain(node)))
+        text = json.dumps(_without_secrets(node.tree()))
         if redacted(text) == text:
             return True
         node.leave(_SECRET)
@@ -230,22 +230,22 @@ class Kept:
     def _take(self, node: Node, path: tuple[str, ...]) -> Any:
         """The value of a node, understood from now on, with references in the place of its secrets."""
         node.taken = True
-        for key, member in node.members():
-            if _is_secret(key, member.value):
-                self.secrets[_reference((*path, key))] = member
         if isinstance(node.value, dict):
-            return {
-                key: {"secret": _reference((*path, key))}
-                if _is_secret(key, member.value) and self._take(member, ()) is not None
-                else self._take(member, (*path, key))
-                for key, member in node.members()
-            }
+            return {key: self._take_member(key, member, (*path, key)) for key, member in node.members()}
         if isinstance(node.value, list):
             return [
                 self._take(element, (*path, str(number)))
                 for number, element in enumerate(node.elements(), start=1)
             ]
         return node.value
+
+    def _take_member(self, key: str, member: Node, path: tuple[str, ...]) -> Any:
+        if not _is_secret(key, member.value):
+            return self._take(member, path)
+        member.taken = True
+        reference = _reference(path)
+        self.secrets[reference] = member
+        return {"secret": reference}
 
 
 _SEEN = ("reservations-out-of-pool",)
@@ -304,9 +304,3 @@ def _without_secrets(value: Any) -> Any:
             if not (names_secret(key) and isinstance(item, str))
         }
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value
-
-
-def _plain(node: Node) -> Any:
-    if isinstance(node.value, dict):
-        return {key: _plain(member) for key, member in node.members()}
-    return [_plain(element) for element in node.elements()] if isinstance(node.value, list) else node.value

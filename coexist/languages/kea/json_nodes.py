@@ -54,6 +54,14 @@ class Node:
         """The elements of a list; none of another value."""
         return list(self.value) if isinstance(self.value, list) else []
 
+    def tree(self) -> Any:
+        """The value as `json.loads` has it; nothing of it counts as understood by that."""
+        if isinstance(self.value, list):
+            return [element.tree() for element in self.value]
+        return (
+            {key: item.tree() for key, item in self.members()} if isinstance(self.value, dict) else self.value
+        )
+
     def get(self, key: str) -> Node | None:
         """A member of an object, understood from now on; None without it or for another kind of value."""
         if not isinstance(self.value, dict):
