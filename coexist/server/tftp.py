@@ -21,7 +21,7 @@ from coexist.server.logs import Log
 from coexist.server.loop import Loop
 from coexist.server.mmsg import Inbox, Outbox, Target
 from coexist.server.tftp_lock_step import LARGEST_BLKSIZE, LockStep, Port
-from coexist.server.tftp_sending import OwnSocket, Running
+from coexist.server.tftp_sending import Granted, OwnSocket, Running
 from coexist.server.unproven import Unproven
 from coexist.wire.tftp import (
     Ack,
@@ -246,9 +246,9 @@ class TftpService:
             self._log_transfer(peer, who, request.filename, f"no socket: {error.strerror}")
             return
         framed = self.cache.take(content, agreed.blksize)
-        about = (peer, request.filename, who, framed, agreed)
+        granted = Granted(peer, request.filename, who, framed, agreed)
         running = (
-            LockStep(self, way, target, *about) if isinstance(way, Port) else OwnSocket(self, way, *about)
+            LockStep(self, way, target, granted) if isinstance(way, Port) else OwnSocket(self, way, granted)
         )
         self.running[peer] = running
         self._unanswered[running] = None

@@ -17,12 +17,10 @@ import socket
 import struct
 from typing import Protocol
 
-from coexist.boot.tftp_transfer import Agreed
-from coexist.server.access import Access
-from coexist.server.files import Framed, Windows
+from coexist.server.files import Windows
 from coexist.server.mmsg import Inbox, Outbox, Target
 from coexist.server.sockets import enlarge
-from coexist.server.tftp_sending import Running, Service
+from coexist.server.tftp_sending import Granted, Running, Service
 
 MOST_BEGUN = 64
 LARGEST_BLKSIZE = 1468
@@ -176,13 +174,10 @@ class LockStep(Running):
         service: Service,
         port: Port,
         target: Target,
-        peer: tuple[str, int],
-        name: str,
-        who: Access,
-        framed: Framed,
-        agreed: Agreed,
+        granted: Granted,
     ) -> None:
-        super().__init__(service, lambda octets: port.send_one(octets, peer), peer, name, who, framed, agreed)
+        peer = granted.peer
+        super().__init__(service, lambda octets: port.send_one(octets, peer), granted)
         self.port = port
         self.target = target
         self.where_to = target.part

@@ -13,7 +13,7 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from coexist.boot.tftp_transfer import Agreed, Step, Transfer
 from coexist.server.access import Access
@@ -43,6 +43,17 @@ class Service(Protocol):
 
     def answered(self, running: Running) -> None:
         """The client has answered for the first time."""
+
+
+class Granted(NamedTuple):
+    """What a client is sent: where it is, the file as it named it, what the whitelist said of it, the file's
+    blocks, and the options agreed on."""
+
+    peer: tuple[str, int]
+    name: str
+    who: Access
+    framed: Framed
+    agreed: Agreed
 
 
 class Running(ABC):
@@ -75,18 +86,14 @@ class Running(ABC):
         self,
         service: Service,
         send: Callable[[bytes | memoryview], object],
-        peer: tuple[str, int],
-        name: str,
-        who: Access,
-        framed: Framed,
-        agreed: Agreed,
+        granted: Granted,
     ) -> None:
         self.service = service
         self.send = send
-        self.peer = peer
-        self.name = name
-        self.who = who
-        self.framed = framed
+        self.peer = granted.peer
+        self.name = granted.name
+        self.who = granted.who
+        self.framed = granted.framed
         # A chunk's windows, the block before it, the place of the window sent last, the ACK that calls for
         # the next one. No windows: the state machine is asked about every ACK.
         self.windows: Windows = []
@@ -95,7 +102,7 @@ class Running(ABC):
         self.awaited: bytes | None = None
         self.counted = 0
         self.answered = False
-        self.transfer = Transfer(framed.content.size, agreed)
+        self.transfer = Transfer(granted.framed.content.size, granted.agreed)
         self.segments = 1
         self.prepares = True
         self.begun = self.touched = time.monotonic()
@@ -228,15 +235,12 @@ class OwnSocket(Running):
         self,
         service: Service,
         sock: socket.socket,
-        peer: tuple[str, int],
-        name: str,
-        who: Access,
-        framed: Framed,
-        agreed: Agreed,
+        granted: Granted,
     ) -> None:
-        super().__init__(service, sock.send, peer, name, who, framed, agreed)
+        super().__init__(service, sock.send, granted)
         self.sock = sock
         self.receive = sock.recv
+        agreed = granted.agreed
         # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
         if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
             self._ask_for_segments(4 + agreed.blksize)
