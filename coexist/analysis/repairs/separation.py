@@ -109,30 +109,16 @@ def _parts(site: AnalysedSite, name: str, groups: Sequence[str], clients: Sequen
 def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: list[str]) -> Repair:
     """What the network can do about a server that cannot be told, or is not ours to tell."""
     why = f"{name} is another team's" if server.fixed else f"no list of {name} tells these clients apart"
-    needed = {
-        vlan: any(name in case.intended.servers for case in site.cases if case.client.vlan == vlan)
-        for vlan in vlans
-    }
     edits: list[Edit] = []
     for vlan in vlans:
-        declared, how = site.site.vlans[vlan], site.topology.hearing[vlan].get(name)
-        if how is None:
+        if name not in site.topology.hearing[vlan]:
             continue
-        done = len(edits)
-        if needed[vlan]:
-            pass
-        elif how.relayed and not how.local:
-            targets = (target for target in declared.relay_to if site.topology.owner(target) == name)
-            edits += [drop("vlans", vlan, "relay_to", value=target) for target in targets]
-        elif how.local and declared.snooping is None and len(site.topology.hearing[vlan]) > 1:
-            others = sorted(other for other in site.topology.hearing[vlan] if other != name)
-            edits.append(put("vlans", vlan, "snooping", value={"trusted": others}))
-        elif how.local and declared.snooping and name in declared.snooping.trusted:
-            edits.append(drop("vlans", vlan, "snooping", "trusted", value=name))
-        if len(edits) == done:
+        away = _away_from(site, name, vlan)
+        if not away:
             # What holds on some of the VLANs alone does not repair it.
             edits = []
             break
+        edits += away
     if not edits:
         return Repair(text=f"{why}: have its owner leave these clients out, or give them a VLAN of their own")
     relayed = "relay_to" in edits[0].path
@@ -140,6 +126,23 @@ def _keep_off_by_network(site: AnalysedSite, name: str, server: Server, vlans: l
         "take it from the relay's targets" if relayed else "let the switches drop its offers (DHCP snooping)"
     )
     return Repair(edits=tuple(edits), text=f"{why}: {means}")
+
+
+def _away_from(site: AnalysedSite, name: str, vlan: str) -> list[Edit]:
+    """What keeps a server away from a VLAN that it hears; nothing where it has clients of its own there."""
+    declared, hearing = site.site.vlans[vlan], site.topology.hearing[vlan]
+    if any(name in case.intended.servers for case in site.cases if case.client.vlan == vlan):
+        return []
+    how = hearing[name]
+    if how.relayed and not how.local:
+        targets = (target for target in declared.relay_to if site.topology.owner(target) == name)
+        return [drop("vlans", vlan, "relay_to", value=target) for target in targets]
+    if how.local and declared.snooping is None and len(hearing) > 1:
+        others = sorted(other for other in hearing if other != name)
+        return [put("vlans", vlan, "snooping", value={"trusted": others})]
+    if how.local and declared.snooping and name in declared.snooping.trusted:
+        return [drop("vlans", vlan, "snooping", "trusted", value=name)]
+    return []
 
 
 def wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
