@@ -16,7 +16,8 @@ from coexist.errors import CoexistError, InputError, Position, unreadable
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
 from coexist.inventory.models import Server
-from coexist.inventory.products import Product, part, products
+from coexist.inventory.product import Product
+from coexist.inventory.products import part, products
 from coexist.planning.yaml_edit import EditError, flow, put, section_with
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet

@@ -22,7 +22,8 @@ from coexist.importers import Imported
 from coexist.importers.site_builder import stand_on, stands_on
 from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
-from coexist.inventory.products import Product, part
+from coexist.inventory.product import Product
+from coexist.inventory.products import part
 from coexist.render.limits import report_all
 from coexist.render.site import written
 from coexist.render.target import Job

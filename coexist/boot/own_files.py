@@ -16,7 +16,8 @@ from coexist.boot.responder import Arrival
 from coexist.errors import InputError, Position, unreadable
 from coexist.inventory import Inventory
 from coexist.inventory.files import shown
-from coexist.inventory.products import Role, part
+from coexist.inventory.product import Role
+from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings, files_of
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet

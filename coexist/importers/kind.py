@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
 from coexist.importers.imported import Imported
-from coexist.inventory.products import Product
+from coexist.inventory.product import Product
 from coexist.languages.source_files import Surroundings
 from coexist.records import dataclass
 

@@ -18,7 +18,7 @@ from coexist.inventory.failover import Failover
 from coexist.inventory.migrations import Gate, Migration, Share, Wave
 from coexist.inventory.networks import Network, Networks, Relay, Snooping, Vlan
 from coexist.inventory.population import FIRMWARES, Client, Clients, FirmwareVariant, Group, mac_range
-from coexist.inventory.products import Role
+from coexist.inventory.product import Role
 from coexist.inventory.scopes import OptionTest, Pool, Scope, ScopeRule
 from coexist.inventory.servers import Answers, Deployment, DropIn, Server
 from coexist.inventory.twins import Twin

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from coexist.inventory.boot_programs import ArchitectureNames, Program, Programs
-from coexist.inventory.products import Capabilities, DelayKind, Product, Role, products
+from coexist.inventory.product import Capabilities, DelayKind, Product, Role
+from coexist.inventory.products import products
 from coexist.inventory.scopes import ScopeRule
 from coexist.inventory.software import Software
 from coexist.inventory.twins import Twin

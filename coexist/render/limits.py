@@ -15,7 +15,8 @@ from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest, ScopeRule
-from coexist.inventory.products import GENERIC, Capabilities, Product, part
+from coexist.inventory.product import Capabilities, Product
+from coexist.inventory.products import GENERIC, part
 from coexist.inventory.values import Delay, in_steps
 from coexist.render.failover import report_failover
 from coexist.render.target import Job

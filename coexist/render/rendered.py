@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from coexist.analysis.findings import Finding
-from coexist.inventory.products import System
+from coexist.inventory.product import System
 from coexist.records import dataclass
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
-from coexist.inventory.products import GENERIC, Product, System, part
+from coexist.inventory.product import Product, System
+from coexist.inventory.products import GENERIC, part
 from coexist.render.dropins import beside
 from coexist.render.limits import report_all
 from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manifest

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from coexist.inventory import products as table
+from coexist.inventory.product import Product
 from coexist.inventory.products import COEXIST, GENERIC, products
 from tests.conftest import ROOT
 
@@ -65,7 +66,7 @@ def _is_name(node: ast.AST) -> bool:
 
 
 # The table's records, by the constants that hold them.
-RECORDS = {name for name, value in vars(table).items() if isinstance(value, table.Product)}
+RECORDS = {name for name, value in vars(table).items() if isinstance(value, Product)}
 
 
 def _aliases(tree: ast.AST) -> set[str]:

@@ -10,7 +10,7 @@ from coexist.app.convert.leases import CarriedLeases
 from coexist.importers.account import NotModelled
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
-from coexist.inventory.products import Product
+from coexist.inventory.product import Product
 from coexist.records import dataclass
 
 

@@ -10,7 +10,7 @@ from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.boot.servers.dnsmasq_replies import service_file
-from coexist.inventory.products import Role
+from coexist.inventory.product import Role
 from coexist.languages.dnsmasq.config import DnsmasqConfig, Range, network_of
 from coexist.languages.dnsmasq.files import read_source
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines

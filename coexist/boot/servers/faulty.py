@@ -7,7 +7,7 @@ from typing import Any
 
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import Arrival, Reaction, ServerModel, Unanswered
-from coexist.inventory.products import Fault
+from coexist.inventory.product import Fault
 from coexist.records import dataclass
 
 

@@ -12,7 +12,8 @@ from coexist.errors import CoexistError, InputError
 from coexist.importers.kind import Kind
 from coexist.inventory import products as table
 from coexist.inventory.loader import inventory_from_tree
-from coexist.inventory.products import GENERIC, Product, part, products
+from coexist.inventory.product import Product
+from coexist.inventory.products import GENERIC, part, products
 from coexist.inventory.servers import Server
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 

@@ -1,0 +1,212 @@
+"""One server software: what it is, what it can be told, what it does by itself, and where its parts stand.
+
+Which there are stands in the table, `products`. An installed distribution makes a record of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Literal
+
+from coexist.inventory.values import Delay
+from coexist.records import dataclass
+
+Role = Literal["dhcp", "proxydhcp", "boot-server", "tftp", "http"]
+"""``boot-server`` is a PXE boot server that answers on port 4011 only."""
+
+DelayKind = Literal["after", "secs_at_least", "since_first", "after_offer"]
+System = Literal["linux", "windows", "none"]
+
+_BOOT_ROLES: frozenset[Role] = frozenset({"proxydhcp", "boot-server"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a product can be told. What is False or missing becomes a finding when an inventory wants it.
+
+    ``roles``: those its own configuration can hold. ``delays``: the kinds of ``values.Delay`` it knows;
+    ``delay_step``: the smallest unit in seconds (0: any). ``whitelist``/``deny_list``: of exact MACs;
+    ``mac_ranges``: by beginning or range too. ``by_architecture``: answers some architectures only.
+    ``delay_for_groups``: a delay for some clients only. ``programs_for_groups``: boot programs for some
+    clients only. ``programs_for_ipxe``: another file for a machine that runs iPXE. ``min_secs``,
+    ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of two servers that share a
+    scope, each with the settings of `scopes.Failover` that it can be told; ``failover_of_all``: all scopes
+    of a server are shared with the same partner, or none is.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    delays: frozenset[DelayKind] = frozenset()
+    delay_step: float = 0.0
+    whitelist: bool = False
+    deny_list: bool = False
+    mac_ranges: bool = False
+    by_architecture: bool = False
+    delay_for_groups: bool = False
+    programs_for_groups: bool = False
+    programs_for_ipxe: bool = False
+    min_secs: bool = True
+    ping_check: bool = True
+    failover: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    failover_of_all: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What one version does wrong: in words, the version it is gone in, and what of it a boot meets.
+
+    ``misroutes_4011``: its answers to requests on port 4011 go elsewhere.
+    """
+
+    what: str
+    fixed_in: str
+    misroutes_4011: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One server software. Each False or empty field is what most products do."""
+
+    name: str
+    """As it stands in an inventory's ``software``."""
+    describe: str
+    """One line for people."""
+    modelled: str = ""
+    """The version whose behaviour the model has; empty where no version matters."""
+    faults: Mapping[str, Fault] = field(default_factory=dict)
+    """What versions that are in use do wrong, by version."""
+    language: str = ""
+    """What its configuration is written in."""
+    system: System = "linux"
+    """What it runs on; "none" where a rollout cannot know."""
+    usual_roles: frozenset[Role] = frozenset()
+    """Its roles when none are declared."""
+    settings: frozenset[str] | None = None
+    """The keys of a server's ``settings`` that its files are written with; None: any, and they go in as they
+    are."""
+    is_ours: bool = False
+    """coexist's own server: a rollout reads its configuration back and asks for its metrics."""
+
+    # -- what it can be told
+
+    capabilities: Capabilities = Capabilities()
+    as_proxy: Capabilities | None = None
+    """Those of its ProxyDHCP, where they differ."""
+    delay_keyword: str = ""
+    """The one line of its configuration that holds a delay, for everyone or for one group; empty where each
+    group can have its own."""
+
+    knows_uuids: bool = False
+    """It can tell machines apart by their UUID (option 97) in a configuration written by hand."""
+
+    # -- what its leases say
+
+    pings: bool = False
+    """It pings an address before it offers it, unless told otherwise."""
+    leases_reserved: bool = False
+    """It leases a reserved address to others too, if a pool holds it."""
+    informs_if_authoritative: bool = False
+    """It answers a DHCPINFORM only where it is authoritative."""
+    informs_names: bool = True
+    """It tells a machine its own name by DHCPINFORM too."""
+
+    # -- what its boot service says
+
+    own_programs: bool = False
+    """It names boot programs of its own when none are declared."""
+    default_programs: Mapping[str, str] = field(default_factory=dict)
+    """Those programs by architecture, as far as they are known."""
+    fills_in: bool = False
+    """It names its own programs for every architecture that none is declared for."""
+    program_settings: frozenset[str] = frozenset()
+    """The keys of a server's ``settings`` that are its own lines about boot programs."""
+    takes_programs: bool = True
+    """It can be told which programs to name; else those that are declared have no effect."""
+    asked_on_4011: bool = False
+    """Its offer names no file: the client must ask on port 4011."""
+    discovery_control: int | None = None
+    """PXE option 43.6 of its offers when nothing is declared."""
+    answers_http: bool = True
+    """It answers an HTTPClient too."""
+    empty_offers: bool = False
+    """It answers an architecture it has no program for, with an empty offer."""
+    deaf_while_delaying: bool = False
+    """It hears nothing while it delays an answer."""
+    delays_registered: bool = True
+    """Its delay holds for machines that are registered with it."""
+
+    # -- what a migration can do with it
+
+    standby: tuple[Delay, ...] = ()
+    """Delays by which it stands by for some of its clients, best first."""
+    names_others_files: bool = False
+    """It can answer with the boot files of another server."""
+    gives_files_silently: bool = False
+    """It gives files to clients whose DISCOVER it does not answer."""
+
+    # -- how it is rolled out
+
+    target: str | None = None
+    """The usual path of its configuration; a folder ends with a slash."""
+    own_main: str = ""
+    """The usual path of its main file where coexist did not write it; empty: the same."""
+    exported: str = ""
+    """How its configuration becomes a file, where the server keeps none that could be read."""
+    check: str | None = None
+    """A command that accepts or refuses a file (``{path}``)."""
+    reload: str | None = None
+    """A command that puts the file to use."""
+
+    # -- its parts, each ``module:attribute``, empty where it has none
+
+    leases: str = ""
+    """The model of its DHCP service: a function of the inventory and the server's name that returns a
+    ``boot.responder.ServerModel``."""
+    lease: str = ""
+    """What it makes of a lease before it is sent: a ``boot.leases.evaluate.AsProduct``. Empty: nothing."""
+    pair: str = ""
+    """How it shares clients with a failover partner: a function of an ``inventory.failover.Failover``,
+    whether the server is the first of the two and the partner's name that returns a
+    ``boot.leases.pairs.Share``. Empty: it has no failover."""
+    own_file: str = ""
+    """How a configuration file that somebody wrote is evaluated: a function of ``boot.own_files.Files``
+    that returns a ``boot.own_files.OwnConfig``. Empty: it is not."""
+    dropin: str = ""
+    """Our part of such a file: a function of the inventory and the server's name that returns a
+    ``render.dropins.OurPart``. Empty: there is none."""
+    dropin_path: str = ""
+    """Where it usually lies."""
+    dropin_line: str = ""
+    """What its own file has where it includes ours (``{path}``, ``{folder}``), and where that must stand."""
+    dropin_lists: str = ""
+    """What its own file has where it includes our second file, a list of machines (``{path}``)."""
+    redactor: str = ""
+    """A function from the text of such a file to the same text without its secrets, as valid as before."""
+    boots: str = ""
+    """The model of its boot service, a function like that of its DHCP service."""
+    limits: str = ""
+    """What it cannot keep of a declaration: a function that reports on a ``render.Job``. Empty: what
+    ``capabilities`` say."""
+    renderer: str = ""
+    """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s."""
+    importer: str = ""
+    """How its configuration is read: an ``importers.kind.Kind``."""
+    conversions: str = ""
+    """How its own file becomes another product's, where that is more than an inventory can say: pairs of that
+    product and a function of the inventory, the server's name and its new declaration."""
+
+    @property
+    def software(self) -> str:
+        """How an inventory names the version that is modelled."""
+        return f"{self.name} {self.modelled}".strip()
+
+    def fault_of(self, version: str) -> Fault | None:
+        """What a version does wrong; ``2.92-1`` is 2.92."""
+        own = version.partition("-")[0].partition("+")[0].strip()
+        return self.faults.get(own)
+
+    def can(self, roles: frozenset[Role]) -> Capabilities:
+        """What a server of these roles can be told."""
+        if self.as_proxy is not None and "dhcp" not in roles and roles & _BOOT_ROLES:
+            return self.as_proxy
+        return self.capabilities
