@@ -14,7 +14,7 @@ def connector(ssh_config: Path | None, connect_timeout: float, tell: Callable[[s
     """The function that opens connections. ``tell`` hears what of the SSH configuration needs another way."""
     from coexist.rollout import openssh
     from coexist.rollout.local import or_local
-    from coexist.rollout.transport import SshSettings
+    from coexist.rollout.ssh import SshSettings
 
     settings = SshSettings(config=ssh_config, connect_seconds=connect_timeout)
     why = settings.needs_openssh()

@@ -32,7 +32,8 @@ from coexist.rollout.document import (
 )
 from coexist.rollout.history import History
 from coexist.rollout.seal import make_key, sealed_with
-from coexist.rollout.transport import Address, SshSettings
+from coexist.rollout.ssh import SshSettings
+from coexist.rollout.transport import Address
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process, wait_until
 from tests.harness.sshd import Sshd, client_config, client_key, start_sshd

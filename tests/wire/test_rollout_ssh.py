@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from coexist.errors import HostError
-from coexist.rollout.transport import Address, ConnectionLostError, Finished, SshSettings
+from coexist.rollout.ssh import SshSettings
+from coexist.rollout.transport import Address, ConnectionLostError, Finished
 from tests.harness.network import Network
 from tests.harness.sshd import client_config, client_key, start_sshd
 

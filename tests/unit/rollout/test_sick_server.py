@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import paramiko
 import pytest
 
-from coexist.rollout import transport
-from coexist.rollout.transport import ConnectionLostError, SshConnection
+from coexist.rollout import ssh_connection
+from coexist.rollout.ssh_connection import SshConnection
+from coexist.rollout.transport import ConnectionLostError
 
 Behave = Callable[[paramiko.Channel, threading.Event], None]
 
@@ -81,8 +82,8 @@ def drip(channel: paramiko.Channel, stop: threading.Event) -> None:
 
 @pytest.mark.parametrize("behave", [endless, drip])
 def test_an_answer_without_end_ends(connect, monkeypatch, behave):
-    monkeypatch.setattr(transport, "TOTAL_SECONDS", 0.5)
-    monkeypatch.setattr(transport, "MOST_ANSWER", 1 << 20)
+    monkeypatch.setattr(ssh_connection, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(ssh_connection, "MOST_ANSWER", 1 << 20)
     connection = connect(behave)
     with pytest.raises(ConnectionLostError, match="sick: "):
         connection.run("cat", seconds=0.2)
@@ -91,7 +92,7 @@ def test_an_answer_without_end_ends(connect, monkeypatch, behave):
 
 
 def test_a_server_that_takes_nothing_is_given_up(connect, monkeypatch):
-    monkeypatch.setattr(transport, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(ssh_connection, "TOTAL_SECONDS", 0.5)
     connection = connect(lambda _, stop: stop.wait())
     with pytest.raises(ConnectionLostError, match="sick: "):
         connection.run("cat", stdin=b"x" * (8 << 20), seconds=0.2)

@@ -8,9 +8,11 @@ import paramiko
 import pytest
 
 from coexist.errors import HostError
+from coexist.rollout.known_hosts import load_lines
 from coexist.rollout.openssh import why_needed
 from coexist.rollout.present import Target, read_present
-from coexist.rollout.transport import Address, SshSettings, _load_lines
+from coexist.rollout.ssh import SshSettings
+from coexist.rollout.transport import Address
 
 # RFC 6761: nobody has this name.
 ADDRESS = Address(name="otc", host="nowhere.invalid")
@@ -68,7 +70,7 @@ def test_an_odd_line_of_known_hosts_is_only_a_line(tmp_path: Path, odd: bytes) -
         line("before.example,10.0.0.1").encode() + b"\n" + odd + b"\n" + line("after.example").encode()
     )
     client = paramiko.SSHClient()
-    _load_lines(client, path)
+    load_lines(client, path)
     known = client.get_host_keys()
     for name in ("before.example", "10.0.0.1", "after.example"):
         assert known.check(name, KEY)
@@ -81,7 +83,7 @@ def test_a_revoked_key_is_nobodys(tmp_path: Path) -> None:
     hashed = paramiko.HostKeys.hash_host("secret.example")
     path.write_text("\n".join((line("a.example"), line(hashed, OTHER), "@revoked " + line("*"))))
     client = paramiko.SSHClient()
-    _load_lines(client, path)
+    load_lines(client, path)
     assert client.get_host_keys().lookup("a.example") is None
     assert client.get_host_keys().check("secret.example", OTHER)
     client.close()
