@@ -22,7 +22,7 @@ from coexist.render.dropins import OurPart, rules_of, settings_of
 from coexist.render.rendered import RenderedFile
 from coexist.render.target import Job
 from coexist.render.targets.powershell import command, literal, script
-from coexist.render.targets.windows_dhcp import Writer, cannot_test
+from coexist.render.targets.windows_policies import OURS, Policies, cannot_test
 
 _TEMPLATE = "windows-dhcp/dhcp.ps1.j2"
 _MARK = "\ufeff"
@@ -57,20 +57,20 @@ def _placed(file: RenderedFile, target: str) -> RenderedFile:
 
 def _sections(job: Job, export: Export) -> Iterator[tuple[str, list[str]]]:
     plan = rules_of(job, cannot_test)
-    writer = Writer(job, plan)
+    policies = Policies(job, plan)
     settings = settings_of(plan)
     known = {code for vendor, code in export.definitions if not vendor}
-    policies = [
+    commands = [
         line
         for scope in export.scopes
         if scope.active
-        for line in writer.policies(str(scope.network.network_address), OWN, settings)
+        for line in policies.commands(str(scope.network.network_address), OWN, settings)
     ]
-    refusals = list(_refusals(writer, settings, export))
+    refusals = list(_refusals(policies, settings, export))
     yield "What an earlier run made", list(_take_back(export))
-    yield "Option definitions", list(writer.definitions(known, OWN))
-    yield "Classes", list(writer.class_definitions())
-    yield "Policies", policies
+    yield "Option definitions", list(policies.definitions(known, OWN))
+    yield "Classes", list(policies.class_definitions())
+    yield "Policies", commands
     yield "Who is not answered", refusals
 
 
@@ -81,7 +81,7 @@ def _take_back(export: Export) -> Iterator[str]:
         found = f"Get-DhcpServerv4Policy -ScopeId {where} | Where-Object Name -Like '{OWN}*'"
         yield f"{found} | Remove-DhcpServerv4Policy"
     yield (
-        f"Get-DhcpServerv4Filter -List Deny | Where-Object Description -EQ '{OWN.strip()}'"
+        f"Get-DhcpServerv4Filter -List Deny | Where-Object Description -EQ '{OURS}'"
         " | Remove-DhcpServerv4Filter"
     )
     for kind in ("Vendor", "User"):
@@ -93,16 +93,16 @@ def _take_back(export: Export) -> Iterator[str]:
     )
 
 
-def _refusals(writer: Writer, settings: tuple[Setting, ...], export: Export) -> Iterator[str]:
+def _refusals(policies: Policies, settings: tuple[Setting, ...], export: Export) -> Iterator[str]:
     for setting in settings:
         if not setting.ignore:
             continue
-        (scope,) = writer.plan.scopes
-        patterns = writer.refusable(setting, scope)
+        (scope,) = policies.plan.scopes
+        patterns = policies.refusable(setting, scope)
         if patterns is None:
-            writer.report(setting, "refuses clients by what they say, or everyone")
+            policies.report(setting, "refuses clients by what they say, or everyone")
         elif not export.filters.denies:
-            writer.report(setting, "has a deny list that is switched off")
+            policies.report(setting, "has a deny list that is switched off")
         else:
             for pattern in patterns:
                 yield command(
@@ -110,5 +110,5 @@ def _refusals(writer: Writer, settings: tuple[Setting, ...], export: Export) -> 
                     "Force",
                     List="Deny",
                     MacAddress=pattern,
-                    Description=OWN.strip(),
+                    Description=OURS,
                 )
