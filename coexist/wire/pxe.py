@@ -7,7 +7,7 @@ PXE gives option 43 this meaning only beside a vendor class identifier that begi
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from enum import IntEnum, IntFlag
 from ipaddress import IPv4Address
@@ -110,6 +110,19 @@ def decode_suboptions(value: bytes) -> dict[int, bytes]:
         suboptions[value[at]] = value[at + 2 : at + 2 + value[at + 1]]
         at += 2 + value[at + 1]
     return suboptions
+
+
+def walk_boot_servers(value: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """The entries of ``BOOT_SERVERS`` as far as the octets reach, as firmware walks them.
+
+    Each is a server type, the number of its addresses, and their octets; the last one's may be too few.
+    """
+    at = 0
+    while at + _TYPE_AND_LENGTH.size <= len(value):
+        type_, count = _TYPE_AND_LENGTH.unpack_from(value, at)
+        at += _TYPE_AND_LENGTH.size
+        yield type_, count, value[at : at + 4 * count]
+        at += 4 * count
 
 
 def decode_vendor_options(value: bytes) -> PxeVendorOptions | Malformed:

@@ -7,12 +7,12 @@ docs/concepts/how-a-client-chooses.md tells it in words.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from ipaddress import IPv4Address
 
 from coexist.boot.firmware import edk2_packet
 from coexist.boot.firmware.edk2_offers import Stage, State, keep, select
 from coexist.boot.firmware.edk2_packet import Cached, Kind
+from coexist.boot.firmware.edk2_request import XID, XID_4011, discover, plain_options, sized_options
 from coexist.boot.firmware.edk2_windows import Windows
 from coexist.boot.firmware.machine import (
     KEEP,
@@ -23,10 +23,9 @@ from coexist.boot.firmware.machine import (
     Send,
     Span,
     Step,
-    client_identity,
+    item_option,
     later,
     request,
-    vendor_class,
 )
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -34,15 +33,6 @@ from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption
-
-# PxeBcBuildDhcp4Options: 35 codes, DHCP_TAG order of PxeBcDhcp4.c.
-REQUESTED = bytes(
-    (1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97)
-) + bytes(range(128, 136))
-UNDI = "003000"  # PxeBcDhcp4.c DEFAULT_UNDI_*; SNP-based drivers announce it too (OVMF capture)
-NDI = bytes((1, 3, 0))
-MAX_MESSAGE = (1472).to_bytes(2, "big")  # PXEBC_DHCP4_PACKET_MAX_SIZE - 8
-XID, XID_4011 = 0x0EDC2011, 0x0EDC4011
 
 TIMEOUT = "PXE-E18: Server response timeout."
 NO_OFFER = "PXE-E16: No valid offer received."
@@ -76,7 +66,7 @@ class Edk2(Windows):
     # -- collecting ------------------------------------------------------------------------------
 
     def _discover(self, state: State) -> Send:
-        return Send(_discover(state.machine, self.secs_of(state.window)))
+        return Send(discover(state.machine, self.secs_of(state.window)))
 
     def receive(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
         """Take one packet, as the stage does."""
@@ -168,7 +158,7 @@ class Edk2(Windows):
         packet = request(
             state.machine,
             MessageType.REQUEST,
-            {**options, **_options(state.machine)},
+            {**options, **plain_options(state.machine)},
             xid=XID,
             secs=secs,
             broadcast=True,
@@ -242,7 +232,7 @@ class Edk2(Windows):
         packet = request(
             state.machine,
             MessageType.REQUEST,
-            {**_item_option(state.item), **_options_4011(state.machine)},
+            {**(item_option(state.item) if state.item else {}), **sized_options(state.machine)},
             xid=XID_4011,
             secs=256 * state.attempt,
             broadcast=state.targets[0] == LIMITED_BROADCAST,
@@ -400,31 +390,3 @@ class Edk2(Windows):
                 after=(0.0, self.late),
             ),
         )
-
-
-@lru_cache(maxsize=1024)
-def _discover(machine: Machine, secs: int) -> Packet:
-    options = {Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE, **_options(machine)}
-    return request(machine, MessageType.DISCOVER, options, xid=XID, secs=secs, broadcast=True)
-
-
-def _options(machine: Machine) -> dict[int, bytes]:
-    return {
-        Option.PARAMETER_REQUEST_LIST: REQUESTED,
-        Option.CLIENT_MACHINE_IDENTIFIER: client_identity(machine),
-        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: NDI,
-        Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
-        Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, UNDI),
-    }
-
-
-def _options_4011(machine: Machine) -> dict[int, bytes]:
-    return {Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE, **_options(machine)}
-
-
-def _item_option(item: int) -> dict[int, bytes]:
-    """PXE_BOOT_ITEM of a discovery, layer 0."""
-    if not item:
-        return {}
-    value = bytes((SubOption.BOOT_ITEM, 4)) + item.to_bytes(2, "big") + bytes(2) + b"\xff"
-    return {Option.VENDOR_SPECIFIC_INFORMATION: value}

@@ -15,7 +15,7 @@ from coexist.boot.request import DHCP_PORT
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import Option, encode_options
-from coexist.wire.pxe import SubOption, decode_suboptions
+from coexist.wire.pxe import SubOption, decode_suboptions, walk_boot_servers
 
 LARGEST = 1472
 """PXEBC_DHCP4_PACKET_MAX_SIZE, octets of a packet with its header."""
@@ -187,14 +187,9 @@ def _classify(
 
 def boot_servers(cached: Cached, item: int | None) -> tuple[IPv4Address, ...] | None:
     """The addresses 43.8 lists for a boot item; for None those of its first entry. None: not listed."""
-    value = cached.vendor.get(SubOption.BOOT_SERVERS, b"")
-    at = 0
-    while at + 3 <= len(value):
-        kind, count = int.from_bytes(value[at : at + 2], "big"), value[at + 2]
-        octets = value[at + 3 : at + 3 + 4 * count]
+    for kind, _, octets in walk_boot_servers(cached.vendor.get(SubOption.BOOT_SERVERS, b"")):
         if item is None or kind == item:
             return tuple(IPv4Address(octets[i : i + 4]) for i in range(0, len(octets) - 3, 4))
-        at += 3 + 4 * count
     return None
 
 

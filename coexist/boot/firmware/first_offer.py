@@ -16,6 +16,7 @@ from coexist.boot.firmware.machine import (
     Send,
     Span,
     Step,
+    boot_file,
     later,
     request,
     text_of,
@@ -215,7 +216,7 @@ class FirstOffer:
     def read(self, ack: Heard) -> Boot | GiveUp:
         """U-Boot: the header's file before option 67, siaddr, never option 66."""
         packet = ack.packet
-        name = packet.file or packet.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
+        name = boot_file(packet)
         if not name:
             return GiveUp(error="no boot file", why=f"the lease of {ack.source} names none")
         server = packet.siaddr if packet.siaddr != UNSPECIFIED else ack.source

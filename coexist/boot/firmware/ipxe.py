@@ -6,10 +6,27 @@ Function names below are iPXE's. The behaviour was held against Debian's 1.0.0+g
 from __future__ import annotations
 
 from enum import Enum
-from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Literal, NamedTuple
 
+from coexist.boot.firmware.ipxe_packet import (
+    NO_PXEDHCP,
+    PRIORITY,
+    XID,
+    XID_MENU,
+    discover,
+    first_vendor,
+    has_pxe_options,
+    listed_servers,
+    menu_of,
+    options_with,
+    plain_options,
+    priority_of,
+    pseudo_id,
+    server_id,
+    uri_host,
+    vendor_options,
+)
 from coexist.boot.firmware.machine import (
     KEEP,
     Boot,
@@ -19,34 +36,21 @@ from coexist.boot.firmware.machine import (
     Send,
     Span,
     Step,
-    client_identity,
+    boot_file,
+    item_option,
     later,
     request,
     text_of,
-    vendor_class,
 )
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.records import dataclass
-from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
+from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption, decode_suboptions
 
-XID, XID_MENU = 0x1B0E2019, 0
-REQUESTED = bytes((1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, *range(128, 136), 175, 203))
-NDI, EFI_NDI = bytes((1, 2, 1)), bytes((1, 3, 10))
-"""Option 94: UNDI 2.1, and 3.10 of EFI builds (capture of snponly.efi)."""
-MAX_MESSAGE = (1472).to_bytes(2, "big")
-# Features of Debian's ROM; nobody decides by them, but is_ipxe() looks for the option itself.
-FEATURES = bytes.fromhex(
-    "b105018086100eeb03010000170101220101130101110101270101190101290101100102210101150101180101120101"
-)
-
 NOTHING = "Nothing to boot"
-PRIORITY, NO_PXEDHCP = 1, 176
-"""Sub-options of option 175: DHCP_EB_PRIORITY, DHCP_EB_NO_PXEDHCP (include/ipxe/dhcp.h)."""
-
 
 Version = Literal["1.0", "2.0", "2.2"]
 
@@ -161,11 +165,11 @@ class Ipxe:
         secs = state.packets << 2 | (2 if state.lease else 0) | (1 if state.proxy else 0)
         machine = state.machine
         if state.stage is Stage.DISCOVERING:
-            return Send(_discover(machine, secs, self.has_address))
+            return Send(discover(machine, secs, self.has_address))
         if state.stage is Stage.REQUESTING:
             assert state.lease is not None
-            options = _options(machine)
-            server = _server_id(state.lease)
+            options = plain_options(machine)
+            server = server_id(state.lease)
             if server != UNSPECIFIED:
                 options[Option.SERVER_IDENTIFIER] = server.packed
             options[Option.REQUESTED_IP_ADDRESS] = state.lease.packet.yiaddr.packed
@@ -176,16 +180,15 @@ class Ipxe:
         own = state.ack.packet.yiaddr
         if state.stage is Stage.PROXY:
             assert state.proxy is not None
-            target = _pseudo_id(state.proxy)
-            options = {**_options_with(state), Option.SERVER_IDENTIFIER: target.packed}
+            target = pseudo_id(state.proxy)
+            options = {**options_with(state.machine, state.settings), Option.SERVER_IDENTIFIER: target.packed}
             packet = request(
                 machine, MessageType.REQUEST, options, xid=XID, secs=secs, broadcast=True, ciaddr=own
             )
             return Send(packet, address=target, port=BOOT_SERVER_PORT, source=own)
         target = state.servers[0]
         # dhcp_pxebs_tx: boot item of the chosen type, layer 0; its session is a new one (xid 0).
-        value = bytes((SubOption.BOOT_ITEM, 4)) + state.item.to_bytes(2, "big") + bytes(2) + b"\xff"
-        options = {**_options_with(state), Option.VENDOR_SPECIFIC_INFORMATION: value}
+        options = {**options_with(state.machine, state.settings), **item_option(state.item)}
         packet = request(
             machine,
             MessageType.REQUEST,
@@ -238,7 +241,7 @@ class Ipxe:
             notes.append("the lease it will take" if state.lease is None else "replaces the earlier lease")
             state = state._replace(lease=heard, lease_priority=priority, no_proxy=no_proxy)
         is_proxy = packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"").startswith(b"PXEClient")
-        if is_proxy and _pseudo_id(heard) != UNSPECIFIED and priority >= state.proxy_priority:
+        if is_proxy and pseudo_id(heard) != UNSPECIFIED and priority >= state.proxy_priority:
             notes.append("the proxy it will follow" if state.proxy is None else "replaces the earlier proxy")
             state = state._replace(proxy=heard, proxy_priority=priority)
         note = ", ".join(notes) or "not for it"
@@ -259,25 +262,25 @@ class Ipxe:
         packet = heard.packet
         if heard.source_port != DHCP_PORT or packet.options.get(Option.DHCP_MESSAGE_TYPE, b"\5") != b"\5":
             return ()
-        if _server_id(heard) != _server_id(state.lease) or packet.yiaddr != state.lease.packet.yiaddr:
+        if server_id(heard) != server_id(state.lease) or packet.yiaddr != state.lease.packet.yiaddr:
             return ()
         state = state._replace(ack=heard, settings=(heard,))
         if state.proxy is None or state.no_proxy:
             return (self._boot(state, at),)
-        if _has_pxe_options(state.proxy.packet):
+        if has_pxe_options(state.proxy.packet):
             return (self._boot(_registered(state, state.proxy), at),)
-        note = f"the proxy's offer names no file: asks {_pseudo_id(state.proxy)} on port 4011"
+        note = f"the proxy's offer names no file: asks {pseudo_id(state.proxy)} on port 4011"
         return (self._enter(state, Stage.PROXY, at, note),)
 
     def _hear_proxy(self, state: State, heard: Heard, at: Span) -> tuple[Step, ...]:
         """dhcp_proxy_rx."""
         assert state.proxy is not None
-        server = _server_id(heard)
+        server = server_id(heard)
         if (
             heard.source_port != BOOT_SERVER_PORT
             or heard.packet.message_type not in (MessageType.OFFER, MessageType.ACK)
-            or (server != UNSPECIFIED and server != _pseudo_id(state.proxy))
-            or not _has_pxe_options(heard.packet)
+            or (server != UNSPECIFIED and server != pseudo_id(state.proxy))
+            or not has_pxe_options(heard.packet)
         ):
             return (Step(state=state, timer=KEEP, note="names no boot file: ignored"),)
         return (self._boot(_registered(state, heard), at),)
@@ -287,8 +290,8 @@ class Ipxe:
         packet = heard.packet
         if heard.broadcast:
             return (Step(state=state, timer=KEEP, note="a broadcast: it listens on its own address only"),)
-        item = _vendor(packet).get(SubOption.BOOT_ITEM, b"")
-        server = _server_id(heard)
+        item = vendor_options(packet).get(SubOption.BOOT_ITEM, b"")
+        server = server_id(heard)
         if (
             heard.source_port not in (DHCP_PORT, BOOT_SERVER_PORT)
             or packet.message_type is not MessageType.ACK
@@ -339,7 +342,7 @@ class Ipxe:
     def _boot(self, state: State, at: Span, note: str = "") -> Step:
         if self._waits:
             at = later(at, self._waits)
-        menu = _have_menu(state.settings)
+        menu = menu_of(state.settings)
         if menu is not None:
             return self._show_menu(state._replace(stage=Stage.MENU), at)
         return self._load(state, state.settings, note)
@@ -350,7 +353,7 @@ class Ipxe:
             # PXE_MENU is of BIOS builds (config/defaults/pcbios.h); others have a pxe_menu_boot that fails.
             why = "there is a PXE menu, and iPXE for UEFI has none"
             return Step(state=state, end=GiveUp(error=NOTHING, why=why))
-        prompt = _first_vendor(state.settings, SubOption.MENU_PROMPT)
+        prompt = first_vendor(state.settings, SubOption.MENU_PROMPT)
         timeout = prompt[0] if prompt else 255
         if timeout == 255:
             return Step(
@@ -362,18 +365,18 @@ class Ipxe:
 
     def _menu_item(self, state: State, at: Span) -> Step:
         """The first item of the menu, and which servers are asked for it (start_pxebs)."""
-        menu = _first_vendor(state.settings, SubOption.BOOT_MENU) or b""
+        menu = first_vendor(state.settings, SubOption.BOOT_MENU) or b""
         item = int.from_bytes(menu[:2], "big")
         if not item:
             return Step(state=state, end=GiveUp(error=NOTHING, why="the menu's first item is local boot"))
-        control = (_first_vendor(state.settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
+        control = (first_vendor(state.settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
         servers: list[IPv4Address] = []
-        multicast = _first_vendor(state.settings, SubOption.DISCOVERY_MCAST_ADDR)
+        multicast = first_vendor(state.settings, SubOption.DISCOVERY_MCAST_ADDR)
         if not control & 2 and multicast and len(multicast) == 4 and any(multicast):
             servers.append(IPv4Address(multicast))
         if not control & 1:
             servers.append(LIMITED_BROADCAST)
-        listed = _listed_servers(_first_vendor(state.settings, SubOption.BOOT_SERVERS) or b"", item)
+        listed = listed_servers(first_vendor(state.settings, SubOption.BOOT_SERVERS) or b"", item)
         servers += listed
         if not servers:
             return Step(state=state, end=GiveUp(error=NOTHING, why="the menu's item has no boot server"))
@@ -391,7 +394,7 @@ class Ipxe:
         """fetch_next_server_and_filename: both from the first packet that names a file, header first."""
         for block in settings:
             packet = block.packet
-            name = packet.file or packet.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
+            name = boot_file(packet)
             if not name:
                 continue
             file = text_of(name)
@@ -402,7 +405,7 @@ class Ipxe:
             return Step(
                 state=state,
                 end=Boot(
-                    server=_uri_host(file) if is_uri else packet.siaddr,
+                    server=uri_host(file) if is_uri else packet.siaddr,
                     file=file,
                     by=block.source,
                     why=f"the packet of {block.source} is the first that names a file; "
@@ -417,109 +420,6 @@ class Ipxe:
 def _registered(state: State, heard: Heard) -> State:
     """register_settings: a block of higher priority (175.1) comes before the lease, of equal after it."""
     assert state.ack is not None
-    own, other = _priority(state.ack.packet), _priority(heard.packet)
+    own, other = priority_of(state.ack.packet), priority_of(heard.packet)
     blocks = (heard, state.ack) if other > own else (state.ack, heard)
     return state._replace(settings=blocks)
-
-
-def _priority(packet: Packet) -> int:
-    value = decode_suboptions(packet.options.get(Option.IPXE_ENCAPSULATED, b"")).get(PRIORITY, b"\0")
-    return int.from_bytes(value[:1], "big", signed=True)
-
-
-def _vendor(packet: Packet) -> dict[int, bytes]:
-    return decode_suboptions(packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b""))
-
-
-def _first_vendor(settings: tuple[Heard, ...], code: int) -> bytes | None:
-    for block in settings:
-        value = _vendor(block.packet).get(code)
-        if value is not None:
-            return value
-    return None
-
-
-def _vendor_class(settings: tuple[Heard, ...]) -> bytes | None:
-    """Option 60 of the first block that has it."""
-    found = (block.packet.options.get(Option.VENDOR_CLASS_IDENTIFIER) for block in settings)
-    return next((value for value in found if value is not None), None)
-
-
-def _have_menu(settings: tuple[Heard, ...]) -> bytes | None:
-    """have_pxe_menu: each value from the first block that has it; of option 60 it reads nine octets."""
-    vendor = _vendor_class(settings) or b""
-    menu = _first_vendor(settings, SubOption.BOOT_MENU)
-    if not vendor.startswith(b"PXEClient") or menu is None:
-        return None
-    control = (_first_vendor(settings, SubOption.DISCOVERY_CONTROL) or b"\0")[0]
-    has_file = any(b.packet.file or b.packet.options.get(Option.BOOTFILE_NAME) for b in settings)
-    return None if control & 8 and has_file else menu
-
-
-def _has_pxe_options(packet: Packet) -> bool:
-    """dhcp_has_pxeopts."""
-    file = packet.file or packet.options.get(Option.BOOTFILE_NAME, b"")
-    if packet.siaddr != UNSPECIFIED and file:
-        return True
-    return bool(_vendor(packet).get(SubOption.BOOT_MENU))
-
-
-def _server_id(heard: Heard) -> IPv4Address:
-    value = heard.packet.options.get(Option.SERVER_IDENTIFIER, b"")
-    return IPv4Address(value) if len(value) == 4 else UNSPECIFIED
-
-
-def _pseudo_id(heard: Heard) -> IPv4Address:
-    """dhcp_deliver: option 54, else siaddr, else where the packet came from."""
-    for address in (_server_id(heard), heard.packet.siaddr, heard.source):
-        if address != UNSPECIFIED:
-            return address
-    return UNSPECIFIED
-
-
-def _listed_servers(value: bytes, item: int) -> list[IPv4Address]:
-    """pxebs_list: of every entry of the item's type."""
-    found: list[IPv4Address] = []
-    at = 0
-    while at + 3 <= len(value):
-        kind, count = int.from_bytes(value[at : at + 2], "big"), value[at + 2]
-        octets = value[at + 3 : at + 3 + 4 * count]
-        if kind == item and len(octets) == 4 * count:
-            found += [IPv4Address(octets[i : i + 4]) for i in range(0, len(octets), 4)]
-        at += 3 + 4 * count
-    return found
-
-
-def _uri_host(uri: str) -> IPv4Address | str:
-    host = uri.split("://", 1)[1].split("/", 1)[0].rsplit("@", 1)[-1].split(":", 1)[0]
-    try:
-        return IPv4Address(host)
-    except ValueError:
-        return host
-
-
-@lru_cache(maxsize=1024)
-def _discover(machine: Machine, secs: int, broadcast: bool) -> Packet:
-    return request(machine, MessageType.DISCOVER, _options(machine), xid=XID, secs=secs, broadcast=broadcast)
-
-
-def _options_with(state: State) -> dict[int, bytes]:
-    """What it sends once it has settings: the vendor class it was told is its own then (captures)."""
-    told = _vendor_class(state.settings)
-    options = _options(state.machine)
-    return options if told is None else {**options, Option.VENDOR_CLASS_IDENTIFIER: told}
-
-
-def _options(machine: Machine) -> dict[int, bytes]:
-    return {
-        Option.MAXIMUM_DHCP_MESSAGE_SIZE: MAX_MESSAGE,
-        Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
-        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: EFI_NDI if machine.architecture else NDI,
-        # The UNDI version of BIOS ROMs; EFI builds say 003010 (capture).
-        Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, "003010" if machine.architecture else "002001"),
-        Option.USER_CLASS: b"iPXE",
-        Option.PARAMETER_REQUEST_LIST: REQUESTED,
-        Option.IPXE_ENCAPSULATED: FEATURES,
-        Option.CLIENT_IDENTIFIER: b"\1" + mac_bytes(machine.mac),
-        Option.CLIENT_MACHINE_IDENTIFIER: client_identity(machine),
-    }

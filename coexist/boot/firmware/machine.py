@@ -17,6 +17,7 @@ from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
+from coexist.wire.pxe import PxeVendorOptions, encode_vendor_options
 
 Span: TypeAlias = tuple[float, float]
 """Earliest and latest, in seconds."""
@@ -158,6 +159,17 @@ def vendor_class(machine: Machine, undi: str, kind: str = "PXEClient") -> bytes:
 def client_identity(machine: Machine) -> bytes:
     """Option 97: type 0 and the UUID."""
     return b"\0" + machine.uuid
+
+
+def item_option(item: int) -> dict[int, bytes]:
+    """Option 43 of a request to a boot server: the item's type, layer 0 (PXE 2.1, tag 71)."""
+    value = encode_vendor_options(PxeVendorOptions(boot_item=(item, 0)))
+    return {Option.VENDOR_SPECIFIC_INFORMATION: value}
+
+
+def boot_file(packet: Packet) -> bytes:
+    """The header's file, else option 67 without the NULs behind it; empty where none is named."""
+    return packet.file or packet.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
 
 
 def text_of(octets: bytes) -> str:

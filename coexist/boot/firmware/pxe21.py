@@ -21,11 +21,11 @@ from coexist.boot.firmware.machine import (
     Send,
     Span,
     Step,
-    client_identity,
+    boot_file,
+    item_option,
     later,
     request,
     text_of,
-    vendor_class,
 )
 from coexist.boot.firmware.pxe21_discovery import (
     AT_MENU,
@@ -35,18 +35,17 @@ from coexist.boot.firmware.pxe21_discovery import (
     Plan,
     acknowledges,
     is_pxe,
-    item_option,
     plan_of,
     port_of,
     prompt_seconds,
     server_named,
     vendor_options,
 )
+from coexist.boot.firmware.pxe21_request import XID, past_its_end, plain_options
 from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.records import dataclass
-from coexist.wire.bootp import UNSPECIFIED, Packet
-from coexist.wire.mac import mac_bytes
-from coexist.wire.options import MessageType, Option, encode_options
+from coexist.wire.bootp import UNSPECIFIED
+from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import DiscoveryControl, PxeVendorOptions, SubOption
 
 BOOT_IN_OFFER_FIRST, PROXY_FIRST = 0.0, 1.0
@@ -58,9 +57,6 @@ discovery, the first item of a menu without a prompt, and no file but the boot s
 # Sub-options 43.1 to 43.5 say how the file of this very packet is loaded (PXE 2.1 table 2-1); a zero
 # multicast address is the usual way to make ROMs boot by DHCP alone, EDK2 wants all five.
 _MTFTP = frozenset(range(SubOption.MTFTP_IP_ADDR, SubOption.MTFTP_DELAY + 1))
-# PXE 2.1 table 2-3: what a DISCOVER asks for.
-REQUESTED = bytes((1, 2, 3, 5, 6, 11, 12, 13, 15, 16, 17, 18, 43, 54, 60, 67, *range(128, 136)))
-XID = 0x21
 NO_ANSWER = "PXE-E51: No DHCP or proxyDHCP offers were received"
 ONLY_PROXY = "PXE-E52: proxyDHCP offers were received. No DHCP offers were received"
 NO_FILE = "PXE-E53: No boot filename received"
@@ -151,14 +147,16 @@ class Pxe21:
         # Captures: the first octet of the xid counts the DISCOVERs.
         return XID + (state.window << 24 if self.new_xid else 0)
 
+    def _secs(self, state: State) -> int:
+        return self.secs[min(state.window, len(self.secs) - 1)]
+
     def _discover(self, state: State, at: Span, note: str) -> Step:
-        secs = self.secs[min(state.window, len(self.secs) - 1)]
         packet = request(
             state.machine,
             MessageType.DISCOVER,
-            _options(state.machine),
+            plain_options(state.machine),
             xid=self._xid(state),
-            secs=secs,
+            secs=self._secs(state),
             broadcast=True,
         )
         timer = later(at, self.windows[state.window], self.late)
@@ -234,7 +232,7 @@ class Pxe21:
         uses_own = control is not None and bool(control & DiscoveryControl.USE_BOOT_FILE)
         if state.reading == BOOT_IN_OFFER_FIRST and vendor is not None and control is None:
             uses_own = not _MTFTP.isdisjoint(vendor.other)
-        if uses_own and _file(packet):
+        if uses_own and boot_file(packet):
             return self._load(state, source)
         if vendor is not None and vendor.menu and self.menus:
             return self._prompt(state, vendor, at)
@@ -274,8 +272,7 @@ class Pxe21:
     def _discover_server(self, state: State, at: Span, note: str) -> Step:
         assert state.plan is not None
         target = state.plan.targets[0]
-        options: dict[int, bytes] = {Option.VENDOR_SPECIFIC_INFORMATION: item_option(state.plan.item)}
-        return self._ask_at(state, target, options, at, note)
+        return self._ask_at(state, target, item_option(state.plan.item), at, note)
 
     def _ask(self, state: State, at: Span, note: str) -> Step:
         assert state.source is not None
@@ -289,9 +286,9 @@ class Pxe21:
         packet = request(
             state.machine,
             MessageType.REQUEST,
-            {**_options(state.machine), **options},
+            {**plain_options(state.machine), **options},
             xid=self._xid(state),
-            secs=self.secs[min(state.window, len(self.secs) - 1)],
+            secs=self._secs(state),
             broadcast=False,
             ciaddr=own,
         )
@@ -331,7 +328,7 @@ class Pxe21:
     def _choose(self, state: State) -> tuple[Heard | None, Heard | None, str]:
         """The lease, the PXE offer it goes with (None: the lease's own file), and why."""
         with_pxe = self._pick([o for o in state.leases if is_pxe(o.packet)])
-        with_file = self._pick([o for o in state.leases if _file(o.packet)])
+        with_file = self._pick([o for o in state.leases if boot_file(o.packet)])
         proxy = self._pick(state.proxies)
         waited = state.window + 1 >= self.plain_after
         if with_pxe is not None:
@@ -352,12 +349,16 @@ class Pxe21:
     def _request(self, state: State, at: Span, note: str) -> Step:
         assert state.lease is not None
         lease = state.lease.packet
-        options = {**_options(state.machine), Option.REQUESTED_IP_ADDRESS: lease.yiaddr.packed}
+        options = {**plain_options(state.machine), Option.REQUESTED_IP_ADDRESS: lease.yiaddr.packed}
         if Option.SERVER_IDENTIFIER in lease.options:
             options[Option.SERVER_IDENTIFIER] = lease.options[Option.SERVER_IDENTIFIER]
-        secs = self.secs[min(state.window, len(self.secs) - 1)]
         packet = request(
-            state.machine, MessageType.REQUEST, options, xid=self._xid(state), secs=secs, broadcast=True
+            state.machine,
+            MessageType.REQUEST,
+            options,
+            xid=self._xid(state),
+            secs=self._secs(state),
+            broadcast=True,
         )
         timer = later(at, self.request_windows[state.attempt], self.late)
         return Step(state=state, sends=(Send(packet),), timer=timer, note=note)
@@ -371,7 +372,7 @@ class Pxe21:
         if state.attempt + 1 < len(self.request_windows):
             return self._ask(state._replace(attempt=state.attempt + 1), at, "asks again on port 4011")
         assert state.source is not None
-        if _file(state.source.packet) and state.reading == BOOT_IN_OFFER_FIRST:
+        if boot_file(state.source.packet) and state.reading == BOOT_IN_OFFER_FIRST:
             note = "port 4011 is silent: some ROMs use the file of the offer, others stop here"
             return replace(self._load(state, state.source), note=note)
         return Step(state=state, end=GiveUp(error=NO_4011, why=f"{state.source.source} never answered there"))
@@ -390,7 +391,7 @@ class Pxe21:
 
     def _load(self, state: State, source: Heard) -> Step:
         packet = source.packet
-        name = _file(packet)
+        name = boot_file(packet)
         if not name:
             return Step(
                 state=state, end=GiveUp(error=NO_FILE, why=f"the reply of {source.source} names none")
@@ -400,36 +401,9 @@ class Pxe21:
             state=state,
             end=Boot(
                 server=server,
-                file=_past_its_end(packet) if self.reads_past_67 and not packet.file else text_of(name),
+                file=past_its_end(packet) if self.reads_past_67 and not packet.file else text_of(name),
                 by=source.source,
                 why=f"the packet of {source.source} names the file and, in siaddr, the server",
                 after=(0.0, self.late),
             ),
         )
-
-
-def _file(packet: Packet) -> bytes:
-    return packet.file or packet.options.get(Option.BOOTFILE_NAME, b"").rstrip(b"\0")
-
-
-def _past_its_end(packet: Packet) -> str:
-    """Option 67 as it is read by a ROM that looks for a NUL and not at its length."""
-    before: dict[int, bytes] = {}
-    for code, value in packet.options.items():
-        if code == Option.BOOTFILE_NAME:
-            break
-        before[code] = value
-    area = encode_options(packet.options) + bytes((Option.END, 0))
-    return area[len(encode_options(before)) + 2 :].partition(b"\0")[0].decode("latin-1")
-
-
-def _options(machine: Machine) -> dict[int, bytes]:
-    return {
-        Option.PARAMETER_REQUEST_LIST: REQUESTED,
-        Option.MAXIMUM_DHCP_MESSAGE_SIZE: (1260).to_bytes(2, "big"),
-        Option.CLIENT_MACHINE_IDENTIFIER: client_identity(machine),
-        Option.CLIENT_SYSTEM_ARCHITECTURE: machine.architecture.to_bytes(2, "big"),
-        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: bytes((1, 2, 1)),
-        Option.CLIENT_IDENTIFIER: b"\1" + mac_bytes(machine.mac),
-        Option.VENDOR_CLASS_IDENTIFIER: vendor_class(machine, "002001"),
-    }

@@ -19,7 +19,6 @@ from coexist.wire.pxe import (
     PxeVendorOptions,
     SubOption,
     decode_vendor_options,
-    encode_vendor_options,
 )
 
 FOR_EVER = 255
@@ -98,11 +97,6 @@ def plan_of(vendor: PxeVendorOptions, item: int, *, one_after_the_other: bool) -
         targets=tuple(address for way in ways for address in way),
         accepted=listed if only_listed and not anyone else None,
     )
-
-
-def item_option(item: int) -> bytes:
-    """Option 43 of a request to a boot server: the item, layer 0 (PXE 2.1, tag 71)."""
-    return encode_vendor_options(PxeVendorOptions(boot_item=(item, 0)))
 
 
 def port_of(target: IPv4Address) -> int:

@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.firmware.edk2 import NO_FILE, NO_OFFER, TIMEOUT, XID, XID_4011, Edk2
+from coexist.boot.firmware.edk2 import NO_FILE, NO_OFFER, TIMEOUT, Edk2
 from coexist.boot.firmware.edk2_offers import State
 from coexist.boot.firmware.edk2_packet import Kind, is_acceptable, parse
+from coexist.boot.firmware.edk2_request import XID, XID_4011
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coexist.boot.firmware.ipxe import NOTHING, XID, XID_MENU, Ipxe, State
+from coexist.boot.firmware.ipxe import NOTHING, Ipxe, State
+from coexist.boot.firmware.ipxe_packet import XID, XID_MENU
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
