@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from coexist.records import dataclass
+from coexist.rollout.whole_files import write_whole
 
 JOURNAL = Path("history") / "changes.jsonl"
 
@@ -133,8 +134,4 @@ class Changes:
 def replaced(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file whole or not at all; what others may do with one that is there stays as it is."""
     mode = path.stat().st_mode & 0o777 if path.exists() else mode
-    temporary = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    write_whole(path, content, mode)

@@ -23,7 +23,7 @@ def load_current(path: Path, *, parked: bool = False) -> Inventory:
     inventory = load_inventory(path)
     if not _has_migrations(inventory):
         return inventory
-    from coexist.rollout.migration import current_inventory
+    from coexist.rollout.migrated import current_inventory
 
     return current_inventory(inventory, parked=parked)
 
@@ -36,7 +36,7 @@ def _has_migrations(inventory: Inventory) -> bool:
 def analyse_now(path: Path, today: date) -> Analysis:
     """The findings of an inventory as far as its migrations have come, with what its products cannot keep.
 
-    Those of a step under way are information (see `coexist.rollout.migration.analyse_current`).
+    Those of a step under way are information (see `coexist.rollout.migrated.analyse_current`).
     """
     from coexist.inventory import load_inventory
 
@@ -46,7 +46,7 @@ def analyse_now(path: Path, today: date) -> Analysis:
         from coexist.render.limits import limits
 
         return analyse(inventory, today, limits(inventory))
-    from coexist.rollout.migration import analyse_current
+    from coexist.rollout.migrated import analyse_current
 
     return analyse_current(inventory, today)
 

@@ -28,17 +28,9 @@ from coexist.planning.roadmap import (
     verify_open_step,
 )
 from coexist.records import dataclass
-from coexist.rollout.migration import (
-    Journal,
-    Surroundings,
-    begin,
-    beyond_its_product,
-    carry_on,
-    made_by_hand,
-    refuse_inexpressible,
-    retire_source,
-    take_back,
-)
+from coexist.rollout.migrated import beyond_its_product, refuse_inexpressible
+from coexist.rollout.migration import Surroundings, begin, carry_on, made_by_hand, retire_source, take_back
+from coexist.rollout.migration_journal import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ from coexist.planning.progress import MigrationState
 from coexist.planning.sightings import WaveSeen, seen_since
 from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.records import dataclass
-from coexist.rollout.migration import Journal, Surroundings
+from coexist.rollout.migration import Surroundings
+from coexist.rollout.migration_journal import Journal
 
 if TYPE_CHECKING:
     from coexist.app.sights import Named

@@ -10,13 +10,11 @@ can be continued and one can read how far it came.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import getpass
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated, Literal
@@ -26,10 +24,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.planning.together import Version
 from coexist.rollout.document import Plan, Sha256, read_plan, sha256, write_plan
+from coexist.rollout.whole_files import write_whole
 from coexist.text.redaction import holds_secret
 from coexist.text.secret_references import named_only
 
 FOLDER = "history"
+OWNER_ONLY = 0o600
 _PUT_BACK = "put the folder back from a backup, or move it away: what it recorded is then not known any more"
 
 State = Literal["untouched", "old", "staged", "new", "between", "unknown"]
@@ -133,7 +133,8 @@ class Journal:
             self._write()
 
     def _write(self) -> None:
-        _replace(self.folder / "record.json", self.record.model_dump_json(indent=2).encode() + b"\n")
+        content = self.record.model_dump_json(indent=2).encode() + b"\n"
+        write_whole(self.folder / "record.json", content, OWNER_ONLY)
 
 
 class History:
@@ -214,7 +215,7 @@ class History:
             process=os.getpid(),
         )
         folder.mkdir(mode=0o700)
-        _replace(folder / "plan.json", write_plan(plan).encode())
+        write_whole(folder / "plan.json", write_plan(plan).encode(), OWNER_ONLY)
         for digest in plan.contents:
             self.keep(plan.content(digest))
         journal = Journal(folder, record, lock)
@@ -303,7 +304,7 @@ class History:
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / sha256(content)
         if not path.is_file():
-            _replace(path, content)
+            write_whole(path, content, OWNER_ONLY)
 
     def content(self, digest: str) -> bytes | None:
         """A file's bytes, if they are kept here and whole."""
@@ -338,25 +339,3 @@ class History:
             lock.close()
             raise CoexistError(f"another rollout of this inventory is running (lock {lock.name})") from None
         return lock
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, through to the disk, readable by its owner only."""
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    with _directory(path.parent) as folder:
-        os.fsync(folder)
-
-
-@contextlib.contextmanager
-def _directory(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,7 @@ import yaml
 from coexist.app.render import write_site
 from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
-from coexist.rollout.migration import current_inventory
+from coexist.rollout.migrated import current_inventory
 from tests.harness import reload_boot_server
 from tests.harness.network import Network
 from tests.harness.processes import Process

@@ -22,16 +22,9 @@ from coexist.inventory import Inventory, load_inventory
 from coexist.planning.placement import BEFORE, Placement
 from coexist.planning.steps import NEVER, Direction, build_step
 from coexist.planning.ways import HAND_OVER_DELAYS
-from coexist.rollout.migration import (
-    Journal,
-    Surroundings,
-    analyse_current,
-    begin,
-    carry_on,
-    current_inventory,
-    rendered_inventory,
-    take_back,
-)
+from coexist.rollout.migrated import analyse_current, current_inventory, rendered_inventory
+from coexist.rollout.migration import Surroundings, begin, carry_on, take_back
+from coexist.rollout.migration_journal import Journal
 from tests.unit.planning.sites import tree
 
 ENDS = ("old", "new")
