@@ -20,6 +20,7 @@ from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival, ServerModel
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
+from coexist.wire.domain_names import without_pointers
 from coexist.wire.mac import format_mac, mac_bytes
 from coexist.wire.options import MessageType, Option
 
@@ -70,6 +71,7 @@ class Comparison:
     option_cells: int
     differences: tuple[Difference, ...]
     informs: tuple[Difference, ...] = ()
+    reserved: tuple[Difference, ...] = ()
     unclear: tuple[Origin, ...] = ()
     too_many: int = 0
 
@@ -120,7 +122,8 @@ class _Run:
     packets: int = 0
     found: dict[tuple[str, Origin | None], _Found] = field(default_factory=dict)
     informs: dict[tuple[str, Origin | None], _Found] = field(default_factory=dict)
-    own: frozenset[bytes] = frozenset()
+    reserved: dict[tuple[str, Origin | None], _Found] = field(default_factory=dict)
+    own: dict[bytes, Origin | None] = field(default_factory=dict)
 
     def result(self) -> Comparison:
         told = [self.source.leases.distinctions, self.target.leases.distinctions]
@@ -136,6 +139,7 @@ class _Run:
             option_cells=len(options),
             differences=_listed(self.found),
             informs=_listed(self.informs),
+            reserved=_listed(self.reserved),
             unclear=unclear,
             too_many=count if count > MOST_PACKETS else 0,
         )
@@ -143,7 +147,7 @@ class _Run:
     def _all(
         self, macs: Sequence[MacCell], options: Sequence[dict[int, bytes]], listed: Sequence[int]
     ) -> None:
-        self.own = frozenset(self._reserved(listed))
+        self.own = dict(self._reserved(listed))
         wanted = [address.packed for address in self._addresses()]
         for giaddr in self.places:
             for cell in macs:
@@ -159,6 +163,30 @@ class _Run:
                 self._pair(cell.witness, {}, giaddr, MessageType.DISCOVER, secs=0)
             for mac in listed:
                 self._pair(mac, {}, giaddr, MessageType.DISCOVER)
+            known = frozenset(listed)
+            for cell in macs:
+                if cell.witness not in known:
+                    self._ask_for_reserved(cell.witness, giaddr)
+
+    def _ask_for_reserved(self, mac: int, giaddr: IPv4Address) -> None:
+        """Of each pool, ask for an address that belongs to another machine."""
+        for subnet in self.source.subnets:
+            for first, last, _ in subnet.ranges:
+                inside = (octets for octets in self.own if first.packed <= octets <= last.packed)
+                wanted = min(inside, default=None)
+                if wanted is None:
+                    continue
+                sent: dict[int, bytes] = {Option.REQUESTED_IP_ADDRESS: wanted}
+                arrival = self._arrival(mac, sent, giaddr, MessageType.DISCOVER)
+                granted = [
+                    reply is not None and reply.yiaddr.packed == wanted
+                    for reply in (first_reply(side.model, arrival) for side in (self.source, self.target))
+                ]
+                if granted[0] is not granted[1]:
+                    told = ("leased to others", "to its machine alone")
+                    before, after = told if granted[0] else reversed(told)
+                    what = f"the address {IPv4Address(wanted)}"
+                    self._keep(self.reserved, what, self.own[wanted], before, after, arrival.packet)
 
     @staticmethod
     def _more(mac: int) -> Iterator[dict[int, bytes]]:
@@ -167,13 +195,13 @@ class _Run:
         yield {Option.IP_ADDRESS_LEASE_TIME: (60).to_bytes(4, "big")}
         yield {Option.IP_ADDRESS_LEASE_TIME: (10_000_000).to_bytes(4, "big")}
 
-    def _reserved(self, listed: Sequence[int]) -> Iterator[bytes]:
+    def _reserved(self, listed: Sequence[int]) -> Iterator[tuple[bytes, Origin | None]]:
         """The addresses that belong to machines: products lease them to others, or do not."""
         for mac in listed:
             for giaddr in self.places:
                 lease = self.source.leases(self._arrival(mac, {}, giaddr, MessageType.DISCOVER))
                 if isinstance(lease, Lease) and lease.reserved:
-                    yield lease.yiaddr.packed
+                    yield lease.yiaddr.packed, lease.origins.get("yiaddr")
 
     def _addresses(self) -> list[IPv4Address]:
         """One address of each piece that the pools of both sides cut the space into."""
@@ -271,7 +299,7 @@ class _Run:
     ) -> Iterator[tuple[str, int | FieldName | None, str, str]]:
         if before is None or after is None:
             if before is not after:
-                yield "an answer", None, _told(before), _told(after)
+                yield "an answer", "yiaddr", _told(before), _told(after)
             return
         if before.message_type is not after.message_type:
             yield "the kind of answer", None, _told(before), _told(after)
@@ -286,7 +314,7 @@ class _Run:
                 yield name, name, _shown(ours), _shown(theirs)
         skipped = _OF_THE_CLIENT & asked.options.keys()
         for code in sorted({*before.options, *after.options} - skipped):
-            was, now = before.options.get(code), after.options.get(code)
+            was, now = (_read(code, reply.options.get(code)) for reply in (before, after))
             if was != now:
                 is_time = code == Option.IP_ADDRESS_LEASE_TIME
                 yield f"option {int(code)}", "lease_time" if is_time else int(code), _shown(was), _shown(now)
@@ -308,8 +336,19 @@ class _Run:
             origin = lease.origins.get(name) if name is not None else None
         elif isinstance(lease, NoLease):
             origin = lease.origin
-        key = (what, origin)
         table = self.informs if arrival.packet.message_type is MessageType.INFORM else self.found
+        self._keep(table, what, origin, before, after, arrival.packet)
+
+    @staticmethod
+    def _keep(
+        table: dict[tuple[str, Origin | None], _Found],
+        what: str,
+        origin: Origin | None,
+        before: str,
+        after: str,
+        packet: Packet,
+    ) -> None:
+        key = (what, origin)
         known = table.get(key)
         if known is None:
             known = table[key] = _Found(
@@ -318,7 +357,7 @@ class _Run:
                     origin=origin,
                     before=before,
                     after=after,
-                    witness=_witness(arrival.packet),
+                    witness=_witness(packet),
                     cells=0,
                 )
             )
@@ -367,6 +406,16 @@ def _told(packet: Packet | None) -> str:
     if packet is None:
         return "silence"
     return packet.message_type.name if packet.message_type is not None else "BOOTP"
+
+
+def _read(code: int, octets: bytes | None) -> bytes | None:
+    """What a client reads in an option: names, whether pointers lead to them or not."""
+    if octets is None or code != Option.DOMAIN_SEARCH:
+        return octets
+    try:
+        return without_pointers(octets)
+    except ValueError:
+        return octets
 
 
 def _shown(value: object) -> str:

@@ -47,6 +47,9 @@ def _lines(converted: Converted) -> Iterator[str]:
     if proof.informs:
         yield f"A DHCPINFORM is answered differently in {len(proof.informs)} points, as products do:"
         yield from _differences(proof.informs[:_SHOWN])
+    if proof.reserved:
+        yield f"Reserved addresses of {len(proof.reserved)} pools are leased differently:"
+        yield from _differences(proof.reserved)
     leases = converted.leases
     if leases is not None:
         yield ""
@@ -92,6 +95,7 @@ def as_json(converted: Converted) -> str:
             "unclear": [_place(origin) for origin in proof.unclear],
             "differences": [_tree(found) for found in proof.differences],
             "informs": [_tree(found) for found in proof.informs],
+            "reserved": [_tree(found) for found in proof.reserved],
         },
         "leases": None
         if leases is None

@@ -19,6 +19,7 @@ from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.cli import run
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.wire.bootp import Packet
+from coexist.wire.domain_names import without_pointers
 from coexist.wire.option_codes import Option
 from coexist.wire.options import MessageType
 from tests.harness.matrix import (
@@ -97,8 +98,13 @@ def _told(packet: Packet, reply: Packet | None) -> tuple[object, ...] | None:
         reply.siaddr,
         reply.sname,
         reply.file,
-        {code: value for code, value in sorted(reply.options.items()) if code in asked},
+        {code: _read(code, value) for code, value in sorted(reply.options.items()) if code in asked},
     )
+
+
+def _read(code: int, value: bytes) -> bytes:
+    """Names are names, whether pointers lead to them or not."""
+    return without_pointers(value) if code == Option.DOMAIN_SEARCH else value
 
 
 def _pool(reply: Packet) -> str:

@@ -44,6 +44,9 @@ _FLAGS = {
     "echo-client-id": ECHO,
 }
 TIMERS = {58: "renew-timer", 59: "rebind-timer"}
+BY_CLIENT_ID = "match-client-id"
+ONE_PLACE = frozenset({*TIMERS.values(), BY_CLIENT_ID})
+"""Parameters of the file, a network or a subnet alone: no class, pool or reservation of Kea has them."""
 _SILENT = frozenset(
     [
         "ddns-update-style",
@@ -261,6 +264,8 @@ def _parameter(statement: Assign) -> tuple[Key | None, bytes | str | int | bool]
         return name, int.from_bytes(_constant(statement.value), "big")
     if name in _FLAGS:
         return _FLAGS[name], _constant(statement.value)[:1] == b"\1"
+    if name == "ignore-client-uids":
+        return BY_CLIENT_ID, _constant(statement.value)[:1] != b"\1"
     if name == "vendor-option-space":
         return VENDOR, _constant(statement.value).decode("latin-1").lower()
     if name == "use-lease-addr-for-default-route" and _constant(statement.value)[:1] != b"\1":
@@ -290,6 +295,8 @@ def _other_reason(kind: str) -> str:
         "zone": _DYNAMIC_DNS,
         "log": "Kea's classes write no log lines",
         "execute": "a program that dhcpd runs",
+        "interface": "Kea finds a network by the addresses of its card; where that is not enough, write "
+        '"interface" into the subnet',
         "add": "Kea puts a client into a class by the class's own test",
     }.get(kind, "Kea has no such statement")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 
-from coexist.app.convert.blocks import FLAGS, LEASE_TIMES, TIMERS, Block, Key, Reader, Value, merged
+from coexist.app.convert.blocks import FLAGS, LEASE_TIMES, ONE_PLACE, Block, Key, Reader, Value, merged
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline
 from coexist.records import dataclass
 
-ONE_PLACE = frozenset(TIMERS.values())
-"""Parameters that no class of Kea has."""
 _FIELDS = frozenset({"next-server", "boot-file-name", "server-hostname", *LEASE_TIMES})
 
 

@@ -20,13 +20,14 @@ from coexist.app.convert.blocks import (
     IGNORE,
     KNOWN_ONLY,
     LEASE_TIMES,
+    ONE_PLACE,
     Block,
     Key,
     Reader,
     Value,
     merged,
 )
-from coexist.app.convert.kea_places import ONE_PLACE, Place, Places
+from coexist.app.convert.kea_places import Place, Places
 from coexist.app.convert.kea_text import KeaWords, NoEqualError
 from coexist.app.convert.kea_values import Values, lifetimes
 from coexist.app.convert.reservations import DECLARED, ELSEWHERE, Reservations
@@ -181,17 +182,22 @@ class Writer:
         if ignore is not None and not ignore.content:
             self._drop(test)
         plain = {key: value for key, value in values.items() if key not in self.contested}
-        for key in [key for key in plain if key in ONE_PLACE or key == KNOWN_ONLY]:
-            value = plain.pop(key)
-            self.account.left_out(value.at, value.text, "no class of Kea has this parameter")
         if self.times_meet and any(key in plain for key in LEASE_TIMES):
             # Within which bounds is said by the subnet.
             self.timed.append((name, test, plain))
             plain = {key: value for key, value in plain.items() if key not in LEASE_TIMES}
-        entry = {**self.values.times(plain), **self.values.entry(plain)}
+        entry = self._of_class(plain)
         if always or entry:
             self.classes.append({"name": name, "test": test, **entry})
         self._asked(name, test, values)
+
+    def _of_class(self, values: dict[Key, Value]) -> dict[str, Any]:
+        """Values as members of a class; what no class may have is accounted for."""
+        kept = dict(values)
+        for key in [key for key in kept if key in ONE_PLACE or key == KNOWN_ONLY]:
+            value = kept.pop(key)
+            self.account.left_out(value.at, value.text, "no class of Kea has this parameter")
+        return {**self.values.times(kept), **self.values.entry(kept)}
 
     def _group(self, blocks: list[Block]) -> str:
         """A class that reservations name, and what it says under conditions, above all other classes."""
@@ -200,8 +206,7 @@ class Writer:
         self.classes.append({"name": name})
         asked: list[str] = []
         for number, block in enumerate(blocks, start=1):
-            kept = block.without(FLAGS)
-            entry = {**self.values.times(kept.values), **self.values.entry(kept.values)}
+            entry = self._of_class(block.without(FLAGS).values)
             if entry:
                 said = f"member({kea_name(name)})"
                 test = said if block.test is None else f"{said} and ({block.test})"
@@ -243,11 +248,7 @@ class Writer:
             ignore = block.values.get(IGNORE)
             if ignore is not None and not ignore.content:
                 self._drop(block.test or "member('ALL')")
-            plain = block.without(self.contested).without(FLAGS).values
-            for key in [key for key in plain if key in ONE_PLACE]:
-                value = plain.pop(key)
-                self.account.left_out(value.at, value.text, "no class of Kea has this parameter")
-            entry = {**self.values.times(plain), **self.values.entry(plain)}
+            entry = self._of_class(block.without(self.contested).without(FLAGS).values)
             if entry:
                 self.classes.append({"name": f"if-{number}", "test": block.test, **entry})
 
@@ -259,8 +260,7 @@ class Writer:
             if block.test is None:
                 self._asked(own, None, block.values, asked)
                 continue
-            kept = block.without(FLAGS)
-            entry = {**self.values.times(kept.values), **self.values.entry(kept.values)}
+            entry = self._of_class(block.without(FLAGS).values)
             if entry:
                 self.classes.append(
                     {"name": own, "test": block.test, self.dialect.only_listed: True, **entry}
@@ -378,7 +378,10 @@ class Writer:
         except NoEqualError as error:
             self.account.left_out(pool.at, pool.text, f"{error}; without that everyone could have them")
             return
-        plain = {key: value for key, value in self._plain(place).items() if key not in ONE_PLACE}
+        plain = self._plain(place)
+        for key in [key for key in plain if key in ONE_PLACE]:
+            value = plain.pop(key)
+            self.account.left_out(value.at, value.text, "no pool of Kea has this parameter")
         entry = self.values.entry(plain)
         if guard is not None:
             name = self.pool_classes.setdefault(guard, f"pool-{len(self.pool_classes) + 1}")

@@ -12,7 +12,7 @@ from coexist.app.convert.blocks import (
     HOST_NAMES,
     IGNORE,
     LEASE_TIMES,
-    TIMERS,
+    ONE_PLACE,
     Block,
     Key,
     Reader,
@@ -35,7 +35,7 @@ from coexist.wire.option_codes import Option
 _HOST_NAME = int(Option.HOST_NAME)
 DECLARED, ELSEWHERE = "declared", "declared-elsewhere"
 """Classes without a test: of machines declared without an address, and of those that have one somewhere."""
-_NOT_HERE = frozenset({*LEASE_TIMES, *TIMERS.values()})
+_NOT_HERE = frozenset({*LEASE_TIMES, *ONE_PLACE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from ipaddress import AddressValueError, IPv6Address
 
 from coexist.languages.dhcpd.lexer import END, NUMBER, NUMBER_OR_NAME, STRING, Lexer
@@ -15,6 +15,7 @@ from coexist.languages.dhcpd.numbers import (
 )
 from coexist.languages.dhcpd.options import ENUMERATIONS
 from coexist.languages.dhcpd.syntax import Call, Data, Expression, HostLookup
+from coexist.wire.domain_names import packed_names
 
 _BITS = {"l": 32, "L": 32, "s": 16, "S": 16, "b": 8, "B": 8}
 
@@ -175,45 +176,6 @@ def _domain_list(lexer: Lexer, letter: str) -> bytes:
         if lexer.peek().kind != ",":
             return packed_names(names, compressed=letter == "Dc")
         lexer.next()
-
-
-def packed_names(names: Iterable[bytes], *, compressed: bool) -> bytes:
-    """Domain names as RFC 1035 section 4.1.4 writes them; offsets count from the first."""
-    result = bytearray()
-    seen: dict[tuple[bytes, ...], int] = {}
-    for name in names:
-        labels = tuple(name.split(b"."))
-        for number, label in enumerate(labels):
-            rest = tuple(part.lower() for part in labels[number:])
-            if compressed and rest in seen:
-                result += (0xC000 | seen[rest]).to_bytes(2, "big")
-                break
-            seen.setdefault(rest, len(result))
-            result += bytes((len(label),)) + label
-        else:
-            result.append(0)
-    return bytes(result)
-
-
-def unpacked_names(octets: bytes) -> list[bytes]:
-    """The names of such a list; what stands behind a damaged one is left out."""
-    names: list[bytes] = []
-    at = 0
-    while at < len(octets):
-        labels: list[bytes] = []
-        place, end = at, -1
-        while place < len(octets) and octets[place] and len(labels) < 128:
-            if octets[place] & 0xC0:
-                end = place + 2 if end < 0 else end
-                place = int.from_bytes(octets[place : place + 2], "big") & 0x3FFF
-                continue
-            labels.append(octets[place + 1 : place + 1 + octets[place]])
-            place += 1 + octets[place]
-        if not labels:
-            break
-        names.append(b".".join(labels))
-        at = place + 1 if end < 0 else end
-    return names
 
 
 def _nothing(lexer: Lexer, _letter: str) -> bytes:

@@ -10,6 +10,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from coexist.records import dataclass
+from coexist.wire.domain_names import without_pointers
 
 DHCP4 = "dhcp4"
 VENDOR_SPACE = "vendor-encapsulated-options-space"
@@ -148,8 +149,7 @@ class OptionTypes:
     def octets(self, option: OptionType | None, data: str, *, csv: bool) -> bytes:
         """The octets of option data. Raises BadDataError."""
         if option is None or not csv:
-            octets = raw_octets(data)
-            return trimmed(option, octets)
+            return _kept(option, raw_octets(data))
         fields = _fields(data)
         if option.kind == "empty":
             if data.strip():
@@ -172,6 +172,19 @@ STANDARD_TYPES = OptionTypes()
 def trimmed(option: OptionType | None, octets: bytes) -> bytes:
     """A text option as Kea keeps it: without NULs at its end (``option_string.cc``)."""
     return octets.rstrip(b"\0") if option is not None and option.kind == "string" else octets
+
+
+def _kept(option: OptionType | None, octets: bytes) -> bytes:
+    """Octets as Kea keeps them in an option of a type (``OptionDefinition::optionFactory``): in a list of
+    names it writes each out, whatever pointers led to it. Raises BadDataError."""
+    if option is None or option.kind != "fqdn" or not option.array:
+        return trimmed(option, octets)
+    if not octets:
+        raise BadDataError("a list of names has no name")
+    try:
+        return without_pointers(octets)
+    except ValueError as error:
+        raise BadDataError(f"the octets are no list of names: {error}") from None
 
 
 def raw_octets(data: str) -> bytes:

@@ -138,9 +138,19 @@ def _conditions(outline: Outline) -> Iterator[tuple[Position, Expression]]:
         for statement in part.match_if:
             yield statement.at, statement.condition
         if part.match is not None:
+            if part.match.spawn:
+                # Whoever sends a value is in a class of its own (check_collection).
+                yield from ((part.match.at, Exists(o)) for o in _sent(part.match.value))
             for value, (_, subclass) in part.subclasses.items():
                 if not _speaks_of_hardware(part.match.value):
                     yield subclass.at, Binary("=", part.match.value, Data(value))
+
+
+def _sent(expression: Expression) -> Iterator[OptionName]:
+    """The options of the client that an expression reads."""
+    for part in parts_of(expression):
+        if isinstance(part, OptionOf) and not part.configured:
+            yield part.option
 
 
 def _of_level(level: Level) -> Iterator[tuple[Position, Expression]]:

@@ -15,7 +15,6 @@ from coexist.boot.leases.dhcpd.options import ClientOptions, OptionState, Settin
 from coexist.errors import Position
 from coexist.languages.dhcpd.expressions import kind_of
 from coexist.languages.dhcpd.levels import Level
-from coexist.languages.dhcpd.option_values import packed_names, unpacked_names
 from coexist.languages.dhcpd.syntax import (
     Assign,
     Atom,
@@ -38,6 +37,7 @@ from coexist.languages.dhcpd.syntax import (
     Variable,
 )
 from coexist.records import dataclass
+from coexist.wire.domain_names import packed_names, unpacked_names
 
 Value = bytes | int | bool | Function | None
 Resolve = Callable[[str], tuple[IPv4Address, ...]]

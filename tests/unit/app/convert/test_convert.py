@@ -10,7 +10,7 @@ import pytest
 
 from coexist.app.convert import Converted, convert
 from coexist.cli import run
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, Position
 
 NET = "subnet 10.81.0.0 netmask 255.255.255.0 { range 10.81.0.100 10.81.0.199; %s }\n"
 
@@ -104,6 +104,8 @@ CASES = {
     "the MAC as text": NET
     % 'if binary-to-ascii(16, 8, ":", substring(hardware, 1, 3)) = "2:81:50" { filename "mac"; }',
     "a pattern": NET % 'if option vendor-class-identifier ~= "^PXE" { filename "p"; }',
+    "a search list with pointers": NET % 'option domain-search "lab.example", "net.example";',
+    "client identifiers passed over": NET % "ignore-client-uids true;",
     "a number": NET % 'if extract-int(option pxe-system-type, 16) = 7 { filename "seven"; }',
 }  # fmt: skip
 
@@ -125,6 +127,7 @@ LOSSES = {
     "what runs on commit": ('on commit { log(info, "x"); }', "on"),
     "a list from several levels": ("append domain-name-servers 10.81.0.4;", "append"),
     "a host name": ("next-server boot.example;", "next-server"),
+    "a renewal time under a condition": ("if exists user-class { option dhcp-renewal-time 90; }", "option"),
 }
 
 
@@ -145,6 +148,54 @@ def test_a_class_has_no_lease_time_within_the_bounds_of_one_subnet(tmp_path: Pat
     assert lost(result) == [("default-lease-time", 1)]
     assert not result.complete
     assert all("valid-lifetime" not in entry for entry in tree.get("client-classes", ()))
+
+
+def test_what_no_pool_or_host_may_say_is_named_with_its_line(tmp_path: Path) -> None:
+    text = (
+        "subnet 10.81.0.0 netmask 255.255.255.0 {\npool {\n ignore-client-uids on; range 10.81.0.10; } }\n"
+        "host one { hardware ethernet 02:81:00:00:00:01;\n ignore-client-uids on; }\n"
+    )
+    result, tree = converted(tmp_path, text)
+    assert sorted(lost(result)) == [("ignore-client-uids", 3), ("ignore-client-uids", 5)]
+    assert "match-client-id" not in json.dumps(tree)
+
+
+def test_leases_are_found_by_mac_where_client_identifiers_are_passed_over(tmp_path: Path) -> None:
+    other = "subnet 10.82.0.0 netmask 255.255.255.0 { range 10.82.0.50 10.82.0.60; }\n"
+    _, tree = converted(tmp_path, other + NET % "ignore-client-uids true;")
+    assert {s["subnet"]: s.get("match-client-id") for s in tree["subnet4"]} == {
+        "10.81.0.0/24": False,
+        "10.82.0.0/24": None,
+    }
+
+
+def test_a_pool_of_spawned_classes_is_missed_by_who_sends_the_value(tmp_path: Path) -> None:
+    """A class is made for whoever sends one (``spawn with``), and its pool has no equal."""
+    text = (
+        'class "modem" { spawn with option agent.remote-id; }\n'
+        "subnet 10.82.0.0 netmask 255.255.255.0 {\n"
+        ' pool {\n range 10.82.0.50 10.82.0.60; allow members of "modem"; } }\n'
+    )
+    result, _ = converted(tmp_path, text + NET % "")
+    (found,) = (d for d in result.proof.differences if d.what == "an answer")
+    assert isinstance(found.origin, Position)
+    assert (found.origin.line, found.after) == (4, "silence")
+    assert "82=" in found.witness
+
+
+@pytest.mark.parametrize(("pool", "lines"), [("10.81.0.10 10.81.0.20", [2]), ("10.81.0.30 10.81.0.40", [])])
+def test_a_reserved_address_that_others_were_leased_is_named(
+    tmp_path: Path, pool: str, lines: list[int]
+) -> None:
+    text = (
+        f"subnet 10.81.0.0 netmask 255.255.255.0 {{ range {pool}; }}\n"
+        "host one { hardware ethernet 02:81:00:00:00:01; fixed-address 10.81.0.11; }\n"
+    )
+    result, _ = converted(tmp_path, text)
+    assert [
+        found.origin.line for found in result.proof.reserved if isinstance(found.origin, Position)
+    ] == lines
+    assert result.complete
 
 
 def test_a_pool_whose_permission_is_lost_is_not_opened(tmp_path: Path) -> None:

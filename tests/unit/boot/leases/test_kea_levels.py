@@ -48,6 +48,10 @@ READ = {
     "an empty list": (with_data({"code": 42, "data": ""}), ""),
     "a field too many": (with_data({"name": "client-ndi", "data": "1,3,16,9"}), "010310"),
     "a large True": (with_data({"name": "mask-supplier", "data": "True"}), "01"),
+    "names with a pointer": (
+        with_data({"code": 119, "csv-format": False, "data": "036c6162036e657400027063c004"}),
+        "036c6162036e657400027063036e657400",
+    ),
     "its name and its code": (with_data({"name": "host-name", "code": 12, "data": "a"}), "61"),
 }
 REFUSED = {
@@ -60,6 +64,9 @@ REFUSED = {
     "the pad": with_data({"code": 0, "csv-format": False, "data": "00"}),
     "the end": with_data({"code": 255, "csv-format": False, "data": "00"}),
     "a field too few": with_data({"name": "client-ndi", "data": "1,3"}),
+    "a pointer ahead": with_data({"code": 119, "csv-format": False, "data": "036c6162c020"}),
+    "a name without an end": with_data({"code": 88, "csv-format": False, "data": "036c6162"}),
+    "a list of no names": with_data({"code": 119, "csv-format": False, "data": ""}),
     "a type that is none": with_definitions({"type": "text"}),
     "a blank in a name": with_definitions({"name": "o w n"}),
     "a standard code": with_definitions({"code": 66}),
