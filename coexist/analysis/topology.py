@@ -12,7 +12,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Relay, Site
-from coexist.inventory.references import relay_targets
+from coexist.inventory.named_servers import relay_targets
 from coexist.records import dataclass
 
 

@@ -18,8 +18,8 @@ from coexist.boot.responder import ServerModel
 from coexist.boot.servers import model_for
 from coexist.inventory import Inventory
 from coexist.inventory.models import Program, Site
+from coexist.inventory.named_servers import relay_targets
 from coexist.inventory.programs import declared_programs
-from coexist.inventory.references import relay_targets
 from coexist.records import dataclass
 
 

@@ -47,6 +47,11 @@ def inside(address: IPv4Address, nets: Iterable[IPv4Network]) -> bool:
     return any(address in net for net in nets)
 
 
+def listed(nets: Iterable[IPv4Network]) -> str:
+    """Networks in a sentence."""
+    return " and ".join(map(str, nets))
+
+
 def _unknown_names(table: ClientTable, column: str, what: str, known: Set[str]) -> Iterable[_Complaint]:
     if EVERY_NAME in known:
         return

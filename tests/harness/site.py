@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from coexist.boot.servers.coexist import boot_server_config
 from coexist.inventory import Inventory
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from tests.harness.namespaces import HarnessError
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process

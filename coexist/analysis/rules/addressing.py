@@ -13,7 +13,7 @@ from coexist.analysis.rules.hearing import wants_service
 from coexist.analysis.rules.pairs import pair_disagrees, told, told_differently
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from coexist.wire.options import Option
 
 

@@ -13,7 +13,7 @@ from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import is_url
 from coexist.inventory.documents import Path
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import Option, decode_option_value
 from coexist.wire.pxe import decode_vendor_options

@@ -33,8 +33,8 @@ from coexist.boot.policy import architecture_codes
 from coexist.inventory import EVERYONE, Inventory, MacSet
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Pool, Program, Scope, ScopeRule, Server, Site
+from coexist.inventory.named_servers import server_address
 from coexist.inventory.products import part
-from coexist.inventory.references import server_address
 from coexist.inventory.values import OptionValue, option_bytes
 from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES

@@ -22,7 +22,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.models import Answers, Programs, Server
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Delay
 from coexist.records import dataclass

@@ -9,8 +9,8 @@ from coexist.boot.leases.evaluate import PlanLeases, as_told
 from coexist.boot.policy import compile_programs
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
+from coexist.inventory.named_servers import server_address
 from coexist.inventory.products import part
-from coexist.inventory.references import server_address
 
 
 def plan_leases(inventory: Inventory, name: str) -> PlanLeases:

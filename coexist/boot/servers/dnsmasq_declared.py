@@ -16,7 +16,7 @@ from coexist.boot.servers.tftpd import FileServerModel
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
 from coexist.inventory.models import Server, Site
-from coexist.inventory.references import relay_targets, server_address
+from coexist.inventory.named_servers import relay_targets, server_address
 from coexist.languages.dnsmasq.config import DelayLine, DnsmasqConfig, MatchLine, Range, Service
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.dnsmasq.settings import setting_lines

@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv4Network
 from coexist.boot.leases.compile import answer_groups, answered_clients
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.models import Program
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.dnsmasq.settings import setting_lines
 from coexist.render.cells import cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coexist.inventory import Inventory
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from coexist.render.quoting import comment
 from coexist.render.rendered import RenderedFile
 from coexist.render.templates import Templates

@@ -10,9 +10,9 @@ from coexist.boot.leases.compile import compile_plan
 from coexist.cli import run
 from coexist.errors import InputError
 from coexist.importers import Imported, import_files
-from coexist.importers.mikrotik import option_octets
 from coexist.importers.written import clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
+from coexist.languages.routeros import option_octets
 
 EXPORTS = Path(__file__).parent / "exports"
 

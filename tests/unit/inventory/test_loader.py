@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from coexist.errors import InputError, Problem
 from coexist.inventory import EVERYONE, MacSet, inventory_from_tree, load_inventory
-from coexist.inventory.references import server_address
+from coexist.inventory.named_servers import server_address
 from coexist.inventory.schema import inventory_schema
 
 ROOT = Path(__file__).resolve().parents[3]
