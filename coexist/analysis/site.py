@@ -13,13 +13,14 @@ from coexist.analysis.facts import Facts, Programs
 from coexist.analysis.intent import Intended
 from coexist.analysis.leases import Handed
 from coexist.analysis.own_scopes import with_own_scopes
-from coexist.analysis.profiles import PHONES, firmware_kind
+from coexist.analysis.profiles import firmware_kind
 from coexist.analysis.races import Finish, RaceMemory, Races
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import url_host
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Server
+from coexist.inventory.population import KNOW_NO_PROXYDHCP
 from coexist.inventory.values import is_address, option_bytes
 from coexist.records import dataclass
 
@@ -177,7 +178,7 @@ class AnalysedSite(Facts):
             from coexist.analysis.schedule import schedule_of
             from coexist.boot.firmware import firmware_models
 
-            waits = firmware_kind(self.site, firmware) not in (*PHONES, "first-offer")
+            waits = firmware_kind(self.site, firmware) not in KNOW_NO_PROXYDHCP
             models = firmware_models(self.site.firmwares)
             self._schedules[firmware] = schedule_of(models[firmware]) if waits else None
         return self._schedules[firmware]

@@ -236,7 +236,7 @@ def _write(site: Path, texts: Mapping[str, str], places: Mapping[str, PurePosixP
 
 
 def _product(name: str) -> Product:
-    known = {key: product for key, product in products().items() if product.own_file and product.redactor}
+    known = {key: product for key, product in products().items() if product.is_adoptable}
     if name not in known:
         raise CoexistError(
             f"a server of {name!r} cannot be adopted; those that can: {', '.join(sorted(known))}"

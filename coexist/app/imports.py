@@ -36,6 +36,11 @@ def import_source(
     if in_words or product is None:
         return imported
     name = next(iter(imported.tree["servers"]))
+    if not product.is_adoptable:
+        note = (
+            f"That {name} answers as before is not proven: nothing evaluates a copy of {product.name}'s file."
+        )
+        return _noted(imported, [note])
     lost = tuple(imported.tree["servers"][name].get("left_out", ()))
     if not lost and len(imported.clients) > MOST_CLIENTS:
         note = (

@@ -63,6 +63,9 @@ FAMILIES: dict[str, str] = {
 }
 """The family of each of these that is not one by itself: what rules about firmware speak of."""
 
+KNOW_NO_PROXYDHCP = frozenset({"first-offer", "phone"})
+"""The families that take an address and never see the offer of a ProxyDHCP."""
+
 
 class Client(Declared):
     """A machine written into the inventory itself instead of a CSV file.

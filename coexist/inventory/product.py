@@ -181,7 +181,8 @@ class Product:
     dropin_lists: str = ""
     """What its own file has where it includes our second file, a list of machines (``{path}``)."""
     redactor: str = ""
-    """A function from the text of such a file to the same text without its secrets, as valid as before."""
+    """A function from the text of such a file to the same text without its secrets, as valid as before.
+    Empty: no copy of such a file is made."""
     boots: str = ""
     """The model of its boot service, a function like that of its DHCP service."""
     limits: str = ""
@@ -199,6 +200,11 @@ class Product:
     def software(self) -> str:
         """How an inventory names the version that is modelled."""
         return f"{self.name} {self.modelled}".strip()
+
+    @property
+    def is_adoptable(self) -> bool:
+        """Whether a server can be declared by a copy of its own files, without the secrets they hold."""
+        return bool(self.own_file and self.redactor)
 
     def fault_of(self, version: str) -> Fault | None:
         """What a version does wrong; ``2.92-1`` is 2.92."""

@@ -9,6 +9,7 @@ from coexist.analysis.leases import Handed
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.inventory.documents import Path
 from coexist.inventory.models import IntentRule
+from coexist.inventory.population import KNOW_NO_PROXYDHCP
 from coexist.planning.draft import Draft
 from coexist.planning.solve_ends import Flaw, flaws, holds, spares, stays, turns, weight
 from coexist.planning.solve_report import Impossible
@@ -75,7 +76,8 @@ def _weigh(
     lines = list(_boot_lines(handed)) if handed.file else []
     owner = site.file_owner(handed)
     # A server that answers the broadcast itself is found without the scope.
-    alone = case.standing.get(str(owner)) is Standing.ANSWERS and site.kind(case.client) != "first-offer"
+    hears = site.kind(case.client) not in KNOW_NO_PROXYDHCP
+    alone = hears and case.standing.get(str(owner)) is Standing.ANSWERS
     if owner in case.intended.servers and (
         not alone or (owner in case.intended.fallback and holds(site, case))
     ):

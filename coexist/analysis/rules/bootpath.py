@@ -14,6 +14,7 @@ from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import is_url
 from coexist.inventory.documents import Path
 from coexist.inventory.named_servers import server_address
+from coexist.inventory.population import KNOW_NO_PROXYDHCP
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import Option, decode_option_value
 from coexist.wire.pxe import decode_vendor_options
@@ -270,7 +271,7 @@ def firmware_ignores_proxies(site: AnalysedSite) -> Iterable[Finding]:
     found: dict[str, list[ClientClass]] = defaultdict(list)
     for case in site.pxe_cases:
         name = case.intended.server
-        ignores = site.kind(case.client) == "first-offer" and name in case.responders
+        ignores = site.kind(case.client) in KNOW_NO_PROXYDHCP and name in case.responders
         if ignores and not any(h.file for h in site.handed_to(case)):
             found[str(name)].append(case.client)
     for name, clients in found.items():

@@ -18,6 +18,7 @@ from coexist.app.convert.written import Written
 from coexist.app.imports import import_source
 from coexist.cli import run
 from coexist.importers import Imported
+from coexist.importers.kinds import kinds
 from coexist.importers.written import clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
@@ -234,6 +235,16 @@ def test_a_server_that_words_say_is_said_in_words(tmp_path: Path, kind: str, tex
     (scope,) = found.tree["scopes"].values()
     # Neither daemon adds options 66 and 67 to its header.
     assert scope["literal"] is True
+
+
+def test_without_a_redactor_no_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = kinds()["dnsmasq"]
+    assert kind.product is not None
+    unsafe = replace(kind, product=replace(kind.product, redactor=""))
+    monkeypatch.setattr(imports, "kinds", lambda: {"dnsmasq": unsafe})
+    found = taken(tmp_path, "dnsmasq", MENU)
+    assert not found.own_files
+    assert found.comments["servers"]
 
 
 @pytest.mark.parametrize(
