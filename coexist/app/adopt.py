@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coexist.boot.leases.lease import Lease
-from coexist.boot.own_files import OwnConfig
+from coexist.boot.own_files import NO_WIRE, OwnConfig, Wire
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
 from coexist.errors import CoexistError, InputError, Position, unreadable
@@ -87,6 +87,11 @@ class Fetched:
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:
         """Names have no address before an inventory has them."""
         return lambda _: ()
+
+    @property
+    def wire(self) -> Wire:
+        """Where it stands is not known before its files are."""
+        return NO_WIRE
 
     def text(self) -> str:
         """The main file. Raises InputError."""
@@ -296,7 +301,9 @@ def _gateway(config: OwnConfig, network: IPv4Network) -> IPv4Address | None:
         packet=asks, at=0.0, port=DHCP_PORT, address=asks.giaddr, source=(UNSPECIFIED, CLIENT_PORT)
     )
     lease = config.leases(heard)
-    routers = lease.options.get(Option.ROUTER, b"") if isinstance(lease, Lease) else b""
+    # A router without a line is the relay agent that was made up here.
+    said = isinstance(lease, Lease) and Option.ROUTER in lease.origins
+    routers = lease.options.get(Option.ROUTER, b"") if isinstance(lease, Lease) and said else b""
     router = IPv4Address(routers[:4]) if len(routers) >= 4 else None
     return router if router is not None and router in network else None
 

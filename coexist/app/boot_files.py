@@ -17,7 +17,9 @@ from coexist.analysis.site import Used
 from coexist.boot.loaders.content import LARGEST, BootFile, inspect
 from coexist.boot.loaders.loader import Role
 from coexist.boot.loaders.names import is_url, loader_by_name
+from coexist.boot.own_files import own_config
 from coexist.errors import CoexistError
+from coexist.inventory import Inventory
 from coexist.inventory.documents import Path as Place
 from coexist.records import dataclass
 
@@ -25,23 +27,49 @@ if TYPE_CHECKING:
     from coexist.analysis.loading import Chain
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.space import ClientClass
-    from coexist.inventory.models import Site
 
-EVERY_SERVER = ""
 _LOOKS_ALIKE = {"grub-core": "grub", "grub-redhat": "grub", "lpxelinux": "pxelinux"}
 """Loaders that are forms of another: their names do not tell them apart."""
 
 
-Roots = Mapping[str, tuple[Path, ...]]
-"""Where the files of each server lie, those of all under the name `EVERY_SERVER`."""
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Where copies of a server's files lie. ``called``: the folder by its path on the server, of which its
+    TFTP server takes whole paths too; empty where it is not known."""
+
+    directories: tuple[Path, ...] = ()
+    called: str = ""
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.directories))
+
+    def find(self, file: str) -> Path | None:
+        """A file below one of the directories, never outside of it."""
+        name = (unquote(urlsplit(file).path) if is_url(file) else file).replace("\\", "/")
+        folder = f"{self.called.rstrip('/')}/"
+        if name.startswith(folder):
+            name = name.removeprefix(folder)
+        parts = PurePosixPath(name.lstrip("/")).parts
+        if ".." in parts:
+            return None
+        for place in self.directories:
+            path = place.joinpath(*parts)
+            if path.is_file() and path.resolve().is_relative_to(place.resolve()):
+                return path
+        return None
 
 
-def roots_of(site: Site, said: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+Roots = Mapping[str, Root]
+"""Where the files of each server lie."""
+
+
+def roots_of(inventory: Inventory, said: Sequence[str]) -> dict[str, Root]:
     """The directories with the files of each server, from ``SERVER=DIRECTORY`` or ``DIRECTORY`` for all.
 
     A directory that holds one named after a server, as a rendered tree does, has that server's files there.
     Raises `CoexistError` for what is no directory or no server.
     """
+    site = inventory.site
     found: dict[str, list[Path]] = defaultdict(list)
     for text in said:
         name, equals, rest = text.partition("=")
@@ -53,7 +81,14 @@ def roots_of(site: Site, said: Sequence[str]) -> dict[str, tuple[Path, ...]]:
             for each in site.servers:
                 if (directory / each).is_dir():
                     found[each].append(directory / each)
-    return {name: tuple(paths) for name, paths in found.items()}
+    of_all = tuple(found.get("", ()))
+    return {name: Root(tuple(found.get(name, of_all)), _called(inventory, name)) for name in site.servers}
+
+
+def _called(inventory: Inventory, server: str) -> str:
+    """The root of a TFTP server that runs on its own file."""
+    own = own_config(inventory, server)
+    return "" if own is None else own.tftp_root
 
 
 @dataclass(slots=True)
@@ -83,12 +118,12 @@ def file_findings(site: AnalysedSite, roots: Roots) -> list[Finding]:
     known: dict[Path, BootFile] = {}
     for used in site.used_programs:
         server = _server(site, used)
-        places = _places(roots, server)
-        if not places:
+        root = _root(roots, server)
+        if not root.directories:
             continue
-        path = _find(places, used.file)
+        path = root.find(used.file)
         if path is None:
-            message = f"{used.file} is not in {_shown(places)}, where {server} has its files"
+            message = f"{used.file} is not in {root}, where {server} has its files"
             follows = _next_entry(site, used)
             severity = None
             if follows is not None:
@@ -129,27 +164,8 @@ def _server(site: AnalysedSite, used: Used) -> str | None:
     return site.file_owner(handed)
 
 
-def _places(roots: Roots, server: str | None) -> tuple[Path, ...]:
-    if server is None:
-        return ()
-    return roots.get(server) or roots.get(EVERY_SERVER, ())
-
-
-def _find(places: Sequence[Path], file: str) -> Path | None:
-    """A file below one of the directories, never outside of it."""
-    name = unquote(urlsplit(file).path) if is_url(file) else file
-    parts = PurePosixPath(name.replace("\\", "/").lstrip("/")).parts
-    if ".." in parts:
-        return None
-    for place in places:
-        path = place.joinpath(*parts)
-        if path.is_file() and path.resolve().is_relative_to(place.resolve()):
-            return path
-    return None
-
-
-def _shown(places: Sequence[Path]) -> str:
-    return " or ".join(str(place) for place in places)
+def _root(roots: Roots, server: str | None) -> Root:
+    return roots.get(server or "", Root())
 
 
 def _look_into(site: AnalysedSite, used: Used, about: BootFile, found: _Found) -> None:
@@ -196,48 +212,46 @@ def _signature(used: Used, about: BootFile, found: _Found) -> None:
 
 def _parts(site: AnalysedSite, used: Used, roots: Roots, found: _Found) -> None:
     """The files without which a loader that this file leads to ends, where its server's can be reached."""
-    for missing, owner, loader, places in _missing_parts(site, used, roots):
-        message = f"{loader} needs {missing} of {owner}, which is not in {_shown(places)}"
+    for missing, owner, loader, root in _missing_parts(site, used, roots):
+        message = f"{loader} needs {missing} of {owner}, which is not in {root}"
         found.add("CX429", used.path, message, "put the file there", used.case.client)
 
 
-def _missing_parts(
-    site: AnalysedSite, used: Used, roots: Roots
-) -> Iterator[tuple[str, str, str, tuple[Path, ...]]]:
+def _missing_parts(site: AnalysedSite, used: Used, roots: Roots) -> Iterator[tuple[str, str, str, Root]]:
     for chain in site.races.stages(used.case.client).last_chains:
         if chain.outcome.file == used.file:
             yield from _lost_parts(chain, roots)
 
 
-def _lost_parts(chain: Chain, roots: Roots) -> Iterator[tuple[str, str, str, tuple[Path, ...]]]:
+def _lost_parts(chain: Chain, roots: Roots) -> Iterator[tuple[str, str, str, Root]]:
     """The files a chain's loaders lack: each with its server, the loader, and where it was looked for."""
     for step in chain.steps:
-        places = _places(roots, step.asks)
-        if not places:
+        root = _root(roots, step.asks)
+        if not root.directories:
             continue
         fetches = [f for f in step.stage.fetches if f.server is None]
-        needed = [f.file for f in fetches if f.role is Role.NEEDED and not _find(places, f.file)]
+        needed = [f.file for f in fetches if f.role is Role.NEEDED and not root.find(f.file)]
         for group in dict.fromkeys(f.group for f in fetches if f.role is Role.FIRST):
             choices = [f.file for f in fetches if f.role is Role.FIRST and f.group == group]
-            if not any(_find(places, file) for file in choices):
+            if not any(root.find(file) for file in choices):
                 needed.append(_usual(choices))
         for file in needed:
-            yield file, str(step.asks), step.stage.title, places
+            yield file, str(step.asks), step.stage.title, root
 
 
 def first_is_lost(chain: Chain, roots: Roots) -> bool:
     """Whether a boot asks in vain for its first file."""
-    places = _places(roots, chain.outcome.boot_server)
-    return bool(places) and not _find(places, str(chain.outcome.file))
+    root = _root(roots, chain.outcome.boot_server)
+    return bool(root.directories) and not root.find(str(chain.outcome.file))
 
 
 def lost(chain: Chain, roots: Roots) -> str | None:
     """The first file that a boot asks for in vain, as a sentence; None where nothing shows that it does."""
     if first_is_lost(chain, roots):
-        server, places = chain.outcome.boot_server, _places(roots, chain.outcome.boot_server)
-        return f"file not found: {chain.outcome.file} of {server} is not in {_shown(places)}"
+        server = chain.outcome.boot_server
+        return f"file not found: {chain.outcome.file} of {server} is not in {_root(roots, server)}"
     for missing, owner, loader, where in _lost_parts(chain, roots):
-        return f"file not found: {loader} needs {missing} of {owner}, which is not in {_shown(where)}"
+        return f"file not found: {loader} needs {missing} of {owner}, which is not in {where}"
     return None
 
 

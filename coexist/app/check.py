@@ -52,7 +52,8 @@ def _with_files(analysis: Analysis, files: Sequence[str]) -> Analysis:
     from coexist.analysis.suppress import accepted
     from coexist.app.boot_files import file_findings, roots_of
 
-    found, hidden = accepted(analysis.site, file_findings(analysis.site, roots_of(analysis.site.site, files)))
+    roots = roots_of(analysis.site.inventory, files)
+    found, hidden = accepted(analysis.site, file_findings(analysis.site, roots))
     return replace(
         analysis,
         findings=sorted_findings((*analysis.findings, *found)),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coexist.analysis.loading import Chain
     from coexist.analysis.race import ClientCase, RaceResult
     from coexist.analysis.world import World
+    from coexist.app.boot_files import Root
     from coexist.inventory import Inventory
 
 
@@ -31,7 +32,7 @@ class Explained:
     inventory: Inventory
     world: World
     boots: tuple[Stages, ...]
-    roots: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    roots: Mapping[str, Root] = field(default_factory=dict)
 
     def lost(self, chain: Chain) -> str | None:
         """The first file that a boot asks for in vain; None where nothing shows that it does."""
@@ -83,7 +84,7 @@ def explain(
     from coexist.app.boot_files import roots_of
 
     inventory = load_current(path)
-    roots = roots_of(inventory.site, files) if files else {}
+    roots = roots_of(inventory, files) if files else {}
     macs = [found.mac for found in find_machines(inventory, machine)]
     cases = [
         case

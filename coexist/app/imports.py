@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from coexist.importers import Imported, import_files, kinds
@@ -24,14 +24,18 @@ def import_source(
     *,
     server: str = "",
     address: IPv4Address | None = None,
+    network: IPv4Network | None = None,
     include_roots: Sequence[Path] = (),
     in_words: bool = False,
 ) -> Imported:
     """`import_files`, with the server's own file where words would change an answer.
 
+    ``network``: the subnet of the network card that has ``address``.
     ``in_words``: the inventory's words all the same. Raises InputError for what cannot be read.
     """
-    imported = import_files(kind, paths, server=server, address=address, include_roots=include_roots)
+    imported = import_files(
+        kind, paths, server=server, address=address, network=network, include_roots=include_roots
+    )
     product = kinds()[kind].product
     if in_words or product is None:
         return imported

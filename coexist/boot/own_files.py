@@ -16,6 +16,8 @@ from coexist.boot.responder import Arrival
 from coexist.errors import InputError, Position, unreadable
 from coexist.inventory import Inventory
 from coexist.inventory.files import shown
+from coexist.inventory.models import Site
+from coexist.inventory.named_servers import relay_targets
 from coexist.inventory.product import Role
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings, files_of
@@ -40,19 +42,34 @@ class OwnSubnet:
 class OwnConfig:
     """What a server's files say. ``address``: its own, where they say it; ``missing``: the files of our
     drop-in that they do not include. ``programs``: the files of its boot service by architecture, as far as
-    nothing else decides; ``roles``: what it is, where its product can be several things."""
+    nothing else decides; ``tftp_root``: the folder they lie in on the server; ``roles``: what it is, where
+    its product can be several things."""
 
     leases: LeaseSource
     subnets: tuple[OwnSubnet, ...]
     address: IPv4Address | None = None
     missing: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
+    tftp_root: str = ""
     roles: frozenset[Role] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Where a server's packets come from. ``cards``: the subnets of its network cards; ``relayed``: those
+    whose relay agents send to it."""
+
+    cards: tuple[IPv4Network, ...] = ()
+    relayed: tuple[IPv4Network, ...] = ()
+
+
+NO_WIRE = Wire()
+"""Of a server whose place in the network is not known."""
 
 
 class Files(Protocol):
     """The files of one server, wherever they are. ``resolve``: the addresses of a host name, as far as they
-    are known."""
+    are known; ``wire``: where the server stands."""
 
     @property
     def main(self) -> str:
@@ -65,6 +82,10 @@ class Files(Protocol):
     @property
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:
         """The addresses of a host name."""
+
+    @property
+    def wire(self) -> Wire:
+        """Where the server stands."""
 
     def text(self) -> str:
         """The main file. Raises InputError."""
@@ -100,6 +121,7 @@ class OwnFiles:
     version: str
     resolve: Callable[[str], tuple[IPv4Address, ...]]
     of_server: Callable[[IPv4Address], OwnConfig | None]
+    wire: Wire = NO_WIRE
     ours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     inside: dict[str, Path] = field(default_factory=dict)
@@ -180,13 +202,28 @@ def own_config(inventory: Inventory, name: str) -> OwnConfig | None:
     depends, known = (server.dropin, inventory.resolver), inventory.read.get(f"{name} depends")
     if server.dropin is not None and known is not None and any(map(is_not, known, depends)):
         found = None
+    if found is not None and _is_moved(inventory, name):
+        found = None
     if found is None:
         written = None if server.dropin is None else part(server.product, "dropin")(inventory, name)
         ours = {} if written is None else written.texts(server.dropin)
         found = inventory.read[name] = _evaluated(inventory, name, ours)
         inventory.read[f"{name} depends"] = depends
+        inventory.read[f"{name} stands"] = (inventory.site.vlans, server), wire_of(inventory.site, name)
     config: OwnConfig = found
     return config
+
+
+def _is_moved(inventory: Inventory, name: str) -> bool:
+    """Whether a server whose files were read stands elsewhere by now, or other relay agents send to it."""
+    known = inventory.read.get(f"{name} stands")
+    depends = inventory.site.vlans, inventory.site.servers[name]
+    if known is None or not any(map(is_not, known[0], depends)):
+        return False
+    wire = wire_of(inventory.site, name)
+    inventory.read[f"{name} stands"] = depends, wire
+    is_moved: bool = wire != known[1]
+    return is_moved
 
 
 def config_without(inventory: Inventory, name: str) -> OwnConfig:
@@ -216,9 +253,24 @@ def own_files(inventory: Inventory, name: str, ours: Mapping[str, str] | None = 
         version=server.software.version,
         resolve=_names_of(inventory),
         of_server=lambda address: _of_server(inventory, address),
+        wire=wire_of(inventory.site, name),
         ours={
             path: (f"{name}/{re.split(_SEPARATOR, path)[-1]}", (ours or {}).get(path, "")) for path in paths
         },
+    )
+
+
+def wire_of(site: Site, name: str) -> Wire:
+    """The subnets that a server stands on, and those whose relay agents send to it."""
+    stands = site.servers[name].stands_on
+    return Wire(
+        cards=tuple(network for vlan in stands for network in site.vlans[vlan].subnet),
+        relayed=tuple(
+            network
+            for vlan, declared in site.vlans.items()
+            if any(name == server for t in declared.targets for server, _ in relay_targets(site, t, vlan))
+            for network in declared.subnet
+        ),
     )
 
 

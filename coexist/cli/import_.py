@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 import click
@@ -49,7 +49,11 @@ inventory. What is not taken over stands in {NOT_MODELLED_FILE}, what two source
     help="Directory of the inventory.",
 )
 @click.option("--server", default="", metavar="NAME", help="Name the server gets in the inventory.")
-@click.option("--address", metavar="ADDRESS", help="The server's own address, if the files do not say it.")
+@click.option(
+    "--address",
+    metavar="ADDRESS[/LENGTH]",
+    help="The server's own address, if the files do not say it, and the length of its network card's prefix.",
+)
 @click.option(
     "--include-root",
     "include_roots",
@@ -73,12 +77,18 @@ def command(
     """Import each source in turn."""
     from coexist.app.imports import import_source
 
-    own = _address(address)
+    own, network = _address(address)
     barren = 0
     inventory: Inventory
     for kind, files in _requests(sources):
         imported = import_source(
-            kind, files, server=server, address=own, include_roots=include_roots, in_words=in_words
+            kind,
+            files,
+            server=server,
+            address=own,
+            network=network,
+            include_roots=include_roots,
+            in_words=in_words,
         )
         conflicts, inventory = _write(imported, output)
         entries = len(imported.not_modelled)
@@ -109,13 +119,17 @@ def _tell_parked(inventory: Inventory, output: Path) -> None:
         click.echo(f"{number} registrations are parked: {output / PARKED_FILE}", err=True)
 
 
-def _address(text: str | None) -> IPv4Address | None:
+def _address(text: str | None) -> tuple[IPv4Address | None, IPv4Network | None]:
+    """The address, and the subnet of its network card where the length of the prefix is given."""
+    if text is None:
+        return None, None
     try:
-        return None if text is None else IPv4Address(text)
-    except AddressValueError:
+        card = IPv4Interface(text)
+    except ValueError:
         raise click.BadParameter(
-            f"{text} is not an IPv4 address; write 10.10.0.5", param_hint="--address"
+            f"{text} is not an IPv4 address; write 10.10.0.5, or 10.10.0.5/22", param_hint="--address"
         ) from None
+    return card.ip, card.network if "/" in text else None
 
 
 _QUOTES_SOURCES = (NOT_MODELLED_FILE, CONFLICTS_FILE)

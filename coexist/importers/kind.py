@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem
@@ -16,11 +16,15 @@ from coexist.records import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is imported: the files in the order given, and what they do not say themselves."""
+    """What is imported: the files in the order given, and what they do not say themselves.
+
+    ``network``: the subnet of the network card that has the server's ``address``.
+    """
 
     paths: tuple[Path, ...]
     server: str = ""
     address: IPv4Address | None = None
+    network: IPv4Network | None = None
     around: Surroundings = field(default_factory=lambda: Surroundings(Path()))
 
     def only_path(self) -> Path:

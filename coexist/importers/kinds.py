@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from coexist.errors import CoexistError, InputError, Position, Problem
@@ -79,17 +79,19 @@ def import_files(
     *,
     server: str = "",
     address: IPv4Address | None = None,
+    network: IPv4Network | None = None,
     include_roots: Sequence[Path] = (),
 ) -> Imported:
     """Read one source of a kind in ``kinds()``.
 
-    ``server`` names the server it describes, ``address`` is its address if the source does not say it.
+    ``server`` names the server it describes, ``address`` is its address if the source does not say it, and
+    ``network`` the subnet of the network card that has it.
     What it includes is read from its folder and from ``include_roots``, nowhere else; the result's
     ``sources`` are all files that were read. Raises InputError for what cannot be read, with its place.
     """
     files = tuple(Path(path) for path in paths)
     around = Surroundings(files[0].parent, tuple(include_roots))
-    request = Request(paths=files, server=server, address=address, around=around)
+    request = Request(paths=files, server=server, address=address, network=network, around=around)
     imported = kinds()[kind].run(request)
     included = (str(path) for path in dict.fromkeys(around.read))
     return replace(imported, sources=(*imported.sources, *included))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.untimed
 
 FOLDER = Path(__file__).parents[1] / "data" / "own-files" / "dnsmasq"
 FILES = sorted(FOLDER.glob("*.conf"))
+FIRST = "02:00:5e:10:00:ff"
 STRANGERS = ("02:00:5e:10:00:01", "52:54:00:ab:cd:ef")
 # What belongs to the machine the file was written on.
 _LOCAL = re.compile(
@@ -86,12 +88,16 @@ def test_every_reply_is_the_predicted_one(path: Path, tmp_path: Path) -> None:
     lines = read_lines(path)
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
-    model = DnsmasqModel(name="own", config=config, networks=(place.network,))
+    model = DnsmasqModel(
+        name="own", config=config, networks=(place.network,), relayed=tuple(map(IPv4Network, place.relays))
+    )
 
     def dnsmasq(host: Host) -> Process:
         return start(host, lines.texts, lines.listed)
 
     with asking(tmp_path, place, dnsmasq) as asker:
+        # The first packet of a relay agent says what netmask its range has; the daemon keeps it.
+        asker.ask([Case(mac=FIRST, kind="plain", giaddr=relay) for relay in place.relays])
         seen = list(_rounds(asker, macs_of(model), place))
     wrong = differing(model, place, seen)
     assert any(reply is not None for _, _, reply in seen), "nobody was answered: nothing is shown"
@@ -113,3 +119,25 @@ def _rounds(asker: Asker, macs: list[str], place: Place) -> Iterator[Asked]:
     own = {Option.SERVER_IDENTIFIER: place.server.packed, 50: bytes((192, 0, 2, 9))}
     odd += [Case(mac=mac, kind="plain", message=MessageType.REQUEST, more=own) for mac in macs]
     yield from asker.ask(odd).values()
+
+
+@pytest.mark.needs("dnsmasq")
+def test_a_client_that_asks_for_rapid_commit_is_acknowledged_at_once(tmp_path: Path) -> None:
+    path = FOLDER / "rapid.conf"
+    place = place_of(path.read_text())
+    lines = read_lines(path)
+    model = DnsmasqModel(name="own", config=read_dnsmasq(lines.texts), networks=(place.network,))
+    kinds = ("plain", "UEFI 7", "named", "fully named", "Microsoft")
+    cases = [
+        Case(mac=mac, kind=kind, asks=asks, more={Option.RAPID_COMMIT: b""})
+        for number, kind in enumerate(kinds)
+        for mac, asks in (("02:00:5e:45:00:01", "all"), (f"02:00:5e:45:01:0{number}", "PXE's list"))
+    ]
+
+    def dnsmasq(host: Host) -> Process:
+        return start(host, lines.texts, lines.listed)
+
+    with asking(tmp_path, place, dnsmasq) as asker:
+        seen = list(asker.ask(cases).values())
+    assert {reply and reply.message_type for _, _, reply in seen} == {MessageType.ACK}
+    assert not differing(model, place, seen)

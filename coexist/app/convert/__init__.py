@@ -18,7 +18,7 @@ from coexist.app.convert.leases import CarriedLeases
 from coexist.app.convert.through_inventory import write as write_through_inventory
 from coexist.app.convert.written import Conversion, Written
 from coexist.boot.leases.lease import LeaseSource
-from coexist.boot.own_files import OwnConfig, OwnSubnet, own_config
+from coexist.boot.own_files import OwnConfig, OwnSubnet, Wire, own_config, wire_of
 from coexist.boot.servers import model_for
 from coexist.boot.servers.declared import plan_leases
 from coexist.errors import CoexistError, Position
@@ -116,7 +116,7 @@ def sides(
 ) -> tuple[Side, Side, IPv4Address, list[IPv4Address]]:
     """What the inventory says of a server, what its written file does, its address, and its relay agents."""
     config: OwnConfig = part(target.product, "own_file")(
-        _Text(written.path, written.text, target.software.version)
+        _Text(written.path, written.text, target.software.version, wire_of(inventory.site, name))
     )
     servers = {
         **inventory.site.servers,
@@ -165,6 +165,7 @@ class _Text:
     main: str
     written: str
     version: str
+    wire: Wire
 
     @property
     def resolve(self) -> Callable[[str], tuple[IPv4Address, ...]]:

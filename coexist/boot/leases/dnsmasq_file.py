@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
@@ -19,7 +20,7 @@ from coexist.boot.leases.dnsmasq_clients import (
     user_class_of,
 )
 from coexist.boot.responder import Arrival
-from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine, Range
+from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine, Range, network_of
 from coexist.languages.dnsmasq.options import OptionLine
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
@@ -38,18 +39,22 @@ _CLASSES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A range as it counts for one packet. ``router``: the relay, or the server; 0.0.0.0 if unknown."""
+    """A range as it counts for one packet. ``router``: the relay, or the server; 0.0.0.0 if unknown.
+    ``told``: the broadcast address that a network card has there."""
 
     range: Range
     netmask: IPv4Address
     local: IPv4Address
     router: IPv4Address
+    told: IPv4Address | None = None
 
     @property
     def broadcast(self) -> IPv4Address:
         """The broadcast address it tells."""
         if self.range.broadcast is not None:
             return self.range.broadcast
+        if self.told is not None:
+            return self.told
         return IPv4Address(int(self.range.start) | (int(self.netmask) ^ 0xFFFFFFFF))
 
     def holds(self, address: IPv4Address) -> bool:
@@ -73,13 +78,14 @@ class DnsmasqFile:
     """One configuration, asked about clients.
 
     ``interface``: the tag that the network card sets, where the file does not name its card.
-    ``networks``: the subnets of its network cards, of which a range without a netmask has its own (/24 is
-    assumed where they are not told).
+    ``networks``: the subnets of its network cards, of which a range without a netmask has its own;
+    ``relayed``: those of its relay agents, where such a range has the netmask of its class.
     """
 
     config: DnsmasqConfig
     interface: str = "eth0"
     networks: tuple[IPv4Network, ...] = ()
+    relayed: tuple[IPv4Network, ...] = ()
 
     # -- where the packet comes from -------------------------------------------------------------
 
@@ -100,7 +106,7 @@ class DnsmasqFile:
         return tuple(n for n in dict.fromkeys(self.config.interfaces) if n != "lo" and not n.endswith("*"))
 
     def _is_of_subnet(self, item: Range, arrival: Arrival) -> bool:
-        netmask = self._netmask(item, arrival)
+        netmask = self._netmask(item)
         # As dnsmasq compares them (util.c, is_same_net): it takes any four octets for a mask.
         return netmask is not None and (int(arrival.address) ^ int(item.start)) & int(netmask) == 0
 
@@ -132,10 +138,11 @@ class DnsmasqFile:
 
     def _own_context(self, item: Range, arrival: Arrival) -> Context | None:
         """A range of the subnet the packet came in by."""
-        netmask = self._netmask(item, arrival)
+        netmask = self._netmask(item)
         if netmask is None:
             return None
         context = Context(range=item, netmask=netmask, local=arrival.address, router=arrival.address)
+        context = replace(context, told=self._broadcast_of_card(context))
         if context.holds(arrival.address) and context.holds(item.last):
             return context
         for share in self.config.shares:
@@ -150,23 +157,60 @@ class DnsmasqFile:
     ) -> Context | None:
         """A range of another subnet than the packet came in by."""
         giaddr = arrival.packet.giaddr
-        netmask = self._netmask(item, arrival) or _class_netmask(item)
+        netmask = self._netmask(item) or _class_netmask(item)
         if netmask is None:
             return None
         # What the network card's own subnets were told stays with them.
-        router = next((c.router for c in own if c.range is item), giaddr)
-        context = Context(range=item, netmask=netmask, local=arrival.address, router=router)
+        known = next((c for c in own if c.range is item), None)
+        context = Context(range=item, netmask=netmask, local=arrival.address, router=giaddr)
+        if known is not None:
+            context = replace(context, router=known.router, told=known.told)
         for share in self.config.shares if giaddr != UNSPECIFIED else ():
             if share.match == giaddr and context.holds(share.address) and context.holds(item.last):
                 return Context(range=item, netmask=netmask, local=arrival.address, router=UNSPECIFIED)
         return context if context.holds(address) and context.holds(item.last) else None
 
-    def _netmask(self, item: Range, arrival: Arrival) -> IPv4Address | None:
-        """guess_range_netmask."""
+    def _netmask(self, item: Range) -> IPv4Address | None:
+        """guess_range_netmask; of a range that no card is in, what the first packet of a relay left there."""
         if item.netmask is not None:
             return item.netmask
-        networks = self.networks or (IPv4Network((int(arrival.address), 24), strict=False),)
-        return next((n.netmask for n in networks if item.start in n or item.last in n), None)
+        if not self.networks:
+            return network_of(item).netmask
+        found = next((n.netmask for n in self.networks if item.start in n or item.last in n), None)
+        return found or (_class_netmask(item) if self._is_relayed(item) else None)
+
+    def _is_relayed(self, item: Range) -> bool:
+        """Whether packets of relay agents come by an address of a range's class."""
+        mask = int(_class_netmask(item) or 0)
+        return any(mask & (int(item.start) ^ int(n.network_address)) == 0 for n in self.relayed if mask)
+
+    def _broadcast_of_card(self, context: Context) -> IPv4Address | None:
+        """complete_context: a network card's own broadcast address, of a card in the range's subnet."""
+        return next(
+            (n.broadcast_address for n in reversed(self.networks) if context.holds(n.broadcast_address)), None
+        )
+
+    def network_of(self, item: Range) -> IPv4Network:
+        """The subnet of a range: by its netmask, or that of the card or of the relays it is for."""
+        if item.netmask is not None:
+            return network_of(item)
+        known = (n for n in (*self.networks, *self.relayed) if item.start in n or item.last in n)
+        return next(known, network_of(item))
+
+    @cached_property
+    def taking_over(self) -> tuple[tuple[Range, IPv4Address], ...]:
+        """The ranges without a netmask that a relay agent's first packet gives one of a class which holds a
+        network card too, and that netmask: from then on they count for that card's own clients."""
+        found = []
+        for item in self.config.ranges:
+            mask = _class_netmask(item)
+            if item.netmask is not None or mask is None or not self._is_relayed(item):
+                continue
+            if any(item.start in n or item.last in n for n in self.networks):
+                continue
+            if any((int(n.network_address) ^ int(item.start)) & int(mask) == 0 for n in self.networks):
+                found.append((item, mask))
+        return tuple(found)
 
     # -- who asks --------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
@@ -11,10 +10,9 @@ from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.product import Role
-from coexist.languages.dnsmasq.config import DnsmasqConfig, Range, network_of
+from coexist.languages.dnsmasq.config import DnsmasqConfig, Range
 from coexist.languages.dnsmasq.files import read_source
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines
-from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.records import dataclass
 from coexist.wire.architecture import architecture_name
@@ -44,20 +42,26 @@ def evaluate(files: Files) -> OwnConfig:
     lines = read_source(files.text().encode("utf-8", "surrogateescape"), files.main, _Octets(files))
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
-    leases = DnsmasqLeases(file=DnsmasqFile(config=config), places=tuple(lines.places))
+    wire = files.wire
+    file = DnsmasqFile(config=config, networks=wire.cards, relayed=wire.relayed)
+    leases = DnsmasqLeases(file=file, places=tuple(lines.places))
     return OwnConfig(
-        leases=leases, subnets=_subnets(leases), programs=_programs(config), roles=_roles(config, lines.texts)
+        leases=leases,
+        subnets=_subnets(leases),
+        programs=_programs(config),
+        tftp_root=config.tftp_root if config.tftp else "",
+        roles=_roles(config),
     )
 
 
-def _roles(config: DnsmasqConfig, lines: Sequence[str]) -> frozenset[Role]:
+def _roles(config: DnsmasqConfig) -> frozenset[Role]:
     """DHCP server, ProxyDHCP and TFTP server, by its ranges and ``enable-tftp``."""
     found: set[Role] = set()
     if any(item.mode != "proxy" for item in config.ranges):
         found.add("dhcp")
     if any(item.mode == "proxy" for item in config.ranges):
         found.add("proxydhcp")
-    if any(split_keyword(line)[0] == "enable-tftp" for line in lines):
+    if config.tftp:
         found.add("tftp")
     return frozenset(found)
 
@@ -76,7 +80,7 @@ def _subnets(leases: DnsmasqLeases) -> tuple[OwnSubnet, ...]:
     found: dict[IPv4Network, list[Range]] = defaultdict(list)
     for item in leases.file.config.ranges:
         if item.mode != "proxy":
-            found[network_of(item)].append(item)
+            found[leases.file.network_of(item)].append(item)
     return tuple(
         OwnSubnet(
             network=network,

@@ -49,7 +49,8 @@ class DnsmasqLeases:
     def opens(self) -> tuple[OpenCondition, ...]:
         """Lines that say more than a file can: programs, other files of the host, names it looks up."""
         config = self.file.config
-        found = [OpenCondition(origin=self.at(entry.line), what=entry.why) for entry in config.unmodelled]
+        unknown = (*config.unmodelled, *(config.tftp_limits if config.tftp else ()))
+        found = [OpenCondition(origin=self.at(entry.line), what=entry.why) for entry in unknown]
         named = [(boot.line, boot.host) for boot in config.boots if boot.host]
         named += [(service.line, service.host) for service in config.services if service.host]
         found += [
@@ -62,6 +63,15 @@ class DnsmasqLeases:
             OpenCondition(origin=self.at(line), what=f"which machines {pattern} is for: too many ranges")
             for line, pattern in patterns
             if len(_stars_inside(Hardware.of(pattern))[0]) > _MOST_STARS_INSIDE
+        ]
+        found += [
+            OpenCondition(
+                origin=self.at(item.line),
+                what=f"whether a relay agent's packet came before: from the first one on the range has the"
+                f" netmask {mask} of its class, and counts for clients that are not relayed too; write its"
+                f" netmask behind its last address",
+            )
+            for item, mask in self.file.taking_over
         ]
         return tuple(found)
 
@@ -152,7 +162,14 @@ class DnsmasqLeases:
             if code not in _NOT_OPTIONS and line.value:
                 result.options[code] = line.value
                 result.origins[code] = self.at(line.line)
-        result.forced = frozenset(code for code in result.options if declared[code].force)
+        # What it tells by itself (do_options): the relay or itself as router, itself as DNS server.
+        itself = {Option.ROUTER: context.router}
+        if file.config.dns:
+            itself[Option.DOMAIN_NAME_SERVER] = context.local
+        for code, address in itself.items():
+            if code not in declared and address != UNSPECIFIED:
+                result.options[code] = address.packed
+        result.forced = frozenset(c for c in result.options if c in declared and declared[c].force)
         for line in reversed(file.config.options):
             outer = line.encapsulated
             vendor_class = arrival.packet.options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")

@@ -95,7 +95,7 @@ class _Asked:
 class DnsmasqModel:
     """dnsmasq with one configuration. ``interface``: the tag its interface sets; ``latency``: seconds.
 
-    ``networks``: the subnets of its network cards.
+    ``networks``: the subnets of its network cards; ``relayed``: those whose relay agents send to it.
 
     ``hosts``: addresses of names that its own hosts file would know (for ``dhcp-boot`` with a name).
     What an inventory says of its clients stands beside the configuration, not in it: ``clients`` and
@@ -108,6 +108,7 @@ class DnsmasqModel:
     config: DnsmasqConfig
     interface: str = "eth0"
     networks: tuple[IPv4Network, ...] = ()
+    relayed: tuple[IPv4Network, ...] = ()
     latency: float = 0.0
     hosts: dict[str, IPv4Address] = field(default_factory=dict, hash=False)
     clients: MacSet = EVERYONE
@@ -137,7 +138,9 @@ class DnsmasqModel:
     @cached_property
     def file(self) -> DnsmasqFile:
         """Its configuration, asked about clients."""
-        return DnsmasqFile(config=self.config, interface=self.interface, networks=self.networks)
+        return DnsmasqFile(
+            config=self.config, interface=self.interface, networks=self.networks, relayed=self.relayed
+        )
 
     @cached_property
     def replies(self) -> DnsmasqReplies:
@@ -400,10 +403,19 @@ class DnsmasqModel:
         name = named.name if named.told else ""
         if own and (named.told or not named.full or named.full.lower() == own.lower()):
             name = own
-        reply = self._reply(asked, MessageType.OFFER, context, address, name)
+        tags = file.tag_if(client.tags, context.range.tag)
+        kind = MessageType.OFFER
+        if self._commits(packet):
+            kind, name = MessageType.ACK, self._lease_name(packet, client, tags)
+        reply = self._reply(asked, kind, context, address, name)
         pings = self.config.ping and not pinged and file.own_address(client) is None
-        delay = self._delay(file.tag_if(client.tags, context.range.tag), packet.mac)
+        delay = self._delay(tags, packet.mac)
         return self._sent(asked, reply, delay=delay, pings=pings)
+
+    def _commits(self, packet: Packet) -> bool:
+        """Whether a DISCOVER leases at once: ``dhcp-rapid-commit``, and a client with option 80."""
+        is_wanted = Option.RAPID_COMMIT in packet.options and packet.message_type is MessageType.DISCOVER
+        return self.config.rapid_commit and is_wanted
 
     def _acknowledge(self, asked: _Asked) -> _Answer | str:
         packet, client, file = asked.packet, asked.client, self.file
@@ -479,6 +491,7 @@ class DnsmasqModel:
             hostname=name,
             pxe=asked.pxe,
             vendor=asked.vendor,
+            is_rapid=self._commits(asked.packet),
         )
         return self.replies.lease_packet(asked.packet, answer)
 
@@ -488,7 +501,8 @@ class DnsmasqModel:
         if isinstance(leased, NoLease):
             return leased.why
         discover = asked.packet.message_type is MessageType.DISCOVER
-        packet = leased_packet(asked.arrival, leased, self.config if self.literal else None)
+        literal = self.config if self.literal else None
+        packet = leased_packet(asked.arrival, leased, literal, is_rapid=self._commits(asked.packet))
         delay = self._delay(asked.tags, asked.packet.mac) if discover else 0
         pings = discover and self.config.ping and not pinged and not leased.reserved
         return self._sent(asked, packet, delay=delay, pings=pings)

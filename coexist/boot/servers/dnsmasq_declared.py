@@ -54,7 +54,11 @@ def settings_of(server: Server) -> DnsmasqConfig:
     """What of a DHCP server's settings counts for its leases: DNS, domains, and where the boot file goes."""
     said = read_dnsmasq(setting_lines({"port": 0, **server.settings}))
     return DnsmasqConfig(
-        dns=said.dns, domains=said.domains, override=said.override, client_ids=said.client_ids
+        dns=said.dns,
+        domains=said.domains,
+        override=said.override,
+        client_ids=said.client_ids,
+        rapid_commit=said.rapid_commit,
     )
 
 
@@ -64,10 +68,8 @@ def _own_file(inventory: Inventory, name: str) -> DnsmasqModel | None:
     if own is None:
         return None
     assert isinstance(own.leases, DnsmasqLeases)  # the product's own evaluator makes no other
-    site = inventory.site
-    stands = site.servers[name].stands_on
-    networks = tuple(network for vlan in stands for network in site.vlans[vlan].subnet)
-    return DnsmasqModel(name=name, config=own.leases.file.config, networks=networks)
+    file = own.leases.file
+    return DnsmasqModel(name=name, config=file.config, networks=file.networks, relayed=file.relayed)
 
 
 def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple[Range, ...]:

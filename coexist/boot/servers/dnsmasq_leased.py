@@ -61,16 +61,21 @@ def told_by_itself(config: DnsmasqConfig, own: IPv4Address, address: IPv4Address
     return found
 
 
-def leased_packet(arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None = None) -> Packet:
-    """The OFFER or ACK for a lease. ``literal``: the settings of a server whose scopes are."""
-    return _Telling(arrival, lease, literal).packet()
+def leased_packet(
+    arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None = None, *, is_rapid: bool = False
+) -> Packet:
+    """The OFFER or ACK for a lease. ``literal``: the settings of a server whose scopes are; ``is_rapid``: a
+    DISCOVER is acknowledged at once."""
+    return _Telling(arrival, lease, literal, is_rapid=is_rapid).packet()
 
 
 class _Telling:
     """The options of one reply, each once."""
 
-    def __init__(self, arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None) -> None:
-        self.arrival, self.lease, self.literal = arrival, lease, literal
+    def __init__(
+        self, arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None, *, is_rapid: bool
+    ) -> None:
+        self.arrival, self.lease, self.literal, self.is_rapid = arrival, lease, literal, is_rapid
         self.asked = arrival.packet
         self.wanted = self.asked.options.get(Option.PARAMETER_REQUEST_LIST)
         self.ended = name_of(self.asked, by_client=False).ended
@@ -79,7 +84,7 @@ class _Telling:
 
     def packet(self) -> Packet:
         lease, area = self.lease, self.area
-        for code, octets in _head(self.arrival, lease).items():
+        for code, octets in _head(self.arrival, lease, is_rapid=self.is_rapid).items():
             area.put(code, octets)
         self._boot()
         for code, octets in _own_options(self.arrival, lease).items():
@@ -152,15 +157,18 @@ def _fields(lease: Lease, wanted: bytes) -> tuple[bytes, bytes, frozenset[int]]:
     return sname, moved.get(Option.BOOTFILE_NAME, b"").removesuffix(b"\0"), frozenset(moved)
 
 
-def _head(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
+def _head(arrival: Arrival, lease: Lease, *, is_rapid: bool) -> dict[int, bytes]:
     """The options that every reply begins with."""
-    kind = MessageType.OFFER if arrival.packet.message_type is MessageType.DISCOVER else MessageType.ACK
+    is_offer = arrival.packet.message_type is MessageType.DISCOVER and not is_rapid
+    kind = MessageType.OFFER if is_offer else MessageType.ACK
     options: dict[int, bytes] = {
         Option.DHCP_MESSAGE_TYPE: bytes((kind,)),
         Option.SERVER_IDENTIFIER: arrival.address.packed,
     }
     if arrival.packet.message_type is not MessageType.INFORM:
         options[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
+    if is_rapid:
+        options[Option.RAPID_COMMIT] = b""
     return options
 
 

@@ -39,7 +39,7 @@ class Answer:
     """What a lease's packet is made of: whom it is for, and what is told.
 
     ``context`` None: the client's subnet has no range (DHCPINFORM). ``lease_time`` None is not told. ``pxe``:
-    the architecture of a PXE client, or -1.
+    the architecture of a PXE client, or -1. ``is_rapid``: an ACK of a DISCOVER (RFC 4039).
     """
 
     kind: MessageType
@@ -51,6 +51,7 @@ class Answer:
     hostname: str
     pxe: int
     vendor: str
+    is_rapid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +159,8 @@ class DnsmasqReplies:
         area.put(Option.SERVER_IDENTIFIER, answer.server_id.packed)
         if answer.lease_time is not None:
             area.put(Option.IP_ADDRESS_LEASE_TIME, answer.lease_time.to_bytes(4, "big"))
+        if answer.is_rapid:
+            area.put(Option.RAPID_COMMIT, b"")
         siaddr, broadcast = _Telling(self, asked, answer, area).tell()
         return make_reply(
             asked,

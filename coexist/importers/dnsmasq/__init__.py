@@ -15,7 +15,11 @@ def _read(request: Request) -> Imported:
     path = request.only_path()
     name = request.server or DNSMASQ.name
     return import_dnsmasq(
-        read_lines(path, around=request.around), str(path), server=name, address=request.address
+        read_lines(path, around=request.around),
+        str(path),
+        server=name,
+        address=request.address,
+        network=request.network,
     )
 
 

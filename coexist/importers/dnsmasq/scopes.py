@@ -6,7 +6,7 @@ the last one without tags (src/rfc2131.c of 2.90).
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.errors import InputError, Position, Problem
@@ -19,7 +19,7 @@ from coexist.importers.dnsmasq.tags import TagBook
 from coexist.importers.groups import GroupBook
 from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effective, scope_fields
 from coexist.importers.site_builder import SiteBuilder
-from coexist.languages.dnsmasq.config import BootLine, Range, Tags
+from coexist.languages.dnsmasq.config import BootLine, Range, Tags, network_of
 from coexist.languages.dnsmasq.options import Kind, OptionLine
 from coexist.wire.option_codes import Option
 
@@ -87,15 +87,17 @@ class Scopes:
         """Whether a range has an end, in its own subnet. Raises InputError for one that is not."""
         if item.end is None:
             return False
-        network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
+        network = self.source.network_of(item)
         if item.end in network:
             return True
-        if item.netmask is not None:
-            what = f"inconsistent DHCP range: {item.end} is not in {network}"
-            remedy = "correct the range or its netmask"
-            raise InputError([Problem(self.source.place(item.line), what, remedy)])
-        what = f"the range ends at {item.end}, and without a netmask its subnet is taken to be {network}"
-        remedy = f"write the netmask behind the end: dhcp-range={item.start},{item.end},255.255.252.0"
+        what = f"inconsistent DHCP range: {item.end} is not in {network}"
+        remedy = "correct the range or its netmask"
+        if self.source.is_assumed(item):
+            whole = network_of(item)
+            what = "the netmask is that of the server's network card, which is not in the file"
+            remedy = f"write it behind the end, as in dhcp-range={item.start},{item.end},{whole.netmask}"
+            if self.source.network is None:
+                remedy += f", or give it with the server's address: --address {whole[1]}/{whole.prefixlen}"
         raise InputError([Problem(self.source.place(item.line), what, remedy)])
 
     def _pool(self, item: Range) -> Any:

@@ -31,19 +31,32 @@ from coexist.languages.dnsmasq.lexer import split_keyword
 
 
 def import_dnsmasq(
-    lines: Lines, file: str, *, server: str = DNSMASQ.name, address: IPv4Address | None = None
+    lines: Lines,
+    file: str,
+    *,
+    server: str = DNSMASQ.name,
+    address: IPv4Address | None = None,
+    network: IPv4Network | None = None,
 ) -> Imported:
     """The lines of a dnsmasq configuration (`files.read_lines`) as an inventory.
 
-    Raises InputError at a line the daemon would not start with.
+    ``network``: the subnet of the network card that has ``address``; a range without a netmask has its own.
+    Raises InputError at a line the daemon would not start with, and at a range whose netmask is not known.
     """
-    return _Site(lines, file, server, address).imported()
+    return _Site(lines, file, server, address, network).imported()
 
 
 class _Site:
-    def __init__(self, lines: Lines, file: str, server: str, address: IPv4Address | None) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        file: str,
+        server: str,
+        address: IPv4Address | None,
+        network: IPv4Network | None,
+    ) -> None:
         self.file, self.server = file, server
-        self.source = Source(lines)
+        self.source = Source(lines, network)
         refuse_bad_lines(lines, self.source.config)
         self.config = self.source.config
         self.listening = self._listen_addresses()
@@ -132,13 +145,13 @@ class _Site:
     def _networks(self) -> list[tuple[IPv4Network, list[Range]]]:
         result: dict[IPv4Network, list[Range]] = {}
         for item in self.config.ranges:
-            if item.netmask is None:
+            if self.source.is_assumed(item):
                 self.build.notes.append(
                     f"The netmask of dhcp-range={item.start} is that of the server's network card;"
                     " /24 is assumed."
                 )
             try:
-                network = IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
+                network = self.source.network_of(item)
             except ValueError:
                 self.source.leave(item.line, f"the netmask {item.netmask} is not a run of ones")
                 continue

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from typing import Any
 
 from coexist.errors import Position
 from coexist.importers.account import Account, Harmless
 from coexist.importers.program import Step
-from coexist.languages.dnsmasq.config import DnsmasqConfig, Tags
+from coexist.languages.dnsmasq.config import DnsmasqConfig, Range, Tags
 from coexist.languages.dnsmasq.files import INCLUDES, Lines
 from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.languages.dnsmasq.reader import read_dnsmasq
@@ -30,10 +31,14 @@ _ELSEWHERE = Harmless("DNS, files and logging say nothing about who boots what")
 
 
 class Source:
-    """The lines, by their numbers from 1, what `read_dnsmasq` makes of them, and the account of them."""
+    """The lines, by their numbers from 1, what `read_dnsmasq` makes of them, and the account of them.
 
-    def __init__(self, lines: Lines) -> None:
+    ``network``: the subnet of the server's network card, if it is known.
+    """
+
+    def __init__(self, lines: Lines, network: IPv4Network | None = None) -> None:
         self.lines = lines
+        self.network = network
         # An inventory is UTF-8: a line that is not is left out as a whole.
         self.texts = ["" if _is_broken(text) else text for text in lines.texts]
         self.config: DnsmasqConfig = read_dnsmasq(self.texts)
@@ -41,6 +46,17 @@ class Source:
         ranges = self.config.ranges
         self.kept: dict[str, list[Any]] = {}
         self.only_proxy = bool(ranges) and all(item.mode == "proxy" for item in ranges)
+
+    def is_assumed(self, item: Range) -> bool:
+        """Whether the netmask of a range is that of a network card nobody told."""
+        own = self.network
+        return item.netmask is None and not (own and (item.start in own or item.last in own))
+
+    def network_of(self, item: Range) -> IPv4Network:
+        """The subnet of a range; a /24 where its card is not known. Raises ValueError for an odd netmask."""
+        if item.netmask is None and self.network is not None and not self.is_assumed(item):
+            return self.network
+        return IPv4Network(f"{item.start}/{item.netmask or 24}", strict=False)
 
     def place(self, line: int) -> Position:
         """Where a line stands."""

@@ -40,10 +40,6 @@ class Range:
         """Its last address; a range without an end is one address."""
         return self.start if self.end is None else self.end
 
-    def reaches(self, address: IPv4Address) -> bool:
-        """Whether packets that come by an address are of its subnet."""
-        return address in network_of(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootLine:
@@ -166,7 +162,8 @@ class DnsmasqConfig:
 
     ``refused``: lines the daemon does not start with. ``unmodelled``: lines that may matter and are
     understood by their names only. ``interfaces``: the network cards it listens on. ``dns``: whether it
-    answers DNS on port 53, and names itself to clients.
+    answers DNS on port 53, and names itself to clients. ``tftp_root``: the folder of its TFTP server; with
+    ``tftp_limits``, lines by which more than a file's name decides whether it is sent.
     """
 
     ranges: tuple[Range, ...] = ()
@@ -199,6 +196,7 @@ class DnsmasqConfig:
     rapid_commit: bool = False
     tftp: bool = False
     tftp_root: str = ""
+    tftp_limits: tuple[Unmodelled, ...] = ()
     refused: tuple[Unmodelled, ...] = field(default=())
     unmodelled: tuple[Unmodelled, ...] = field(default=())
 
@@ -214,10 +212,13 @@ class DnsmasqConfig:
 
 
 def network_of(context: Range) -> IPv4Network:
-    """The subnet of a range; /24 is assumed where the file leaves it to the network card.
+    """The subnet of a range; where the file leaves it to the network card, and no card is known, the /24 that
+    holds it, or the smallest wider one.
 
     dnsmasq takes any four octets for a mask (option.c, one_opt); the ones that it begins with count.
     """
-    mask = int(context.netmask) if context.netmask is not None else 0xFFFFFF00
-    ones = 32 - (~mask & 0xFFFFFFFF).bit_length()
+    if context.netmask is None:
+        ones = min(24, 32 - (int(context.start) ^ int(context.last)).bit_length())
+    else:
+        ones = 32 - (~int(context.netmask) & 0xFFFFFFFF).bit_length()
     return IPv4Network((int(context.start), ones), strict=False)

@@ -240,6 +240,16 @@ class _Reader:
             ),
         )
 
+    def tftp_root(self, value: str) -> None:
+        root, card = split(value)
+        if card:
+            self.tftp_limit(f"whether a file is asked for by {reveal(card)}, whose TFTP root is another")
+        else:
+            self.flag("tftp_root", reveal(root))
+
+    def tftp_limit(self, what: str) -> None:
+        self.add("tftp_limits", Unmodelled(self.number, "", what))
+
     def interface(self, value: str) -> None:
         for part in parts_of(value):
             self.add("interfaces", reveal(part))
@@ -296,6 +306,10 @@ _HANDLERS: dict[str, _Handler] = {
     "dhcp-rapid-commit": _set("rapid_commit", True),
     "port": lambda reader, value: reader.flag("dns", leading_number(value) == _DNS_PORT),
     "enable-tftp": _set("tftp", True),
-    "tftp-root": lambda reader, value: reader.flag("tftp_root", reveal(split(value)[0])),
+    "tftp-root": _Reader.tftp_root,
+    "tftp-secure": lambda reader, _: reader.tftp_limit("whether the user it runs as owns a boot file"),
+    "tftp-unique-root": lambda reader, _: reader.tftp_limit(
+        "whether its TFTP root has a folder for a machine's address or MAC"
+    ),
     "interface": _Reader.interface,
 }

@@ -151,8 +151,8 @@ class Filters:
 class Relation:
     """A failover relation. ``partner``: the other server, by address or name; ``is_first``: this server is
     the primary one, ``is_active``: the active one of a hot standby. ``percent``: of the clients are the
-    primary's. ``mclt``: the maximum client lead time; ``switch``: after so long without contact it holds its
-    partner for down by itself, None for never."""
+    primary's; ``reserve``: of the free addresses are the standby server's. ``mclt``: the maximum client lead
+    time; ``switch``: after so long without contact it holds its partner for down by itself, None: never."""
 
     name: str
     partner: str

@@ -196,3 +196,24 @@ def test_explain_follows_the_next_boot_entry(tmp_path: Path, capsys: pytest.Capt
     assert lost["next_entry"]["file"] == "http://192.0.2.3/thin.efi"
     assert run([*asked, "--files", str(root(tmp_path, lost_efi=b""))]) == 0
     assert json.loads(capsys.readouterr().out)["chain"][0]["next_entry"] is None
+
+
+OWN = """
+site: s
+vlans: {a: {id: 1, subnet: 192.0.2.0/24, gateway: 192.0.2.1}}
+servers:
+  dhcp: {software: dnsmasq, address: 192.0.2.2, vlan: a, roles: [dhcp, tftp], config: own.conf}
+architectures: {bios: ipxe}
+intent: [{clients: everyone, boot_from: dhcp}]
+"""
+
+
+@pytest.mark.parametrize(("name", "is_there"), [("/srv/tftp/a.0", True), ("a.0", True), ("/srv/a.0", False)])
+def test_a_whole_path_is_looked_for_below_the_tftp_root_of_the_servers_own_file(
+    tmp_path: Path, name: str, is_there: bool
+) -> None:
+    files = root(tmp_path, a_0=b"a program of a BIOS")
+    (tmp_path / "site.yaml").write_text(OWN)
+    lines = ["no-ping", "dhcp-range=192.0.2.100,192.0.2.200", "enable-tftp", "tftp-root=/srv/tftp"]
+    (tmp_path / "own.conf").write_text("\n".join([*lines, f"dhcp-boot={name}", ""]))
+    assert ("CX429" not in codes(tmp_path, f"dhcp={files}")) == is_there

@@ -22,6 +22,7 @@ from coexist.importers.kinds import kinds
 from coexist.importers.written import clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
+from tests.harness.matrix import place_of
 
 OWN = sorted((Path(__file__).parents[2] / "data" / "own-files" / "dnsmasq").glob("*.conf"))
 # A menu that leases carry: no inventory has words for it.
@@ -165,7 +166,10 @@ def test_a_file_with_a_secret_is_not_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
 def test_what_is_rendered_answers_as_the_file_did(path: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    assert run(["import", "dnsmasq", str(path), "-o", str(site), "--include-root", str(path.parent)]) == 0
+    place = place_of(path.read_text())
+    card = f"{place.server}/{place.network.prefixlen}"
+    options = ["--include-root", str(path.parent), "--address", card]
+    assert run(["import", "dnsmasq", str(path), "-o", str(site), *options]) == 0
     inventory = load_inventory(site)
     server = inventory.site.servers["dnsmasq"]
     files = {file.path: file.content for file in render_site(inventory).files["dnsmasq"]}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from coexist.cli import run
 from coexist.errors import InputError
 from coexist.importers import Imported, import_files
 from coexist.importers.merge import merge
@@ -288,3 +289,20 @@ def test_the_tag_of_the_only_network_card_is_everyones(read):
     imported = read("interface=br0\ndhcp-option=tag:br0,15,lan.example\ndhcp-option=tag:br1,42,10.0.0.3\n")
     assert scope(imported)["options"][15] == "lan.example"
     assert 42 not in scope(imported)["options"]
+
+
+def test_a_range_without_a_netmask_has_that_of_the_card_that_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "dnsmasq.conf"
+    path.write_text("port=0\ndhcp-range=10.0.0.50,10.0.2.99,1h\ndhcp-option=3,10.0.0.1\n")
+    with pytest.raises(InputError) as refused:
+        import_files("dnsmasq", [path])
+    (problem,) = refused.value.problems
+    assert problem.position.line == 2
+    assert "--address 10.0.0.1/22" in (problem.remedy or "")
+    card = IPv4Network("10.0.0.0/21")
+    found = import_files("dnsmasq", [path], address=IPv4Address("10.0.0.2"), network=card)
+    assert [vlan["subnet"] for vlan in found.tree["vlans"].values()] == ["10.0.0.0/21"]
+    assert (
+        run(["import", "dnsmasq", str(path), "-o", str(tmp_path / "site"), "--address", "10.0.0.2/21"]) == 0
+    )
+    assert [v.subnet for v in load_inventory(tmp_path / "site").site.vlans.values()] == [(card,)]

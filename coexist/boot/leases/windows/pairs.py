@@ -12,7 +12,8 @@ from coexist.boot.leases.pairs import EVERYONE, NOBODY, Share, below
 from coexist.languages.windows.export import Relation
 from coexist.wire.load_balancing import BUCKETS
 
-_ALONE = frozenset({"partnerdown", "communicationinterrupted"})
+_NO_CONTACT = "communicationinterrupted"
+_ALONE = frozenset({"partnerdown", _NO_CONTACT})
 
 
 def shared(of_first: int, partner: str, *, is_first: bool, mclt: int) -> Share:
@@ -41,4 +42,15 @@ def share_of(relation: Relation) -> Share:
 
 def is_alone(relation: Relation) -> bool:
     """Whether the server had lost its partner when the relation was read."""
-    return relation.state.replace(" ", "").lower() in _ALONE
+    return _state(relation) in _ALONE
+
+
+def holds_a_reserve(relation: Relation) -> bool:
+    """Whether new machines are leased the reserve of a hot standby only: it has no contact to the active
+    server, and does not hold it for down (Add-DhcpServerv4Failover, -ReservePercent)."""
+    is_standby = relation.mode == "HotStandby" and not relation.is_active
+    return is_standby and _state(relation) == _NO_CONTACT
+
+
+def _state(relation: Relation) -> str:
+    return relation.state.replace(" ", "").lower()

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
 from coexist.boot.leases.pairs import Share
-from coexist.boot.leases.windows.pairs import is_alone, share_of
+from coexist.boot.leases.windows.pairs import holds_a_reserve, is_alone, share_of
 from coexist.boot.leases.windows.policies import Matching, client_id, mac_set
 from coexist.boot.leases.windows.pools import Pools
 from coexist.boot.leases.windows.reply import windows_lease
@@ -86,6 +86,12 @@ class WindowsLeases:
         for relation in export.relations or ():
             if is_alone(relation):
                 what = f"the state of {relation.name}: it was {relation.state}, and this server answered all"
+                found.append(OpenCondition(origin=relation.at, what=what))
+            if holds_a_reserve(relation):
+                what = (
+                    f"how much is left of its reserve in {relation.name}, {relation.reserve} % of the free"
+                    f" addresses: without contact to its partner it leases new machines no others"
+                )
                 found.append(OpenCondition(origin=relation.at, what=what))
         return tuple(dict.fromkeys(found))
 

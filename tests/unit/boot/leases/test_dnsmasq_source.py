@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
+import pytest
+
+from coexist.analysis import analyse
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.leases.lease import Lease, NoLease
+from coexist.boot.own_files import own_config
 from coexist.boot.responder import Arrival
+from coexist.boot.servers import model_for
 from coexist.errors import Position
+from coexist.inventory import load_inventory
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes, parse_mac
@@ -106,3 +114,92 @@ def test_a_pattern_with_several_stars_inside_is_open_at_its_line() -> None:
     found = source(HEAD + "dhcp-mac=set:a,52:*:00:*:*:*\ndhcp-host=*:*:*:*:*:09,set:nine")
     assert [place.line for place in (o.origin for o in found.opens) if isinstance(place, Position)] == [3]
     assert 256 << 24 in [len(macs) for macs, _ in found.distinctions.clients]
+
+
+SITE = """
+site: example
+vlans:
+  lan: {id: 10, subnet: 10.44.0.0/22, gateway: 10.44.0.1}
+  far: {id: 11, subnet: FAR, gateway: GATEWAY, relay_to: [own]}
+servers:
+  own: {software: dnsmasq, address: 10.44.0.2, vlan: lan, config: own.conf, roles: [dhcp, tftp]}
+architectures: {bios: ipxe}
+intent:
+  - {clients: everyone, boot_from: own}
+"""
+
+
+def site(folder: Path, lines: str, far: str, gateway: str) -> Path:
+    (folder / "own.conf").write_text(lines)
+    (folder / "site.yaml").write_text(SITE.replace("FAR", far).replace("GATEWAY", gateway))
+    return folder
+
+
+def mask_and_router(folder: Path, giaddr: str) -> tuple[IPv4Address, IPv4Address]:
+    model = model_for(load_inventory(folder), "own")
+    packet = Packet(
+        op=BOOTREQUEST, giaddr=IPv4Address(giaddr), chaddr=mac_bytes(0x02005E000001), options={53: b"\1"}
+    )
+    arrival = Arrival(packet=packet, at=0.0, port=67, address=IPv4Address("10.44.0.2"), source=(OWN, 68))
+    offer = model.receive(model.initial(), arrival).replies[0].packet
+    return IPv4Address(offer.options[1]), IPv4Address(offer.options[3])
+
+
+def test_a_range_without_a_netmask_has_that_of_its_card_or_behind_a_relay_of_its_class(
+    tmp_path: Path,
+) -> None:
+    lines = "no-ping\ndhcp-range=10.44.0.10,10.44.3.200\ndhcp-range=172.16.1.10,172.16.5.200\ndhcp-boot=x.0\n"
+    inventory = load_inventory(site(tmp_path, lines, "172.16.0.0/20", "172.16.0.1"))
+    own = own_config(inventory, "own")
+    assert own is not None
+    assert [str(subnet.network) for subnet in own.subnets] == ["10.44.0.0/22", "172.16.0.0/20"]
+    assert mask_and_router(tmp_path, "0.0.0.0") == (IPv4Address("255.255.252.0"), IPv4Address("10.44.0.2"))
+    assert mask_and_router(tmp_path, "172.16.0.1") == (IPv4Address("255.255.0.0"), IPv4Address("172.16.0.1"))
+    assert own.leases.opens == ()
+    found = {finding.code.code for finding in analyse(inventory).findings}
+    # Its clients have a router: the relay agent, which no line names.
+    assert not found & {"CX118", "CX212", "CX214"}
+
+
+def test_a_class_that_holds_the_servers_own_card_is_open_at_the_range(tmp_path: Path) -> None:
+    lines = "no-ping\ndhcp-range=10.44.0.10,10.44.0.99\ndhcp-range=10.80.1.10,10.80.1.99\n"
+    inventory = load_inventory(site(tmp_path, lines, "10.80.1.0/24", "10.80.1.1"))
+    own = own_config(inventory, "own")
+    assert own is not None
+    assert [condition.origin.line for condition in own.leases.opens] == [3]  # type: ignore[union-attr]
+    assert mask_and_router(tmp_path, "10.80.1.1") == (IPv4Address("255.0.0.0"), IPv4Address("10.44.0.2"))
+    masked = lines.replace("10.80.1.99", "10.80.1.99,255.255.255.0")
+    site(tmp_path, masked, "10.80.1.0/24", "10.80.1.1")
+    corrected = own_config(load_inventory(tmp_path), "own")
+    assert corrected is not None
+    assert corrected.leases.opens == ()
+
+
+def test_a_subnet_that_moves_is_read_again(tmp_path: Path) -> None:
+    lines = "no-ping\ndhcp-range=10.44.0.10,10.44.0.99\n"
+    inventory = load_inventory(site(tmp_path, lines, "10.80.1.0/24", "10.80.1.1"))
+    own = own_config(inventory, "own")
+    assert own is not None
+    assert own.subnets[0].network == IPv4Network("10.44.0.0/22")
+    moved = inventory.site.vlans["lan"].model_copy(update={"subnet": (IPv4Network("10.44.0.0/25"),)})
+    vlans = {**inventory.site.vlans, "lan": moved}
+    changed = replace(inventory, site=inventory.site.model_copy(update={"vlans": vlans}))
+    again = own_config(changed, "own")
+    assert again is not None
+    assert again.subnets[0].network == IPv4Network("10.44.0.0/25")
+
+
+@pytest.mark.parametrize(
+    ("line", "opens"),
+    [
+        ("tftp-secure", [4]),
+        ("tftp-unique-root=mac", [4]),
+        ("tftp-root=/srv/other,eth1", [4]),
+        ("tftp-root=/srv/other", []),
+    ],
+)
+def test_what_decides_which_file_is_sent_is_open_where_it_serves_files(line: str, opens: list[int]) -> None:
+    lines = f"{HEAD}enable-tftp\ntftp-root=/srv/tftp\n{line}"
+    found = [o.origin for o in source(lines).opens]
+    assert [place.line for place in found if isinstance(place, Position)] == opens
+    assert source(lines.replace("enable-tftp", "port=0")).opens == ()

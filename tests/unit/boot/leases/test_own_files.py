@@ -96,8 +96,10 @@ def dnsmasq(path: Path) -> Stand:
     lines = read_lines(path)
     config = read_dnsmasq(lines.texts)
     place = place_of(path.read_text())
-    source = DnsmasqLeases(file=DnsmasqFile(config=config), places=tuple(lines.places))
-    model = DnsmasqModel(name="own", config=config, networks=(place.network,))
+    relayed = tuple(map(IPv4Network, place.relays))
+    file = DnsmasqFile(config=config, networks=(place.network,), relayed=relayed)
+    source = DnsmasqLeases(file=file, places=tuple(lines.places))
+    model = DnsmasqModel(name="own", config=config, networks=file.networks, relayed=relayed)
     return Stand(place=place, model=model, source=source, known=known(source))
 
 

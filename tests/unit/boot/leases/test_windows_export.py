@@ -422,10 +422,20 @@ def test_of_a_hot_standby_the_active_server_answers(office: WindowsLeases, role:
 def test_a_server_that_has_lost_its_partner_answers_everyone_and_that_is_open(
     office: WindowsLeases, state: str
 ) -> None:
-    leases = paired(office, Mode="HotStandby", ServerRole="Standby", State=state)
+    leases = paired(office, Mode="HotStandby", ServerRole="Active", State=state)
     assert not any(leased(leases, mac).left_to for mac in MACS[:8])
     (condition,) = leases.opens
     assert condition.origin == Position("failover.xml", 3, 1)
+
+
+@pytest.mark.parametrize(("state", "opens"), [("PartnerDown", 1), ("CommunicationInterrupted", 2)])
+def test_a_standby_server_without_contact_has_its_reserve_only(
+    office: WindowsLeases, state: str, opens: int
+) -> None:
+    leases = paired(office, Mode="HotStandby", ServerRole="Standby", State=state, ReservePercent="7")
+    assert not any(leased(leases, mac).left_to for mac in MACS[:8])
+    assert len(leases.opens) == opens
+    assert any("7 %" in condition.what for condition in leases.opens) == (opens == 2)
 
 
 def test_a_relation_that_the_export_has_is_read_there() -> None:
