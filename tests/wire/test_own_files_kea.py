@@ -93,7 +93,8 @@ def hold(tree: Node, place: Place, macs: list[str], tmp_path: Path) -> None:
 def _of_its_pool(reply: Packet, expected: Packet, config: KeaConfig) -> Packet:
     """The reply with the predicted address, if its own is of a pool like that and nobody's."""
     same = _pools_of(reply.yiaddr, config) & _pools_of(expected.yiaddr, config)
-    reserved = {host.address for subnet in config.subnets for host in subnet.hosts}
+    kept = [s for s in config.subnets if s.value("reservations-out-of-pool", bool) is not True]
+    reserved = {host.address for subnet in kept for host in subnet.hosts}
     if not same or reply.yiaddr in reserved:
         return reply
     # A generated name holds the address.

@@ -6,9 +6,10 @@ Source: ``src/lib/dhcpsrv`` of Kea (``cfg_option.cc``, ``subnet.cc``, ``client_c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from itertools import count
 from typing import Any
 
 from coexist.boot.leases.kea_flex import HOOK as FLEX
@@ -63,6 +64,11 @@ class PoolDef:
         """Whether an address is of the pool."""
         return self.first <= address <= self.last
 
+    def address_beside(self, taken: Container[IPv4Address]) -> IPv4Address | None:
+        """Its first address that is not taken."""
+        numbers = range(int(self.first), int(self.last) + 1)
+        return next((a for number in numbers if (a := IPv4Address(number)) not in taken), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDef:
@@ -78,8 +84,10 @@ class NetworkDef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubnetDef:
-    """A subnet. ``levels``: from its own to the global one; parameters are inherited along them."""
+    """A subnet. ``levels``: from its own to the global one; parameters are inherited along them. ``id``:
+    Kea's number of it, by which it goes round the subnets of a network."""
 
+    id: int
     network: IPv4Network
     level: Level
     shared: NetworkDef | None
@@ -117,11 +125,13 @@ class KeaConfig:
     version: tuple[int, int] = BEFORE
 
     def siblings(self, subnet: SubnetDef) -> tuple[SubnetDef, ...]:
-        """The subnets of its shared network, itself first; itself alone without one."""
+        """The subnets of its shared network by their ids, from itself round to the one before it
+        (``Impl::getNextSubnet``); itself alone without one."""
         if subnet.shared is None:
             return (subnet,)
-        others = [s for s in self.subnets if s.shared is subnet.shared and s is not subnet]
-        return (subnet, *others)
+        found = sorted((s for s in self.subnets if s.shared is subnet.shared), key=lambda s: s.id)
+        start = found.index(subnet)
+        return (*found[start:], *found[:start])
 
 
 def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig:
@@ -164,6 +174,8 @@ class _Compiler:
         self.keys = keys
         self.levels = LevelReader(dhcp4)
         self.types = self.levels.types
+        # Of subnets without an id, in their order (Subnet::generateNextID).
+        self.next_ids = count(1)
 
     def config(self) -> KeaConfig:
         level = self.levels.read(self.dhcp4)
@@ -255,6 +267,7 @@ class _Compiler:
         level = self.levels.read(node)
         levels = (level, shared.level, top) if shared is not None else (level, top)
         return SubnetDef(
+            id=node.plain("id", int) or next(self.next_ids),
             network=network,
             level=level,
             shared=shared,

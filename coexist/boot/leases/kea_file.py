@@ -8,7 +8,7 @@ Kea goes on with the one it leased from last, whoever asks (``SharedNetwork4::ge
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -147,6 +147,15 @@ class KeaLeases:
         return {id(subnet): number for number, subnet in enumerate(self.config.subnets)}
 
     @staticmethod
+    def _is_outside_alone(subnet: SubnetDef) -> bool:
+        """Whether the subnet's reservations are said to lie in none of its pools."""
+        outside = subnet.value("reservations-out-of-pool", bool)
+        keys = ("reservations-global", "reservations-in-subnet")
+        if outside is None and all(subnet.value(key, bool) is None for key in keys):
+            return bool(subnet.value("reservation-mode") == "out-of-pool")
+        return bool(outside)
+
+    @staticmethod
     def _looks(subnet: SubnetDef) -> tuple[bool, bool]:
         """Whether a subnet looks for global reservations, and for its own."""
         mode = subnet.value("reservation-mode")
@@ -161,12 +170,40 @@ class KeaLeases:
         identifiers = list(self._identifiers(client.packet))
         if everywhere:
             client.everywhere = self._host(None, identifiers)
-        for sibling in self.config.siblings(subnet):
+        siblings = self.config.siblings(subnet)
+        # One query for a whole network with more subnets than identifiers, of which the last one counts.
+        is_one_query = len(siblings) > len(identifiers)
+        ordered = identifiers[::-1] if is_one_query and subnet.shared is not None else identifiers
+        for sibling in siblings:
             if self._looks(sibling)[1] and client.supported(sibling.classes):
                 number = self._numbers[id(sibling)]
-                host = self._host(number, identifiers)
+                host = self._host(number, ordered)
                 if host is not None:
                     client.hosts[number] = host
+
+    def _own_address(self, client: Client, subnet: SubnetDef) -> IPv4Address | None:
+        """HasAddressReservation of one subnet: the global address if it is of the subnet, or its own one."""
+        everywhere = client.everywhere.address if client.everywhere is not None else None
+        if everywhere is not None and everywhere in subnet.network:
+            return everywhere
+        host = client.hosts.get(self._numbers[id(subnet)])
+        address = None if host is None else host.address
+        return address if address is not None and self._is_kept(subnet, address) else None
+
+    def _is_kept(self, subnet: SubnetDef, address: IPv4Address) -> bool:
+        """Whether the subnet heeds a reservation of an address: with ``reservations-out-of-pool`` of none in
+        its pools."""
+        own = self._looks(subnet)[1]
+        return own and not (self._is_outside_alone(subnet) and any(p.holds(address) for p in subnet.pools))
+
+    def _of_others(self, client: Client, subnet: SubnetDef) -> set[IPv4Address]:
+        """The addresses of a subnet that are reserved for others (``addressReserved``)."""
+        mine = client.hosts.get(self._numbers[id(subnet)])
+        return {
+            host.address
+            for host in subnet.hosts
+            if host.address is not None and host is not mine and self._is_kept(subnet, host.address)
+        }
 
     def _host(self, place: int | None, identifiers: list[tuple[str, bytes]]) -> HostDef | None:
         found = (self._by_identifier.get((place, kind, octets)) for kind, octets in identifiers)
@@ -228,14 +265,19 @@ class KeaLeases:
     def _subnet_of(self, client: Client, address: IPv4Address) -> SubnetDef | None:
         return next((subnet for subnet in self._open_to(client) if address in subnet.network), None)
 
-    def _preferred(self, siblings: list[SubnetDef]) -> list[SubnetDef]:
-        """Subnets of one network, the selected one first; before it one for the same classes that it leases
-        from."""
-        if len(siblings) < 2 or siblings[0].shared is None:
+    def _preferred(self, client: Client, siblings: list[SubnetDef]) -> list[SubnetDef]:
+        """The subnets of a network in the order in which a pool is looked for: from the one that is leased
+        from (``getPreferredSubnet``) round to the one before it."""
+        first = siblings[0] if siblings else None
+        if first is None or first.shared is None:
             return siblings
-        same = [s for s in siblings if s.pools and set(s.classes) == set(siblings[0].classes)]
-        first = min(same, key=lambda subnet: self._numbers[id(subnet)], default=siblings[0])
-        return [first, *(subnet for subnet in siblings if subnet is not first)]
+        same = [s for s in siblings if set(s.classes) == set(first.classes)]
+        entered = min(same, key=lambda subnet: self._numbers[id(subnet)])
+        pools = [s for s in self.config.siblings(entered) if s in same and s.pools]
+        # Most clients are in no class that a pool is for.
+        to_all = [s for s in pools if any(not pool.classes for pool in s.pools)]
+        chosen = next(iter((*to_all, *pools, first)))
+        return [s for s in self.config.siblings(chosen) if client.supported(s.classes)]
 
     # -- addresses -------------------------------------------------------------------------------
 
@@ -247,31 +289,34 @@ class KeaLeases:
         wanted = client.packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
         hint = IPv4Address(wanted[:4]) if len(wanted) >= 4 else client.packet.ciaddr
         is_request = client.packet.message_type is MessageType.REQUEST
+        if is_request and hint in self._of_others(client, subnet):
+            return NoLease(why="the address is reserved for another machine", nak=b"DHCPNAK")
         for sibling in siblings:
-            host = self._host_in(client, sibling)
-            if host is not None and host.address is not None and host.address in sibling.network:
-                if is_request and hint not in (UNSPECIFIED, host.address):
+            address = self._own_address(client, sibling)
+            if address is not None:
+                if is_request and hint not in (UNSPECIFIED, address):
                     return NoLease(why="another address is reserved for it", nak=b"DHCPNAK")
-                pool = next((pool for pool in sibling.pools if pool.holds(host.address)), None)
-                return sibling, host.address, pool, host
-        reserved = {h.address for s in siblings for h in s.hosts if h.address is not None}
-        open_pools = [
-            (s, p) for s in self._preferred(siblings) for p in s.pools if client.supported(p.classes)
-        ]
+                pool = next((pool for pool in sibling.pools if pool.holds(address)), None)
+                return sibling, address, pool, self._host_in(client, sibling)
+        others = {address for sibling in siblings for address in self._of_others(client, sibling)}
         if hint != UNSPECIFIED:
-            for sibling, pool in open_pools:
-                if pool.holds(hint) and hint not in reserved:
+            for sibling, pool in _open_pools(client, siblings):
+                if pool.holds(hint) and hint not in others:
                     return sibling, hint, pool, self._host_in(client, sibling)
             if is_request:
                 known = any(pool.holds(hint) for s in self.config.siblings(subnet) for pool in s.pools)
                 why = "the address is not for this client" if known else "it knows nothing of the address"
                 return NoLease(why=why, nak=b"DHCPNAK" if known else b"")
-        for sibling, pool in open_pools:
-            for number in range(int(pool.first), int(pool.last) + 1):
-                if IPv4Address(number) not in reserved:
-                    return sibling, IPv4Address(number), pool, self._host_in(client, sibling)
+        for sibling, pool in _open_pools(client, self._preferred(client, siblings)):
+            address = pool.address_beside(others)
+            if address is not None:
+                return sibling, address, pool, self._host_in(client, sibling)
         why = "no pool of its subnet is for this client"
         return NoLease(why=why, origin=subnet.level.at, nak=b"DHCPNAK" if is_request else b"")
+
+
+def _open_pools(client: Client, subnets: Iterable[SubnetDef]) -> Iterator[tuple[SubnetDef, PoolDef]]:
+    return ((s, pool) for s in subnets for pool in s.pools if client.supported(pool.classes))
 
 
 def _card_of(subnet: SubnetDef) -> str:
