@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ from tests.harness.matrix import (
     informs,
     place_of,
     selecting,
+    strangers,
 )
 from tests.harness.network import Host
 from tests.harness.processes import Process
@@ -129,3 +130,45 @@ def _rounds(asker: Asker, macs: list[str], place: Place) -> Iterator[Asked]:
         ]
     ).values()
     yield from asker.ask(selecting(offers)).values()
+
+
+NETWORK = """
+{ "Dhcp4": { "shared-networks": [ { "name": "halls", "subnet4": [
+  { "id": 1, "subnet": "10.93.0.0/24", "next-server": "10.93.0.9",
+    "pools": [ { "pool": "10.93.0.100/32" } ] },
+  { "id": 2, "subnet": "10.93.1.0/24", "next-server": "10.93.1.9",
+    "pools": [ { "pool": "10.93.1.100 - 10.93.1.120" } ] } ] } ] } }
+"""
+
+
+@pytest.mark.needs("kea-dhcp4")
+def test_leases_decide_from_which_subnet_of_a_network_a_machine_is_told(tmp_path: Path) -> None:
+    """The first subnet until it is full, then the one leased from last; a lease that is held stays."""
+    tree = read_json(NETWORK, "kea.conf", beside(Path("kea.conf")))
+    leases = KeaLeases(config=compile_kea(tree))
+    (condition,) = leases.opens
+    first = KeaModel(name="own", leases=leases)
+    last = KeaModel(name="own", leases=leases.closed({condition: True}))
+    place = Place(
+        server=IPv4Address("10.93.0.2"),
+        network=IPv4Network("10.93.0.0/24"),
+        local=IPv4Address("10.93.0.250"),
+        relays=(),
+    )
+    early, late, later = (Case(mac=mac, kind="UEFI 7") for mac in strangers(3))
+    with asking(tmp_path, place, lambda host: start_kea(host, here(tree))) as asker:
+
+        def told(case: Case) -> Asked:
+            (found,) = asker.ask([case]).values()
+            return found
+
+        offered = told(early)
+        assert offered[2] is not None
+        acknowledged = told(early.requesting(offered[2]))
+        after = [told(late), told(later)]
+        again = told(early)
+    of_the_first = [offered, acknowledged, again]
+    config = leases.config
+    assert not differing(first, place, of_the_first)
+    assert not differing(last, place, after, lambda reply, expected: _of_its_pool(reply, expected, config))
+    assert {str(reply.siaddr) for _, _, reply in after if reply is not None} == {"10.93.1.9"}

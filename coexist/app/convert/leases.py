@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
+from typing import Any
 
 from coexist.errors import Problem
 from coexist.languages.dhcpd.lease_file import NEVER, LeaseEntry, read_lease_file
@@ -31,7 +32,9 @@ class CarriedLeases:
 def carry_leases(text: str, file: str, config: str, version: tuple[int, ...]) -> CarriedLeases:
     """From the text of a dhcpd.leases, for a Kea of a version with a written ``config``."""
     read = read_lease_file(text, file)
-    networks = dict(_subnets(json.loads(config)["Dhcp4"]))
+    dhcp4 = json.loads(config)["Dhcp4"]
+    networks = dict(_subnets(dhcp4))
+    owners = dict(_owners(dhcp4))
     problems = list(read.problems)
     carried: list[KeaLease] = []
     ended = 0
@@ -43,6 +46,11 @@ def carry_leases(text: str, file: str, config: str, version: tuple[int, ...]) ->
         if number is None:
             why = f"no subnet of the new configuration holds {entry.address}: the lease is left out"
             problems.append(Problem(entry.at, why))
+            continue
+        owner = owners.get(str(entry.address))
+        if owner is not None and entry.state in _HELD and not _is_of(entry, owner):
+            why = f"the lease of {entry.address} is left out: the address is reserved for another machine"
+            problems.append(Problem(entry.at, why, "its holder is given another address"))
             continue
         lease = _lease(entry, number)
         if isinstance(lease, Problem):
@@ -83,6 +91,21 @@ def _lease(entry: LeaseEntry, subnet: int) -> KeaLease | Problem:
         subnet_id=subnet,
         host_name=entry.host_name,
     )
+
+
+def _owners(dhcp4: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The reservation of each reserved address."""
+    for holder in (dhcp4, *dhcp4.get("shared-networks", ())):
+        for subnet in holder.get("subnet4", ()):
+            for host in subnet.get("reservations", ()):
+                if "ip-address" in host:
+                    yield host["ip-address"], host
+
+
+def _is_of(entry: LeaseEntry, host: Mapping[str, str]) -> bool:
+    """Whether the reservation is of who holds the lease; by a relay agent's circuit it cannot be told."""
+    known = {"hw-address": entry.mac.hex(":"), "client-id": entry.client_id.hex()}
+    return all(known[kind] == host[kind] for kind in known if kind in host)
 
 
 def _subnets(dhcp4: Mapping[str, object]) -> Iterator[tuple[IPv4Network, int]]:

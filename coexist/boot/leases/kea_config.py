@@ -108,6 +108,21 @@ class SubnetDef:
         return next((level.places[key] for level in self.levels if key in level.values), self.level.at)
 
 
+_BOOT_FIELDS = ("next-server", "boot-file-name", "server-hostname")
+_BOOT_OPTIONS = frozenset({17, 43, 60, 66, 67, 97, *range(128, 136), 150, 175, *range(208, 212)})
+
+
+def told_to_boot(subnet: SubnetDef) -> object:
+    """What a subnet and its pools tell of themselves to a machine that boots."""
+
+    def options(level: Level) -> tuple[tuple[int, bytes], ...]:
+        return tuple(sorted((c, d.octets) for c, d in level.options.items() if c in _BOOT_OPTIONS))
+
+    fields = tuple(subnet.level.value(key) for key in _BOOT_FIELDS)
+    pools = frozenset((options(pool.level), pool.asks) for pool in subnet.pools)
+    return fields, options(subnet.level), subnet.asks, pools
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeaConfig:
     """A whole configuration. ``identifiers``: in the order reservations are looked for. ``pair``: what its

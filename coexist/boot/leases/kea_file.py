@@ -9,12 +9,12 @@ Kea goes on with the one it leased from last, whoever asks (``SharedNetwork4::ge
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.kea_client import Classes, Client
-from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDef
+from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDef, told_to_boot
 from coexist.boot.leases.kea_distinctions import distinctions_of
 from coexist.boot.leases.kea_reply import Replies
 from coexist.boot.leases.kea_tests import Tests
@@ -32,7 +32,8 @@ _DUID_TYPE = 255
 
 @dataclass(frozen=True, kw_only=True)
 class KeaLeases:
-    """``version``: of the server, (2, 2) to (3, 0). ``interface``: the network card packets arrive on."""
+    """``version``: of the server, (2, 2) to (3, 0). ``interface``: the network card packets arrive on.
+    ``decided``: the networks that are leased from at their other end (`opens`)."""
 
     config: KeaConfig
     version: tuple[int, int] = (2, 2)
@@ -52,12 +53,31 @@ class KeaLeases:
 
     @cached_property
     def opens(self) -> tuple[OpenCondition, ...]:
-        """Host databases and hooks."""
-        return tuple(OpenCondition(origin=at, what=what) for at, what in self.config.open_places)
+        """Host databases and hooks; and of a network whose subnets tell a booting machine different things,
+        from which of them it leases."""
+        found = [OpenCondition(origin=at, what=what) for at, what in self.config.open_places]
+        return (*found, *self._open_networks.values())
+
+    @cached_property
+    def _open_networks(self) -> Mapping[str, OpenCondition]:
+        """By the networks' names."""
+        found: dict[str, OpenCondition] = {}
+        for subnet in self.config.subnets:
+            network = subnet.shared
+            if network is None or network.name in found:
+                continue
+            same = [s for s in self.config.siblings(subnet) if set(s.classes) == set(subnet.classes)]
+            if len({told_to_boot(s) for s in same if s.pools}) > 1:
+                what = (
+                    f"in which subnet of {network.name} a client has a lease, or the server gave its last one"
+                )
+                found[network.name] = OpenCondition(origin=network.level.at, what=what)
+        return found
 
     def closed(self, decided: Mapping[OpenCondition, bool]) -> KeaLeases:
-        """What a database or a hook would say is in no file: it is the same source."""
-        return self
+        """The source that leases from a network's last subnet where that is decided. What a database or a
+        hook would say is in no file."""
+        return replace(self, decided=decided)
 
     @cached_property
     def distinctions(self) -> Distinctions:
@@ -277,6 +297,9 @@ class KeaLeases:
         # Most clients are in no class that a pool is for.
         to_all = [s for s in pools if any(not pool.classes for pool in s.pools)]
         chosen = next(iter((*to_all, *pools, first)))
+        condition = self._open_networks.get(first.shared.name)
+        if condition is not None and self.decided.get(condition):
+            chosen = next(s for s in reversed(pools) if told_to_boot(s) != told_to_boot(chosen))
         return [s for s in self.config.siblings(chosen) if client.supported(s.classes)]
 
     # -- addresses -------------------------------------------------------------------------------

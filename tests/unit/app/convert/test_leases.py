@@ -64,6 +64,26 @@ def test_what_cannot_be_carried_is_named_with_its_line() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "lines"),
+    [
+        ({"hw-address": "02:81:00:00:00:51"}, [44, 52, 60]),
+        ({"hw-address": "02:81:00:00:00:99"}, [35, 44, 52, 60]),
+        ({"client-id": "01"}, [35, 44, 52, 60]),
+    ],
+)
+def test_a_lease_of_an_address_that_is_reserved_for_another_is_not_carried(
+    host: dict[str, str], lines: list[int]
+) -> None:
+    """dhcpd leases a reserved address of a pool to anybody; Kea acknowledges it to its machine alone."""
+    config = json.loads(CONFIG)
+    (subnet,) = config["Dhcp4"]["shared-networks"][0]["subnet4"]
+    subnet["reservations"] = [{**host, "ip-address": "10.81.0.101"}]
+    carried = carry_leases(FILE.read_text(), "dhcpd.leases", json.dumps(config), (3, 0))
+    assert [problem.position.line for problem in carried.problems] == lines
+    assert ("10.81.0.101" in carried.text) == (35 not in lines)
+
+
+@pytest.mark.parametrize(
     ("text", "line"),
     [
         ("lease 10.0.0.300 { }", 1),

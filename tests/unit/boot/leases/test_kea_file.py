@@ -216,3 +216,77 @@ def test_clients_of_a_shared_network_lease_from_one_of_its_subnets() -> None:
     assert one(source({"shared-networks": [{"name": "s", "subnet4": nets}]})).yiaddr == IPv4Address(
         "10.9.0.10"
     )
+
+
+# -- a shared network ----------------------------------------------------------------------------------
+
+
+def network(*subnets: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"shared-networks": [{"name": "halls", "subnet4": list(subnets), **more}]}
+
+
+def part(number: int, third: int, *addresses: str, **more: Any) -> dict[str, Any]:
+    """A subnet 10.9.THIRD.0/24 with an id, a pool and reservations of the machine that asks."""
+    hosts = [{"hw-address": MAC, "ip-address": address} for address in addresses]
+    return {
+        "id": number,
+        "subnet": f"10.9.{third}.0/24",
+        "pools": [{"pool": f"10.9.{third}.100-10.9.{third}.110"}],
+        "reservations": hosts,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ids", "address"), [((30, 20, 10), "10.9.2.11"), ((1, 2, 3), "10.9.1.11"), ((2, 1, 3), "10.9.2.11")]
+)
+def test_reservations_in_a_network_are_looked_for_round_by_ids(ids: tuple[int, ...], address: str) -> None:
+    """``Impl::getNextSubnet``: from the selected subnet, which has none, upwards, then from the lowest."""
+    first, second, third = ids
+    told = network(part(first, 0), part(second, 1, "10.9.1.11"), part(third, 2, "10.9.2.11"))
+    lease = one(source(told))
+    assert (str(lease.yiaddr), lease.reserved) == (address, True)
+
+
+@pytest.mark.parametrize("key", ["reservations-out-of-pool", "reservation-mode"])
+def test_a_reservation_in_a_pool_is_passed_over_where_pools_hold_none(key: str) -> None:
+    value: object = True if key == "reservations-out-of-pool" else "out-of-pool"
+    inside = one(source({"subnet4": [part(1, 0, "10.9.0.105", **{key: value})]}))
+    outside = one(source({"subnet4": [part(1, 0, "10.9.0.11", **{key: value})]}))
+    assert (str(inside.yiaddr), inside.reserved) == ("10.9.0.100", False)
+    assert (str(outside.yiaddr), outside.reserved) == ("10.9.0.11", True)
+
+
+@pytest.mark.parametrize(("subnets", "file"), [(2, b"mac"), (3, b"identifier")])
+def test_in_a_network_of_many_subnets_the_last_identifier_counts(subnets: int, file: bytes) -> None:
+    """FindReservation: more subnets than identifiers are asked for by one query each."""
+    hosts = [
+        {"hw-address": MAC, "boot-file-name": "mac"},
+        {"client-id": "0102", "boot-file-name": "identifier"},
+    ]
+    parts = [part(number, number - 1) for number in range(1, subnets + 1)]
+    parts[0]["reservations"] = hosts
+    order = {"host-reservation-identifiers": ["hw-address", "client-id"]}
+    assert one(source(network(*parts) | order), o61=b"\1\2").file == file
+
+
+def test_a_request_for_the_address_of_another_machine_is_refused() -> None:
+    other = {"hw-address": "02:00:5e:00:00:99", "ip-address": "10.9.0.11"}
+    leases = source({"subnet4": [part(1, 0, reservations=[other])]})
+    refused = leased(leases, kind=3, o50=bytes((10, 9, 0, 11)), o54=bytes((10, 9, 0, 2)))
+    assert isinstance(refused, NoLease)
+    assert refused.nak
+
+
+def test_from_which_subnet_a_network_leases_is_open_where_boot_depends_on_it() -> None:
+    alike = source(
+        network(part(1, 0), part(2, 1, **{"option-data": [{"name": "routers", "data": "10.9.1.1"}]}))
+    )
+    assert alike.opens == ()
+    leases = source(network(part(1, 0), part(2, 1, **{"next-server": "10.9.1.9"})))
+    (condition,) = leases.opens
+    assert isinstance(condition.origin, Position)
+    assert condition.origin.line > 1
+    assert str(one(leases).siaddr) == "0.0.0.0"
+    assert str(one(leases.closed({condition: True})).siaddr) == "10.9.1.9"
+    assert str(one(leases.closed({condition: False})).siaddr) == "0.0.0.0"
