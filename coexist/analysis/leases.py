@@ -184,7 +184,8 @@ class LeaseReader:
         key = (firmware, number)
         if key not in self._sent:
             machine = Machine(mac=0, architecture=number)
-            self._sent[key] = first_packet(firmware_models(self.site.firmwares)[firmware], machine)
+            models = firmware_models(self.site.firmwares, self.space.inventory.where)
+            self._sent[key] = first_packet(models[firmware], machine)
         return self._sent[key]
 
     def asks(self, client: ClientClass) -> bool:

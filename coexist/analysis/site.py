@@ -179,7 +179,7 @@ class AnalysedSite(Facts):
             from coexist.boot.firmware import firmware_models
 
             waits = firmware_kind(self.site, firmware) not in KNOW_NO_PROXYDHCP
-            models = firmware_models(self.site.firmwares)
+            models = firmware_models(self.site.firmwares, self.inventory.where)
             self._schedules[firmware] = schedule_of(models[firmware]) if waits else None
         return self._schedules[firmware]
 

@@ -130,7 +130,7 @@ def build_world(inventory: Inventory) -> World:
     return World(
         segments=OnDemand(site.vlans, lambda vlan: _segment(inventory, vlan, models, standing[vlan])),
         models=models,
-        firmwares=firmware_models(site.firmwares),
+        firmwares=firmware_models(site.firmwares, inventory.where),
         owners=owners,
         homes=homes,
         names={text: name for name, server in site.servers.items() for text in server.names},

@@ -98,7 +98,8 @@ class Fetched:
         try:
             return self.include(self.path)
         except OSError as error:
-            raise InputError([unreadable(error, Position(self.path))]) from None
+            # A copy is looked for under its own name.
+            raise InputError([unreadable(error, Position(str(error.filename or self.path)))]) from None
 
     def include(self, name: str) -> str:
         """A file that another one names. Raises OSError."""

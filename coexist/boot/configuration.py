@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from coexist.inventory.models import ArchitectureNames, MacAddresses, Programs, Role, mac_range
 from coexist.inventory.values import (
+    WHOLE,
     Address,
     Declared,
     Delay,
@@ -25,7 +26,7 @@ from coexist.inventory.values import (
 from coexist.wire.mac import parse_mac_prefix
 
 Action = Literal["serve", "ignore"]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535), WHOLE]
 
 
 class ClientSelector(Declared):
@@ -70,7 +71,7 @@ class MenuItemSettings(Declared):
     """
 
     text: Text
-    type: Annotated[int, Field(ge=1, le=65535)] | None = None
+    type: Annotated[int, Field(ge=1, le=65535), WHOLE] | None = None
     programs: Programs = {}
     local: bool = False
     register_: Annotated[bool, Field(alias="register")] = False
@@ -83,7 +84,7 @@ class MenuSettings(Declared):
     """
 
     prompt: Text = "Press F8 for the boot menu"
-    timeout: Annotated[int, Field(ge=0, le=255)] = 10
+    timeout: Annotated[int, Field(ge=0, le=255), WHOLE] = 10
     items: Annotated[tuple[MenuItemSettings, ...], Field(min_length=1)]
 
 
@@ -124,10 +125,10 @@ class TftpSettings(Declared):
 
     root: Text = "/srv/tftp"
     whitelist: bool = True
-    port: Annotated[int, Field(ge=0, le=65535)] = 69
+    port: Annotated[int, Field(ge=0, le=65535), WHOLE] = 69
     port_range: tuple[Port, Port] | None = None
-    largest_blksize: Annotated[int, Field(ge=8, le=65464)] = 1468
-    largest_windowsize: Annotated[int, Field(ge=1, le=65535)] = 64
+    largest_blksize: Annotated[int, Field(ge=8, le=65464), WHOLE] = 1468
+    largest_windowsize: Annotated[int, Field(ge=1, le=65535), WHOLE] = 64
     templates: dict[str, Text] = {}
     unknown_addresses: Literal["refuse", "serve"] = "refuse"
     advise: bool = False
@@ -146,7 +147,7 @@ class HttpSettings(Declared):
     services says so too. ``front: nginx`` has nginx send the files, for images to many clients at a time."""
 
     root: Text | None = None
-    port: Annotated[int, Field(ge=0, le=65535)] = 80
+    port: Annotated[int, Field(ge=0, le=65535), WHOLE] = 80
     whitelist: bool = True
     front: Literal["nginx"] | None = None
 
@@ -158,7 +159,7 @@ class PairSettings(Declared):
 
     partner: Name
     part: Literal["first", "second"]
-    after: Annotated[int, Field(ge=0, le=255)] = 3
+    after: Annotated[int, Field(ge=0, le=255), WHOLE] = 3
 
 
 class BootServerConfig(Declared):
@@ -181,7 +182,7 @@ class BootServerConfig(Declared):
     services: Annotated[frozenset[Role], BeforeValidator(one_or_more)] = frozenset({"proxydhcp", "tftp"})
     rules: tuple[PolicyRule, ...] = ()
     boot_server: Address | None = None
-    discovery_control: Annotated[int, Field(ge=0, le=255)] | None = 8
+    discovery_control: Annotated[int, Field(ge=0, le=255), WHOLE] | None = 8
     offers_file: bool = True
     answers_4011: bool = True
     options: Options = {}
@@ -189,12 +190,12 @@ class BootServerConfig(Declared):
     tftp: TftpSettings = TftpSettings()
     http: HttpSettings | None = None
     registry: Text | None = None
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    metrics_port: Annotated[int, Field(ge=0, le=65535), WHOLE] | None = None
     log: Literal["text", "json"] = "text"
     known: ClientSelector | None = None
     deny: ClientSelector | None = None
     groups: dict[Name, ClientSelector] = {}
     clients: Texts = ()
     observe: bool = False
-    workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
+    workers: Annotated[int, Field(ge=1, le=64), WHOLE] | Literal["auto"] = 1
     pair: PairSettings | None = None

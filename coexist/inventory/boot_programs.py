@@ -76,6 +76,8 @@ class Program(Declared):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("no file is named here; write its path, or remove the key")
         text = written(value)
         return {"file": text} if text is not None else value
 

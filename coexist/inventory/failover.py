@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from coexist.inventory.values import Declared
+from coexist.inventory.values import WHOLE, Declared
 
 FailoverMode = Literal["load-balancing", "hot-standby", "passive-backup"]
 EVEN = 50
@@ -29,16 +29,16 @@ class Failover(Declared):
     """
 
     mode: FailoverMode = "load-balancing"
-    percent: Annotated[int, Field(ge=0, le=100)] = EVEN
-    split: Annotated[int, Field(ge=0, le=BUCKETS)] | None = None
-    max_seconds: Annotated[int, Field(ge=0, le=255)] = 3
-    reserve_percent: Annotated[int, Field(ge=0, le=100)] = 5
-    mclt: Annotated[int, Field(ge=60, le=86400)] = 3600
-    max_response_delay: Annotated[int, Field(ge=1, le=65535)] = 60
-    max_ack_delay: Annotated[int, Field(ge=0, le=65)] = 10
-    max_unacked_clients: Annotated[int, Field(ge=0)] = 10
-    max_unacked_updates: Annotated[int, Field(ge=1)] = 10
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    percent: Annotated[int, Field(ge=0, le=100), WHOLE] = EVEN
+    split: Annotated[int, Field(ge=0, le=BUCKETS), WHOLE] | None = None
+    max_seconds: Annotated[int, Field(ge=0, le=255), WHOLE] = 3
+    reserve_percent: Annotated[int, Field(ge=0, le=100), WHOLE] = 5
+    mclt: Annotated[int, Field(ge=60, le=86400), WHOLE] = 3600
+    max_response_delay: Annotated[int, Field(ge=1, le=65535), WHOLE] = 60
+    max_ack_delay: Annotated[int, Field(ge=0, le=65), WHOLE] = 10
+    max_unacked_clients: Annotated[int, Field(ge=0), WHOLE] = 10
+    max_unacked_updates: Annotated[int, Field(ge=1), WHOLE] = 10
+    port: Annotated[int, Field(ge=1, le=65535), WHOLE] | None = None
 
     @model_validator(mode="after")
     def _one_way_to_share(self) -> Self:

@@ -10,15 +10,19 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from coexist.inventory.documents import written
 from coexist.inventory.values import (
+    WHOLE,
     Declared,
     Name,
     Names,
     Seconds,
     Texts,
+    spoken,
 )
 
 
 def _share(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{spoken(value)} is not a share; write 10% or 0.1")
     text = written(value)
     if text is not None and text.endswith("%"):
         try:
@@ -51,7 +55,7 @@ class Gate(Declared):
     """
 
     checklist: bool = True
-    quiet_days: Annotated[int, Field(ge=0)] = 0
+    quiet_days: Annotated[int, Field(ge=0), WHOLE] = 0
     seen_share: Annotated[Share, Field(ge=0, le=1)] = 0.0
 
 
@@ -70,7 +74,7 @@ class Wave(Declared):
     location: Texts = ()
     share: Annotated[Share, Field(gt=0, le=1)] | None = None
     by: Literal["hardware", "location", "all"] = "hardware"
-    size: Annotated[int, Field(ge=1)] | None = None
+    size: Annotated[int, Field(ge=1), WHOLE] | None = None
     not_before: date | None = None
     gate: Gate | None = None
 

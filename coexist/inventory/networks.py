@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from coexist.inventory.documents import written
 from coexist.inventory.values import (
     ONE_OR_MORE,
+    WHOLE,
     Address,
     Declared,
     Names,
@@ -57,7 +58,7 @@ class Relay(Declared):
 
     address: Address | None = None
     relay_to: Names = ()
-    min_secs: Annotated[int, Field(ge=0, le=65535)] = 0
+    min_secs: Annotated[int, Field(ge=0, le=65535), WHOLE] = 0
     option_82: bool = False
     requires_option_82: bool = False
     passes: Literal["all", "first"] = "all"
@@ -87,7 +88,7 @@ class Vlan(Declared):
     and nobody tells the sender (ICMP is dropped): larger packets are lost.
     """
 
-    id: Annotated[int, Field(ge=1, le=4094)]
+    id: Annotated[int, Field(ge=1, le=4094), WHOLE]
     subnet: Networks
     gateway: Address | None = None
     routers: tuple[Address, ...] = ()
@@ -96,8 +97,8 @@ class Vlan(Declared):
     snooping: Snooping | None = None
     forwarding_delay: Seconds = 0.0
     jitter: Seconds | None = None
-    blocked_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
-    mtu: Annotated[int, Field(ge=576, le=9000)] | None = None
+    blocked_ports: tuple[Annotated[int, Field(ge=1, le=65535), WHOLE], ...] = ()
+    mtu: Annotated[int, Field(ge=576, le=9000), WHOLE] | None = None
 
     @property
     def giaddrs(self) -> tuple[IPv4Address, ...]:

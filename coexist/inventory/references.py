@@ -131,9 +131,23 @@ def _check_firmware_names(given: Declarations) -> None:
             given.complain(
                 path, f"{name!r} is a built-in firmware", "give your variant a name of its own", key=True
             )
-        if variant.like not in FIRMWARES:
+        like, chain = variant.like, [name]
+        while like in given.site.firmwares and like not in chain:
+            chain.append(like)
+            like = given.site.firmwares[like].like
+        if like == name:
             given.complain(
                 (*path, "like"),
-                f"there is no firmware {variant.like!r}",
-                closest(variant.like, FIRMWARES),
+                f"the firmware is like itself: {' -> '.join([*chain, like])}",
+                "name a built-in firmware in one of them",
+            )
+        elif (
+            like == variant.like
+            and like not in (*FIRMWARES, *chain)
+            and not given.is_broken("firmwares", like)
+        ):
+            given.complain(
+                (*path, "like"),
+                f"there is no firmware {like!r}",
+                closest(like, [*FIRMWARES, *given.declared("firmwares")]),
             )

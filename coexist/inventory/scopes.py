@@ -11,6 +11,7 @@ from coexist.inventory.boot_programs import ArchitectureNames, Programs
 from coexist.inventory.failover import Failover
 from coexist.inventory.networks import Network
 from coexist.inventory.values import (
+    WHOLE,
     AddressRange,
     Declared,
     Name,
@@ -30,14 +31,14 @@ class OptionTest(Declared):
     send the option fails every comparison and passes its negation.
     """
 
-    option: Annotated[int, Field(ge=1, le=254)]
-    suboption: Annotated[int, Field(ge=1, le=254)] | None = None
+    option: Annotated[int, Field(ge=1, le=254), WHOLE]
+    suboption: Annotated[int, Field(ge=1, le=254), WHOLE] | None = None
     equals: Text | None = None
     starts_with: Text | None = None
     ends_with: Text | None = None
     contains: Text | None = None
     exists: bool | None = None
-    at: Annotated[int, Field(ge=0, le=254)] = 0
+    at: Annotated[int, Field(ge=0, le=254), WHOLE] = 0
     negated: Annotated[bool, Field(alias="not")] = False
 
     @model_validator(mode="after")
@@ -152,16 +153,16 @@ class Scope(Declared):
     pools: tuple[Pool, ...] = ()
     reservations: bool = True
     options: Options = {}
-    always_send: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
-    option_order: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
+    always_send: tuple[Annotated[int, Field(ge=1, le=254), WHOLE], ...] = ()
+    option_order: tuple[Annotated[int, Field(ge=1, le=254), WHOLE], ...] = ()
     host_names: bool = False
     literal: bool = False
     next_server: Text | None = None
     filename: Text | None = None
     programs: Programs = {}
     rules: tuple[ScopeRule, ...] = ()
-    lease_time: Annotated[int, Field(ge=60)] = 43200
-    min_secs: Annotated[int, Field(ge=0, le=255)] = 0
+    lease_time: Annotated[int, Field(ge=60), WHOLE] = 43200
+    min_secs: Annotated[int, Field(ge=0, le=255), WHOLE] = 0
     failover: Failover | None = None
 
     @model_validator(mode="after")

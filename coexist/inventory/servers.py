@@ -16,6 +16,7 @@ from coexist.inventory.software import Software
 from coexist.inventory.twins import Twin
 from coexist.inventory.values import (
     ONE_OR_MORE,
+    WHOLE,
     Address,
     Declared,
     Delay,
@@ -121,7 +122,7 @@ class Deployment(Declared):
 
     host: Text
     user: Text | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535), WHOLE] | None = None
     paths: dict[str, TargetPath] = {}
     check: Text | None = None
     reload: Text | None = None
@@ -192,11 +193,11 @@ class Server(Declared):
     programs_for: dict[Name, Programs] = {}
     boot_server: Text | None = None
     options: Options = {}
-    discovery_control: Annotated[int, Field(ge=0, le=255)] | None = None
+    discovery_control: Annotated[int, Field(ge=0, le=255), WHOLE] | None = None
     offers_file: bool | None = None
     answers_4011: bool | None = None
     discovery_group: Address | None = None
-    largest_blksize: Annotated[int, Field(ge=8, le=65464)] | None = None
+    largest_blksize: Annotated[int, Field(ge=8, le=65464), WHOLE] | None = None
     authoritative: bool = True
     ping_check: bool | None = None
     relayed: Literal["broadcast", "silent"] | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from coexist.inventory.values import Declared, Name
+from coexist.inventory.values import WHOLE, Declared, Name
 
 if TYPE_CHECKING:
     from coexist.inventory.models import IntentRule, Site
@@ -25,7 +25,7 @@ class Twin(Declared):
 
     server: Annotated[Name, Field(alias="with")]
     mode: Literal["both", "by-hash"] = "both"
-    after: Annotated[int, Field(ge=0, le=255)] = 3
+    after: Annotated[int, Field(ge=0, le=255), WHOLE] = 3
 
     @model_validator(mode="before")
     @classmethod

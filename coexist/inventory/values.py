@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from coexist.inventory.documents import written
 from coexist.text.secret_references import with_tokens
@@ -53,6 +53,11 @@ class Declared(BaseModel):
 
 
 ONE_OR_MORE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def spoken(value: Any) -> str:
+    """A value as a message shows it: ``true`` as it is written, anything else as Python does."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def one_or_more(value: Any) -> Any:
@@ -102,7 +107,22 @@ TargetPath = Annotated[str, BeforeValidator(_target_path)]
 Name = Annotated[str, BeforeValidator(_name)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]
-Seconds = Annotated[float, Field(ge=0, le=86400)]
+
+
+def _number(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
+    """``true`` is no number, whatever Python says."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, bool):
+            raise PydanticCustomError(kind, "true or false where a number stands")
+        return value
+
+    return BeforeValidator(check)
+
+
+WHOLE = _number("int_type")
+"""What a whole number is annotated with, behind its limits."""
+Seconds = Annotated[float, Field(ge=0, le=86400), _number("float_type")]
 
 
 _UUID_EXAMPLE = "4c4c4544-0042-3510-8052-b4c04f4e4a32"
@@ -166,7 +186,7 @@ def _address(value: Any) -> Any:
         return IPv4Address(text if text is not None else repr(value))
     except AddressValueError:
         raise ValueError(
-            f"{value!r} is not an IPv4 address; write four numbers, for example 10.10.0.5"
+            f"{spoken(value)} is not an IPv4 address; write four numbers, for example 10.10.0.5"
         ) from None
 
 
@@ -211,7 +231,7 @@ class Delay(Declared):
     shorthand = {"anyOf": [{"type": "number", "minimum": 0}, {"enum": ["none", None]}]}
 
     after: Seconds = 0.0
-    secs_at_least: Annotated[int, Field(ge=0, le=65535)] = 0
+    secs_at_least: Annotated[int, Field(ge=0, le=65535), WHOLE] = 0
     since_first: Seconds = 0.0
     after_offer: bool = False
 
@@ -222,9 +242,9 @@ class Delay(Declared):
             return {"after": float(value)}
         if value is None or value == "none":
             return {}
-        if isinstance(value, str):
+        if isinstance(value, (str, bool)):
             raise ValueError(
-                f"{value!r} is not a delay; write seconds (`2`) or a kind: {{after: 2}}, "
+                f"{spoken(value)} is not a delay; write seconds (`2`) or a kind: {{after: 2}}, "
                 "{secs_at_least: 8}, {since_first: 4} or {after_offer: true}"
             )
         return value

@@ -146,5 +146,9 @@ def _open_file(path: Path) -> Registry:
 
 def _cannot(path: Path, error: RegistryError) -> str:
     said = str(error).removeprefix(f"{path}: ")
-    remedy = "; run this as root or as the server's user" if "readonly" in said else ""
+    remedy = ""
+    if "not a database" in said:
+        remedy = "; name the registry of a boot server (`registry:` of its configuration)"
+    if "readonly" in said:
+        remedy = "; run this as root or as the server's user"
     return f"{path}: this registry cannot be opened: {said}{remedy}"

@@ -227,6 +227,8 @@ def read_plan(path: Path, repair: str = NEW_PLAN) -> Plan:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
+        if first["type"] == "missing":
+            raise InputError([Problem(place, f"this is no plan: {where!r} is missing", repair)]) from None
         what = str(first["msg"]).removeprefix("Value error, ")
         raise InputError([Problem(place, f"{where}: {what}" if where else what, repair)]) from None
     if not plan.digest:

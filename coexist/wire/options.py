@@ -211,7 +211,8 @@ def _refuse(code: int, value: object) -> ValueError:
         example = "its octets, as hex:06:01:08:ff"
     if code in _PAIRS:
         example = "pairs of IPv4 addresses, as [10.1.0.0, 255.255.0.0]"
-    return ValueError(f"option {option_title(code)}: {value!r} does not fit; write {example}")
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    return ValueError(f"option {option_title(code)}: {shown} does not fit; write {example}")
 
 
 def _encode_text(code: int, value: OptionInput) -> bytes:

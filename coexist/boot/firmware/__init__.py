@@ -7,9 +7,9 @@ parameters (docs/reference/firmware.md).
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from coexist.boot.firmware.boot_order import BootOrder
 from coexist.boot.firmware.edk2 import Edk2
@@ -22,7 +22,7 @@ from coexist.boot.firmware.pxe21 import Pxe21
 from coexist.boot.firmware.raspberry_pi import RaspberryPi
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.models import FirmwareVariant
-from coexist.inventory.values import closest
+from coexist.inventory.values import closest, spoken
 
 _MODELS: tuple[Any, ...] = (
     Edk2(),
@@ -95,6 +95,14 @@ _MODELS: tuple[Any, ...] = (
 BUILT_IN: dict[str, Any] = {model.name: model for model in _MODELS}
 """The firmware models by name."""
 
+Where: TypeAlias = Callable[..., Position]
+"""The place of a declaration, by the names on the way to it."""
+
+
+def _by_path(*path: str | int) -> Position:
+    return Position(".".join(map(str, path)))
+
+
 _NOT_PARAMETERS = ("name", "assumptions")
 
 
@@ -104,9 +112,14 @@ def firmware_model(name: str) -> Firmware:
     return model
 
 
-def firmware_models(variants: Mapping[str, FirmwareVariant]) -> dict[str, Firmware]:
-    """All models of a site, built-in and declared."""
-    declared = {name: variant(name, declaration, variants) for name, declaration in variants.items()}
+def firmware_models(
+    variants: Mapping[str, FirmwareVariant], where: Where | None = None
+) -> dict[str, Firmware]:
+    """All models of a site, built-in and declared. ``where``: the place of a declaration.
+
+    Raises InputError for a variant with a wrong parameter.
+    """
+    declared = {name: variant(name, one, variants, where) for name, one in variants.items()}
     return {**BUILT_IN, **declared}
 
 
@@ -119,19 +132,27 @@ def variant(
     name: str,
     declaration: FirmwareVariant,
     variants: Mapping[str, FirmwareVariant] | None = None,
-    position: Position | None = None,
+    where: Where | None = None,
 ) -> Firmware:
     """A known firmware with other parameters.
 
     Raises InputError, with every parameter that is unknown or of the wrong shape.
     """
-    place = position or Position(f"firmwares.{name}")
-    base = _base(declaration, variants or {}, place, ())
+    path = ("firmwares", name)
+    at = where or _by_path
+    base = _base(declaration, variants or {}, at, at(*path))
     known = {field.name for field in _parameter_fields(base)}
     hints = get_type_hints(type(base))
     problems: list[Problem] = []
     changes: dict[str, Any] = {}
-    for key, value in _aliases(base, declaration.parameters).items():
+    given, wrong = _times(declaration.parameters)
+    problems += [
+        Problem(at(*path, "parameters", key), f"the parameter {key} cannot be {spoken(value)}", remedy)
+        for key, value, remedy in wrong
+    ]
+    for key, value in _aliases(base, given).items():
+        # A time may be given in other terms than the model's.
+        place = at(*path, "parameters", *((key,) if key in declaration.parameters else ()))
         if key not in known:
             problems.append(
                 Problem(place, f"{declaration.like} has no parameter {key!r}", closest(key, known))
@@ -143,7 +164,9 @@ def variant(
             example = getattr(base, key)
             problems.append(
                 Problem(
-                    place, f"the parameter {key} cannot be {value!r}", f"write it like {_example(example)}"
+                    place,
+                    f"the parameter {key} cannot be {spoken(value)}",
+                    f"write it like {_example(example)}",
                 )
             )
     if problems:
@@ -153,22 +176,38 @@ def variant(
 
 
 def _base(
-    declaration: FirmwareVariant,
-    variants: Mapping[str, FirmwareVariant],
-    place: Position,
-    seen: tuple[str, ...],
+    declaration: FirmwareVariant, variants: Mapping[str, FirmwareVariant], where: Where, place: Position
 ) -> Any:
+    """What it is like; ``variants`` without those that led here, so that a circle ends."""
     like = declaration.like
     if like in BUILT_IN:
         return BUILT_IN[like]
-    if like not in variants or like in seen:
+    if like not in variants:
         remedy = closest(like, BUILT_IN)
         raise InputError([Problem(place, f"there is no firmware {like!r} to be like", remedy)])
-    return variant(like, variants[like], {k: v for k, v in variants.items() if k not in (*seen, like)}, place)
+    others = {name: other for name, other in variants.items() if name != like}
+    return variant(like, variants[like], others, where)
 
 
 def _parameter_fields(model: Any) -> list[Field[Any]]:
     return [field for field in fields(model) if field.name not in _NOT_PARAMETERS]
+
+
+_TIMES = {"discover_at": (tuple[float, ...], "[0, 4, 12]"), "gives_up_at": (float, "60")}
+"""What any firmware may be given, with an example."""
+
+
+def _times(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, Any, str]]]:
+    """The parameters without the times that are none, and those with a remedy."""
+    kept, wrong = dict(given), []
+    for key, (hint, example) in _TIMES.items():
+        if key in kept:
+            try:
+                if _shaped(kept[key], hint) == ():
+                    raise ValueError("no time at all")
+            except (TypeError, ValueError):
+                wrong.append((key, kept.pop(key), f"write seconds, as {example}"))
+    return kept, wrong
 
 
 def _aliases(base: Any, given: Mapping[str, Any]) -> dict[str, Any]:

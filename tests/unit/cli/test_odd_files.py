@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -37,6 +39,38 @@ def test_an_odd_inventory_is_told_with_its_place(tmp_path, capsys, monkeypatch, 
     told = capsys.readouterr().err
     assert place in " ".join(told.split())
     assert ";" in told
+
+
+SMALL = "site: x\nvlans:\n  a: {id: 7, subnet: 10.7.0.0/16}\nfirmwares:\n"
+FIRMWARES = {
+    "a truth where seconds stand": ("  slow: {like: ipxe, parameters: {late: true}}\n", {"5:35"}),
+    "an unknown parameter": ("  slow:\n    like: ipxe\n    parameters: {lat: 1}\n", {"7:18"}),
+    "in terms of other models": ("  slow: {like: edk2, parameters: {discover_at: [a]}}\n", {"5:35"}),
+    "no times": (
+        "  slow: {like: ipxe, parameters: {discover_at: [], gives_up_at: {a: b}}}\n",
+        {"5:35", "5:52"},
+    ),
+    "times backwards": ("  slow: {like: edk2, parameters: {discover_at: [9, 2, 1]}}\n", {"5:22"}),
+    "a circle": ("  a: {like: b}\n  b: {like: c}\n  c: {like: a}\n", {"5:13", "6:13", "7:13"}),
+    "like a circle": ("  a: {like: b}\n  b: {like: b}\n", {"6:13"}),
+    "like nothing": ("  a: {like: b}\n  b: {like: bios}\n", {"6:13"}),
+}
+
+
+@pytest.mark.parametrize("odd", FIRMWARES)
+def test_a_wrong_firmware_is_told_at_its_line(tmp_path, capsys, monkeypatch, odd):
+    text, places = FIRMWARES[odd]
+    monkeypatch.chdir(tmp_path)
+    Path("site.yaml").write_text(SMALL + text + "architectures: {bios: [ipxe]}\n")
+    assert run(["check", "."]) == 2
+    assert set(re.findall(r"^site.yaml:(\d+:\d+): ", capsys.readouterr().err, re.MULTILINE)) == places
+
+
+def test_a_firmware_may_be_like_another_own_one(tmp_path, capsys):
+    own = "  slow: {like: ipxe, parameters: {late: 1}}\n  slower: {like: slow, parameters: {proxy_wait: 9}}\n"
+    (tmp_path / "site.yaml").write_text(SMALL + own + "architectures: {bios: slower}\n")
+    assert run(["check", str(tmp_path), "--format", "json"]) in (0, 1)
+    assert json.loads(capsys.readouterr().out)["findings"] is not None
 
 
 KEA = '{{"Dhcp4": {{"client-classes": [{{"name": "a", "test": "{}"}}], "subnet4": []}}}}'

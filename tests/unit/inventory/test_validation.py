@@ -39,6 +39,9 @@ VLAN = "site: x\nvlans:\n  a: {id: 1, subnet: 10.0.0.0/8"
             VLAN.replace("id: 1", "id: " + "9" * 500) + "}\n",
             f"3:11: '{'9' * 40}...' does not fit here; write a number",
         ),
+        (VLAN.replace("id: 1", "id: true") + "}\n", "3:11: 'true'"),
+        (f"{VLAN}, forwarding_delay: false}}\n", "3:52: 'false'"),
+        (f"{VLAN}, blocked_ports: [69, true]}}\n", "3:54: 'true'"),
         (f"{VLAN}, relay: {{option_82: maybe}}}}\n", "3:53: 'maybe' does not fit here; write true or false"),
         (
             f"{VLAN}, gatway: 10.0.0.1}}\n",
