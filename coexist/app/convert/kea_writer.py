@@ -1,9 +1,6 @@
 """A dhcpd.conf as a configuration of Kea: classes stay classes, hosts become reservations.
 
-dhcpd lets the class replace what the subnet says; in Kea the subnet's option comes before a class's, and a
-class's parameter before the subnet's (ARM, "Option Data Precedence"). A value that would change sides stands
-in classes alone, which a subnet asks for in their order: those of classes, of the pool, of the subnet, and of
-the file at last.
+What becomes a class, and which class a subnet asks for, stands in ``kea_classes``.
 """
 
 from __future__ import annotations
@@ -15,25 +12,22 @@ from typing import Any
 
 from coexist.app.convert.blocks import (
     ECHO,
-    FLAGS,
     HOST_NAMES,
     IGNORE,
     KNOWN_ONLY,
-    LEASE_TIMES,
     ONE_PLACE,
-    Block,
     Key,
     Reader,
     Value,
-    merged,
 )
+from coexist.app.convert.kea_classes import Classes
 from coexist.app.convert.kea_places import Place, Places
 from coexist.app.convert.kea_text import KeaWords, NoEqualError
 from coexist.app.convert.kea_values import Values, lifetimes
 from coexist.app.convert.reservations import DECLARED, ELSEWHERE, Reservations
 from coexist.importers.account import Account
 from coexist.languages.dhcpd.encapsulated import holders_of
-from coexist.languages.dhcpd.levels import ClassPart, Level, Outline, PoolPart, SubnetPart, Wire
+from coexist.languages.dhcpd.levels import Level, Outline, PoolPart, SubnetPart, Wire
 from coexist.languages.dhcpd.syntax import Permit
 from coexist.records import dataclass
 from coexist.render.quoting import kea_name
@@ -52,17 +46,10 @@ class Writer:
     reader: Reader = field(init=False)
     places: Places = field(init=False)
     values: Values = field(init=False)
-    classes: list[dict[str, Any]] = field(default_factory=list)
-    shared_classes: list[str] = field(default_factory=list)
+    classes: Classes = field(init=False)
     pool_classes: dict[str, str] = field(default_factory=dict)
-    known_classes: set[str] = field(default_factory=set)
-    contested: frozenset[Key] = frozenset()
-    times_meet: bool = False
-    groups: int = 0
     marks: bool = False
-    timed: list[tuple[str, str, dict[Key, Value]]] = field(default_factory=list)
-    time_bounds: list[tuple[dict[Key, Value], dict[Key, Value]]] = field(default_factory=list)
-    """What each subnet and its network say of lease times, beside other values."""
+    """Whether a pool asks who is declared."""
     reserved: list[IPv4Address] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,17 +57,18 @@ class Writer:
         self.reader = Reader(self.account, words, cases=self.dialect.changes_case)
         self.places = Places(self.outline, self.reader)
         self.values = Values(self.outline, self.places, self.account)
-        self.contested = self.places.contested()
-        self.times_meet = self.places.times_meet()
+        self.classes = Classes(
+            self.outline, self.dialect, self.account, self.reader, self.places, self.values
+        )
 
     # -- the whole -----------------------------------------------------------------------------------
 
     def tree(self) -> dict[str, Any]:
         """Everything below ``Dhcp4``."""
-        self._class_entries()
-        self._file_classes()
+        self.classes.add_declared()
+        self.classes.add_of_the_file()
         networks, subnets = [], []
-        reservations = Reservations(self.outline, self.reader, self.values.entry, self._group)
+        reservations = Reservations(self.outline, self.reader, self.values.entry, self.classes.add_group)
         reservations.names = self._flag(self.places.root, HOST_NAMES, default=False)
         identifiers = reservations.identifiers()
         self.reserved = reservations.addresses()
@@ -94,11 +82,11 @@ class Writer:
                 networks.append({**entry, "subnet4": made})
             else:
                 subnets += made
-        self._class_times()
+        self.classes.add_times()
         everywhere = reservations.everywhere(needs_known=self._asks_who_is_known(), marks=self.marks)
         for name in (DECLARED, ELSEWHERE):
             if self.marks or any(name in entry.get("client-classes", ()) for entry in everywhere):
-                self.classes.insert(0, {"name": name})
+                self.classes.entries.insert(0, {"name": name})
         return {
             **({"comment": self.comment} if self.comment else {}),
             "interfaces-config": {"interfaces": ["*"]},
@@ -113,160 +101,18 @@ class Writer:
             **lifetimes(self.places.root.values),
             **self.values.entry(self._plain(self.places.root)),
             **self.values.definitions(),
-            **({"client-classes": self.classes} if self.classes else {}),
+            **({"client-classes": self.classes.entries} if self.classes.entries else {}),
             **({"shared-networks": networks} if networks else {}),
             "subnet4": subnets,
             **({"reservations": everywhere} if everywhere else {}),
         }
 
     def _plain(self, place: Place) -> dict[Key, Value]:
-        return {key: value for key, value in place.values.items() if key not in self.contested}
+        return {key: value for key, value in place.values.items() if key not in self.classes.contested}
 
     def _flag(self, place: Place, key: str, *, default: bool) -> bool:
         found = place.values.get(key)
         return default if found is None else bool(found.content)
-
-    # -- classes -----------------------------------------------------------------------------------------
-
-    def _class_entries(self) -> None:
-        for part in self.outline.classes.values():
-            test = self._membership(part)
-            if test is None:
-                continue
-            self.known_classes.add(part.name)
-            for number, (level, inner) in enumerate(self._subclass_levels(part), start=1):
-                blocks = self.reader.blocks([level])
-                self._add_class(f"{part.name}/{number}", inner, blocks)
-            blocks = self.places.members[part.name].blocks
-            plain = blocks if all(block.test is None for block in blocks) else []
-            self._add_class(part.name, test, plain, always=True)
-            for number, block in enumerate(blocks if not plain else [], start=1):
-                said = f"member({kea_name(part.name)})"
-                inner = said if block.test is None else f"{said} and ({block.test})"
-                self._add_class(f"{part.name}/if-{number}", inner, [Block(None, block.values)])
-
-    def _membership(self, part: ClassPart) -> str | None:
-        terms = []
-        try:
-            if part.match_if:
-                terms.append(self.reader.test(part.match_if[-1].condition))
-            if part.match is not None:
-                if part.match.spawn:
-                    raise NoEqualError("a class made anew for every value that is seen")
-                values = [
-                    self.reader.words.subclass_test(part.match.value, octets) for octets in part.subclasses
-                ]
-                terms.append(any_of(values) or "not member('ALL')")
-        except NoEqualError as error:
-            for declaration in part.declarations:
-                self.account.left_out(declaration.at, declaration.text, str(error))
-            return None
-        if not terms:
-            # Only `add` puts a client into such a class.
-            return "not member('ALL')"
-        return " and ".join(f"({term})" for term in terms) if len(terms) > 1 else terms[0]
-
-    def _subclass_levels(self, part: ClassPart) -> Iterator[tuple[Level, str]]:
-        """Subclasses with statements of their own."""
-        for octets, (level, _) in part.subclasses.items():
-            if level is not None and level.statements and part.match is not None:
-                test = self.reader.words.subclass_test(part.match.value, octets)
-                if part.match_if:
-                    test = f"({self.reader.test(part.match_if[-1].condition)}) and ({test})"
-                yield level, test
-
-    def _add_class(self, name: str, test: str, blocks: list[Block], *, always: bool = False) -> None:
-        """A class with what is not contested, and one that subnets ask for with what is."""
-        values = merged(blocks)
-        ignore = values.get(IGNORE)
-        if ignore is not None and not ignore.content:
-            self._drop(test)
-        plain = {key: value for key, value in values.items() if key not in self.contested}
-        if self.times_meet and any(key in plain for key in LEASE_TIMES):
-            # Within which bounds is said by the subnet.
-            self.timed.append((name, test, plain))
-            plain = {key: value for key, value in plain.items() if key not in LEASE_TIMES}
-        entry = self._of_class(plain)
-        if always or entry:
-            self.classes.append({"name": name, "test": test, **entry})
-        self._asked(name, test, values)
-
-    def _of_class(self, values: dict[Key, Value]) -> dict[str, Any]:
-        """Values as members of a class; what no class may have is accounted for."""
-        kept = dict(values)
-        for key in [key for key in kept if key in ONE_PLACE or key == KNOWN_ONLY]:
-            value = kept.pop(key)
-            self.account.left_out(value.at, value.text, "no class of Kea has this parameter")
-        return {**self.values.times(kept), **self.values.entry(kept)}
-
-    def _group(self, blocks: list[Block]) -> str:
-        """A class that reservations name, and what it says under conditions, above all other classes."""
-        self.groups += 1
-        name = f"group-{self.groups}"
-        self.classes.append({"name": name})
-        asked: list[str] = []
-        for number, block in enumerate(blocks, start=1):
-            entry = self._of_class(block.without(FLAGS).values)
-            if entry:
-                said = f"member({kea_name(name)})"
-                test = said if block.test is None else f"{said} and ({block.test})"
-                own = f"{name}/{number}"
-                self.classes.append({"name": own, "test": test, self.dialect.only_listed: True, **entry})
-                asked.append(own)
-        self.shared_classes[:0] = asked
-        return name
-
-    def _drop(self, test: str) -> None:
-        entry = next((c for c in self.classes if c["name"] == "DROP"), None)
-        if entry is None:
-            self.classes.append({"name": "DROP", "test": f"({test})"})
-        else:
-            entry["test"] += f" or ({test})"
-
-    def _asked(
-        self, name: str, test: str | None, values: dict[Key, Value], into: list[str] | None = None
-    ) -> None:
-        """A class of contested values, evaluated where a level asks for it."""
-        mine = {key: value for key, value in values.items() if key in self.contested}
-        entry = {**self.values.times(mine), **self.values.entry(mine)}
-        if not entry:
-            return
-        called = f"{name}/over"
-        self.classes.append(
-            {
-                "name": called,
-                "test": test or "member('ALL')",
-                self.dialect.only_listed: True,
-                **entry,
-            }
-        )
-        (self.shared_classes if into is None else into).append(called)
-
-    def _file_classes(self) -> None:
-        """What the file itself says under conditions: below all classes, and contested values below all."""
-        for number, block in enumerate(self.places.root.conditional, start=1):
-            ignore = block.values.get(IGNORE)
-            if ignore is not None and not ignore.content:
-                self._drop(block.test or "member('ALL')")
-            entry = self._of_class(block.without(self.contested).without(FLAGS).values)
-            if entry:
-                self.classes.append({"name": f"if-{number}", "test": block.test, **entry})
-
-    def _lower_classes(self, name: str, place: Place) -> list[str]:
-        """The classes that a level asks for: what it says under conditions, and what is contested."""
-        asked: list[str] = []
-        for number, block in enumerate(place.blocks, start=1):
-            own = f"{name}/{number}"
-            if block.test is None:
-                self._asked(own, None, block.values, asked)
-                continue
-            entry = self._of_class(block.without(FLAGS).values)
-            if entry:
-                self.classes.append(
-                    {"name": own, "test": block.test, self.dialect.only_listed: True, **entry}
-                )
-                asked.append(own)
-        return asked
 
     # -- networks, subnets, pools ----------------------------------------------------------------------
 
@@ -297,12 +143,12 @@ class Writer:
             why = "a shared network of Kea is authoritative as a whole, or not"
             self.account.left_out(subnet.at, subnet.text, why)
         lower = [
-            *self._lower_classes(str(network), place),
-            *self._once(f"network {wire.name}", around),
-            *self._once("file", self.places.root),
+            *self.classes.of_level(str(network), place),
+            *self.classes.of_shared_level(f"network {wire.name}", around),
+            *self.classes.of_shared_level("file", self.places.root),
         ]
-        self.time_bounds.append((plain, around.values))
-        asked = [*self.shared_classes, *lower]
+        self.classes.time_bounds.append((plain, around.values))
+        asked = [*self.classes.asked_everywhere, *lower]
         if asked:
             entry[self.dialect.evaluate] = asked
         known = self._known_only(wire, subnet)
@@ -315,35 +161,6 @@ class Writer:
         if found:
             entry["reservations"] = found
         return entry
-
-    def _class_times(self) -> None:
-        """The lease times of classes, where their bounds are one in all subnets.
-
-        Kea chooses an address with its time before it asks for a subnet's own classes.
-        """
-        for of, test, values in self.timed:
-            times = [self.values.times(values, *bounds) for bounds in self.time_bounds]
-            if all(each == times[0] for each in times):
-                self.classes.append({"name": f"{of}/time", "test": test, **times[0]})
-                continue
-            for value in (values[key] for key in LEASE_TIMES if key in values):
-                why = "Kea chooses a class's lease time before it knows the subnet, and their bounds differ"
-                self.account.left_out(value.at, value.text, why)
-
-    _made: dict[str, list[str]] = field(default_factory=dict)
-
-    def _once(self, name: str, place: Place) -> list[str]:
-        """The contested values of a level that several subnets lie in."""
-        if name not in self._made:
-            is_file = place is self.places.root
-            asked: list[str] = []
-            if is_file:
-                for number, block in enumerate(place.blocks, start=1):
-                    self._asked(f"{name}/{number}", block.test, block.values, asked)
-            else:
-                asked = self._lower_classes(name, place)
-            self._made[name] = asked
-        return self._made[name]
 
     def _known_only(self, wire: Wire, subnet: SubnetPart) -> bool:
         for place in (self.places.subnets[id(subnet)], self.places.networks[id(wire)], self.places.root):
@@ -385,12 +202,12 @@ class Writer:
         entry = self.values.entry(plain)
         if guard is not None:
             name = self.pool_classes.setdefault(guard, f"pool-{len(self.pool_classes) + 1}")
-            if all(made["name"] != name for made in self.classes):
-                self.classes.append({"name": name, "test": guard})
+            if all(made["name"] != name for made in self.classes.entries):
+                self.classes.entries.append({"name": name, "test": guard})
             entry |= self.dialect.restrict(name)
-        own = self._lower_classes(f"{network} pool {ranges[0].first}", place)
+        own = self.classes.of_level(f"{network} pool {ranges[0].first}", place)
         if own:
-            entry[self.dialect.evaluate] = [*self.shared_classes, *own, *lower]
+            entry[self.dialect.evaluate] = [*self.classes.asked_everywhere, *own, *lower]
         apart = self.reserved if entry.keys() - {"client-class", "client-classes"} else []
         for found in ranges:
             for first, last in _pieces(found.first, found.last, apart):
@@ -423,7 +240,7 @@ class Writer:
             case "all" | "unauthenticated":
                 return "member('ALL')"
             case "class":
-                if permit.class_name not in self.known_classes:
+                if permit.class_name not in self.classes.known:
                     raise NoEqualError(f"the class {permit.class_name} has no equal")
                 return f"member({kea_name(permit.class_name)})"
             case "after":
@@ -434,7 +251,7 @@ class Writer:
         permits = any(
             p.who in ("known", "unknown") for w in self.outline.wires for q in w.pools for p in q.permits
         )
-        return permits or any("KNOWN'" in str(entry.get("test", "")) for entry in self.classes)
+        return permits or any("KNOWN'" in str(entry.get("test", "")) for entry in self.classes.entries)
 
 
 def _pieces(
