@@ -38,7 +38,8 @@ def serve(
     `CoexistError` for what is in the way at the start.
     """
     from coexist.server.logs import adopted
-    from coexist.server.run import BootServer, Ports
+    from coexist.server.run import BootServer
+    from coexist.server.services import Ports
     from coexist.server.workers import workers_of
 
     ports = Ports(dhcp=dhcp, boot_server=boot_server, tftp=tftp)

@@ -16,6 +16,7 @@ from coexist.planning.effective import stands_by
 from coexist.planning.sightings import Sighting
 from coexist.wire import bootp, tftp
 from coexist.wire.options import Option
+from coexist.wire.tftp import TFTP_PORT
 
 if TYPE_CHECKING:
     from coexist.app.sights import Named
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from coexist.rollout.transport import Connect
 
 _ANSWERED = "answered"
-_TFTP_PORT = 69
 
 
 def from_registries(inventory: Inventory, named: Named) -> Iterator[Sighting]:
@@ -79,7 +79,7 @@ def from_captures(inventory: Inventory, files: tuple[Path, ...]) -> Iterator[Sig
             if DHCP_PORT in (datagram.source_port, datagram.destination_port):
                 _learn(datagram.payload, owners)
                 continue
-            asks = datagram.destination_port == _TFTP_PORT
+            asks = datagram.destination_port == TFTP_PORT
             if not asks or not isinstance(tftp.decode(datagram.payload), tftp.ReadRequest):
                 continue
             server, mac = servers.get(datagram.destination), owners.get(datagram.source)

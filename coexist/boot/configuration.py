@@ -24,6 +24,7 @@ from coexist.inventory.values import (
     one_or_more,
 )
 from coexist.wire.mac import parse_mac_prefix
+from coexist.wire.tftp import TFTP_PORT
 
 Action = Literal["serve", "ignore"]
 Port = Annotated[int, Field(ge=1, le=65535), WHOLE]
@@ -125,7 +126,7 @@ class TftpSettings(Declared):
 
     root: Text = "/srv/tftp"
     whitelist: bool = True
-    port: Annotated[int, Field(ge=0, le=65535), WHOLE] = 69
+    port: Annotated[int, Field(ge=0, le=65535), WHOLE] = TFTP_PORT
     port_range: tuple[Port, Port] | None = None
     largest_blksize: Annotated[int, Field(ge=8, le=65464), WHOLE] = 1468
     largest_windowsize: Annotated[int, Field(ge=1, le=65535), WHOLE] = 64

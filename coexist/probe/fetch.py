@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from coexist.records import dataclass
 from coexist.wire.tftp import (
     DEFAULT_BLKSIZE,
+    TFTP_PORT,
     Ack,
     Data,
     Error,
@@ -22,7 +23,6 @@ from coexist.wire.tftp import (
     encode,
 )
 
-TFTP_PORT = 69
 BLKSIZE = 1428
 """Fits an Ethernet frame behind a tunnel too."""
 

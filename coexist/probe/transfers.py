@@ -7,10 +7,18 @@ from ipaddress import IPv4Address
 
 from coexist.probe.frame import Datagram
 from coexist.records import dataclass
-from coexist.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck, ReadRequest, decode
+from coexist.wire.tftp import (
+    DEFAULT_BLKSIZE,
+    TFTP_PORT,
+    Ack,
+    Data,
+    Error,
+    ErrorCode,
+    OptionAck,
+    ReadRequest,
+    decode,
+)
 
-TFTP_PORT = 69
-DEFAULT_BLKSIZE = 512
 MOST_AT_ONCE = 20_000
 QUIET = 5.0
 """Seconds of silence after which a transfer is not going on: every client has asked again by then."""

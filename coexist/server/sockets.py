@@ -8,13 +8,15 @@ import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
+from coexist.boot.request import BOOT_SERVER_PORT, DHCP_PORT
 from coexist.errors import HostError
+from coexist.wire.tftp import TFTP_PORT
 
 RECEIVE_OCTETS = 4 << 20
 _SO_RCVBUFFORCE = 33
 _IP_FREEBIND = 15
 _FIRST_HANDED = 3
-_MOVABLE = frozenset({67, 69, 4011})  # options of `coexist serve`
+_MOVABLE = frozenset({DHCP_PORT, TFTP_PORT, BOOT_SERVER_PORT})  # options of `coexist serve`
 
 
 class Sockets:

@@ -27,7 +27,8 @@ from coexist.records import dataclass
 from coexist.server.config import read_config
 from coexist.server.logs import adopted, line_of
 from coexist.server.notify import Notifier
-from coexist.server.run import BootServer, Ports, dhcp_roles
+from coexist.server.run import BootServer
+from coexist.server.services import Ports, dhcp_roles
 from coexist.server.siblings import BOARD_OCTETS, Place
 from coexist.server.sockets import Sockets, handed_over
 from coexist.server.steering import choose, keep_own

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from coexist.records import dataclass
 
+TFTP_PORT = 69
+"""RFC 1350 section 4: where requests go; a transfer goes on between other ports."""
 DEFAULT_BLKSIZE = 512
 MAX_BLKSIZE = 65464
 """RFC 2348: the largest UDP payload of IPv4 less TFTP's header."""

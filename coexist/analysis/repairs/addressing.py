@@ -12,8 +12,10 @@ from coexist.analysis.repairs.registry import Repair, repairs
 from coexist.analysis.repairs.separation import keep_all_off, only_its_own, unintended
 from coexist.analysis.repairs.subject import cases_of
 from coexist.analysis.site import AnalysedSite
+from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.inventory.models import Pool
 from coexist.wire.option_codes import Option
+from coexist.wire.tftp import TFTP_PORT
 
 
 @repairs("CX202", "CX203", "CX207")
@@ -162,7 +164,7 @@ def _router(site: AnalysedSite, finding: Finding) -> Repair | None:
 @repairs("CX216")
 def _open_the_port(site: AnalysedSite, finding: Finding) -> Repair | None:
     vlan = str(finding.path[1])
-    needed = {69, 4011} & set(site.site.vlans[vlan].blocked_ports)
+    needed = {TFTP_PORT, BOOT_SERVER_PORT} & set(site.site.vlans[vlan].blocked_ports)
     ports = [port for port in site.site.vlans[vlan].blocked_ports if port not in needed]
     edit = (
         put("vlans", vlan, "blocked_ports", value=ports) if ports else remove("vlans", vlan, "blocked_ports")

@@ -9,10 +9,11 @@ from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
+from coexist.boot.request import BOOT_SERVER_PORT
+from coexist.wire.tftp import TFTP_PORT
 
 # EDK2 keeps 16 offers of a session and asks four times (Dhcp4Impl.h, PXEBC_OFFER_MAX_NUM).
 _OFFERS_KEPT, _DISCOVERS = 16, 4
-_TFTP, _PXE = 69, 4011
 
 
 def wants_service(case: Case) -> bool:
@@ -188,14 +189,14 @@ def boot_port_blocked(site: AnalysedSite) -> Iterable[Finding]:
     for case in site.cases:
         for name in case.intended.servers:
             server = site.site.servers[name]
-            needed = [_TFTP] if not case.client.architecture.startswith("http-") else []
+            needed = [TFTP_PORT] if not case.client.architecture.startswith("http-") else []
             if server.product.asked_on_4011 or server.offers_file is False:
-                needed.append(_PXE)
+                needed.append(BOOT_SERVER_PORT)
             for port in needed:
                 if site.topology.blocked(case.client.vlan, name, port):
                     found[case.client.vlan, port, name].append(case.client)
     for (vlan, port, name), clients in found.items():
-        what = "TFTP" if port == _TFTP else "the boot service's second question"
+        what = "TFTP" if port == TFTP_PORT else "the boot service's second question"
         yield report(site, "CX216", ("vlans", vlan, "blocked_ports"), f"a firewall drops UDP port {port} ({what}) between VLAN {vlan} and {name}",
                      f"open port {port} to {name}, or let it stand on the VLAN", clients=clients)  # fmt: skip
 

@@ -26,8 +26,9 @@ from coexist.server.logs import Log
 from coexist.server.loop import Loop
 from coexist.server.offers import OfferWatch
 from coexist.server.proxydhcp import ProxyDhcp
-from coexist.server.run import BootServer, Ports
+from coexist.server.run import BootServer
 from coexist.server.seen import ClientsSeen
+from coexist.server.services import Ports
 from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.mac import mac_bytes, parse_mac
 
@@ -75,8 +76,8 @@ class Running:
 
     def port(self, role: int) -> int:
         if role == 69:
-            return int(next(iter(self.server.tftp.values())).sock.getsockname()[1])
-        return int(self.server.proxies[role].sock.getsockname()[1])
+            return int(next(iter(self.server.services.tftp.values())).sock.getsockname()[1])
+        return int(self.server.services.proxies[role].sock.getsockname()[1])
 
     def client(self) -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

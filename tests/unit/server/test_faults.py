@@ -14,8 +14,9 @@ from coexist.server.counters import Counters
 from coexist.server.files import FrameCache
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
-from coexist.server.run import BootServer, Ports
+from coexist.server.run import BootServer
 from coexist.server.seen import ClientsSeen
+from coexist.server.services import Ports
 from coexist.server.tftp import SWEEP_SECONDS, TftpService
 from tests.unit.server.conftest import THIN, Running, Said, config, discover
 

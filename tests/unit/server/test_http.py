@@ -27,7 +27,7 @@ def connect(running: Running, source: str = "127.0.0.1") -> socket.socket:
     sock.settimeout(PATIENCE)
     sock.bind((source, 0))
     running.clients.append(sock)
-    sock.connect(("127.0.0.1", running.server.http.port))
+    sock.connect(("127.0.0.1", running.server.services.http.port))
     return sock
 
 
@@ -149,8 +149,8 @@ def test_idle_connections_of_one_address_are_its_own_trouble(running):
     assert response.read() == b"boot" * 1000
     assert fetch(running, "file")[0] == b"boot" * 1000
     assert all(rest(sock) == b"" for sock in held[MOST_PER_ADDRESS:])
-    assert running.server.http.connections.refused["address"] == 3 * MOST_PER_ADDRESS
-    assert len(running.server.http.connections.held) <= MOST_PER_ADDRESS + 1
+    assert running.server.services.http.connections.refused["address"] == 3 * MOST_PER_ADDRESS
+    assert len(running.server.services.http.connections.held) <= MOST_PER_ADDRESS + 1
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /file HTTP/1.1\r\nA: b"])
@@ -164,7 +164,7 @@ def test_a_request_that_never_comes_ends_the_connection(running, monkeypatch, be
 def test_a_client_that_takes_nothing_is_given_up(running, monkeypatch):
     monkeypatch.setattr(http_line, "STALL_SECONDS", 0.1)
     sock = begin(running, "large")
-    while running.server.http.connections.held:
+    while running.server.services.http.connections.held:
         os.sched_yield()
     assert len(rest(sock)) < LARGE
 

@@ -76,7 +76,7 @@ class Client:
 
 
 def service(running: Running) -> Any:
-    return next(iter(running.server.tftp.values()))
+    return next(iter(running.server.services.tftp.values()))
 
 
 def ports(running: Running) -> set[Any]:

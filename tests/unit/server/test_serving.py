@@ -256,7 +256,7 @@ def test_block_by_block_where_the_kernel_stops_to_segment(start, tmp_path, error
     options = {"blksize": "1024", "windowsize": "4"}
     client.sendto(encode_tftp(ReadRequest(filename="file", options=options)), ("127.0.0.1", running.port(69)))
     peer = client.recvfrom(2048)[1]
-    (service,) = running.server.tftp.values()
+    (service,) = running.server.services.tftp.values()
     (transfer,) = service.running.values()
     send = transfer.send
 
@@ -436,7 +436,7 @@ def test_a_repeated_request_does_not_begin_twice(start, tmp_path, known):
     for _ in range(3):
         client.sendto(request, ("127.0.0.1", running.port(69)))
     _, first = client.recvfrom(600)
-    running_transfers = running.server.tftp[IPv4Address("127.0.0.1")].running
+    running_transfers = running.server.services.tftp[IPv4Address("127.0.0.1")].running
     assert len(running_transfers) == 1
     client.sendto(encode_tftp(Ack(block=1)), first)
     _, second = client.recvfrom(600)
@@ -496,7 +496,7 @@ def test_http_serves_ranges_under_the_same_rules(start, tmp_path):
     (tmp_path / "secret").write_text("secret")
     settings = config(http={"port": 0, "whitelist": False}, services=["proxydhcp", "tftp", "http"])
     running = start(settings)
-    base = f"http://127.0.0.1:{running.server.http.port}"
+    base = f"http://127.0.0.1:{running.server.services.http.port}"
 
     def get(path: str, **headers: str) -> tuple[int, bytes]:
         try:
@@ -524,7 +524,7 @@ def test_http_refuses_who_may_not_boot(start, tmp_path):
     (tmp_path / "root" / "file").write_bytes(b"x")
     running = start(config(http={"port": 0}, services=["tftp", "http"]))
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(f"http://127.0.0.1:{running.server.http.port}/file", timeout=20)
+        urllib.request.urlopen(f"http://127.0.0.1:{running.server.services.http.port}/file", timeout=20)
     assert refusal.value.code == 403
     refusal.value.close()
 
@@ -569,7 +569,8 @@ def test_a_reload_loses_no_answer_and_asks_the_new_rules(start, tmp_path):
 
 def test_a_second_instance_is_told_so(start, tmp_path):
     from coexist.errors import HostError
-    from coexist.server.run import BootServer, Ports
+    from coexist.server.run import BootServer
+    from coexist.server.services import Ports
 
     running = start(config())
     ports = Ports(dhcp=running.port(67), boot_server=0, tftp=0)
@@ -583,7 +584,7 @@ def test_a_second_instance_is_told_so(start, tmp_path):
 def test_errors_on_send_are_counted_and_survived(start):
     """EPERM comes from firewalls, ENOBUFS from full queues: udp(7), send(2)."""
     running = start(config())
-    proxy = running.server.proxies[67]
+    proxy = running.server.services.proxies[67]
     real = proxy.sock
 
     class Refusing:
@@ -658,7 +659,7 @@ def test_a_configuration_whose_sockets_cannot_be_had_is_refused_for_registration
     running = start(config(registry="registry.sqlite"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.2", 0))
-        running.server.ports = replace(running.server.ports, tftp=taken.getsockname()[1])
+        running.server.services.ports = replace(running.server.services.ports, tftp=taken.getsockname()[1])
         listen = [{"address": "127.0.0.1"}, {"address": "127.0.0.2"}]
         (tmp_path / "coexist.yaml").write_text(json.dumps(config(registry="registry.sqlite", listen=listen)))
         running.said.wait_for("configuration refused .*is in use")

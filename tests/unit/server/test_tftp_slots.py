@@ -37,7 +37,7 @@ def ask(running: Running, sock: socket.socket, **options: str) -> None:
 
 
 def service(running: Running) -> Any:
-    return next(iter(running.server.tftp.values()))
+    return next(iter(running.server.services.tftp.values()))
 
 
 def test_unanswered_transfers_make_room(running):
