@@ -6,7 +6,7 @@ Source: ``src/lib/dhcpsrv`` of Kea (``cfg_option.cc``, ``subnet.cc``, ``client_c
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from itertools import count
@@ -63,11 +63,6 @@ class PoolDef:
     def holds(self, address: IPv4Address) -> bool:
         """Whether an address is of the pool."""
         return self.first <= address <= self.last
-
-    def address_beside(self, taken: Container[IPv4Address]) -> IPv4Address | None:
-        """Its first address that is not taken."""
-        numbers = range(int(self.first), int(self.last) + 1)
-        return next((a for number in numbers if (a := IPv4Address(number)) not in taken), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,14 +216,26 @@ class KeaLeases:
         own = self._looks(subnet)[1]
         return own and not (self._is_outside_alone(subnet) and any(p.holds(address) for p in subnet.pools))
 
-    def _of_others(self, client: Client, subnet: SubnetDef) -> set[IPv4Address]:
-        """The addresses of a subnet that are reserved for others (``addressReserved``)."""
-        mine = client.hosts.get(self._numbers[id(subnet)])
-        return {
-            host.address
-            for host in subnet.hosts
-            if host.address is not None and host is not mine and self._is_kept(subnet, host.address)
-        }
+    @cached_property
+    def _reserved(self) -> tuple[Mapping[IPv4Address, list[HostDef]], ...]:
+        """The reservations of each subnet that it heeds, by address."""
+        result = []
+        for subnet in self.config.subnets:
+            found: dict[IPv4Address, list[HostDef]] = {}
+            for host in subnet.hosts:
+                if host.address is not None and self._is_kept(subnet, host.address):
+                    found.setdefault(host.address, []).append(host)
+            result.append(found)
+        return tuple(result)
+
+    def _is_of_another(self, client: Client, subnet: SubnetDef, address: IPv4Address) -> bool:
+        """Whether an address of a subnet is reserved, and by nothing that the client is known by
+        (``addressReserved``)."""
+        hosts = self._reserved[self._numbers[id(subnet)]].get(address)
+        if hosts is None:
+            return False
+        known = list(self._identifiers(client.packet))
+        return not any(host.identifiers.get(kind) == octets for host in hosts for kind, octets in known)
 
     def _host(self, place: int | None, identifiers: list[tuple[str, bytes]]) -> HostDef | None:
         found = (self._by_identifier.get((place, kind, octets)) for kind, octets in identifiers)
@@ -312,7 +324,7 @@ class KeaLeases:
         wanted = client.packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
         hint = IPv4Address(wanted[:4]) if len(wanted) >= 4 else client.packet.ciaddr
         is_request = client.packet.message_type is MessageType.REQUEST
-        if is_request and hint in self._of_others(client, subnet):
+        if is_request and self._is_of_another(client, subnet, hint):
             return NoLease(why="the address is reserved for another machine", nak=b"DHCPNAK")
         for sibling in siblings:
             address = self._own_address(client, sibling)
@@ -321,19 +333,18 @@ class KeaLeases:
                     return NoLease(why="another address is reserved for it", nak=b"DHCPNAK")
                 pool = next((pool for pool in sibling.pools if pool.holds(address)), None)
                 return sibling, address, pool, self._host_in(client, sibling)
-        others = {address for sibling in siblings for address in self._of_others(client, sibling)}
         if hint != UNSPECIFIED:
             for sibling, pool in _open_pools(client, siblings):
-                if pool.holds(hint) and hint not in others:
+                if pool.holds(hint) and not self._is_of_another(client, sibling, hint):
                     return sibling, hint, pool, self._host_in(client, sibling)
             if is_request:
                 known = any(pool.holds(hint) for s in self.config.siblings(subnet) for pool in s.pools)
                 why = "the address is not for this client" if known else "it knows nothing of the address"
                 return NoLease(why=why, nak=b"DHCPNAK" if known else b"")
         for sibling, pool in _open_pools(client, self._preferred(client, siblings)):
-            address = pool.address_beside(others)
-            if address is not None:
-                return sibling, address, pool, self._host_in(client, sibling)
+            for number in range(int(pool.first), int(pool.last) + 1):
+                if not self._is_of_another(client, sibling, IPv4Address(number)):
+                    return sibling, IPv4Address(number), pool, self._host_in(client, sibling)
         why = "no pool of its subnet is for this client"
         return NoLease(why=why, origin=subnet.level.at, nak=b"DHCPNAK" if is_request else b"")
 

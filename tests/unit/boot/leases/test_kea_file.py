@@ -278,6 +278,14 @@ def test_a_request_for_the_address_of_another_machine_is_refused() -> None:
     assert refused.nak
 
 
+def test_an_address_may_be_reserved_by_two_identifiers_of_one_machine() -> None:
+    hosts = [{"hw-address": MAC, "ip-address": "10.9.0.11"}, {"client-id": "0102", "ip-address": "10.9.0.11"}]
+    leases = source({"ip-reservations-unique": False, "subnet4": [part(1, 0, reservations=hosts)]})
+    granted = leased(leases, kind=3, o50=bytes((10, 9, 0, 11)), o54=bytes((10, 9, 0, 2)), o61=b"\1\2")
+    assert isinstance(granted, Lease)
+    assert granted.reserved
+
+
 def test_from_which_subnet_a_network_leases_is_open_where_boot_depends_on_it() -> None:
     alike = source(
         network(part(1, 0), part(2, 1, **{"option-data": [{"name": "routers", "data": "10.9.1.1"}]}))
