@@ -6,6 +6,7 @@ the last one without tags (src/rfc2131.c of 2.90).
 
 from __future__ import annotations
 
+from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -13,6 +14,7 @@ from coexist.errors import InputError, Position, Problem
 from coexist.importers.account import Harmless
 from coexist.importers.conditions import NEVER, POOL_FOR_NOBODY, Inexpressible, pool_conditions, spelled_value
 from coexist.importers.dnsmasq.defaults import SENT_BY_ITSELF
+from coexist.importers.dnsmasq.holding import holding, outer_of
 from coexist.importers.dnsmasq.hosts import IGNORED
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook
@@ -72,6 +74,8 @@ class Scopes:
         Empty if they descend, and the daemon tells none of them by itself.
         """
         lines = [option.code for option in reversed(self.source.config.options) if not option.is_inside]
+        # What holds others comes last (do_options).
+        lines += self._holding
         order = [code for code in dict.fromkeys(lines) if code in codes]
         is_usual = order == sorted(order, reverse=True) and SENT_BY_ITSELF.isdisjoint(order)
         return [] if is_usual else order
@@ -144,7 +148,8 @@ class Scopes:
         for option in sorted(self.source.config.options, key=lambda option: bool(option.tags)):
             code, value = option.code, self._with_own(option)
             if option.is_inside:
-                leave(option.line, "an option inside another one, for the clients of a vendor")
+                if outer_of(option) not in self._holding:
+                    leave(option.line, "an option inside another one, for the clients of a vendor")
             elif 0 < code < 255 and not value and not option.tags:
                 # It switches off what dnsmasq sends by itself: what is not declared is not sent.
                 if code in SENT_BY_ITSELF and (code != Option.DOMAIN_NAME_SERVER or self.source.config.dns):
@@ -159,7 +164,15 @@ class Scopes:
                 leave(option.line, "0.0.0.0 stands for the server's own address")
             else:
                 result += self._steps(option.line, option.tags, here, {code: _option_text(code, value)})
+        for code, (lines, octets) in self._holding.items():
+            for line in lines:
+                self.source.take(line.line)
+            result += self._steps(lines[0].line, (), here, {code: f"hex:{octets.hex(':')}"})
         return result
+
+    @cached_property
+    def _holding(self) -> dict[int, tuple[list[OptionLine], bytes]]:
+        return holding(self.source.config.options)
 
     def _with_own(self, option: OptionLine) -> bytes:
         """The value with the server's own address in the place of 0.0.0.0, if that is known."""

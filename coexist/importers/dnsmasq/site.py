@@ -14,6 +14,7 @@ from typing import Any
 
 from coexist.importers.conditions import ALWAYS, Inexpressible, Member
 from coexist.importers.dnsmasq.defaults import say_defaults
+from coexist.importers.dnsmasq.holding import outer_of
 from coexist.importers.dnsmasq.hosts import Machines
 from coexist.importers.dnsmasq.proxy import boot_service
 from coexist.importers.dnsmasq.scopes import Scopes
@@ -93,7 +94,8 @@ class _Site:
         self._keep_lines(servers[self.server])
         tree = self.build.tree(Path(self.file).stem, servers, self.groups.groups, rows)
         options = self.source.config.options
-        tell_what_is_sent(tree, rows, {o.code for o in options if o.force and not o.is_inside})
+        forced = {outer_of(o) if o.is_inside else o.code for o in options if o.force}
+        tell_what_is_sent(tree, rows, {code for code in forced if code is not None})
         left = self.source.account.close(())
         tell_what_is_lost(tree, self.server, left)
         return Imported(

@@ -296,6 +296,7 @@ _HANDLERS: dict[str, _Handler] = {
     "dhcp-proxy": _Reader.dhcp_proxy,
     "shared-network": _Reader.shared_network,
     "domain": _Reader.domain,
+    "domain-suffix": _Reader.domain,
     "conf-script": _Reader.conf_script,
     "dhcp-authoritative": _set("authoritative", True),
     "no-ping": _set("ping", False),

@@ -306,3 +306,35 @@ def test_a_range_without_a_netmask_has_that_of_the_card_that_is_given(tmp_path: 
         run(["import", "dnsmasq", str(path), "-o", str(tmp_path / "site"), "--address", "10.0.0.2/21"]) == 0
     )
     assert [v.subnet for v in load_inventory(tmp_path / "site").site.vlans.values()] == [(card,)]
+
+
+def test_an_option_that_holds_others_is_one_value_behind_all_options(read) -> None:
+    found = read(
+        """
+        dhcp-option=encap:175,176,1b
+        dhcp-option=encap:175,8,1b
+        dhcp-option=42,10.0.0.1
+        dhcp-option-force=vi-encap:25506,1,07
+        """
+    )
+    (scope,) = found.tree["scopes"].values()
+    assert scope["options"][175] == "hex:08:01:01:b0:01:01:ff"
+    assert scope["options"][125] == "hex:00:00:63:a2:03:01:01:07"
+    assert scope["option_order"][-3:] == [42, 125, 175]
+    assert scope["always_send"] == [125]
+    assert not told(found)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "dhcp-option=tag:x,encap:175,176,1b",
+        "dhcp-option=encap:175,190,user",
+        "dhcp-option=175,8:1:1\ndhcp-option=encap:175,176,1b",
+        "dhcp-option=vendor:MSFT,2,1i",
+        "dhcp-option=encap:175,8,1b\ndhcp-option-force=encap:175,9,1b",
+    ],
+)
+def test_an_option_that_holds_others_for_some_or_with_texts_is_told(read, lines: str) -> None:
+    found = read("\n" + lines)
+    assert any("encap" in line or "vendor" in line for line in told(found))
