@@ -276,7 +276,7 @@ def report_tests(
                     "CX511",
                     (*path, "rules", number, "when"),
                     f"{job.server.software} cannot test {what}: rule {number + 1} applies to nobody",
-                    "write the test by `starts_with`, `equals` or `exists`, or serve the scope by isc-dhcpd",
+                    "test it by `starts_with`, `equals`, `contains` or `exists`, or serve it by isc-dhcpd",
                 )
 
 

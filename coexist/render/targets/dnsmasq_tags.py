@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import field
+from functools import cache
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.plan import Condition, Reservation, spellings
 from coexist.inventory.models import OptionTest
+from coexist.languages.dnsmasq.options import Kind
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.records import dataclass
 from coexist.render.cells import Cell, Cells, octet_prefixes, spelled
 from coexist.render.quoting import comment, dnsmasq_string
@@ -67,7 +70,7 @@ class Tags:
 
     def begins(self, code: int, octets: bytes, at: int = 0) -> str:
         """The literal for an option that begins with some octets, after ``at`` others."""
-        pattern = "*:" * at + octets.hex(":")
+        pattern = _octets(octets, at)
         return has(
             self.match(
                 ("begins", int(code), pattern), f"o{int(code)}-{self.number()}", [f"{int(code)},{pattern}"]
@@ -196,17 +199,37 @@ class Groups:
 
 
 def cannot_test(test: OptionTest) -> bool:
-    """Whether dnsmasq has no way to make this test; a pattern of one octet would be read as a number."""
+    """Whether dnsmasq has no way to make this test.
+
+    A pattern of one octet would be read as a number. Of an option of addresses, of text, a time or names,
+    what a ``dhcp-match`` compares with is read as one (parse_dhcp_opt).
+    """
     if test.exists is not None:
         return test.suboption is not None
-    if test.suboption is not None or test.ends_with is not None:
+    if test.suboption is not None or test.ends_with is not None or not test.octets:
         return True
-    if len(test.octets) + test.at < 2:
+    if test.contains is None:
+        alone = len(test.octets) + test.at < 2
+        return alone or not _is_read_as(test.option, _octets(test.octets, test.at), test.octets, Kind.HEX)
+    if len(test.octets) == 1:
         # A number is looked for among all octets of an option (match_bytes).
-        return test.contains is None or not test.octets
-    return test.contains is not None and (
-        not test.contains.isprintable() or test.contains.lower().startswith("hex:")
-    )
+        return not _is_read_as(test.option, str(test.octets[0]), test.octets, Kind.OCTETS)
+    if not test.contains.isprintable() or test.contains.lower().startswith("hex:"):
+        return True
+    return not _is_read_as(test.option, dnsmasq_string(test.contains), test.octets, Kind.TEXT)
+
+
+def _octets(octets: bytes, at: int) -> str:
+    """The pattern of an option's beginning, after ``at`` octets that may be any."""
+    return "*:" * at + octets.hex(":")
+
+
+@cache
+def _is_read_as(code: int, value: str, octets: bytes, kind: Kind) -> bool:
+    """Whether a ``dhcp-match`` compares an option with these octets, in this way."""
+    found = read_dnsmasq(f"dhcp-match=set:x,{code},{value}")
+    options = [match.option for match in found.matches]
+    return any(o is not None and o.kind is kind and o.value.endswith(octets) for o in options)
 
 
 def _tested(tags: Tags, test: OptionTest) -> list[str]:
