@@ -73,7 +73,8 @@ class LeaseReader:
         self.site = space.inventory.site
         self._plans: dict[str, PlanLeases] = {}
         self._served: dict[str, dict[str | None, list[SubnetPlan]]] = {}
-        self._sent: dict[tuple[str, int], Packet | None] = {}
+        self._discovers: dict[tuple[str, int], Packet | None] = {}
+        self._sent: dict[tuple[int, str, int], Packet | None] = {}
         self._handed: dict[tuple[str, int, int, str, bool], Handed] = {}
 
     def plan(self, server: str) -> PlanLeases:
@@ -150,8 +151,11 @@ class LeaseReader:
 
     def _packet(self, client: ClientClass, number: int, *, chained: bool = False) -> Packet | None:
         """The first packet of the witness of a class, or of the iPXE that it loaded (``chained``)."""
-        packet = self._discover("ipxe" if chained else client.firmware, number)
-        return None if packet is None else replace(packet, chaddr=mac_bytes(client.macs.witness))
+        key = (client.macs.number, "ipxe" if chained else client.firmware, number)
+        if key not in self._sent:
+            packet = self._discover(*key[1:])
+            self._sent[key] = packet and replace(packet, chaddr=mac_bytes(client.macs.witness))
+        return self._sent[key]
 
     def _path(self, name: str, origin: Origin) -> Path:
         """An origin as a path of the inventory; a line of a file becomes one below its scope."""
@@ -182,15 +186,15 @@ class LeaseReader:
         from coexist.boot.firmware.machine import Machine
 
         key = (firmware, number)
-        if key not in self._sent:
+        if key not in self._discovers:
             machine = Machine(mac=0, architecture=number)
             models = firmware_models(self.site.firmwares, self.space.inventory.where)
-            self._sent[key] = first_packet(models[firmware], machine)
-        return self._sent[key]
+            self._discovers[key] = first_packet(models[firmware], machine)
+        return self._discovers[key]
 
     def asks(self, client: ClientClass) -> bool:
         """Whether a class asks for an address over IPv4 at all."""
-        return self._packet(client, CANONICAL_CODE.get(client.architecture, 0)) is not None
+        return self._discover(client.firmware, CANONICAL_CODE.get(client.architecture, 0)) is not None
 
     def has_addresses(self, name: str) -> bool:
         """Whether a scope has any address to lease: a pool, or one that belongs to a registered machine."""

@@ -194,8 +194,10 @@ def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
     if table.uuids:
         # A UUID says better than a name which cards are one machine's.
         names = [name or str(table.uuids.get(mac, "")) for mac, name in zip(table.macs, names, strict=True)]
-    unnamed = names.count("")
-    if len(set(names)) - (unnamed > 0) + unnamed == len(names):
+    distinct = set(names)
+    # Rows without a name are a machine each.
+    unnamed = names.count("") if "" in distinct else 0
+    if len(distinct) - (unnamed > 0) + unnamed == len(names):
         return
     counted = Counter(names)
     counted.pop("", None)

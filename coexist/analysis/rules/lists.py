@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from coexist.analysis.findings import INFO, WARNING, Finding
 from coexist.analysis.rules import report, rule
@@ -97,6 +96,10 @@ def _unread(site: AnalysedSite) -> dict[str, str]:
     left = [
         c for c in site.inventory.clients.columns if c not in known and c not in site.site.clients.columns
     ]
+    if not left:
+        return {}
+    from difflib import get_close_matches  # only needed once there is such a column
+
     return {
         column: next(iter(get_close_matches(column.casefold(), known, n=1, cutoff=0.75)), "")
         for column in left
