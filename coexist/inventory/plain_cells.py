@@ -6,6 +6,7 @@ import socket
 import sys
 from array import array
 from binascii import unhexlify
+from collections.abc import Iterable
 from functools import partial
 
 # Two octets before each MAC make it eight.
@@ -60,3 +61,13 @@ def plain_macs(cells: list[str]) -> array[int] | None:
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers
+
+
+def mac_cells(macs: Iterable[int]) -> list[str]:
+    """MACs as `plain_macs` reads them."""
+    numbers = array("Q", macs)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    # Of the eight octets of a number, the last six.
+    text = numbers.tobytes().hex(":")
+    return [text[place : place + 17] for place in range(6, len(text), 24)]

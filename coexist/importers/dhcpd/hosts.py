@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
-from functools import reduce
+from functools import partial, reduce
 from ipaddress import IPv4Address
 from itertools import repeat
 from operator import or_
@@ -19,7 +19,7 @@ from coexist.importers.dhcpd.execution import DECLARED_NAMES, Execution, Interpr
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
-from coexist.inventory.plain_cells import plain_addresses, plain_macs
+from coexist.inventory.plain_cells import mac_cells, plain_addresses, plain_macs
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
 from coexist.languages.dhcpd.syntax import Assign, Data, OptionName, PlainHosts, Statement
 from coexist.records import dataclass
@@ -27,6 +27,15 @@ from coexist.wire.option_codes import Option
 
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
 _GROUP_BIT = 1 << 40
+
+
+Place = Callable[[], Position]
+"""Where something is said, which is worked out when it is asked for: few of a hundred thousand hosts are."""
+
+
+def known_place(at: Position) -> Place:
+    """A place that is known already."""
+    return lambda: at
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +58,7 @@ class Machines:
     speaking: list[Machine] = field(default_factory=list)
     addresses: dict[int, int] = field(default_factory=dict)
     """The address of each machine that has one, by MAC."""
-    told: dict[int, tuple[str, Position]] = field(default_factory=dict)
+    told: dict[int, tuple[str, Place]] = field(default_factory=dict)
     """The name that a machine's own declaration tells it (option 12), and where, by MAC."""
 
 
@@ -97,6 +106,7 @@ class HostBook:
         self._telling = reduce(or_, (mask for _, mask, _ in self._networks), 0)
         self._wires_of: dict[int, tuple[Wire, ...]] = {}
         self._by_wire: dict[Wire, list[int]] = {}
+        self._applying: dict[Wire, Mapping[Level, list[Machine]]] = {}
 
     def read(self) -> None:
         """Take every host declaration in the order of the file: of two for one MAC the first counts."""
@@ -170,7 +180,7 @@ class HostBook:
                 continue
             rows[mac] = (row[3] or row[0], row[2])
             if row[3]:
-                machines.told[mac] = row[3], alike.plain.place(row[4])
+                machines.told[mac] = row[3], partial(alike.plain.place, row[4])
             if not alike.silent:
                 addresses = (place,) if row[2] else ()
                 machine = Machine(mac, row[3] or row[0], alike.level, addresses, bool(row[2]))
@@ -186,7 +196,7 @@ class HostBook:
             self._outside(at, name, address)
         addresses = (place,) if inside else ()
         level, silent = alike.level, alike.silent
-        if host_name and self.machines.told.setdefault(mac, (host_name, at))[0] != host_name:
+        if host_name and self.machines.told.setdefault(mac, (host_name, known_place(at)))[0] != host_name:
             # The clients' list has the name of the first declaration: this one is said where it counts.
             level, silent = Level(level, [_naming(host_name, at)]), False
         self._add(Machine(mac, host_name or name, level, addresses, bool(address)), at, silent)
@@ -251,7 +261,7 @@ class HostBook:
         told = self._host_name(host)
         mac = int.from_bytes(host.mac, "big")
         if told:
-            self.machines.told.setdefault(mac, (told, host.at))
+            self.machines.told.setdefault(mac, (told, known_place(host.at)))
         name = told or host.name
         inside = tuple(int(address) for address in addresses if self.wires_at(int(address)))
         for address in addresses:
@@ -277,12 +287,18 @@ class HostBook:
         held = zip(rows.items(), numbers, strict=True)
         self.machines.addresses = {mac: number for (mac, (_, address)), number in held if address}
 
-    def applying(self, wire: Wire) -> Iterator[tuple[Level, list[Machine]]]:
+    def applying(self, wire: Wire) -> Mapping[Level, list[Machine]]:
         """The declarations that count on a wire, those with the same scope together.
 
         A declaration with an address of this network counts before one without any; one with addresses
         elsewhere only does not count at all (find_lease, server/dhcp.c).
         """
+        known = self._applying.get(wire)
+        if known is None:
+            known = self._applying[wire] = self._those_that_count(wire)
+        return known
+
+    def _those_that_count(self, wire: Wire) -> dict[Level, list[Machine]]:
         together: dict[Level, list[Machine]] = {}
         seen: dict[int, Machine] = {}
         for machine in self._speaking_on(wire):
@@ -299,7 +315,7 @@ class HostBook:
         for mac, machine in seen.items():
             if mac not in silent_here:
                 together.setdefault(machine.level, []).append(machine)
-        yield from together.items()
+        return together
 
     def _speaking_on(self, wire: Wire) -> list[Machine]:
         if not self._by_wire:
@@ -312,6 +328,8 @@ class HostBook:
         """The wires on which a declaration counts: of one without addresses all."""
         if not machine.is_fixed:
             return self.outline.wires
+        if len(machine.addresses) == 1:
+            return self.wires_at(machine.addresses[0])
         return dict.fromkeys(wire for address in machine.addresses for wire in self.wires_at(address))
 
     def _on_wire(self, machine: Machine, wire: Wire) -> bool:
@@ -322,7 +340,7 @@ class HostBook:
         result = Execution()
         by_meaning: dict[tuple[tuple[Step, ...], tuple[Step, ...]], list[Machine]] = {}
         meanings: dict[tuple[object, ...], tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
-        for level, machines in self.applying(wire):
+        for level, machines in self.applying(wire).items():
             execution = self.interpreter.chain(level, limit)
             # A machine's own name is in the clients' list: see names.py.
             told = {self.machines.told.get(machine.mac, ("",))[0] for machine in machines}
@@ -357,15 +375,11 @@ class HostBook:
 
     def rows(self, tags: Mapping[int, list[str]], source: str) -> list[ClientRow]:
         """The clients' list; ``source`` is written into each row."""
+        rows = self.machines.rows
+        words = [" ".join(tags[mac]) if mac in tags else "" for mac in rows] if tags else repeat("")
         return [
-            ClientRow(
-                mac=_colons(mac),
-                name=name,
-                address=address,
-                tags=" ".join(tags[mac]) if mac in tags else "",
-                source=source,
-            )
-            for mac, (name, address) in self.machines.rows.items()
+            ClientRow(mac=mac, name=name, address=address, tags=said, source=source)
+            for mac, (name, address), said in zip(mac_cells(rows), rows.values(), words, strict=False)
         ]
 
 
@@ -385,8 +399,3 @@ def _names_machines(step: Step, told: set[str]) -> bool:
 def _number_of(mac: str) -> int:
     """A MAC as a plain host writes it: six pairs, of which zeros in front may be left out."""
     return int("".join(part.zfill(2) for part in mac.split(":")), 16)
-
-
-def _colons(mac: int) -> str:
-    digits = f"{mac:012x}"
-    return f"{digits[:2]}:{digits[2:4]}:{digits[4:6]}:{digits[6:8]}:{digits[8:10]}:{digits[10:]}"

@@ -15,7 +15,7 @@ from coexist.errors import Position
 from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import ALWAYS, Member, test
 from coexist.importers.dhcpd.execution import DECLARED_NAMES, Interpreter
-from coexist.importers.dhcpd.hosts import HostBook
+from coexist.importers.dhcpd.hosts import HostBook, Place, known_place
 from coexist.importers.program import Step, effective
 from coexist.languages.dhcpd.levels import Level, SubnetPart, Wire
 from coexist.wire.option_codes import Option
@@ -23,7 +23,7 @@ from coexist.wire.option_codes import Option
 _MOST_RULES = 200
 """Of machines that are told their names beside others that are not. Each is a rule of its scope."""
 
-_Named = tuple[int, str, Position]
+_Named = tuple[int, str, Place]
 """A machine, the name it is told, and where that is said."""
 
 
@@ -64,14 +64,18 @@ class NameBook:
         if len(single) > _MOST_RULES:
             _, at = named[single[0]]
             why = f"{len(single)} machines are told their names beside others that are not"
-            self.account.left_out(at, "option host-name", why)
+            self.account.left_out(at(), "option host-name", why)
             return kept, all_told
         for mac in single:
             name, at = named[mac]
             condition = test(Member(self.hosts.group_of(mac)))
             kept.append(
                 Step(
-                    condition=condition, key=int(Option.HOST_NAME), value=name, at=at, text="option host-name"
+                    condition=condition,
+                    key=int(Option.HOST_NAME),
+                    value=name,
+                    at=at(),
+                    text="option host-name",
                 )
             )
         return kept, all_told
@@ -99,8 +103,8 @@ class NameBook:
         """Whether a declaration of machines says that they are told its name."""
         return any(
             step.key == DECLARED_NAMES and step.value
-            for machine in self.hosts.machines.speaking
-            for level in machine.level.outwards()
+            for inner in dict.fromkeys(machine.level for machine in self.hosts.machines.speaking)
+            for level in inner.outwards()
             for step in self.interpreter.level(level).steps
         )
 
@@ -122,7 +126,9 @@ class NameBook:
         self, macs: tuple[int, ...], wire: Wire, limit: frozenset[Level], uses: Position | None
     ) -> Iterator[_Named]:
         machines = self.hosts.machines
-        levels = {machine.mac: level for level, group in self.hosts.applying(wire) for machine in group}
+        levels = {
+            machine.mac: level for level, group in self.hosts.applying(wire).items() for machine in group
+        }
         for mac in macs:
             if mac in machines.told:
                 yield mac, *machines.told[mac]
@@ -135,4 +141,4 @@ class NameBook:
                     said = flags[-1].at if flags[-1].value else None
             if said is not None:
                 self._naming.add(said)
-                yield mac, machines.rows[mac][0], said
+                yield mac, machines.rows[mac][0], known_place(said)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import cached_property
+from itertools import accumulate
 from typing import NoReturn
 
 from coexist.errors import InputError, Position, Problem
@@ -64,9 +65,8 @@ class Lexer:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        starts = [0]
-        starts += [found.end() for found in re.finditer("\n", self.text)]
-        return starts
+        lengths = map(len, self.text.split("\n"))
+        return list(accumulate(map((1).__add__, lengths), initial=0))[:-1]
 
     def position(self, offset: int) -> Position:
         """Line and column of a character."""
