@@ -21,8 +21,9 @@ NOT_MODELLED_FILE = "not-modelled.md"
 CONFLICTS_FILE = "conflicts.md"
 
 _WIDTH = 110
-# What `_cell` may change: a character that is not plain, blanks that stand together or at an end, a formula.
-_NO_PLAIN_CELLS = re.compile(r"[^\n\x20-\x7e]|^[ =+\-@]|  | $", re.MULTILINE)
+# What `_cell` may change, beside a character that is not plain: blanks that stand together or at an end of a
+# cell, how a formula begins, and what separates cells elsewhere. Each cell stands on a line.
+_NOT_PLAIN = ("  ", " \n", "\n ", "\n=", "\n+", "\n-", "\n@", ";", "|")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -80,8 +81,8 @@ def clients_csv(clients: Sequence[ClientRow]) -> str:
 
 def _cells(texts: list[str]) -> list[str]:
     """A column of values as cells. It is looked at as a whole: most have nothing that must be changed."""
-    whole = "\n".join(texts)
-    if whole.count("\n") == len(texts) - 1 and _NO_PLAIN_CELLS.search(whole) is None:
+    letters, lines = "".join(texts), "\n".join(["", *texts, ""])
+    if letters.isascii() and letters.isprintable() and not any(sign in lines for sign in _NOT_PLAIN):
         return texts
     return list(map(_cell, texts))
 

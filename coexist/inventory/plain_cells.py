@@ -63,7 +63,7 @@ def plain_macs(cells: list[str]) -> array[int] | None:
     return numbers
 
 
-def mac_cells(macs: Iterable[int]) -> list[str]:
+def written_macs(macs: Iterable[int]) -> list[str]:
     """MACs as `plain_macs` reads them."""
     numbers = array("Q", macs)
     if sys.byteorder == "little":

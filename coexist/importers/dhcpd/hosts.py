@@ -19,7 +19,7 @@ from coexist.importers.dhcpd.execution import DECLARED_NAMES, Execution, Interpr
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import ClientRow
 from coexist.importers.program import Step, guarded
-from coexist.inventory.plain_cells import mac_cells, plain_addresses, plain_macs
+from coexist.inventory.plain_cells import plain_addresses, plain_macs, written_macs
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
 from coexist.languages.dhcpd.syntax import Assign, Data, OptionName, PlainHosts, Statement
 from coexist.records import dataclass
@@ -379,7 +379,7 @@ class HostBook:
         words = [" ".join(tags[mac]) if mac in tags else "" for mac in rows] if tags else repeat("")
         return [
             ClientRow(mac=mac, name=name, address=address, tags=said, source=source)
-            for mac, (name, address), said in zip(mac_cells(rows), rows.values(), words, strict=False)
+            for mac, (name, address), said in zip(written_macs(rows), rows.values(), words, strict=False)
         ]
 
 

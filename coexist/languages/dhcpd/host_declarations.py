@@ -33,16 +33,16 @@ def parse_plain_hosts(parser: BodyParser, body: list[Statement]) -> bool:
     first = at = lexer.peek().start
     known, bodies = parser.names.hosts, parser.names.host_bodies
     runs: dict[str, list[tuple[str, str, str, str, int]]] = {}
-    end = first
-    while (found := plain_host(lexer.text, at)) is not None and found.rest in bodies:
-        name = found.row[0]
+    end, text = first, lexer.text
+    while (found := plain_host(text, at)) is not None and found[1] in bodies:
+        row, rest, end = found
+        name = row[0]
         if name in known:
-            lexer.jump(found.end, found.end - 1)
+            lexer.jump(end, end - 1)
             lexer.fail(f"host {name}: already exists", "give each host its own name")
         known.add(name)
-        runs.setdefault(found.rest, []).append(found.row)
-        end = found.end
-        at = skip(lexer.text, end)
+        runs.setdefault(rest, []).append(row)
+        at = skip(text, end)
     if not runs:
         return False
     lexer.jump(end, end - 1)
@@ -57,12 +57,13 @@ def _remember_body(parser: BodyParser, start: int, host: Host) -> None:
     found = plain_host(parser.lexer.text, start)
     if found is None or not all(isinstance(s, (Hardware, FixedAddress, Assign)) for s in host.body):
         return
-    if not found.row[2] and any(isinstance(s, FixedAddress) for s in host.body):
+    row, rest, _ = found
+    if not row[2] and any(isinstance(s, FixedAddress) for s in host.body):
         return  # several addresses, or a name to look up: each host has its own
     said = tuple(s for s in host.body if isinstance(s, Assign))
-    if found.row[3]:
+    if row[3]:
         said = tuple(s for s in said if s.option.name != "host-name")
-    parser.names.host_bodies.setdefault(found.rest, said)
+    parser.names.host_bodies.setdefault(rest, said)
 
 
 def parse_host(parser: BodyParser, start: int, level: str) -> Statement:

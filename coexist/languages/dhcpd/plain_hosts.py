@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TypeAlias
 
 _OCTET = "[0-9A-Fa-f]{1,2}"
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -32,12 +32,8 @@ _OWN = re.compile(
 _OTHER = re.compile(rf'[^";]++(?:"[^"]*+"[^";]*+)*+;{_S}*+')
 
 
-class PlainHost(NamedTuple):
-    """A host: (name, MAC, address, host name, offset), what else it says as text, and its end."""
-
-    row: tuple[str, str, str, str, int]
-    rest: str
-    end: int
+PlainHost: TypeAlias = tuple[tuple[str, str, str, str, int], str, int]
+"""A host: (name, MAC, address, host name, offset), what else it says as text, and its end."""
 
 
 def plain_host(text: str, at: int) -> PlainHost | None:
@@ -47,7 +43,7 @@ def plain_host(text: str, at: int) -> PlainHost | None:
         name, mac, address, shared, host_name = found.groups("")
         rest = _said(shared) if shared else ""
         if rest is not None:
-            return PlainHost((name, mac, address, host_name, at), rest, found.end())
+            return (name, mac, address, host_name, at), rest, found.end()
     found = _ANY.match(text, at)
     return None if found is None else _split(found[1], found[2], at, found.end())
 
@@ -65,7 +61,7 @@ def _split(name: str, body: str, at: int, end: int) -> PlainHost | None:
     if split is None or not split[0][0]:
         return None
     (mac, address, host_name), rest = split
-    return PlainHost((name, mac, address, host_name, at), rest, end)
+    return (name, mac, address, host_name, at), rest, end
 
 
 def _statements(body: str) -> tuple[list[str], str] | None:

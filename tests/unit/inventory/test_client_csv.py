@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coexist.errors import Problem
 from coexist.inventory.clients import ClientTable
-from coexist.inventory.plain_cells import plain_macs
+from coexist.inventory.plain_cells import plain_macs, written_macs
 from coexist.wire.mac import format_mac
 
 
@@ -238,3 +238,10 @@ def test_cells_of_wrong_lengths_are_no_macs_together() -> None:
     assert plain_macs(["52:54:00:00:00:01", "02:54:00:00:00:02"]) == array(
         "Q", [0x525400000001, 0x025400000002]
     )
+
+
+@given(st.lists(st.integers(0, (1 << 48) - 1)))
+def test_macs_are_read_as_they_are_written(macs: list[int]) -> None:
+    cells = written_macs(macs)
+    assert cells == list(map(format_mac, macs))
+    assert list(plain_macs(cells) or ()) == macs

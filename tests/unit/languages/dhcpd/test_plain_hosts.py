@@ -104,6 +104,7 @@ def test_the_pattern_is_what_reads_the_usual_hosts() -> None:
     body = 'host a { hardware ethernet 0:1:2:3:4:5; fixed-address 10.1.0.5; filename "x;y";\n next-server h; '
     found = plain_host(body + 'option host-name "pc"; }', 0)
     assert found is not None
-    assert found.row == ("a", "0:1:2:3:4:5", "10.1.0.5", "pc", 0)
-    assert found.rest == 'filename "x;y";\nnext-server h;'
+    row, rest, _ = found
+    assert row == ("a", "0:1:2:3:4:5", "10.1.0.5", "pc", 0)
+    assert rest == 'filename "x;y";\nnext-server h;'
     assert plain_host(body + "# }\n }", 0) is None
