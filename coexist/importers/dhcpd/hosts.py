@@ -266,7 +266,7 @@ class HostBook:
         inside = tuple(int(address) for address in addresses if self.wires_at(int(address)))
         for address in addresses:
             if int(address) not in inside:
-                self._outside(host.at, name, str(address))
+                self._outside(host.at, host.name, str(address))
         machine = Machine(mac, name, host.level, inside, bool(addresses))
         self._add(machine, host.at, not self._says_something(host.level))
 

@@ -96,6 +96,10 @@ def outcome(text: str) -> Any:
         ("b", ["hardware ethernet 52:54:00:00:00:01", "fixed-address 10.1.0.5", 'option host-name "q"'], " "),
     ]
 )
+# An address that is in no subnet is told by the name of its declaration.
+@example(
+    [("a", ["hardware ethernet 52:54:00:00:00:01", "fixed-address 10.2.0.64", 'option host-name "p"'], " ")]
+)
 def test_a_pattern_reads_what_the_grammar_reads(hosts: list[tuple[str, list[str], str]]) -> None:
     assert outcome(written(hosts, BLANKS)) == outcome(written(hosts, COMMENT))
 
