@@ -12,8 +12,8 @@ from coexist.boot.responder import ServerModel
 from coexist.boot.servers import model_for
 from coexist.inventory import Inventory
 
-_ALL_TOGETHER = 3
-"""Of up to so many conditions every combination is raced; of more, each alone and all at once."""
+EVERY_COMBINATION = 3
+"""Of up to so many conditions of a site every combination is raced; of more, each alone and all at once."""
 
 
 def open_conditions(inventory: Inventory) -> dict[str, tuple[OpenCondition, ...]]:
@@ -34,7 +34,7 @@ def other_worlds(inventory: Inventory, world: World) -> Iterator[World]:
 
 
 def _combinations(count: int) -> Iterator[tuple[int, ...]]:
-    if count <= _ALL_TOGETHER:
+    if count <= EVERY_COMBINATION:
         for flags in product((False, True), repeat=count):
             chosen = tuple(number for number, flag in enumerate(flags) if flag)
             if chosen:

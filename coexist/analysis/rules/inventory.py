@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from coexist.analysis.findings import ERROR, INFO, WARNING, Finding
-from coexist.analysis.open_files import open_conditions
+from coexist.analysis.open_files import EVERY_COMBINATION, open_conditions
 from coexist.analysis.profiles import contradict, fits, usual_firmwares
 from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite, Case, Standing
@@ -69,11 +69,19 @@ def group_never_used(site: AnalysedSite) -> Iterable[Finding]:
 )
 def own_file_leaves_open(site: AnalysedSite) -> Iterable[Finding]:
     """Conditions and values of servers' own files that only the running server knows."""
-    for name, conditions in open_conditions(site.inventory).items():
+    opens = open_conditions(site.inventory)
+    count = sum(map(len, opens.values()))
+    raced = "each race is run both ways"
+    if count > EVERY_COMBINATION:
+        raced += (
+            f". {count} conditions are open: none, each alone and all together are raced, other combinations are"
+            f" not; only up to {EVERY_COMBINATION} conditions are raced in every combination"
+        )
+    for name, conditions in opens.items():
         for condition in conditions:
             origin = condition.origin
             yield report(site, "CX118", ("servers", name, "config"), f"{name} depends on {condition.what}",
-                         "each race is run both ways; write the value itself, or declare the DNS name under `names`",
+                         f"{raced}; write the value itself, or declare the DNS name under `names`",
                          count=0, position=None if isinstance(origin, tuple) else origin)  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.declared import deciding_place
+from coexist.analysis.open_files import other_worlds
 from coexist.analysis.race import ClientCase, race
 from coexist.analysis.site import AnalysedSite
 from coexist.analysis.world import build_world
@@ -132,6 +133,23 @@ def test_both_ways_of_an_open_condition_are_raced(tmp_path: Path) -> None:
     assert site.winners(case.client) == {None, "boot"}
     places = [str(f.position) for f in analyse(load_inventory(tmp_path)).findings if f.code.code == "CX118"]
     assert [place.rpartition("/")[2] for place in places] == ["dhcpd.conf:3:39"]
+
+
+@pytest.mark.parametrize(("count", "worlds", "tells"), [(1, 1, False), (3, 7, False), (4, 5, True)])
+def test_how_many_open_conditions_are_raced_in_every_combination(
+    tmp_path: Path, count: int, worlds: int, tells: bool
+) -> None:
+    """Of more than three each alone and all together: what is not raced is told, with how many there are."""
+    pools = "".join(
+        f"  pool {{ range 10.10.{n}.0 10.10.{n}.255; allow after 4 2040/01/0{n} 00:00:00; }}\n"
+        for n in range(1, count + 1)
+    )
+    text = SUBNET.replace("  range 10.10.1.0 10.10.1.255;\n", pools)
+    inventory = load_inventory(written(tmp_path, text))
+    assert len(list(other_worlds(inventory, build_world(inventory)))) == worlds
+    found = [f for f in analyse(inventory).findings if f.code.code == "CX118"]
+    assert len(found) == count
+    assert all((f"{count} conditions" in finding.repair) is tells for finding in found)
 
 
 def test_two_servers_by_their_files_lease_the_same_addresses(tmp_path: Path) -> None:
