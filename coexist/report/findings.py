@@ -85,7 +85,7 @@ def _text_of(finding: Finding, width: int) -> str:
     if finding.witness is not None:
         count = clients_text(finding.clients)
         lines += folded(f"clients: {count}, for example {describe(finding.witness)}", "    ", width=width)
-        for line in shortened(finding.witness.timeline):
+        for line in shortened(finding.witness.timeline, format_mac(finding.witness.mac)):
             lines += folded(line, "      ", width=width, hang=10)
     lines += folded(f"repair: {finding.repair}", "    ", width=width)
     if finding.edits:
@@ -95,13 +95,14 @@ def _text_of(finding: Finding, width: int) -> str:
     return "\n".join(lines)
 
 
-def shortened(timeline: Sequence[str], most: int = _SHOWN_LINES) -> list[str]:
-    """A time line with its beginning and its end: what is cut is in the middle."""
+def shortened(timeline: Sequence[str], machine: str, most: int = _SHOWN_LINES) -> list[str]:
+    """A machine's time line with its beginning and its end: what is cut is in the middle."""
     if len(timeline) <= most:
         return list(timeline)
     end = most // 3
     cut = len(timeline) - most
-    return [*timeline[: most - end], f"... {cut} more lines: coexist explain", *timeline[-end:]]
+    told = f"... {cut} more lines: coexist explain INVENTORY {machine}"
+    return [*timeline[: most - end], told, *timeline[-end:]]
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:

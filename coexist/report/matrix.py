@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from coexist.analysis.matrix import Row
@@ -35,6 +36,11 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
+_PADDING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
+"""The blanks at the end of a line, among what begins and ends its colours."""
+_GAP = 2
+
+
 def print_table(rows: Sequence[Row], *, unfolded: bool = False) -> None:
     """A table for people: as wide as the terminal, or ``unfolded``, with each row on one line."""
     from rich.console import Console
@@ -45,18 +51,32 @@ def print_table(rows: Sequence[Row], *, unfolded: bool = False) -> None:
     from coexist.text.foreign import harmless
 
     cells = [_cells(row) for row in rows]
+    console = Console(highlight=False)
+    room = None if unfolded else console.width
+    widths = _widths((_HEAD, *cells), room)
+    console.width = sum(widths) + _GAP * len(widths)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in _HEAD:
-        table.add_column(head, justify="right" if head in ("count", "after") else "left", overflow="fold")
+    for head, width in zip(_HEAD, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if head in ("count", "after") else "left"
+        table.add_column(head, justify=justify, overflow="fold", width=width)
     for row, shown in zip(rows, cells, strict=True):
         table.add_row(*(Text(harmless(cell)) for cell in shown), style="red" if row.agrees is False else None)
-    console = Console(highlight=False)
-    if unfolded:
-        widths = [max(len(row[number]) for row in (_HEAD, *cells)) for number in range(len(_HEAD))]
-        console.width = sum(widths) + 2 * len(widths)
     with console.capture() as printed:
         console.print(table)
-    sys.stdout.write(marked(printed.get()))
+    sys.stdout.write(marked(_PADDING.sub(lambda found: found[0].replace(" ", ""), printed.get())))
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
+    """The width of each column: its longest cell; where ``room`` is too small, its longest word or less."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    words = [max(len(word) for cell in column for word in ("", *cell.split())) for column in columns]
+    while room is not None and sum(widths) + _GAP * (len(widths) - 1) > room and max(widths) > 1:
+        # What can be folded at a blank gives way first, then whatever is widest.
+        spare = [width - word for width, word in zip(widths, words, strict=True)]
+        by = spare if max(spare) > 0 else widths
+        widths[by.index(max(by))] -= 1
+    return widths
 
 
 def as_dict(row: Row) -> dict[str, Any]:

@@ -214,10 +214,11 @@ def test_a_finding_is_a_sentence_and_whole_where_it_is_named(capsys: pytest.Capt
 
 def test_a_time_line_that_is_cut_keeps_its_end() -> None:
     lines = [f"{n}" for n in range(40)]
-    shown = shortened(lines)
+    shown = shortened(lines, "52:54:00:00:00:07")
     assert (shown[0], shown[-1]) == ("0", "39")
     assert len(shown) < 20
-    assert shortened(lines[:5]) == lines[:5]
+    assert [line for line in shown if "explain" in line and line.endswith(" 52:54:00:00:00:07")]
+    assert shortened(lines[:5], "tc-1") == lines[:5]
 
 
 def test_gitlab_tells_issues_apart_by_what_they_are_about() -> None:
@@ -349,3 +350,5 @@ def test_the_matrix_fits_eighty_columns_and_breaks_no_name(
     assert max(map(len, out.splitlines())) <= 80
     assert "WRONG" in out
     assert {"office", "workshop"} <= {line.split(" ")[0] for line in out.splitlines()}
+    assert {"WRONG", "16,777,216", "uefi-x64", "dhcp-core"} <= set(out.split())
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
