@@ -145,3 +145,15 @@ def test_the_page_of_a_difference(tmp_path: Path) -> None:
     page = _Page(difference_page(compare(tmp_path, ROOT / "inventories" / "campus", TODAY)))
     assert "table" in page.tags
     assert not {"script", "img", "b"} & set(page.tags)
+
+
+@pytest.mark.parametrize("site", SITES, ids=lambda path: path.name)
+def test_on_a_narrow_screen_each_cell_says_what_it_is(site: Path) -> None:
+    """There a row is a list, and its heads are gone (``.stacked``)."""
+    text = site_page(site_report(site, TODAY))
+    start = text.index('<table class="stacked">')
+    table = ElementTree.fromstring(text[start : text.index("</table>", start)] + "</table>")
+    heads = [head.text or "" for head in table.iter("th")]
+    rows = [[cell.get("data-label", "") for cell in row.iter("td")] for row in table.iter("tr")]
+    assert [row for row in rows if row and row != heads] == []
+    assert len(rows) > 1
