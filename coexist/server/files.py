@@ -12,32 +12,49 @@ import stat
 import struct
 from collections import OrderedDict
 from contextlib import suppress
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from coexist.records import dataclass
 from coexist.server.mmsg import Prepared
 
 CHUNK_BLOCKS = 64
+PIECE_BLOCKS = 256
+"""In lock step; the state machine is asked only where a piece ends, which costs as much as ten blocks."""
 CACHE_OCTETS = 128 << 20
-# What CPython needs beside the octets: for each window two texts and a tuple, for each chunk its places.
+# What CPython needs beside the octets: for each window two texts and a tuple; for each block that leaves by
+# itself a tuple, a text, two numbers and what the kernel is told.
 _WINDOW_COSTS = 160
+_BLOCK_COSTS = 240
 _ENTRY_COSTS = 512
 _WHOLE, _READY = 0, -1  # a chunk as it is; its blocks, ready to leave in one call
 _READ_AHEAD = 1 << 20
 _ACK = struct.pack("!H", 4)
 _HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
+_T = TypeVar("_T")
 Windows = list[tuple[bytes, bytes | None]]
 """The DATA packets of a chunk, window by window, each window with the ACK that calls for the next one; None
 behind the last."""
 
 
+Following = tuple[bytes | None, int, "Following | None", int]
+"""What follows a block that was sent: the ACK that calls for the next one, its place (``Prepared``), what
+follows that one, and the number of the block that was sent, from 1 without end. The last one has no ACK."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """The blocks of a chunk as windows of one, for many clients in one call: a window is what a message says
-    of its octets, which are ``held``."""
+    """The blocks of a piece of a content, for many clients in one call: what follows each of them. Whoever
+    goes by that holds the octets: they are in ``held``."""
 
-    windows: Windows
+    first: int
+    step: int
+    following: list[Following]
     held: Prepared
+
+    def block(self, number: int) -> memoryview:
+        """The octets of one block."""
+        at = (number - self.first) * self.step
+        return memoryview(self.held.octets)[at : at + self.step]
 
 
 class NotServedError(Exception):
@@ -241,28 +258,30 @@ class Framed:
         return windows
 
     def blocks(self, first: int) -> Blocks:
-        """The blocks of the chunk that block ``first`` is in, as windows of one."""
-        index = (first - 1) // CHUNK_BLOCKS
+        """The blocks of the piece that block ``first`` is in, each by itself."""
+        index = (first - 1) // PIECE_BLOCKS
         blocks = self.ready.get(index)
         if blocks is None:
-            chunk = self._frame(index)
+            chunk = self._frame(index, PIECE_BLOCKS)
             held = Prepared(bytes(chunk), self._step)
-            windows = self._windows(chunk, 1, held.parts)
-            blocks = self.ready[index] = Blocks(windows=windows, held=held)
-            self._cache.keep(self, _READY, index, _costs(chunk, windows))
+            first = index * PIECE_BLOCKS + 1
+            calls = [ack for _, ack in self._windows(chunk, 1, held.places)]
+            blocks = Blocks(first=first, step=self._step, following=_chain(calls, held, first), held=held)
+            self.ready[index] = blocks
+            self._cache.keep(self, _READY, index, len(chunk) + len(calls) * _BLOCK_COSTS)
         return blocks
 
-    def _windows(self, chunk: memoryview, window: int, pieces: list[bytes]) -> Windows:
+    def _windows(self, chunk: memoryview, window: int, pieces: list[_T]) -> list[tuple[_T, bytes | None]]:
         """Each piece, which stands for a window, with the ACK that calls for the next one."""
         size = window * self._step
         ends = range(size - self._step + 2, len(chunk), size)  # where the last blocks' numbers stand
         calls = [_ACK + bytes(chunk[end : end + 2]) for end in ends[: len(pieces) - 1]]
         return list(zip(pieces, [*calls, None], strict=True))
 
-    def _frame(self, index: int) -> memoryview:
+    def _frame(self, index: int, together: int = CHUNK_BLOCKS) -> memoryview:
         blksize = self.blksize
-        first = index * CHUNK_BLOCKS
-        blocks = min(CHUNK_BLOCKS, self.last - first)
+        first = index * together
+        blocks = min(together, self.last - first)
         length = min(blocks * blksize, self.content.size - first * blksize)
         data = memoryview(self.content.read(first * blksize, length) if length else b"")
         pieces: list[bytes | memoryview] = [b""] * (2 * blocks)
@@ -325,6 +344,15 @@ class FrameCache:
             del framed.ready[index]
         else:
             del framed.prepared[window, index]
+
+
+def _chain(calls: list[bytes | None], held: Prepared, first: int) -> list[Following]:
+    """What follows each block of a piece."""
+    following: list[Following] = [(None, 0, None, first + len(calls) - 1)]
+    for number in range(len(calls) - 2, -1, -1):
+        following.append((calls[number], held.places[number + 1], following[-1], first + number))
+    following.reverse()
+    return following
 
 
 def _costs(chunk: memoryview, windows: Windows) -> int:

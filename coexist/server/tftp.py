@@ -19,7 +19,7 @@ from coexist.server.counters import Counters
 from coexist.server.files import Content, FrameCache, NotServedError
 from coexist.server.logs import Log
 from coexist.server.loop import Loop
-from coexist.server.mmsg import Inbox, Outbox, Target
+from coexist.server.mmsg import Mailbox, key_of
 from coexist.server.tftp_lock_step import LARGEST_BLKSIZE, LockStep, Port
 from coexist.server.tftp_sending import Granted, OwnSocket, Running
 from coexist.server.unproven import Unproven
@@ -81,7 +81,7 @@ class TftpService:
         self.running: dict[tuple[str, int], Running] = {}
         self.unproven = Unproven()
         self.most = min(MOST_TRANSFERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
-        self.inbox, self.outbox = Inbox(), Outbox()
+        self.mailbox = Mailbox()
         self._shared: Port | None = None
         # In the order they began; the clients have not answered yet.
         self._unanswered: dict[Running, None] = {}
@@ -233,11 +233,10 @@ class TftpService:
             content.close()
             self._refuse(peer, who, request.filename, ErrorCode(agreed.code), agreed.message)
             return
-        target = Target(peer)
         shares = agreed.windowsize == 1 and agreed.blksize <= LARGEST_BLKSIZE
         try:
             if shares and self.unproven.believes(peer[0], time.monotonic()):
-                way: Port | socket.socket = self._shared_port(target, terms.port_range)
+                way: Port | socket.socket = self._shared_port(peer, terms.port_range)
             else:
                 way = self._socket(terms.port_range, peer)
         except OSError as error:
@@ -247,9 +246,7 @@ class TftpService:
             return
         framed = self.cache.take(content, agreed.blksize)
         granted = Granted(peer, request.filename, who, framed, agreed)
-        running = (
-            LockStep(self, way, target, granted) if isinstance(way, Port) else OwnSocket(self, way, granted)
-        )
+        running = LockStep(self, way, granted) if isinstance(way, Port) else OwnSocket(self, way, granted)
         self.running[peer] = running
         self._unanswered[running] = None
         self._by_address[peer[0]] += 1
@@ -343,10 +340,10 @@ class TftpService:
         if port is self._shared:
             self._shared = None
 
-    def _shared_port(self, target: Target, ports: tuple[int, int] | None) -> Port:
+    def _shared_port(self, peer: tuple[str, int], ports: tuple[int, int] | None) -> Port:
         """The port that a transfer in lock step begins on."""
         shared = self._shared
-        if shared is None or not shared.takes(target) or shared.wanted != ports:
+        if shared is None or not shared.takes(key_of(peer)) or shared.wanted != ports:
             shared = self._shared = Port(self, self._socket(ports), ports)
         return shared
 

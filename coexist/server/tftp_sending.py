@@ -27,7 +27,7 @@ _LARGEST_REPLY = 476  # an ERROR's text may be cut; CPython's own allocator has 
 _MOST_AT_ONCE = 32
 _SEND = Step.SEND
 _WAIT = Step.WAIT
-_CHANGED = "the file was changed, try again"
+CHANGED = "the file was changed, try again"
 # Full queues and firewalls: the client's timeout and ours repair it.
 _PASSING = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EPERM, errno.ENOMEM, errno.ENETDOWN})
 
@@ -64,22 +64,17 @@ class Running(ABC):
 
     __slots__ = (
         "answered",
-        "at",
-        "awaited",
-        "base",
         "begun",
         "counted",
         "framed",
         "name",
         "peer",
-        "prepares",
         "segments",
         "send",
         "service",
         "touched",
         "transfer",
         "who",
-        "windows",
     )
 
     def __init__(
@@ -94,17 +89,10 @@ class Running(ABC):
         self.name = granted.name
         self.who = granted.who
         self.framed = granted.framed
-        # A chunk's windows, the block before it, the place of the window sent last, the ACK that calls for
-        # the next one. No windows: the state machine is asked about every ACK.
-        self.windows: Windows = []
-        self.base = 0
-        self.at = -1
-        self.awaited: bytes | None = None
         self.counted = 0
         self.answered = False
         self.transfer = Transfer(granted.framed.content.size, granted.agreed)
         self.segments = 1
-        self.prepares = True
         self.begun = self.touched = time.monotonic()
 
     @abstractmethod
@@ -116,12 +104,12 @@ class Running(ABC):
         """Take what may have come unnoticed."""
 
     @abstractmethod
-    def _windows_of(self, first: int) -> Windows:
-        """The windows of the chunk that a block is in."""
+    def settle(self) -> None:
+        """Tell the state machine of the ACKs that were taken without it."""
 
     @abstractmethod
-    def _send_window(self, window: bytes) -> None:
-        """Send what stands in a chunk's windows. Raises ``OSError``."""
+    def _send_next(self) -> None:
+        """Send the window that an ACK has called for, and have those behind it at hand."""
 
     def consider(self, octets: bytes) -> None:
         """A datagram from the client that is not the awaited ACK, or the first of a chunk."""
@@ -130,21 +118,10 @@ class Running(ABC):
             self.service.answered(self)
         self.settle()
         step = self.transfer.receive(octets)
-        if step is _SEND and self.prepares:
-            self._send_prepared()
+        if step is _SEND:
+            self._send_next()
         elif step is not _WAIT:
             self.do(step)
-
-    def settle(self) -> None:
-        """Tell the state machine of the ACKs that were taken without it."""
-        if self.windows:
-            self.transfer.passed(self.base + self.at * self.transfer.window)
-
-    def _drop_windows(self) -> None:
-        """Ask the state machine about every ACK from now on."""
-        self.settle()
-        self.windows = []
-        self.awaited = None
 
     def do(self, step: Step) -> None:
         """Carry out a step."""
@@ -163,28 +140,6 @@ class Running(ABC):
             case Step.WAIT:
                 pass
 
-    def _send_prepared(self) -> None:
-        """Send a whole window, and have those behind it at hand; one that begins elsewhere since a block
-        was lost, and all that follow it, are put together as they are needed."""
-        transfer = self.transfer
-        window = transfer.window
-        first = transfer.first
-        within = (first - 1) % CHUNK_BLOCKS
-        if within % window:
-            self._drop_windows()
-            self.send_blocks()
-            return
-        try:
-            self.windows = self._windows_of(first)
-            self.at = within // window
-            self.base = first - 1 - within
-            packets, self.awaited = self.windows[self.at]
-            self._send_window(packets)
-        except ChangedError:
-            self.service.end(self, "changed", tell=_CHANGED)
-        except OSError as error:
-            self.send_failed(error)
-
     def send_blocks(self) -> None:
         """Send the blocks the transfer names."""
         transfer = self.transfer
@@ -196,7 +151,7 @@ class Running(ABC):
             else:
                 self._send_in_parts(transfer.first, count)
         except ChangedError:
-            self.service.end(self, "changed", tell=_CHANGED)
+            self.service.end(self, "changed", tell=CHANGED)
             return
         except OSError as error:
             self.send_failed(error)
@@ -228,7 +183,7 @@ class Running(ABC):
 class OwnSocket(Running):
     """A transfer on a connected socket of its own."""
 
-    __slots__ = ("receive", "sock")
+    __slots__ = ("at", "awaited", "base", "prepares", "receive", "sock", "windows")
     proves = True
 
     def __init__(
@@ -240,6 +195,12 @@ class OwnSocket(Running):
         super().__init__(service, sock.send, granted)
         self.sock = sock
         self.receive = sock.recv
+        # A chunk's windows, the block before it, the place of the window sent last, the ACK that calls for
+        # the next one. No windows: the state machine is asked about every ACK.
+        self.windows: Windows = []
+        self.base = 0
+        self.at = -1
+        self.awaited: bytes | None = None
         agreed = granted.agreed
         # The kernel would cut an OACK or ERROR too, if it is longer than a tiny block.
         if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
@@ -313,8 +274,38 @@ class OwnSocket(Running):
                 return
             self.consider(octets)
 
-    def _windows_of(self, first: int) -> Windows:
-        return self.framed.windows(first, self.transfer.window)
+    def settle(self) -> None:
+        """See ``Running``."""
+        if self.windows:
+            self.transfer.passed(self.base + self.at * self.transfer.window)
 
-    def _send_window(self, window: bytes) -> None:
-        self.send(window)
+    def _drop_windows(self) -> None:
+        """Ask the state machine about every ACK from now on."""
+        self.settle()
+        self.windows = []
+        self.awaited = None
+
+    def _send_next(self) -> None:
+        """See ``Running``: a window that begins elsewhere since a block was lost, and all that follow it, are
+        put together as they are needed."""
+        transfer = self.transfer
+        window = transfer.window
+        first = transfer.first
+        within = (first - 1) % CHUNK_BLOCKS
+        if not self.prepares:
+            self.send_blocks()
+            return
+        if within % window:
+            self._drop_windows()
+            self.send_blocks()
+            return
+        try:
+            self.windows = self.framed.windows(first, window)
+            self.at = within // window
+            self.base = first - 1 - within
+            packets, self.awaited = self.windows[self.at]
+            self.send(packets)
+        except ChangedError:
+            self.service.end(self, "changed", tell=CHANGED)
+        except OSError as error:
+            self.send_failed(error)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coexist.server.files import (
     CHUNK_BLOCKS,
+    PIECE_BLOCKS,
     ChangedError,
     FrameCache,
     MadeContent,
@@ -148,22 +149,43 @@ def test_prepared_windows_are_the_frames_and_the_acks_between_them(size, blksize
     assert [ack for _, ack in windows] == [*awaited, None]
 
 
-@given(size=st.integers(0, 300_000), blksize=st.integers(8, 1468), first=st.integers(1, 300))
-def test_blocks_that_leave_together_call_for_one_another_as_windows_of_one_do(size, blksize, first):
-    framed = FrameCache().take(MadeContent(bytes(size)), blksize)
+def followed(framed, first):
+    """The blocks of the piece that block ``first`` is in, as whoever goes by what follows sends them: number,
+    octets and the ACK that calls for the next one."""
+    blocks = framed.blocks(first)
+    entry = blocks.following[0]
+    found = []
+    while entry is not None:
+        awaited, place, after, number = entry
+        assert blocks.following[number - blocks.first] is entry
+        found.append((number, bytes(blocks.block(number)), awaited))
+        assert (after is None) == (awaited is None) == (place == 0)
+        if after is not None:
+            assert place == blocks.held.places[after[3] - blocks.first]
+        entry = after
+    return found
+
+
+@given(size=st.integers(0, 300_000), blksize=st.integers(8, 1468), first=st.integers(1, 900))
+def test_blocks_that_leave_together_follow_one_another_as_windows_of_one_do(size, blksize, first):
+    framed = FrameCache().take(MadeContent(os.urandom(size)), blksize)
     first = min(first, framed.last)
-    calls = [ack for _, ack in framed.windows(first, 1)]
-    assert [ack for _, ack in framed.blocks(first).windows] == calls
-    assert [part for part, _ in framed.blocks(first).windows] == framed.blocks(first).held.parts
+    found = followed(framed, first)
+    numbers = [number for number, _, _ in found]
+    begins = first - (first - 1) % PIECE_BLOCKS
+    assert numbers == list(range(begins, min(begins + PIECE_BLOCKS - 1, framed.last) + 1))
+    windows = [window for at in numbers[::CHUNK_BLOCKS] for window in framed.windows(at, 1)]
+    assert [octets for _, octets, _ in found] == [octets for octets, _ in windows]
+    acks = [struct.pack("!HH", 4, number & 0xFFFF) for number in numbers]
+    assert [ack for _, _, ack in found] == [*acks[:-1], None]
 
 
 def test_block_numbers_roll_over_in_frames():
     framed = FrameCache().take(MadeContent(bytes(70_000 * 8)), 8)
     octets = b"".join(framed.frames(65_535, 3))
     assert [octets[at : at + 4] for at in (0, 12, 24)] == [b"\0\3\xff\xff", b"\0\3\0\0", b"\0\3\0\1"]
-    calls = [ack for _, ack in framed.blocks(65_535).windows]
-    assert calls[62:] == [b"\0\4\xff\xff", None]
-    assert framed.blocks(65_537).windows[0][1] == b"\0\4\0\1"
+    assert [ack for _, _, ack in followed(framed, 65_535)][-2:] == [b"\0\4\xff\xff", None]
+    assert followed(framed, 65_537)[0] == (65_537, b"\0\3\0\1" + bytes(8), b"\0\4\0\1")
 
 
 def test_transfers_of_one_file_share_their_frames(root):

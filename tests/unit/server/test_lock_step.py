@@ -19,7 +19,7 @@ from coexist.wire.tftp import encode as encode_tftp
 from tests.unit.server.conftest import PATIENCE, Running, config, queued
 from tests.unit.server.test_serving import fetch
 
-SIZE = 50_000
+SIZE = 150_000  # more blocks of 512 than stand ready at a time
 
 
 @pytest.fixture
@@ -119,13 +119,13 @@ def arrived(sock: socket.socket, sends: Callable[[], object]) -> None:
 def test_a_crowd_is_answered_at_once_each_with_its_own_blocks(running, content):
     serving = service(running)
     filled: list[int] = []
-    fill = serving.outbox.fill
+    answer = serving.mailbox.answer
 
-    def noting(parts: list[bytes]) -> None:
-        filled.append(len(parts) // 2)
-        fill(parts)
+    def noting(places: list[int]) -> None:
+        filled.append(len(places) - places.count(0))
+        answer(places)
 
-    serving.outbox.fill = noting
+    serving.mailbox.answer = noting
     crowd = [Client(running) for _ in range(40)]
     assert len({client.begin() for client in crowd}) == 1
     (port,) = ports(running)
@@ -142,6 +142,25 @@ def test_a_crowd_is_answered_at_once_each_with_its_own_blocks(running, content):
         assert client.received == content[: 512 * (last + 1)]
     assert filled == [40]
     assert not running.server.counters.send_errors
+
+
+def test_who_calls_for_nothing_gets_nothing_beside_those_who_do(running, content):
+    """Each block once (RFC 1123 section 4.2.3.1), and none before the one ahead of it was acknowledged."""
+    twice, ahead, late, going = crowd = [Client(running) for _ in range(4)]
+    for client in crowd:
+        client.begin()
+        client.acknowledge(1)
+        client.take()
+    (port,) = ports(running)
+    with Hold(running):
+        for client, block in ((twice, 2), (ahead, 3), (late, 1), (twice, 2), (going, 2), (ahead, 4)):
+            arrived(port.sock, partial(client.acknowledge, block))
+    for client in (twice, going):
+        client.take()
+    for client, block in ((twice, 3), (ahead, 2), (late, 2), (going, 3)):
+        client.acknowledge(block)
+        client.take()  # had it been sent anything else, that would come first
+        assert client.received == content[: 512 * (block + 1)]
 
 
 def test_whole_files_side_by_side(running, content):
