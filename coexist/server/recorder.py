@@ -49,11 +49,12 @@ class Recorder:
         journal: Path | None = None,
         left: Sequence[Path] = (),
         trims: bool = True,
+        workers: int = 1,
     ) -> None:
         """``server``: whose sights these are; ``spool``: its file, for a registry that is not on this host's
         disk; ``journal``: where decisions wait that are made while it is away; ``left``: the files of workers
         that are no more; ``trims``: whether it drops what is too much and carries decisions over, which one
-        process of a server does."""
+        process of a server does; ``workers``: how many write beside each other."""
         self.where = where
         self.clients = clients
         self.server = server
@@ -64,6 +65,8 @@ class Recorder:
         self.decisions: dict[int, Decision] = {}
         self._carrying = Carrying(journal, carries=trims, counters=counters, log=log)
         self._trims = trims
+        # Together they write as many a second as one alone: cores are no load for a registry that others use.
+        self._most = max(MOST_A_BATCH // workers, 1)
         self._spool_path = spool
         self._left = left
         self._spool: Spool | None = None
@@ -163,7 +166,8 @@ class Recorder:
                 self._spool.sent(batch)
                 self.counters.registry_waiting = self._spool.waiting
         changed = self.clients.changed
-        while changed and len(self._unwritten) < MOST_A_BATCH:
+        most = MOST_A_BATCH if self._stop.is_set() else self._most
+        while changed and len(self._unwritten) < most:
             self._unwritten.append(_note_of(changed.popleft()))
         if self._unwritten:
             self._send(registry, self._batch())

@@ -288,6 +288,7 @@ class BootServer:
             journal=journal_of(self.path, config, folder),
             left=spools_left(self.path, config, folder, workers) if worker == 0 else (),
             trims=worker == 0,
+            workers=workers,
             counters=self.counters,
             log=self.log,
             decided=self.reloader.registered,

@@ -9,7 +9,7 @@ from coexist.boot.policy import NOBODY_REGISTERED, Registered, Standing
 from coexist.cli import run
 from coexist.registry.opening import where_is
 from coexist.registry.records import Decision, Known, RegistryError
-from coexist.registry.spool import Spool
+from coexist.registry.spool import MOST_A_BATCH, Spool
 from coexist.registry.sqlite import sqlite_registry
 from coexist.server.config import journal_of, load_config, spool_of
 from coexist.server.counters import Counters
@@ -24,7 +24,7 @@ def path(tmp_path):
     return tmp_path / "registry.sqlite"
 
 
-def recorder_of(path, clients, log=None):
+def recorder_of(path, clients, log=None, workers=1):
     decided: list[Registered] = []
     made = Recorder(
         path,
@@ -33,6 +33,7 @@ def recorder_of(path, clients, log=None):
         counters=Counters(),
         log=log or Log("text", io.StringIO()),
         decided=decided.append,
+        workers=workers,
     )
     return made, decided
 
@@ -100,6 +101,26 @@ def test_a_file_that_is_no_database_costs_a_line(path):
     assert not recorder.work()
     log.close()
     assert "registry not written" in stream.getvalue()
+
+
+def test_workers_share_a_round_and_the_end_is_written_whole(path):
+    clients = ClientsSeen()
+    clients.keeps = True
+    recorder, _ = recorder_of(path, clients, workers=MOST_A_BATCH // 3)
+    recorder.load()
+    for mac in range(8):
+        clients.note(mac, 0.0, 100.0)
+    for left in (5, 2):
+        assert recorder.work()
+        assert len(clients.changed) == left
+    for mac in range(8, 20):
+        clients.note(mac, 0.0, 100.0)
+    recorder.start()
+    recorder.close()
+    assert not clients.changed
+    fresh = sqlite_registry(path)
+    assert [found(fresh, mac).requests for mac in range(20)] == [1] * 20
+    fresh.close()
 
 
 def test_a_full_disk_drops_old_news_only(path):
