@@ -181,7 +181,7 @@ class Reader:
         """A condition as the test of a class of this Kea. Raises `NoEqualError`."""
         said = self.words.test_of(condition)
         if not self.cases and ("lcase(" in said or "ucase(" in said):
-            raise NoEqualError("Kea compares without regard to capital letters since 2.4")
+            raise NoEqualError("Kea compares without regard to capital letters since 2.6")
         return said
 
     def _switch(self, switch: Switch, test: str | None, found: list[Block]) -> None:

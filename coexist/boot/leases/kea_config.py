@@ -21,6 +21,7 @@ from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
 from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.option_data import OptionTypes
+from coexist.languages.kea.versions import unknown_keywords
 from coexist.records import dataclass
 
 KNOWING = frozenset({"KNOWN", "UNKNOWN"})
@@ -151,6 +152,9 @@ def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig
     before `RENAMED` or after.
     """
     dhcp4 = tree.get("Dhcp4") or tree
+    problems = [] if version is None else list(unknown_keywords(dhcp4, version))
+    if problems:
+        raise InputError(problems)
     return _Compiler(dhcp4, Keys(version)).config()
 
 
@@ -182,7 +186,7 @@ class _Compiler:
     def __init__(self, dhcp4: Node, keys: Keys) -> None:
         self.dhcp4 = dhcp4
         self.keys = keys
-        self.levels = LevelReader(dhcp4)
+        self.levels = LevelReader(dhcp4, keys.declared)
         self.types = self.levels.types
         # Of subnets without an id, in their order (Subnet::generateNextID).
         self.next_ids = count(1)

@@ -17,6 +17,7 @@ from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.option_data import (
     DHCP4,
+    LATER,
     OPTION_KINDS,
     STANDARD_TYPES,
     BadDataError,
@@ -64,15 +65,16 @@ class Level:
 
 
 class LevelReader:
-    """Reads the levels of one configuration. ``types``: of the options that the file knows everywhere."""
+    """Reads the levels of one configuration. ``types``: of the options that the file knows everywhere;
+    ``version``: of the server, None if it is not declared."""
 
-    def __init__(self, dhcp4: Node) -> None:
+    def __init__(self, dhcp4: Node, version: tuple[int, int] | None) -> None:
         self._dhcp4 = dhcp4
+        self._version = version
         self._own = tuple(self._definitions(dhcp4))
-        self.types = OptionTypes(self._own)
+        self.types = OptionTypes(self._own, version)
 
-    @staticmethod
-    def _definitions(holder: Node, *, in_class: bool = False) -> Iterator[tuple[str, OptionType]]:
+    def _definitions(self, holder: Node, *, in_class: bool = False) -> Iterator[tuple[str, OptionType]]:
         seen: set[tuple[str, str | int]] = set()
         for node in holder.items("option-def"):
             record = node.plain("record-types") or ""
@@ -85,7 +87,7 @@ class LevelReader:
                 encapsulates=node.plain("encapsulate") or "",
                 record=tuple(part.strip() for part in record.split(",")) if record else (),
             )
-            why = _why_undefinable(space, option)
+            why = _why_undefinable(space, option, self._version)
             twice = [key for key in (option.name, option.code) if (space, key) in seen]
             if in_class and option.code != _VENDOR_OPTIONS and option.code not in _PRIVATE and why is None:
                 why = f"not allowed option definition for code '{option.code}' in a class"
@@ -99,7 +101,7 @@ class LevelReader:
     def read(self, node: Node) -> Level:
         """What a place says. ``node`` may define options of its own, as a class does for 43."""
         own = tuple(self._definitions(node, in_class=True)) if node is not self._dhcp4 else ()
-        types = OptionTypes((*self._own, *own)) if own else self.types
+        types = OptionTypes((*self._own, *own), self._version) if own else self.types
         spaces: dict[str, dict[int, Datum]] = defaultdict(dict)
         several: dict[int, list[Datum]] = defaultdict(list)
         for part in node.items("option-data"):
@@ -131,8 +133,7 @@ class LevelReader:
         option = types.find(space, code if code is not None else name or "")
         if code is None:
             if option is None:
-                what = f"the option {name!r} is not defined in the space {space!r}"
-                raise InputError([Problem(node.at, what, "write its code, or define it in option-def")])
+                raise InputError([_unknown_option(node.at, name or "", space, self._version)])
             code = option.code
         if not 0 <= code <= _MOST_CODE or (space == DHCP4 and code in _RESERVED):
             reserved = f": reserved for {_RESERVED[code]}" if code in _RESERVED else ""
@@ -189,7 +190,17 @@ class LevelReader:
         return result
 
 
-def _why_undefinable(space: str, option: OptionType) -> str | None:
+def _unknown_option(at: Position, name: str, space: str, version: tuple[int, int] | None) -> Problem:
+    later = next((since for since, option in LATER.values() if option.name == name), None)
+    if version is not None and later is not None and space == DHCP4:
+        shown, release = (".".join(map(str, numbers)) for numbers in (version, later))
+        what = f"Kea {shown} does not know the option {name}, {release} does"
+        return Problem(at, what, "define it in option-def, or declare the version that runs")
+    what = f"the option {name!r} is not defined in the space {space!r}"
+    return Problem(at, what, "write its code, or define it in option-def")
+
+
+def _why_undefinable(space: str, option: OptionType, version: tuple[int, int] | None) -> str | None:
     """What Kea has against a definition (``OptionDefinition::validate``, ``CfgOptionDef::add``)."""
     kinds = (option.kind, *option.record)
     standard = space == DHCP4 and option.code != _VENDOR_OPTIONS
@@ -203,7 +214,8 @@ def _why_undefinable(space: str, option: OptionType) -> str | None:
     unknown = [kind for kind in kinds if kind not in OPTION_KINDS]
     if unknown:
         return f"option type {unknown[0]!r} is not supported"
-    known = [found for key in (option.code, option.name) if (found := STANDARD_TYPES.find(space, key))]
+    types = STANDARD_TYPES if version is None else OptionTypes(version=version)
+    known = [found for key in (option.code, option.name) if (found := types.find(space, key))]
     if standard and any(found.code != _VENDOR_OPTIONS for found in known):
         return f"unable to override definition of option '{option.code}' in standard option space {space!r}"
     if option.encapsulates == space:

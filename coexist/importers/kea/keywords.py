@@ -12,6 +12,7 @@ from coexist.errors import InputError, Problem
 from coexist.importers.account import Harmless
 from coexist.inventory.values import closest
 from coexist.languages.kea.json_nodes import Node
+from coexist.languages.kea.versions import SINCE
 from coexist.text.redaction import HIDDEN, names_secret
 
 _EXPECTED: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -30,14 +31,9 @@ def _keys(**kinds: str) -> dict[str, str]:
     return {key: kind for kind, keys in kinds.items() for key in keys.split()}
 
 
-# Of a release later than 2.2 (ARM of 2.4, 2.6 and 3.0), wherever they stand.
-_LATER = _keys(
-    any="adaptive-lease-time-threshold allocator client-classes control-sockets "
-        "ddns-conflict-resolution-mode ddns-ttl ddns-ttl-max ddns-ttl-min ddns-ttl-percent "
-        "never-send offer-lifetime output-options "
-        "pool-id retry-on-startup stash-agent-options template-test",
-)  # fmt: skip
-_SINCE_3 = frozenset({"client-classes", "control-sockets", "ddns-ttl", "ddns-ttl-max", "ddns-ttl-min"})
+# Of a release later than 2.2, wherever they stand.
+_LATER = frozenset({*SINCE, "client-classes"})
+_SINCE_3 = frozenset({"client-classes", *(key for key, first in SINCE.items() if first >= (3, 0))})
 # Since 3.0 the same under another name.
 _RENAMED = {
     "evaluate-additional-classes": "require-client-classes",

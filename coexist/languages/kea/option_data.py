@@ -7,7 +7,7 @@ Options" and "Custom DHCPv4 Options".
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
 
 from coexist.records import dataclass
 from coexist.wire.domain_names import without_pointers
@@ -37,6 +37,8 @@ class OptionType:
     record: tuple[str, ...] = ()
 
 
+_ROUTES, _LONG_TUPLE, _RESOLVERS = "static-routes", "long-tuple", "resolvers"
+"""Types of single options: of 121, of 143 (a tuple with two octets of length), and of 162."""
 _KINDS = {
     "a": "ipv4-address",
     "s": "string",
@@ -110,7 +112,23 @@ def _standard() -> dict[int, OptionType]:
 
 
 STANDARD: dict[int, OptionType] = _standard()
-"""The options Kea knows by itself, by code."""
+"""The options Kea 2.2 knows by itself, by code."""
+LATER: dict[int, tuple[tuple[int, int], OptionType]] = {
+    option.code: (since, option)
+    for since, option in (
+        ((2, 4), OptionType("v4-sztp-redirect", 143, _LONG_TUPLE, array=True)),
+        ((2, 4), OptionType("status-code", 151, "record", record=("uint8", "string"))),
+        ((2, 4), OptionType("base-time", 152, "uint32")),
+        ((2, 4), OptionType("start-time-of-state", 153, "uint32")),
+        ((2, 4), OptionType("query-start-time", 154, "uint32")),
+        ((2, 4), OptionType("query-end-time", 155, "uint32")),
+        ((2, 4), OptionType("dhcp-state", 156, "uint8")),
+        ((2, 4), OptionType("data-source", 157, "uint8")),
+        ((2, 4), OptionType("v4-dnr", 162, _RESOLVERS)),
+        ((2, 6), OptionType("classless-static-route", 121, _ROUTES, array=True)),
+    )
+}
+"""Those that later releases know too, with the first stable one (Kea's ChangeLog, 2116, 2130 and 2200)."""
 
 _BY_NAME = {option.name: option for option in STANDARD.values()}
 _CABLE_LABS = (
@@ -132,10 +150,17 @@ _HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]*)\Z")
 
 
 class OptionTypes:
-    """The types of a configuration: Kea's own, and those it defines."""
+    """The types of a configuration: Kea's own, and those it defines. ``version``: of the server; of one that
+    is not known the options of all releases are known."""
 
-    def __init__(self, own: tuple[tuple[str, OptionType], ...] = ()) -> None:
+    def __init__(
+        self, own: tuple[tuple[str, OptionType], ...] = (), version: tuple[int, int] | None = None
+    ) -> None:
         self._own: dict[tuple[str, str | int], OptionType] = {}
+        self._later: dict[str | int, OptionType] = {}
+        for since, option in LATER.values():
+            if version is None or version >= since:
+                self._later[option.name] = self._later[option.code] = option
         for space, option in own:
             self._own[space, option.name] = self._own[space, option.code] = option
 
@@ -144,7 +169,8 @@ class OptionTypes:
         found = self._own.get((space, key)) or _VENDORS.get((space, key))
         if found is not None or space != DHCP4:
             return found
-        return STANDARD.get(key) if isinstance(key, int) else _BY_NAME.get(key)
+        standard = STANDARD.get(key) if isinstance(key, int) else _BY_NAME.get(key)
+        return standard or self._later.get(key)
 
     def octets(self, option: OptionType | None, data: str, *, csv: bool) -> bytes:
         """The octets of option data. Raises BadDataError."""
@@ -165,8 +191,8 @@ class OptionTypes:
         return _one(option.kind, fields[0])
 
 
-STANDARD_TYPES = OptionTypes()
-"""Kea's own alone."""
+STANDARD_TYPES = OptionTypes(version=(2, 2))
+"""Those of every release alone."""
 
 
 def trimmed(option: OptionType | None, octets: bytes) -> bytes:
@@ -220,13 +246,13 @@ def _record(option: OptionType, parts: list[str]) -> bytes:
 
 def _one(kind: str, text: str) -> bytes:
     try:
+        if kind in _SPECIAL:
+            return _SPECIAL[kind](text)
         if kind in _SIZES:
             size, signed = _SIZES[kind]
             return int(text, 0).to_bytes(size, "big", signed=signed)
         if kind in ("ipv4-address", "ipv6-address"):
             return (IPv4Address if kind == "ipv4-address" else IPv6Address)(text).packed
-        if kind == "psid":
-            return _psid(*text.partition("/"))
         if kind == "boolean":
             return bytes([{"true": 1, "1": 1, "false": 0, "0": 0}[text.lower()]])
     except (ValueError, KeyError, OverflowError, AddressValueError):
@@ -251,12 +277,39 @@ def _one(kind: str, text: str) -> bytes:
     raise BadDataError(f"data of the type {kind} are not understood")
 
 
-def _psid(number: str, _sign: str, length: str) -> bytes:
+def _route(text: str) -> bytes:
+    """``10.0.0.0/8 - 10.1.0.1`` as RFC 3442 has it: the width, the octets that count, the router."""
+    network, dash, router = text.partition("-")
+    try:
+        if not dash:
+            raise ValueError(text)
+        found = IPv4Network(network.strip())
+        significant = found.network_address.packed[: (found.prefixlen + 7) // 8]
+        return bytes((found.prefixlen,)) + significant + IPv4Address(router.strip()).packed
+    except ValueError:
+        raise BadDataError(f"{text!r} is no route: write 10.0.0.0/8 - 10.1.0.1") from None
+
+
+def _long_tuple(text: str) -> bytes:
+    """A text behind its length in two octets, as RFC 8572 has it."""
+    octets = text.encode("utf-8", "surrogateescape")
+    return len(octets).to_bytes(2, "big") + octets
+
+
+def _resolver(text: str) -> bytes:
+    raise BadDataError(f"Kea's notation of resolvers is not understood ({text!r}): write octets")
+
+
+def _psid(text: str) -> bytes:
     """A port set of RFC 7618: its length, and its number from the left (``writePsid``)."""
+    number, _, length = text.partition("/")
     digits = int(length)
     if not 0 <= digits <= 16 or int(number) >> digits:
         raise ValueError
     return bytes((digits,)) + (int(number) << 16 - digits).to_bytes(2, "big")
+
+
+_SPECIAL = {"psid": _psid, _ROUTES: _route, _LONG_TUPLE: _long_tuple, _RESOLVERS: _resolver}
 
 
 def number_of(name: str) -> int | None:
