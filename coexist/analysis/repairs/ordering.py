@@ -19,6 +19,7 @@ from coexist.analysis.repairs.separation import (
     unintended,
     wall_clock,
     whom_to_answer,
+    without_delay,
 )
 from coexist.analysis.repairs.subject import cases_of, server_of
 from coexist.analysis.site import AnalysedSite, Case, Standing
@@ -157,8 +158,9 @@ def _a_delay_that_works(site: AnalysedSite, finding: Finding) -> Repair | None:
 
 
 @repairs("CX317")
-def _say_what_is(_site: AnalysedSite, finding: Finding) -> Repair:
-    return Repair(edits=(remove(*finding.path),), text="leave the delay out: the server does not keep it")
+def _say_what_is(site: AnalysedSite, finding: Finding) -> Repair:
+    repair = Repair(edits=(remove(*finding.path),), text="leave the delay out: the server does not keep it")
+    return without_delay(site, finding, repair)
 
 
 @repairs("CX321")

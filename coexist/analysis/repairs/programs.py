@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from coexist.analysis.edits import Edit, append, put, remove
 from coexist.analysis.findings import Finding
+from coexist.analysis.repairs.chained import SCRIPT, script_of
 from coexist.analysis.repairs.registry import Repair, repairs
 from coexist.analysis.repairs.subject import cases_of, server_of
 from coexist.analysis.site import AnalysedSite
@@ -27,8 +28,6 @@ _SIBLINGS: dict[tuple[str, str], str] = {
     ("wdsmgfw", "bios"): "wdsnbp.com",
 }
 _OPTION_67 = ("options", str(int(Option.BOOTFILE_NAME)))
-SCRIPT = "boot.ipxe"
-"""What a script for iPXE is called where the inventory names none."""
 
 
 def _program_for(site: AnalysedSite, name: str, architecture: str, file: str = "") -> str | None:
@@ -132,17 +131,7 @@ def _a_script(site: AnalysedSite, finding: Finding) -> Repair | None:
         return Repair(
             edits=() if scope.rules else (put(*finding.path[:2], "rules", value=[rule]),), text=text
         )
-    if server[1].fixed or "ipxe" in server[1].programs or not server[1].product.takes_programs:
-        return None
-    if not server[1].can.programs_for_ipxe:
-        return Repair(
-            text=f"{server[0]} cannot give iPXE another file: let it give an iPXE with a script built in, "
-            "or let a server answer these clients that can"
-        )
-    return Repair(
-        edits=(put("servers", server[0], "programs", "ipxe", value=SCRIPT),),
-        text=f"name what a client gets that already runs iPXE ({SCRIPT} stands for your script or URL)",
-    )
+    return script_of(site, server[0])
 
 
 @repairs("CX418")

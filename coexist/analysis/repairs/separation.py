@@ -7,6 +7,7 @@ from typing import Any
 
 from coexist.analysis.edits import Edit, drop, put, remove
 from coexist.analysis.findings import Finding
+from coexist.analysis.repairs.chained import answering_more
 from coexist.analysis.repairs.dropins import leave_out
 from coexist.analysis.repairs.losing import first_of_all, left_alone
 from coexist.analysis.repairs.registry import Repair
@@ -91,10 +92,11 @@ def _silenced(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> 
     # A server's list knows addresses, not VLANs: who is its client elsewhere stands on it.
     elsewhere = any(name in site.intended_anywhere(client) for client in clients)
     if answers is not None and not elsewhere:
-        return Repair(
+        repair = Repair(
             edits=(put("servers", name, "answers", value=answers),),
             text=f"let {name} answer exactly its own clients",
         )
+        return answering_more(site, name, repair) if answers == "intended" else repair
     return _keep_off_by_network(site, name, server, vlans)
 
 
@@ -145,6 +147,26 @@ def _away_from(site: AnalysedSite, name: str, vlan: str) -> list[Edit]:
     return []
 
 
+def without_delay(site: AnalysedSite, finding: Finding, repair: Repair) -> Repair:
+    """A repair that takes a delay out: who gave up before, and is not meant for the server, would boot from
+    it then, and is kept off. Where that cannot be, the repair says so, and has no edits."""
+    found = server_of(site, finding)
+    if found is None:
+        return repair
+    name = found[0]
+    strangers = [
+        case.client
+        for case in site.served_by.get(name, ())
+        if name not in case.intended.servers and not site.is_phone(case.client)
+    ]
+    if not strangers:
+        return repair
+    more = keep_off(site, name, strangers)
+    if not more.edits:
+        return Repair(text=f"{more.text}; then {repair.text}")
+    return Repair(edits=(*repair.edits, *more.edits), text=f"{repair.text}; {more.text}")
+
+
 def wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
     """A delay on the server's own clock as its product keeps it; None where its clients feel none."""
     return server.kept(Delay(after=seconds)) if "after" in server.possible_delays else None
@@ -160,7 +182,8 @@ def delayed(site: AnalysedSite, finding: Finding, seconds: float = SUITS_ALL) ->
     delay = wall_clock(server, seconds)
     if delay is None:
         declared = "delay" in server.model_fields_set or path[2] == "delay_for"
-        return Repair(edits=(remove(*path),), text="leave the delay out") if declared else None
+        repair = Repair(edits=(remove(*path),), text="leave the delay out")
+        return without_delay(site, finding, repair) if declared else None
     return Repair(
         edits=(put(*path, value=delay.after),),
         text=f"write `delay: {delay.after:g}`: seconds on its own clock",
