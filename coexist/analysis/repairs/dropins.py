@@ -34,12 +34,12 @@ def leave_out(site: AnalysedSite, name: str) -> tuple[Edit, ...]:
         return ()
     others = f"not-{name}"
     made = () if others in site.site.groups else (_group(others, own),)
-    return (*made, _rule(site, name, {"clients": others, "ignore": True}))
+    return (*made, *_rules(site, name, [{"clients": others, "ignore": True}]))
 
 
 def hand_over(site: AnalysedSite, scope: str, cases: Sequence[Case]) -> tuple[Edit, ...]:
     """Let the server of a scope name what the intended boot servers have, for their clients."""
-    edits = []
+    rules = []
     wanted = dict.fromkeys((c.intended.rule, c.intended.server) for c in cases if c.intended.boots)
     for number, server in wanted:
         if number is None or server is None or server not in site.boot_services:
@@ -47,13 +47,10 @@ def hand_over(site: AnalysedSite, scope: str, cases: Sequence[Case]) -> tuple[Ed
         programs = _programs(site, server)
         if not programs:
             return ()
-        rule = {
-            "clients": list(site.site.intent[number].clients),
-            "next_server": server,
-            "programs": programs,
-        }
-        edits += [_rule(site, name, rule) for name in site.site.scopes[scope].servers]
-    return tuple(edits)
+        clients = list(site.site.intent[number].clients)
+        rules.append({"clients": clients, "next_server": server, "programs": programs})
+    servers = site.site.scopes[scope].servers if rules else ()
+    return tuple(edit for name in servers for edit in _rules(site, name, rules))
 
 
 def _programs(site: AnalysedSite, name: str) -> dict[str, str]:
@@ -75,9 +72,9 @@ def _group(name: str, own: list[str]) -> Edit:
     return put("groups", name, value={"groups": ["everyone"], "except": own})
 
 
-def _rule(site: AnalysedSite, name: str, rule: dict[str, Any]) -> Edit:
-    """One rule more in a server's drop-in, which is begun if there is none."""
+def _rules(site: AnalysedSite, name: str, rules: list[dict[str, Any]]) -> list[Edit]:
+    """Rules more in a server's drop-in, which is begun if there is none."""
     server = site.site.servers[name]
     if server.dropin is not None:
-        return append("servers", name, "dropin", "rules", value=rule)
-    return put("servers", name, "dropin", value={"path": server.product.dropin_path, "rules": [rule]})
+        return [append("servers", name, "dropin", "rules", value=rule) for rule in rules]
+    return [put("servers", name, "dropin", value={"path": server.product.dropin_path, "rules": rules})]

@@ -239,3 +239,21 @@ def test_a_pair_that_boots_clients_differently_is_told(tmp_path: Path) -> None:
     finding = next(f for f in found.findings if f.code.code == "CX209")
     assert str(finding.position).endswith("servers/dhcpd.conf:9:1")
     assert finding.witness is not None
+
+
+def test_the_rules_of_a_drop_in_that_is_begun_stand_in_it_together(tmp_path: Path) -> None:
+    site = SITE.replace(
+        "architectures:",
+        "  other: {software: coexist, address: 10.10.0.7, vlan: office, answers: intended,"
+        " programs: {bios: pxelinux.0, uefi-x64: grubx64.efi}}\n"
+        'groups: {thin: {macs: ["52:54:00:00:00:01"]}}\narchitectures:',
+    )
+    site = site.replace("intent:\n", "intent:\n  - {clients: thin, boot_from: other}\n")
+    config = SUBNET.replace("  range", '  next-server 10.10.0.9;\n  filename "old.0";\n  range')
+    found = [f for f in analysed(tmp_path, config, site).findings if f.code.code == "CX401"]
+    assert found
+    for finding in found:
+        begun = [edit for edit in finding.edits if edit.path == ("servers", "dhcp", "dropin")]
+        assert [[rule["next_server"] for rule in edit.value["rules"]] for edit in begun] == [
+            ["other", "boot"]
+        ]
