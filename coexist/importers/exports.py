@@ -93,13 +93,16 @@ NETBOX = Columns(
         "mac_address": "mac",
         "primary mac address": "mac",
         "primary mac": "mac",
+        "mac addresses": "mac",
+        # Of an interface the interface that it is a part of; of a MAC address its machine.
         "parent": "name",
-        "site": "location",
         "location": "location",
+        "site": "location",
         "ip addresses": "address",
         "untagged vlan": "vlan",
         "tags": "tags",
     },
+    separators=",",
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import NamedTuple
 
 from coexist.errors import Position
 from coexist.importers.account import Account
@@ -34,22 +35,40 @@ _MEANINGS = {
 }  # fmt: skip
 
 
+class Meaning(NamedTuple):
+    """The field of a client that a column is, empty for none, and how late it comes among others of it."""
+
+    name: str
+    rank: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """What the columns of one kind of CSV mean.
 
     ``fields``: a client's field by the heading of a column, in small letters. ``order``: the headings of a
-    kind that writes none. ``separators``: between the MAC addresses of one machine in one cell.
+    kind that writes none. ``separators``: between the MAC addresses of one machine in one cell. Of two
+    headings for one field the one that ``fields`` has first is preferred.
     """
 
     fields: Mapping[str, str]
     order: tuple[str, ...] = ()
     separators: str = ""
 
+    def meanings(self, headings: Iterable[str]) -> list[Meaning]:
+        """What columns mean by their headings."""
+        ranks = {heading: rank for rank, heading in enumerate(self.fields)}
+        return [
+            Meaning(self.fields.get(name.lower(), ""), ranks.get(name.lower(), len(ranks)))
+            for name in headings
+        ]
+
 
 ANY_LIST = Columns(fields={h: name for name, headings in _MEANINGS.items() for h in headings})
 """A list that anybody wrote."""
 _SHOWN = 160
+_NEXT = "\n"
+"""Between the MAC addresses of several columns."""
 # What an export without a heading has behind them may be a password.
 _SAFE_CELLS = 4
 _PLAIN = re.compile(r"(?:[0-9a-f]{1,2}-)?[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}")
@@ -106,8 +125,8 @@ def import_macs(text: str, file: str, columns: Columns = ANY_LIST) -> Imported:
     lines = text_lines(text)
     delimiter = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:50]))
     machines = Machines(Account())
-    ordered = [columns.fields.get(name, "") for name in columns.order]
-    heading: list[str] | None = None
+    ordered = columns.meanings(columns.order)
+    heading: list[Meaning] | None = None
     if columns.order:
         heading = ordered
     for number, line in enumerate(lines, start=1):
@@ -122,8 +141,8 @@ def import_macs(text: str, file: str, columns: Columns = ANY_LIST) -> Imported:
             continue
         if not machines.begun:
             machines.begun = True
-            known = [columns.fields.get(cell.lower(), "") for cell in cells]
-            if "mac" in known:
+            known = columns.meanings(cells)
+            if any(meaning.name == "mac" for meaning in known):
                 heading = known
                 _unread(cells, known, at, machines.account)
                 continue
@@ -133,21 +152,27 @@ def import_macs(text: str, file: str, columns: Columns = ANY_LIST) -> Imported:
     return machines.imported(file)
 
 
-def _unread(names: Sequence[str], known: Sequence[str], at: Position, account: Account) -> None:
+def _unread(names: Sequence[str], known: Sequence[Meaning], at: Position, account: Account) -> None:
     for name, meaning in zip(names, known, strict=False):
-        if not meaning:
+        if not meaning.name:
             account.left_out(at, name, f"a column the inventory has no name for: {name}")
 
 
 def _rows(
-    cells: list[str], heading: list[str] | None, at: Position, text: str, machines: Machines, columns: Columns
+    cells: list[str],
+    heading: list[Meaning] | None,
+    at: Position,
+    text: str,
+    machines: Machines,
+    columns: Columns,
 ) -> None:
     """One row; a machine with several addresses is as many."""
     values = _by_heading(cells, heading) if heading is not None else _by_shape(cells)
     written = values.pop("mac", "")
-    pieces = re.split(f"[{re.escape(columns.separators)}\\s]+", written) if columns.separators else [written]
+    parts = re.split(f"[{re.escape(columns.separators)}\\s]+", written) if columns.separators else [written]
+    pieces = [piece for part in parts for piece in part.split(_NEXT)]
     before = len(machines.rows)
-    for piece in [piece for piece in pieces if piece] or [""]:
+    for piece in dict.fromkeys(piece for piece in pieces if piece) or [""]:
         _row(piece, dict(values), at, text, machines)
     machines.barren += len(machines.rows) == before
 
@@ -172,8 +197,15 @@ def _row(written: str, values: dict[str, str], at: Position, text: str, machines
     machines.add(mac, ClientRow(mac=format_mac(mac), **values), at, text)
 
 
-def _by_heading(cells: list[str], heading: list[str]) -> dict[str, str]:
-    return {name: cell for name, cell in zip(heading, cells, strict=False) if name}
+def _by_heading(cells: list[str], heading: list[Meaning]) -> dict[str, str]:
+    """Of several columns for one thing the first kind counts that says something; of MAC addresses all."""
+    found: dict[str, str] = {}
+    for meaning, cell in sorted(zip(heading, cells, strict=False), key=lambda pair: pair[0].rank):
+        if meaning.name == "mac" and found.get("mac"):
+            found["mac"] += _NEXT + cell
+        elif meaning.name:
+            found[meaning.name] = found.get(meaning.name) or cell
+    return found
 
 
 def _by_shape(cells: list[str]) -> dict[str, str]:

@@ -61,6 +61,11 @@ LISTS = {
         ["pc-21 02:94:00:00:00:21", "pc-21 02:94:00:00:00:22"],
         0,
     ),
+    "netbox, 4.2 and later": (
+        "netbox-4.2.csv",
+        ["pc-31 02:94:00:00:00:31", "pc-31 02:94:00:00:00:32", "pc-31 02:94:00:00:00:33"],
+        1,
+    ),
     "netbox": ("netbox.csv", ["switch-1 02:94:00:00:00:01", "pc-7 02:94:00:00:00:02"], 1),
 }
 
@@ -273,3 +278,8 @@ def test_what_is_no_such_file_is_refused_with_its_place(kind: str, text: str, tm
         import_files(kind, [path])
     assert refused.value.problems[0].position.file == str(path)
     assert refused.value.problems[0].remedy
+
+
+def test_of_two_columns_for_one_thing_the_closer_one_that_says_something_counts() -> None:
+    rows = imported("netbox", "netbox-4.2.csv").clients
+    assert [row.location for row in rows] == ["Room 3", "Room 3", "North"]
