@@ -67,7 +67,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything a race needs. ``owners``: which server has an address; ``homes``: on which VLAN it is.
+    """Everything a race needs. ``owners``: which server has an address.
 
     ``uuids``: who a machine is, by MAC (option 97 in its octets); ``uuid``: all others.
     ``names``: which server has a host name. ``programs``: what is declared of boot programs beside their
@@ -78,7 +78,6 @@ class World:
     models: Mapping[str, ServerModel]
     firmwares: Mapping[str, Firmware]
     owners: Mapping[IPv4Address, str]
-    homes: Mapping[IPv4Address, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, Program] = field(default_factory=dict)
     largest_blocks: Mapping[str, int] = field(default_factory=dict)
@@ -117,12 +116,10 @@ def build_world(inventory: Inventory) -> World:
     site = inventory.site
     models = OnDemand(site.servers, lambda name: model_for(inventory, name))
     owners: dict[IPv4Address, str] = {}
-    homes: dict[IPv4Address, str] = {}
     # Of two services on one address, the boot service is the one that is asked for files and on port 4011.
     for name, server in sorted(site.servers.items(), key=lambda item: item[1].effective_roles <= {"dhcp"}):
-        for vlan, address in server.stands_on.items():
+        for address in server.stands_on.values():
             owners.setdefault(address, name)
-            homes.setdefault(address, vlan)
     standing: dict[str, list[str]] = defaultdict(list)
     for name, server in site.servers.items():
         for vlan in server.stands_on:
@@ -132,7 +129,6 @@ def build_world(inventory: Inventory) -> World:
         models=models,
         firmwares=firmware_models(site.firmwares, inventory.where),
         owners=owners,
-        homes=homes,
         names={text: name for name, server in site.servers.items() for text in server.names},
         programs=_described(site),
         largest_blocks={

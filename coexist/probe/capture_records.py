@@ -70,7 +70,6 @@ def _pcap(file: BinaryIO, magic: bytes) -> Iterator[Record]:
 @dataclass(frozen=True, slots=True)
 class _Interface:
     linktype: int
-    snaplen: int
     resolution: float = 1e-6
     offset: int = 0
 
@@ -109,8 +108,8 @@ def _pcapng(file: BinaryIO) -> Iterator[Record]:
 
 def _interface(order: str, body: bytes) -> _Interface:
     if len(body) < 8:
-        return _Interface(linktype=-1, snaplen=0)
-    linktype, _, snaplen = struct.unpack_from(order + "HHI", body)
+        return _Interface(linktype=-1)
+    (linktype,) = struct.unpack_from(order + "H", body)
     resolution, offset, at = 1e-6, 0, 8
     while at + 4 <= len(body):
         code, length = struct.unpack_from(order + "HH", body, at)
@@ -122,7 +121,7 @@ def _interface(order: str, body: bytes) -> _Interface:
         elif code == _OFFSET and len(value) == 8:
             (offset,) = struct.unpack(order + "q", value)
         at += 4 + length + -length % 4
-    return _Interface(linktype=linktype, snaplen=snaplen, resolution=resolution, offset=offset)
+    return _Interface(linktype=linktype, resolution=resolution, offset=offset)
 
 
 def _record(order: str, kind: bytes, body: bytes, interfaces: list[_Interface]) -> Iterator[Record]:

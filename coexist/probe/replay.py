@@ -116,7 +116,6 @@ def replay(boot: Boot, firmware: str | None = None) -> RaceResult:
         models={server.name: server for server in servers},
         firmwares=firmware_models({}),
         owners={server.address: server.name for server in servers},
-        homes={server.address: _VLAN for server in servers},
     )
     case = ClientCase(
         mac=boot.asker.mac,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coexist.analysis.catalogue import CATALOGUE
-from coexist.analysis.findings import Finding, Severity
+from coexist.analysis.findings import Finding
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 
@@ -15,14 +15,13 @@ def inexpressible(
     message: str,
     repair: str,
     *,
-    severity: Severity | None = None,
     clients: int = 0,
 ) -> Finding:
     """A finding of this room at a declaration; ``path`` is where it was written."""
     known = CATALOGUE[code]
     return Finding(
         code=known,
-        severity=known.severity if severity is None else severity,
+        severity=known.severity,
         position=inventory.where(*path),
         message=message,
         repair=repair,

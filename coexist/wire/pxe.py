@@ -16,9 +16,6 @@ from coexist.records import dataclass
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import Option, decode_options
 
-USE_THIS_FILE = bytes.fromhex("060108ff")
-"""Option 43 of an offer that names its boot file: no prompt, no menu, no discovery."""
-
 
 class SubOption(IntEnum):
     """PXE's sub-options of option 43."""

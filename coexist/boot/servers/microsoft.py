@@ -46,12 +46,11 @@ CONFIGMGR_ASSUMPTIONS = (
 )
 
 
-def windows_dhcp(name: str, leases: Leases, latency: float = 0.0, offers_after: float = 0.0) -> KeaModel:
+def windows_dhcp(name: str, leases: Leases, offers_after: float = 0.0) -> KeaModel:
     """Windows DHCP Server: options as Kea sends them, of leases as `windows_lease` makes them."""
     return KeaModel(
         name=name,
         leases=leases,
-        latency=latency,
         offers_after=offers_after,
         echoes_client_id=False,
         raw_sockets=False,

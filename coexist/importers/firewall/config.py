@@ -13,13 +13,12 @@ from coexist.records import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """An interface with an address of its own: ``name`` is its element, ``device`` the system's name.
+    """An interface with an address of its own: ``name`` is its element.
 
     ``shown`` is what people call it, ``vlan`` the number of its VLAN where the file has it.
     """
 
     name: str
-    device: str
     shown: str
     address: IPv4Address
     network: IPv4Network
@@ -66,11 +65,9 @@ def read_firewall(root: Element) -> Firewall:
                 found.has_gateway |= address not in ("", "none")
                 continue
             found.has_gateway |= bool(element.value("gateway"))
-            device = element.value("if")
-            tag = tags.get(device, "")
+            tag = tags.get(element.value("if"), "")
             found.interfaces[element.name] = Interface(
                 name=element.name,
-                device=device,
                 shown=element.value("descr") or element.name,
                 address=IPv4Address(address),
                 network=network,

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from coexist.wire.malformed import Malformed
 from coexist.wire.pxe import (
-    USE_THIS_FILE,
     BootServer,
     DiscoveryControl,
     MenuItem,
@@ -39,6 +38,9 @@ VENDOR_OPTIONS = st.builds(
         st.integers(1, 254).filter(lambda code: code not in NAMED), st.binary(max_size=255), max_size=4
     ),
 )
+
+# Option 43 of an offer that names its boot file: no prompt, no menu, no discovery (PXE 2.1 table 2-1).
+USE_THIS_FILE = bytes.fromhex("060108ff")
 
 # A menu of two entries, a boot server list and a prompt, put together by hand from PXE 2.1 table 2-1.
 MENU = bytes.fromhex(
