@@ -22,8 +22,8 @@ from coexist.records import dataclass
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, is_multicast, parse_mac
 
-# How many characters are cut into cells at once.
-_GROUP = 1 << 18
+# How many characters are cut into cells at once: the cells fit the processor's second cache.
+_GROUP = 1 << 16
 # The I/G bit of the first octet (IEEE 802): set in group addresses only.
 _GROUP_BIT = 1
 # A cell that a program wrapped into a formula so that a spreadsheet keeps it as text.
@@ -72,17 +72,21 @@ class _Column:
     values: list[str] = field(default_factory=list)
     one: dict[str, str] | None = None
 
-    def add(self, cells: list[str]) -> None:
-        """Append cells. Equal ones become one object: a million rows repeat a few hundred types."""
+    def add(self, cells: list[str]) -> list[str]:
+        """Append cells, and return them without their blanks.
+
+        Equal ones become one object: a million rows repeat a few hundred types.
+        """
         if self.padded:
             cells = list(map(str.strip, cells))
         if not self.values and repeats(cells):
             self.one = {}
         self.values += cells if self.one is None else map(self.one.setdefault, cells, cells)
+        return cells
 
 
 def _line_groups(text: str) -> Iterator[str]:
-    """The lines after the first, some thousands at a time: what is cut up fits the processor's cache."""
+    """The lines after the first, some thousands at a time."""
     begin, last = text.find("\n") + 1, len(text) - text.endswith("\n")
     while 0 < begin <= last:
         end = text.find("\n", begin + _GROUP, last)
@@ -129,6 +133,7 @@ class _Reader:
         width, padded = len(self.names), self._may_be_padded()
         columns = {name: _Column(padded) for name in self.names if name not in ("", "mac")}
         macs = array("Q")
+        addresses: array[int] | None = array("I")
         for part in _line_groups(text):
             # Each line end becomes a cell of its own: if all rows are full, they stand at one distance.
             count = part.count("\n") + 1
@@ -141,13 +146,16 @@ class _Reader:
             macs += plain
             for number, name in enumerate(self.names):
                 if name in columns:
-                    columns[name].add(cells[number :: width + 1])
+                    added = columns[name].add(cells[number :: width + 1])
+                    if name == "address" and addresses is not None:
+                        some = plain_addresses(added)
+                        addresses = None if some is None else addresses + some
                 elif not name and any(map(str.strip, cells[number :: width + 1])):
                     return None
         if not macs:
             return None
         values = {name: column.values for name, column in columns.items()}
-        return self._checked(macs, values, range(2, len(macs) + 2))
+        return self._checked(macs, values, range(2, len(macs) + 2), addresses)
 
     def _may_be_padded(self) -> bool:
         """Whether any cell may have blanks around it; quicker than to look at each."""
@@ -185,7 +193,7 @@ class _Reader:
             column = _Column(padded)
             column.add(cells)
             columns[name] = column.values
-        return self._checked(macs, columns, lines)
+        return self._checked(macs, columns, lines, plain_addresses(columns.get("address", ())))
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """The rows below the header that say something, each with the line it begins on."""
@@ -257,12 +265,18 @@ class _Reader:
     # -- what the cells say --------------------------------------------------------------------
 
     def _checked(
-        self, macs: array[int], columns: dict[str, list[str]], lines: array[int] | range
+        self,
+        macs: array[int],
+        columns: dict[str, list[str]],
+        lines: array[int] | range,
+        addresses: array[int] | None,
     ) -> CsvClients:
+        """``addresses``: those of a column that has plain ones only; None if it has others."""
         self._check_cells("architecture", _bad_architecture, columns, lines)
-        cells = columns.get("address") or [""] * len(macs)
-        addresses = plain_addresses(cells)
-        if addresses is None:
+        cells = columns.get("address")
+        if cells is None:
+            addresses = array("I", bytes(4 * len(macs)))
+        elif addresses is None:
             self._check_cells("address", _bad_address, columns, lines)
             addresses = array("I", (int(IPv4Address(cell or 0)) for cell in cells))
         self._check_macs(macs, lines)

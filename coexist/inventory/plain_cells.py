@@ -6,7 +6,7 @@ import socket
 import sys
 from array import array
 from binascii import unhexlify
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 # Two octets before each MAC make it eight.
@@ -15,7 +15,7 @@ _DIGITS = bytes.maketrans(b"\n", b"0")
 _packed = partial(socket.inet_pton, socket.AF_INET)
 
 
-def plain_addresses(cells: list[str]) -> array[int] | None:
+def plain_addresses(cells: Sequence[str]) -> array[int] | None:
     """The addresses of cells as numbers, 0 for an empty cell; None if one is no address."""
     count = len(cells)
     if not any(cells):
