@@ -11,11 +11,13 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 __all__ = ["dataclass"]
 
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
+_COMPARING = ("__eq__", "__hash__")
 _OF_EACH_CLASS = ("__dict__", "__weakref__")
 _PSEUDO = ("ClassVar", "InitVar", "KW_ONLY")
 _OWN = "__record_fields__"
@@ -203,6 +205,8 @@ def _written(cls: Any, name: str, frozen: bool) -> Any:
     parameters = _parameters(cls) if name == "__init__" else None
     if parameters is not None:
         return _constructor(cls, parameters.values(), frozen)
+    if name in _COMPARING:
+        return _comparing(cls, name)
     fields = cls.__dataclass_fields__
     body = {field.name: field for field in fields.values()}
     body["__annotations__"] = {field.name: field.type for field in fields.values()}
@@ -214,11 +218,44 @@ def _written(cls: Any, name: str, frozen: bool) -> Any:
     twin: Any = dataclasses.dataclass(
         init=name == "__init__",
         repr=name == "__repr__",
-        eq=order or name in ("__eq__", "__hash__"),
+        eq=order,
         order=order,
         frozen=frozen,
     )(type(cls.__name__, (), body))
     return vars(twin)[name]
+
+
+def _comparing(cls: Any, name: str) -> Any:
+    """``__eq__`` or ``__hash__`` by the values of the fields that count, as a tuple; nothing is compiled."""
+    fields = dataclasses.fields(cls)
+    if name == "__hash__":
+        fields = tuple(f for f in fields if (f.compare if f.hash is None else f.hash))
+        method: Any = _hashing(_values([f.name for f in fields]))
+    else:
+        method = _equality(_values([f.name for f in fields if f.compare]))
+    method.__qualname__ = f"{cls.__qualname__}.{name}"
+    return method
+
+
+def _hashing(values: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], int]:
+    def __hash__(self: Any) -> int:  # noqa: N807
+        return hash(values(self))
+
+    return __hash__
+
+
+def _equality(values: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any, Any], Any]:
+    def __eq__(self: Any, other: Any) -> Any:  # noqa: N807
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    return __eq__
+
+
+def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that gets some attributes, however few, as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda record: tuple(getattr(record, name) for name in names)
 
 
 def _constructor(cls: Any, fields: Iterable[_Parameter], frozen: bool) -> Any:
