@@ -118,6 +118,16 @@ def _rounds(asker: Asker, macs: list[str], place: Place) -> Iterator[Asked]:
     """All DISCOVERs, then INFORMs, then a REQUEST of each MAC, so that no lease changes another's answer."""
     offers = asker.ask(discovers(macs, place.ways)).values()
     yield from offers
+    times = [1, 45, 3600, 10_000_000, 0xFFFFFFFF]
+    yield from asker.ask(
+        [
+            Case(mac=mac, kind=kind, giaddr=way, more={Option.IP_ADDRESS_LEASE_TIME: time.to_bytes(4, "big")})
+            for mac in (macs[0], macs[-1])
+            for kind in ("plain", "UEFI 7", "Microsoft")
+            for way in place.ways
+            for time in times
+        ]
+    ).values()
     yield from asker.ask(informs(macs, place.local)).values()
     rebooting: dict[int, bytes] = {Option.REQUESTED_IP_ADDRESS: bytes((192, 0, 2, 9))}
     own = rebooting | {Option.SERVER_IDENTIFIER: place.server.packed}

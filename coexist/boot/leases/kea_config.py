@@ -112,7 +112,8 @@ def told_to_boot(subnet: SubnetDef) -> object:
     """What a subnet and its pools tell of themselves to a machine that boots."""
 
     def options(level: Level) -> tuple[tuple[int, bytes], ...]:
-        return tuple(sorted((c, d.octets) for c, d in level.options.items() if c in _BOOT_OPTIONS))
+        listed = [*level.options.values(), *(d for found in level.for_classes.values() for d in found)]
+        return tuple(sorted((d.code, d.octets) for d in listed if d.code in _BOOT_OPTIONS))
 
     fields = tuple(subnet.level.value(key) for key in _BOOT_FIELDS)
     pools = frozenset((options(pool.level), pool.asks) for pool in subnet.pools)

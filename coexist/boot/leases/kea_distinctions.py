@@ -55,7 +55,7 @@ class _Finder:
                 reserved.add(mac)
             same = (
                 host.classes,
-                tuple(host.level.options),
+                (*host.level.options, *host.level.for_classes),
                 tuple(sorted(map(str, host.level.values.keys()))),
             )
             macs.setdefault(same, []).append((mac, host))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field, replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -30,6 +31,8 @@ from coexist.wire.pxe import decode_suboptions
 
 _VENDOR_OPTIONS, _ENTERPRISE_OPTIONS = 43, 125
 _MOST_CODE = 255
+TAGGED = (2, 7)
+"""The first release whose options may be for some classes (ARM of 3.0, "Option Class-Tagging")."""
 _RESERVED = {0: "PAD", 255: "END"}
 """Codes that are no option of DHCPv4; a space of its own may have them."""
 _NO_CODE = -1
@@ -39,24 +42,41 @@ _PRIVATE = range(224, 255)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datum:
-    """One option of a level: octets, and whether it is sent always or never."""
+    """One option of a level: octets, and whether it is sent always or never. ``classes``: a client must be in
+    one of them, if there are any."""
 
     code: int
     octets: bytes
     always: bool
     never: bool
     at: Position
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """What a place of the configuration says: options by code, parameters by keyword, and their places."""
+    """What a place of the configuration says: options by code, parameters by keyword, and their places.
+
+    ``for_classes``: by code the options of which one is for some classes alone, in the order of the file.
+    """
 
     options: Mapping[int, Datum]
     enterprises: Mapping[int, tuple[Datum, ...]]
     values: Mapping[str, Any]
     places: Mapping[str, Position]
     at: Position
+    for_classes: Mapping[int, tuple[Datum, ...]] = field(default_factory=dict)
+
+    def told(self, is_in: Callable[[str], bool]) -> Mapping[int, Datum]:
+        """The options for a client: of those with one code the first that is for it
+        (``CfgOption::allowedForClientClasses``, 3.0)."""
+        if not self.for_classes:
+            return self.options
+        chosen = {
+            code: next((d for d in found if not d.classes or any(map(is_in, d.classes))), None)
+            for code, found in self.for_classes.items()
+        }
+        return {code: datum for code, datum in {**self.options, **chosen}.items() if datum is not None}
 
     def value(self, key: str, kind: type = str) -> Any:
         """A parameter of its kind, or None."""
@@ -104,13 +124,17 @@ class LevelReader:
         types = OptionTypes((*self._own, *own), self._version) if own else self.types
         spaces: dict[str, dict[int, Datum]] = defaultdict(dict)
         several: dict[int, list[Datum]] = defaultdict(list)
+        listed: dict[int, list[Datum]] = defaultdict(list)
         for part in node.items("option-data"):
             space = part.plain("space") or DHCP4
             datum = self._datum(part, space, types)
             if space == DHCP4 and datum.code == _ENTERPRISE_OPTIONS:
                 several[int.from_bytes(datum.octets[:4], "big")].append(datum)
-            # Of two the last counts (2.2.0, packets).
-            spaces[space][datum.code] = datum
+            if space == DHCP4:
+                listed[datum.code].append(datum)
+            if not datum.classes:
+                # Of two the last counts (2.2.0, packets).
+                spaces[space][datum.code] = datum
         options = {code: self._whole(datum, spaces, types) for code, datum in spaces[DHCP4].items()}
         enterprises = {
             int(name[7:]): tuple(found.values())
@@ -126,6 +150,11 @@ class LevelReader:
             values={key: item.value for key, item in node.members()},
             places={key: item.at for key, item in node.members()},
             at=node.at,
+            for_classes={
+                code: tuple(self._whole(datum, spaces, types) for datum in found)
+                for code, found in listed.items()
+                if any(datum.classes for datum in found)
+            },
         )
 
     def _datum(self, node: Node, space: str, types: OptionTypes) -> Datum:
@@ -162,13 +191,24 @@ class LevelReader:
             always=bool(node.plain("always-send", bool)),
             never=bool(node.plain("never-send", bool)),
             at=node.at,
+            classes=self._classes(node),
         )
+
+    def _classes(self, node: Node) -> tuple[str, ...]:
+        """The classes an option is for, which a server knows since 2.7."""
+        named = node.get("client-classes")
+        if named is not None and self._version is not None and self._version < TAGGED:
+            shown = ".".join(map(str, self._version))
+            what = f"Kea {shown} does not know client-classes of an option, 3.0 does"
+            remedy = "remove it, or declare the version that runs: `software: kea 3.0`"
+            raise InputError([Problem(named.at, what, remedy)])
+        return tuple(str(item.value) for item in node.items("client-classes"))
 
     def _whole(self, datum: Datum, spaces: Mapping[str, Mapping[int, Datum]], types: OptionTypes) -> Datum:
         """An option with what stands inside it on the same level (CfgOption::encapsulate)."""
         option = types.find(DHCP4, datum.code)
         octets = datum.octets + self._inner(option, spaces, types, frozenset())
-        return Datum(code=datum.code, octets=octets, always=datum.always, never=datum.never, at=datum.at)
+        return replace(datum, octets=octets)
 
     def _inner(
         self,

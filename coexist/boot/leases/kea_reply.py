@@ -109,9 +109,10 @@ class Replies:
         levels += [subnet.level, *([subnet.shared.level] if subnet.shared is not None else [])]
         levels += [*classes, self.config.level]
         told = _Told()
-        never = {datum.code for level in levels for datum in level.options.values() if datum.never}
-        for level in levels:
-            for code, datum in level.options.items():
+        said = [level.told(client.is_in) for level in levels]
+        never = {datum.code for options in said for datum in options.values() if datum.never}
+        for options in said:
+            for code, datum in options.items():
                 if datum.always and code not in never:
                     told.forced.add(code)
                 if code not in told.options and code not in never:

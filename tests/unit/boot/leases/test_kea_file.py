@@ -298,3 +298,22 @@ def test_from_which_subnet_a_network_leases_is_open_where_boot_depends_on_it() -
     assert str(one(leases).siaddr) == "0.0.0.0"
     assert str(one(leases.closed({condition: True})).siaddr) == "10.9.1.9"
     assert str(one(leases.closed({condition: False})).siaddr) == "0.0.0.0"
+
+
+def test_an_option_may_be_for_some_classes() -> None:
+    """Of those with one code the first that is for the client; an outer level tells those it is not for."""
+    classes = [{"name": "pc", "test": "option[60].exists"}]
+    for_pcs = {"name": "root-path", "data": "/pc", "client-classes": ["other", "pc"]}
+    inner = [for_pcs, {"name": "merit-dump", "data": "m", "client-classes": ["other"]}]
+    dhcp4 = {
+        "client-classes": [*classes, {"name": "other"}],
+        "option-data": [{"name": "root-path", "data": "/all"}],
+        "subnet4": [part(1, 0, **{"option-data": inner})],
+    }
+    leases = source(dhcp4)
+    assert one(leases, o60=b"x").options[17] == b"/pc"
+    assert one(leases).options[17] == b"/all"
+    assert 14 not in one(leases, o60=b"x").options
+    with pytest.raises(InputError) as caught:
+        compile_kea(read_json(json.dumps({"Dhcp4": dhcp4}, indent=1), "kea.conf", no_file), (2, 6))
+    assert "client-classes" in str(caught.value)
