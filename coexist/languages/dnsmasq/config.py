@@ -179,7 +179,6 @@ class DnsmasqConfig:
     broadcasts: tuple[Tags, ...] = ()
     nameless: tuple[Tags, ...] = ()
     named: tuple[Tags, ...] = ()
-    bootp: tuple[Tags, ...] = ()
     delays: tuple[DelayLine, ...] = ()
     domains: tuple[DomainLine, ...] = ()
     shares: tuple[SharedNetwork, ...] = ()

@@ -37,7 +37,8 @@ from coexist.languages.dnsmasq.values import address_of, leading_tags, negated, 
 
 _DNS_PORT = 53
 
-# What may change an answer and is not understood.
+# What may change an answer and is not understood. ``bootp-dynamic`` changes none to a packet of DHCP: no
+# firmware here sends one without a message type.
 _MAY_MATTER = frozenset({"bridge-interface", "dhcp-alternate-port", "dhcp-relay", "read-ethers"})
 
 
@@ -290,7 +291,6 @@ _HANDLERS: dict[str, _Handler] = {
     "dhcp-broadcast": _tags_of("broadcasts"),
     "dhcp-ignore-names": _tags_of("nameless"),
     "dhcp-generate-names": _tags_of("named"),
-    "bootp-dynamic": _tags_of("bootp"),
     "dhcp-reply-delay": _Reader.dhcp_reply_delay,
     "dhcp-pxe-vendor": _Reader.dhcp_pxe_vendor,
     "dhcp-proxy": _Reader.dhcp_proxy,

@@ -88,9 +88,10 @@ class WindowsLeases:
                 what = f"the state of {relation.name}: it was {relation.state}, and this server answered all"
                 found.append(OpenCondition(origin=relation.at, what=what))
             if holds_a_reserve(relation):
+                until = "" if relation.switch is None else f", until {relation.switch} s have passed so"
                 what = (
                     f"how much is left of its reserve in {relation.name}, {relation.reserve} % of the free"
-                    f" addresses: without contact to its partner it leases new machines no others"
+                    f" addresses: without contact to its partner it leases new machines no others{until}"
                 )
                 found.append(OpenCondition(origin=relation.at, what=what))
         return tuple(dict.fromkeys(found))
