@@ -1,0 +1,92 @@
+"""What the README and the guides show as typed is typed, in order, in a copy of the example inventories."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from coexist.cli import run
+from tests.conftest import ROOT
+
+PAGES = ("README.md", "docs/guides/campus.md", "docs/guides/check.md", "docs/guides/render.md")
+TYPED = re.compile(r"^ {4}(?:\$ +)?coexist +(?P<words>.+)$")
+
+
+class Typed(NamedTuple):
+    """A command, and the lines that stand below it; none where its output is not shown."""
+
+    words: list[str]
+    shown: list[str]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def commands(page: str) -> Iterator[Typed]:
+    """The commands of a page's blocks that a newcomer can type: those about an inventory of the repository,
+    or about one that the page begins."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    begun = {"out"}
+    for number, line in enumerate(lines):
+        found = TYPED.match(line)
+        if found is None:
+            continue
+        words = shlex.split(found["words"], comments=True)
+        if words[0] == "init":
+            begun.add(words[1])
+        if words[1].split("/")[0] not in {"inventories", *begun} or "my-templates" in words:
+            continue
+        if words[0] == "serve" and "--check" not in words:
+            words.append("--check")
+        shown = []
+        for below in lines[number + 1 :]:
+            if (below and not below.startswith("    ")) or below.startswith("    $ ") or TYPED.match(below):
+                break
+            shown.append(below[4:])
+        while shown and not shown[-1]:
+            shown.pop()
+        # In a block without prompts no output is shown.
+        yield Typed(words, shown if line.startswith("    $") else [])
+
+
+def agrees(shown: list[str], printed: list[str]) -> bool:
+    """Whether the lines are the printed ones; ``...`` stands for any number of them."""
+    if not shown:
+        return not printed
+    if shown[0].strip() == "...":
+        return any(agrees(shown[1:], printed[skip:]) for skip in range(len(printed) + 1))
+    return bool(printed) and fnmatch(printed[0], shown[0]) and agrees(shown[1:], printed[1:])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_typed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    typed = list(commands(page))
+    assert typed
+    wrong: list[tuple[object, ...]] = []
+    for words, shown in typed:
+        terminal = _Terminal()
+        with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
+            code = run(words)
+        printed = click.unstyle(terminal.getvalue()).rstrip("\n").splitlines()
+        told = [line.rstrip() for line in printed]
+        # Only the site with the classic mistakes has errors.
+        if code != ("inventories/broken" in words and words[0] == "check"):
+            wrong.append((words, code, told))
+        elif shown and not agrees(shown, told):
+            wrong.append((words, shown, told))
+    assert wrong == []
