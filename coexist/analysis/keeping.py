@@ -48,16 +48,40 @@ class _Versions(NamedTuple):
 
 def weighed(site: AnalysedSite, findings: Iterable[Finding]) -> list[Finding]:
     """The findings; those about what a product cannot keep with the clients that boot differently for it."""
-    memory = RaceMemory()
-    return [_weighed(site, finding, memory) for finding in findings]
+    sites = _Sites(site)
+    return [_weighed(site, finding, sites) for finding in findings]
 
 
-def _weighed(site: AnalysedSite, finding: Finding, memory: RaceMemory) -> Finding:
+class _Sites:
+    """Versions of a site that are raced; one that differs by the same server is the same site."""
+
+    def __init__(self, site: AnalysedSite) -> None:
+        self.site = site
+        self._memory = RaceMemory()
+        self._last: dict[str, AnalysedSite] = {}
+
+    def of(self, inventory: Inventory | None, path: Path) -> AnalysedSite:
+        """The site of a version; ``path``: the declaration that is changed in it."""
+        if inventory is None:
+            return self.site
+        name = str(path[1]) if path[0] == "servers" else ""
+        last = self._last.get(name)
+        if name and last is not None and _are_alike(last.site.servers[name], inventory.site.servers[name]):
+            return last
+        made = self._last[name] = AnalysedSite(inventory, self.site.today, self._memory)
+        return made
+
+
+def _are_alike(one: Server, other: Server) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _weighed(site: AnalysedSite, finding: Finding, sites: _Sites) -> Finding:
     versions = _VERSIONS.get(finding.code.code)
     made = versions(site.inventory, finding.path) if versions and not finding.classes else None
     if made is None:
         return finding
-    one, other = (_site(site, inventory, memory) for inventory in made)
+    one, other = (sites.of(inventory, finding.path) for inventory in made)
     vlans = _vlans(site, finding.path)
     classes = [
         client
@@ -76,10 +100,6 @@ def _weighed(site: AnalysedSite, finding: Finding, memory: RaceMemory) -> Findin
         clients=touched(classes),
         witness=witness_of(classes, other.timeline),
     )
-
-
-def _site(site: AnalysedSite, inventory: Inventory | None, memory: RaceMemory) -> AnalysedSite:
-    return site if inventory is None else AnalysedSite(inventory, site.today, memory)
 
 
 def _vlans(site: AnalysedSite, path: Path) -> frozenset[str]:
