@@ -252,6 +252,8 @@ FILE, ADDRESS = "/var/lib/coexist/registry.sqlite", "postgresql://coexist@db.exa
 RULES = [{"name": "thin", "clients": {"registered": True}, "programs": {"bios": "lpxelinux.0"}}]
 PLACES = {"otc": str(OTC), "otc-new": "10.10.0.8", "spare": "10.10.0.9"}
 MOVED, BETWEEN = "52:54:00:00:00:11", "52:54:00:00:00:12"
+TYPED = "52:54:00:12:34:56"
+"""The machine that the guide registers."""
 
 
 def commands(section: str) -> list[list[str]]:
@@ -284,9 +286,11 @@ class Campus:
         self.run(name, "clients", "register", str(self.hosts[name].directory / "coexist.yaml"), mac)
 
     def follow(self, section: str, name: str, address: str) -> None:
-        """Type what the guide says, with this site's names."""
+        """Type what the guide says, with this site's names; the console does not end by itself."""
         file = str(self.hosts[name].directory / "registry.sqlite")
         for words in commands(section):
+            if words[0] == "console":
+                continue
             self.run(name, *(word.replace(FILE, file).replace(ADDRESS, address) for word in words))
 
     def answering(self, mac: str) -> set[str]:
@@ -327,10 +331,16 @@ def test_a_site_goes_from_one_server_to_three_as_the_guide_says() -> None:
             campus.database.run(["ip", "link", "set", link, "up"])
             campus.register("spare", STRANGER)
             wait_until(lambda: campus.answering(STRANGER) == everybody, "all caught up")
+            campus.follow("5.", "spare", address)
+            wait_until(lambda: campus.answering(TYPED) == everybody, "what was typed holds on all")
             for server in servers.values():
                 server.stop()
             shown = campus.run("spare", "registry", "show", address)
             assert {f"server {name} saw" in shown for name in PLACES} == {True}
+            campus.follow("Back to a file", "otc", address)
+        campus.serve("otc")  # the database is gone for good
+        for mac in (THIN, BETWEEN, MOVED, STRANGER, TYPED):
+            assert campus.answering(mac) == {PLACES["otc"]}
 
 
 Ways = dict[str, tuple[Callable[[], object], Callable[[], object]]]
