@@ -18,7 +18,9 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 MOST_SECONDS = 180
 _CLEANING_SECONDS = 30
-_RATIOS = ("ratio_by_round", "ratio", "ratios", "ratio_wall")
+# The median of the rounds' ratios first: what both figures of a round have in common goes out of it.
+_RATIOS = ("ratio_by_round", "ratios_by_round", "ratio", "ratios", "ratio_wall")
+_NO_FIGURES = ("ratio", "load", "wanted", "limit", "cpu")
 _HEAD = ("benchmark", "case", "figures", "ratio", "wanted", "load", "s")
 
 
@@ -44,16 +46,21 @@ def run(program: Path) -> tuple[list[dict[str, Any]], float, str]:
 def row(name: str, found: dict[str, Any], seconds: float) -> tuple[str, ...]:
     """A line of the table."""
     case = str(found.get("case") or found.get("benchmark") or name)
-    ratio = next(
-        (found[key] for key in ("ratio_by_round", "ratio", "ratios", "ratio_wall") if key in found), ""
-    )
+    ratio = next((found[key] for key in _RATIOS if key in found), "")
     wanted = found.get("wanted", found.get("limit", ""))
     figures = ", ".join(
-        f"{key} {value}"
+        f"{key} {_short(value)}"
         for key, value in found.items()
-        if isinstance(value, int | float) and not key.startswith(("ratio", "load", "wanted", "limit", "cpu"))
+        if not key.startswith(_NO_FIGURES) and _is_figure(value)
     )
-    return name, case, figures, _short(ratio), _short(wanted), str(found.get("load", "")), f"{seconds:.0f}"
+    load = str(found.get("load", round(os.getloadavg()[0], 2)))
+    return name, case, figures, _short(ratio), _short(wanted), load, f"{seconds:.0f}"
+
+
+def _is_figure(value: object) -> bool:
+    """A number, or some that have names, as quantiles have."""
+    values = value.values() if isinstance(value, dict) else (value,)
+    return all(isinstance(each, int | float) for each in values)
 
 
 def _short(value: object) -> str:
