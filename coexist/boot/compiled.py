@@ -28,6 +28,23 @@ from coexist.boot.request import (
 from coexist.boot.respond import LIMITED_BROADCAST, Reason, Silence, is_of_twin, respond, unwanted_reason
 from coexist.records import dataclass
 from coexist.wire.bootp import MAGIC_COOKIE, MINIMUM_OCTETS, Packet, decode, encode
+from coexist.wire.bootp_places import (
+    CIADDR,
+    COOKIE,
+    FILE_BEHIND_SNAME,
+    FLAGS,
+    FLAGS_AND_CIADDR,
+    GIADDR,
+    GIADDR_AND_CHADDR,
+    MAC,
+    OP_HTYPE_HLEN,
+    OP_TO_HOPS,
+    OPTIONS,
+    SECS,
+    SIADDR,
+    SNAME_AND_FILE,
+    XID,
+)
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option, decode_options, encode_options
 
@@ -71,7 +88,7 @@ class Prepared:
     @property
     def file(self) -> str:
         """The boot file in the header."""
-        return self.tail[64:192].partition(b"\0")[0].decode("utf-8", "replace")
+        return self.tail[FILE_BEHIND_SNAME].partition(b"\0")[0].decode("utf-8", "replace")
 
 
 @dataclass(slots=True, eq=False)
@@ -123,9 +140,9 @@ class CompiledPolicy:
 
     def area(self, data: bytes) -> Area | None:
         """The option area of a packet; None for what only ``decode`` and ``respond`` can judge."""
-        if data[:3] != _ETHERNET_REQUEST or data[236:240] != MAGIC_COOKIE:
+        if data[OP_HTYPE_HLEN] != _ETHERNET_REQUEST or data[COOKIE] != MAGIC_COOKIE:
             return None
-        octets = data[240:]
+        octets = data[OPTIONS]
         try:
             return self._areas[octets]
         except KeyError:
@@ -152,26 +169,26 @@ class CompiledPolicy:
     def _shared(self, prepared: Prepared, meaning: Meaning, data: bytes) -> Prepared | Silence:
         """A prepared answer, or the silence of a server whose twin answers this client."""
         if is_of_twin(
-            self.policy, self.port, meaning.message_type, data[28:34], int.from_bytes(data[8:10], "big")
+            self.policy, self.port, meaning.message_type, data[MAC], int.from_bytes(data[SECS], "big")
         ):
             return Silence(reason=Reason.TWIN, rule=prepared.rule)
         return prepared
 
     def fill(self, prepared: Prepared, area: Area, data: bytes) -> bytes:
         """The reply's octets for one request: ``encode(respond(...).packet)`` of it."""
-        if data[10] < 0x80 and data[12:16] == _NO_ADDRESS:
+        if data[FLAGS] < 0x80 and data[CIADDR] == _NO_ADDRESS:
             # No address, so only broadcasts reach it: see ``build_reply``.
-            flags_and_ciaddr = bytes((data[10] | 0x80, data[11])) + _NO_ADDRESS
+            flags_and_ciaddr = bytes((data[FLAGS] | 0x80, data[FLAGS + 1])) + _NO_ADDRESS
         else:
-            flags_and_ciaddr = data[10:16]
+            flags_and_ciaddr = data[FLAGS_AND_CIADDR]
         octets = b"".join(
             (
                 prepared.head,
-                data[4:8],
+                data[XID],
                 b"\0\0",
                 flags_and_ciaddr,
                 prepared.siaddr,
-                data[24:44],
+                data[GIADDR_AND_CHADDR],
                 prepared.tail,
                 area.echo,
             )
@@ -180,13 +197,13 @@ class CompiledPolicy:
 
     def destination(self, data: bytes, source: tuple[str, int]) -> tuple[str, int]:
         """``destination`` of ``respond``, as a socket wants it."""
-        giaddr = data[24:28]
+        giaddr = data[GIADDR]
         if giaddr != _NO_ADDRESS:
             return self._spell(giaddr), DHCP_PORT
         if self.port == BOOT_SERVER_PORT and source[0] != "0.0.0.0":
             return source
-        if data[12:16] != _NO_ADDRESS:
-            return self._spell(data[12:16]), CLIENT_PORT
+        if data[CIADDR] != _NO_ADDRESS:
+            return self._spell(data[CIADDR]), CLIENT_PORT
         return _BROADCAST
 
     def _spell(self, octets: bytes) -> str:
@@ -270,9 +287,9 @@ class CompiledPolicy:
         header = encode(answer.packet)
         options = encode_options(answer.packet.options)
         return Prepared(
-            head=header[:4],
-            siaddr=_NO_ADDRESS + header[20:24],
-            tail=header[44:236] + MAGIC_COOKIE + options,
+            head=header[OP_TO_HOPS],
+            siaddr=_NO_ADDRESS + header[SIADDR],
+            tail=header[SNAME_AND_FILE] + MAGIC_COOKIE + options,
             after=answer.after,
             rule=answer.rule,
             registers=answer.registers,

@@ -23,6 +23,7 @@ from coexist.server.offers import OfferWatch
 from coexist.server.seen import Client, ClientsSeen
 from coexist.server.segments import Ancillary, Target, Together
 from coexist.wire.bootp import Packet, decode, encode
+from coexist.wire.bootp_places import CIADDR, MAC, XID
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option
 
@@ -188,7 +189,7 @@ class ProxyDhcp:
                 else:
                     self.receive(endpoint, data, source, now, wall)
                 if watch is not None:
-                    watch.recall(int.from_bytes(data[28:34], "big"), now)
+                    watch.recall(int.from_bytes(data[MAC], "big"), now)
             else:
                 self.counters.decisions[self.role, "NOT_LISTENED"] += 1
         return _BATCH
@@ -197,7 +198,7 @@ class ProxyDhcp:
         self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float
     ) -> None:
         """Packets queue: whom the rules name comes first, and nobody's flood takes the others' time."""
-        mac = int.from_bytes(data[28:34], "big")
+        mac = int.from_bytes(data[MAC], "big")
         if self._strangers_seconds <= 0.0 and endpoint.policy.standing(mac) is not Standing.REGISTERED:
             self.counters.decisions[self.role, "NO_TIME"] += 1
             return
@@ -222,7 +223,7 @@ class ProxyDhcp:
                 self._learn_address(area.requested, meaning.server_identifier, data)
             self.counters.decisions[self.role, "NOT_A_BOOT_CLIENT"] += 1
             return
-        mac = int.from_bytes(data[28:34], "big")
+        mac = int.from_bytes(data[MAC], "big")
         client = self.clients.note(mac, now, wall)
         client.architecture = meaning.architecture
         client.vendor_class = meaning.vendor_class
@@ -273,10 +274,10 @@ class ProxyDhcp:
 
     def _learn_address(self, requested: bytes, server: bytes, data: bytes) -> None:
         """A REQUEST says which address the client will have: option 50, or ciaddr (RFC 2131, 4.3.2)."""
-        octets = requested if len(requested) == 4 else data[12:16]
+        octets = requested if len(requested) == 4 else data[CIADDR]
         if octets == _NO_ADDRESS:
             return
-        mac = int.from_bytes(data[28:34], "big")
+        mac = int.from_bytes(data[MAC], "big")
         address = socket.inet_ntoa(octets)
         self.clients.learn(address, mac)
         client = self.clients.find(mac)
@@ -299,7 +300,7 @@ class ProxyDhcp:
             self._stay_silent(client, answer, request.message_type, now)
             return
         if answer.after:
-            waiting = Waiting(data[4:8], time.monotonic() + answer.after, data, source, endpoint, None)
+            waiting = Waiting(data[XID], time.monotonic() + answer.after, data, source, endpoint, None)
             self._schedule(client, waiting, now, answer.rule)
             return
         if answer.registers:
@@ -319,7 +320,7 @@ class ProxyDhcp:
             request,
             server=endpoint.address,
             source=(IPv4Address(source[0]), source[1]),
-            seen=client.seen(now, data[4:8]),
+            seen=client.seen(now, data[XID]),
         )
         return answer, request
 
@@ -335,7 +336,7 @@ class ProxyDhcp:
     ) -> None:
         if prepared.after:
             due = time.monotonic() + prepared.after  # not the batch's time: rather late than early
-            waiting = Waiting(data[4:8], due, data, source, endpoint, (prepared, area))
+            waiting = Waiting(data[XID], due, data, source, endpoint, (prepared, area))
             self._schedule(client, waiting, now, prepared.rule)
             return
         if prepared.registers:
