@@ -2,8 +2,9 @@
 
 `equal_replies` leaves out what no client acts on, since products differ in it. Of one product nothing is left
 out: every header field and every option in its order, for clients that ask for nothing, for a few options and
-for all of them, with and without a name. What no firmware sends is not compared: several architectures
-in one packet, or a vendor class that names PXEClient or HTTPClient twice or behind something else.
+for all of them, with and without a name, and for those that ask for a lease time. What no firmware sends is
+not compared: several architectures in one packet, or a vendor class that names PXEClient or HTTPClient twice
+or behind something else.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ _KINDS: Sequence[Mapping[int, bytes]] = (
     {Option.HOST_NAME: b"desk", Option.CLIENT_IDENTIFIER: b"\1\2\0\0\0\0\1"},
     {_CLIENT_FQDN: b"\1\0\0desk.example"},
 )
+
+_TIMES = (1, 7_000, 0xFFFFFFFF)
+"""What clients ask as a lease time: the shortest, one between the usual limits, for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,8 @@ def _packets(
             for asks in _ASKS:
                 yield sent(mac, {**asks, **kind})
         yield sent(mac, {}, MessageType.INFORM)
+        for seconds in _TIMES:
+            yield sent(mac, {Option.IP_ADDRESS_LEASE_TIME: seconds.to_bytes(4, "big")})
     for mac in listed:
         yield sent(mac, {})
 

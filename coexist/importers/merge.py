@@ -36,7 +36,10 @@ class Conflict:
 
 
 # `literal` is not among them: it follows from the rest.
-_SAID = ("options", "always_send", "next_server", "filename", "programs", "rules", "lease_time", "min_secs")
+_SAID = (
+    "options", "always_send", "next_server", "filename", "programs", "rules", "lease_time", "min_lease_time",
+    "max_lease_time", "min_secs",
+)  # fmt: skip
 """What two servers of a pair should say alike."""
 
 

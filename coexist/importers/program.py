@@ -27,13 +27,14 @@ from coexist.importers.conditions import (
 from coexist.records import dataclass
 
 Key: TypeAlias = Hashable
-"""What a step sets: an option by its number, or next_server, filename, ignore, lease_time, min_secs.
+"""What a step sets: an option by its number, or next_server, filename, ignore, or one of `SCOPE_ONLY`.
 An importer may use others among its steps, and must have resolved them before it asks for rules."""
 
 IGNORE = "ignore"
 NEXT_SERVER = "next_server"
 FILENAME = "filename"
-SCOPE_ONLY = ("lease_time", "min_secs")
+LEASE_TIMES = ("lease_time", "min_lease_time", "max_lease_time")
+SCOPE_ONLY = (*LEASE_TIMES, "min_secs")
 
 # All parts of a conjunction of so many tests can be looked up one by one.
 _FEW_TESTS = 6
@@ -145,7 +146,7 @@ def scope_fields(steps: Sequence[Step], group_of: GroupNamer, complain: Complain
         result["rules"] = written
     if "options" in result:
         result["options"] = dict(sorted(result["options"].items()))
-    order = ("lease_time", "min_secs", NEXT_SERVER, FILENAME, "options", "rules")
+    order = (*SCOPE_ONLY, NEXT_SERVER, FILENAME, "options", "rules")
     return {key: result[key] for key in order if key in result}
 
 

@@ -30,9 +30,9 @@ class Capabilities:
     ``mac_ranges``: by beginning or range too. ``by_architecture``: answers some architectures only.
     ``delay_for_groups``: a delay for some clients only. ``programs_for_groups``: boot programs for some
     clients only. ``programs_for_ipxe``: another file for a machine that runs iPXE. ``min_secs``,
-    ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of two servers that share a
-    scope, each with the settings of `scopes.Failover` that it can be told; ``failover_of_all``: all scopes
-    of a server are shared with the same partner, or none is.
+    ``lease_time_limits``, ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of two
+    servers that share a scope, each with the settings of `scopes.Failover` that it can be told;
+    ``failover_of_all``: all scopes of a server are shared with the same partner, or none is.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -46,6 +46,7 @@ class Capabilities:
     programs_for_groups: bool = False
     programs_for_ipxe: bool = False
     min_secs: bool = True
+    lease_time_limits: bool = True
     ping_check: bool = True
     failover: Mapping[str, frozenset[str]] = field(default_factory=dict)
     failover_of_all: bool = False
@@ -164,6 +165,9 @@ class Product:
     ``boot.responder.ServerModel``."""
     lease: str = ""
     """What it makes of a lease before it is sent: a ``boot.leases.evaluate.AsProduct``. Empty: nothing."""
+    lease_times: str = ""
+    """What it grants a client that asks for a lease time (option 51): a ``boot.leases.lease_times.TimesOf``.
+    Empty: the same time for everyone."""
     pair: str = ""
     """How it shares clients with a failover partner: a function of an ``inventory.failover.Failover``,
     whether the server is the first of the two and the partner's name that returns a

@@ -98,6 +98,7 @@ ISC_DHCPD = Product(
     dropin_path="/etc/dhcp/coexist.conf",
     dropin_line='`include "{path}";` before the first class',
     redactor="coexist.languages.dhcpd.secrets:without_secrets",
+    lease_times="coexist.boot.leases.lease_times:dhcpd_declared_times",
     limits="coexist.render.targets.dhcpd:limits",
     renderer="coexist.render.targets.dhcpd:render",
     importer="coexist.importers.dhcpd:KIND",
@@ -131,6 +132,7 @@ KEA = Product(
     reload="systemctl restart kea-dhcp4-server",
     leases="coexist.boot.servers.kea:lease_service",
     lease="coexist.boot.servers.kea:rendered_lease",
+    lease_times="coexist.boot.leases.lease_times:kea_times",
     pair="coexist.boot.servers.kea:pair",
     own_file="coexist.boot.leases.kea_own_file:evaluate",
     dropin="coexist.render.dropins.kea:write",
@@ -154,6 +156,7 @@ _DNSMASQ_CAN = Capabilities(
     by_architecture=True,
     programs_for_ipxe=True,
     min_secs=False,
+    lease_time_limits=False,
 )
 
 DNSMASQ = Product(
@@ -196,6 +199,7 @@ DNSMASQ = Product(
     reload="systemctl restart dnsmasq",
     leases="coexist.boot.servers.dnsmasq_declared:lease_service",
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
+    lease_times="coexist.boot.leases.lease_times:dnsmasq_times",
     own_main="/etc/dnsmasq.conf",
     own_file="coexist.boot.leases.dnsmasq_own_file:evaluate",
     dropin="coexist.render.dropins.dnsmasq:write",
@@ -224,6 +228,7 @@ WINDOWS_DHCP = Product(
         deny_list=True,
         mac_ranges=True,
         min_secs=False,
+        lease_time_limits=False,
         failover={
             "load-balancing": frozenset({"percent", "mclt"}),
             "hot-standby": frozenset({"reserve_percent", "mclt"}),
@@ -422,6 +427,7 @@ def _installed(point: EntryPoint) -> Product:
 Part = Literal[
     "leases",
     "lease",
+    "lease_times",
     "pair",
     "own_file",
     "dropin",

@@ -144,7 +144,9 @@ class Scope(Declared):
     and ``filename`` nor option 60 for clients that do not ask for it. ``option_order``: the order of options
     in a reply by code, where a product keeps one (dnsmasq); others follow. Those of a ``literal`` scope of
     dnsmasq have a line, though it would tell its own address by itself. ``min_secs`` is a threshold of dhcpd
-    on the client's ``secs``. ``failover``: how two servers share it. Lease times are seconds.
+    on the client's ``secs``. ``failover``: how two servers share it. Lease times are seconds: ``lease_time``
+    is for a client that asks for none (option 51), ``min_lease_time`` and ``max_lease_time`` limit what it
+    can ask for. Without them the limits are the product's own.
     """
 
     servers: Annotated[Names, Field(alias="server")]
@@ -161,9 +163,20 @@ class Scope(Declared):
     filename: Text | None = None
     programs: Programs = {}
     rules: tuple[ScopeRule, ...] = ()
-    lease_time: Annotated[int, Field(ge=60), WHOLE] = 43200
+    lease_time: Annotated[int, Field(ge=60, le=0xFFFFFFFF), WHOLE] = 43200
+    min_lease_time: Annotated[int, Field(ge=0, le=0xFFFFFFFF), WHOLE] | None = None
+    max_lease_time: Annotated[int, Field(ge=60, le=0xFFFFFFFF), WHOLE] | None = None
     min_secs: Annotated[int, Field(ge=0, le=255), WHOLE] = 0
     failover: Failover | None = None
+
+    @model_validator(mode="after")
+    def _limits_around_the_lease_time(self) -> Self:
+        least, usual, most = self.min_lease_time, self.lease_time, self.max_lease_time
+        if least is not None and least > usual:
+            raise ValueError(f"min_lease_time {least} is above lease_time {usual}; write a smaller one")
+        if most is not None and most < usual:
+            raise ValueError(f"max_lease_time {most} is below lease_time {usual}; write a larger one")
+        return self
 
     @model_validator(mode="after")
     def _failover_of_two(self) -> Self:

@@ -261,6 +261,14 @@ def report_dhcp_limits(
                 f"{job.server.software} cannot compare the client's secs with {declared.min_secs}",
                 "leave it out and order the services by whitelists, or serve the scope by isc-dhcpd",
             )
+        for limit in ("min_lease_time", "max_lease_time"):
+            if getattr(declared, limit) is not None and not can.lease_time_limits:
+                job.report(
+                    "CX525",
+                    (*path, limit),
+                    f"{job.server.software} has no {limit.replace('_', '-')} for clients that ask for a time",
+                    "leave it out, or serve the scope by isc-dhcpd or kea",
+                )
         report_tests(job, path, declared.rules, cannot_test)
 
 

@@ -20,7 +20,7 @@ from coexist.wire.option_codes import Option
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettledScope:
     """A scope with its settings parted: the first of ``special`` that fits and sets a value gives it, else
-    ``defaults``. ``lease_time`` is in seconds; ``min_secs`` compares with the header's ``secs``."""
+    ``defaults``. The other fields are those of `ScopePlan`."""
 
     name: str
     path: Path
@@ -30,6 +30,8 @@ class SettledScope:
     order: tuple[int, ...]
     lease_time: int
     min_secs: int
+    min_lease_time: int | None
+    max_lease_time: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ def settled(plan: LeasePlan) -> SettledPlan:
                 order=scope.order,
                 lease_time=scope.lease_time,
                 min_secs=scope.min_secs,
+                min_lease_time=scope.min_lease_time,
+                max_lease_time=scope.max_lease_time,
             )
         )
     return SettledPlan(plan=plan, scopes=tuple(scopes), cells=cells)

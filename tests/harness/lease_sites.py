@@ -69,6 +69,9 @@ KINDS: dict[str, dict[int, bytes]] = {
     "iPXE on UEFI": pxe(7) | {Option.USER_CLASS: b"\4iPXE"},
     "iPXE without PXE": {Option.USER_CLASS: b"iPXE"},
     "kiosk": {Option.USER_CLASS: b"kiosk", Option.CLIENT_IDENTIFIER: b"\0kiosk-1"},
+    "short lease": {Option.IP_ADDRESS_LEASE_TIME: b"\0\0\0\x2d"},
+    "some lease": {Option.IP_ADDRESS_LEASE_TIME: b"\0\0\x1c\x20"},
+    "lease for ever": {Option.IP_ADDRESS_LEASE_TIME: b"\xff\xff\xff\xff"},
     "kiosks": {Option.USER_CLASS: b"kiosks"},
 }
 
@@ -164,6 +167,17 @@ def values(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def lease_times(draw: st.DrawFn) -> dict[str, Any]:
+    """The lease time of a scope, and what clients may ask for."""
+    said = {"lease_time": draw(st.sampled_from((600, 43200)))}
+    if draw(st.integers(0, 3)) == 0:
+        said["min_lease_time"] = draw(st.sampled_from((0, 120, 600)))
+    if draw(st.integers(0, 3)) == 0:
+        said["max_lease_time"] = draw(st.sampled_from((43200, 100_000, 0xFFFFFFFF)))
+    return said
+
+
+@st.composite
 def scopes(draw: st.DrawFn, vlan: str, net: str, subnet: str | None = None) -> dict[str, Any]:
     """A scope with a pool for everyone, or two for some."""
     pools: list[Any] = [f"{net}.1.0-{net}.4.255"]
@@ -183,7 +197,7 @@ def scopes(draw: st.DrawFn, vlan: str, net: str, subnet: str | None = None) -> d
         "vlan": vlan,
         **({"subnet": subnet} if subnet else {}),
         "pools": pools,
-        "lease_time": draw(st.sampled_from((600, 43200))),
+        **draw(lease_times()),
         "reservations": draw(st.sampled_from((True, True, False))),
         "host_names": draw(st.booleans()),
         "always_send": draw(st.lists(st.sampled_from((17, 66, 67, 128, 150)), unique=True, max_size=2)),

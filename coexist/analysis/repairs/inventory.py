@@ -21,8 +21,9 @@ def _suppression(_site: AnalysedSite, finding: Finding) -> Repair:
 
 
 @repairs(
-    "CX103", "CX105", "CX318", "CX402", "CX403", "CX510", "CX516", "CX519", "CX521", "CX523", "CX524", "CX217"
-)
+    "CX103", "CX105", "CX217", "CX318", "CX402", "CX403", "CX510", "CX516", "CX519", "CX521", "CX523",
+    "CX524", "CX525",
+)  # fmt: skip
 def _take_out(site: AnalysedSite, finding: Finding) -> Repair | None:
     found = server_of(site, finding)
     return None if found and found[1].fixed else Repair(edits=(remove(*finding.path),))

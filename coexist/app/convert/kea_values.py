@@ -8,13 +8,12 @@ from typing import Any
 
 from coexist.app.convert.blocks import FLAGS, LEASE_TIMES, VENDOR, Key, Value
 from coexist.app.convert.kea_places import Places
+from coexist.boot.leases.lease_times import dhcpd_times
 from coexist.importers.account import Account
 from coexist.languages.dhcpd.levels import Outline
 from coexist.records import dataclass
 from coexist.wire.option_codes import Option
 
-# includes/dhcpd.h, seconds
-_DEFAULT, _LONGEST, _SHORTEST = 43200, 86400, 300
 _VENDOR_OPTIONS = int(Option.VENDOR_SPECIFIC_INFORMATION)
 
 
@@ -107,16 +106,12 @@ class Values:
 
 def lifetimes(values: dict[Key, Value]) -> dict[str, int]:
     """lease_time_of: what a client gets that asks for no time, and within what it may ask for one."""
-    said = [_number(values.get(name)) for name in LEASE_TIMES]
-    longest = _LONGEST if said[1] is None else said[1]
-    shortest = min(_SHORTEST, longest) if said[2] is None else said[2]
-    usual = _DEFAULT if said[0] is None else said[0]
-    chosen = min(usual, longest)
-    chosen = shortest if chosen < shortest and shortest else chosen
+    default, longest, shortest = (_number(values.get(name)) for name in LEASE_TIMES)
+    times = dhcpd_times(default, shortest, longest)
     return {
-        "valid-lifetime": chosen,
-        "min-valid-lifetime": min(shortest, chosen),
-        "max-valid-lifetime": max(longest, chosen),
+        "valid-lifetime": times.default,
+        "min-valid-lifetime": times.shortest,
+        "max-valid-lifetime": times.longest,
     }
 
 

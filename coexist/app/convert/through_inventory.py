@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from coexist.app.convert.written import Written
+from coexist.boot.leases.lease_times import LeaseTimes, TimesOf, one_time
 from coexist.errors import CoexistError
 from coexist.importers.account import NotModelled
 from coexist.importers.kind import Kind, Request
 from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
-from coexist.inventory.models import Server
+from coexist.inventory.models import Scope, Server
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings
 from coexist.render.limits import report_all
@@ -65,8 +66,14 @@ def _rendered(
     *,
     of_source: bool = True,
 ) -> Written:
+    source = inventory.site.servers[name]
     servers = {**inventory.site.servers, name: target}
-    inventory = replace(inventory, site=inventory.site.model_copy(update={"servers": servers}), read={})
+    scopes = {
+        key: _with_limits(scope, source, target) if name in scope.servers else scope
+        for key, scope in inventory.site.scopes.items()
+    }
+    site = inventory.site.model_copy(update={"servers": servers, "scopes": scopes})
+    inventory = replace(inventory, site=site, read={})
     job = Job(inventory=inventory, name=name, literal=not of_source)
     report_all(job)
     files = written(job)
@@ -74,3 +81,19 @@ def _rendered(
     findings = tuple(NotModelled(f.position, f.message, f.repair) for f in job.findings) if of_source else ()
     main = next((file for file in files if file.check), files[0])
     return Written(path=main.path, text=main.content.decode(), lost=(*lost, *findings))
+
+
+def _with_limits(scope: Scope, source: Server, target: Server) -> Scope:
+    """The scope with the limits for lease times that its product has by itself, where the other's differ."""
+    ours, theirs = (_times(scope, server) for server in (source, target))
+    said: dict[str, int] = {}
+    if ours.shortest != theirs.shortest:
+        said["min_lease_time"] = ours.shortest
+    if ours.longest != theirs.longest:
+        said["max_lease_time"] = ours.longest
+    return scope.model_copy(update=said)
+
+
+def _times(scope: Scope, server: Server) -> LeaseTimes:
+    times: TimesOf = part(server.product, "lease_times") or one_time
+    return times(scope.lease_time, scope.min_lease_time, scope.max_lease_time)

@@ -201,6 +201,8 @@ def _scope_plan(
         forced=frozenset(scope.always_send) | ALWAYS_SENT,
         settings=tuple(_declared_first(_beside_their_file(settings))),
         lease_time=scope.lease_time,
+        min_lease_time=scope.min_lease_time,
+        max_lease_time=scope.max_lease_time,
         min_secs=max(scope.min_secs, server.delay.secs_at_least),
         share=_share(server, server_name, scope),
         order=scope.option_order,

@@ -19,6 +19,7 @@ from coexist.boot.leases.dnsmasq_clients import (
     tag_applies,
     user_class_of,
 )
+from coexist.boot.leases.lease_times import dnsmasq_times
 from coexist.boot.responder import Arrival
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine, Range, network_of
 from coexist.languages.dnsmasq.options import OptionLine
@@ -442,17 +443,12 @@ class DnsmasqFile:
         return found.name if found else ""
 
     def lease_time(self, packet: Packet, client: Client, context: Context) -> int:
-        """calc_time: what the client asks for, if that is shorter."""
+        """The time of its host, or of the range, or what it asks for."""
         host = client.host
         time = context.range.lease_time
         if host is not None and host.lease_time is not None:
             time = host.lease_time
-        wanted = packet.options.get(Option.IP_ADDRESS_LEASE_TIME, b"")
-        if len(wanted) >= 4:
-            asked = max(int.from_bytes(wanted[:4], "big"), 120)
-            if time == 0xFFFFFFFF or (asked != 0xFFFFFFFF and asked < time):
-                time = asked
-        return time
+        return dnsmasq_times(time).granted_to(packet)
 
     def delay(self, tags: frozenset[str]) -> float:
         """apply_delay; the list is read from its last line, a line without tags comes last."""

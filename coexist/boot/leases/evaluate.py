@@ -18,6 +18,7 @@ from coexist.boot.leases.lease import (
     OpenCondition,
     Origin,
 )
+from coexist.boot.leases.lease_times import TimesOf, one_time
 from coexist.boot.leases.pairs import Share
 from coexist.boot.leases.plan import (
     Condition,
@@ -104,9 +105,10 @@ def as_told(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 most produ
 class PlanLeases:
     """The leases of a compiled plan; all of its conditions are known."""
 
-    def __init__(self, plan: LeasePlan, product: AsProduct = as_told) -> None:
+    def __init__(self, plan: LeasePlan, product: AsProduct = as_told, times: TimesOf = one_time) -> None:
         self.plan = plan
         self.product = product
+        self.times = times
         self._free: dict[IPv4Address, IPv4Address | None] = {}
         self._near: dict[IPv4Address, tuple[SubnetPlan, ...]] = {}
 
@@ -131,7 +133,7 @@ class PlanLeases:
                 return self._informed(subnet, near, arrival)
             lease = self.lease(subnet, packet, member)
             if isinstance(lease, Lease):
-                return self.product(lease, arrival)
+                return self.product(self._timed(lease, packet), arrival)
             reason = lease
         return reason
 
@@ -208,6 +210,11 @@ class PlanLeases:
         )
         return lease if scope.share is None else _of_pair(lease, scope.share, packet)
 
+    def _timed(self, lease: Lease, packet: Packet) -> Lease:
+        """A lease with the time that the product grants the client."""
+        limits = self.times(lease.lease_time, lease.min_lease_time, lease.max_lease_time)
+        return replace(lease, lease_time=limits.granted_to(packet))
+
     def _first(self, pool: PoolPlan) -> IPv4Address | None:
         """The first address of a pool that is nobody's own."""
         if pool.first not in self._free:
@@ -260,10 +267,18 @@ def _of_pair(lease: Lease, share: Share, packet: Packet) -> Lease:
     """A lease of a scope that two servers share."""
     if lease.reserved and not share.reserved:
         return lease
-    time = lease.lease_time if share.longest is None else min(lease.lease_time, share.longest)
-    return replace(
-        lease, lease_time=time, left_to=share.left_to(packet, reserved=lease.reserved), paired=True
-    )
+    if share.longest is not None:
+        lease = replace(
+            lease,
+            lease_time=min(lease.lease_time, share.longest),
+            min_lease_time=_at_most(lease.min_lease_time, share.longest),
+            max_lease_time=_at_most(lease.max_lease_time, share.longest),
+        )
+    return replace(lease, left_to=share.left_to(packet, reserved=lease.reserved), paired=True)
+
+
+def _at_most(seconds: int | None, longest: int) -> int | None:
+    return None if seconds is None else min(seconds, longest)
 
 
 def _with_own(given: Handout, own: Reservation | None) -> Handout:
@@ -294,6 +309,8 @@ def _lease_of(
         forced=frozenset(given.options) & scope.forced,
         order=scope.order,
         lease_time=scope.lease_time,
+        min_lease_time=scope.min_lease_time,
+        max_lease_time=scope.max_lease_time,
         reserved=reserved,
         min_secs=scope.min_secs,
         rule=given.rule,

@@ -13,6 +13,7 @@ from coexist.boot.leases.kea_levels import Level
 from coexist.boot.leases.kea_names import FQDN, NameRules, fqdn_of, hostname_of
 from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import FieldName, Lease, Origin
+from coexist.boot.leases.lease_times import kea_times
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import Option
@@ -181,7 +182,6 @@ class Replies:
     def _lease_time(self, client: Client, subnet: SubnetDef) -> tuple[int, Origin]:
         """getValidLft: the first class that says one, or the subnet's; bounded if the client asks for one."""
         key = "valid-lifetime"
-        wanted = client.packet.options.get(Option.IP_ADDRESS_LEASE_TIME, b"")
         for level in self._class_levels(client):
             if level.value(key, int) is not None:
                 chosen = level.value(key, int)
@@ -194,10 +194,7 @@ class Replies:
             chosen = _LIFETIME if chosen is None else chosen
             least, most = subnet.value(f"min-{key}", int), subnet.value(f"max-{key}", int)
             at = subnet.place(key)
-        least, most = chosen if least is None else least, chosen if most is None else most
-        if len(wanted) == 4 and any(wanted):
-            return max(least, min(int.from_bytes(wanted, "big"), most)), at
-        return chosen, at
+        return kea_times(chosen, least, most).granted_to(client.packet), at
 
     @staticmethod
     def _tee_times(subnet: SubnetDef, time: int) -> Iterator[tuple[int, int]]:

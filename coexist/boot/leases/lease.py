@@ -36,9 +36,11 @@ class Lease:
     ``options``: everything configured for this client, in the order of configuration, whether the client
     asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
     its own. ``reserved``: the address is the client's own (never pinged). ``pinged_always``: not before its
-    first offer only. ``min_secs``: the threshold on its ``secs``. ``waits``: an offer waits so many
-    seconds. ``left_to``: who of a pair of servers answers the packet instead while both are up; ``paired``:
-    it is a lease of such a pair. ``origins``: where each option (by code) and field (by name) comes from.
+    first offer only. ``min_secs``: the threshold on its ``secs``. ``min_lease_time``, ``max_lease_time``:
+    the least and the most a client may ask for, None where the product has a limit of its own. ``waits``: an
+    offer waits so many seconds. ``left_to``: who of a pair of servers answers the packet instead while both
+    are up; ``paired``: it is a lease of such a pair. ``origins``: where each option (by code) and field (by
+    name) comes from.
     """
 
     yiaddr: IPv4Address
@@ -51,6 +53,8 @@ class Lease:
     order: tuple[int, ...] = ()
     requested: tuple[int, ...] | None = None
     lease_time: int = 43200
+    min_lease_time: int | None = None
+    max_lease_time: int | None = None
     reserved: bool = False
     min_secs: int = 0
     waits: float = 0.0

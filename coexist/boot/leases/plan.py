@@ -173,10 +173,11 @@ class SubnetPlan:
 class ScopePlan:
     """What a scope hands out: each value comes from the first of ``settings`` that fits and sets it.
 
-    ``forced``: options that go to clients too that do not ask for them. ``lease_time`` is in seconds;
+    ``forced``: options that go to clients too that do not ask for them. ``lease_time`` is in seconds, and so
+    are the shortest and the longest time that a client may ask for; None: the product has its own limit.
     ``min_secs`` compares with the header's ``secs``. ``share``: the server's part of the clients, where two
-    servers share the scope.
-    ``order``: the options that stand first in a reply, where the product keeps an order.
+    servers share the scope. ``order``: the options that stand first in a reply, where the product keeps an
+    order.
     """
 
     name: str
@@ -186,6 +187,8 @@ class ScopePlan:
     forced: frozenset[int]
     lease_time: int
     min_secs: int
+    min_lease_time: int | None = None
+    max_lease_time: int | None = None
     share: Share | None = None
     order: tuple[int, ...] = ()
 

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 from coexist.boot.leases.compile import compile_plan
 from coexist.boot.leases.evaluate import PlanLeases, as_told
+from coexist.boot.leases.lease_times import one_time
 from coexist.boot.policy import compile_programs
 from coexist.inventory import Inventory
 from coexist.inventory.models import Server
@@ -16,7 +17,11 @@ from coexist.inventory.products import part
 def plan_leases(inventory: Inventory, name: str) -> PlanLeases:
     """The leases of a DHCP server as its product makes them of its plan."""
     product = inventory.site.servers[name].product
-    return PlanLeases(compile_plan(inventory, name), part(product, "lease") or as_told)
+    return PlanLeases(
+        compile_plan(inventory, name),
+        part(product, "lease") or as_told,
+        part(product, "lease_times") or one_time,
+    )
 
 
 def files(server: Server) -> dict[int, str]:

@@ -14,6 +14,7 @@ from coexist.boot.leases.dnsmasq_clients import name_of
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
+from coexist.boot.leases.lease_times import INFINITE
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.boot.servers.dnsmasq_replies import make_reply
@@ -22,7 +23,6 @@ from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
-INFINITE = 0xFFFFFFFF
 _TERMINATED = (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME)
 
 

@@ -13,6 +13,7 @@ from coexist.importers.dhcpd.request_list import REQUEST_LIST, request_list
 from coexist.importers.program import (
     FILENAME,
     IGNORE,
+    LEASE_TIMES,
     NEXT_SERVER,
     Branch,
     Key,
@@ -71,8 +72,6 @@ _DNS = Harmless("dynamic DNS says nothing about booting")
 _LEASES = Harmless("how leases are kept says nothing about booting")
 _DAEMON = Harmless("how the daemon runs says nothing about booting")
 _PARAMETERS = {
-    "max-lease-time": Harmless("the inventory has one lease time; this limits what clients may ask for"),
-    "min-lease-time": Harmless("the inventory has one lease time; this limits what clients may ask for"),
     "server-name": "the header field sname, which the inventory does not have",
     "get-lease-hostnames": "the host name that DNS has for an address, which the inventory does not have",
     "allow-bootp": Harmless("about BOOTP clients, which the inventory does not know"),
@@ -112,8 +111,7 @@ _SPACES = {"vendor-option-space": SPACE_IN_USE, "site-option-space": SITE_SPACE}
 
 # What a DHCP server says by itself in every answer, or a client tells it.
 _NOT_TO_SET = frozenset({50, 51, 52, 53, 54, 55, 57, 82})
-# A default-lease-time below this is refused by the inventory.
-_SHORTEST_LEASE = 60
+_LEASE_TIMES = dict(zip(("default-lease-time", "min-lease-time", "max-lease-time"), LEASE_TIMES, strict=True))
 
 
 @dataclass(slots=True)
@@ -330,8 +328,8 @@ class Interpreter:
                 return self._step(statement, NEXT_SERVER, str(IPv4Address(value)))
             case "min-secs":
                 return self._step(statement, "min_secs", value[0])
-            case "default-lease-time" if len(value) == 4:
-                return self._lease_time(statement, int.from_bytes(value, "big"))
+            case "default-lease-time" | "min-lease-time" | "max-lease-time" if len(value) == 4:
+                return self._step(statement, _LEASE_TIMES[name], int.from_bytes(value, "big"))
             case "allow-booting" | "boot-unknown-clients":
                 return self._step(statement, _SWITCHES[name], value != b"\1")
             case "use-host-decl-names":
@@ -363,13 +361,6 @@ class Interpreter:
             )
             return None
         return self._step(statement, FILENAME, text)
-
-    def _lease_time(self, statement: Assign, seconds: int) -> Step | None:
-        if seconds < _SHORTEST_LEASE:
-            why = f"leases below {_SHORTEST_LEASE} s are not in the inventory"
-            self.account.left_out(statement.at, statement.text, why)
-            return None
-        return self._step(statement, "lease_time", seconds)
 
     def _step(self, statement: Assign, key: Key | SubOption, value: object) -> Step:
         self.account.modelled(statement.at)

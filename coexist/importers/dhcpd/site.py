@@ -13,6 +13,7 @@ from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from coexist.boot.leases.lease_times import dhcpd_times
 from coexist.errors import InputError, Problem
 from coexist.importers.account import Account, Harmless
 from coexist.importers.conditions import (
@@ -41,7 +42,7 @@ from coexist.importers.dhcpd.request_list import apply_request_lists
 from coexist.importers.dhcpd.spaces import encapsulated, in_site_space
 from coexist.importers.groups import GroupBook
 from coexist.importers.imported import Imported
-from coexist.importers.program import IGNORE, Step, effective, guarded, scope_fields
+from coexist.importers.program import IGNORE, LEASE_TIMES, Step, effective, guarded, scope_fields
 from coexist.importers.sent import said_literally, sent_unasked, tell_what_is_lost
 from coexist.importers.site_builder import SiteBuilder
 from coexist.inventory.products import ISC_DHCPD
@@ -101,6 +102,10 @@ def import_statements(body: str, *, outside: str = "", subnet: str = "10.77.0.0/
     (server,) = (s for s in imported.tree["servers"].values() if s["software"] == ISC_DHCPD.software)
     said = {key: server[key] for key in ("ping_check", "authoritative") if key in server}
     return ImportedScope(scope=own, groups=imported.tree.get("groups", {}), server=said, imported=imported)
+
+
+_SHORTEST_LEASE = 60
+"""Seconds: the least that an inventory takes as ``lease_time``."""
 
 
 class _Site:
@@ -248,11 +253,27 @@ class _Site:
         if pools:
             scope["pools"] = pools
         steps, all_told = self.names.told(wire, subnet, steps)
-        scope |= scope_fields(steps, self.groups.combined, self._complain)
+        scope |= self._timed(scope_fields(steps, self.groups.combined, self._complain), steps)
         if all_told:
             scope["host_names"] = True
         scope |= sent_unasked(scope, listed)
         return scope | said_literally(scope)
+
+    def _timed(self, fields: dict[str, Any], steps: list[Step]) -> dict[str, Any]:
+        """The fields of a scope with the lease times that follow from those that are said."""
+        said = [fields.pop(key, None) for key in LEASE_TIMES]
+        times = dhcpd_times(*said)
+        if times.default < _SHORTEST_LEASE:
+            step = next(step for step in reversed(steps) if step.key in LEASE_TIMES)
+            self._complain(step, f"leases below {_SHORTEST_LEASE} s are not in the inventory")
+            return fields
+        result: dict[str, Any] = {"lease_time": times.default}
+        # What is left out, dhcpd is told of a rendered scope anyway.
+        if times.shortest != dhcpd_times(times.default, None, times.longest).shortest:
+            result["min_lease_time"] = times.shortest
+        if times.longest != times.default:
+            result["max_lease_time"] = times.longest
+        return result | fields
 
     def _codes_of(self, space: str) -> list[int]:
         options = (definition.option for definition in self.outline.definitions)

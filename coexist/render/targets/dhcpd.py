@@ -263,7 +263,10 @@ class Writer:
 
     def _scope_statements(self, scope: SettledScope) -> Iterator[str]:
         yield f"default-lease-time {scope.lease_time};"
-        yield f"max-lease-time {scope.lease_time};"
+        longest = scope.lease_time if scope.max_lease_time is None else scope.max_lease_time
+        yield f"max-lease-time {longest};"
+        if scope.min_lease_time is not None:
+            yield f"min-lease-time {scope.min_lease_time};"
         if scope.min_secs:
             yield f"min-secs {min(scope.min_secs, 255)};"
         yield from self.statements(scope, scope.defaults)

@@ -407,6 +407,9 @@ class Writer:
         elif self._kept_out(scope):
             entry.update(self.dialect.restrict(served_class(scope)))
         entry["valid-lifetime"] = scope.lease_time
+        for limit, seconds in (("min", scope.min_lease_time), ("max", scope.max_lease_time)):
+            if seconds is not None:
+                entry[f"{limit}-valid-lifetime"] = seconds
         if values:
             entry[self.dialect.evaluate] = [f"{scope.name}/{n}" for n in range(1, len(values) + 1)]
         entry["option-data"] = [

@@ -180,3 +180,41 @@ def test_a_pool_is_never_opened_by_what_cannot_be_said(permits: str, pools: int)
     assert len(imported.tree["scopes"]["net-192.0.2.0"].get("pools", ())) == pools
     if not pools:
         assert any("range" in entry.statement for entry in imported.not_modelled)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", {"lease_time": 43200, "max_lease_time": 86400}),
+        ("default-lease-time 1800;", {"lease_time": 1800, "max_lease_time": 86400}),
+        ("default-lease-time 1800; max-lease-time 1800;", {"lease_time": 1800}),
+        ("max-lease-time 900;", {"lease_time": 900}),
+        (
+            "default-lease-time 100; min-lease-time 500; max-lease-time 4000;",
+            {"lease_time": 500, "min_lease_time": 500, "max_lease_time": 4000},
+        ),
+        ("max-lease-time 200;", {"lease_time": 200}),
+        ("min-lease-time 0; max-lease-time 100000;",
+         {"lease_time": 43200, "min_lease_time": 0, "max_lease_time": 100000}),
+    ],
+)  # fmt: skip
+def test_the_limits_of_a_lease_time_are_said(text: str, said: dict[str, int]) -> None:
+    scope = import_statements("range 10.77.0.10 10.77.0.20;", outside=text).scope
+    assert {key: value for key, value in scope.items() if "lease_time" in key} == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'class "few" { match if exists user-class; max-lease-time 700; }',
+        "host one { hardware ethernet 52:54:00:00:00:01; min-lease-time 9000; }",
+        "default-lease-time 20; min-lease-time 10;",
+    ],
+)
+def test_a_lease_time_without_words_is_told_with_its_line(text: str) -> None:
+    imported = import_dhcpd(
+        f"{text}\n" + NET.format("range 192.0.2.50 192.0.2.60;"),
+        "dhcpd.conf",
+        address=IPv4Address("192.0.2.5"),
+    )
+    assert [entry.position.line for entry in imported.not_modelled if "lease-time" in entry.statement] == [1]

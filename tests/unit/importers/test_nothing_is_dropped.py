@@ -146,7 +146,9 @@ NO_EFFECT: dict[str, str] = {
     # odd.conf: the class that clients of a condition on it are added to gives nothing.
     r"|set seen = option host-name;"
     # nested.conf: its only networks name another file.
-    r'|filename "global\.0";',
+    r'|filename "global\.0";'
+    # What dhcpd has by itself, says twice (opsi.conf), or cuts down to the longest time (dhcpd-arch-if.conf).
+    r"|default-lease-time 43200;|max-lease-time 86400;|max-lease-time 68400;|default-lease-time 3600;",
     "kea": r'"space": "dhcp4",?|"csv-format": true,?'
     # An option is named by either of the two, and a class that nothing refers to needs no name.
     r'|"code": \d+,?|"name": "[^"]*",?'

@@ -23,6 +23,13 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
     ),
     ("secs on dnsmasq", {"software": "dnsmasq 2.90", **PROXY, "delay": {"secs_at_least": 4}}, None, "CX502"),
     ("secs on Kea", {"software": "kea 3.0"}, {"min_secs": 4}, "CX502"),
+    (
+        "a longest lease on dnsmasq",
+        {"software": "dnsmasq 2.90", "roles": ["dhcp"]},
+        {"max_lease_time": 86400},
+        "CX525",
+    ),
+    ("a shortest lease on Windows", {"software": "windows-dhcp"}, {"min_lease_time": 600}, "CX525"),
     ("secs on WDS", {"software": "wds", "delay": {"secs_at_least": 4}}, None, "CX502"),
     (
         "first packet on dnsmasq",

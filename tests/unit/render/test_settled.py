@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from coexist.errors import InputError
 from coexist.inventory import inventory_from_tree
 from coexist.render import render_site
 from coexist.render.target import Job
@@ -109,3 +111,28 @@ def test_a_pool_that_a_product_cannot_tell_is_for_nobody() -> None:
     result = render_site(inventory_from_tree(tree("isc-dhcpd 4.4", {"pools": [pool]})))
     assert [(f.code.code, f.path) for f in result.findings] == [("CX511", ("scopes", "lab", "pools", 0))]
     assert b"pool {" not in result.files["dhcp"][0].content
+
+
+LIMITS = {"lease_time": 3600, "min_lease_time": 600, "max_lease_time": 7200}
+
+
+def test_limits_of_a_lease_time_are_written_to_dhcpd() -> None:
+    text = rendered(tree("isc-dhcpd 4.4", LIMITS))
+    assert re.findall(r"(\w+)-lease-time (\d+);", text) == [
+        ("default", "3600"),
+        ("max", "7200"),
+        ("min", "600"),
+    ]
+
+
+def test_limits_of_a_lease_time_are_written_to_kea() -> None:
+    (subnet,) = json.loads(rendered(tree("kea 3.0", LIMITS)))["Dhcp4"]["subnet4"]
+    assert {key: value for key, value in subnet.items() if key.endswith("valid-lifetime")} == {
+        "valid-lifetime": 3600, "min-valid-lifetime": 600, "max-valid-lifetime": 7200,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [{"min_lease_time": 4000}, {"max_lease_time": 3000}])
+def test_the_limits_stand_around_the_lease_time(limit: dict[str, int]) -> None:
+    with pytest.raises(InputError):
+        inventory_from_tree(tree("isc-dhcpd 4.4", {"lease_time": 3600, **limit}))

@@ -22,6 +22,7 @@ from coexist.boot.leases.dhcpd.options import (
     holders,
 )
 from coexist.boot.leases.lease import FieldName, Lease, Origin
+from coexist.boot.leases.lease_times import dhcpd_times
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.wire.bootp import UNSPECIFIED
@@ -33,8 +34,6 @@ _USE_HOST_DECL_NAMES, _LEASE_ADDRESS_AS_ROUTER = 12, 13
 _FILENAME, _SERVER_NAME, _NEXT_SERVER = 15, 16, 17
 _VENDOR_OPTION_SPACE, _SITE_OPTION_SPACE = 19, 21
 _ALWAYS_BROADCAST, _PING_CHECK, _ECHO_CLIENT_ID = 22, 42, 85
-# includes/dhcpd.h, seconds
-_DEFAULT, _LONGEST, _SHORTEST = 43200, 86400, 300
 _LOWEST_SITE_CODE, _HIGHEST_SITE_CODE = 128, 224
 _DROPPED_WHEN_INFORMED = (Option.IP_ADDRESS_LEASE_TIME, Option.RENEWAL_TIME, Option.REBINDING_TIME)
 
@@ -46,20 +45,17 @@ def first_site_code(codes: Iterable[int]) -> int:
 
 def lease_time_of(evaluation: Evaluation, client: ClientOptions) -> int:
     """How long, in seconds: what the client asks for (option 51), within what the file allows."""
-    default = _seconds(evaluation, _DEFAULT_LEASE_TIME, _DEFAULT)
-    asked = client.get(DHCP, Option.IP_ADDRESS_LEASE_TIME)
-    wanted = int.from_bytes(asked, "big") if asked is not None and len(asked) == 4 else default
-    longest = _seconds(evaluation, _MAX_LEASE_TIME, _LONGEST)
-    wanted = min(wanted, longest)
-    shortest = _seconds(evaluation, _MIN_LEASE_TIME, min(_SHORTEST, longest))
-    if wanted < shortest:
-        return shortest or default
-    return wanted
+    times = dhcpd_times(
+        _seconds(evaluation, _DEFAULT_LEASE_TIME),
+        _seconds(evaluation, _MIN_LEASE_TIME),
+        _seconds(evaluation, _MAX_LEASE_TIME),
+    )
+    return times.granted_to(client.packet)
 
 
-def _seconds(evaluation: Evaluation, code: int, otherwise: int) -> int:
+def _seconds(evaluation: Evaluation, code: int) -> int | None:
     octets = _parameter(evaluation, code)
-    return int.from_bytes(octets, "big") if octets is not None and len(octets) == 4 else otherwise
+    return int.from_bytes(octets, "big") if octets is not None and len(octets) == 4 else None
 
 
 def _parameter(evaluation: Evaluation, code: int) -> bytes | None:
