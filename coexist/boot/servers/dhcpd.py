@@ -210,7 +210,8 @@ def _options(
         configured[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
     order = order_of(asked, lease, configured)
     options, overload = laid_out(
-        ((code, configured[code]) for code in order if code in configured),
+        order,
+        configured,
         room_for(asked, lease),
         file_is_free=not is_inform and not lease.file,
         sname_is_free=not is_inform and not lease.sname,

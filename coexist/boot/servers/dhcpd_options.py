@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from coexist.boot.leases.dhcpd.hash_order import hash_order
@@ -20,6 +20,8 @@ _FIXED = 236 + 28
 _SHORTEST, _LONGEST = 576, 1500
 _COOKIE = 4
 _FQDN = 81
+_MOST_CODES = 300
+"""PRIORITY_COUNT: so many codes are looked at, one that stands twice counts twice."""
 
 
 def order_of(asked: Packet, lease: Lease, configured: Mapping[int, bytes]) -> list[int]:
@@ -29,11 +31,12 @@ def order_of(asked: Packet, lease: Lease, configured: Mapping[int, bytes]) -> li
     if requested is None:
         requested = tuple(asked.options.get(Option.PARAMETER_REQUEST_LIST, b""))
     if requested:
+        requested = requested[: _MOST_CODES - len(codes)]
         codes += [code for code in requested if code != Option.RELAY_AGENT_INFORMATION]
         codes += sorted(lease.forced)
-        if _FQDN in asked.options:
+        if _FQDN in asked.options and len(codes) < _MOST_CODES:
             codes.append(_FQDN)
-        if asked.message_type is not MessageType.INFORM:
+        if asked.message_type is not MessageType.INFORM and len(codes) < _MOST_CODES:
             codes.append(Option.SUBNET_MASK)
     else:
         codes += [*WITHOUT_REQUEST, *hash_order(configured), Option.VENDOR_SPECIFIC_INFORMATION]
@@ -80,14 +83,16 @@ class _Area:
 
 
 def laid_out(
-    values: Iterable[tuple[int, bytes]],
+    order: Sequence[int],
+    configured: Mapping[int, bytes],
     room: int,
     *,
     file_is_free: bool,
     sname_is_free: bool,
     agent: bytes | None,
 ) -> tuple[dict[int, bytes], int]:
-    """The options as they arrive, and option 52. One that finds no room is left out. ``agent``: the relay
+    """The options as they arrive, and option 52. One that finds no room is left out. ``order``: the codes
+    that are looked for, also those that have no value. ``agent``: the relay
     agent's (82), which has room of its own behind the others.
 
     The options field keeps room for option 52 and its end; ``file`` and ``sname`` hold what is too much.
@@ -98,10 +103,10 @@ def laid_out(
         for octets, free in ((FILE_OCTETS, file_is_free), (SNAME_OCTETS, sname_is_free))
         if free
     ]
-    entries = list(values)
-    for number, (code, octets) in enumerate(entries):
-        is_last = number == len(entries) - 1
-        _store(code, octets, main, more, is_last=is_last)
+    for code in order:
+        if code in configured:
+            # Behind the last code nothing can follow; behind the last option something might.
+            _store(code, configured[code], main, more, is_last=code == order[-1])
     if agent is not None:
         main.put(Option.RELAY_AGENT_INFORMATION, agent)
     result: dict[int, bytes] = {}
