@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from coexist.inventory import Inventory, inventory_from_tree, load_inventory
+from coexist.inventory.products import products
 from coexist.render import render_site
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType
@@ -80,6 +81,10 @@ def agree(
 def as_product(tree: dict[str, Any], name: str, product: str) -> dict[str, Any]:
     tree = copy.deepcopy(tree)
     tree["servers"][name]["software"] = SOFTWARE[product]
+    if not products()[product].capabilities.lease_time_limits:
+        for scope in tree["scopes"].values():
+            scope.pop("min_lease_time", None)
+            scope.pop("max_lease_time", None)
     if product in SETTINGS:
         tree["servers"][name]["settings"] = SETTINGS[product]
     return tree

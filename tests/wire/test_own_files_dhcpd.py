@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from coexist.boot.leases.dhcpd.opens import all_levels
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.languages.dhcpd.levels import HostPart, Outline
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dhcpd.syntax import Assign, Data
 from coexist.languages.source_files import beside
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
@@ -41,6 +43,7 @@ FILES = Path(__file__).parents[1] / "data" / "own-files" / "dhcpd"
 PATIENCE = 1.4
 """Seconds: dhcpd pings an address for one before it offers it."""
 _KNOWN = 4
+_IDENTIFIER = "dhcp-server-identifier"
 
 
 def source_of(path: Path) -> DhcpdLeases:
@@ -66,11 +69,14 @@ def stand_of(outline: Outline) -> Place:
     """The daemon in the first network of a file, and a relay in each of two more.
 
     One network a wire: of one wire the daemon has one lease for a machine. The relays' addresses are free.
+    The daemon has the address that it calls itself by: its offers come from there.
     """
-    taken = set(_taken(outline))
     home, *_ = networks_of(outline)
+    called = set(_identifiers(outline))
+    taken = {*_taken(outline), *called}
     free = _free(home, taken)
-    server, local = next(free), next(free)
+    server = next((address for address in sorted(called) if address in home), None) or next(free)
+    local = next(free)
     firsts = [w.subnets[-1].network for w in outline.wires[1:3]]
     others = [IPv4Network(f"{network.address}/{network.mask}") for network in firsts]
     relays = tuple(local if network == home else next(_free(network, taken)) for network in others)
@@ -82,6 +88,14 @@ def _free(network: IPv4Network, taken: set[IPv4Address]) -> Iterator[IPv4Address
         address = IPv4Address(number)
         if address not in taken:
             yield address
+
+
+def _identifiers(outline: Outline) -> Iterator[IPv4Address]:
+    for level in all_levels(outline):
+        for said in level.statements:
+            match said:
+                case Assign(option=option, value=Data(octets=octets)) if option.name == _IDENTIFIER:
+                    yield IPv4Address(octets)
 
 
 def _taken(outline: Outline) -> Iterator[IPv4Address]:

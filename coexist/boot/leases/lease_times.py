@@ -60,7 +60,11 @@ TimesOf: TypeAlias = Callable[[int, int | None, int | None], LeaseTimes]
 
 
 def dhcpd_times(default: int | None, shortest: int | None, longest: int | None) -> LeaseTimes:
-    """ISC dhcpd (``ack_lease``): its limits hold for the default too, and the shortest time wins."""
+    """ISC dhcpd (``ack_lease``): its limits hold for the default too, and the shortest time wins.
+
+    A lease that would end after 2038-01-19 (MAX_TIME) is told what is left until then, which no model knows:
+    they have no clock.
+    """
     most = _DHCPD_LONGEST if longest is None else longest
     least = min(_DHCPD_SHORTEST, most) if shortest is None else shortest
     times = LeaseTimes(default=0, shortest=least, longest=max(most, least))

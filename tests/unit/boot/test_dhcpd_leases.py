@@ -9,6 +9,7 @@ import pytest
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival
+from coexist.errors import Position
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes, parse_mac
@@ -264,3 +265,34 @@ def test_hosts_that_say_the_same_are_one_set() -> None:
     assert sorted(len(macs.points) for macs, _ in distinctions.clients) == [1, 4]
     assert distinctions.reserved is not None
     assert len(distinctions.reserved.points) == 4
+
+
+def test_a_value_of_the_leased_address_goes_with_the_address_of_the_reply() -> None:
+    name = 'option host-name = concat("pc-", binary-to-ascii(10, 8, "-", leased-address));\n'
+    given = found(name + SUBNET.format(""))
+    assert given.options[12] == b"pc-" + str(given.yiaddr).replace(".", "-").encode()
+    behind = (
+        "ddns-hostname = suffix(leased-address, 1); option root-path = config-option server.ddns-hostname;\n"
+    )
+    given = found(behind + SUBNET.format(""))
+    assert given.options[17] == given.yiaddr.packed[3:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'option domain-name = concat(config-option domain-name, ".example");',
+        "option domain-name = config-option root-path; option root-path = config-option domain-name;",
+    ],
+)
+def test_an_option_that_is_computed_from_itself_ends_the_daemon(text: str) -> None:
+    """dhcpd 4.4.3-P1 takes the file and dies of SIGSEGV at the first DISCOVER."""
+    result = lease(text + "\n" + SUBNET.format(""))
+    assert isinstance(result, NoLease)
+    assert isinstance(result.origin, Position)
+    assert result.origin.line == 1
+
+
+def test_an_option_may_be_computed_from_what_another_was_set_to() -> None:
+    text = 'option root-path "a"; option domain-name = concat(config-option root-path, "b");\n'
+    assert found(text + SUBNET.format("")).options[15] == b"ab"

@@ -12,6 +12,7 @@ from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.options import ClientOptions, OptionState, Setting
+from coexist.boot.leases.lease import Origin
 from coexist.errors import Position
 from coexist.languages.dhcpd.expressions import kind_of
 from coexist.languages.dhcpd.levels import Level
@@ -29,6 +30,7 @@ from coexist.languages.dhcpd.syntax import (
     If,
     Not,
     Number,
+    OptionName,
     OptionOf,
     Other,
     SetVariable,
@@ -50,6 +52,15 @@ _MOST_CALLS = 60
 
 class OpenError(Exception):
     """The value depends on what only the running daemon knows; the text says on what."""
+
+
+class EndlessError(Exception):
+    """An option is computed from itself: dhcpd follows it until its stack ends, and dies of SIGSEGV
+    (4.4.3-P1; ``dhcpd -t`` accepts the file). ``origin``: the statement."""
+
+    def __init__(self, origin: Origin) -> None:
+        super().__init__()
+        self.origin = origin
 
 
 @dataclass(slots=True)
@@ -106,7 +117,8 @@ class Evaluation:
     """The state of one evaluation.
 
     ``decide``: how an open condition at a place is decided. ``remembered``: the variables a lease may keep
-    from an earlier packet. ``classify``: ``add CLASS``.
+    from an earlier packet. ``classify``: ``add CLASS``. ``into_reply``: a value is computed for the reply,
+    whose address is known. ``within``: the options whose values are being computed.
     """
 
     client: ClientOptions | None
@@ -120,6 +132,8 @@ class Evaluation:
     classify: Callable[[str], None] | None = None
     on_commit: tuple[Statement, ...] = ()
     calls: int = 0
+    into_reply: bool = False
+    within: set[tuple[str, int]] = field(default_factory=set)
 
     # -- statements --------------------------------------------------------------------------------
 
@@ -206,10 +220,27 @@ class Evaluation:
         """The octets of an option that was set; None where the expression fails or is open."""
         if setting.value is None:
             return None
+        outer, self.into_reply = self.into_reply, True
         try:
             return self.data(setting.value)
         except OpenError:
             return None
+        finally:
+            self.into_reply = outer
+
+    def _configured(self, option: OptionName) -> bytes | None:
+        """``config-option``: what has been set so far."""
+        key = (option.space.lower(), option.code)
+        setting = None if self.state is None else self.state.find(*key)
+        if setting is None or setting.value is None:
+            return None
+        if key in self.within:
+            raise EndlessError(setting.origin)
+        self.within.add(key)
+        try:
+            return self.data(setting.value)
+        finally:
+            self.within.discard(key)
 
     def value(self, expression: Expression) -> Value:
         """Whatever an expression yields (evaluate_expression)."""
@@ -326,8 +357,7 @@ class Evaluation:
             case Data(octets=octets):
                 return octets
             case OptionOf(option=option, configured=True):
-                setting = None if self.state is None else self.state.find(option.space.lower(), option.code)
-                return None if setting is None or setting.value is None else self.data(setting.value)
+                return self._configured(option)
             case OptionOf(option=option):
                 return None if self.client is None else self.client.get(option.space.lower(), option.code)
             case HostLookup(name=name):
@@ -349,7 +379,7 @@ class Evaluation:
             case "server-name" if packet is not None:
                 return packet.sname.partition(b"\0")[0] or None
             case "leased-address" if self.held is not None and self.held.address is not None:
-                if not self.held.is_static:
+                if not self.held.is_static and not self.into_reply:
                     raise OpenError("which address the client is leased")
                 return self.held.address.packed
             case "host-decl-name" if self.held is not None and self.held.host_name is not None:

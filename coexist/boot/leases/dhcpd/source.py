@@ -12,7 +12,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.distinctions import distinctions_of
-from coexist.boot.leases.dhcpd.evaluation import Evaluation, Held, Resolve, Scope
+from coexist.boot.leases.dhcpd.evaluation import EndlessError, Evaluation, Held, Resolve, Scope
 from coexist.boot.leases.dhcpd.failover import share_of
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
 from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions
@@ -130,6 +130,8 @@ class DhcpdLeases:
             return self._lease(client, arrival)
         except _RefusedError as refused:
             return refused.no_lease
+        except EndlessError as endless:
+            return NoLease(why="dhcpd dies of it: an option is computed from itself", origin=endless.origin)
 
     def _lease(self, client: ClientOptions, arrival: Arrival) -> Lease:
         wire = self._wire(client, arrival)
