@@ -208,6 +208,7 @@ def _options(
     configured.setdefault(Option.SERVER_IDENTIFIER, server.packed)
     if not is_inform:
         configured[Option.IP_ADDRESS_LEASE_TIME] = lease.lease_time.to_bytes(4, "big")
+    configured.pop(Option.RELAY_AGENT_INFORMATION, None)
     order = order_of(asked, lease, configured)
     options, overload = laid_out(
         order,
@@ -215,7 +216,9 @@ def _options(
         room_for(asked, lease),
         file_is_free=not is_inform and not lease.file,
         sname_is_free=not is_inform and not lease.sname,
-        agent=asked.options.get(Option.RELAY_AGENT_INFORMATION),
+        agent=lease.options.get(
+            Option.RELAY_AGENT_INFORMATION, asked.options.get(Option.RELAY_AGENT_INFORMATION)
+        ),
     )
     return options, overload
 

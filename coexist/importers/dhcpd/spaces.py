@@ -13,6 +13,8 @@ from coexist.importers.dhcpd.execution import SITE_SPACE, SPACE_IN_USE, SubOptio
 from coexist.importers.program import Step, effective
 from coexist.wire.option_codes import Option
 
+_NO_SPACE = "no option is defined in this space, and without the space itself dhcpd answers nobody"
+
 
 def in_site_space(
     steps: list[Step], codes: Callable[[str], Iterable[int]], parents: Mapping[str, int], account: Account
@@ -30,6 +32,9 @@ def in_site_space(
             account.left_out(step.at, step.text, "which options are sent by it depends on the client")
         return kept
     space = chosen_spaces[0].value
+    if not list(codes(space)):
+        account.left_out(chosen_spaces[0].at, chosen_spaces[0].text, _NO_SPACE)
+        return kept
     lowest = first_site_code(codes(space))
     held = {step.value for step in kept if step.key == SPACE_IN_USE} | set(parents)
     result: list[Step] = []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from coexist.errors import InputError, Problem
 from coexist.languages.dhcpd.bodies import CLASS, HOST, BodyParser
 from coexist.languages.dhcpd.definitions import semicolon
-from coexist.languages.dhcpd.lexer import STRING, skip
+from coexist.languages.dhcpd.lexer import NUMBER, STRING, skip
 from coexist.languages.dhcpd.numbers import parse_aggregate, parse_host_name
 from coexist.languages.dhcpd.option_values import address_or_name, parse_value
 from coexist.languages.dhcpd.plain_hosts import plain_host
@@ -20,6 +21,7 @@ from coexist.languages.dhcpd.syntax import (
     HostIdentifier,
     HostLookup,
     JoinGroup,
+    Other,
     PlainHosts,
     Statement,
 )
@@ -83,6 +85,10 @@ def parse_host(parser: BodyParser, start: int, level: str) -> Statement:
     if name in parser.names.hosts:
         lexer.fail(f"host {name}: already exists", "give each host its own name")
     parser.names.hosts.add(name)
+    hardware = [s for s in body if isinstance(s, Hardware)]
+    if len(hardware) > 1:
+        what = f"Host {name} hardware address already configured."
+        raise InputError([Problem(hardware[1].at, what, "give each address a host of its own")])
     addresses = [s for s in body if isinstance(s, FixedAddress)]
     parser.need(len(addresses) < 2, "Only one fixed address declaration per host.")
     host = Host(lexer.position(start), text, name, body)
@@ -118,18 +124,31 @@ def _host_statement(parser: BodyParser, kind: str, body: list[Statement], seen: 
         if kind in seen:
             lexer.fail("only one host-identifier allowed per host")
         seen.add(kind)
-        lexer.next()
-        if lexer.next().kind != "option":
-            lexer.fail("host-identifier must be an option")
-        space, name = parser.expressions.option_words()
-        option = parser.names.spaces.find(space, name)
-        if option is None:
-            lexer.fail(f"unknown option {space}.{name}")
-        value = parse_value(lexer, option.format)
-        semicolon(lexer)
-        body.append(HostIdentifier(lexer.position(start), parser.shown(start), option, value))
+        body.append(_host_identifier(parser, start))
         return True
     return False
+
+
+def _host_identifier(parser: BodyParser, start: int) -> Statement:
+    """``host-identifier``: an option that tells whose the host is."""
+    lexer = parser.lexer
+    lexer.next()
+    word = lexer.next().kind
+    if word == "v6relopt":
+        if lexer.next().kind != NUMBER:
+            lexer.fail("host-identifier v6relopt must have a number")
+    elif word != "option":
+        lexer.fail("host-identifier must be an option")
+    space, name = parser.expressions.option_words()
+    option = parser.names.spaces.find(space, name)
+    if option is None:
+        lexer.fail(f"unknown option {space}.{name}")
+    value = parse_value(lexer, option.format)
+    semicolon(lexer)
+    if word == "v6relopt":
+        # Relay agents of DHCPv6 send it: nobody is known by it here.
+        return Other(lexer.position(start), parser.shown(start), "v6relopt")
+    return HostIdentifier(lexer.position(start), parser.shown(start), option, value)
 
 
 def parse_hardware(parser: BodyParser, start: int, in_host: bool) -> Statement:
@@ -148,6 +167,39 @@ def parse_hardware(parser: BodyParser, start: int, in_host: bool) -> Statement:
         lexer.fail("expecting semicolon.")
     parser.need(in_host, "hardware address parameter not allowed here.")
     return Hardware(lexer.position(start), parser.shown(start), kind, octets)
+
+
+def parse_fixed_address6(parser: BodyParser, start: int, in_host: bool) -> Statement:
+    """``fixed-address6``: a DHCPv4 server reads it as one address for each four octets."""
+    lexer = parser.lexer
+    octets = b""
+    while True:
+        value = parse_value(lexer, "6")
+        octets += value.octets if isinstance(value, Data) else b""
+        if lexer.peek().kind != ",":
+            break
+        lexer.next()
+    semicolon(lexer)
+    parser.need(in_host, "fixed-address parameter not allowed here.")
+    addresses = tuple(IPv4Address(octets[at : at + 4]) for at in range(0, len(octets), 4))
+    return FixedAddress(lexer.position(start), parser.shown(start), addresses, ())
+
+
+def parse_fixed_prefix6(parser: BodyParser, start: int, in_host: bool) -> Statement:
+    """``fixed-prefix6``: read, and without a meaning for a DHCPv4 server."""
+    lexer = parser.lexer
+    value = parse_value(lexer, "6")
+    if lexer.next().kind != "/":
+        lexer.fail("expecting a '/'")
+    bits = lexer.next()
+    if bits.kind != NUMBER or not 0 <= int(bits.value) <= 128:
+        lexer.fail("expecting a network mask")
+    number = int.from_bytes(value.octets if isinstance(value, Data) else b"", "big")
+    if number & ((1 << (128 - int(bits.value))) - 1):
+        lexer.fail("network mask too short")
+    semicolon(lexer)
+    parser.need(in_host, "fixed-prefix6 declaration not allowed here.")
+    return Other(lexer.position(start), parser.shown(start), "fixed-prefix6")
 
 
 def parse_fixed_address(parser: BodyParser, start: int, in_host: bool) -> Statement:

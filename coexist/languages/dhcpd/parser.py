@@ -14,6 +14,8 @@ from coexist.languages.dhcpd.definitions import parse_option_or_definition, pars
 from coexist.languages.dhcpd.failover import parse_failover
 from coexist.languages.dhcpd.host_declarations import (
     parse_fixed_address,
+    parse_fixed_address6,
+    parse_fixed_prefix6,
     parse_hardware,
     parse_host,
     parse_plain_hosts,
@@ -34,6 +36,7 @@ from coexist.languages.dhcpd.syntax import (
     Network,
     OptionDefinition,
     OptionSpace,
+    Other,
     SharedNetwork,
     Statement,
     Subnet,
@@ -98,10 +101,10 @@ class DeclarationParser(BodyParser):
         token = lexer.peek()
         if token.kind == "host" and level not in (HOST, CLASS) and parse_plain_hosts(self, body):
             return
-        if token.kind in ("hardware", "fixed-address"):
+        of_host = _OF_A_HOST.get(token.kind)
+        if of_host is not None:
             lexer.next()
-            reader = parse_hardware if token.kind == "hardware" else parse_fixed_address
-            body.append(reader(self, token.start, in_host))
+            body.append(of_host(self, token.start, in_host))
             return
         declaration = _DECLARATIONS.get(token.kind)
         if declaration is not None:
@@ -114,6 +117,10 @@ class DeclarationParser(BodyParser):
         statement = self.executable()
         if statement is None:
             lexer.fail("expecting a parameter or declaration")
+        if level == ROOT and isinstance(statement, Other) and statement.kind == "add":
+            # It is executed once without a packet: dhcpd 4.4.3-P1 dies of SIGSEGV, with -t too.
+            what = "there is no client to add: dhcpd does not start"
+            raise InputError([Problem(statement.at, what, "put it into the scope or condition it is about")])
         body.append(statement)
 
     # -- files and options -----------------------------------------------------------------------
@@ -250,11 +257,24 @@ class DeclarationParser(BodyParser):
         semicolon(lexer)
         return self.other(start, "server-duid")
 
+    def _lease_id_format(self, start: int, level: str) -> Statement:
+        """How identifiers stand in the lease file (parse_lease_id_format)."""
+        if self.lexer.next().kind not in ("hex", "octal"):
+            self.lexer.fail("lease-id-format is invalid:  it must be octal or hex.")
+        semicolon(self.lexer)
+        return self.other(start, "lease-id-format")
+
     def _failover(self, start: int, level: str) -> Statement:
         self.need(level in (ROOT, SHARED), "failover peers may only be defined in shared-network")
         return parse_failover(self, start, in_shared=level == SHARED)
 
 
+_OF_A_HOST: dict[str, Callable[[BodyParser, int, bool], Statement]] = {
+    "hardware": parse_hardware,
+    "fixed-address": parse_fixed_address,
+    "fixed-address6": parse_fixed_address6,
+    "fixed-prefix6": parse_fixed_prefix6,
+}
 _DECLARATIONS: dict[str, Callable[[DeclarationParser, int, str], Statement]] = {
     "include": DeclarationParser._include,
     "host": parse_host,
@@ -273,4 +293,5 @@ _DECLARATIONS: dict[str, Callable[[DeclarationParser, int, str], Statement]] = {
     "option": DeclarationParser._option,
     "failover": DeclarationParser._failover,
     "server-duid": DeclarationParser._server_duid,
+    "lease-id-format": DeclarationParser._lease_id_format,
 }

@@ -296,3 +296,38 @@ def test_an_option_that_is_computed_from_itself_ends_the_daemon(text: str) -> No
 def test_an_option_may_be_computed_from_what_another_was_set_to() -> None:
     text = 'option root-path "a"; option domain-name = concat(config-option root-path, "b");\n'
     assert found(text + SUBNET.format("")).options[15] == b"ab"
+
+
+def test_a_return_outside_of_a_function_ends_nothing() -> None:
+    given = found(
+        'return 1; option root-path "x";\n' + SUBNET.format('if not static { return 2; filename "f"; }')
+    )
+    assert (given.options[17], given.file) == (b"x", b"f")
+
+
+def test_netware_options_are_not_sent() -> None:
+    """4.4.3-P1 sends nothing of the space, only what the whole option is set to."""
+    assert 63 not in found("option nwip.autoretries 3;\n" + SUBNET.format("")).options
+    assert found("option nwip-suboptions 05:01:01;\n" + SUBNET.format("")).options[63] == b"\5\1\1"
+
+
+def test_nobody_is_answered_with_an_unknown_site_option_space() -> None:
+    result = lease('site-option-space "nowhere";\n' + SUBNET.format(""))
+    assert isinstance(result, NoLease)
+    assert isinstance(result.origin, Position)
+    assert result.origin.line == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({}, b"\2\2yy\1\1x"),
+        ({82: b"\1\4port"}, b"\1\1x\2\2yy"),
+        ({82: b"\5\4\x0a\0\0\1\2\1z"}, b"\5\4\x0a\0\0\1\2\2yy\1\1x"),
+    ],
+)
+def test_suboptions_of_a_relay_agent_that_the_file_sets(sent: dict[int, bytes], told: bytes) -> None:
+    text = 'option agent.remote-id "yy"; option agent.circuit-id "x";\n' + SUBNET.format("")
+    result = lease(text, options=sent)
+    assert isinstance(result, Lease)
+    assert result.options[82] == told

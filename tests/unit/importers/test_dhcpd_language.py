@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from coexist.errors import InputError, Problem
 from coexist.importers.dhcpd.site import import_dhcpd
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from tests.unit.importers.dhcpd_statements import cases, file_with
 
 OWN = Path(__file__).parent / "dhcpd_conf"
 SHARED = Path(os.environ.get("COEXIST_SHARED", Path(__file__).parents[4] / "shared"))
@@ -80,6 +82,39 @@ def test_a_refusal_names_the_daemons_line(name: str, tmp_path: Path) -> None:
     accepted, line = daemon(text, tmp_path)
     assert not accepted
     assert ours(text) == (False, line)
+
+
+@pytest.mark.needs("dhcpd")
+@pytest.mark.parametrize(("place", "statement"), cases())
+def test_a_statement_is_accepted_or_refused_as_by_the_daemon(
+    place: str, statement: str, tmp_path: Path
+) -> None:
+    text = file_with(place, statement)
+    accepted, line = daemon(text, tmp_path)
+    assert ours(text) == (accepted, None if accepted else line or ours(text)[1])
+
+
+# What the file says already, or what the daemon does by itself; a group and a class that nobody belongs to.
+_NO_EFFECT = frozenset(
+    {
+        "allow unknown-clients;", "boot-unknown-clients true;", "allow booting;", "ping-check true;",
+        "authoritative;", "local-address 10.80.0.254;", "server-identifier 10.80.0.254;",
+        'default domain-name "d";', "vendor-option-space nowhere;", "range 10.80.0.60 10.80.0.10;",
+        "group { }", 'group g1 { option root-path "g"; }', 'class "empty" { }',
+    }
+)  # fmt: skip
+
+
+def told(text: str) -> object:
+    """Everything an import says of a file, without the line breaks that the statement brought."""
+    imported = import_dhcpd(text, "dhcpd.conf", address=IPv4Address("10.80.0.254"))
+    return imported.tree, imported.clients, [(e.statement, e.why) for e in imported.not_modelled]
+
+
+@pytest.mark.parametrize(("place", "statement"), [case for case in cases() if ours(file_with(*case))[0]])
+def test_a_statement_is_said_in_words_or_told_with_its_line(place: str, statement: str) -> None:
+    changes = told(file_with(place, statement)) != told(file_with())
+    assert changes is not (statement in _NO_EFFECT)
 
 
 WORDS = st.sampled_from(

@@ -169,8 +169,11 @@ class Evaluation:
 
     def _other(self, statement: Other) -> None:
         match statement.kind:
-            case "return" if statement.value is not None:
+            case "return" if statement.value is not None and self.calls:
                 raise _Done(self.value(statement.value))
+            case "return" if statement.value is not None:
+                # Outside of a function it ends nothing (4.4.3-P1).
+                self._or_none(statement.value)
             case "eval" if statement.value is not None:
                 self._or_none(statement.value)
             case "unset":

@@ -115,6 +115,10 @@ class ClientOptions:
             return self._plain.get(code)
         return self.more.get(space, {}).get(code, self._inner.get(space, {}).get(code))
 
+    def of_space(self, space: str) -> Mapping[int, bytes]:
+        """The options that the client sent inside another one, in its order."""
+        return self.more.get(space) or self._inner.get(space, {})
+
     def parse_vendor(self, space: str) -> None:
         """``parse-vendor-option``: read option 43 by a space of the file."""
         octets = self._plain.get(Option.VENDOR_SPECIFIC_INFORMATION)
@@ -235,6 +239,9 @@ def encapsulate(
     state: OptionState, space: str, compute: Compute, spaces: Spaces, widths: Mapping[str, tuple[int, int]]
 ) -> bytes | None:
     """The options of a space as one value (hashed_option_space_encapsulate); None if it has none."""
+    if space == "nwip":
+        # Its options are set in one kind of list and read from another: 4.4.3-P1 sends none of them.
+        return None
     if space == "fqdn":
         table = state.spaces.get(space, {})
         return fqdn_octets({code: compute(setting) or b"" for code, setting in table.items()})

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from coexist.boot.leases.dhcpd.evaluation import Evaluation, Scope
 from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.dhcpd.options import (
+    AGENT,
     DHCP,
     MANDATORY,
     SERVER,
@@ -32,7 +33,7 @@ from coexist.wire.options import MessageType, Option
 _DEFAULT_LEASE_TIME, _MAX_LEASE_TIME, _MIN_LEASE_TIME = 1, 2, 3
 _USE_HOST_DECL_NAMES, _LEASE_ADDRESS_AS_ROUTER = 12, 13
 _FILENAME, _SERVER_NAME, _NEXT_SERVER = 15, 16, 17
-_VENDOR_OPTION_SPACE, _SITE_OPTION_SPACE = 19, 21
+_VENDOR_OPTION_SPACE, SITE_OPTION_SPACE = 19, 21
 _ALWAYS_BROADCAST, _PING_CHECK, _ECHO_CLIENT_ID = 22, 42, 85
 _LOWEST_SITE_CODE, _HIGHEST_SITE_CODE = 128, 224
 _DROPPED_WHEN_INFORMED = (Option.IP_ADDRESS_LEASE_TIME, Option.RENEWAL_TIME, Option.REBINDING_TIME)
@@ -242,7 +243,20 @@ class _Maker:
         order += [option.code for option in holders(self.spaces, DHCP).values()]
         order.append(Option.VENDOR_SPECIFIC_INFORMATION)
         order = [code for code in dict.fromkeys(order) if code != Option.RELAY_AGENT_INFORMATION]
-        return {**plain, **nested}, tuple(order)
+        return {**plain, **nested, **self._agent(computing)}, tuple(order)
+
+    def _agent(self, computing: Evaluation) -> dict[int, bytes]:
+        """Suboptions of option 82 that the file sets: they go back in the places of the relay agent's, and
+        to clients without one too (4.4.3-P1)."""
+        table = self.state.spaces.get(AGENT)
+        if not table:
+            return {}
+        values = dict(self.client.of_space(AGENT))
+        for code, setting in table.items():
+            values[code] = computing.computed(setting) or b""
+            self.origins[int(Option.RELAY_AGENT_INFORMATION)] = setting.origin
+        octets = b"".join(bytes((code, len(value))) + value for code, value in values.items() if value)
+        return {int(Option.RELAY_AGENT_INFORMATION): octets} if octets else {}
 
     def _add(self, found: dict[int, bytes], setting: Setting, octets: bytes | None) -> None:
         option = setting.option
@@ -280,7 +294,7 @@ class _Maker:
 
     def _site_space(self) -> tuple[str, int]:
         """The space of the codes from a lowest one on; without one of the file's there is none."""
-        name = self._octets(SERVER, _SITE_OPTION_SPACE).decode("latin-1").lower()
+        name = self._octets(SERVER, SITE_OPTION_SPACE).decode("latin-1").lower()
         if name not in self.spaces:
             return DHCP, 0
         return name, first_site_code(self.spaces[name])

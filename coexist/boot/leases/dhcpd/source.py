@@ -17,7 +17,7 @@ from coexist.boot.leases.dhcpd.failover import share_of
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
 from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions
 from coexist.boot.leases.dhcpd.options import AGENT, DHCP, SERVER, ClientOptions, OptionState
-from coexist.boot.leases.dhcpd.reply import lease_time_of, made
+from coexist.boot.leases.dhcpd.reply import SITE_OPTION_SPACE, lease_time_of, made
 from coexist.boot.leases.lease import Distinctions, Lease, NoLease, OpenCondition
 from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
@@ -167,6 +167,7 @@ class DhcpdLeases:
         if host_part is not None:
             evaluation.execute_level(host_part.level, inner.outwards())
         _refuse(evaluation, known=host_part is not None)
+        self._refuse_unknown_space(evaluation)
         lease_time = lease_time_of(evaluation, client)
         if share is not None and share.longest is not None:
             lease_time = min(lease_time, share.longest)
@@ -213,6 +214,7 @@ class DhcpdLeases:
         host = self._informed_host(client, ours)
         if host is not None:
             evaluation.execute_level(host.level, subnet.level.outwards())
+        self._refuse_unknown_space(evaluation)
         return made(
             evaluation,
             evaluation.scope,
@@ -224,6 +226,15 @@ class DhcpdLeases:
             lease_time=None,
             min_secs=0,
         )
+
+    def _refuse_unknown_space(self, evaluation: Evaluation) -> None:
+        """A site-option-space that nothing defines: nobody is answered ("unknown option space")."""
+        setting = None if evaluation.state is None else evaluation.state.find(SERVER, SITE_OPTION_SPACE)
+        name = None if setting is None else evaluation.computed(setting)
+        if setting is None or not name or name.decode("latin-1").lower() in self.configuration.options:
+            return
+        origin = setting.origin if isinstance(setting.origin, Position) else None
+        raise _RefusedError(f"unknown option space {name.decode('latin-1')}", origin)
 
     def _evaluation(
         self, client: ClientOptions | None, state: OptionState | None, scope: Scope
