@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -105,7 +107,8 @@ def test_a_key_has_one_spelling(write: Write, right: str, other: str) -> None:
     assert right in SITE
     with pytest.raises(InputError) as refused:
         load_inventory(write(SITE.replace(right, other)))
-    assert any("is not known here" in problem.message for problem in refused.value.problems)
+    key = re.findall(r"(\w+):", other)[-1]
+    assert any(repr(key) in problem.message for problem in refused.value.problems)
 
 
 def test_the_schema_refuses_what_the_loader_refuses(write: Write) -> None:
@@ -119,45 +122,48 @@ def test_the_schema_refuses_what_the_loader_refuses(write: Write) -> None:
 
 
 REFUSED = {
-    "unknown key": ("delay: 1.5", "dealy: 1.5", "12:5: the key 'dealy' is not known here"),
-    "unknown software": ("isc-dhcpd 4.4", "isc-dhcp 4.4", "6:20: the software 'isc-dhcp' is not known; did you mean 'isc-dhcpd'?"),
-    "bad delay": ("delay: 1.5", "delay: soon", "12:12: 'soon' is not a delay"),
-    "two kinds": ("delay: 1.5", "delay: {after: 1, secs_at_least: 4}", "12:12: a delay has one kind"),
-    "negative": ("delay: 1.5", "delay: -1", "12:12: -1.0 does not fit here"),
-    "host bits": ("10.30.0.0/16", "10.30.0.1/16", "4:27: 10.30.0.1/16 has host bits set; write 10.30.0.0/16"),
-    "no subnet": ("10.30.0.0/16", "nonsense", "4:27: 'nonsense' is not a subnet"),
-    "overlap": ("10.30.0.0/16, gateway: 10.30.0.1", "10.10.4.0/24, gateway: 10.10.4.1", "4:27: 10.10.4.0/24 overlaps 10.10.0.0/16 of VLAN office"),
-    "gateway outside": ("gateway: 10.30.0.1", "gateway: 10.31.0.1", "4:50: the gateway 10.31.0.1 is outside 10.30.0.0/16"),
-    "same vlan id": ("id: 30", "id: 10", "4:15: VLAN id 10 is also office's"),
-    "relay target": ("relay_to: [dhcp,", "relay_to: [dhpc,", "4:72: there is no server or address 'dhpc'; did you mean 'dhcp'?"),
-    "address outside": ("10.10.0.6\n    vlan", "10.11.0.6\n    vlan", "9:14: 10.11.0.6 is outside 10.10.0.0/16 of VLAN office"),
-    "same address": ("address: 10.10.0.6", "address: 10.10.0.5", "7:3: 10.10.0.5 is also the address of dhcp"),
-    "no such vlan": ("    vlan: office", "    vlan: ofice", "10:11: there is no VLAN 'ofice'; did you mean 'office'?"),
-    "no such group": ("only: thin}", "only: thick}", "11:21: there is no group 'thick'"),
-    "empty list": ("only: thin}", "only: []}", "11:14: the 'only' list is empty"),
-    "empty whitelist": ("hardware: tc}", "hardware: tcx}", "11:14: the whitelist is empty: thin has no client"),
-    "answers whom": ("{only: thin}", "everybody", "11:14: 'everybody' "),
-    "no such column": ("hardware: tc}", "hardwear: tc}", "17:18: no client has a column 'hardwear'; did you mean 'hardware'?"),
-    "circle": ("macs: [80:5e:c0:00:00:01]", "groups: phones", "18:3: the group contains itself: phones -> odd -> phones"),
-    "bad oui": ('"80:5e:c0"', '"80:5e:zz"', "18:17: '80:5e:zz' is not"),
-    "bad mac": ("[80:5e:c0:00:00:01]", "[80:5e:c0:00:00]", "19:16: '80:5e:c0:00:00' is not a MAC address"),
-    "bad option": ("{66: 10.10.0.6}", "{tftp: 10.10.0.6}", "14:80: 'tftp' is not a DHCP option"),
-    "bad option value": ("{66: 10.10.0.6}", "{51: soon}", "14:80: option 51"),
-    "pool outside": ("10.10.1.0-10.10.1.99", "10.20.1.0-10.20.1.99", "14:48: the pool 10.20.1.0-10.20.1.99 is outside"),
-    "pool backwards": ("10.10.1.0-10.10.1.99", "10.10.1.99-10.10.1.0", "14:48: the range ends before it begins; write 10.10.1.0-10.10.1.99"),
-    "not a dhcp server": ("server: dhcp,", "server: otc,", "14:20: otc is not a DHCP server"),
-    "boot from": ("boot_from: otc", "boot_from: oct", "21:32: there is no server 'oct'; did you mean 'otc'?"),
-    "no intent": ("boot_from: otc", "reason: none", "21:5: the rule says nothing"),
-    "no such file": ("clients.csv", "client.csv", "15:10: there is no file client.csv; did you mean 'clients.csv'?"),
-    "built-in name": ("  odd:", "  known:", "19:3: 'known' always exists"),
+    "unknown key": ("delay: 1.5", "dealy: 1.5", "12:5 dealy"),
+    "unknown software": ("isc-dhcpd 4.4", "isc-dhcp 4.4", "6:20 isc-dhcp isc-dhcpd"),
+    "bad delay": ("delay: 1.5", "delay: soon", "12:12 soon"),
+    "two kinds": ("delay: 1.5", "delay: {after: 1, secs_at_least: 4}", "12:12"),
+    "negative": ("delay: 1.5", "delay: -1", "12:12 -1.0"),
+    "host bits": ("10.30.0.0/16", "10.30.0.1/16", "4:27 10.30.0.1/16 10.30.0.0/16"),
+    "no subnet": ("10.30.0.0/16", "nonsense", "4:27 nonsense"),
+    "overlap": ("10.30.0.0/16, gateway: 10.30.0.1", "10.10.4.0/24, gateway: 10.10.4.1", "4:27 10.10.4.0/24 10.10.0.0/16 office"),
+    "gateway outside": ("gateway: 10.30.0.1", "gateway: 10.31.0.1", "4:50 10.31.0.1 10.30.0.0/16"),
+    "same vlan id": ("id: 30", "id: 10", "4:15 10"),
+    "relay target": ("relay_to: [dhcp,", "relay_to: [dhpc,", "4:72 dhpc dhcp"),
+    "address outside": ("10.10.0.6\n    vlan", "10.11.0.6\n    vlan", "9:14 10.11.0.6 10.10.0.0/16 office"),
+    "same address": ("address: 10.10.0.6", "address: 10.10.0.5", "7:3 10.10.0.5 dhcp"),
+    "no such vlan": ("    vlan: office", "    vlan: ofice", "10:11 ofice office"),
+    "no such group": ("only: thin}", "only: thick}", "11:21 thick"),
+    "empty list": ("only: thin}", "only: []}", "11:14 only"),
+    "empty whitelist": ("hardware: tc}", "hardware: tcx}", "11:14 thin"),
+    "answers whom": ("{only: thin}", "everybody", "11:14 everybody"),
+    "no such column": ("hardware: tc}", "hardwear: tc}", "17:18 hardwear hardware"),
+    "circle": ("macs: [80:5e:c0:00:00:01]", "groups: phones", "18:3 phones odd"),
+    "bad oui": ('"80:5e:c0"', '"80:5e:zz"', "18:17 80:5e:zz"),
+    "bad mac": ("[80:5e:c0:00:00:01]", "[80:5e:c0:00:00]", "19:16 80:5e:c0:00:00"),
+    "bad option": ("{66: 10.10.0.6}", "{tftp: 10.10.0.6}", "14:80 tftp"),
+    "bad option value": ("{66: 10.10.0.6}", "{51: soon}", "14:80 51"),
+    "pool outside": ("10.10.1.0-10.10.1.99", "10.20.1.0-10.20.1.99", "14:48 10.20.1.0-10.20.1.99"),
+    "pool backwards": ("10.10.1.0-10.10.1.99", "10.10.1.99-10.10.1.0", "14:48 10.10.1.0-10.10.1.99"),
+    "not a dhcp server": ("server: dhcp,", "server: otc,", "14:20 otc"),
+    "boot from": ("boot_from: otc", "boot_from: oct", "21:32 oct otc"),
+    "no intent": ("boot_from: otc", "reason: none", "21:5"),
+    "no such file": ("clients.csv", "client.csv", "15:10 clients.csv client.csv"),
+    "built-in name": ("  odd:", "  known:", "19:3 known"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("right", "wrong", "problem"), REFUSED.values(), ids=REFUSED)
-def test_each_mistake_is_named_where_it_stands(write: Write, right: str, wrong: str, problem: str) -> None:
+@pytest.mark.parametrize(("right", "wrong", "told"), REFUSED.values(), ids=REFUSED)
+def test_each_mistake_is_named_where_it_stands(write: Write, right: str, wrong: str, told: str) -> None:
+    """``told``: its place, and the values that it must name."""
     assert SITE.count(right) == 1
+    place, *values = told.split()
     found = problems_of(write(SITE.replace(right, wrong)))
-    assert any(line.startswith(f"inv/site.yaml:{problem}") for line in found), found
+    there = [line for line in found if line.startswith(f"inv/site.yaml:{place}: ")]
+    assert any(all(value in line for value in values) for line in there), found
     assert all("; " in line for line in found), "the remedy is missing"
 
 
@@ -200,7 +206,7 @@ def test_two_mistakes_in_one_declaration_hide_none_elsewhere(write: Write) -> No
         "20:16",  # no MAC
         "22:32",  # no server: the other declarations are still held against each other
     ]
-    assert found[-1].endswith("there is no server 'dhpc'; did you mean 'dhcp'?")
+    assert {"'dhpc'", "'dhcp'?"} <= set(re.split(r"[ ;]", found[-1]))
 
 
 @pytest.mark.parametrize(
@@ -217,8 +223,8 @@ def test_rows_that_name_a_wrong_declaration_are_not_wrong(
     table = "mac,hardware,vlan,firmware\n52:54:00:00:00:01,tc,office,\n52:54:00:00:00:02,pc,,ibm\n"
     found = problems_of(write(SITE.replace(right, wrong, 1), table))
     assert f"inv/site.yaml:{place}" in {line.split(": ")[0] for line in found}
-    assert not any("no VLAN 'office'" in line for line in found)
-    assert any("there is no firmware 'ibm'" in line for line in found)
+    assert not any("'office'" in line for line in found)
+    assert any("'ibm'" in line for line in found)
 
 
 def test_a_section_with_nothing_in_it_is_as_good_as_not_written(write: Write) -> None:
@@ -227,18 +233,20 @@ def test_a_section_with_nothing_in_it_is_as_good_as_not_written(write: Write) ->
 
 
 @pytest.mark.parametrize(
-    ("data", "problem"),
+    ("data", "told"),
     [
-        (b"site: x\nvlans: [\n", "inv/site.yaml:3:1: this is not YAML"),
-        (b"site: caf\xe9\n", "inv/site.yaml:1:1: this is not UTF-8 text"),
-        ("site: x\n".encode("utf-16"), "inv/site.yaml:1:1: this is UTF-16 text"),
+        (b"site: x\nvlans: [\n", "3:1 YAML"),
+        (b"site: caf\xe9\n", "1:1 UTF-8"),
+        ("site: x\n".encode("utf-16"), "1:1 UTF-16"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_the_only_complaint(write: Write, data: bytes, problem: str) -> None:
+def test_a_file_that_cannot_be_read_is_the_only_complaint(write: Write, data: bytes, told: str) -> None:
     folder = write(more="intent:\n  - {clients: phones, boot_from: otc}\n")
     (folder / "site.yaml").write_bytes(data)
     (found,) = problems_of(folder)
-    assert found.startswith(problem)
+    place, what = told.split()
+    assert found.startswith(f"inv/site.yaml:{place}: ")
+    assert what in found
 
 
 def test_what_is_no_file_is_told_and_not_waited_for(write: Write) -> None:
@@ -248,28 +256,33 @@ def test_what_is_no_file_is_told_and_not_waited_for(write: Write) -> None:
     (folder / "more.yaml").symlink_to("nowhere")
     os.mkfifo(folder / "pipe.yaml")
     found = problems_of(folder)
-    assert "inv/more.yaml:1:1: the file cannot be read: No such file or directory" in found[0]
-    assert "inv/pipe.yaml:1:1: this is a pipe, not a file" in found[1]
-    assert "inv/site.yaml:15:11: folder is a directory or a device, not a file" in found[2]
-    assert "inv/site.yaml:15:19: circle.csv cannot be read: Too many levels of symbolic links" in found[3]
+    assert [line.split(": ")[0].removeprefix("inv/") for line in found] == [
+        "more.yaml:1:1",  # it leads nowhere
+        "pipe.yaml:1:1",
+        "site.yaml:15:11",  # the folder
+        "site.yaml:15:19",  # the circle
+    ]
+    assert os.strerror(errno.ENOENT) in found[0]
+    assert os.strerror(errno.ELOOP) in found[3]
 
 
 def test_the_file_of_a_group_is_told_like_any_other(write: Write) -> None:
     site = SITE.replace("macs: [80:5e:c0:00:00:01]", "file: gone.csv")
-    assert "inv/site.yaml:19:15: there is no file gone.csv; known: clients.csv" in problems_of(write(site))
+    (missing,) = problems_of(write(site))
+    assert missing.startswith("inv/site.yaml:19:15: ")
+    assert {"gone.csv", "clients.csv"} <= set(re.split(r"[ ;]+", missing))
     folder = write(site)
     (folder / "gone.csv").write_text("mac\nnope\n")
-    assert [line.split("; ")[0] for line in problems_of(folder)] == [
-        "inv/gone.csv:2:1: 'nope' is not a MAC address"
-    ]
+    (wrong,) = problems_of(folder)
+    assert wrong.startswith("inv/gone.csv:2:1: 'nope' ")
 
 
 def test_the_same_mac_in_two_files(write: Write) -> None:
     folder = write(SITE.replace("clients: clients.csv", "clients: [clients.csv, more.csv]"))
     (folder / "more.csv").write_text("mac\r\n5254.0000.0001\r\n")
-    assert problems_of(folder) == [
-        "inv/more.csv:2:1: 52:54:00:00:00:01 is registered twice, first at inv/clients.csv:2:1; remove one of the rows"
-    ]
+    (twice,) = problems_of(folder)
+    assert twice.startswith("inv/more.csv:2:1: 52:54:00:00:00:01 ")
+    assert "inv/clients.csv:2:1" in twice
 
 
 def test_unquoted_macs_stay_macs(write: Write) -> None:
@@ -286,17 +299,15 @@ def test_sections_in_further_files(write: Write) -> None:
         write(more="groups:\n  lab: {oui: 525400}\nintent:\n  - {clients: lab, boot_from: nobody}\n")
     )
     assert inventory.group("lab").size == 1 << 24
-    assert [rule.boot_from for rule in inventory.site.intent] == ["nobody", "otc"] or len(
-        inventory.site.intent
-    ) == 2
+    assert sorted(str(rule.boot_from) for rule in inventory.site.intent) == ["nobody", "otc"]
     assert inventory.where("groups", "lab").file == "inv/more.yaml"
 
 
 def test_the_same_name_in_two_files(write: Write) -> None:
     found = problems_of(write(more="groups:\n  thin: {oui: 525400}\n"))
-    assert found == [
-        "inv/more.yaml:2:3: groups.thin is declared twice, first at inv/site.yaml:17:3; keep one of them"
-    ]
+    assert len(found) == 1
+    assert found[0].startswith("inv/more.yaml:2:3: groups.thin ")
+    assert "inv/site.yaml:17:3" in found[0]
 
 
 def test_positions_of_appended_lists(write: Write) -> None:

@@ -25,63 +25,66 @@ VLAN = "site: x\nvlans:\n  a: {id: 1, subnet: 10.0.0.0/8"
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "told"),
     [
-        ("site: x\nvlans: 5\n", "2:8: '5' does not fit here; write names with values below it"),
-        ("site: x\nvlans: {a: }\n", "2:12: nothing is written here; write names with values below it"),
-        ("site: x\nintent: {a: b}\n", "2:9: this does not fit here; write a list, as in `[one, two]`"),
-        ("site: x\njitter: some\n", "2:9: 'some' does not fit here; write a number, as 1.5"),
-        ("site: x\njitter: 1e400\n", "2:9: '1e400' does not fit here; write 86400 or less"),
-        (f"{VLAN}, forwarding_delay: -1}}\n", "3:52: '-1' does not fit here; write 0 or more"),
-        (VLAN.replace("id: 1", "id: 10.5") + "}\n", "3:11: '10.5' does not fit here; write a whole number"),
-        (VLAN.replace("id: 1", "id: ten") + "}\n", "3:11: 'ten' does not fit here; write a whole number"),
+        ("site: x\nvlans: 5\n", "2:8 5"),
+        ("site: x\nvlans: {a: }\n", "2:12"),
+        ("site: x\nintent: {a: b}\n", "2:9"),
+        ("site: x\njitter: some\n", "2:9 some"),
+        ("site: x\njitter: 1e400\n", "2:9 1e400 86400"),
+        (f"{VLAN}, forwarding_delay: -1}}\n", "3:52 -1"),
+        (VLAN.replace("id: 1", "id: 10.5") + "}\n", "3:11 10.5"),
+        (VLAN.replace("id: 1", "id: ten") + "}\n", "3:11 ten"),
         (
             VLAN.replace("id: 1", "id: " + "9" * 500) + "}\n",
-            f"3:11: '{'9' * 40}...' does not fit here; write a number",
+            f"3:11 {'9' * 40}...",
         ),
-        (VLAN.replace("id: 1", "id: true") + "}\n", "3:11: 'true'"),
-        (f"{VLAN}, forwarding_delay: false}}\n", "3:52: 'false'"),
-        (f"{VLAN}, blocked_ports: [69, true]}}\n", "3:54: 'true'"),
-        (f"{VLAN}, relay: {{option_82: maybe}}}}\n", "3:53: 'maybe' does not fit here; write true or false"),
+        (VLAN.replace("id: 1", "id: true") + "}\n", "3:11 true"),
+        (f"{VLAN}, forwarding_delay: false}}\n", "3:52 false"),
+        (f"{VLAN}, blocked_ports: [69, true]}}\n", "3:54 true"),
+        (f"{VLAN}, relay: {{option_82: maybe}}}}\n", "3:53 maybe"),
         (
             f"{VLAN}, gatway: 10.0.0.1}}\n",
-            "3:34: the key 'gatway' is not known here; did you mean 'gateway'?",
+            "3:34 gatway gateway",
         ),
         (
             f"{VLAN}, relay: {{min_sec: 4}}}}\n",
-            "3:42: the key 'min_sec' is not known here; did you mean 'min_secs'?",
+            "3:42 min_sec min_secs",
         ),
-        ("site: x\ngropus: {}\n", "2:1: the key 'gropus' is not known here; did you mean 'groups'?"),
+        ("site: x\ngropus: {}\n", "2:1 gropus groups"),
         (
             "site: x\nintent:\n  - {boot_from: a, except: b}\n",
-            "3:20: the key 'except' is not known here; known: architectures, boot_from, clients,",
+            "3:20 except",
         ),
         (
             "site: x\nintent:\n  - {boot_from: a, until: 2026-02-30}\n",
-            "3:27: '2026-02-30' does not fit here; write a date that exists, as 2026-12-31",
+            "3:27 2026-02-30",
         ),
         (
             "site: x\nsuppress:\n  - {code: 301, reason: because}\n",
-            "3:12: '301' is no code of a finding; write it as in CX301",
+            "3:12 301",
         ),
         (
             "site: x\nsuppress:\n  - {code: CX301, reason: ok}\n",
-            "3:27: 'ok' does not fit here; write 3 characters or more",
+            "3:27 ok",
         ),
         (
             "site: x\nservers:\n  a: {software: coexist, roles: proxy, address: 10.0.0.1, vlan: a}\n",
-            "3:33: 'proxy' does not fit here; write 'dhcp', 'proxydhcp', 'boot-server', 'tftp' or 'http'",
+            "3:33 proxy proxydhcp",
         ),
         (
             "site: x\narchitectures: {UEFI-X64: edk2}\n",
-            "2:17: 'UEFI-X64' is not an architecture; did you mean 'uefi-x64'?",
+            "2:17 UEFI-X64 uefi-x64",
         ),
     ],
 )
-def test_each_misfit_says_what_to_write(text: str, problem: str) -> None:
-    found = problems_of(text)
-    assert len(found) == 1
-    assert found[0].startswith(problem)
+def test_each_misfit_says_what_to_write(text: str, told: str) -> None:
+    """``told``: its place, and what must be named: what was written there, what may be."""
+    place, *values = told.split()
+    (found,) = problems_of(text)
+    assert found.startswith(f"{place}: ")
+    assert all(value in found for value in values)
+    assert found.partition("; ")[2]
 
 
 @pytest.mark.parametrize(
