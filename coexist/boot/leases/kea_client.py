@@ -59,12 +59,17 @@ class Classes:
     def evaluate(self, client: Client, *, knowing: bool) -> None:
         """EvaluateClasses: those that ask who is known (``knowing``), or the others."""
         for part in self.config.classes.values():
-            if part.test is not None and not part.listed and part.knowing is knowing:
+            if part.is_evaluated and not part.listed and part.knowing is knowing:
                 self._test(client, part)
 
     def _test(self, client: Client, part: ClassDef) -> None:
         if part.test is not None and self.tests.holds(part.test, client.arrival, client.is_in):
             client.classes[part.name] = None
+        if part.template is not None:
+            octets = self.tests.value(part.template, client.arrival, client.is_in)
+            if octets:
+                # Pkt::addSubClass, with every value that is not empty.
+                client.classes.update(dict.fromkeys((part.name, part.spawned(octets))))
 
     def asked(self, client: Client, subnet: SubnetDef, pool: PoolDef | None) -> None:
         """requiredClassify: the classes that the levels ask for; since 2.7 the pool's first."""
@@ -78,7 +83,7 @@ class Classes:
                 part = self.config.classes.get(name)
                 if part is None:
                     continue
-                if part.test is None and self.version >= (2, 7):
+                if not part.is_evaluated and self.version >= (2, 7):
                     client.classes[name] = None
                 else:
                     self._test(client, part)

@@ -18,10 +18,17 @@ from coexist.boot.leases.kea_keys import BEFORE, Keys
 from coexist.boot.leases.kea_levels import Level, LevelReader, address_of
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
 from coexist.errors import InputError, Position, Problem
-from coexist.languages.kea.expressions import BadExpressionError, Truth, members_of, parse_expression
+from coexist.languages.kea.expressions import (
+    BadExpressionError,
+    Truth,
+    Value,
+    members_of,
+    parse_expression,
+    parse_value,
+)
 from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.option_data import OptionTypes
-from coexist.languages.kea.versions import unknown_keywords
+from coexist.languages.kea.versions import beside, unknown_keywords
 from coexist.records import dataclass
 
 KNOWING = frozenset({"KNOWN", "UNKNOWN"})
@@ -31,13 +38,23 @@ KNOWING = frozenset({"KNOWN", "UNKNOWN"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassDef:
     """A client class. ``listed``: evaluated only where a level asks for it; ``knowing``: after it is known
-    whether the client has a reservation."""
+    whether the client has a reservation. ``template``: the value by which it makes classes of its own."""
 
     name: str
     level: Level
     test: Truth | None
+    template: Value | None = None
     listed: bool
     knowing: bool
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether it has a test, of one kind or the other."""
+        return self.test is not None or self.template is not None
+
+    def spawned(self, octets: bytes) -> str:
+        """The class that a template makes of a value."""
+        return f"SPAWN_{self.name}_{octets.decode('utf-8', 'surrogateescape')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +170,7 @@ def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig
     before `RENAMED` or after.
     """
     dhcp4 = tree.get("Dhcp4") or tree
-    problems = [] if version is None else list(unknown_keywords(dhcp4, version))
+    problems = [] if version is None else [*beside(tree, version), *unknown_keywords(dhcp4, version)]
     if problems:
         raise InputError(problems)
     return _Compiler(dhcp4, Keys(version)).config()
@@ -239,8 +256,10 @@ class _Compiler:
                 at = (node.get("name") or node).at
                 what = f"Client Class: {name} has already been defined"
                 raise InputError([Problem(at, what, "give one of the two another name")])
+            made = node.plain("template-test")
             try:
                 test = parse_expression(text) if text else None
+                template = parse_value(made) if made else None
             except BadExpressionError as error:
                 at = (node.get("test") or node).at
                 raise InputError([Problem(at, str(error), "correct the test of the class")]) from None
@@ -256,7 +275,12 @@ class _Compiler:
             key = self.keys.of(node, "only-if-required", "only-in-additional-list")
             listed = bool(node.plain(key, bool))
             result[name] = ClassDef(
-                name=name, level=self.levels.read(node), test=test, listed=listed, knowing=knowing
+                name=name,
+                level=self.levels.read(node),
+                test=test,
+                template=template,
+                listed=listed,
+                knowing=knowing,
             )
         return result
 

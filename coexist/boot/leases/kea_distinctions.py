@@ -7,11 +7,11 @@ from dataclasses import field
 from functools import reduce
 from operator import or_
 
-from coexist.boot.leases.kea_config import HostDef, KeaConfig
+from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig
 from coexist.boot.leases.lease import Distinctions, Origin
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
-from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Truth, Value
+from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Truth, Value, members_of
 from coexist.languages.kea.expressions import Option as Asked
 from coexist.languages.kea.option_data import DHCP4, OptionTypes, number_of
 from coexist.records import dataclass
@@ -24,6 +24,9 @@ def distinctions_of(config: KeaConfig) -> Distinctions:
     for part in config.classes.values():
         if part.test is not None:
             found.test(part.test, part.level.at)
+        if part.template is not None:
+            for octets in _values_named(config, part):
+                found.comparison(Equal(part.template, Fixed(octets)), part.level.at)
     for entry in config.flexed:
         for comparison in _inside_flex(entry.value, entry.test):
             found.comparison(comparison, entry.at)
@@ -33,6 +36,20 @@ def distinctions_of(config: KeaConfig) -> Distinctions:
         reserved=MacSet.of(reserved),
         unclear=tuple(found.unclear),
     )
+
+
+def _values_named(config: KeaConfig, template: ClassDef) -> Iterator[bytes]:
+    """The values of a template that the file names a class of; and none, with which it makes no class."""
+    names = {*config.classes}
+    for subnet in config.subnets:
+        names.update(subnet.classes, *(pool.classes for pool in subnet.pools))
+    for part in config.classes.values():
+        names.update(members_of(part.test) if part.test is not None else ())
+    start = template.spawned(b"")
+    yield b""
+    for name in sorted(names):
+        if name.startswith(start) and name != start:
+            yield name.removeprefix(start).encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)

@@ -141,7 +141,7 @@ class KeaLeases:
             subnet is not None and subnet.shared is None and current is not None and current.classes
         ):
             for part in self.config.classes.values():
-                if part.test is not None:
+                if part.is_evaluated:
                     client.classes.pop(part.name, None)
             client.classes.update(dict.fromkeys(current.classes if current is not None else ()))
             self._classes.evaluate(client, knowing=False)

@@ -37,8 +37,21 @@ UNTIL: dict[str, tuple[tuple[int, int], str]] = {
     ),
 }
 """Keywords by the first release that does not know them any more, and what is written in their place."""
+_ALONE = (2, 2)
 _FREE = frozenset({"user-context", "parameters", "comment"})
 """Members whose own members are nobody's keywords."""
+
+
+def beside(whole: Node, version: tuple[int, int]) -> Iterator[Problem]:
+    """What stands beside ``Dhcp4`` in a file of its own, where a server takes that alone."""
+    if version < _ALONE or "Dhcp4" not in dict(whole.members()):
+        return
+    for key, item in whole.members():
+        if key != "Dhcp4":
+            what = f"syntax error, unexpected {key!r} beside Dhcp4"
+            yield Problem(
+                item.at, what, "remove it: loggers stand in Dhcp4, other servers have files of their own"
+            )
 
 
 def unknown_keywords(tree: Node, version: tuple[int, int]) -> Iterator[Problem]:

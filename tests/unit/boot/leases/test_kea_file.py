@@ -317,3 +317,34 @@ def test_an_option_may_be_for_some_classes() -> None:
     with pytest.raises(InputError) as caught:
         compile_kea(read_json(json.dumps({"Dhcp4": dhcp4}, indent=1), "kea.conf", no_file), (2, 6))
     assert "client-classes" in str(caught.value)
+
+
+def test_a_template_puts_a_client_into_a_class_of_its_value() -> None:
+    """By the ARM of 2.4, "Template Classes": SPAWN_, the name, the value; and the class itself."""
+    template = "ifelse(option[77].exists, option[77].hex, '')"
+    dhcp4 = {
+        "client-classes": [
+            {"name": "kind", "template-test": template, "next-server": "10.9.0.7"},
+            {"name": "SPAWN_kind_lab", "boot-file-name": "lab.0"},
+            {"name": "of-labs", "test": "member('SPAWN_kind_lab')", "server-hostname": "labs"},
+        ],
+        "subnet4": [part(1, 0)],
+    }
+    leases = source(dhcp4, version=(2, 4))
+    lab, other, none = one(leases, o77=b"lab"), one(leases, o77=b"hall"), one(leases)
+    assert (lab.file, lab.sname, str(lab.siaddr)) == (b"lab.0", b"labs", "10.9.0.7")
+    assert (other.file, other.sname, str(other.siaddr)) == (b"", b"", "10.9.0.7")
+    assert (none.file, str(none.siaddr)) == (b"", "0.0.0.0")
+
+
+def test_a_template_of_an_option_is_told_apart_by_the_values_that_are_named() -> None:
+    dhcp4 = {
+        "client-classes": [{"name": "kind", "template-test": "option[77].hex"}],
+        "subnet4": [part(1, 0, **{"client-class": "SPAWN_kind_lab"})],
+    }
+    told = source(dhcp4, version=(2, 4)).distinctions
+    assert {(test.option, test.equals, test.exists) for test in told.tests} == {
+        (77, "hex:6c:61:62", None),
+        (77, None, True),
+    }
+    assert told.unclear == ()

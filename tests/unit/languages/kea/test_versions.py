@@ -82,6 +82,16 @@ def test_what_a_hook_is_told_is_no_keyword() -> None:
     compiled(json.dumps({"Dhcp4": context}), (2, 2))
 
 
+def test_what_stands_beside_the_server_is_refused_at_its_line() -> None:
+    """Up to 1.6 a file held several servers and "Logging"; the grammar of 2.2 has one (tried)."""
+    text = json.dumps({"Dhcp4": {}, "Logging": {"loggers": []}}, indent=1)
+    with pytest.raises(InputError) as caught:
+        compiled(text, (2, 2))
+    assert [problem.position.line for problem in caught.value.problems] == [3]
+    compiled(text, (1, 6))
+    compiled(text, None)
+
+
 DATA = {
     121: ("10.0.0.0/8 - 10.1.0.1, 10.27.129.0/25-10.1.0.2, 0.0.0.0/0 - 10.1.0.3",
           "080a0a010001190a1b81000a010002000a010003"),
