@@ -39,6 +39,12 @@ def _order(site: AnalysedSite, finding: Finding) -> Repair | None:
         if first and (finding.code.code != "CX307" or _overlap(site, cases, off)):
             return Repair(text="; ".join(dict.fromkeys(repair.text for repair in first)))
         repairs = [repair for repair in off.values() if repair.edits]
+        if finding.code.code == "CX306" and finding.path[1] in cases[0].intended.servers:
+            # It is between two that the intent names: that nobody else answers does not order them.
+            waits = _stand_by(site, cases)
+            if waits is None:
+                return None
+            repairs.append(waits)
         edits = dict.fromkeys((edit.kind, edit.path) for r in repairs for edit in r.edits)
         unique = [next(e for r in repairs for e in r.edits if (e.kind, e.path) == key) for key in edits]
         return Repair(edits=tuple(unique), text="; ".join(dict.fromkeys(r.text for r in repairs)))

@@ -183,6 +183,29 @@ SITES: dict[str, tuple[str, str, bool]] = {
         "CX501",
         True,
     ),
+    "a stranger beside two whose order is wrong": (
+        site(
+            servers=front("{only: thin}", ", delay: 2")
+            + "\n"
+            + front("{only: thin}", ", delay: 4", "back", 15),
+            otc="{only: thin}",
+            intent="  - {clients: thin, boot_from: front, fallback: otc}",
+        ),
+        "CX306",
+        False,
+    ),
+    "a stranger beside two whose order can be put right": (
+        site(
+            servers=front("{only: thin}", ", delay: 2")
+            + "\n"
+            + front("{only: thin}", "", "back", 15)
+            + "\n"
+            + front("{only: thin}", ", delay: 4", "third", 17),
+            intent="  - {clients: thin, boot_from: front, fallback: back}",
+        ),
+        "CX306",
+        True,
+    ),
     "without the delay that its product does not keep it boots who gave up": (
         site(
             servers=(SCCM % "everyone").replace("}", ", delay: 5, fixed: true}"),
