@@ -112,8 +112,8 @@ def _left_out(job: Job) -> None:
             "CX524",
             ("servers", job.name, "left_out"),
             f"the file of {job.name} has statements that this inventory does not have: {shown}{more}",
-            f"let {job.name} run on its own file (`coexist adopt`); or take out of `left_out` what the "
-            "inventory says by now, or what may be lost",
+            f"let {job.name} run on its own file (`coexist adopt`); or remove from `left_out` the "
+            "statements that the inventory has by now, and those that may be lost",
         )
 
 
@@ -299,7 +299,7 @@ def report_pools(job: Job, is_beyond: Callable[[PoolPlan], bool]) -> None:
                 job.report(
                     "CX511",
                     pool.path,
-                    f"{job.server.software} cannot tell whom the pool {pool.first}-{pool.last} is for: "
+                    f"{job.server.software} cannot select the clients of the pool {pool.first}-{pool.last}: "
                     "nobody is leased its addresses",
                     "name its clients by groups alone or by what they send alone, or serve the scope by kea",
                 )

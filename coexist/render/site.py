@@ -36,7 +36,7 @@ def render_site(inventory: Inventory, *, templates: Path | None = None) -> Rende
             left_out[name] = "declared as fixed: it is not ours to change"
             continue
         if server.config and server.dropin is None and not server.whole:
-            left_out[name] = "it runs on files of its own: they are not ours to write"
+            left_out[name] = "it runs on its own files, which coexist does not write"
             continue
         job = Job(inventory=inventory, name=name, templates=source)
         report_all(job)

@@ -319,6 +319,6 @@ def impossible_machine(site: AnalysedSite) -> Iterable[Finding]:
         table = site.inventory.clients
         known = next((c for c in clients if c.macs.known), None)
         position = table.position(table.index[known.macs.witness]) if known else None
-        yield report(site, "CX114", ("architectures", architecture), f"{firmware} is no firmware of {architecture or 'a phone'} machines",
+        yield report(site, "CX114", ("architectures", architecture), f"{firmware} is not a firmware of {architecture or 'a phone'} machines",
                      "correct the architecture or the firmware", clients=clients, timeline=(),
                      position=position)  # fmt: skip

@@ -88,7 +88,7 @@ def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
         if case.client.architecture.startswith("http-") and not is_url(file):
             found[path, file].append(case.client)
     for (path, file), clients in found.items():
-        yield report(site, "CX412", path, f"UEFI HTTP boot needs a URL, and {file} is none",
+        yield report(site, "CX412", path, f"UEFI HTTP boot needs a URL, and {file} is not one",
                      f"write http://<server>/{file.lstrip('/')}", clients=clients)  # fmt: skip
 
 
