@@ -4,8 +4,9 @@ The targets are simulated: SSH servers on loopback in a process of their own, ea
 answers a command, as a busy machine behind a long line does. ``coexist plan`` itself is the real command,
 with the real SSH client. One target is slow. Measured for several values of ``--parallel``.
 
-``ratio``: the seconds that the servers took, to the bound ``max(slowest, sum / parallel)``. The rest is
-processor time of the real client and of the simulated targets, which share the machine.
+``ratio``: the seconds that the servers took, to the bound ``max(slowest, sum / parallel)``. The real client
+and the simulated targets share the machine, whose processors are a bound as well: ``processor_seconds`` is
+what both used, and ``processors_need`` how long all processors need for that at least.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 import argparse
 import logging
 import multiprocessing
+import os
 import re
+import resource
 import shlex
 import socket
 import subprocess
@@ -25,7 +28,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import paramiko
-from stage import end_in_order, report
+from stage import Serving, cpu_seconds, end_in_order, report
 
 USER = "deploy"
 QUICK, SLOW = 1.0, 8.0
@@ -161,7 +164,9 @@ def main() -> None:
         config = ssh_config(folder, ports)
         empty = baseline(folder, config)
         for parallel in given.parallel:
+            before = used(process)
             taken = measure(folder, config, parallel, given.targets, empty)
+            worked = used(process) - before
             bound = max(SLOW, sum(delays) / parallel)
             report(
                 f"plan of {given.targets} servers, --parallel {parallel}",
@@ -169,11 +174,19 @@ def main() -> None:
                 bound=round(bound, 2),
                 all_waiting=sum(delays),
                 without_servers=round(empty, 2),
+                processor_seconds=round(worked, 2),
+                processors_need=round(worked / len(os.sched_getaffinity(0)), 2),
                 ratio=round(taken / bound, 2),
                 wanted="near 1",
             )
         ours.send(None)
         process.join(10)
+
+
+def used(targets: Serving) -> float:
+    """Processor time of all that has ended below this process, and of the simulated targets, in seconds."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime + cpu_seconds(targets)
 
 
 def baseline(folder: Path, config: Path) -> float:
