@@ -4,14 +4,16 @@ The targets are simulated: SSH servers on loopback in a process of their own, ea
 answers a command, as a busy machine behind a long line does. ``coexist plan`` itself is the real command,
 with the real SSH client. One target is slow. Measured for several values of ``--parallel``.
 
-``ratio``: the seconds that the servers took, to the bound ``max(slowest, sum / parallel)``. The real client
-and the simulated targets share the machine, whose processors are a bound as well: ``processor_seconds`` is
-what both used, and ``processors_need`` how long all processors need for that at least.
+``ratio``: the seconds that the servers took, to those they would take if nothing but waiting took time. The
+slow one is the last to be begun. The real client and the simulated targets share the machine, and its
+processors are a bound, too: ``processor_seconds`` is what both used,
+``processors_need`` how long all of them need for that.
 """
 
 from __future__ import annotations
 
 import argparse
+import heapq
 import logging
 import multiprocessing
 import os
@@ -167,7 +169,7 @@ def main() -> None:
             before = used(process)
             taken = measure(folder, config, parallel, given.targets, empty)
             worked = used(process) - before
-            bound = max(SLOW, sum(delays) / parallel)
+            bound = waiting(delays, parallel)
             report(
                 f"plan of {given.targets} servers, --parallel {parallel}",
                 seconds=round(taken, 2),
@@ -181,6 +183,14 @@ def main() -> None:
             )
         ours.send(None)
         process.join(10)
+
+
+def waiting(delays: list[float], parallel: int) -> float:
+    """When the last target has answered, if they are begun in their order, so many at a time."""
+    free = [0.0] * parallel
+    for delay in delays:
+        heapq.heapreplace(free, free[0] + delay)
+    return max(free)
 
 
 def used(targets: Serving) -> float:
