@@ -6,12 +6,14 @@ Every evaluation may fail; None is that failure. It is no truth value: ``not`` o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import field
 from ipaddress import IPv4Address
 
+from coexist.boot.leases.dhcpd.functions import WORD, arithmetic, encoded, in_ascii, in_reverse, piece
 from coexist.boot.leases.dhcpd.options import ClientOptions, OptionState, Setting
+from coexist.boot.leases.dhcpd.patterns import matches
+from coexist.boot.leases.dhcpd.variables import Scope, Value
 from coexist.boot.leases.lease import Origin
 from coexist.errors import Position
 from coexist.languages.dhcpd.expressions import kind_of
@@ -41,12 +43,7 @@ from coexist.languages.dhcpd.syntax import (
 from coexist.records import dataclass
 from coexist.wire.domain_names import packed_names, unpacked_names
 
-Value = bytes | int | bool | Function | None
 Resolve = Callable[[str], tuple[IPv4Address, ...]]
-_WORD = 0xFFFF_FFFF_FFFF_FFFF
-# What C's tolower and toupper do in the C locale.
-_LOWER = bytes(range(256)).lower()
-_UPPER = bytes(range(256)).upper()
 _MOST_CALLS = 60
 
 
@@ -71,37 +68,6 @@ class Held:
     address: IPv4Address | None = None
     is_static: bool = False
     host_name: str | None = None
-
-
-@dataclass(slots=True)
-class Scope:
-    """Variables and functions, and those around them."""
-
-    values: dict[str, Value] = field(default_factory=dict)
-    outer: Scope | None = None
-
-    def find(self, name: str) -> Value:
-        """What a name stands for, None for nothing."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.values:
-                return scope.values[name]
-            scope = scope.outer
-        return None
-
-    def has(self, name: str) -> bool:
-        """Whether a name was set or unset here or around."""
-        return name in self.values or (self.outer is not None and self.outer.has(name))
-
-    def set(self, name: str, value: Value) -> None:
-        """Give a name a value, where it has one already or here."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.values:
-                scope.values[name] = value
-                return
-            scope = scope.outer
-        self.values[name] = value
 
 
 class _Done(Exception):  # noqa: N818
@@ -321,17 +287,7 @@ class Evaluation:
                 ours = self.boolean(left)
                 theirs = None if ours else self.boolean(right)
                 return None if ours is None and theirs is None else bool(ours or theirs)
-        return self._matches(self.data(left), self.data(right), ignore_case=operator == "~~")
-
-    @staticmethod
-    def _matches(text: bytes | None, pattern: bytes | None, *, ignore_case: bool) -> bool | None:
-        if text is None or pattern is None:
-            return None
-        # An empty substring has no octets to look at, and a NUL ends a C string.
-        if not text:
-            return False
-        compiled = _regex(pattern.partition(b"\0")[0], ignore_case)
-        return compiled is not None and compiled.search(text.partition(b"\0")[0]) is not None
+        return matches(self.data(left), self.data(right), ignore_case=operator == "~~")
 
     # -- numbers -----------------------------------------------------------------------------------
 
@@ -339,7 +295,7 @@ class Evaluation:
         """A number, None if it fails (evaluate_numeric_expression)."""
         match expression:
             case Number(value=value):
-                return value & _WORD
+                return value & WORD
             case Call(function="extract-int", arguments=(inner, Number(value=bits))):
                 octets = self.data(inner)
                 width = bits // 8
@@ -348,7 +304,7 @@ class Evaluation:
             case Atom(word="lease-time"):
                 raise OpenError("how long the client holds its lease already")
             case Binary(operator=operator, left=left, right=right):
-                return _arithmetic(operator, self.numeric(left), self.numeric(right))
+                return arithmetic(operator, self.numeric(left), self.numeric(right))
         found = self.value(expression) if kind_of(expression) == "any" else None
         return found if isinstance(found, int) and not isinstance(found, bool) else None
 
@@ -409,16 +365,16 @@ class Evaluation:
                 return self._packet(self.numeric(arguments[0]), self.numeric(arguments[1]))
             case "encode-int":
                 number, bits = self.numeric(arguments[0]), self.numeric(arguments[1])
-                return None if number is None or bits is None else _encoded(number, bits)
+                return None if number is None or bits is None else encoded(number, bits)
             case "binary-to-ascii":
                 return self._ascii(arguments)
             case "reverse":
                 width, octets = self.numeric(arguments[0]), self.data(arguments[1])
-                return None if width is None or octets is None else _reversed(width, octets)
+                return None if width is None or octets is None else in_reverse(width, octets)
             case "substring" | "suffix" | "lcase" | "ucase":
                 octets = self.data(arguments[0])
                 numbers = [self.numeric(a) for a in arguments[1:]]
-                return None if octets is None else _piece(function, octets, numbers)
+                return None if octets is None else piece(function, octets, numbers)
         return None
 
     def _packet(self, offset: int | None, length: int | None) -> bytes | None:
@@ -432,120 +388,6 @@ class Evaluation:
     def _ascii(self, arguments: tuple[Expression, ...]) -> bytes | None:
         base, bits = self.numeric(arguments[0]), self.numeric(arguments[1])
         separator, octets = self.data(arguments[2]), self.data(arguments[3])
-        if base is None or separator is None or octets is None or bits not in (8, 16, 32):
+        if base is None or separator is None or octets is None:
             return None
-        width = bits // 8
-        if len(octets) % width or not 2 <= base <= 36:
-            return None
-        words = (int.from_bytes(octets[at : at + width], "big") for at in range(0, len(octets), width))
-        return separator.join(_digits(word, base) for word in words)
-
-
-def _piece(function: str, octets: bytes, numbers: list[int | None]) -> bytes | None:
-    match function, numbers:
-        case "substring", [int(start), int(length)]:
-            return octets[start : start + length]
-        case "suffix", [int(length)]:
-            return octets[len(octets) - length :] if len(octets) > length else octets
-        case "lcase", _:
-            return octets.translate(_LOWER)
-        case "ucase", _:
-            return octets.translate(_UPPER)
-    return None
-
-
-def _encoded(number: int, bits: int) -> bytes:
-    return (number & (1 << bits) - 1).to_bytes(bits // 8, "big")
-
-
-def _reversed(width: int, octets: bytes) -> bytes | None:
-    if not width or len(octets) % width:
-        return None
-    return b"".join(octets[at : at + width] for at in range(len(octets) - width, -1, -width))
-
-
-def _digits(word: int, base: int) -> bytes:
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    text = ""
-    while word or not text:
-        word, digit = divmod(word, base)
-        text = digits[digit] + text
-    return text.encode()
-
-
-def _arithmetic(operator: str, left: int | None, right: int | None) -> int | None:
-    if left is None or right is None or (operator in ("/", "%") and not right):
-        return None
-    match operator:
-        case "+":
-            return left + right & _WORD
-        case "*":
-            return left * right & _WORD
-        case "/":
-            return left // right
-        case "%":
-            return left % right
-        case "&":
-            return left & right
-        case "|":
-            return left | right
-        case "^":
-            return left ^ right
-    return None
-
-
-_CLASSES = {
-    b"alpha": b"A-Za-z", b"digit": b"0-9", b"alnum": b"A-Za-z0-9", b"upper": b"A-Z", b"lower": b"a-z",
-    b"space": rb" \t\n\r\f\v", b"blank": rb" \t", b"xdigit": b"0-9A-Fa-f",
-    b"punct": rb"!-/:-@\[-`{-~", b"print": b" -~", b"graph": b"!-~", b"cntrl": rb"\x00-\x1f\x7f",
-}  # fmt: skip
-
-
-def _regex(pattern: bytes, ignore_case: bool) -> re.Pattern[bytes] | None:
-    """A POSIX extended expression (regcomp); None if it is none."""
-    flags = re.IGNORECASE if ignore_case else re.NOFLAG
-    try:
-        return re.compile(_translated(pattern), flags | re.DOTALL)
-    except re.error:
-        return None
-
-
-def _translated(pattern: bytes) -> bytes:
-    """POSIX to Python: a backslash in brackets is itself, else it only quotes, ``$`` is the end."""
-    result = bytearray()
-    at = 0
-    while at < len(pattern):
-        sign = pattern[at : at + 1]
-        if sign == b"[":
-            piece, at = _bracket(pattern, at)
-            result += piece
-            continue
-        if sign == b"\\" and at + 1 < len(pattern):
-            result += re.escape(pattern[at + 1 : at + 2])
-            at += 2
-            continue
-        result += rb"\Z" if sign == b"$" else sign
-        at += 1
-    return bytes(result)
-
-
-def _bracket(pattern: bytes, at: int) -> tuple[bytes, int]:
-    result = bytearray(b"[")
-    at += 1
-    if pattern[at : at + 1] == b"^":
-        result += b"^"
-        at += 1
-    first = True
-    while at < len(pattern):
-        sign = pattern[at : at + 1]
-        if sign == b"]" and not first:
-            return bytes(result + b"]"), at + 1
-        end = pattern.find(b":]", at + 2) if pattern[at : at + 2] == b"[:" else -1
-        if end >= 0:
-            result += _CLASSES.get(pattern[at + 2 : end], b"")
-            at = end + 2
-        else:
-            result += b"\\" + sign if sign in b"[]\\&~|" else sign
-            at += 1
-        first = False
-    return bytes(result), at
+        return in_ascii(base, bits, separator, octets)

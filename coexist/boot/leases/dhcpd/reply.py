@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from coexist.boot.leases.dhcpd.evaluation import Evaluation, Scope
+from coexist.boot.leases.dhcpd.evaluation import Evaluation
 from coexist.boot.leases.dhcpd.hash_order import hash_order
 from coexist.boot.leases.dhcpd.options import (
     AGENT,
@@ -22,6 +22,7 @@ from coexist.boot.leases.dhcpd.options import (
     has_text,
     holders,
 )
+from coexist.boot.leases.dhcpd.variables import Scope
 from coexist.boot.leases.lease import FieldName, Lease, Origin
 from coexist.boot.leases.lease_times import dhcpd_times
 from coexist.boot.responder import Arrival

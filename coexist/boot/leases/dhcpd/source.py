@@ -12,12 +12,13 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.distinctions import distinctions_of
-from coexist.boot.leases.dhcpd.evaluation import EndlessError, Evaluation, Held, Resolve, Scope
+from coexist.boot.leases.dhcpd.evaluation import EndlessError, Evaluation, Held, Resolve
 from coexist.boot.leases.dhcpd.failover import share_of
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
 from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions
 from coexist.boot.leases.dhcpd.options import AGENT, DHCP, SERVER, ClientOptions, OptionState
 from coexist.boot.leases.dhcpd.reply import SITE_OPTION_SPACE, lease_time_of, made
+from coexist.boot.leases.dhcpd.variables import Scope
 from coexist.boot.leases.lease import Distinctions, Lease, NoLease, OpenCondition
 from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
