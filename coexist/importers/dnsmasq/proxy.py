@@ -12,14 +12,13 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.boot.leases.dnsmasq_file import tags_match
-from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile, tags_match
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.boot.servers.dnsmasq_replies import FIRST_EFI, service_file
 from coexist.importers.conditions import Condition, Inexpressible, Member, negate
 from coexist.importers.dnsmasq.source import Source
 from coexist.importers.dnsmasq.tags import TagBook
 from coexist.importers.site_builder import one_or_list
-from coexist.inventory.products import DNSMASQ
 from coexist.languages.dnsmasq.config import DnsmasqConfig, Tags
 from coexist.languages.dnsmasq.lexer import split_keyword
 from coexist.records import dataclass
@@ -162,7 +161,7 @@ def programs(config: DnsmasqConfig) -> dict[str, Any]:
     """What a client of each architecture is given, as an inventory's ``programs``; server None is itself."""
     if not config.pxe:
         return {}
-    model = DnsmasqModel(name=DNSMASQ.name, config=config)
+    answers = DnsmasqAnswers(file=DnsmasqFile(config=config))
     names = {
         name
         for name, codes in ARCHITECTURE_NAMES.items()
@@ -172,16 +171,16 @@ def programs(config: DnsmasqConfig) -> dict[str, Any]:
     chained: dict[str, Any] = {}
     for name in (name for name in ARCHITECTURE_NAMES if name in names):
         codes = sorted(ARCHITECTURE_NAMES[name])
-        found = next((p for c in codes if (p := _given(model, c, is_ipxe=False))), None)
+        found = next((p for c in codes if (p := _given(answers, c, is_ipxe=False))), None)
         if found is not None:
             result[name] = found
-        again = next((p for c in codes if (p := _given(model, c, is_ipxe=True))), None)
+        again = next((p for c in codes if (p := _given(answers, c, is_ipxe=True))), None)
         if again is not None and again != found:
             chained.setdefault("ipxe", again)
     return result | chained
 
 
-def _given(model: DnsmasqModel, code: int, *, is_ipxe: bool) -> Any:
+def _given(answers: DnsmasqAnswers, code: int, *, is_ipxe: bool) -> Any:
     kind = "HTTPClient" if is_http(code) else "PXEClient"
     options: dict[int, bytes] = {
         Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,)),
@@ -191,10 +190,10 @@ def _given(model: DnsmasqModel, code: int, *, is_ipxe: bool) -> Any:
     if is_ipxe:
         options |= {Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: b"\x17\1\1"}
     packet = Packet(op=BOOTREQUEST, xid=1, chaddr=bytes(6), options=options)
-    tags = model.tags_of(packet)
-    if any(tags_match(wanted, tags, empty=False) for wanted in model.config.ignores):
+    tags = answers.tags_of(packet)
+    if any(tags_match(wanted, tags, empty=False) for wanted in answers.config.ignores):
         return None
-    replies = model.replies
+    replies = answers.replies
     entries = [service for service in replies.services(code, tags) if service.basename]
     boot = replies.boot(tags)
     # A UEFI client with an offer that names a file loads that, unless it has one entry alone.
