@@ -13,7 +13,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.models import Server
 from coexist.inventory.products import KEA
 from coexist.languages.source_files import read_text
-from coexist.render.targets.kea import KEA_2, KEA_3
+from coexist.render.targets.kea_dialect import KEA_2, KEA_3
 from coexist.render.targets.kea_json import dumps
 
 

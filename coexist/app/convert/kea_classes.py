@@ -31,7 +31,7 @@ from coexist.importers.account import Account
 from coexist.languages.dhcpd.levels import ClassPart, Level, Outline
 from coexist.records import dataclass
 from coexist.render.quoting import kea_name
-from coexist.render.targets.kea import Dialect
+from coexist.render.targets.kea_dialect import Dialect
 from coexist.render.targets.kea_expressions import any_of
 
 

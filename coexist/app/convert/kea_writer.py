@@ -31,7 +31,7 @@ from coexist.languages.dhcpd.levels import Level, Outline, PoolPart, SubnetPart,
 from coexist.languages.dhcpd.syntax import Permit
 from coexist.records import dataclass
 from coexist.render.quoting import kea_name
-from coexist.render.targets.kea import Dialect
+from coexist.render.targets.kea_dialect import Dialect
 from coexist.render.targets.kea_expressions import any_of
 
 

@@ -28,9 +28,10 @@ from coexist.render.dropins import OurPart, heading, named, our_part, rules_of, 
 from coexist.render.quoting import comment
 from coexist.render.settled import SettledPlan, settled
 from coexist.render.target import Job
-from coexist.render.targets.kea import Writer, dialect_of, option_data
+from coexist.render.targets.kea_conditions import Conditions
 from coexist.render.targets.kea_expressions import any_of
 from coexist.render.targets.kea_json import dumps
+from coexist.render.targets.kea_values import option_data
 from coexist.wire.mac import parse_mac
 from coexist.wire.option_codes import Option, option_title
 
@@ -52,8 +53,8 @@ def _listed(job: Job) -> str:
     if job.server.dropin is None or job.server.dropin.reservations is None:
         return ""
     plan = settled(compile_rules(job.inventory, job.name))
-    writer = Writer(job, replace(plan, cells=_by_test(named(plan.cells), _reserved(job))), dialect_of(job))
-    return _entries(job, writer.listed_machines())
+    conditions = Conditions(cells=_by_test(named(plan.cells), _reserved(job)))
+    return _entries(job, conditions.listed_machines())
 
 
 def _entries(job: Job, entries: Iterable[dict[str, Any]]) -> str:
@@ -104,15 +105,15 @@ def _by_test(cells: Cells, reserved: frozenset[int] | None) -> Cells:
 
 
 def _classes(job: Job, plan: SettledPlan) -> Iterator[dict[str, Any]]:
-    writer = Writer(job, plan, dialect_of(job))
-    yield from writer.cell_classes()
+    conditions = Conditions(cells=plan.cells)
+    yield from conditions.cell_classes()
     settings = settings_of(plan)
-    refusals = [writer.test(setting.condition) for setting in settings if setting.ignore]
+    refusals = [conditions.test(setting.condition) for setting in settings if setting.ignore]
     for number, setting in enumerate((s for s in settings if not s.ignore), start=1):
         yield {
             "name": f"coexist-rule-{number}",
             "comment": comment(setting.name),
-            "test": writer.test(setting.condition),
+            "test": conditions.test(setting.condition),
             **dict(_values(job, plan, setting)),
         }
     if refusals:

@@ -13,82 +13,34 @@ with Kea, sends octets as they are. All of this was tried on Kea 2.2.0: tests/wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.boot.leases.kea_flex import HOOK as FLEX
-from coexist.boot.leases.kea_pairs import LOAD_BALANCING, PASSIVE_BACKUP, SECOND
-from coexist.boot.leases.plan import (
-    Condition,
-    PoolPlan,
-    Reservation,
-    Setting,
-    SubnetPlan,
-    VlanPlan,
-    spellings,
-)
+from coexist.boot.leases.kea_pairs import LOAD_BALANCING
+from coexist.boot.leases.plan import PoolPlan, Reservation, Setting, SubnetPlan, VlanPlan
 from coexist.boot.servers.kea import is_exact
 from coexist.inventory.models import OptionTest
-from coexist.records import dataclass
 from coexist.render.cells import NO_CELLS, spelled
-from coexist.render.failover import Relation, relations
+from coexist.render.failover import relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
-from coexist.render.quoting import comment, kea_name, kea_octets
+from coexist.render.quoting import comment, kea_name
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, SettledScope
 from coexist.render.target import Job
-from coexist.render.targets.kea_expressions import (
-    any_of,
-    architecture_test,
-    equals,
-    interval_test,
-    listed_class,
-    option_test,
-    range_class,
-    starts_with,
-)
+from coexist.render.targets.kea_conditions import Conditions
+from coexist.render.targets.kea_dialect import Dialect, dialect_of
+from coexist.render.targets.kea_expressions import any_of
+from coexist.render.targets.kea_high_availability import high_availability
 from coexist.render.targets.kea_json import dumps
 from coexist.render.targets.kea_kept import MADE_TOO, KeptParts, with_flex_options
+from coexist.render.targets.kea_values import NO_CODES, class_settings, first_of, option_data, undisputed
 from coexist.wire.option_codes import Option
 
-_HA_PORT = 8001
-_HEARTBEAT = 10_000
-"""Milliseconds between two heartbeats, Kea's default."""
-_BEATS = 6
-"""Heartbeats that may be lost before the partner is not reachable, as with Kea's defaults."""
 _LONGEST_DELAY = 65
 """Seconds: Kea 2.2 keeps these times as 16 bits of milliseconds."""
-HOOKS_2 = "/usr/lib/x86_64-linux-gnu/kea/hooks"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """What changed its name between versions: 2.7.4 renamed the keys of classification.
-
-    ``hooks``: the folder hook libraries are named with; since 3.0 they are named without one.
-    ``changes_case``: its expressions have lcase and ucase (2.2.0 has not: tried).
-    """
-
-    only_listed: str
-    evaluate: str
-    hooks: str
-    changes_case: bool
-
-    def restrict(self, name: str) -> dict[str, Any]:
-        """The entry that lets only a class use a subnet or pool."""
-        return (
-            {"client-class": name} if self.only_listed == "only-if-required" else {"client-classes": [name]}
-        )
-
-
-KEA_2 = Dialect(
-    only_listed="only-if-required", evaluate="require-client-classes", hooks=HOOKS_2 + "/", changes_case=False
-)
-KEA_3 = Dialect(
-    only_listed="only-in-additional-list", evaluate="evaluate-additional-classes", hooks="", changes_case=True
-)
 
 
 def limits(job: Job) -> None:
@@ -122,8 +74,7 @@ def _cannot_test(test: OptionTest) -> bool:
 
 def render(job: Job) -> tuple[RenderedFile, ...]:
     """The server's kea-dhcp4.conf."""
-    dialect = dialect_of(job)
-    tree = Writer(job, job.settled, dialect).tree()
+    tree = _Writer(job, job.settled, dialect_of(job)).tree()
     return (
         RenderedFile(
             path="kea-dhcp4.conf",
@@ -136,21 +87,15 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     )
 
 
-def dialect_of(job: Job) -> Dialect:
-    """How files are written for the declared version."""
-    return KEA_3 if job.server.software.numbers >= (2, 7, 4) else KEA_2
-
-
-class Writer:
+class _Writer:
     """One server's tree."""
 
     def __init__(self, job: Job, plan: SettledPlan, dialect: Dialect) -> None:
         self.job = job
         self.plan = plan
         self.dialect = dialect
-        self.cells = plan.cells
+        self.conditions = Conditions(cells=plan.cells)
         self.scopes = {scope.name: scope for scope in plan.scopes}
-        self.class_of = {mac: listed_class(cell) for cell in self.cells.named for mac in cell.points}
         self.exact: dict[int, list[tuple[str, bytes]]] = {}
         self.pool_classes: dict[str, str] = {}
         self.relation = next(iter(relations(job.inventory, job.name)), None)
@@ -174,7 +119,7 @@ class Writer:
             for key, value in self.job.server.settings.items()
             if key != "hooks_directory" and key not in MADE_TOO
         }
-        cells, pools = self.cell_classes(), self._pool_class_entries()
+        cells, pools = self.conditions.cell_classes(), self._pool_class_entries()
         classes = self.kept.classes([*cells, *pools, *self._drop_class(), *scope_classes])
         return {
             "comment": f"{self.plan.plan.name}: written by coexist from the inventory of"
@@ -198,7 +143,7 @@ class Writer:
             **({"client-classes": classes} if classes else {}),
             "shared-networks": networks,
             "subnet4": subnets,
-            "reservations": self.kept.reservations(self.listed_machines()),
+            "reservations": self.kept.reservations(self.conditions.listed_machines()),
         }
 
     def _sharing(self) -> dict[str, bool]:
@@ -206,67 +151,6 @@ class Writer:
         plan = self.plan.plan
         reserved = [r.address for vlan in plan.vlans for s in vlan.subnets for r in plan.reservations(s)]
         return {} if len(set(reserved)) == len(reserved) else {"ip-reservations-unique": False}
-
-    # -- groups --------------------------------------------------------------------------------
-
-    def cell_classes(self) -> Iterator[dict[str, Any]]:
-        """The classes of the machines' groups."""
-        for cell in self.cells.named:
-            if cell.intervals:
-                yield {"name": range_class(cell), "test": interval_test(cell)}
-            if cell.points:
-                # A class without a test is given by reservations.
-                yield {"name": listed_class(cell)}
-
-    def listed_machines(self) -> Iterator[dict[str, Any]]:
-        """The global reservations that put machines into the classes of their groups."""
-        for mac, name in sorted(self.class_of.items()):
-            yield {"hw-address": spelled(mac), "client-classes": [name]}
-
-    def _member(self, cells: Iterable[str]) -> str:
-        wanted = frozenset(cells)
-        terms = []
-        for cell in self.cells.named:
-            if cell.name in wanted:
-                terms += [f"member({kea_name(listed_class(cell))})"] if cell.points else []
-                terms += [f"member({kea_name(range_class(cell))})"] if cell.intervals else []
-        return any_of(terms)
-
-    def _membership(self, cells: frozenset[str]) -> str | None:
-        if self.cells.rest.name not in cells:
-            return self._member(cells)
-        others = self._member(self.cells.all - cells - {self.cells.rest.name})
-        return f"not ({others})" if others else None
-
-    # -- conditions ----------------------------------------------------------------------------
-
-    def test(self, condition: Condition) -> str:
-        """A condition as a class test."""
-        return " and ".join(f"({term})" for term in self._terms(condition)) or "member('ALL')"
-
-    def _terms(self, condition: Condition) -> Iterator[str]:
-        if condition.clients is not None:
-            membership = self._membership(self.cells.within(condition.clients))
-            if membership:
-                yield membership
-        if condition.architectures is not None:
-            yield any_of(architecture_test(code) for code in sorted(condition.architectures))
-        if condition.ipxe:
-            yield any_of(
-                [
-                    equals(Option.USER_CLASS, b"iPXE"),
-                    equals(Option.USER_CLASS, b"\4iPXE"),
-                    f"option[{int(Option.IPXE_ENCAPSULATED)}].exists",
-                ]
-            )
-        if condition.vendor_class is not None:
-            yield starts_with(Option.VENDOR_CLASS_IDENTIFIER, condition.vendor_class)
-        if condition.user_class is not None:
-            yield any_of(equals(Option.USER_CLASS, text) for text in spellings(condition.user_class))
-        for test in condition.tests:
-            yield option_test(test)
-        for other in condition.unless:
-            yield f"not ({self.test(other)})"
 
     # -- who is not answered -------------------------------------------------------------------
 
@@ -281,7 +165,7 @@ class Writer:
         before host reservations put a machine into its class: a subnet that refuses all that are in no list
         refuses everyone. And an INFORM is answered without a subnet. The class DROP is asked later.
         """
-        test = self.test(setting.condition)
+        test = self.conditions.test(setting.condition)
         if setting.path[:1] == ("servers",):
             return f"({test})"
         here = self._place(scope)
@@ -325,14 +209,14 @@ class Writer:
     def _scope_classes(self, scope: SettledScope) -> Iterator[dict[str, Any]]:
         refusals = self._kept_out(scope)
         if refusals:
-            terms = any_of(self.test(setting.condition) for setting in refusals)
+            terms = any_of(self.conditions.test(setting.condition) for setting in refusals)
             yield {"name": served_class(scope), "test": f"not ({terms})"}
-        for number, setting in enumerate(_values(scope), start=1):
+        for number, setting in enumerate(class_settings(scope), start=1):
             name = f"{scope.name}/{number}"
             yield {
                 "name": name,
                 "comment": comment(setting.name),
-                "test": self.test(setting.condition),
+                "test": self.conditions.test(setting.condition),
                 self.dialect.only_listed: True,
                 **self._values(scope, setting, name),
             }
@@ -365,11 +249,11 @@ class Writer:
         folder = self.dialect.hooks
         if "hooks_directory" in self.job.server.settings:
             folder = str(self.job.server.settings["hooks_directory"]).rstrip("/") + "/"
-        options = [{"code": code, "supersede": _first_of(choices)} for code, choices in exact.items()]
+        options = [{"code": code, "supersede": first_of(choices)} for code, choices in exact.items()]
         hooks = list(self.job.server.settings.get("hooks-libraries", []))
         if self.relation is not None:
             hooks.append({"library": f"{folder}libdhcp_lease_cmds.so"})
-            parameters = {"high-availability": [_high_availability(self.relation)]}
+            parameters = {"high-availability": [high_availability(self.relation)]}
             hooks.append({"library": f"{folder}libdhcp_ha.so", "parameters": parameters})
         if exact:
             hooks = with_flex_options(hooks, f"{folder}{FLEX}", options)
@@ -401,7 +285,7 @@ class Writer:
         if subnet.scope is None:
             return self.kept.subnet(str(subnet.network), entry)
         scope = self.scopes[subnet.scope]
-        values = _values(scope)
+        values = class_settings(scope)
         if scope.defaults.ignore:
             entry.update(self.dialect.restrict("DROP"))
         elif self._kept_out(scope):
@@ -413,7 +297,7 @@ class Writer:
         if values:
             entry[self.dialect.evaluate] = [f"{scope.name}/{n}" for n in range(1, len(values) + 1)]
         entry["option-data"] = [
-            option_data(code, octets, scope.forced) for code, octets in _undisputed(scope).items()
+            option_data(code, octets, scope.forced) for code, octets in undisputed(scope).items()
         ]
         pools = [p for p in subnet.pools if self.plan.pool_cells(p) != NO_CELLS]
         entry["pools"] = [made for pool in pools for made in self._pools(pool)]
@@ -439,8 +323,8 @@ class Writer:
         """``whose``: the class of the clients that its server has of a pair."""
         entry: dict[str, Any] = {"pool": f"{pool.first} - {pool.last}"}
         cells = self.plan.pool_cells(pool)
-        member = None if cells is None else self._membership(cells)
-        said = None if pool.condition.always else self.test(pool.condition)
+        member = None if cells is None else self.conditions.membership(cells)
+        said = None if pool.condition.always else self.conditions.test(pool.condition)
         test = f"({member}) and {said}" if member and said else member or said
         if whose is not None and test is None:
             entry.update(self.dialect.restrict(whose))
@@ -461,8 +345,8 @@ class Writer:
             "hw-address": spelled(reservation.mac),
             "ip-address": str(reservation.address),
         }
-        if reservation.mac in self.class_of:
-            entry["client-classes"] = [self.class_of[reservation.mac]]
+        if reservation.mac in self.conditions.class_of:
+            entry["client-classes"] = [self.conditions.class_of[reservation.mac]]
         if unasked and reservation.name:
             entry["hostname"] = reservation.name
         elif reservation.host_name:
@@ -473,104 +357,9 @@ class Writer:
         return entry
 
 
-def _high_availability(relation: Relation) -> dict[str, Any]:
-    """The relation as the hook library reads it; its times are milliseconds."""
-    failover = relation.failover
-    port = failover.port or _HA_PORT
-    own, partner = str(relation.own), str(relation.partner)
-    addresses = (own, partner) if relation.is_first else (partner, own)
-    response = failover.max_response_delay * 1000
-    threads = {"enable-multi-threading": True, "http-dedicated-listener": True}
-    entry: dict[str, Any] = {
-        "this-server-name": relation.first if relation.is_first else relation.second,
-        "mode": failover.mode,
-        "multi-threading": threads,
-    }
-    if failover.mode != PASSIVE_BACKUP:
-        entry |= {
-            "heartbeat-delay": min(_HEARTBEAT, response // _BEATS),
-            "max-response-delay": response,
-            "max-ack-delay": failover.max_ack_delay * 1000,
-            "max-unacked-clients": failover.max_unacked_clients,
-        }
-    roles = ("primary", SECOND.get(failover.mode, "backup"))
-    names = (relation.first, relation.second)
-    entry["peers"] = [
-        {"name": name, "url": f"http://{address}:{port}/", "role": role}
-        for name, address, role in zip(names, addresses, roles, strict=True)
-    ]
-    return entry
-
-
-NO_CODES: frozenset[int] = frozenset()
-
-
 def served_class(scope: SettledScope) -> str:
     """The class of the clients a scope answers."""
     return f"{scope.name}/served"
-
-
-def _values(scope: SettledScope) -> list[Setting]:
-    """The settings that become classes: the special ones, and last the defaults that one of them may
-    override."""
-    special = [s for s in scope.special if not s.ignore]
-    quiet = _undisputed(scope)
-    left = Setting(
-        name=scope.defaults.name,
-        path=scope.defaults.path,
-        next_server=scope.defaults.next_server,
-        file=scope.defaults.file,
-        options={code: octets for code, octets in scope.defaults.options.items() if code not in quiet},
-    )
-    has_values = left.next_server is not None or left.file is not None or left.options
-    return list(_with_empty_files([*special, left] if has_values else special))
-
-
-def _with_empty_files(settings: Iterable[Setting]) -> Iterator[Setting]:
-    """The settings where an empty file of one keeps the files of those below away.
-
-    To Kea a class with an empty boot-file-name says none.
-    """
-    empty: list[Condition] = []
-    for setting in settings:
-        if setting.file == "":
-            empty.append(setting.condition)
-        if not setting.file or not empty:
-            yield setting
-            continue
-        yield replace(setting, file=None)
-        condition = replace(setting.condition, unless=(*setting.condition.unless, *empty))
-        yield Setting(name=setting.name, path=setting.path, condition=condition, file=setting.file)
-
-
-def _undisputed(scope: SettledScope) -> dict[int, bytes]:
-    """The default options that no rule overrides and that Kea sends as they are."""
-    disputed = {code for setting in scope.special for code in setting.options}
-    return {
-        code: octets
-        for code, octets in scope.defaults.options.items()
-        if code not in disputed and is_exact(code, octets)
-    }
-
-
-def _first_of(choices: list[tuple[str, bytes]]) -> str:
-    """An expression for the value of the first class the packet is in; nothing where that has none."""
-    while not choices[-1][1]:
-        choices = choices[:-1]
-    expression = "''"
-    for name, octets in reversed(choices):
-        expression = f"ifelse(member({kea_name(name)}), {kea_octets(octets)}, {expression})"
-    return expression
-
-
-def option_data(code: int, octets: bytes, forced: frozenset[int]) -> dict[str, Any]:
-    """One option as octets; ``forced`` ones are sent unasked."""
-    if not octets:
-        # Of no data Kea makes an option only by its type, which is empty.
-        entry: dict[str, Any] = {"code": code}
-    else:
-        entry = {"code": code, "csv-format": False, "data": octets.hex()}
-    return {**entry, "always-send": True} if code in forced else entry
 
 
 def _relays(vlan: VlanPlan, *, always: bool = False) -> dict[str, Any]:
