@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from coexist.boot.leases.compile import answer_groups, answered_clients
+from coexist.boot.leases.plan_clients import answer_groups, answered_clients
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.models import Program
 from coexist.inventory.named_servers import server_address

@@ -1,0 +1,69 @@
+"""The VLANs that a DHCP server leases on, their subnets and the pools of these."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+
+from coexist.boot.leases.plan import PoolPlan, SubnetPlan, VlanPlan
+from coexist.boot.leases.plan_clients import all_but, named, said
+from coexist.inventory.documents import Path
+from coexist.inventory.models import Pool, Scope, Server, Site
+
+
+def vlan_plans(site: Site, server: Server, scopes: Mapping[str, Scope]) -> Iterator[VlanPlan]:
+    """The VLANs that a server stands on or leases for, in their declared order."""
+    stands = server.stands_on
+    of_vlan: dict[str, list[tuple[str, Scope]]] = defaultdict(list)
+    for key, scope in scopes.items():
+        of_vlan[scope.vlan].append((key, scope))
+    for name, vlan in site.vlans.items():
+        if name not in of_vlan and name not in stands:
+            continue
+        served = [
+            (network, key, scope) for key, scope in of_vlan[name] for network in _networks(scope, vlan.subnet)
+        ]
+        subnets = [_subnet_plan(key, scope, network) for network, key, scope in served]
+        # The VLAN's other subnets share the wire; the ones a scope cuts out of them are their own.
+        subnets += [
+            SubnetPlan(network=network, scope=None)
+            for network in vlan.subnet
+            if not any(network.overlaps(other) for other, _, _ in served)
+        ]
+        subnets.sort(key=lambda subnet: subnet.network)
+        yield VlanPlan(
+            name=name,
+            subnets=tuple(subnets),
+            local=stands.get(name),
+            relays=() if name in stands else tuple(dict.fromkeys(vlan.giaddrs)),
+        )
+
+
+def _networks(scope: Scope, of_vlan: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+    return (scope.subnet,) if scope.subnet else of_vlan
+
+
+def _subnet_plan(key: str, scope: Scope, network: IPv4Network) -> SubnetPlan:
+    return SubnetPlan(
+        network=network,
+        scope=key,
+        pools=tuple(
+            _pool_plan(pool, ("scopes", key, "pools", number))
+            for number, pool in enumerate(scope.pools)
+            if pool.range.first in network
+        ),
+        reserves=scope.reservations,
+        names=scope.host_names,
+    )
+
+
+def _pool_plan(pool: Pool, path: Path) -> PoolPlan:
+    allowed = named(pool.allow) if pool.allow else None
+    kept = [allowed] if allowed is not None else []
+    if pool.deny:
+        kept.append(all_but(named(pool.deny)))
+    condition = said(pool)
+    return PoolPlan(
+        path=path, first=pool.range.first, last=pool.range.last, clients=tuple(kept), condition=condition
+    )
