@@ -7,29 +7,26 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
-from typing import Any
 
 from coexist.boot.compiled import LONGEST_VENDOR_CLASS, Area, Prepared
 from coexist.boot.configuration import Listen
 from coexist.boot.policy import BootPolicy, Standing
 from coexist.boot.request import BOOT_SERVER_PORT, BootRequest, ClientKind, boot_request, is_probe
-from coexist.boot.respond import Answer, Reason, Silence, respond
-from coexist.records import dataclass
+from coexist.boot.respond import Answer, Silence, respond
 from coexist.server.counters import Counters
+from coexist.server.decisions import Decisions
 from coexist.server.endpoints import IP_PKTINFO, PKTINFO, PXE_MULTICAST, Endpoint, Endpoints
 from coexist.server.logs import Log
-from coexist.server.loop import Loop, Timer
+from coexist.server.loop import Loop
 from coexist.server.offers import OfferWatch
 from coexist.server.seen import Client, ClientsSeen
 from coexist.server.segments import Ancillary, Target, Together
+from coexist.server.waiting import AnswersWaiting, Waiting
 from coexist.wire.bootp import Packet, decode, encode
 from coexist.wire.bootp_places import CIADDR, MAC, XID
 from coexist.wire.malformed import Malformed
 from coexist.wire.options import MessageType, Option
 
-MOST_WAITING = 20_000
-MOST_WAITING_OCTETS = 16 << 20
-"""Of the requests whose answers wait."""
 _BATCH = 64
 _LARGEST = 4096
 _EVERYONE = "255.255.255.255"
@@ -45,19 +42,6 @@ STRANGERS_SHARE = 0.4
 """Of the time, for packets of machines that no rule names, while more packets come than can be answered."""
 _MOST_SAVED_SECONDS = 0.1
 _REPEATED_OFTEN = 2.0  # seconds between two log lines about the same error of a socket
-
-
-@dataclass(slots=True)
-class Waiting:
-    """An answer that waits for its time."""
-
-    xid: bytes
-    due: float
-    data: bytes
-    source: tuple[str, int]
-    endpoint: Endpoint
-    prepared: tuple[Prepared, Area] | None
-    timer: Timer | None = None
 
 
 class ProxyDhcp:
@@ -85,7 +69,7 @@ class ProxyDhcp:
         self.probes = probes
         self.counters = counters
         self.log = log
-        self.registers = registers
+        self._decisions = Decisions(role, counters=counters, log=log, registers=registers)
         self.gathers = gathers
         self.alternate = sock.getsockname()[1] != role
         self.pxe_servers: set[bytes] = set()
@@ -95,7 +79,7 @@ class ProxyDhcp:
         # Packets come so fast that they are gathered, and their answers leave together.
         self.storm = False
         self._endpoints = Endpoints(role)
-        self.waiting_octets = 0
+        self._waiting = AnswersWaiting(counters)
         self._drained = 0.0
         # Whether packets queue, and the time that is left for those of strangers meanwhile.
         self._behind = False
@@ -239,17 +223,14 @@ class ProxyDhcp:
         elif isinstance(outcome, Prepared):
             self._answer(endpoint, client, outcome, area, data, source, now)
         else:
-            self._stay_silent(client, outcome, meaning.message_type, now)
+            self._decisions.silent(client, outcome, meaning.message_type, now)
 
     def _receive_unusual(
         self, endpoint: Endpoint, data: bytes, source: tuple[str, int], now: float, wall: float
     ) -> None:
         packet = decode(data)
         if isinstance(packet, Malformed):
-            self.counters.decisions[self.role, packet.name] += 1
-            if not self.log.full(None, now):
-                fields = {"event": "malformed", "port": self.role, "source": source[0], "why": packet.value}
-                self.log.decision(None, fields)
+            self._decisions.malformed(packet, source[0], now)
             return
         request = boot_request(packet, self.role)
         probe = is_probe(packet)
@@ -297,16 +278,16 @@ class ProxyDhcp:
         """``respond`` itself: for what depends on more than the packet's options."""
         answer, request = self._respond(endpoint, client, data, source, now)
         if isinstance(answer, Silence):
-            self._stay_silent(client, answer, request.message_type, now)
+            self._decisions.silent(client, answer, request.message_type, now)
             return
         if answer.after:
             waiting = Waiting(data[XID], time.monotonic() + answer.after, data, source, endpoint, None)
             self._schedule(client, waiting, now, answer.rule)
             return
         if answer.registers:
-            self._register(client)
+            self._decisions.registered(client)
         self._send(endpoint, encode(answer.packet), (str(answer.address), answer.port), source)
-        self._note_answer(client, answer, now)
+        self._decisions.answered(client, answer, now)
 
     def _respond(
         self, endpoint: Endpoint, client: Client, data: bytes, source: tuple[str, int], now: float
@@ -340,38 +321,21 @@ class ProxyDhcp:
             self._schedule(client, waiting, now, prepared.rule)
             return
         if prepared.registers:
-            self._register(client)
+            self._decisions.registered(client)
         compiled = endpoint.compiled
         self._send(endpoint, compiled.fill(prepared, area, data), compiled.destination(data, source), source)
-        self._note_answer(client, prepared, now)
+        self._decisions.answered(client, prepared, now)
 
     def _schedule(self, client: Client, waiting: Waiting, now: float, rule: str) -> None:
-        """Have the answer wait. A newer exchange of the same client takes the place of the older one."""
-        counters = self.counters
-        if client.waiting is not None:
-            client.waiting.timer.cancel()
-            counters.waiting -= 1
-            self.waiting_octets -= len(client.waiting.data)
-            client.waiting = None
-        if counters.waiting >= MOST_WAITING or self.waiting_octets + len(waiting.data) > MOST_WAITING_OCTETS:
-            counters.decisions[self.role, "TOO_MANY_WAITING"] += 1
+        """Have the answer wait."""
+        if not self._waiting.add(client, waiting):
+            self.counters.decisions[self.role, "TOO_MANY_WAITING"] += 1
             return
         waiting.timer = self.loop.call_at(waiting.due, lambda: self._send_late(client, waiting))
-        client.waiting = waiting
-        counters.waiting += 1
-        self.waiting_octets += len(waiting.data)
-        if not client.probe:
-            counters.decisions[self.role, "DELAYED"] += 1
-        client.decision, client.rule = "waits", rule
-        if not self.log.full(client, now):
-            fields = {**self._about(client), "event": "answer waits", "rule": rule}
-            self.log.decision(client, {**fields, "seconds": round(waiting.due - now, 3)})
+        self._decisions.waits(client, rule, waiting.due - now, now)
 
     def _send_late(self, client: Client, waiting: Waiting) -> None:
-        client.waiting = waiting.timer = None
-        counters = self.counters
-        counters.waiting -= 1
-        self.waiting_octets -= len(waiting.data)
+        self._waiting.remove(client)
         now = time.monotonic()
         endpoint, data, source = waiting.endpoint, waiting.data, waiting.source
         policy = self._endpoints.policy
@@ -383,7 +347,7 @@ class ProxyDhcp:
                 endpoint = endpoint.under(policy)
             answer, request = self._respond(endpoint, client, data, source, now)
             if isinstance(answer, Silence):
-                self._stay_silent(client, answer, request.message_type, now)
+                self._decisions.silent(client, answer, request.message_type, now)
                 return
             octets, made = encode(answer.packet), answer
             target = (str(answer.address), answer.port)
@@ -392,8 +356,8 @@ class ProxyDhcp:
             octets, made = endpoint.compiled.fill(prepared, area, data), prepared
             target = endpoint.compiled.destination(data, source)
         self._send(endpoint, octets, target, source)
-        counters.lateness.observe(now - waiting.due)
-        self._note_answer(client, made, now, waiting.due)
+        self.counters.lateness.observe(now - waiting.due)
+        self._decisions.answered(client, made, now, waiting.due)
 
     # -- answering -----------------------------------------------------------------------------
 
@@ -430,48 +394,3 @@ class ProxyDhcp:
         if now - self._complained.get(name, -_REPEATED_OFTEN) >= _REPEATED_OFTEN:
             self._complained[name] = now
             self.log.event("send failed", port=self.role, to=target, why=error.strerror)
-
-    def _note_answer(
-        self, client: Client, answer: Answer | Prepared, now: float, due: float | None = None
-    ) -> None:
-        client.decision, client.rule = "answered", answer.rule
-        if not client.probe:
-            self.counters.decisions[self.role, "ANSWERED"] += 1
-        if self.log.full(client, now):
-            return
-        fields = {**self._about(client), "event": "answered", "rule": answer.rule, "file": file_of(answer)}
-        if due is not None:
-            fields["late_ms"] = round((now - due) * 1000, 2)
-        self.log.decision(client, fields)
-
-    def _stay_silent(self, client: Client, silence: Silence, message: MessageType, now: float) -> None:
-        reason = silence.reason
-        if not client.probe:
-            self.counters.decisions[self.role, reason.name] += 1
-        # What the client says to another server is no decision about it.
-        if reason is not Reason.OTHER_SERVER:
-            client.decision, client.rule = reason.value, silence.rule or ""
-        if not self.log.full(client, now):
-            about = self._about(client)
-            about |= {"event": "not answered", "message": message.name}
-            self.log.decision(client, {**about, "rule": silence.rule, "why": reason.value})
-
-    def _about(self, client: Client) -> dict[str, Any]:
-        about: dict[str, Any] = {
-            "event": "",
-            "mac": client.mac,
-            "architecture": client.architecture if client.architecture is not None else 0,
-            "vlan": client.vlan,
-            "port": self.role,
-        }
-        return about | {"by": "coexist-probe"} if client.probe else about
-
-    def _register(self, client: Client) -> None:
-        if not client.asks and not client.probe:
-            client.asks = True
-            self.registers(client)
-
-
-def file_of(answer: Answer | Prepared) -> str:
-    """The boot file an answer names, for people."""
-    return answer.file if isinstance(answer, Prepared) else answer.packet.file.decode("utf-8", "replace")
