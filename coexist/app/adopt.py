@@ -20,6 +20,7 @@ from coexist.inventory.product import Product
 from coexist.inventory.products import part, products
 from coexist.planning.yaml_edit import EditError, flow, put, section_with
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
@@ -146,7 +147,10 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
     main = site / MAIN_FILE
     begun = main.exists()
     if begun and wanted.name in load_inventory(site).site.servers:
-        raise CoexistError(f"{main} has a server {wanted.name} already; give this one another name")
+        raise CoexistError(
+            f"{main} has a server {wanted.name} already; take its files once more"
+            " (--again), or give this one another name"
+        )
     text = main.read_text(encoding="utf-8") if begun else f"site: {flow(site.absolute().name)}\n"
     known = load_inventory(site).site.vlans if begun else {}
     vlans = {name: tuple(vlan.subnet) for name, vlan in known.items()}
@@ -313,12 +317,15 @@ def summary(adopted: Adopted) -> Iterator[str]:
     """What was found, in a few lines."""
     config = adopted.config
     leased = sum(int(last) - int(first) + 1 for s in config.subnets for first, last, _ in s.ranges)
-    yield f"{len(adopted.files)} files: {', '.join(map(str, adopted.files.values()))}"
-    yield f"{len(config.subnets)} subnets with {leased} addresses to lease"
+    yield f"{amount(len(adopted.files), 'file')}: {', '.join(map(str, adopted.files.values()))}"
+    if config.subnets:
+        addresses = amount(leased, "address", "addresses")
+        yield f"{amount(len(config.subnets), 'subnet')} with {addresses} to lease"
     distinctions = config.leases.distinctions
-    reserved = distinctions.reserved
-    yield f"{0 if reserved is None else len(reserved.points)} machines with an address of their own"
-    yield f"{len(distinctions.clients)} sets of machines and {len(distinctions.tests)} options told apart"
+    if distinctions.reserved is not None and distinctions.reserved.points:
+        yield f"{amount(len(distinctions.reserved.points), 'machine')} with a reserved address"
+    sets = amount(len(distinctions.clients), "set") + " of machines"
+    yield f"told apart: {sets}, {amount(len(distinctions.tests), 'option')}"
     for condition in config.leases.opens[:4]:
         yield f"{condition.origin}: depends on {condition.what}"
     if len(config.leases.opens) > 4:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coexist.analysis.findings import Finding, Severity, Suppressed
 from coexist.app.current import analyse_now
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis
@@ -95,7 +96,7 @@ def coverage(analysis: Analysis) -> str:
     """What was covered, in a line."""
     site = analysis.site
     vlans, classes = len(site.site.vlans), len(site.space.classes)
-    return f"2^48 MACs on {vlans} VLAN{'' if vlans == 1 else 's'} in {classes:,} classes"
+    return f"2^48 MACs on {amount(vlans, 'VLAN')} in {amount(classes, 'class', 'classes')}"
 
 
 def facts(analysis: Analysis) -> dict[str, object]:
@@ -119,7 +120,7 @@ def counted(findings: Sequence[Finding]) -> str:
     for severity, one in ((Severity.ERROR, "error"), (Severity.WARNING, "warning"), (Severity.INFO, "note")):
         number = sum(1 for finding in findings if finding.severity is severity)
         if number:
-            words.append(f"{number} {one}{'' if number == 1 else 's'}")
+            words.append(amount(number, one))
     return ", ".join(words)
 
 

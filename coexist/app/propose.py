@@ -175,7 +175,7 @@ def summary(proposed: Proposed) -> Iterator[str]:
     for rule in proposed.rules:
         where = f" on {rule['vlan']}" if "vlan" in rule else ""
         what = f" ({rule['architectures']})" if "architectures" in rule else ""
-        yield f"today {rule['clients']}{where}{what} boot from {rule['boot_from']}"
+        yield f"one server today: {rule['clients']}{where}{what}: {rule['boot_from']}"
     for name, server in proposed.servers.items():
         yield f"{name} has boot files at {server['address']}; declared as a server of files"
     for text in proposed.undecided:

@@ -20,6 +20,7 @@ from coexist.importers.written import (
     site_yaml,
 )
 from coexist.inventory import Inventory, load_inventory
+from coexist.text.amounts import amount
 from coexist.text.redaction import holds_secret
 
 PARKED_FILE = "PARKED.md"
@@ -94,9 +95,9 @@ def command(
         entries = len(imported.not_modelled)
         barren += imported.barren
         click.echo(
-            f"{', '.join(imported.sources)}: {len(imported.tree.get('scopes', {}))} scopes,"
-            f" {len(imported.clients)} clients; {entries} statements not modelled,"
-            f" {len(conflicts)} conflicts",
+            f"{', '.join(imported.sources)}: {amount(len(imported.tree.get('scopes', {})), 'scope')},"
+            f" {amount(len(imported.clients), 'client')}; {amount(entries, 'statement')} not modelled,"
+            f" {amount(len(conflicts), 'conflict')}",
             err=True,
         )
         if imported.own_files:
@@ -105,7 +106,7 @@ def command(
     _tell_parked(inventory, output)
     click.echo(f"{output / SITE_FILE}")
     if barren:
-        click.echo(f"{barren} rows yielded nothing: see {output / NOT_MODELLED_FILE}", err=True)
+        click.echo(f"{amount(barren, 'row')} yielded nothing: see {output / NOT_MODELLED_FILE}", err=True)
     return 1 if barren else 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coexist.cli.prose import say, tell
+from coexist.text.amounts import amount
 
 
 @click.command("serve")
@@ -44,7 +45,7 @@ def command(
         found = checked(config)
         for caution in found.cautions:
             tell(f"caution: {caution}")
-        say(f"{config}: {found.rules} {'rule' if found.rules == 1 else 'rules'}, no mistakes")
+        say(f"{config}: {amount(found.rules, 'rule')}, no mistakes")
         return
     from coexist.app.boot_server import serve
 

@@ -19,6 +19,7 @@ from coexist.inventory.csv_text import LINE, Header, cell_columns, column_of, de
 from coexist.inventory.plain_cells import first_octets, plain_addresses, plain_macs
 from coexist.inventory.values import closest
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, is_multicast, parse_mac
 
@@ -229,7 +230,7 @@ class _Reader:
             remedy = "quote cells that contain the separator"
             if len(row) < width:
                 remedy = "write its empty cells too; some spreadsheets do if `mac` is the last column"
-            what = f"this row has {len(row)} cell{'' if len(row) == 1 else 's'}, the header has {width}"
+            what = f"this row has {amount(len(row), 'cell')}, the header has {width}"
             self.complain("cells", line, min(len(row), width) - 1, what, remedy)
             return None
         unnamed = next((n for n, name in enumerate(self.names) if not name and row[n].strip()), None)

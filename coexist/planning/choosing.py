@@ -9,6 +9,7 @@ from coexist.planning.proof import Proof, Prover
 from coexist.planning.steps import Direction, Step, build_step, ways
 from coexist.planning.ways import Way
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 
 BY_TOOL = 10.0
 """Seconds a change of coexist takes at most on a server it reaches: check, replace, reload."""
@@ -142,8 +143,7 @@ def ways_through(inventory: Inventory, ends: tuple[str, str]) -> tuple[Offer, ..
 
 
 def _costs(proven: ProvenStep) -> str:
-    count = len(proven.step.clients)
-    machines = f"{count} machine{'' if count == 1 else 's'}"
+    machines = amount(len(proven.step.clients), "machine")
     if proven.step.way == "gap":
         return (
             f"{machines} without a server for at most {proven.gap:.0f} s, never with two; "

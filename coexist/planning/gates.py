@@ -12,6 +12,7 @@ from coexist.planning.choosing import ProvenStep
 from coexist.planning.progress import MigrationState, moment
 from coexist.planning.sightings import WaveSeen
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ def gap_conditions(migration: Migration, step: ProvenStep, now: datetime) -> tup
     if not step.gap:
         return ()
     count = len(step.step.clients)
-    text = f"{count} clients are without a server, each for at most {step.gap:.0f} s"
+    text = f"without a server: {amount(count, 'client')}, each for at most {step.gap:.0f} s"
     if migration.window is None:
         return (Condition(text=f"{text}: write `window: 20:00-06:00` into the migration", met=False),)
     met = within(migration.window, now.time())

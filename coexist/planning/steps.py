@@ -15,6 +15,7 @@ from coexist.inventory.values import Delay
 from coexist.planning.placement import BEFORE, Placement
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY, WAYS, Act, Does, End, Way, ways_between
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 
 Direction = Literal["forward", "back"]
 
@@ -203,7 +204,7 @@ class _View:
     @property
     def count(self) -> str:
         """How many clients move, in words."""
-        return f"{len(self.clients)} client{'' if len(self.clients) == 1 else 's'}"
+        return amount(len(self.clients), "client")
 
     def after(self, does: Does, giver: bool, at: Placement) -> Placement:
         """The moment after one of the two has done something."""

@@ -13,6 +13,7 @@ from coexist.records import dataclass
 from coexist.registry.records import ClientRow, RegistryError
 from coexist.registry.registry import Registry
 from coexist.registry.sqlite import SqliteEngine, sqlite_registry
+from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.registry.postgresql import Pools
@@ -138,7 +139,7 @@ def _open_file(path: Path) -> Registry:
     if damaged:
         opened.close()
         raise RegistryError(
-            f"{path}: {damaged} {'row' if damaged == 1 else 'rows'} of this registry cannot be read; take a"
+            f"{path}: {amount(damaged, 'row')} of this registry cannot be read; take a"
             " new copy, or put it back from a backup"
         )
     return opened

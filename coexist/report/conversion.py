@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from coexist.errors import Position
+from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.analysis.equal_replies import Difference
@@ -26,7 +27,7 @@ def _lines(converted: Converted) -> Iterator[str]:
     proof = converted.proof
     if converted.lost:
         yield ""
-        yield f"{len(converted.lost)} statements have no equal:"
+        yield f"{amount(len(converted.lost), 'statement')} without an equal:"
         for lost in converted.lost:
             yield f"  {lost.position}: {_one_line(lost.statement)}"
             yield f"    {lost.why}"
@@ -34,8 +35,8 @@ def _lines(converted: Converted) -> Iterator[str]:
     if proof.too_many:
         yield f"The replies were not compared: that takes {proof.too_many} packets."
     elif proof.differences:
-        count = len(proof.differences)
-        yield f"Clients are answered differently in {count} points ({proof.packets} packets compared):"
+        points = amount(len(proof.differences), "point")
+        yield f"Clients are answered differently in {points} ({amount(proof.packets, 'packet')} compared):"
         yield from _differences(proof.differences)
     else:
         yield (
@@ -45,15 +46,16 @@ def _lines(converted: Converted) -> Iterator[str]:
     for origin in proof.unclear:
         yield f"  {_place(origin)}: what this compares is not covered by the proof"
     if proof.informs:
-        yield f"A DHCPINFORM is answered differently in {len(proof.informs)} points, as products do:"
+        points = amount(len(proof.informs), "point")
+        yield f"A DHCPINFORM is answered differently in {points}, as products do:"
         yield from _differences(proof.informs[:_SHOWN])
     if proof.reserved:
-        yield f"Reserved addresses of {len(proof.reserved)} pools are leased differently:"
+        yield f"Reserved addresses of {amount(len(proof.reserved), 'pool')} are leased differently:"
         yield from _differences(proof.reserved)
     leases = converted.leases
     if leases is not None:
         yield ""
-        yield f"{leases.carried} leases are carried over; {leases.ended} have ended."
+        yield f"Leases carried over: {leases.carried:,}; ended: {leases.ended:,}."
         for problem in leases.problems:
             yield f"  {problem}"
 

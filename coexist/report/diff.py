@@ -12,6 +12,7 @@ from coexist.app.diff import Change, Difference, End
 from coexist.report.findings import as_dict as finding_as_dict
 from coexist.report.findings import clients_text
 from coexist.report.prose import folded
+from coexist.text.amounts import amount
 from coexist.wire.mac import format_mac
 
 FORMAT_VERSION = 1
@@ -47,14 +48,15 @@ def summary(difference: Difference) -> str:
     """The whole in a line."""
     if difference.empty:
         return "nothing changes for any client"
-    counts = [
-        f"{len(list(group))} {kind.value}"
-        for kind, group in groupby(difference.changes, key=lambda change: change.kind)
-    ]
-    if counts:
-        counts[0] = counts[0].replace(" ", " groups of clients ", 1)
-    counts += [f"{len(difference.gone)} findings disappear"] if difference.gone else []
-    counts += [f"{len(difference.appeared)} findings appear"] if difference.appeared else []
+    counts: list[str] = []
+    for kind, group in groupby(difference.changes, key=lambda change: change.kind):
+        number = len(list(group))
+        counts.append(
+            f"{number} {kind.value}" if counts else f"{amount(number, 'group')} of clients {kind.value}"
+        )
+    for findings, word in ((difference.gone, "disappear"), (difference.appeared, "appear")):
+        if findings:
+            counts.append(f"{amount(len(findings), 'finding')} {word}{'s' if len(findings) == 1 else ''}")
     return ", ".join(counts)
 
 

@@ -11,6 +11,7 @@ from coexist.planning.gates import Condition
 from coexist.planning.progress import moment
 from coexist.planning.roadmap import Coming, Roadmap, refusal
 from coexist.report.prose import folded
+from coexist.text.amounts import amount
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def _step_lines(planned: ProvenStep | Refused) -> list[str]:
     step = planned.step
     lines = [f"  touches {' and '.join(step.servers)}; {step.way}"]
     if planned.gap:
+        clients = amount(len(step.clients), "client")
         lines.append(
-            f"  {len(step.clients)} clients have no server, each for at most {planned.gap:.0f} s; "
+            f"  without a server: {clients}, each for at most {planned.gap:.0f} s; "
             f"a change by hand counts {SECONDS_A_MACHINE:.0f} s a machine, {AT_LEAST:.0f} s at least"
         )
     if step.way != "hand-over" and step.delay.since_first:

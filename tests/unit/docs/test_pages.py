@@ -17,6 +17,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "inventories").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PATH = re.compile(r"\b(?:docs|inventories|scripts|packaging|tests)/[\w./-]*\w")
+CONTINUED = re.compile(r" \\\n +")
 COMMAND = re.compile(r"^(?: {4})?(?:[$#] +)?coexist +(.*)$")
 
 
@@ -69,7 +70,7 @@ def _lines() -> Iterator[tuple[str, str]]:
         if page.name in ("CHANGELOG.md", "command-line.md"):
             continue
         fenced = False
-        for line in page.read_text(encoding="utf-8").splitlines():
+        for line in CONTINUED.sub(" ", page.read_text(encoding="utf-8")).splitlines():
             if line.startswith("```"):
                 fenced = not fenced
             found = COMMAND.match(line)

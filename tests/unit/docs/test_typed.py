@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,7 +19,16 @@ import pytest
 from coexist.cli import run
 from tests.conftest import ROOT
 
-PAGES = ("README.md", "docs/guides/campus.md", "docs/guides/check.md", "docs/guides/render.md")
+PAGES = (
+    "README.md",
+    "docs/guides/campus.md",
+    "docs/guides/check.md",
+    "docs/guides/own-files.md",
+    "docs/guides/render.md",
+    "docs/guides/review.md",
+)
+ADOPTED = ("dhcp1/etc/dhcp", "dns1/etc", "kea1/etc/kea")
+EXPORT = ROOT / "tests" / "data" / "own-files" / "windows" / "office.xml"
 TYPED = re.compile(r"^ {4}(?:\$ +)?coexist +(?P<words>.+)$")
 
 
@@ -37,14 +47,14 @@ class _Terminal(io.StringIO):
 def commands(page: str) -> Iterator[Typed]:
     """The commands of a page's blocks that a newcomer can type: those about an inventory of the repository,
     or about one that the page begins."""
-    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
-    begun = {"out"}
+    lines = re.sub(r" \\\n +", " ", (ROOT / page).read_text(encoding="utf-8")).splitlines()
+    begun = {"out", "site", "main", "main:site"} if page.endswith("review.md") else {"out"}
     for number, line in enumerate(lines):
         found = TYPED.match(line)
         if found is None:
             continue
         words = shlex.split(found["words"], comments=True)
-        if words[0] == "init":
+        if words[0] in ("init", "adopt") and not any("@" in word for word in words):
             begun.add(words[1])
         if words[1].split("/")[0] not in {"inventories", *begun} or "my-templates" in words:
             continue
@@ -70,9 +80,35 @@ def agrees(shown: list[str], printed: list[str]) -> bool:
     return bool(printed) and fnmatch(printed[0], shown[0]) and agrees(shown[1:], printed[1:])
 
 
+def prepare(folder: Path) -> None:
+    """What a reader has: the inventories, and copies of the files of servers that nobody adopted yet."""
+    shutil.copytree(ROOT / "inventories", folder / "inventories")
+    for path in ADOPTED:
+        shutil.copytree(ROOT / "inventories/adopted/servers" / path, folder / "copies", dirs_exist_ok=True)
+    for file in (folder / "copies").glob("*.conf"):
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if "/coexist." not in line), encoding="utf-8")
+    shutil.copy2(EXPORT, folder / "copies" / "export.xml")
+
+
+def propose(folder: Path) -> None:
+    """A site in a git checkout, with a change that is not committed yet."""
+    shutil.copytree(ROOT / "inventories" / "campus", folder / "site")
+    git = ["git", "-C", str(folder), "-c", "user.name=kim", "-c", "user.email=kim@example.org"]
+    for words in (["init", "-q", "-b", "main"], ["add", "site"], ["commit", "-q", "-m", "as it is"]):
+        subprocess.run([*git, *words], check=True)
+    site = folder / "site" / "site.yaml"
+    text = site.read_text(encoding="utf-8")
+    changed = text.replace("answers: {except: [thin-clients, phones]}", "answers: nobody")
+    assert changed != text
+    site.write_text(changed, encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_typed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    prepare(tmp_path)
+    if page.endswith("review.md"):
+        propose(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     typed = list(commands(page))
@@ -84,8 +120,9 @@ def test_a_page_is_typed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             code = run(words)
         printed = click.unstyle(terminal.getvalue()).rstrip("\n").splitlines()
         told = [line.rstrip() for line in printed]
-        # Only the site with the classic mistakes has errors.
-        if code != ("inventories/broken" in words and words[0] == "check"):
+        # Only the site with the classic mistakes has errors, and only the last one is changed.
+        expected = 3 if words[0] == "diff" else int("inventories/broken" in words and words[0] == "check")
+        if code != expected:
             wrong.append((words, code, told))
         elif shown and not agrees(shown, told):
             wrong.append((words, shown, told))
