@@ -94,6 +94,18 @@ def test_a_second_server_joins_the_inventory(tmp_path: Path, server: Path) -> No
     assert before.splitlines()[0] == (site / "site.yaml").read_text().splitlines()[0]
 
 
+def test_a_server_that_is_there_already_is_taken_once_more_by_again(
+    tmp_path: Path, server: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adopted(tmp_path, server) == 0
+    (server / "dhcpd.conf").write_text(MAIN + "# later\n")
+    capsys.readouterr()
+    assert adopted(tmp_path, server) == 2
+    assert "--again" in capsys.readouterr().err
+    assert adopted(tmp_path, server, "--again") == 0
+    assert (tmp_path / "site/servers/dhcp1/etc/dhcp/dhcpd.conf").read_text().endswith("# later\n")
+
+
 @pytest.mark.parametrize("text", [MAIN.replace("range", "rnage"), 'option domain-name "x";\n'])
 def test_nothing_is_written_for_a_file_that_cannot_be_adopted(
     tmp_path: Path, server: Path, text: str
