@@ -37,11 +37,9 @@ def in_reverse(width: int, octets: bytes) -> bytes | None:
 
 def in_ascii(base: int, bits: int | None, separator: bytes, octets: bytes) -> bytes | None:
     """``binary-to-ascii``: each word of ``bits`` as a number of a base."""
-    if bits not in (8, 16, 32):
+    if bits not in (8, 16, 32) or len(octets) % (bits // 8) or not 2 <= base <= 36:
         return None
     width = bits // 8
-    if len(octets) % width or not 2 <= base <= 36:
-        return None
     words = (int.from_bytes(octets[at : at + width], "big") for at in range(0, len(octets), width))
     return separator.join(_digits(word, base) for word in words)
 
