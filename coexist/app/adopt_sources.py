@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from coexist.app.adopt import Fetch, Listing
-from coexist.languages.source_files import Surroundings, files_of
+from coexist.languages.source_files import ElsewhereError, Surroundings, files_of
 from coexist.rollout.shell import words
 from coexist.rollout.transport import Address, Connect
 
@@ -39,7 +39,7 @@ def over_ssh(connect: Connect, name: str, host: str, user: str, *, sudo: bool) -
     def fetch(path: str) -> bytes:
         done = connection.run(words(["cat", "--", path], sudo=sudo))
         if done.code:
-            raise OSError(errno.EIO, done.said)
+            raise ElsewhereError(errno.EIO, done.said)
         return done.stdout
 
     def listing(path: str) -> list[str] | None:
@@ -49,7 +49,7 @@ def over_ssh(connect: Connect, name: str, host: str, user: str, *, sudo: bool) -
             return None
         found = connection.run(words(["find", inside, "-maxdepth", "1", "-type", "f", "-print0"], sudo=sudo))
         if found.code:
-            raise OSError(errno.EIO, found.said)
+            raise ElsewhereError(errno.EIO, found.said)
         names = found.stdout.decode("utf-8", "surrogateescape").split("\0")
         return sorted(f"{path.rstrip('/')}/{name.rpartition('/')[2]}" for name in names if name)
 

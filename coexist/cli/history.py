@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from coexist.cli.prose import say, tell
+from coexist.cli.prose import row, say, tell
 from coexist.cli.remote import history_option
 
 
@@ -38,6 +38,6 @@ def command(inventory: Path, record: str | None, folder: Path | None, form: str)
                 say(each, "    ")
     elif records:
         for entry in records:
-            say(line(entry), hang=4)
+            row(line(entry))
     else:
         tell(f"nothing was rolled out yet: {folder or root / 'history'} has no record")

@@ -19,7 +19,7 @@ from coexist.errors import CoexistError
 
 if TYPE_CHECKING:
     from coexist.app.migration_by_hand import ByHand
-    from coexist.app.migration_moves import Show, Shown
+    from coexist.app.migration_moves import Shown
 
 EXIT_FINDINGS = 1
 EXIT_PENDING = 3
@@ -140,10 +140,12 @@ def next_(
         registries=registries,
         captures=captures,
     )
+    show = _Shower(inventory, table)
     with _interrupted(inventory, name):
         pending = migration_moves.move_next(
-            load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), _shower(inventory, table)
+            load(inventory, name), wanted, lambda: surroundings(tell=tell, **doing), show
         )
+    show.end(yes=yes)
     tell_damage(captures)
     return EXIT_PENDING if pending else 0
 
@@ -168,20 +170,31 @@ def _interrupted(inventory: Path, name: str | None) -> Iterator[None]:
         raise
 
 
-def _shower(inventory: Path, table: Path | None) -> Show:
+class _Shower:
     """How what is decided is shown; what is to be made by hand goes into the file ``table`` too."""
-    from coexist.app.migration_moves import Shown
-    from coexist.report.migration import conditions_text, steps_text
 
-    def show(what: Shown | ByHand | str) -> None:
+    def __init__(self, inventory: Path, table: Path | None) -> None:
+        self.inventory = inventory
+        self.table = table
+        self.listed = False
+
+    def __call__(self, what: Shown | ByHand | str) -> None:
+        from coexist.app.migration_moves import Shown
+        from coexist.report.migration import conditions_text, steps_text
+
         if isinstance(what, str):
             tell(what)
         elif isinstance(what, Shown):
             click.echo(steps_text([what.planned]) + conditions_text(what.conditions), nl=False)
         else:
-            _tell_by_hand(what, inventory, table)
+            self.listed = True
+            _tell_by_hand(what, self.inventory, self.table)
 
-    return show
+    def end(self, *, yes: bool) -> None:
+        """Say why there is no file, where one was asked for."""
+        if self.table is not None and not self.listed:
+            begun = "" if yes else " before the step has begun: --yes begins it"
+            tell(f"{self.table} is not written: nothing is to be changed by hand{begun}")
 
 
 def _tell_by_hand(change: ByHand, inventory: Path, table: Path | None) -> None:
@@ -224,10 +237,10 @@ def back(
     from coexist.app.migrations import load, surroundings
 
     loaded = load(inventory, name)
+    show = _Shower(inventory, table)
     with _interrupted(inventory, name):
-        pending = move_back(
-            loaded, machines, lambda: surroundings(tell=tell, **doing), _shower(inventory, table), yes=yes
-        )
+        pending = move_back(loaded, machines, lambda: surroundings(tell=tell, **doing), show, yes=yes)
+    show.end(yes=yes)
     return EXIT_PENDING if pending else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,8 @@ def command(**given: Any) -> int:
         return EXIT_HOST if refused.kind == "host" else EXIT_FINDINGS
     if given["out"] is not None:
         write_file(given["out"], written.encode(), private=True)
+        if not made.plan.is_empty:
+            tell(f"next: coexist apply {shlex.quote(str(given['out']))}")
     return EXIT_PENDING if given["detailed_exitcode"] and not made.plan.is_empty else 0
 
 

@@ -1,8 +1,8 @@
 """What is said in a terminal.
 
-On stdout every sentence is folded. On stderr it is folded on a terminal; in a file or a pipe a message
-stays one line, for ``grep``, a log and an editor that jumps to ``file:line:column``. Machine formats,
-patches and diffs are never folded.
+On stdout every sentence is folded. A message on stderr, and a line of a list, is folded on a terminal; in a
+file or a pipe it stays one line, for ``grep``, a log and an editor that jumps to ``file:line:column``.
+Machine formats, patches and diffs are never folded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ def say(text: str, indent: str = "", *, hang: int = 2) -> None:
     """Print a sentence on stdout."""
     for line in folded(text, indent, hang=hang):
         click.echo(line)
+
+
+def row(text: str, *, hang: int = 4) -> None:
+    """Print a line of a list on stdout: folded on a terminal; elsewhere it stays one line, for ``grep``."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        say(text, hang=hang)
+    else:
+        click.echo(text)
 
 
 def tell(text: str, indent: str = "", *, hang: int = 4) -> None:

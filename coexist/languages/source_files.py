@@ -62,9 +62,15 @@ def files_of(path: Path) -> list[Path]:
         raise InputError([unreadable(error, Position(str(path)))]) from None
 
 
+class ElsewhereError(OSError):
+    """A file of another machine cannot be read."""
+
+
 def not_included(error: OSError, place: Position, name: str) -> InputError:
     """A file that the line at ``place`` names cannot be read."""
     remedy = "put it beside the file, allow its folder with --include-root, or remove the line"
+    if isinstance(error, ElsewhereError):
+        remedy = "put it there on the server, read it by `sudo -n` (--sudo), or remove the line"
     return InputError([unreadable(error, place, name, remedy)])
 
 

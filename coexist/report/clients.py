@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from coexist.registry.records import Act, ClientRow
 
 LISTED = ("mac", "state", "name", "architecture", "vlan", "address", "last_seen", "requests", "decision")
-_LEFT_OUT_FIRST = ("requests", "address", "vlan", "name", "architecture", "last_seen")
+_LEFT_OUT_FIRST = ("requests", "address", "vlan", "architecture", "name", "last_seen")
 EXPORTED = ("mac", "name", "location", "hardware", "architecture", "vlan", "tags")
 
 
@@ -46,16 +46,14 @@ def table_of(rows: Sequence[dict[str, Any]], width: int | None) -> tuple[list[st
     """The lines of a table, at most ``width`` characters if that can be had, and the columns left out."""
     columns = {name: [name, *(str(row[name]) for row in rows)] for name in LISTED}
     widths = {name: max(map(len, cells)) for name, cells in columns.items()}
-    left_out: list[str] = []
-    for name in _LEFT_OUT_FIRST:
-        if width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= width:
-            break
-        del columns[name], widths[name]
-        left_out.append(name)
-    lines = zip(
-        *([cell.ljust(widths[name]) for cell in cells] for name, cells in columns.items()), strict=True
-    )
-    return ["  ".join(cells).rstrip() for cells in lines], left_out
+    kept = set(LISTED) - set(_LEFT_OUT_FIRST)
+    for name in reversed(_LEFT_OUT_FIRST):
+        wide = sum(widths[each] for each in (*kept, name)) + 2 * len(kept)
+        if width is None or wide <= width:
+            kept.add(name)
+    lines = zip(*([cell.ljust(widths[name]) for cell in columns[name]] for name in LISTED if name in kept),
+                strict=True)  # fmt: skip
+    return ["  ".join(cells).rstrip() for cells in lines], [n for n in _LEFT_OUT_FIRST if n not in kept]
 
 
 def exported(rows: Sequence[ClientRow]) -> Iterator[list[str]]:

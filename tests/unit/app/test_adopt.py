@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from coexist.analysis import analyse
+from coexist.app.adopt import Wanted, adopt
+from coexist.app.adopt_sources import over_ssh
 from coexist.cli import run
+from coexist.errors import InputError
 from coexist.inventory import load_inventory
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.secrets import REDACTED, without_secrets
 from coexist.languages.dnsmasq.secrets import without_secrets as dnsmasq_secrets
 from coexist.languages.kea.secrets import without_secrets as kea_secrets
 from coexist.render import render_site
+from coexist.rollout.local import LocalConnection
 
 MAIN = """server-identifier 10.60.0.5;
 key control {
@@ -104,6 +108,19 @@ def test_a_server_that_is_there_already_is_taken_once_more_by_again(
     assert "--again" in capsys.readouterr().err
     assert adopted(tmp_path, server, "--again") == 0
     assert (tmp_path / "site/servers/dhcp1/etc/dhcp/dhcpd.conf").read_text().endswith("# later\n")
+
+
+def test_a_file_that_is_missing_on_the_server_is_not_looked_for_here(tmp_path: Path, server: Path) -> None:
+    main = server / "dhcpd.conf"
+    main.write_text(MAIN.replace("/etc/dhcp/hosts.conf", str(server / "not-there.conf")))
+    wanted = Wanted(name="dhcp1", product="isc-dhcpd", path=str(main), host="there")
+    there = over_ssh(lambda address: LocalConnection(name=address.name), "dhcp1", "there", "root", sudo=False)
+    with pytest.raises(InputError) as refused:
+        adopt(tmp_path / "site", wanted, *there)
+    (problem,) = refused.value.problems
+    assert str(problem.position) == f"{main}:8:9"
+    assert "--sudo" in problem.remedy
+    assert "--include-root" not in problem.remedy
 
 
 @pytest.mark.parametrize("text", [MAIN.replace("range", "rnage"), 'option domain-name "x";\n'])

@@ -251,6 +251,11 @@ def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     planned = json.loads(capsys.readouterr().out)["steps"][0]["forward"]["gap"]
     assert planned == 60.0
     assert run(["migrate", "next", str(folder), "--done-by-hand"]) == 2
+    capsys.readouterr()
+    # Nothing is to be made before the step has begun, and an option is not left out in silence.
+    assert run(["migrate", "next", str(folder), *despite, "--list", str(table)]) == 3
+    assert str(table) in capsys.readouterr().err
+    assert not table.exists()
     assert run(["migrate", "next", str(folder), "--yes", *despite, "--list", str(table)]) == 3
     assert state(folder)["step"]["done"] == 0
     said = capsys.readouterr().out

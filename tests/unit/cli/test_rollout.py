@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import stat
 from pathlib import Path
@@ -139,6 +141,23 @@ def test_a_history_that_is_empty_says_so(folder: Path, capsys: pytest.CaptureFix
     assert "begins with '2026'" in capsys.readouterr().err
     assert run(["rollback", str(folder)]) == 2
     assert "nothing was applied yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_a_record_is_one_line_where_no_terminal_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, on_terminal: bool
+) -> None:
+    history = History(folder / "history")
+    applied = history.begin(plan(), "apply")
+    applied.close("done")
+    history.begin(plan(), "rollback", of=applied.record.id).close("done")
+    stdout = io.StringIO()
+    monkeypatch.setattr(stdout, "isatty", lambda: on_terminal)
+    with contextlib.redirect_stdout(stdout):
+        assert run(["history", str(folder)]) == 0
+    lines = stdout.getvalue().splitlines()
+    assert (len(lines) == 2) is not on_terminal
+    assert (max(map(len, lines)) <= 80) is on_terminal
 
 
 @pytest.mark.parametrize("words", [["plan"], ["rollback"]])

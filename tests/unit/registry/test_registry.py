@@ -194,8 +194,14 @@ def test_the_list_fits_a_terminal(path):
     assert (nothing, len(wide[1]) > 80) == ([], True)
     lines, left_out = table_of([row], 80)
     assert max(map(len, lines)) <= 80
-    assert left_out == ["requests", "address", "vlan", "name", "architecture"]
+    assert left_out == ["requests", "address", "vlan", "architecture", "name"]
     assert {"mac", "decision"} <= set(table_of([row], 10)[0][0].split())
+    # What is too wide makes no room: a name that fits stays.
+    wide_time = row | {"last_seen": "2026-01-15T07:01:13Z", "name": "desk-7", "state": "seen"}
+    lines, left_out = table_of([wide_time], 70)
+    assert max(map(len, lines)) <= 70
+    assert "last_seen" in left_out
+    assert "name" not in left_out
 
 
 def test_what_was_decided_while_it_was_away_is_carried_over_once(registry):

@@ -51,6 +51,17 @@ def texts(folder: Path) -> Iterator[str]:
             yield path.read_bytes().decode("latin-1")
 
 
+def test_a_plan_that_changes_something_says_what_is_next(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = site.parent / "plan.json"
+    assert run(["plan", str(site), "-o", str(path)]) == 0
+    *_, following = capsys.readouterr().err.splitlines()
+    assert run(following.partition("coexist ")[2].split()) == 0
+    assert run(["plan", str(site), "-o", str(path)]) == 0
+    assert str(path) not in capsys.readouterr().err
+
+
 def applied(site: Path) -> str:
     """Plan and apply; what the server then has."""
     plan = site.parent / "plan.json"
