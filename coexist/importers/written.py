@@ -27,7 +27,10 @@ _NOT_PLAIN = ("  ", " \n", "\n ", "\n=", "\n+", "\n-", "\n@", ";", "|")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
-class _Dumper(yaml.SafeDumper):
+_Emitter: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_Emitter):  # type: ignore[misc]
     """Every list that is short stands on one line; nothing is an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
