@@ -7,7 +7,6 @@ declaration is read by one regular expression (``Lexer.match``) without any.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from functools import cached_property
 from itertools import accumulate
 from typing import NoReturn
@@ -29,6 +28,8 @@ _ESCAPE = re.compile(r"x([0-9A-Fa-f]{2})|([0-3][0-7]{2})")
 _PLAIN_ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "b": "\b"}
 # Its buffer for one word.
 _LONGEST = 1500
+# Characters between two places whose lines are counted beforehand.
+_PIECE = 4096
 
 
 @dataclass(slots=True)
@@ -64,14 +65,17 @@ class Lexer:
         self._last = 0
 
     @cached_property
-    def _line_starts(self) -> list[int]:
-        lengths = map(len, self.text.split("\n"))
-        return list(accumulate(map((1).__add__, lengths), initial=0))[:-1]
+    def _lines_before(self) -> list[int]:
+        """How many lines end before each piece of the text."""
+        pieces = range(0, len(self.text), _PIECE)
+        ends = (self.text.count("\n", start, start + _PIECE) for start in pieces)
+        return list(accumulate(ends, initial=0))
 
     def position(self, offset: int) -> Position:
         """Line and column of a character."""
-        line = bisect_right(self._line_starts, offset)
-        return Position(self.file, line, offset - self._line_starts[line - 1] + 1)
+        piece = offset // _PIECE
+        line = 1 + self._lines_before[piece] + self.text.count("\n", piece * _PIECE, offset)
+        return Position(self.file, line, offset - self.text.rfind("\n", 0, offset))
 
     def peek(self) -> Token:
         """The next word, which stays the next one."""
