@@ -8,10 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from coexist.boot.leases.lease import Lease
 from coexist.boot.own_files import NO_WIRE, OwnConfig, Wire
-from coexist.boot.request import CLIENT_PORT, DHCP_PORT
-from coexist.boot.responder import Arrival
 from coexist.errors import CoexistError, InputError, Position, unreadable
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
@@ -21,8 +18,7 @@ from coexist.inventory.products import part, products
 from coexist.planning.yaml_edit import EditError, flow, put, section_with
 from coexist.records import dataclass
 from coexist.text.amounts import amount
-from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
-from coexist.wire.options import MessageType, Option
+from coexist.wire.options import Option
 
 Fetch = Callable[[str], bytes]
 """The octets of a file by its path on the server. Raises OSError."""
@@ -297,18 +293,10 @@ def _named(network: IPv4Network) -> str:
 
 def _gateway(config: OwnConfig, network: IPv4Network) -> IPv4Address | None:
     """The router that a machine nobody knows is told in a network."""
-    asks = Packet(
-        op=BOOTREQUEST,
-        giaddr=network.network_address + 1 if network.prefixlen < 31 else network.network_address,
-        options={Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,))},
-    )
-    heard = Arrival(
-        packet=asks, at=0.0, port=DHCP_PORT, address=asks.giaddr, source=(UNSPECIFIED, CLIENT_PORT)
-    )
-    lease = config.leases(heard)
+    lease = config.offered(network)
     # A router without a line is the relay agent that was made up here.
-    said = isinstance(lease, Lease) and Option.ROUTER in lease.origins
-    routers = lease.options.get(Option.ROUTER, b"") if isinstance(lease, Lease) and said else b""
+    said = lease is not None and Option.ROUTER in lease.origins
+    routers = lease.options.get(Option.ROUTER, b"") if lease is not None and said else b""
     router = IPv4Address(routers[:4]) if len(routers) >= 4 else None
     return router if router is not None and router in network else None
 

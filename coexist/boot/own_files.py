@@ -10,7 +10,7 @@ from operator import is_not
 from pathlib import Path
 from typing import Protocol
 
-from coexist.boot.leases.lease import LeaseSource, OpenCondition
+from coexist.boot.leases.lease import Lease, LeaseSource, OpenCondition
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
 from coexist.errors import InputError, Position, unreadable
@@ -22,7 +22,9 @@ from coexist.inventory.product import Role
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings, files_of
 from coexist.records import dataclass
-from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.bootp import BOOTREQUEST, UNSPECIFIED, Packet
+from coexist.wire.mac import mac_bytes
+from coexist.wire.options import MessageType, Option
 
 _SEPARATOR = r"[/\\]"
 
@@ -52,6 +54,22 @@ class OwnConfig:
     programs: Mapping[str, str] = field(default_factory=dict)
     tftp_root: str = ""
     roles: frozenset[Role] = frozenset()
+
+    def offered(self, network: IPv4Network, mac: int = 0) -> Lease | None:
+        """What a machine gets that asks through a relay agent of a network; None for no lease. The agent has
+        the first address, which none of the files need know."""
+        asks = Packet(
+            op=BOOTREQUEST,
+            chaddr=mac_bytes(mac),
+            giaddr=network.network_address + 1 if network.prefixlen < 31 else network.network_address,
+            options={Option.DHCP_MESSAGE_TYPE: bytes((MessageType.DISCOVER,))},
+        )
+        lease = self.leases(
+            Arrival(
+                packet=asks, at=0.0, port=DHCP_PORT, address=asks.giaddr, source=(UNSPECIFIED, CLIENT_PORT)
+            )
+        )
+        return lease if isinstance(lease, Lease) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

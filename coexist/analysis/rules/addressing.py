@@ -13,6 +13,7 @@ from coexist.analysis.rules.hearing import wants_service
 from coexist.analysis.rules.pairs import pair_disagrees, told, told_differently
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
+from coexist.boot.own_files import OwnConfig, own_config
 from coexist.inventory.named_servers import server_address
 from coexist.wire.options import Option
 
@@ -133,14 +134,45 @@ def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
         if scope.reservations
         for net in ((scope.subnet,) if scope.subnet else site.site.vlans[scope.vlan].subnet)
     }
-    held = sum(
-        len(_inside(reserved, n.network_address, n.broadcast_address)) for n in collapse_addresses(covered)
-    )
-    if held < len(reserved):
-        lost = next(a for a in map(IPv4Address, reserved) if not any(a in net for net in covered))
-        yield report(site, "CX221", ("clients",), f"{lost} is reserved, and no scope hands out reservations there",
-                     "add a scope for its subnet, or remove the address", count=len(reserved) - held,
-                     position=clients.position(clients.addresses.index(int(lost)), "address"))  # fmt: skip
+    merged = sorted(collapse_addresses(covered))
+    held = sum(len(_inside(reserved, n.network_address, n.broadcast_address)) for n in merged)
+    if held == len(reserved):
+        return
+    own = [
+        (subnet.network, config)
+        for name, server in site.site.servers.items()
+        if "dhcp" in server.effective_roles and (config := own_config(site.inventory, name)) is not None
+        for subnet in config.subnets
+    ]
+    starts = [int(n.network_address) for n in merged]
+    lost = [
+        (number, row)
+        for row, number in enumerate(clients.addresses)
+        if number
+        and not _holds(merged, starts, number)
+        and not _is_offered(own, clients.macs[row], IPv4Address(number))
+    ]
+    if lost:
+        number, row = min(lost)
+        yield report(site, "CX221", ("clients",), f"{IPv4Address(number)} is reserved, and no scope hands out reservations there",
+                     "add a scope for its subnet, or remove the address", count=len(lost),
+                     position=clients.position(row, "address"))  # fmt: skip
+
+
+def _holds(networks: Sequence[IPv4Network], starts: Sequence[int], number: int) -> bool:
+    """Whether an address lies in one of the networks, which are apart and in order."""
+    before = bisect_right(starts, number)
+    return before > 0 and IPv4Address(number) in networks[before - 1]
+
+
+def _is_offered(own: Sequence[tuple[IPv4Network, OwnConfig]], mac: int, address: IPv4Address) -> bool:
+    """Whether a server's own file has the address for the machine."""
+    for network, config in own:
+        if address in network:
+            lease = config.offered(network, mac)
+            if lease is not None and lease.reserved and lease.yiaddr == address:
+                return True
+    return False
 
 
 def boot_addresses(site: AnalysedSite, case: Case) -> list[tuple[str, IPv4Address]]:

@@ -67,7 +67,12 @@ class _Around:
 
     def entries(self, name: str) -> list[str] | None:
         path = self.around.find(name)
-        return [str(file) for file in files_of(path)] if path.is_dir() else None
+        return [self._name(file) for file in files_of(path)] if path.is_dir() else None
+
+    def _name(self, file: Path) -> str:
+        """By which a file is found again: below the folder, or else by its whole path."""
+        inside = file.is_relative_to(self.around.folder)
+        return str(file.relative_to(self.around.folder) if inside else file.absolute())
 
     def called(self, name: str) -> str:
         return str(self.around.find(name))

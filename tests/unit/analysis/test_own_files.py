@@ -163,6 +163,21 @@ def test_two_servers_by_their_files_lease_the_same_addresses(tmp_path: Path) -> 
     assert places["CX208"].endswith("two.conf:3:3"), places
 
 
+def test_a_reservation_that_its_own_file_hands_out_needs_no_scope(tmp_path: Path) -> None:
+    told = {"00:00:01": "10.10.2.7", "00:00:02": "10.10.2.9"}
+    hosts = "".join(
+        f"host h{n} {{ hardware ethernet 52:54:00:{mac}; fixed-address {address}; }}\n"
+        for n, (mac, address) in enumerate(told.items())
+    )
+    wanted = {"00:00:01": "10.10.2.7", "00:00:02": "10.10.2.8", "00:00:03": "10.10.1.4"}
+    rows = "".join(f'  - {{mac: "52:54:00:{mac}", address: {address}}}\n' for mac, address in wanted.items())
+    found = analysed(tmp_path, hosts + SUBNET, f"{SITE}clients:\n{rows}")
+    (lost,) = [finding for finding in found.findings if finding.code.code == "CX221"]
+    # One has another address in the file, and one has none of its own.
+    assert lost.clients == 2
+    assert "10.10.1.4" in lost.message
+
+
 def test_it_is_never_rendered(tmp_path: Path) -> None:
     assert set(render_site(load_inventory(written(tmp_path, SUBNET))).left_out) == {"dhcp"}
 

@@ -11,7 +11,7 @@ from coexist.errors import InputError
 from coexist.importers import import_files, kinds
 from coexist.importers.written import clients_csv
 from coexist.languages.dnsmasq.files import LONGEST_LINE, read_lines
-from coexist.languages.source_files import beside, text_lines
+from coexist.languages.source_files import Surroundings, beside, text_lines
 
 INCLUDING = {
     "dhcpd": ('option domain-name "x";\ninclude "{}";\n', "2:9"),
@@ -247,3 +247,32 @@ def test_every_file_that_was_read_is_named(tmp_path: Path) -> None:
     path.write_text("dhcp-range=10.0.0.10,10.0.0.20\ndhcp-hostsfile=/etc/hosts\n")
     imported = import_files("dnsmasq", [path])
     assert imported.sources == (str(path), str(tmp_path / "hosts"))
+
+
+@pytest.mark.parametrize("kind", ["a path below", "an absolute path", "the folder itself"])
+def test_a_folder_of_dnsmasq_is_read_however_its_main_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    copies = tmp_path / "copies"
+    (copies / "dnsmasq.d").mkdir(parents=True)
+    (copies / "dnsmasq.conf").write_text("conf-dir=/etc/dnsmasq.d/,*.conf\n")
+    (copies / "dnsmasq.d" / "b.conf").write_text("dhcp-lease-max=3\n")
+    monkeypatch.chdir(copies if kind == "the folder itself" else tmp_path)
+    main = {
+        "a path below": Path("copies/dnsmasq.conf"),
+        "an absolute path": copies / "dnsmasq.conf",
+        "the folder itself": Path("dnsmasq.conf"),
+    }[kind]
+    lines = read_lines(main)
+    assert lines.texts[1] == "dhcp-lease-max=3"
+    assert Path(lines.places[1].file) == main.parent / "dnsmasq.d" / "b.conf"
+
+
+def test_a_folder_of_dnsmasq_in_a_root_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "more" / "etc" / "d").mkdir(parents=True)
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "dnsmasq.conf").write_text("conf-dir=/etc/d\n")
+    (tmp_path / "more" / "etc" / "d" / "x").write_text("dhcp-lease-max=3\n")
+    monkeypatch.chdir(tmp_path)
+    around = Surroundings(Path("copies"), (Path("more"),))
+    assert read_lines(Path("copies/dnsmasq.conf"), around=around).texts[1] == "dhcp-lease-max=3"
