@@ -133,10 +133,14 @@ class _Merger:
         for name, vlan in self.existing.site.vlans.items():
             if any(address in subnet for subnet in vlan.subnet):
                 return name
+        for name, declared in vlans.items():
+            if any(address in IPv4Network(subnet) for subnet in as_list(declared["subnet"])):
+                return name
         number = 1 + max((v.id for v in self.existing.site.vlans.values()), default=0)
         number = max(number, 1 + max((v["id"] for v in vlans.values()), default=0))
-        vlans.setdefault("servers", {"id": number, "subnet": f"{address}/32"})
-        return "servers"
+        own = Names({*self.existing.site.vlans, *vlans}).new("servers")
+        vlans[own] = {"id": number, "subnet": f"{address}/32"}
+        return own
 
     def _servers(self, servers: dict[str, Any], result_vlans: dict[str, Any]) -> dict[str, Any]:
         site = self.existing.site

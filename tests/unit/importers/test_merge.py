@@ -44,6 +44,23 @@ def test_an_overlapping_subnet_is_left_out_and_told(tmp_path: Path) -> None:
     assert len(load_inventory(site).site.scopes) == 1
 
 
+def test_each_server_that_no_subnet_holds_stands_in_a_vlan_of_its_own(tmp_path: Path) -> None:
+    """The second source's subnet holds the first one's server, so it is left out, and its own server's place
+    with it."""
+    site = tmp_path / "site"
+    first = source(tmp_path, "one.conf", "10.0.0", "one.0")
+    wide = source(tmp_path, "two.conf", "10.7.7", "two.0", "option routers 10.7.7.1;")
+    assert run(["import", "dhcpd", first, "-o", str(site), "--address", "10.7.7.8"]) == 0
+    assert run(["import", "dhcpd", wide, "-o", str(site), "--address", "10.7.7.9"]) == 0
+    inventory = load_inventory(site)
+    stands = {
+        str(s.address): s.vlan for s in inventory.site.servers.values() if s.product.name == "isc-dhcpd"
+    }
+    assert set(stands) == {"10.7.7.8", "10.7.7.9"}
+    assert len(set(stands.values())) == 2
+    assert "overlaps 10.7.7.8/32" in (site / "conflicts.md").read_text()
+
+
 def test_a_refused_file_writes_nothing(tmp_path: Path, capsys) -> None:
     bad = tmp_path / "bad.conf"
     bad.write_text('option routers 10.0.0.1\n\nfilename "x";\n')
