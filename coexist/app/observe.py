@@ -78,9 +78,11 @@ def _placed(boot: Boot, inventory: Inventory | None, vlan: str | None) -> Boot:
 def _replayed(boot: Boot, replays: Replays) -> tuple[Reason, ...] | None:
     """Why, by the model of the client's firmware; None where it has none for this architecture.
 
-    Nor where the capture does not show how the boot ended: what it does not hold was not silent.
+    Nor where the capture does not show how the boot ended, or lacks the lease of one that asked for a file:
+    what it does not hold was not silent.
     """
-    decided = boot.file_request is not None or boot.end is End.GAVE_UP
+    leased = any(answer.offers_address for answer in boot.offers)
+    decided = (boot.file_request is not None and leased) or boot.end is End.GAVE_UP
     known = boot.asker.architecture in CANONICAL_CODE and boot.discovers
     return replays.reasons(boot) if decided and known else None
 

@@ -223,6 +223,12 @@ class _Reader:
                 boot.sent[packet.xid] = (at, packet.secs)
             if request.message_type is MessageType.DECLINE:
                 boot.declined = at
+            wanted = packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+            by_request = request.message_type is MessageType.REQUEST and port == DHCP_PORT
+            if by_request and len(wanted) == 4 and len(boot.addresses) < MOST_OF_ONE:
+                # A capture on a boot server has no lease by unicast; the client says which one it takes.
+                self._of_address.setdefault(IPv4Address(wanted), boot)
+                boot.addresses.add(IPv4Address(wanted))
 
     def _begin(self, at: float, request: BootRequest, before: _Open | None) -> _Open:
         follows = before is not None and bool(before.transfers) and at - before.last <= SILENCE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from coexist.app.observe import boots
 from coexist.cli import run
 from coexist.errors import InputError
 from coexist.probe.capture_file import read_capture
@@ -364,6 +365,27 @@ def test_a_request_for_an_earlier_address_is_a_boot_too():
     assert boot.discovers == ()
     renewed = replace(asked, ciaddr=CLIENT)
     assert list(observe([(0.0, datagram(encode(renewed)))])) == []
+
+
+def test_a_capture_on_the_boot_server_lacks_the_lease_and_has_the_file():
+    """The DHCP server answered by unicast: the client's own REQUEST says which address it took."""
+    first = real()
+    asked = request_of(first, MessageType.REQUEST, o50=CLIENT.packed, o54=b"\xc0\x00\x02\x09")
+    packets = [(0.0, datagram(encode(first))), (3.0, datagram(encode(asked))), asks(3.1)]
+    (boot,) = observe(packets)
+    assert boot.file_request is not None
+    assert (boot.file_request.file, boot.file_request.server) == ("a.efi", SERVER)
+    # Without the lease a replay would say that nobody won.
+    assert [seen.replayed for seen in boots(packets)] == [None]
+    # An address that somebody was given is not another's because it asks for it.
+    other = replace(asked, chaddr=mac_bytes(0x525400777777), xid=9)
+    (mine, _) = leased(first, (3.05, datagram(encode(replace(other, options=first.options)))),
+                       (3.06, datagram(encode(other))), asks(3.1))  # fmt: skip
+    assert mine.file_request is not None
+    # Octets that are no address are none.
+    short = datagram(encode(asked.with_options({50: b"\xc0\x00"})))
+    (without,) = observe([(0.0, datagram(encode(first))), (3.0, short), asks(3.1)])
+    assert without.file_request is None
 
 
 def test_what_a_capture_does_not_hold_is_unknown():
