@@ -55,7 +55,7 @@ class CoexistError(Exception):
 
 Decision = Literal[
     "reason", "overwrite", "overwrite-file", "force", "history", "gate", "objections", "staying", "go-on",
-    "migration",
+    "migration", "again",
 ]  # fmt: skip
 """What whoever asks may decide. A terminal and a browser each have their own words for how it is said."""
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coexist.boot.own_files import NO_WIRE, OwnConfig, Wire
-from coexist.errors import CoexistError, InputError, Position, unreadable
+from coexist.errors import CoexistError, InputError, Position, UndecidedError, unreadable
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import MAIN_FILE
 from coexist.inventory.models import Server
@@ -143,9 +143,10 @@ def adopt(site: Path, wanted: Wanted, fetch: Fetch, listing: Listing = no_folder
     main = site / MAIN_FILE
     begun = main.exists()
     if begun and wanted.name in load_inventory(site).site.servers:
-        raise CoexistError(
-            f"{main} has a server {wanted.name} already; take its files once more"
-            " (--again), or give this one another name"
+        raise UndecidedError(
+            f"{main} has a server {wanted.name} already; give this one another name, "
+            "or take its files once more",
+            "again",
         )
     text = main.read_text(encoding="utf-8") if begun else f"site: {flow(site.absolute().name)}\n"
     known = load_inventory(site).site.vlans if begun else {}

@@ -17,6 +17,7 @@ OPTIONS: Mapping[Decision, str] = {
     "staying": "--leave-behind",
     "go-on": "--yes",
     "migration": "--migration NAME",
+    "again": "--again",
 }
 
 
