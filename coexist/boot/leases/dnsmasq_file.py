@@ -6,7 +6,7 @@ Function names in the comments are dnsmasq's. A list that the daemon builds is s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
@@ -177,13 +177,14 @@ class DnsmasqFile:
             return item.netmask
         if not self.networks:
             return network_of(item).netmask
-        found = next((n.netmask for n in self.networks if item.start in n or item.last in n), None)
-        return found or (_class_netmask(item) if self._is_relayed(item) else None)
+        found = next(_around(item, self.networks), None)
+        if found is not None:
+            return found.netmask
+        return _class_netmask(item) if self._is_relayed(item) else None
 
     def _is_relayed(self, item: Range) -> bool:
         """Whether packets of relay agents come by an address of a range's class."""
-        mask = int(_class_netmask(item) or 0)
-        return any(mask & (int(item.start) ^ int(n.network_address)) == 0 for n in self.relayed if mask)
+        return _shares_class(item, self.relayed)
 
     def _broadcast_of_card(self, context: Context) -> IPv4Address | None:
         """complete_context: a network card's own broadcast address, of a card in the range's subnet."""
@@ -195,8 +196,7 @@ class DnsmasqFile:
         """The subnet of a range: by its netmask, or that of the card or of the relays it is for."""
         if item.netmask is not None:
             return network_of(item)
-        known = (n for n in (*self.networks, *self.relayed) if item.start in n or item.last in n)
-        return next(known, network_of(item))
+        return next(_around(item, (*self.networks, *self.relayed)), network_of(item))
 
     @cached_property
     def taking_over(self) -> tuple[tuple[Range, IPv4Address], ...]:
@@ -207,9 +207,7 @@ class DnsmasqFile:
             mask = _class_netmask(item)
             if item.netmask is not None or mask is None or not self._is_relayed(item):
                 continue
-            if any(item.start in n or item.last in n for n in self.networks):
-                continue
-            if any((int(n.network_address) ^ int(item.start)) & int(mask) == 0 for n in self.networks):
+            if next(_around(item, self.networks), None) is None and _shares_class(item, self.networks):
                 found.append((item, mask))
         return tuple(found)
 
@@ -498,6 +496,17 @@ def ciaddr_of(packet: Packet) -> IPv4Address:
 def _class_netmask(item: Range) -> IPv4Address | None:
     """The netmask of a range's class, for packets of a relay (dhcp_reply)."""
     return next((mask for network, mask in _CLASSES if item.start in network and item.last in network), None)
+
+
+def _around(item: Range, networks: Iterable[IPv4Network]) -> Iterator[IPv4Network]:
+    """The networks that a range's first or last address is in."""
+    return (network for network in networks if item.start in network or item.last in network)
+
+
+def _shares_class(item: Range, networks: Iterable[IPv4Network]) -> bool:
+    """Whether one of the networks is in the network that a range has by its class."""
+    mask = int(_class_netmask(item) or 0)
+    return mask != 0 and any((int(n.network_address) ^ int(item.start)) & mask == 0 for n in networks)
 
 
 def _is_here(host: HostLine, contexts: tuple[Context, ...] | None) -> bool:

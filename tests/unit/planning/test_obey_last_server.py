@@ -79,6 +79,7 @@ IPXE = (
 )
 PCS_IPXE = IPXE.replace("answers: everyone", "answers: {only: pcs}")
 FROM_IPXE = "  - {clients: everyone, boot_from: chain}"
+PCS_FROM_OTC = "  - {clients: pcs, boot_from: otc}\n" + FROM_IPXE
 CORE = "  core: {id: 20, subnet: 10.60.0.0/16, gateway: 10.60.0.1}"
 
 # By name: the site, the finding that it is about, and whether its repair has edits (else it says what
@@ -226,22 +227,18 @@ SITES: dict[str, tuple[str, str, bool]] = {
     ),
     "whom it answers then would load iPXE for ever": (
         site(
-            servers=(IPXE % ("generic", "roles: [proxydhcp, tftp], ")).replace(
-                "answers: everyone", "answers: {only: pcs}"
-            ),
+            servers=PCS_IPXE % ("generic", "roles: [proxydhcp, tftp], "),
             otc="{only: pcs}",
-            intent="  - {clients: pcs, boot_from: otc}\n  - {clients: everyone, boot_from: chain}",
+            intent=PCS_FROM_OTC,
         ),
         "CX307",
         False,
     ),
     "whom it answers then is told a script": (
         site(
-            servers=(IPXE % ("dnsmasq 2.90", "roles: [proxydhcp, tftp], ")).replace(
-                "answers: everyone", "answers: {only: pcs}"
-            ),
+            servers=PCS_IPXE % ("dnsmasq 2.90", "roles: [proxydhcp, tftp], "),
             otc="{only: pcs}",
-            intent="  - {clients: pcs, boot_from: otc}\n  - {clients: everyone, boot_from: chain}",
+            intent=PCS_FROM_OTC,
         ),
         "CX307",
         True,
