@@ -20,6 +20,7 @@ from coexist.boot.responder import Arrival, ServerModel
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import format_mac
+from coexist.wire.option_codes import INFINITE_LEASE
 from coexist.wire.options import MessageType, Option
 
 MOST_PACKETS = 2_000
@@ -53,7 +54,7 @@ _KINDS: Sequence[Mapping[int, bytes]] = (
     {_CLIENT_FQDN: b"\1\0\0desk.example"},
 )
 
-_TIMES = (1, 7_000, 0xFFFFFFFF)
+_TIMES = (1, 7_000, INFINITE_LEASE)
 """What clients ask as a lease time: the shortest, one between the usual limits, for ever."""
 
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from types import MappingProxyType
 
+INFINITE_LEASE = 0xFFFFFFFF
+"""A lease time (option 51, seconds) without an end (RFC 2131 section 3.3)."""
+
 
 class Option(IntEnum):
     """Option codes by their RFC titles. ``PAD`` and ``END`` have no length and no value."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from coexist.errors import Problem
 from coexist.languages.dhcpd.lease_file import NEVER, LeaseEntry, read_lease_file
-from coexist.languages.kea.lease_file import DECLINED, INFINITE, KeaLease, lease_csv
+from coexist.languages.kea.lease_file import DECLINED, KeaLease, lease_csv
 from coexist.records import dataclass
+from coexist.wire.option_codes import INFINITE_LEASE
 
 _PROBATION = 86400
 """Seconds that an address stays out of use after a conflict: decline-probation-period of Kea, and
@@ -81,7 +82,7 @@ def _lease(entry: LeaseEntry, subnet: int) -> KeaLease | Problem:
         return Problem(entry.at, f"the lease of {entry.address} does not say who holds it", "mend the line")
     if entry.ends is None:
         return Problem(entry.at, f"the lease of {entry.address} does not say when it ends", "mend the line")
-    lifetime = INFINITE if entry.ends == NEVER else max(entry.ends - begun, 1)
+    lifetime = INFINITE_LEASE if entry.ends == NEVER else max(entry.ends - begun, 1)
     return KeaLease(
         address=entry.address,
         mac=entry.mac,

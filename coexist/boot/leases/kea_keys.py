@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from coexist.errors import InputError, Problem
 from coexist.languages.kea.json_nodes import Node
+from coexist.languages.kea.versions import shown
 
 BEFORE, AFTER = (2, 2), (3, 0)
 """The versions that stand for all before and after the keys were renamed."""
@@ -35,9 +36,8 @@ class Keys:
         if later is None:
             return old
         if self.declared is not None and self.declared < RENAMED:
-            shown = ".".join(map(str, self.declared))
             remedy = f"write {old}, or declare the version that runs: `software: kea 3.0`"
-            raise InputError([Problem(later.at, f"Kea {shown} does not know {new}", remedy)])
+            raise InputError([Problem(later.at, f"Kea {shown(self.declared)} does not know {new}", remedy)])
         if node.get(old) is not None:
             what = f"cannot specify both {old!r} and {new!r}"
             raise InputError([Problem(later.at, what, f"remove {old}")])

@@ -25,6 +25,7 @@ from coexist.languages.kea.option_data import (
     OptionType,
     OptionTypes,
 )
+from coexist.languages.kea.versions import shown
 from coexist.records import dataclass
 from coexist.wire.options import encode_options
 from coexist.wire.pxe import decode_suboptions
@@ -198,8 +199,7 @@ class LevelReader:
         """The classes an option is for, which a server knows since 2.7."""
         named = node.get("client-classes")
         if named is not None and self._version is not None and self._version < TAGGED:
-            shown = ".".join(map(str, self._version))
-            what = f"Kea {shown} does not know client-classes of an option, 3.0 does"
+            what = f"Kea {shown(self._version)} does not know client-classes of an option, 3.0 does"
             remedy = "remove it, or declare the version that runs: `software: kea 3.0`"
             raise InputError([Problem(named.at, what, remedy)])
         return tuple(str(item.value) for item in node.items("client-classes"))
@@ -233,8 +233,7 @@ class LevelReader:
 def _unknown_option(at: Position, name: str, space: str, version: tuple[int, int] | None) -> Problem:
     later = next((since for since, option in LATER.values() if option.name == name), None)
     if version is not None and later is not None and space == DHCP4:
-        shown, release = (".".join(map(str, numbers)) for numbers in (version, later))
-        what = f"Kea {shown} does not know the option {name}, {release} does"
+        what = f"Kea {shown(version)} does not know the option {name}, {shown(later)} does"
         return Problem(at, what, "define it in option-def, or declare the version that runs")
     what = f"the option {name!r} is not defined in the space {space!r}"
     return Problem(at, what, "write its code, or define it in option-def")

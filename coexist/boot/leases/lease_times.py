@@ -14,7 +14,6 @@ from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 from coexist.wire.option_codes import Option
 
-INFINITE = 0xFFFFFFFF
 # includes/dhcpd.h and server/dhcp.c of ISC dhcpd 4.4.3
 _DHCPD_DEFAULT, _DHCPD_LONGEST, _DHCPD_SHORTEST = 43200, 86400, 300
 # calc_time of dnsmasq's rfc2131.c ("sanity")

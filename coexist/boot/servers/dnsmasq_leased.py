@@ -14,13 +14,13 @@ from coexist.boot.leases.dnsmasq_clients import name_of
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
-from coexist.boot.leases.lease_times import INFINITE
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.boot.servers.dnsmasq_replies import make_reply
 from coexist.languages.dnsmasq.config import DnsmasqConfig
 from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text
 from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.option_codes import INFINITE_LEASE
 from coexist.wire.options import MessageType, Option
 
 _TERMINATED = (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME)
@@ -175,7 +175,7 @@ def _head(arrival: Arrival, lease: Lease, *, is_rapid: bool) -> dict[int, bytes]
 def _own_options(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
     """What precedes the declared options; the mask and the broadcast address unless they are declared."""
     options: dict[int, bytes] = {}
-    if arrival.packet.message_type is not MessageType.INFORM and lease.lease_time != INFINITE:
+    if arrival.packet.message_type is not MessageType.INFORM and lease.lease_time != INFINITE_LEASE:
         options[Option.RENEWAL_TIME] = (lease.lease_time // 2).to_bytes(4, "big")
         options[Option.REBINDING_TIME] = (lease.lease_time * 7 // 8).to_bytes(4, "big")
     address = lease.yiaddr if lease.yiaddr != UNSPECIFIED else arrival.packet.ciaddr

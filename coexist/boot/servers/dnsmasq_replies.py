@@ -15,13 +15,14 @@ from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Service
 from coexist.languages.dnsmasq.options import Kind, OptionLine
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.option_codes import INFINITE_LEASE
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption
 
 FIRST_EFI = 6
 """Architectures from here on are sent to port 4011 (rfc2131.c, "Redirect EFI clients")."""
 
-FOREVER = 0xFFFFFFFF
+_WORD = 0xFFFFFFFF
 _SIADDR = 255
 _CLIENT_FQDN = 81
 _SUBNET_SELECTION = 118
@@ -243,10 +244,10 @@ class _Telling:
     def _times(self) -> None:
         """Renewal and rebinding; declared ones count if they are shorter than the lease."""
         time = self.answer.lease_time
-        if time is None or time == FOREVER:
+        if time is None or time == INFINITE_LEASE:
             return
         renewal = self._declared_time(58, time, time // 2)
-        rebinding = self._declared_time(59, time, (time * 7 & FOREVER) // 8)
+        rebinding = self._declared_time(59, time, (time * 7 & _WORD) // 8)
         if rebinding <= renewal:
             renewal = rebinding - 1
         self.area.put(Option.RENEWAL_TIME, renewal.to_bytes(4, "big"))

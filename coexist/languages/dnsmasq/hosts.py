@@ -8,7 +8,8 @@ from ipaddress import IPv4Address
 from coexist.languages.dnsmasq.config import HostLine
 from coexist.languages.dnsmasq.lexer import octets_of, parts_of, reveal
 from coexist.languages.dnsmasq.options import RefusedError, domain_name, leading_number, read_hex
-from coexist.languages.dnsmasq.values import FOREVER, SHORTEST_LEASE, UNITS, address_of, negated
+from coexist.languages.dnsmasq.values import SHORTEST_LEASE, UNITS, address_of, negated
+from coexist.wire.option_codes import INFINITE_LEASE
 
 LONGEST_HARDWARE = 16
 """Octets of the longest hardware address."""
@@ -74,7 +75,7 @@ class _Parts:
                 seconds = leading_number(digits) * (UNITS[part[-1].lower()] if digits != part else 1)
                 self.lease_time = max(seconds, SHORTEST_LEASE)
         elif part == "infinite":
-            self.lease_time = FOREVER
+            self.lease_time = INFINITE_LEASE
         elif part == "ignore":
             self.ignore = True
         else:

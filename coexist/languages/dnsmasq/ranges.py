@@ -8,7 +8,8 @@ from ipaddress import IPv4Address, IPv4Network
 from coexist.languages.dnsmasq.config import Range, Tags
 from coexist.languages.dnsmasq.lexer import parts_of, reveal, split
 from coexist.languages.dnsmasq.options import NotForIPv4Error, RefusedError, leading_number
-from coexist.languages.dnsmasq.values import FOREVER, SHORTEST_LEASE, UNITS, address_of, negated
+from coexist.languages.dnsmasq.values import SHORTEST_LEASE, UNITS, address_of, negated
+from coexist.wire.option_codes import INFINITE_LEASE
 
 
 def read_range(value: str, line: int) -> Range:
@@ -98,7 +99,7 @@ def _range_lease(parts: list[str]) -> int:
         raise RefusedError("bad dhcp-range")
     text = parts[0]
     if text == "infinite":
-        return FOREVER
+        return INFINITE_LEASE
     if text == "deprecated":
         return 3600
     unit = UNITS.get(text[-1:].lower())

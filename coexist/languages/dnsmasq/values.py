@@ -10,7 +10,6 @@ from coexist.languages.dnsmasq.options import RefusedError
 
 SHORTEST_LEASE = 120
 """Seconds."""
-FOREVER = 0xFFFFFFFF
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 """Seconds of each unit of a lease time."""
 

@@ -11,8 +11,6 @@ from ipaddress import IPv4Address
 
 from coexist.records import dataclass
 
-INFINITE = 0xFFFFFFFF
-"""The lifetime of a lease without an end, seconds."""
 ASSIGNED, DECLINED = 0, 1
 _COLUMNS = ("address", "hwaddr", "client_id", "valid_lifetime", "expire", "subnet_id", "fqdn_fwd", "fqdn_rev",
             "hostname", "state", "user_context", "pool_id")  # fmt: skip

@@ -42,6 +42,11 @@ _FREE = frozenset({"user-context", "parameters", "comment"})
 """Members whose own members are nobody's keywords."""
 
 
+def shown(version: tuple[int, int]) -> str:
+    """A version as it is written."""
+    return ".".join(map(str, version))
+
+
 def beside(whole: Node, version: tuple[int, int]) -> Iterator[Problem]:
     """What stands beside ``Dhcp4`` in a file of its own, where a server takes that alone."""
     if version < _ALONE or "Dhcp4" not in dict(whole.members()):
@@ -56,17 +61,16 @@ def beside(whole: Node, version: tuple[int, int]) -> Iterator[Problem]:
 
 def unknown_keywords(tree: Node, version: tuple[int, int]) -> Iterator[Problem]:
     """The keywords that a server of a version refuses, each at its place."""
-    shown = ".".join(map(str, version))
     for key, item in tree.members():
         if key in _FREE:
             continue
         first = SINCE.get(key)
         if first is not None and version < first and not (first == (3, 0) and version >= (2, 7)):
-            release = ".".join(map(str, first))
+            release = shown(first)
             remedy = f"remove it, or declare the version that runs: `software: kea {release}`"
-            yield Problem(item.at, f"Kea {shown} does not know {key}, {release} does", remedy)
+            yield Problem(item.at, f"Kea {shown(version)} does not know {key}, {release} does", remedy)
         elif key in UNTIL and version >= UNTIL[key][0]:
-            yield Problem(item.at, f"Kea {shown} does not know {key} any more", UNTIL[key][1])
+            yield Problem(item.at, f"Kea {shown(version)} does not know {key} any more", UNTIL[key][1])
         yield from unknown_keywords(item, version)
     for item in tree.elements():
         yield from unknown_keywords(item, version)

@@ -14,9 +14,6 @@ from typing import Literal
 from coexist.errors import Position
 from coexist.records import dataclass
 
-FOREVER = 0xFFFFFFFF
-"""An unlimited lease (RFC 2131 section 3.3)."""
-
 Field = Literal[
     "VendorClass",
     "UserClass",

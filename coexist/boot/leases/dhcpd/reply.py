@@ -24,7 +24,7 @@ from coexist.boot.leases.dhcpd.options import (
 )
 from coexist.boot.leases.dhcpd.variables import Scope
 from coexist.boot.leases.lease import FieldName, Lease, Origin
-from coexist.boot.leases.lease_times import dhcpd_times
+from coexist.boot.leases.lease_times import dhcpd_times, four_octets
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.wire.bootp import UNSPECIFIED
@@ -57,7 +57,7 @@ def lease_time_of(evaluation: Evaluation, client: ClientOptions) -> int:
 
 def _seconds(evaluation: Evaluation, code: int) -> int | None:
     octets = _parameter(evaluation, code)
-    return int.from_bytes(octets, "big") if octets is not None and len(octets) == 4 else None
+    return None if octets is None else four_octets(octets)
 
 
 def _parameter(evaluation: Evaluation, code: int) -> bytes | None:
