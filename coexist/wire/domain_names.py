@@ -24,16 +24,22 @@ def packed_names(names: Iterable[bytes], *, compressed: bool) -> bytes:
 
 
 def unpacked_names(octets: bytes) -> list[bytes]:
-    """The names of such a list; what stands behind a damaged one is left out."""
+    """The names of such a list; what stands behind a damaged one is left out.
+
+    A pointer must lead to an earlier octet: a name whose pointer does not is left out too.
+    """
     names: list[bytes] = []
     at = 0
     while at < len(octets):
         labels: list[bytes] = []
-        place, end = at, -1
+        place, end, earliest = at, -1, at
         while place < len(octets) and octets[place] and len(labels) < 128:
             if octets[place] & 0xC0:
                 end = place + 2 if end < 0 else end
                 place = int.from_bytes(octets[place : place + 2], "big") & 0x3FFF
+                if place >= earliest:
+                    return names
+                earliest = place
                 continue
             labels.append(octets[place + 1 : place + 1 + octets[place]])
             place += 1 + octets[place]

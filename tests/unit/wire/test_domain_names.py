@@ -27,6 +27,11 @@ def test_a_pointer_stands_for_the_end_of_an_earlier_name() -> None:
     assert without_pointers(octets) == b"\3lab\3net\0\2pc\3net\0"
 
 
+@pytest.mark.parametrize("damaged", [b"\xc0\x05", b"\xc0\x08", b"\3pc1\xc0\5", b"\2pc\xc0\x20", b"\xc0"])
+def test_a_pointer_that_leads_nowhere_ends_a_list(damaged: bytes) -> None:
+    assert unpacked_names(b"\3lab\0" + damaged) == [b"lab"]
+
+
 @pytest.mark.parametrize(
     "octets",
     [b"\3lab", b"\3lab\3ne", b"\3lab\xc0\x20", b"\xc0\0", b"\3lab\xc0\0", b"\xc0", b"\3lab\0\3o", b"\x41a\0"],
