@@ -16,8 +16,8 @@ from coexist.inventory.values import (
     Names,
     Seconds,
     Texts,
-    spoken,
 )
+from coexist.wire.options import spoken
 
 
 def _share(value: Any) -> Any:

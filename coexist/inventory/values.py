@@ -27,7 +27,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from coexist.inventory.documents import written
 from coexist.text.secret_references import with_tokens
 from coexist.wire.mac import parse_mac
-from coexist.wire.options import Option, encode_option_value
+from coexist.wire.options import Option, encode_option_value, spoken
 
 
 class Declared(BaseModel):
@@ -53,11 +53,6 @@ class Declared(BaseModel):
 
 
 ONE_OR_MORE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-
-
-def spoken(value: Any) -> str:
-    """A value as a message shows it: ``true`` as it is written, anything else as Python does."""
-    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def one_or_more(value: Any) -> Any:

@@ -192,6 +192,11 @@ def _parse_hex(code: int, value: str) -> bytes:
         ) from None
 
 
+def spoken(value: object) -> str:
+    """A value as a message shows it: ``true`` as it is written, anything else as Python does."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
 def _refuse(code: int, value: object) -> ValueError:
     examples = {
         OptionKind.TEXT: 'a text in quotes, as "ipxe.efi"',
@@ -211,8 +216,7 @@ def _refuse(code: int, value: object) -> ValueError:
         example = "its octets, as hex:06:01:08:ff"
     if code in _PAIRS:
         example = "pairs of IPv4 addresses, as [10.1.0.0, 255.255.0.0]"
-    shown = str(value).lower() if isinstance(value, bool) else repr(value)
-    return ValueError(f"option {option_title(code)}: {shown} does not fit; write {example}")
+    return ValueError(f"option {option_title(code)}: {spoken(value)} does not fit; write {example}")
 
 
 def _encode_text(code: int, value: OptionInput) -> bytes:
