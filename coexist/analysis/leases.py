@@ -103,6 +103,26 @@ class LeaseReader:
             )
         return found
 
+    def file_lines(self, name: str, client: ClientClass, *, chained: bool = False) -> tuple[Path, ...]:
+        """Every line of a scope that would give a class its boot file if those before it were taken out."""
+        server = self.site.scopes[name].servers[0]
+        packet = self._packet(client, CANONICAL_CODE.get(client.architecture, 0), chained=chained)
+        if packet is None or own_config(self.space.inventory, server) is not None:
+            file = self.handed(name, client, chained=chained).file
+            return () if file is None else (file[1],)
+        plan, found = self.plan(server), dict[Path, None]()
+        member = plan.member(packet.mac)
+        for setting in plan.plan.scopes[name].settings:
+            if not setting.condition.fits(packet, member):
+                continue
+            if setting.ignore:
+                break
+            if setting.file:
+                found[setting.origins.get("file", setting.path)] = None
+            if Option.BOOTFILE_NAME in setting.options:
+                found[setting.origins.get(int(Option.BOOTFILE_NAME), setting.path)] = None
+        return tuple(found)
+
     def handed_by(self, name: str, server: str, client: ClientClass) -> Handed:
         """What one server of a scope gives a client, whether it leaves the client to its partner or not."""
         return self._read(name, server, client, CANONICAL_CODE.get(client.architecture, 0), chained=False)

@@ -22,6 +22,7 @@ from coexist.analysis.repairs.subject import cases_of, server_of
 from coexist.analysis.running import AROUND_A_BLOCK, Halted
 from coexist.analysis.site import AnalysedSite, Case, identity
 from coexist.inventory.documents import Path
+from coexist.inventory.values import is_address
 from coexist.wire.option_codes import Option
 
 
@@ -81,11 +82,20 @@ def _is_told(site: AnalysedSite, case: Case, path: Path) -> bool:
 
 @repairs("CX406")
 def _next_server(site: AnalysedSite, finding: Finding) -> Repair | None:
-    holder = site.site.scopes[str(finding.path[1])]
-    options = holder.rules[int(finding.path[3])].options if finding.path[2] == "rules" else holder.options
-    value = options.get(int(Option.TFTP_SERVER_NAME))
-    at = finding.path[:-2]
-    return Repair(edits=(put(*at, "next_server", value=str(value)),)) if value is not None else None
+    """The server that option 66 names, where firmware reads it: beside the option, or in the scopes of the
+    server that has the option for all of them."""
+    edits: dict[Path, Edit] = {}
+    for case in cases_of(site, finding):
+        for handed in site.handed_to(case):
+            said = handed.text(Option.TFTP_SERVER_NAME)
+            if said is None or said[1] != finding.path or handed.next_server or not handed.file:
+                continue
+            named = said[0] if is_address(said[0]) else site.topology.owner(said[0])
+            if named is None:
+                return None  # only people know whose name it is
+            at: Path = ("scopes", handed.scope) if finding.path[0] == "servers" else finding.path[:-2]
+            edits[at] = put(*at, "next_server", value=named)
+    return Repair(edits=tuple(edits.values())) if edits else None
 
 
 @repairs("CX407")
@@ -201,11 +211,12 @@ def _by_tftp(site: AnalysedSite, finding: Finding) -> Repair | None:
 @repairs("CX416")
 def _same_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     edits: dict[Any, Edit] = {}
+    chained = any(site.asks_again(used.file) for used in site.used_programs if used.path == finding.path)
     for case in cases_of(site, finding):
         for scope in site.heard_scopes(case.client.vlan):
-            handed = site.scopes.handed(scope, case.client)
-            if handed.file:
-                edits[handed.file[1]] = remove(*handed.file[1])
+            lines = site.scopes.file_lines(scope, case.client, chained=chained)
+            edits |= {line: remove(*line) for line in lines}
+            handed = site.scopes.handed(scope, case.client, chained=chained)
             if handed.next_server and len(handed.next_server[1]) > 2:
                 path = handed.next_server[1]
                 edits[path] = put(*path, value=case.intended.servers[0])

@@ -222,8 +222,10 @@ def _a_delay_for_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
     cases = [case for case in site.cases if server[0] in case.responders]
     if any(len(case.responders) > 1 for case in cases):
         return None
+    # The delay that is found: the server's own, or that of a group.
+    path = finding.path if finding.path[2:3] == ("delay_for",) else ("servers", server[0], "delay")
     return Repair(
-        edits=(remove("servers", server[0], "delay"),),
+        edits=(remove(*path),),
         text=f"leave the delay out: nobody else answers the clients of {server[0]}",
     )
 

@@ -115,7 +115,12 @@ def _its_own_program(site: AnalysedSite, finding: Finding) -> Repair | None:
     if found is None or not found[1].product.own_programs or len(finding.path) < 4:
         return None
     own = found[1].product.default_programs.get(str(finding.path[3]))
-    if own is None or not found[1].product.fills_in:
+    if not found[1].product.fills_in:
+        # With one of them left, the others would be taken for what it names.
+        return Repair(
+            edits=(remove(*finding.path[:3]),), text="leave them out: the product chooses by itself"
+        )
+    if own is None:
         return Repair(edits=(remove(*finding.path),), text="leave it out: the product chooses by itself")
     return Repair(edits=(put(*finding.path, value=own),), text="say what it names")
 
@@ -161,6 +166,17 @@ def _carried_over_by_hand(site: AnalysedSite, finding: Finding) -> Repair | None
 
 
 @repairs("CX518")
-def _simpler_failover(_site: AnalysedSite, finding: Finding) -> Repair | None:
+def _simpler_failover(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """A setting goes, from all scopes of the two servers: they have one failover."""
     word = finding.repair.partition("leave `")[2].partition("` out")[0]
-    return Repair(edits=(remove(*finding.path, word),)) if word else None
+    servers = set(site.site.scopes[str(finding.path[1])].servers)
+    edits = []
+    for name, scope in site.site.scopes.items():
+        said = scope.failover.model_fields_set if scope.failover else set()
+        if scope.failover is None or set(scope.servers) != servers or word not in said:
+            continue
+        at = ("scopes", name, "failover")
+        # Without a word of it the two would share nothing.
+        alone = put(*at, value={"mode": scope.failover.mode})
+        edits.append(alone if said == {word} else remove(*at, word))
+    return Repair(edits=tuple(edits)) if edits else None

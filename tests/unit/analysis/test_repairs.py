@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -115,3 +116,105 @@ def test_the_race_is_run_with_the_delay_as_it_is_written() -> None:
     }
     intent = [{"clients": "everyone", "boot_from": "other", "fallback": "mine"}]
     assert {"CX312", "CX304", "CX316", "CX306", "CX303"} & findings({}, servers=servers, intent=intent).keys()
+
+
+TREE_OF_66: dict[str, Any] = {
+    "site": "small",
+    "vlans": {
+        "office": {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1"},
+        "lab": {"id": 2, "subnet": "10.1.0.0/16", "gateway": "10.1.0.1", "relay_to": ["dhcp"]},
+    },
+    "servers": {
+        "dhcp": {"software": "kea 2.2", "address": "10.0.0.2", "vlan": "office"},
+        "files": {"software": "tftpd", "address": "10.0.0.9", "vlan": "office", "names": ["files.example"]},
+    },
+    "scopes": {
+        "office": {"server": "dhcp", "vlan": "office", "pools": ["10.0.1.0-10.0.1.99"]},
+        "lab": {
+            "server": "dhcp", "vlan": "lab", "pools": ["10.1.1.0-10.1.1.99"], "options": {3: "10.1.0.1"},
+        },
+    },
+    "architectures": {"bios": "ipxe"},
+    "intent": [{"clients": "everyone", "boot_from": "files"}],
+}  # fmt: skip
+
+
+def repair_of(tree: dict[str, Any], code: str) -> list[list[tuple[str, str, Any]]]:
+    """The edits of each finding of a kind; obeyed together they take it away."""
+    inventory = inventory_from_tree(tree)
+    found = [f for f in analyse(inventory, None, limits(inventory)).findings if f.code.code == code]
+    assert found
+    return [edits(finding) for finding in found]
+
+
+@pytest.mark.parametrize("named", ["10.0.0.9", "hex:31:30:2e:30:2e:30:2e:39"])
+def test_the_server_that_option_66_of_a_server_names_is_written_into_its_scopes(named: str) -> None:
+    tree = copy.deepcopy(TREE_OF_66)
+    tree["servers"]["dhcp"]["options"] = {66: named}
+    for scope in tree["scopes"].values():
+        scope["filename"] = "a.0"
+    assert repair_of(tree, "CX406") == [
+        [("put", "scopes.office.next_server", "10.0.0.9"), ("put", "scopes.lab.next_server", "10.0.0.9")]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "written"),
+    [("hex:66:69:6c:65:73:2e:65:78:61:6d:70:6c:65", "files"), ("elsewhere.example", None)],
+)
+def test_a_host_name_in_option_66_becomes_its_server_if_it_is_known(named: str, written: str | None) -> None:
+    tree = copy.deepcopy(TREE_OF_66)
+    tree["scopes"]["lab"] |= {"options": {66: named}, "filename": "a.0"}
+    wanted = [("put", "scopes.lab.next_server", written)] if written else []
+    assert repair_of(tree, "CX406") == [wanted]
+
+
+def test_a_delay_of_a_group_that_orders_nobody_is_left_out_where_it_stands() -> None:
+    proxy = {"software": "dnsmasq", "roles": ["proxydhcp", "tftp"], "delay_for": {"thin": 2}}
+    nobody = {**MINE, "answers": "nobody"}
+    servers = {
+        "dhcp": {"software": "kea 2.2", "address": "10.0.0.2", "vlan": "office"},
+        "mine": nobody,
+        "other": {"address": "10.0.0.4", "vlan": "office", "programs": {"uefi-x64": "b.efi"}, **proxy},
+    }
+    found = findings({}, servers=servers)
+    assert edits(found["CX314"]) == [("remove", "servers.other.delay_for.thin", None)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "left"),
+    [
+        ({}, ("put", "failover", {"mode": "load-balancing"})),
+        ({"mode": "load-balancing"}, ("remove", "failover.percent", None)),
+    ],
+)
+def test_a_setting_of_failover_goes_from_every_scope_of_the_pair_and_leaves_it_a_pair(
+    mode: dict[str, Any], left: tuple[str, str, Any]
+) -> None:
+    tree = copy.deepcopy(TREE_OF_66)
+    tree["servers"]["second"] = {**tree["servers"]["dhcp"], "address": "10.0.0.3"}
+    tree["vlans"]["lab"]["relay_to"] = ["dhcp", "second"]
+    for scope in tree["scopes"].values():
+        scope |= {"server": ["dhcp", "second"], "failover": {**mode, "percent": 30}}
+    kind, word, value = left
+    office, lab = repair_of(tree, "CX518")[:2]
+    assert office == lab == [(kind, f"scopes.{scope}.{word}", value) for scope in ("office", "lab")]
+
+
+def test_programs_that_a_product_chooses_by_itself_are_left_out_together() -> None:
+    found = findings({"software": "configmgr", "programs": {"uefi-x64": "ipxe.efi", "ipxe": "boot.ipxe"}})
+    assert edits(found["CX515"]) == [("remove", "servers.other.programs", None)]
+
+
+def test_all_lines_of_a_scope_that_lead_a_loader_astray_go_together() -> None:
+    tree = copy.deepcopy(TREE_OF_66)
+    tree["servers"]["mine"] = {**MINE, "programs": {"uefi-x64": "grubx64.efi"}}
+    tree["architectures"] = {"uefi-x64": "edk2"}
+    tree["intent"] = [{"clients": "everyone", "boot_from": "mine"}]
+    rule = {"architectures": "uefi-x64", "next_server": "files", "filename": "one.efi"}
+    tree["scopes"]["office"] |= {"options": {3: "10.0.0.1", 67: "two.efi"}, "rules": [rule]}
+    assert repair_of(tree, "CX416")[0] == [
+        ("remove", "scopes.office.rules.0.filename", None),
+        ("remove", "scopes.office.options.67", None),
+        ("put", "scopes.office.rules.0.next_server", "mine"),
+    ]
