@@ -19,9 +19,10 @@ from coexist.app.convert.written import Written
 from coexist.boot.own_files import OwnConfig
 from coexist.boot.servers.declared import plan_leases
 from coexist.importers import Imported
+from coexist.importers.loading import loaded
 from coexist.importers.site_builder import stand_on, stands_on
 from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
-from coexist.inventory import Inventory, load_inventory
+from coexist.inventory import Inventory
 from coexist.inventory.product import Product
 from coexist.inventory.products import part
 from coexist.render.limits import report_all
@@ -141,4 +142,4 @@ def _loaded(folder: Path, imported: Imported) -> Inventory:
     (folder / SITE_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
     rows = clients_csv(imported.clients)
     (folder / CLIENTS_FILE).write_text(rows, encoding="utf-8", errors="surrogateescape")
-    return load_inventory(folder)
+    return loaded(folder, imported)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from coexist.cli.private import write_file
+from coexist.cli.written_files import WrittenFiles, all_or_none
 from coexist.importers import Imported, kinds
+from coexist.importers.loading import loaded
 from coexist.importers.merge import Conflict, conflicts_md, merge
 from coexist.importers.written import (
     CLIENTS_FILE,
@@ -20,6 +21,7 @@ from coexist.importers.written import (
     site_yaml,
 )
 from coexist.inventory import Inventory, load_inventory
+from coexist.inventory.values import is_name
 from coexist.text.amounts import amount
 from coexist.text.redaction import holds_secret
 
@@ -78,46 +80,53 @@ def command(
     """Import each source in turn."""
     from coexist.app.imports import import_source
 
+    if server and not is_name(server):
+        raise click.BadParameter(
+            f"{server!r} is not a name; use letters, digits, '-', '_' and '.', a letter or digit first",
+            param_hint="--server",
+        )
     own, network = _address(address)
     barren = 0
     inventory: Inventory
-    for kind, files in _requests(sources):
-        imported = import_source(
-            kind,
-            files,
-            server=server,
-            address=own,
-            network=network,
-            include_roots=include_roots,
-            in_words=in_words,
-        )
-        conflicts, inventory = _write(imported, output)
-        entries = len(imported.not_modelled)
-        barren += imported.barren
-        click.echo(
-            f"{', '.join(imported.sources)}: {amount(len(imported.tree.get('scopes', {})), 'scope')},"
-            f" {amount(len(imported.clients), 'client')}; {amount(entries, 'statement')} not modelled,"
-            f" {amount(len(conflicts), 'conflict')}",
-            err=True,
-        )
-        if imported.own_files:
-            for line in imported.comments["servers"]:
-                click.echo(line, err=True)
-    _tell_parked(inventory, output)
+    with all_or_none(output) as written:
+        for kind, files in _requests(sources):
+            imported = import_source(
+                kind,
+                files,
+                server=server,
+                address=own,
+                network=network,
+                include_roots=include_roots,
+                in_words=in_words,
+            )
+            conflicts, inventory = _write(imported, written)
+            entries = len(imported.not_modelled)
+            barren += imported.barren
+            click.echo(
+                f"{', '.join(imported.sources)}: {amount(len(imported.tree.get('scopes', {})), 'scope')},"
+                f" {amount(len(imported.clients), 'client')}; {amount(entries, 'statement')} not modelled,"
+                f" {amount(len(conflicts), 'conflict')}",
+                err=True,
+            )
+            if imported.own_files:
+                for line in imported.comments["servers"]:
+                    click.echo(line, err=True)
+        _tell_parked(inventory, written)
     click.echo(f"{output / SITE_FILE}")
     if barren:
         click.echo(f"{amount(barren, 'row')} yielded nothing: see {output / NOT_MODELLED_FILE}", err=True)
     return 1 if barren else 0
 
 
-def _tell_parked(inventory: Inventory, output: Path) -> None:
+def _tell_parked(inventory: Inventory, written: WrittenFiles) -> None:
     """Two servers' registrations that differ in one digit are one machine: see docs/concepts/parking.md."""
     from coexist.app.parked import parked_in
 
     number, text = parked_in(inventory)
     if number:
-        _put(output / PARKED_FILE, "# Parked registrations\n\n" + text)
-        click.echo(f"{number} registrations are parked: {output / PARKED_FILE}", err=True)
+        place = written.folder / PARKED_FILE
+        _put(written, place, "# Parked registrations\n\n" + text)
+        click.echo(f"{number} registrations are parked: {place}", err=True)
 
 
 def _address(text: str | None) -> tuple[IPv4Address | None, IPv4Network | None]:
@@ -151,50 +160,49 @@ def _requests(sources: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     return requests
 
 
-def _write(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...], Inventory]:
+def _write(imported: Imported, written: WrittenFiles) -> tuple[tuple[Conflict, ...], Inventory]:
     """Write an import; returns what two sources both speak of, and the inventory as it is now."""
-    output.mkdir(parents=True, exist_ok=True)
-    if not (output / SITE_FILE).exists():
-        _put(output / SITE_FILE, site_yaml(imported))
-        if imported.clients:
-            _put(output / CLIENTS_FILE, clients_csv(imported.clients))
-        _put(output / NOT_MODELLED_FILE, not_modelled_md(imported.not_modelled, imported.sources))
-        _put_own_files(imported, output)
-        return (), load_inventory(output)
-    return _write_beside(imported, output)
+    output = written.folder
+    if (output / SITE_FILE).exists():
+        return _write_beside(imported, written)
+    _put(written, output / SITE_FILE, site_yaml(imported))
+    if imported.clients:
+        _put(written, output / CLIENTS_FILE, clients_csv(imported.clients))
+    _put(written, output / NOT_MODELLED_FILE, not_modelled_md(imported.not_modelled, imported.sources))
+    _put_own_files(imported, written)
+    return (), loaded(output, imported)
 
 
-def _put_own_files(imported: Imported, output: Path) -> None:
+def _put_own_files(imported: Imported, written: WrittenFiles) -> None:
     """The files that a server is declared by."""
     for name, text in imported.own_files.items():
-        (output / name).parent.mkdir(parents=True, exist_ok=True)
         content = text.encode("utf-8", "surrogateescape")
-        write_file(output / name, content, private=holds_secret(content))
+        written.put(written.folder / name, content, private=holds_secret(content))
 
 
-def _write_beside(imported: Imported, output: Path) -> tuple[tuple[Conflict, ...], Inventory]:
+def _write_beside(imported: Imported, written: WrittenFiles) -> tuple[tuple[Conflict, ...], Inventory]:
     """A further import: a file of its own in inventory.d, its clients in a list of their own."""
+    output = written.folder
     merged, conflicts = merge(load_inventory(output), imported)
     number = 1 + len(list(output.glob("inventory.d/*.yaml")))
     stem = f"{number:02}-{next(iter(merged.tree.get('servers', {})), 'clients')}"
     if merged.clients:
         name = f"clients-{stem}.csv"
         merged.tree["clients"] = [name]
-        _put(output / name, clients_csv(merged.clients))
-    _put_own_files(merged, output)
-    (output / "inventory.d").mkdir(exist_ok=True)
-    _put(output / "inventory.d" / f"{stem}.yaml", site_yaml(merged))
+        _put(written, output / name, clients_csv(merged.clients))
+    _put_own_files(merged, written)
+    _put(written, output / "inventory.d" / f"{stem}.yaml", site_yaml(merged))
     title = ", ".join(merged.sources)
-    _append(output / CONFLICTS_FILE, conflicts_md(conflicts, title), "# Conflicts\n\n")
-    _append(output / NOT_MODELLED_FILE, not_modelled_md(merged.not_modelled, merged.sources), "")
-    return conflicts, load_inventory(output)
+    _append(written, output / CONFLICTS_FILE, conflicts_md(conflicts, title), "# Conflicts\n\n")
+    _append(written, output / NOT_MODELLED_FILE, not_modelled_md(merged.not_modelled, merged.sources), "")
+    return conflicts, loaded(output, imported)
 
 
-def _put(path: Path, text: str) -> None:
+def _put(written: WrittenFiles, path: Path, text: str) -> None:
     content = text.encode("utf-8", "backslashreplace")
-    write_file(path, content, private=path.name in _QUOTES_SOURCES or holds_secret(content))
+    written.put(path, content, private=path.name in _QUOTES_SOURCES or holds_secret(content))
 
 
-def _append(path: Path, text: str, head: str) -> None:
+def _append(written: WrittenFiles, path: Path, text: str, head: str) -> None:
     before = path.read_bytes() + b"\n" if path.exists() else head.encode()
-    write_file(path, before + text.encode("utf-8", "backslashreplace"), private=True)
+    written.put(path, before + text.encode("utf-8", "backslashreplace"), private=True)

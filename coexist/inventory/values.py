@@ -68,9 +68,14 @@ def _text(value: Any) -> Any:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
 
+def is_name(text: str) -> bool:
+    """Whether a server, a group or a VLAN can be called this."""
+    return _NAME.match(text) is not None
+
+
 def _name(value: Any) -> Any:
     text = written(value)
-    if text is None or not _NAME.match(text):
+    if text is None or not is_name(text):
         raise ValueError(
             f"{value!r} is not a name; use letters, digits, '-', '_' and '.', a letter or digit first"
         )
