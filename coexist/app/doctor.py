@@ -6,6 +6,7 @@ verdict, with the next thing to do.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -91,13 +92,18 @@ def diagnose(
     is asked, if that is wanted. Raises `CoexistError` for a machine that nobody knows, `InputError` for an
     inventory that cannot be read.
     """
-    return diagnose_in(analyse_now(path, today), machine, sights, ask)
+    return diagnose_in(analyse_now(path, today), path, machine, sights, ask)
 
 
 def diagnose_in(
-    analysis: Analysis, machine: str, sights: Iterable[Sight] | None = None, ask: Ask | None = None
+    analysis: Analysis,
+    path: Path,
+    machine: str,
+    sights: Iterable[Sight] | None = None,
+    ask: Ask | None = None,
 ) -> Diagnosis:
-    """Examine a machine of a site that was analysed; see `diagnose`."""
+    """Examine a machine of the site at ``path``, which was analysed; see `diagnose`."""
+    place = shlex.quote(str(path))
     inventory = analysis.site.inventory
     found = find_machines(inventory, machine)
     seen = None if sights is None else sorted(sights, key=lambda sight: sight.at)
@@ -105,12 +111,12 @@ def diagnose_in(
     mac = next((m for m in macs if seen and any(s.mac == m for s in seen)), macs[0])
     answers = [*_declared(inventory, mac)]
     cases = list(cases_of(inventory, mac))
-    expected = list(_expected(analysis, cases))
+    expected = list(_expected(analysis, place, cases))
     answers += [answer for answer, _ in expected]
     wanted = {server for _, servers in expected for server in servers}
     if ask is not None:
         answers += _asked(ask(inventory, mac))
-    answers += _seen(inventory, mac, wanted, seen)
+    answers += _seen(inventory, place, mac, wanted, seen)
     return Diagnosis(mac=mac, machine=named(inventory, mac), answers=tuple(answers))
 
 
@@ -180,7 +186,9 @@ def _digits(number: int) -> str:
 # -- what should happen -------------------------------------------------------------------------------
 
 
-def _expected(analysis: Analysis, cases: list[ClientCase]) -> Iterator[tuple[Answer, frozenset[str]]]:
+def _expected(
+    analysis: Analysis, place: str, cases: list[ClientCase]
+) -> Iterator[tuple[Answer, frozenset[str]]]:
     """For each case what the race says, against the intent; and the servers it may boot from."""
     from coexist.analysis.race import race
 
@@ -188,7 +196,8 @@ def _expected(analysis: Analysis, cases: list[ClientCase]) -> Iterator[tuple[Ans
     for case in cases:
         result = race(site.races.world, case)
         intended = _intended(site, case)
-        yield _judged(analysis, case, result, intended), frozenset(filter(None, result.winners))
+        judged = _judged(result, intended, case, _command(analysis, place, case))
+        yield judged, frozenset(filter(None, result.winners))
 
 
 def _intended(site: AnalysedSite, case: ClientCase) -> Intended:
@@ -199,7 +208,7 @@ def _intended(site: AnalysedSite, case: ClientCase) -> Intended:
     return site.intent_of(client)
 
 
-def _judged(analysis: Analysis, case: ClientCase, result: RaceResult, intended: Intended) -> Answer:
+def _judged(result: RaceResult, intended: Intended, case: ClientCase, next_command: str) -> Answer:
     what = " ".join(part for part in (case.architecture, case.firmware) if part)
     where = f"on VLAN {case.vlan} as {what}"
     winners = " or ".join(winner or "nobody" for winner in result.winners)
@@ -207,14 +216,14 @@ def _judged(analysis: Analysis, case: ClientCase, result: RaceResult, intended: 
     boots = f"{where} it boots from {winners}" + (f" ({file})" if file else "")
     if not result.deterministic:
         boots += ", whichever packet is first"
-        return Answer(topic="expected", state="bad", text=boots, remedy=_command(analysis, case))
+        return Answer(topic="expected", state="bad", text=boots, remedy=next_command)
     wanted = intended.server
     if wanted is None:
         return Answer(topic="expected", state="good", text=f"{boots}; no server is intended for it")
     if all(_is(outcome, wanted) for outcome in result.outcomes):
         return Answer(topic="expected", state="good", text=f"{boots}, as intended")
     boots += f", and {wanted} is intended: {result.outcomes[0].why}"
-    return Answer(topic="expected", state="bad", text=boots, remedy=_command(analysis, case))
+    return Answer(topic="expected", state="bad", text=boots, remedy=next_command)
 
 
 def _is(outcome: Outcome, wanted: str) -> bool:
@@ -224,7 +233,7 @@ def _is(outcome: Outcome, wanted: str) -> bool:
     return wanted in (outcome.winner, outcome.decided_by)
 
 
-def _command(analysis: Analysis, case: ClientCase) -> str:
+def _command(analysis: Analysis, place: str, case: ClientCase) -> str:
     """What to run next: the findings about this machine's VLAN and architecture, or its race."""
     codes = dict.fromkeys(
         finding.code.code
@@ -234,14 +243,16 @@ def _command(analysis: Analysis, case: ClientCase) -> str:
         and finding.witness.architecture == case.architecture
     )
     if codes:
-        return f"coexist check INVENTORY {' '.join(list(codes)[:3])}"
-    return f"coexist explain INVENTORY {format_mac(case.mac)}"
+        return f"coexist check {place} {' '.join(list(codes)[:3])}"
+    return f"coexist explain {place} {format_mac(case.mac)}"
 
 
 # -- what was seen --------------------------------------------------------------------------------------
 
 
-def _seen(inventory: Inventory, mac: int, wanted: set[str], sights: list[Sight] | None) -> Iterator[Answer]:
+def _seen(
+    inventory: Inventory, place: str, mac: int, wanted: set[str], sights: list[Sight] | None
+) -> Iterator[Answer]:
     if sights is None:
         yield Answer(
             topic="seen",
@@ -261,7 +272,7 @@ def _seen(inventory: Inventory, mac: int, wanted: set[str], sights: list[Sight] 
             topic="seen",
             state="bad",
             text=f"{last.server} saw it at {when} and did not answer: {last.why}",
-            remedy=_unanswered_remedy(last),
+            remedy=_unanswered_remedy(place, last),
         )
         return
     what = f" for {last.file}" if last.file else ""
@@ -278,7 +289,7 @@ def _seen(inventory: Inventory, mac: int, wanted: set[str], sights: list[Sight] 
             topic="seen",
             state="bad",
             text=f"at {when} it booted from {last.server}{what}; {' or '.join(sorted(wanted))} is predicted",
-            remedy="compare what the servers run with the inventory: coexist plan INVENTORY",
+            remedy=f"compare what the servers run with the inventory: coexist plan {place}",
         )
         return
     yield Answer(
@@ -311,7 +322,7 @@ def _unseen(inventory: Inventory, mac: int, sights: list[Sight]) -> Answer:
     )
 
 
-def _unanswered_remedy(sight: Sight) -> str:
+def _unanswered_remedy(place: str, sight: Sight) -> str:
     from coexist.boot.respond import Reason
 
     return {
@@ -320,4 +331,4 @@ def _unanswered_remedy(sight: Sight) -> str:
         Reason.IGNORED.value: f"take it out of the rule of {sight.server} that ignores it",
         Reason.NO_PROGRAM.value: f"declare a boot program of {sight.server} for its architecture",
         Reason.NO_OFFER.value: "see that a DHCP server leases it an address",
-    }.get(sight.why, f"coexist explain INVENTORY {format_mac(sight.mac)}")
+    }.get(sight.why, f"coexist explain {place} {format_mac(sight.mac)}")

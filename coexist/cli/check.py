@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -82,9 +83,11 @@ def command(
         whole = verbose or bool(about)
         # In a file or a pipe a finding is one line, for grep and for editors; races are for reading.
         width = WIDTH if whole or sys.stdout.isatty() else UNFOLDED
-        click.echo(as_text(report, width, whole=whole), nl=False)
+        place = shlex.quote(str(inventory))
+        click.echo(as_text(report, width, whole=whole, place=place), nl=False)
         if report.findings and not whole:
-            tell("coexist check INVENTORY CODE shows a finding's race and its repair, -v those of all")
+            code = report.findings[0].code.code
+            tell(f"coexist check {place} {code} shows a finding's race and its repair, -v those of all")
     else:
         click.echo(FORMATS[form](report))
     return 1 if fails(report.findings, fail_on) else 0

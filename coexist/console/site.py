@@ -117,7 +117,7 @@ class ConsoleSite:
         report = self.report()
         watched = self.live.registries
         sights = list(sights_of_registries(watched)) if watched else None
-        return diagnose_in(report.analysis, machine, sights, ask)
+        return diagnose_in(report.analysis, self.path, machine, sights, ask)
 
     def migrations(self) -> list[Overview]:
         """Every migration at a glance, with what the watched registries show of it."""

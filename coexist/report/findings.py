@@ -48,14 +48,15 @@ def describe(witness: Witness) -> str:
     return f"{' '.join(words)} ({what})"
 
 
-def as_text(report: Report, width: int = 80, *, whole: bool = True) -> str:
+def as_text(report: Report, width: int = 80, *, place: str, whole: bool = True) -> str:
     """The total first, then the findings, worst first; never wider than ``width`` where words allow it.
 
-    ``whole``: grouped by code, each with its witness, time line and repair; else a sentence each.
+    ``whole``: grouped by code, each with its witness, time line and repair; else a sentence each. ``place``:
+    the inventory as it was typed, for the commands that come next.
     """
     blocks = [report.summary] if report.summary else []
     if report.findings:
-        blocks += ["", *(_grouped(report, width) if whole else _listed(report, width))]
+        blocks += ["", *(_grouped(report, width, place) if whole else _listed(report, width))]
     return "\n".join(blocks) + "\n" if blocks else ""
 
 
@@ -69,23 +70,23 @@ def _listed(report: Report, width: int) -> Iterator[str]:
         yield from rest
 
 
-def _grouped(report: Report, width: int) -> Iterator[str]:
+def _grouped(report: Report, width: int, place: str) -> Iterator[str]:
     for (severity, code), group in groupby(report.findings, key=lambda f: (f.severity, f.code)):
         head = style(str(severity), colour=_COLOURS[severity], bold=True)
         yield f"{head} {style(code.code, bold=True)} {code.name}"
         yield from folded(code.title, "  ", width=width)
         for finding in group:
-            yield _text_of(finding, width)
+            yield _text_of(finding, width, place)
         yield ""
 
 
-def _text_of(finding: Finding, width: int) -> str:
+def _text_of(finding: Finding, width: int, place: str) -> str:
     lines = [f"  {style(str(finding.position), colour='blue')}"]
     lines += folded(finding.message, "    ", width=width)
     if finding.witness is not None:
         count = clients_text(finding.clients)
         lines += folded(f"clients: {count}, for example {describe(finding.witness)}", "    ", width=width)
-        for line in shortened(finding.witness.timeline, format_mac(finding.witness.mac)):
+        for line in shortened(finding.witness.timeline, f"{place} {format_mac(finding.witness.mac)}"):
             lines += folded(line, "      ", width=width, hang=10)
     lines += folded(f"repair: {finding.repair}", "    ", width=width)
     if finding.edits:
@@ -95,13 +96,16 @@ def _text_of(finding: Finding, width: int) -> str:
     return "\n".join(lines)
 
 
-def shortened(timeline: Sequence[str], machine: str, most: int = _SHOWN_LINES) -> list[str]:
-    """A machine's time line with its beginning and its end: what is cut is in the middle."""
+def shortened(timeline: Sequence[str], whose: str, most: int = _SHOWN_LINES) -> list[str]:
+    """A machine's time line with its beginning and its end: what is cut is in the middle.
+
+    ``whose``: the inventory and the machine, as `coexist explain` is given them.
+    """
     if len(timeline) <= most:
         return list(timeline)
     end = most // 3
     cut = len(timeline) - most
-    told = f"... {cut} more lines: coexist explain INVENTORY {machine}"
+    told = f"... {cut} more lines: coexist explain {whose}"
     return [*timeline[: most - end], told, *timeline[-end:]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,24 @@ def test_what_is_declared_goes_wrong_already(tmp_path: Path) -> None:
     found = diagnose(write(tmp_path, content), THIN, TODAY, [sight()])
     topic, _, remedy = verdict(found) or ("",) * 3
     assert topic == "expected"
-    assert "CX320" in remedy
+    # The command that comes next can be typed as it stands.
+    command, word, place, code = shlex.split(remedy)
+    assert (command, word, place, code) == ("coexist", "check", str(tmp_path), "CX320")
+
+
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [({"answered": False, "why": "another"}, "explain"), ({"server": "sccm"}, "plan")],
+    ids=["not answered", "answered by another"],
+)
+def test_the_next_command_names_the_inventory_as_it_was_typed(
+    tmp_path: Path, seen: dict[str, Any], word: str
+) -> None:
+    folder = tmp_path / "the site"
+    folder.mkdir()
+    _, _, remedy = verdict(diagnose(write(folder, tree()), THIN, TODAY, [sight(**seen)])) or ("",) * 3
+    words = shlex.split(remedy.rpartition(": ")[2])
+    assert words[:3] == ["coexist", word, str(folder)]
 
 
 @pytest.mark.parametrize(
