@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from coexist.records import dataclass
-from coexist.rollout.whole_files import write_whole
+from coexist.text.whole_files import write_whole
 
 JOURNAL = Path("history") / "changes.jsonl"
 

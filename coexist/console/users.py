@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from enum import IntEnum
 from functools import cached_property
@@ -16,6 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from coexist.errors import CoexistError
 from coexist.records import dataclass
+from coexist.text.whole_files import write_whole
 
 SHORTEST = 10
 """The least letters of a password."""
@@ -145,12 +145,7 @@ class Users:
             }
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(said, file, indent=2)
-            file.write("\n")
-        temporary.replace(self.path)
+        write_whole(self.path, (json.dumps(said, indent=2) + "\n").encode(), 0o600)
         self._read = (-1.0, {})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from coexist.inventory.migrations import within
 from coexist.inventory.models import Gate, Migration, Wave
@@ -17,8 +18,12 @@ from coexist.text.amounts import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One thing that must hold. ``text`` says it, with the figures; ``met`` whether it does."""
+    """One thing that must hold. ``text`` says it, with the figures; ``met`` whether it does.
 
+    ``kind``: the inventory's key that asks for it.
+    """
+
+    kind: Literal["not_before", "checklist", "quiet_days", "seen_share", "window"]
     text: str
     met: bool
 
@@ -40,7 +45,11 @@ def gate_before(
     if wave.not_before is not None:
         today = now.date()
         found.append(
-            Condition(text=f"not before {wave.not_before}, today is {today}", met=today >= wave.not_before)
+            Condition(
+                kind="not_before",
+                text=f"not before {wave.not_before}, today is {today}",
+                met=today >= wave.not_before,
+            )
         )
     if not state.waves:
         return tuple(found)
@@ -63,9 +72,11 @@ def gap_conditions(migration: Migration, step: ProvenStep, now: datetime) -> tup
     count = len(step.step.clients)
     text = f"without a server: {amount(count, 'client')}, each for at most {step.gap:.0f} s"
     if migration.window is None:
-        return (Condition(text=f"{text}: write `window: 20:00-06:00` into the migration", met=False),)
+        missing = f"{text}: write `window: 20:00-06:00` into the migration"
+        return (Condition(kind="window", text=missing, met=False),)
     met = within(migration.window, now.time())
-    return (Condition(text=f"{text}, allowed {migration.window}, now {now:%H:%M}", met=met),)
+    text = f"{text}, allowed {migration.window}, now {now:%H:%M}"
+    return (Condition(kind="window", text=text, met=met),)
 
 
 def _checklist(sheet: Sheet) -> Condition:
@@ -79,7 +90,7 @@ def _checklist(sheet: Sheet) -> Condition:
     if missing:
         machine, item = sheet.missing[0]
         text += f", {missing} not tried (first: {item} on {machine})"
-    return Condition(text=text, met=bool(sheet.machines) and not failed and not missing)
+    return Condition(kind="checklist", text=text, met=bool(sheet.machines) and not failed and not missing)
 
 
 def _quiet(gate: Gate, wave: str, moved: datetime, sheet: Sheet, now: datetime) -> Condition:
@@ -92,7 +103,7 @@ def _quiet(gate: Gate, wave: str, moved: datetime, sheet: Sheet, now: datetime) 
         text = f"{gate.quiet_days} quiet days: {days} since the last complaint"
     if still_open:
         text += f", {len(still_open)} complaints are open"
-    return Condition(text=text, met=days >= gate.quiet_days and not still_open)
+    return Condition(kind="quiet_days", text=text, met=days >= gate.quiet_days and not still_open)
 
 
 def _seen(gate: Gate, wave: str, seen: Sequence[WaveSeen]) -> list[Condition]:
@@ -100,11 +111,13 @@ def _seen(gate: Gate, wave: str, seen: Sequence[WaveSeen]) -> list[Condition]:
     if found is None:
         return [
             Condition(
-                text=f"{gate.seen_share:.0%} of {wave} seen on the new server: nobody looked", met=False
+                kind="seen_share",
+                text=f"{gate.seen_share:.0%} of {wave} seen on the new server: nobody looked",
+                met=False,
             )
         ]
     text = (
         f"{gate.seen_share:.0%} of {wave} seen on the new server: {len(found.seen)} of {len(found.planned)},"
         f" {len(found.missing)} missing, {len(found.went_back)} back on the old one"
     )
-    return [Condition(text=text, met=found.share >= gate.seen_share)]
+    return [Condition(kind="seen_share", text=text, met=found.share >= gate.seen_share)]

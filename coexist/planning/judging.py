@@ -17,11 +17,15 @@ from coexist.wire.mac import format_mac
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A class of clients for which a moment does not hold: whom it hits, and what happens to it."""
+    """A class of clients for which a moment does not hold: whom it hits, and what happens to it.
+
+    ``servers``: from whom these clients can boot then, in order; None stands for no boot.
+    """
 
     message: str
     witness: Witness
     clients: int
+    servers: tuple[str | None, ...]
 
 
 def boots_from(result: RaceResult, expected: str) -> str | None:
@@ -96,4 +100,5 @@ def failure(
         message=f"{label}, {client.architecture} with {client.firmware} on {client.vlan}, {wrong}",
         witness=witness,
         clients=clients,
+        servers=tuple(sorted({end.boot_server for end in result.outcomes}, key=lambda name: name or "")),
     )

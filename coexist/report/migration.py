@@ -140,7 +140,7 @@ def _step_json(coming: Coming) -> dict[str, Any]:
     planned = coming.planned
     if isinstance(planned, Refused):
         offers = [{"during": offer.during, "costs": offer.costs} for offer in planned.offers]
-        return {**found, "refused": refusal(planned), "offers": offers}
+        return {**found, "refused": refusal(planned), "offers": offers, "attempts": _attempts_json(planned)}
     found["way"] = planned.step.way
     found["gap"] = planned.gap
     found["before"] = str(planned.proofs[0])
@@ -157,6 +157,25 @@ def _step_json(coming: Coming) -> dict[str, Any]:
         }
         for change, proof in zip(planned.step.changes, planned.proofs[1:], strict=True)
     ]
+    return found
+
+
+def _attempts_json(refused: Refused) -> list[dict[str, Any]]:
+    """Every way that was tried, with the moment that does not hold and the client that shows it."""
+    found = []
+    for attempt in refused.attempts:
+        first = attempt.proof.failures[0]
+        found.append(
+            {
+                "way": attempt.step.way,
+                "moment": attempt.moment,
+                "client": format_mac(first.witness.mac),
+                "vlan": first.witness.vlan,
+                "architecture": first.witness.architecture,
+                "firmware": first.witness.firmware,
+                "boots_from": list(first.servers),
+            }
+        )
     return found
 
 
@@ -269,7 +288,10 @@ def status_json(told: Overview) -> dict[str, Any]:
             }
             for server, counted in told.metrics.items()
         },
-        "gate": [{"text": condition.text, "met": condition.met} for condition in told.gate],
+        "gate": [
+            {"condition": condition.kind, "text": condition.text, "met": condition.met}
+            for condition in told.gate
+        ],
     }
 
 

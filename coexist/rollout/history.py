@@ -24,9 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.planning.together import Version
 from coexist.rollout.document import Plan, Sha256, read_plan, sha256, write_plan
-from coexist.rollout.whole_files import write_whole
 from coexist.text.redaction import holds_secret
 from coexist.text.secret_references import named_only
+from coexist.text.whole_files import write_whole
 
 FOLDER = "history"
 OWNER_ONLY = 0o600

@@ -13,7 +13,7 @@ from coexist.inventory import Inventory
 from coexist.planning import checklist, progress
 from coexist.planning.checklist import ChecklistRecord, read_checklist, write_checklist
 from coexist.planning.progress import MigrationState, read_state, write_state
-from coexist.rollout.whole_files import write_whole
+from coexist.text.whole_files import write_whole
 
 
 class Journal:

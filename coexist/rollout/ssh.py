@@ -70,7 +70,10 @@ def _open(
 ) -> SshConnection:
     """``jumps`` takes the place of the configuration's ProxyJump for this host."""
     if depth > _DEEPEST_JUMP:
-        raise HostError(f"{address.name}: its jump hosts lead in a circle")
+        raise HostError(
+            f"{address.name}: its jump hosts lead in a circle, {address.host} is one of them; take it out of"
+            " a ProxyJump of the ssh configuration"
+        )
     options = _looked_up(config, address)
     if jumps is not None:
         options["proxyjump"] = jumps

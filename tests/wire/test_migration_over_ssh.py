@@ -90,7 +90,8 @@ def test_what_was_edited_on_a_server_is_not_overwritten(site: Site) -> None:
     file.write_text(file.read_text() + "# a note of ours\n")
     refused = site.migrate("back", "--yes")
     assert refused.returncode == 4
-    assert "was edited after the last rollout" in refused.stderr
+    assert str(file) in refused.stderr
+    assert "--overwrite" in refused.stderr
     assert "# a note of ours" in file.read_text()
     assert site.state["step"]["done"] == 0
     assert site.migrate("next", "--yes", "--overwrite").returncode == 0

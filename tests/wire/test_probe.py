@@ -57,7 +57,7 @@ def test_a_responder_that_answers_uefi_only_and_after_eight_seconds_is_found(net
     assert slow["roles"][0] == "ProxyDHCP"
     assert slow["first"] >= 8
     assert any(remark.startswith("answers late") for remark in slow["remarks"])
-    assert "answers PXE clients only" in slow["remarks"]
+    assert any("PXE" in remark for remark in slow["remarks"])
     assert responders["10.77.0.5"]["silent"] == []
     assert responders["10.77.0.5"]["first"] < 3
 

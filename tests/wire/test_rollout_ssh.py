@@ -79,7 +79,7 @@ def test_a_chain_of_single_jumps(site):
 def test_jump_hosts_in_a_circle_are_one_sentence(site):
     desk, config, _ = site
     config = with_lines(config, "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
-    with pytest.raises(HostError, match="lead in a circle"):
+    with pytest.raises(HostError, match=r"^server: .* [ab] .*\bProxyJump\b"):
         ask(desk, config, Address(name="server", host="a"))
 
 
@@ -95,7 +95,7 @@ def test_a_key_that_is_not_accepted(site, tmp_path):
     other = client_key(tmp_path)
     path = tmp_path / "config"
     path.write_text(config.read_text().replace(str(config.parent / "id_ed25519"), str(other)))
-    with pytest.raises(HostError, match="accepts none of the keys"):
+    with pytest.raises(HostError, match=r"^first: 10\.77\.0\.2 .*\bkeys\b"):
         ask(desk, path, Address(name="first", host="10.77.0.2"))
 
 

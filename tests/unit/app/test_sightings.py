@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coexist.app.sightings import from_captures, from_registries
-from coexist.errors import CoexistError
+from coexist.errors import CoexistError, InputError
 from coexist.planning.sightings import Sighting
 from coexist.probe.frame import Datagram, encode_frame
 from coexist.registry.records import Note
@@ -81,8 +81,10 @@ def test_a_capture_tells_who_asked_which_server_for_a_file(tmp_path: Path) -> No
 def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "boots.txt"
     path.write_text("no capture\n")
-    with pytest.raises(CoexistError, match="this is no packet capture"):
+    with pytest.raises(InputError) as refused:
         list(from_captures(site(), (path,)))
+    (problem,) = refused.value.problems
+    assert problem.position.file == str(path)
 
 
 def test_a_registry_tells_who_was_answered(tmp_path: Path) -> None:

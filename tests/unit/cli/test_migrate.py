@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from coexist.cli import run
 from coexist.registry.records import Note
 from coexist.registry.sqlite import sqlite_registry
 from coexist.server.config import load_config
-from coexist.wire.mac import parse_mac
+from coexist.wire.mac import format_mac, parse_mac
 from tests.unit.planning.sites import tree
 
 PILOTS = (0x00155D000001, 0x00155D000004)
@@ -58,6 +59,13 @@ def pass_everything(folder: Path) -> None:
             assert run(["checklist", "record", str(folder), machine, item, "passed", "--who", "kim"]) == 0
 
 
+def gate(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, bool]:
+    """Each condition of the next wave, and whether it is met."""
+    capsys.readouterr()
+    assert run(["migrate", "status", str(folder), "--format", "json"]) == 0
+    return {each["condition"]: each["met"] for each in json.loads(capsys.readouterr().out)["gate"]}
+
+
 def test_plan(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["migrate", "plan", str(folder)]) == 0
     shown = capsys.readouterr().out
@@ -86,10 +94,11 @@ def test_next_shows_and_does_and_back_undoes(folder: Path, capsys: pytest.Captur
     assert served(folder, "new") == set()
     assert served(folder, "old") == set(range(0x00155D000000, 0x00155D00000C))
     assert state(folder)["waves"] == []
-    assert [line["what"] for line in state(folder)["history"]][-1] == "pilots: 2 clients boot from old again"
-    capsys.readouterr()
+    last = state(folder)["history"][-1]["what"]
+    assert {"pilots:", "2", "old"} <= set(last.split())
+    before = state(folder)
     assert run(["migrate", "back", str(folder), "--yes"]) == 0
-    assert "no wave has moved" in capsys.readouterr().err
+    assert state(folder) == before
 
 
 def test_the_parked_registration_stays_on_the_other_server(folder: Path) -> None:
@@ -109,11 +118,12 @@ def test_the_gate_reads_the_checklist_and_the_registry(
     assert run(["migrate", "next", str(folder), "--yes"]) == 0
     assert run(["migrate", "next", str(folder), "--yes"]) == 2
     told = capsys.readouterr()
-    assert "gate NOT MET: checklist: 0 of 4 passed on 2 pilot machines, 4 not tried" in told.out
-    assert "the gate is shut: checklist" in told.err
+    assert "gate NOT MET: " in told.out
+    assert "--despite-gate" in told.err
+    assert gate(folder, capsys) == {"checklist": False, "seen_share": False}
     pass_everything(folder)
     assert run(["migrate", "next", str(folder), "--yes"]) == 2
-    assert "seen on the new server: nobody looked" in capsys.readouterr().err
+    assert gate(folder, capsys) == {"checklist": True, "seen_share": False}
     registry = sqlite_registry(folder / "new.sqlite")
     at = time.time() + 1
     registry.note(
@@ -142,10 +152,10 @@ def test_a_server_that_refuses_leaves_the_step_open_and_it_is_resumed(
     text = site.read_text()
     site.write_text(text.replace(f"touch {folder / 'old' / 'reloaded'}", "/bin/false"))
     assert run(["migrate", "next", str(folder), "--yes"]) == 4
-    assert "old: the reload failed" in capsys.readouterr().err
+    assert "old: " in capsys.readouterr().err
     assert (state(folder)["step"]["done"], state(folder)["step"]["trying"]) == (1, True)
     assert run(["migrate", "status", str(folder)]) == 0
-    assert "under way: pilots, forward (hand-over), 1 changes made" in capsys.readouterr().out
+    assert re.search(r"pilots, forward \(hand-over\), 1 change", capsys.readouterr().out)
     site.write_text(text)
     assert run(["migrate", "next", str(folder)]) == 3
     assert run(["migrate", "next", str(folder), "--yes"]) == 0
@@ -158,8 +168,9 @@ def test_to_the_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(3):
         assert run(["migrate", "retire", str(folder)]) == 2
         assert run(["migrate", "next", str(folder), "--yes", *despite]) == 0
+    capsys.readouterr()
     assert run(["migrate", "next", str(folder), "--yes"]) == 0
-    assert "every wave has moved" in capsys.readouterr().err
+    assert "`coexist migrate retire`" in capsys.readouterr().err
     assert run(["migrate", "retire", str(folder)]) == 3
     assert run(["migrate", "retire", str(folder), "--yes"]) == 0
     assert served(folder, "old") == set()
@@ -169,7 +180,7 @@ def test_to_the_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not written.get("migrations")
     assert run(["check", str(folder)]) == 0
     assert run(["migrate", "back", str(folder), "--yes"]) == 2
-    assert "no migration is declared" in capsys.readouterr().err
+    assert f"{folder / 'site.yaml'}:" in capsys.readouterr().err
 
 
 def test_who_went_back_from_the_last_wave_moves_again_and_the_end_is_reached(folder: Path) -> None:
@@ -259,13 +270,13 @@ def test_by_hand(managers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["migrate", "next", str(folder), "--yes", *despite, "--list", str(table)]) == 3
     assert state(folder)["step"]["done"] == 0
     said = capsys.readouterr().out
-    assert "In the manager of old" in said
+    assert re.search(r"^In .*\bold\b", said, re.MULTILINE)
     assert "[ ] tc01: change 00:15:5d:00:00:01 to " in said
     assert [line.split(",")[1] for line in table.read_text().splitlines()[1:]] == ["tc01", "tc04"]
     assert run(["migrate", "next", str(folder)]) == 3
     assert run(["migrate", "next", str(folder), "--done-by-hand", "--yes"]) == 3
     assert state(folder)["step"]["done"] == 1
-    assert "In the manager of new" in capsys.readouterr().out
+    assert re.search(r"^In .*\bnew\b", capsys.readouterr().out, re.MULTILINE)
     assert run(["migrate", "next", str(folder), "--done-by-hand", "--yes"]) == 0
     assert "step" not in state(folder)
     assert [wave["name"] for wave in state(folder)["waves"]] == ["pilots"]
@@ -304,9 +315,13 @@ def test_a_refused_step_exits_with_1_and_its_witness(
     site = folder / "site.yaml"
     site.write_text(site.read_text().replace("software: coexist", "software: openthinclient"))
     assert run(["migrate", "plan", str(folder)]) == 1
-    assert "refused, no order of single changes" in capsys.readouterr().out
+    assert "pilots, forward: refused" in capsys.readouterr().out
+    assert run(["migrate", "plan", str(folder), "--format", "json"]) == 1
+    refused = json.loads(capsys.readouterr().out)["steps"][0]["forward"]["attempts"][0]
+    assert refused["boots_from"] == ["new", "old"]
+    assert refused["client"] in {format_mac(mac) for mac in PILOTS}
     assert run(["migrate", "next", str(folder), "--yes"]) == 1
-    assert "may have new or old" in capsys.readouterr().err
+    assert refused["client"] in capsys.readouterr().err
     assert not (folder / "migrations").exists()
 
 
@@ -337,7 +352,7 @@ def test_a_complaint_stays_open_until_it_is_settled(folder: Path, capsys: pytest
 
 def test_which_migration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["migrate", "status", str(folder), "--migration", "down"]) == 2
-    assert "there is no migration 'down'; known: up" in capsys.readouterr().err
+    assert {"'down'", "up"} <= set(re.findall(r"'?\w+'?", capsys.readouterr().err))
 
 
 def test_status_tells_the_servers_own_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,7 +373,7 @@ def test_status_tells_the_servers_own_figures(folder: Path, capsys: pytest.Captu
     told = json.loads(capsys.readouterr().out)["metrics"]
     assert (told["old"]["loaded"], list(told["new"])) == (9, ["missing"])
     assert run(["migrate", "status", str(folder), "--metrics", "nwe"]) == 2
-    assert "there is no server 'nwe'" in capsys.readouterr().err
+    assert {"'nwe'", "'new'"} <= set(re.findall(r"'\w+'", capsys.readouterr().err))
 
 
 STEP = """\
@@ -413,5 +428,5 @@ def test_a_broken_checklist_is_one_sentence(
 
 def test_a_complaint_is_about_a_machine_there_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["checklist", "complain", str(folder), "--note", "no sound", "--machine", "tx01"]) == 2
-    assert "there is no machine 'tx01'; did you mean 'tc01'?" in capsys.readouterr().err
+    assert {"'tx01'", "'tc01'"} <= set(re.findall(r"'\w+'", capsys.readouterr().err))
     assert not (folder / "migrations").exists()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
+import os
+import re
 import stat
 from pathlib import Path
 
@@ -36,7 +39,7 @@ def test_what_is_no_plan_is_not_applied(
     assert run(["apply", str(path)]) == 2
     told = capsys.readouterr().err
     assert told.startswith(f"{path}:1:1: ")
-    assert "make a new one with `coexist plan`" in told
+    assert "`coexist plan`" in told
 
 
 def test_a_plan_that_was_edited_is_not_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +47,9 @@ def test_a_plan_that_was_edited_is_not_applied(tmp_path: Path, capsys: pytest.Ca
     edited["servers"]["a"]["host"] = "elsewhere.example"
     (tmp_path / "plan.json").write_text(json.dumps(edited))
     assert run(["apply", str(tmp_path / "plan.json")]) == 2
-    assert "the plan was changed after it was made" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith(f"{tmp_path / 'plan.json'}:1:1: ")
+    assert "`coexist plan`" in told
     assert not (tmp_path / "history").exists()
 
 
@@ -55,10 +60,10 @@ def test_a_plan_with_a_new_digest_is_not_applied(tmp_path: Path, capsys: pytest.
     path = tmp_path / "plan.json"
     path.write_text(write_plan(edited))
     assert run(["apply", str(path)]) == 2
-    assert "its seal is not of" in capsys.readouterr().err
+    assert str(history / "seal.key") in capsys.readouterr().err
     path.write_text(write_plan(made.model_copy(update={"seal": ""})))
     assert run(["apply", str(path)]) == 2
-    assert "its seal is not of" in capsys.readouterr().err
+    assert str(history / "seal.key") in capsys.readouterr().err
     assert [file.name for file in history.iterdir()] == ["seal.key"]
 
 
@@ -94,9 +99,9 @@ def test_a_plan_from_elsewhere_makes_no_history_anywhere(
 ) -> None:
     (tmp_path / "plan.json").write_text(write_plan(plan(root=str(tmp_path / "not-here"))))
     assert run(["apply", str(tmp_path / "plan.json")]) == 2
-    assert (
-        "which is not here; make one here, or say where this rollout is recorded" in capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert str(tmp_path / "not-here") in told
+    assert "--history" in told
     assert not (tmp_path / "not-here").exists()
 
 
@@ -134,13 +139,13 @@ def test_how_the_wire_is_asked_is_settled_before_anything_is_changed(
 
 def test_a_history_that_is_empty_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["history", str(folder)]) == 0
-    assert "nothing was rolled out yet" in capsys.readouterr().err
+    assert str(folder / "history") in capsys.readouterr().err
     assert run(["history", str(folder), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert run(["history", str(folder), "2026"]) == 2
     assert "begins with '2026'" in capsys.readouterr().err
     assert run(["rollback", str(folder)]) == 2
-    assert "nothing was applied yet" in capsys.readouterr().err
+    assert str(folder / "history") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("on_terminal", [True, False])
@@ -169,7 +174,9 @@ def test_a_record_without_its_plan_is_one_sentence(
     (record,) = history.records()
     (history.folder / record.id / "plan.json").unlink()
     assert run([*words, str(folder)]) == 2
-    assert "plan.json:1:1: cannot be read: No such file or directory; put" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "plan.json:1:1: " in told
+    assert os.strerror(errno.ENOENT) in told
 
 
 def test_a_plan_without_servers_says_that_none_was_looked_at(
@@ -177,8 +184,8 @@ def test_a_plan_without_servers_says_that_none_was_looked_at(
 ) -> None:
     assert run(["plan", str(folder)]) == 0
     told = capsys.readouterr()
-    assert told.out == "nothing to change: no server was looked at\n"
-    assert "old: left out: the inventory does not say how it is reached" in told.err
+    assert told.out.startswith("nothing to change: ")
+    assert re.search(r"^old: left out: .*deploy: \{host: ", told.err, re.MULTILINE)
 
 
 def test_what_was_left_on_a_server_that_is_gone_is_named(
@@ -189,7 +196,7 @@ def test_what_was_left_on_a_server_that_is_gone_is_named(
     journal.close("done")
     assert run(["plan", str(folder)]) == 0
     told = capsys.readouterr().err
-    assert "info CX605: a is no longer in the inventory, and the last rollout left there /etc/x" in told
+    assert re.search(r"info CX605: a .* /etc/x\b", told)
     assert sha256(b"new") not in told
 
 

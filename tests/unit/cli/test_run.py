@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -144,7 +146,7 @@ def test_the_shell_completes_command_names():
 
 def test_a_command_that_does_not_exist_is_answered_with_the_nearest_one(capsys):
     assert run(["chekc"]) == 2
-    assert "there is no command 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+    assert re.findall(r"'(\w+)'", capsys.readouterr().err) == ["chekc", "check"]
     assert run(["frobnicate"]) == 2
     assert f"known: {', '.join(COMMANDS)}" in capsys.readouterr().err
 
@@ -156,7 +158,8 @@ def test_a_full_disk_below_stdout_is_no_defect():
     with open("/dev/full", "w") as full:  # noqa: PTH123 a device
         finished = _python(_SCHEMA, full.fileno())
     assert finished.returncode == 74
-    assert finished.stderr == "the output cannot be written: No space left on device\n"
+    assert finished.stderr.endswith(f": {os.strerror(errno.ENOSPC)}\n")
+    assert finished.stderr.count("\n") == 1
 
 
 def test_a_closed_stdout_is_no_defect():

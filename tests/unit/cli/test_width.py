@@ -139,9 +139,9 @@ def test_folding_keeps_a_command_whole_and_each_lines_own_indentation() -> None:
 def test_a_message_in_a_file_stays_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     place = tmp_path / "a-directory-with-a-long-name" / "site.yaml"
     assert run(["check", str(place)]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        f"{place}:1:1: there is no such file; name an inventory, or begin one with `coexist init DIR`"
-    ]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{place}:1:1: ")
+    assert line.endswith("`coexist init DIR`")
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:

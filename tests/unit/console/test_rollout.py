@@ -77,7 +77,7 @@ def test_a_plan_is_read_applied_seen_to_drift_and_taken_back(told: Told) -> None
         assert (record.outcome, record.who) == ("done", "eve (console)")
         text, digest = await planned(console)
         assert digest == ""
-        assert "as the inventory says" in await (await console.get("/servers")).text()
+        assert '<td data-label="drift"><span class="kept">' in await (await console.get("/servers")).text()
         file.write_bytes(rolled_out + b"# by hand\n")
         text, digest = await planned(console)
         assert "CX601" in text

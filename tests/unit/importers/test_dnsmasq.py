@@ -83,13 +83,14 @@ def test_a_pattern_is_not_for_machines_with_a_line_of_their_own(read):
 
 def test_an_address_of_two_lines_is_refused_as_the_daemon_does(read, tmp_path: Path):
     lines = "dhcp-host=52:54:00:00:00:01,10.0.0.5,a\ndhcp-host=52:54:00:00:00:02,10.0.0.5,b\n"
-    with pytest.raises(InputError, match=r"dnsmasq\.conf:4:1: duplicate dhcp-host IP address 10\.0\.0\.5"):
+    with pytest.raises(InputError, match=r"dnsmasq\.conf:4:1: .*\b10\.0\.0\.5\b"):
         read(lines)
     # Of a hosts file it skips the line and goes on.
     (tmp_path / "hosts").write_text(lines.replace("dhcp-host=", ""))
     imported = read(f"dhcp-hostsfile={tmp_path / 'hosts'}\n")
     assert [row.name for row in imported.clients] == ["a"]
-    assert any("the daemon skips this line" in why for why in told(imported).values())
+    (skipped,) = (entry for entry in imported.not_modelled if entry.position.file == str(tmp_path / "hosts"))
+    assert skipped.position.line == 2
 
 
 PROXIES = """\
@@ -157,7 +158,7 @@ def test_leases_here_and_a_proxy_there_are_two_servers_on_one_host(read, tmp_pat
     assert proxy["settings"]["pxe-service"] == ['x86PC,"a",a.0,10.0.0.9', 'x86PC,"disk",0']
     assert [rule.get("filename") for rule in scope(imported)["rules"]] == [None, "first.efi"]
     # Where addresses are leased the menu is not said.
-    assert "where addresses are leased" in told(imported)['pxe-prompt="menu",2']
+    assert 'pxe-prompt="menu",2' in told(imported)
     assert "dhcp-option=3,10.0.0.1" not in told(imported)
 
     rendered = render_site(written(imported, tmp_path))
@@ -177,14 +178,15 @@ def test_leases_here_and_a_proxy_there_are_two_servers_on_one_host(read, tmp_pat
 def test_a_subnet_with_leases_and_a_proxy_range_is_told(read):
     line = "dhcp-range=10.0.0.0,proxy,255.255.255.0"
     imported = read(f'{line}\npxe-service=x86PC,"a",a.0\n')
-    assert told(imported)[line] == "PXE clients of a subnet with leases and a proxy range get no lease"
+    assert line in told(imported)
     assert imported.tree["servers"]["dnsmasq-proxy"]["vlan"] == "net-10.0.0.0"
 
 
 @pytest.mark.parametrize("time", ["45m", "infinite", "3600"])
 def test_a_lease_time_of_one_machine_is_told(read, time):
     line = f"dhcp-host=52:54:00:00:00:01,10.0.0.5,a,{time}"
-    assert told(read(f"{line}\n"))[line] == "a lease time of its own; the inventory has one for a scope"
+    assert line in told(read(f"{line}\n"))
+    assert line.rpartition(",")[0] not in told(read(f"{line.rpartition(',')[0]}\n"))
 
 
 def test_a_line_that_never_counts_is_told(read):
@@ -219,7 +221,9 @@ def test_a_line_that_never_counts_is_told(read):
     ],
 )
 def test_a_tag_nobody_asks_for_is_told(read, line):
-    assert told(read(f"{line}\n"))[line] == "sets the tag idle, which nothing here asks for"
+    (entry,) = (entry for entry in read(f"{line}\n").not_modelled if entry.statement == line)
+    assert entry.harmless
+    assert "idle" in entry.why.replace(",", "").split()
 
 
 def test_what_dnsmasq_tells_by_itself_is_in_the_inventory(read):

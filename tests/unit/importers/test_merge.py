@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from coexist.cli import run
@@ -28,7 +29,7 @@ def test_two_servers_on_one_subnet_stand_side_by_side(tmp_path: Path) -> None:
     assert len(inventory.clients) == 1
     text = (site / "conflicts.md").read_text()
     assert "MAC 52:54:00:00:00:01" in text
-    assert "two DHCP servers on 10.0.0.0/24" in text
+    assert re.search(r"DHCP .*\b10\.0\.0\.0/24", text)
     # The machine is registered once and stays known to the second server.
     assert inventory.group("known-to-dhcp").size == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from ipaddress import IPv4Address
 
@@ -169,7 +170,7 @@ def test_text_in_another_encoding_hides_no_other_mistake() -> None:
 def test_the_same_mistake_in_each_row_is_counted(rows: int, told: int) -> None:
     _, problems = read(b"mac,name\n" + b"5.254E+11,a\n" * rows)
     assert len(problems) == told
-    assert ("more rows of this kind" in problems[-1]) == (rows > told)
+    assert bool(re.search(r"\bmore rows\b", problems[-1])) == (rows > told)
     if rows > told:
         assert f"and {rows - told} more rows" in problems[-1]
 

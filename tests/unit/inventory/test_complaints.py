@@ -33,5 +33,5 @@ def test_few_are_told_as_they_are() -> None:
 def test_of_many_the_rest_is_counted_and_never_made() -> None:
     problems, made = told(10_000)
     assert made == len(problems) - 1 == MOST_OF_A_KIND + 1
-    assert problems[-2].message == f"wrong, and {10_000 - MOST_OF_A_KIND - 1} more rows of this kind"
+    assert problems[-2].message.startswith(f"wrong, and {10_000 - MOST_OF_A_KIND - 1} ")
     assert problems[-1].message == "else"

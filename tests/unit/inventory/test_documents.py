@@ -117,9 +117,7 @@ def test_aliases_that_explode_are_refused() -> None:
 def test_what_nests_deeper_than_the_parser_can_is_refused(text: str) -> None:
     tree, _, problems = read(f"site: x\n{text}\n")
     assert tree is None
-    assert [(problem.position.line, problem.message) for problem in problems] == [
-        (2, "this is nested too deeply")
-    ]
+    assert [(problem.position.line, bool(problem.remedy)) for problem in problems] == [(2, True)]
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:
@@ -132,9 +130,10 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
 @pytest.mark.parametrize("character", ["\0", "\a", "\x7f", "\ufffe"])
 def test_a_character_that_yaml_has_not_is_named_where_it_stands(character: str) -> None:
     _, _, problems = read(f"a: 1\nb: x{character}\n")
-    assert [str(p) for p in problems] == [
-        f"f.yaml:2:5: the character U+{ord(character):04X} cannot stand in YAML; remove it"
-    ]
+    (problem,) = problems
+    assert str(problem.position) == "f.yaml:2:5"
+    assert f"U+{ord(character):04X}" in problem.message
+    assert problem.remedy
 
 
 def test_an_empty_document_is_nothing() -> None:

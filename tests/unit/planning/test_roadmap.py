@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,11 +58,11 @@ def test_between_two_coexist_servers_every_firmware_is_proven() -> None:
 def test_the_plan_says_what_is_touched_who_moves_and_what_was_proven() -> None:
     planned = roadmap(site(waves=[{"name": "all", "size": 2}]), "up", NOBODY_YET)
     text = plan_text(planned)
-    assert "all: 2 clients: 00:15:5d:00:00:00, 00:15:5d:00:00:01\n  touches new and old; hand-over\n" in text
-    assert text.count("12 clients have one server each") == 5
-    assert "wait until the boots under way have ended" in text
-    assert "the way back: 4 changes, every moment proven" in text
-    assert "in no wave, they move when all others have" in text
+    assert re.search(r"all: 2 \w+: 00:15:5d:00:00:00, 00:15:5d:00:00:01\n.*new.*old.*hand-over\n", text)
+    assert len(re.findall(r"\b12 clients .*\b\d races\b", text)) == 5
+    assert len(re.findall(r"\b4 changes\b.*hand-over", text)) == 1
+    assert len(planned.left_over) == 10
+    assert "00:15:5d:00:00:02" in text
     step = plan_json(planned)["steps"][0]
     assert [change["server"] for change in step["forward"]["changes"]] == ["new", "old", "new", "old"]
     assert [change["server"] for change in step["back"]["changes"]] == ["old", "new", "old", "new"]
@@ -79,13 +80,12 @@ def both(product: str) -> Any:
 def test_two_servers_without_a_delay_are_refused_with_the_witness() -> None:
     refused = only_step(altered(both("openthinclient")))
     assert isinstance(refused, Refused)
-    assert refused.reason == "no order of single changes leaves every client with exactly one server"
     (attempt,) = refused.attempts
     assert (attempt.step.way, attempt.moment) == ("overlap", 1)
     failure = attempt.proof.failures[0]
     assert failure.witness.mac in MACS
     assert failure.witness.timeline
-    assert "may have new or old" in failure.message
+    assert failure.servers == ("new", "old")
 
 
 def test_only_the_new_server_can_stand_by() -> None:
@@ -128,7 +128,7 @@ def test_a_scope_that_boots_ipxe_itself_is_found() -> None:
 
     refused = only_step(altered(change))
     assert isinstance(refused, Refused)
-    assert "has old instead of new" in refused.attempts[0].proof.failures[0].message
+    assert refused.attempts[0].proof.failures[0].servers == ("old",)
 
 
 def state(*moved: int) -> MigrationState:
@@ -172,7 +172,7 @@ def test_an_open_step_is_proven_again() -> None:
     def change(plain: dict[str, Any]) -> None:
         plain["servers"]["third"] = {**plain["servers"]["old"], "address": "10.10.0.8"}
 
-    with pytest.raises(RefusedError, match="no longer holds after change 0, the inventory was changed"):
+    with pytest.raises(RefusedError, match=r"\bchange 0\b"):
         verify_open_step(altered(change), "up", under_way)
 
 
@@ -182,7 +182,7 @@ def test_the_old_server_is_retired_when_nobody_needs_it() -> None:
     proof, staying = check_retirement(inventory, "up", state(*moved))
     assert (proof.holds, proof.clients) == (True, 10)
     assert staying == {MACS[1], MACS[4]}
-    with pytest.raises(CoexistError, match="9 clients still boot from old"):
+    with pytest.raises(CoexistError, match=r"^9 .*\bold\b.*`coexist migrate next`"):
         check_retirement(inventory, "up", state(moved[0]))
 
 
@@ -200,7 +200,7 @@ def test_a_client_of_another_vlan_is_nobodys_business() -> None:
 def test_an_end_without_a_server_is_a_failure() -> None:
     proof = Prover(site(), "up").prove(Placement(left=frozenset(MACS[:1])))
     assert not proof.holds
-    assert "has no server instead of new" in proof.failures[0].message
+    assert proof.failures[0].servers == (None,)
     assert proof.failures[0].clients == 1
 
 
@@ -224,13 +224,14 @@ def test_another_servers_clients_must_not_be_taken_along() -> None:
 
     refused = only_step(altered(change))
     assert isinstance(refused, Refused)
-    found = {failure.witness.name: failure.message for failure in refused.attempts[0].proof.failures}
-    assert "before the migration from sccm" in found["pc"]
+    found = {failure.witness.name: failure for failure in refused.attempts[0].proof.failures}
+    assert found["pc"].servers == ("new", "sccm")
+    assert re.search(r"\bsccm$", found["pc"].message)
 
 
 def test_a_migration_of_nobodys_clients_is_told() -> None:
     def change(plain: dict[str, Any]) -> None:
         plain["intent"] = [{"clients": "everyone", "boot_from": "nobody"}]
 
-    with pytest.raises(CoexistError, match="no client of migration up is meant to boot from old or new"):
+    with pytest.raises(CoexistError, match=r"\bup\b.*\bold\b.*\bnew\b.*`intent`"):
         only_step(altered(change))

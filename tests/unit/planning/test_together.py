@@ -177,7 +177,7 @@ WITNESS = Witness(mac=1, architecture="bios", firmware="pxe21", vlan="hall")
 
 def refusing(*refused):
     """A proof that fails for some of the ways."""
-    failure = Failure(message="boots from old or new", witness=WITNESS, clients=1)
+    failure = Failure(message="boots from old or new", witness=WITNESS, clients=1, servers=("new", "old"))
     return lambda _, move: Verdict(judged=1, failure=failure if move.way in refused else None)
 
 

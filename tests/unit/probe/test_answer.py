@@ -57,17 +57,17 @@ def test_who_answers_one_architecture_only_and_late_is_told_so():
     (found,) = responders([answer(at=8.02, after=8.02, file=b"x")], ASKED)
     assert found.answered == ("uefi-x64",)
     assert found.silent == ("plain", "bios")
-    assert found.remarks == (
-        "answers PXE clients only",
-        "answers uefi-x64 only",
-        "answers late: 8.0 s after the packet",
-    )
+    only_pxe, only_one, late = found.remarks
+    assert "PXE" in only_pxe
+    assert "uefi-x64" in only_one
+    assert "8.0 s" in late
     assert found.files == (("uefi-x64", "x"),)
 
 
 def test_a_threshold_on_secs_is_told_from_a_slow_clock():
     (found,) = responders([answer(at=12.0, after=0.01, secs=12)], ASKED)
-    assert "answers late: not before 12.0 s, the packet with secs 12" in found.remarks
+    (late,) = (remark for remark in found.remarks if "12.0 s" in remark)
+    assert "secs 12" in late
 
 
 def test_an_everyday_dhcp_server_has_no_remarks():

@@ -150,7 +150,7 @@ def test_a_failure_takes_everything_back_on_request(site):
     rollout = site.rollout()
     failure = rollout.apply(on_failure="rollback")
     assert failure is not None
-    assert "it was taken back" in failure.message
+    assert failure.server == "old"
     assert site.running == {"new": "before", "old": "before"}
     assert states(rollout) == {"new": ("old", None), "old": ("old", None)}
     assert rollout.journal.record.outcome == "rolled-back"
@@ -260,9 +260,11 @@ def test_a_reload_that_fails_brings_the_file_back(site):
     plan = without_old_file(site)
     server = plan.servers["old"].model_copy(update={"reload": (("test", "-e", f"{site.folder}/old/conf"),)})
     site.plan = plan.model_copy(update={"servers": {"old": server}}).sealed()
-    failure = site.rollout().apply()
+    rollout = site.rollout()
+    failure = rollout.apply()
     assert failure is not None
-    assert "the old configuration is back" in failure.message
+    assert failure.server == "old"
+    assert rollout.journal.record.servers["old"].state == "old"
     assert (site.folder / "old" / "conf").read_bytes() == VERSIONS["before"]
     assert not (site.folder / "old" / "conf.keep").exists()
 
@@ -277,7 +279,9 @@ def test_a_wire_that_cannot_be_asked_takes_its_wave_back(site):
 
     failure = rollout.apply(verify=verify)
     assert failure is not None
-    assert "it could not be asked: the interface eth0 cannot be used" in failure.message
+    # The reason of whoever looked is in it, and no server is at fault.
+    assert failure.server == ""
+    assert "the interface eth0 cannot be used: Network is down" in failure.message
     assert site.running == {"new": "opening", "old": "before"}
     assert rollout.journal.record.outcome == "rolled-back"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import socket
 import urllib.request
@@ -102,5 +104,5 @@ def test_a_broken_text_is_one_sentence(text):
 
 
 def test_a_copy_that_is_not_there(tmp_path: Path):
-    with pytest.raises(HostError, match="cannot be read: No such file"):
+    with pytest.raises(HostError, match=os.strerror(errno.ENOENT)):
         copied_metrics("new", tmp_path / "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,7 +197,7 @@ def rules(policy: BootPolicy) -> list[Any]:
 def test_two_runs_at_once_are_refused(inventory: Inventory) -> None:
     journal = Journal(inventory, "up")
     other = Journal(inventory, "up").held()
-    with journal.held(), pytest.raises(CoexistError, match="another run is at work in"):
+    with journal.held(), pytest.raises(CoexistError, match=re.escape(str(journal.path.parent))):
         other.__enter__()
     with journal.held():
         pass
@@ -205,7 +206,7 @@ def test_two_runs_at_once_are_refused(inventory: Inventory) -> None:
 def test_a_second_step_waits_for_the_first(inventory: Inventory) -> None:
     journal, wire = Journal(inventory, "up"), Wire(inventory)
     begin(journal, step(inventory), wire.world())
-    with pytest.raises(CoexistError, match="the step of w is not finished"):
+    with pytest.raises(CoexistError, match=r"\bw\b"):
         begin(journal, step(inventory), wire.world())
 
 
@@ -214,7 +215,7 @@ def test_a_step_that_was_planned_from_another_state_is_refused(inventory: Invent
     stale = step(inventory)
     begin(journal, step(inventory), wire.world())
     carry_on(journal, wire.world())
-    with pytest.raises(CoexistError, match="changed while the step was planned"):
+    with pytest.raises(CoexistError, match=re.escape(str(journal.path))):
         begin(journal, stale, wire.world())
 
 
@@ -222,7 +223,7 @@ def test_a_state_of_another_migration_is_refused(inventory: Inventory) -> None:
     journal, wire = Journal(inventory, "up"), Wire(inventory)
     begin(journal, step(inventory), wire.world())
     journal.path.write_text(journal.path.read_text().replace("to: new", "to: newer"))
-    with pytest.raises(CoexistError, match="is about a migration from old to newer"):
+    with pytest.raises(CoexistError, match=rf"{re.escape(str(journal.path))}.*\bold\b.*\bnewer\b"):
         journal.read()
 
 
@@ -239,7 +240,7 @@ def stop_half_way(inventory: Inventory) -> None:
 
 def of_the_step(inventory: Inventory) -> dict[str, tuple[str, bool]]:
     return {
-        finding.code.code: (str(finding.severity), "the step of w in up that is under way" in finding.message)
+        finding.code.code: (str(finding.severity), re.search(r"\bw\b.*\bup\b", finding.message) is not None)
         for finding in analyse_current(inventory).findings
     }
 

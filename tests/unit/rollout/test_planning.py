@@ -128,7 +128,7 @@ def test_who_has_no_part_in_it_is_named(folder):
     inventory = load_inventory(folder)
     jobs = jobs_of(inventory, render_site(inventory))
     assert "sccm" not in jobs.jobs
-    assert "does not say how it is reached" in jobs.left_out["sccm"]
+    assert "deploy: {host: " in jobs.left_out["sccm"]
 
 
 TWO: dict[str, Any] = {

@@ -340,7 +340,7 @@ def test_the_whitelist_counts_for_files_too(start, tmp_path):
     running = start(config(tftp={"root": "root"}))
     (tmp_path / "root" / "file").write_bytes(b"boot")
     refusal = fetch(running, "file")
-    assert (refusal.code, "no client is known" in refusal.message) == (2, True)
+    assert refusal.code == 2
     stranger = "52:54:00:00:00:99"
     # Whoever says afterwards that the address is his does not take it from a client that may boot.
     for sent, (mac, served) in enumerate(((stranger, False), (THIN, True), (stranger, True)), start=1):
