@@ -18,6 +18,9 @@ from coexist.text.octets import MOST_OCTETS, bounded_octets
 ReadFile = Callable[[str], str]
 """From the name of a file that a source includes to its text; raises OSError."""
 
+NOTHING = Path("/dev/null")
+"""An empty file of every machine: what a source includes of it is no other machine's."""
+
 _END_OF_LINE = re.compile(r"\r\n|\n|\r")
 
 
@@ -92,6 +95,8 @@ class Surroundings:
         At its own path if that is inside the folder, under the folder as under that machine's root, in the
         folder, then the same in each of the roots.
         """
+        if name == str(NOTHING):
+            return NOTHING
         failure = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         refused: OSError | None = None
         for candidate in self._candidates(name):
@@ -109,6 +114,8 @@ class Surroundings:
     def octets(self, path: Path) -> bytes:
         """A file that was found: a device or a pipe might never end. Raises OSError."""
         self._allow(path)
+        if path.resolve() == NOTHING:
+            return b""
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -136,7 +143,9 @@ class Surroundings:
 
     def _allow(self, path: Path) -> None:
         real = path.resolve()
-        if not any(real.is_relative_to(top.resolve()) for top in (self.folder, *self.roots)):
+        if real != NOTHING and not any(
+            real.is_relative_to(top.resolve()) for top in (self.folder, *self.roots)
+        ):
             raise PermissionError(errno.EACCES, "it is outside the folder of the file that names it")
 
 

@@ -57,6 +57,36 @@ def test_an_include_that_is_no_file_is_not_waited_for(kind: str, tmp_path: Path)
     assert f"{path}:{place}: pipe " in problem(kind, path)
 
 
+WHOLE = {
+    "dhcpd": 'include "{}";\nsubnet 10.0.0.0 netmask 255.255.255.0 {{ range 10.0.0.10 10.0.0.20; }}\n',
+    "kea": '{{"Dhcp4": {{"subnet4": [{{"id": 1, "subnet": "10.0.0.0/24"}}]\n<?include "{}"?>}}}}',
+    "dnsmasq": "conf-file={}\ndhcp-range=10.0.0.10,10.0.0.20,255.255.255.0\n",
+}
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "nothing", "/etc/dhcp/nothing"])
+@pytest.mark.parametrize("kind", WHOLE)
+def test_the_null_device_is_an_empty_file_of_every_machine(kind: str, name: str, tmp_path: Path) -> None:
+    """As `dhcpd -t` 4.4, `kea-dhcp4 -t` 2.2 and `dnsmasq --test` 2.90 take it, by its name or by a link."""
+    (tmp_path / "nothing").symlink_to("/dev/null")
+    path = tmp_path / "source"
+    path.write_text(WHOLE[kind].format(name))
+    assert len(import_files(kind, [path]).tree["scopes"]) == 1
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "zero"])
+@pytest.mark.parametrize("kind", INCLUDING)
+def test_a_device_that_never_ends_is_not_read(kind: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    text, place = INCLUDING[kind]
+    path = tmp_path / "source"
+    path.write_text(text.format(name))
+    assert problem(kind, path).startswith(f"{path}:{place}: {name} ")
+    with pytest.raises(InputError) as caught:
+        import_files(kind, [path], include_roots=[Path("/")])
+    assert [str(each.position) for each in caught.value.problems] == [f"{path}:{place}"]
+
+
 @pytest.mark.parametrize("kind", INCLUDING)
 def test_the_name_of_an_include_may_be_anything(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "source"
