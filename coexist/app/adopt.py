@@ -15,6 +15,7 @@ from coexist.inventory.loader import MAIN_FILE
 from coexist.inventory.models import Server
 from coexist.inventory.product import Product
 from coexist.inventory.products import part, products
+from coexist.languages.source_files import NOTHING
 from coexist.planning.yaml_edit import EditError, flow, put, section_with
 from coexist.records import dataclass
 from coexist.text.amounts import amount
@@ -100,6 +101,8 @@ class Fetched:
 
     def include(self, name: str) -> str:
         """A file that another one names. Raises OSError."""
+        if name == str(NOTHING):
+            return ""
         if name not in self.texts:
             found = self.fetch(name).decode("utf-8", "surrogateescape")
             self.texts[name] = self.redact(found)

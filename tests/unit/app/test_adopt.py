@@ -64,6 +64,16 @@ def test_an_inventory_is_begun_with_the_server_as_it_runs(tmp_path: Path, server
     assert analyse(inventory).findings is not None
 
 
+def test_the_null_device_is_no_file_of_the_server(tmp_path: Path, server: Path) -> None:
+    (server / "dhcpd.conf").write_text(MAIN + 'include "/dev/null";\n')
+    assert adopted(tmp_path, server) == 0
+    declared = load_inventory(tmp_path / "site").site.servers["dhcp1"]
+    assert list(declared.config) == ["/etc/dhcp/dhcpd.conf", "/etc/dhcp/hosts.conf"]
+    assert [
+        found for found in analyse(load_inventory(tmp_path / "site")).findings if "null" in found.message
+    ] == []
+
+
 def test_no_secret_reaches_the_disk(tmp_path: Path, server: Path) -> None:
     assert adopted(tmp_path, server) == 0
     written = [p.read_text() for p in (tmp_path / "site").rglob("*") if p.is_file()]
