@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import Any, NamedTuple, overload
 
 from coexist.importers.account import NotModelled
 from coexist.records import dataclass
@@ -30,6 +31,37 @@ class ClientRow(NamedTuple):
 
 COLUMNS = ClientRow._fields
 """The columns of the clients.csv an import writes."""
+
+
+class ClientColumns(Sequence[ClientRow]):
+    """Machines by columns, each with a cell for every machine: a file may have a hundred thousand of them.
+
+    Columns that are not there are empty; ``mac`` is there.
+    """
+
+    def __init__(self, columns: Mapping[str, list[str]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns["mac"])
+
+    def __iter__(self) -> Iterator[ClientRow]:
+        cells = [self.columns.get(column) or repeat("", len(self)) for column in COLUMNS]
+        return map(ClientRow._make, zip(*cells, strict=True))
+
+    @overload
+    def __getitem__(self, place: int) -> ClientRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> ClientColumns: ...
+    def __getitem__(self, place: int | slice) -> ClientRow | ClientColumns:
+        if isinstance(place, slice):
+            return ClientColumns({name: cells[place] for name, cells in self.columns.items()})
+        return ClientRow(**{name: cells[place] for name, cells in self.columns.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # it is a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from coexist.importers.account import NotModelled
-from coexist.importers.imported import COLUMNS, ClientRow, Imported
+from coexist.importers.imported import COLUMNS, ClientColumns, ClientRow, Imported
 from coexist.text.foreign import cell, markdown, markdown_code, one_line
 
 SITE_FILE = "site.yaml"
@@ -24,6 +24,8 @@ _WIDTH = 110
 # What `_cell` may change, beside a character that is not plain: blanks that stand together or at an end of a
 # cell, how a formula begins, and what separates cells elsewhere. Each cell stands on a line.
 _NOT_PLAIN = ("  ", " \n", "\n ", "\n=", "\n+", "\n-", "\n@", ";", "|")
+# A cell with one of these stands in quotes (RFC 4180).
+_QUOTED = ('"', ",", "\n", "\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
@@ -73,13 +75,20 @@ def _plain(value: Any) -> Any:
 
 def clients_csv(clients: Sequence[ClientRow]) -> str:
     """The clients' list with the columns that are used."""
-    columns = {column: list(map(attrgetter(column), clients)) for column in COLUMNS}
-    used = {name: cells for name, cells in columns.items() if name in ("mac", "name") or any(cells)}
+    columns = clients.columns if isinstance(clients, ClientColumns) else _columns(clients)
+    names = [name for name in COLUMNS if name in ("mac", "name") or any(columns.get(name, ()))]
+    cells = [_cells(columns[name]) for name in names]
+    if not any(sign in column for column in map("".join, cells) for sign in _QUOTED):
+        return "\n".join([",".join(names), *map(",".join, zip(*cells, strict=True)), ""])
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(used)
-    writer.writerows(zip(*map(_cells, used.values()), strict=True))
+    writer.writerow(names)
+    writer.writerows(zip(*cells, strict=True))
     return buffer.getvalue()
+
+
+def _columns(clients: Sequence[ClientRow]) -> Mapping[str, list[str]]:
+    return {column: list(map(attrgetter(column), clients)) for column in COLUMNS}
 
 
 def _cells(texts: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import partial, reduce
@@ -17,7 +18,7 @@ from coexist.importers.addresses import SHARED_ADDRESS, why_nobody
 from coexist.importers.conditions import ALWAYS, Member, test
 from coexist.importers.dhcpd.execution import DECLARED_NAMES, Execution, Interpreter
 from coexist.importers.groups import GroupBook
-from coexist.importers.imported import ClientRow
+from coexist.importers.imported import ClientColumns
 from coexist.importers.program import Step, guarded
 from coexist.inventory.plain_cells import plain_addresses, plain_macs, written_macs
 from coexist.languages.dhcpd.levels import HostPart, Level, Outline, Wire
@@ -55,6 +56,7 @@ class Machines:
 
     rows: dict[int, tuple[str, str]] = field(default_factory=dict)
     declared: dict[int, list[Machine]] = field(default_factory=dict)
+    """The declarations of a MAC, of those at least that have more than one."""
     speaking: list[Machine] = field(default_factory=list)
     addresses: dict[int, int] = field(default_factory=dict)
     """The address of each machine that has one, by MAC."""
@@ -105,7 +107,7 @@ class HostBook:
         # Addresses that are the same below every mask lie in the same networks.
         self._telling = reduce(or_, (mask for _, mask, _ in self._networks), 0)
         self._wires_of: dict[int, tuple[Wire, ...]] = {}
-        self._by_wire: dict[Wire, list[int]] = {}
+        self._by_wire: dict[Wire, list[Machine]] = defaultdict(list)
         self._applying: dict[Wire, Mapping[Level, list[Machine]]] = {}
 
     def read(self) -> None:
@@ -139,6 +141,9 @@ class HostBook:
     def _name_the_same(self) -> None:
         """Hosts that share an address, as dhcpd lets them, get the name of the first."""
         rows = self.machines.rows
+        given = [address for _, address in rows.values() if address]
+        if len(set(given)) == len(given):
+            return
         owner: dict[str, str] = {}
         renamed: set[int] = set()
         for mac, (name, address) in rows.items():
@@ -171,21 +176,20 @@ class HostBook:
         found = [entry for alike in run for entry in alike.entries()]
         if len(run) > 1:
             found.sort(key=_offset)
-        rows, machines = self.machines.rows, self.machines
+        rows, machines, telling = self.machines.rows, self.machines, self._telling
+        inside = {key for key in {place & telling for _, _, place, _ in found} if self.wires_at(key)}
         for entry in found:
-            row, mac, place, alike = entry
-            inside = bool(self.wires_at(place)) if row[2] else True
-            if mac in rows or not mac or mac & _GROUP_BIT or not inside:
+            (name, _, address, host_name, offset), mac, place, alike = entry
+            if mac in rows or not mac or mac & _GROUP_BIT or (address and place & telling not in inside):
                 self._plain_host(entry)
                 continue
-            rows[mac] = (row[3] or row[0], row[2])
-            if row[3]:
-                machines.told[mac] = row[3], partial(alike.plain.place, row[4])
+            name = host_name or name
+            rows[mac] = (name, address)
+            if host_name:
+                machines.told[mac] = host_name, partial(alike.plain.place, offset)
             if not alike.silent:
-                addresses = (place,) if row[2] else ()
-                machine = Machine(mac, row[3] or row[0], alike.level, addresses, bool(row[2]))
-                machines.speaking.append(machine)
-                machines.declared.setdefault(mac, []).append(machine)
+                addresses = (place,) if address else ()
+                machines.speaking.append(Machine(mac, name, alike.level, addresses, bool(address)))
 
     def _plain_host(self, entry: _Entry) -> None:
         """Take a plain host of which something must be told."""
@@ -222,6 +226,8 @@ class HostBook:
             self.account.left_out(at, f"host {machine.name}", nobody)
             return
         known = rows.get(mac)
+        if known is not None and mac not in self.machines.declared:
+            self.machines.declared[mac] = [self._first_of(mac, known)]
         if known is None:
             rows[mac] = (machine.name, first)
         else:
@@ -236,6 +242,12 @@ class HostBook:
         if not silent:
             self.machines.speaking.append(machine)
         self.machines.declared.setdefault(mac, []).append(machine)
+
+    def _first_of(self, mac: int, row: tuple[str, str]) -> Machine:
+        """The one declaration of a MAC before a second one: what is asked of it is where its address lies."""
+        name, address = row
+        addresses = (int(IPv4Address(address)),) if address else ()
+        return Machine(mac, name, self.outline.root, addresses, bool(address))
 
     def _host(self, host: HostPart) -> None:
         if host.mac is None:
@@ -299,9 +311,18 @@ class HostBook:
         return known
 
     def _those_that_count(self, wire: Wire) -> dict[Level, list[Machine]]:
+        machines = self._speaking_on(wire)
+        if self.machines.declared:
+            machines = self._one_a_mac(machines, wire)
         together: dict[Level, list[Machine]] = {}
+        for machine in machines:
+            together.setdefault(machine.level, []).append(machine)
+        return together
+
+    def _one_a_mac(self, machines: list[Machine], wire: Wire) -> list[Machine]:
+        """Of the declarations of each MAC the one that counts on a wire, if one of them does."""
         seen: dict[int, Machine] = {}
-        for machine in self._speaking_on(wire):
+        for machine in machines:
             other = seen.get(machine.mac)
             if other is not None and (other.is_fixed or not machine.is_fixed):
                 continue
@@ -312,17 +333,14 @@ class HostBook:
             if not seen[mac].is_fixed
             and any(self._on_wire(other, wire) for other in self.machines.declared.get(mac, ()))
         }
-        for mac, machine in seen.items():
-            if mac not in silent_here:
-                together.setdefault(machine.level, []).append(machine)
-        return together
+        return [machine for mac, machine in seen.items() if mac not in silent_here]
 
     def _speaking_on(self, wire: Wire) -> list[Machine]:
         if not self._by_wire:
-            for number, machine in enumerate(self.machines.speaking):
+            for machine in self.machines.speaking:
                 for wire_of_it in self._wires_met(machine):
-                    self._by_wire.setdefault(wire_of_it, []).append(number)
-        return [self.machines.speaking[number] for number in self._by_wire.get(wire, ())]
+                    self._by_wire[wire_of_it].append(machine)
+        return self._by_wire[wire]
 
     def _wires_met(self, machine: Machine) -> Iterable[Wire]:
         """The wires on which a declaration counts: of one without addresses all."""
@@ -343,9 +361,11 @@ class HostBook:
         for level, machines in self.applying(wire).items():
             execution = self.interpreter.chain(level, limit)
             # A machine's own name is in the clients' list: see names.py.
-            told = {self.machines.told.get(machine.mac, ("",))[0] for machine in machines}
-            steps = tuple(step for step in execution.steps if not _names_machines(step, told))
-            defaults = tuple(step for step in execution.defaults if not _names_machines(step, told))
+            steps, defaults = tuple(execution.steps), tuple(execution.defaults)
+            if any(step.key in _NAMING for step in (*steps, *defaults)):
+                told = {self.machines.told.get(machine.mac, ("",))[0] for machine in machines}
+                steps = tuple(step for step in steps if not _names_machines(step, told))
+                defaults = tuple(step for step in defaults if not _names_machines(step, told))
             if not steps and not defaults:
                 continue
             same = tuple((step.condition, step.key, step.value) for step in (*steps, *defaults))
@@ -373,20 +393,27 @@ class HostBook:
         addresses = self.machines.addresses.items()
         return frozenset(mac for mac, address in addresses if wire in self.wires_at(address))
 
-    def rows(self, tags: Mapping[int, list[str]], source: str) -> list[ClientRow]:
+    def rows(self, tags: Mapping[int, list[str]], source: str) -> ClientColumns:
         """The clients' list; ``source`` is written into each row."""
         rows = self.machines.rows
-        words = [" ".join(tags[mac]) if mac in tags else "" for mac in rows] if tags else repeat("")
-        return [
-            ClientRow(mac=mac, name=name, address=address, tags=said, source=source)
-            for mac, (name, address), said in zip(written_macs(rows), rows.values(), words, strict=False)
-        ]
+        columns: dict[str, list[str]] = {"mac": written_macs(rows)}
+        columns["name"] = [name for name, _ in rows.values()]
+        columns["address"] = [address for _, address in rows.values()]
+        if tags:
+            columns["tags"] = [" ".join(tags[mac]) if mac in tags else "" for mac in rows]
+        if source:
+            columns["source"] = [source] * len(rows)
+        return ClientColumns(columns)
 
 
 def _naming(name: str, at: Position) -> Statement:
     """The statement that tells machines a name."""
     option = OptionName("dhcp", Option.HOST_NAME, "host-name", "t")
     return Assign(at, f'option host-name "{name}";', "supersede", option, Data(name.encode("latin-1")))
+
+
+_NAMING = (DECLARED_NAMES, Option.HOST_NAME)
+"""The keys of steps that tell a machine a name."""
 
 
 def _names_machines(step: Step, told: set[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Container
 from ipaddress import IPv4Address
 
 from coexist.errors import InputError, Problem
@@ -10,7 +12,7 @@ from coexist.languages.dhcpd.definitions import semicolon
 from coexist.languages.dhcpd.lexer import NUMBER, STRING, skip
 from coexist.languages.dhcpd.numbers import parse_aggregate, parse_host_name
 from coexist.languages.dhcpd.option_values import address_or_name, parse_value
-from coexist.languages.dhcpd.plain_hosts import plain_host
+from coexist.languages.dhcpd.plain_hosts import Row, UsualHosts, host_end, plain_host, usual_hosts
 from coexist.languages.dhcpd.syntax import (
     Assign,
     ClientIdentifier,
@@ -26,6 +28,9 @@ from coexist.languages.dhcpd.syntax import (
     Statement,
 )
 
+# Characters of a piece of hosts that is read at once: many only where all before were taken.
+_SMALL_PIECE, _LARGE_PIECE = 1 << 10, 1 << 18
+
 _HARDWARE = {"ethernet": 1, "token-ring": 6, "fddi": 8, "infiniband": 32}
 
 
@@ -34,24 +39,51 @@ def parse_plain_hosts(parser: BodyParser, body: list[Statement]) -> bool:
     lexer = parser.lexer
     first = at = lexer.peek().start
     known, bodies = parser.names.hosts, parser.names.host_bodies
-    runs: dict[str, list[tuple[str, str, str, str, int]]] = {}
-    end, text = first, lexer.text
-    while (found := plain_host(text, at)) is not None and found[1] in bodies:
+    runs: dict[str, list[Row]] = defaultdict(list)
+    last, text, size = first, lexer.text, _SMALL_PIECE
+    while True:
+        usual = usual_hosts(text, at, size)
+        taken = _that_say_nothing_new(usual, known, bodies)
+        if taken:
+            for row, rest in zip(usual.rows[:taken], usual.rests, strict=False):
+                runs[rest or ""].append(row)
+            known.update([row[0] for row in usual.rows[:taken]])
+            last, at = usual.rows[taken - 1][4], skip(text, usual.ends[taken - 1])
+            size = min(4 * size, _LARGE_PIECE) if taken == len(usual.rows) else _SMALL_PIECE
+            continue
+        found = plain_host(text, at)
+        if found is None or found[1] not in bodies:
+            break
         row, rest, end = found
         name = row[0]
         if name in known:
             lexer.jump(end, end - 1)
             lexer.fail(f"host {name}: already exists", "give each host its own name")
         known.add(name)
-        runs.setdefault(rest, []).append(row)
-        at = skip(text, end)
+        runs[rest].append(row)
+        last, at, size = at, skip(text, end), _SMALL_PIECE
     if not runs:
         return False
+    end = host_end(text, last)
     lexer.jump(end, end - 1)
     for rest, rows in runs.items():
         place = lexer.position(rows[0][4])
         body.append(PlainHosts(place, f"host {rows[0][0]}", tuple(rows), lexer.position, bodies[rest]))
     return True
+
+
+def _that_say_nothing_new(usual: UsualHosts, known: set[str], bodies: Container[str]) -> int:
+    """How many of some hosts, from the first on, have a name of their own and say what was said before."""
+    names = {row[0] for row in usual.rows}
+    new = known.isdisjoint(names) and len(names) == len(usual.rows)
+    if new and all(rest is not None and rest in bodies for rest in set(usual.rests)):
+        return len(usual.rows)
+    seen: set[str] = set()
+    for number, (row, rest) in enumerate(zip(usual.rows, usual.rests, strict=True)):
+        if rest is None or rest not in bodies or row[0] in known or row[0] in seen:
+            return number
+        seen.add(row[0])
+    return len(usual.rows)
 
 
 def _remember_body(parser: BodyParser, start: int, host: Host) -> None:

@@ -18,7 +18,10 @@ from coexist.records import dataclass
 # No keyword can be mistaken for these: "string" and "number" are words of the language.
 STRING, NUMBER, NUMBER_OR_NAME, NAME, END = "<string>", "<number>", "<octets>", "<name>", "<end>"
 
-_SKIP = re.compile(r"(?:[ \t\n\r\f\v]++|#[^\n]*+\n?)*+")
+SKIPPED = r"(?:[ \t\n\r\f\v]++|#[^\n]*+\n?)*+"
+"""What stands between words: blanks and comments."""
+
+_SKIP = re.compile(SKIPPED)
 _WORD = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]*")
 _PLAIN_STRING = re.compile(r'"([^"\\]*)"')
 _NUMBER = re.compile(r"-?[0-9]*\Z")

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coexist.errors import InputError
 from coexist.importers.dhcpd.site import import_dhcpd
-from coexist.languages.dhcpd.plain_hosts import plain_host
+from coexist.languages.dhcpd.lexer import skip
+from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dhcpd.plain_hosts import plain_host, usual_hosts
+from coexist.languages.dhcpd.syntax import PlainHosts
 
 HEAD = """
 subnet 10.1.0.0 netmask 255.255.255.0 { range 10.1.0.200 10.1.0.210; filename "a.0"; }
@@ -112,3 +116,44 @@ def test_the_pattern_is_what_reads_the_usual_hosts() -> None:
     assert row == ("a", "0:1:2:3:4:5", "10.1.0.5", "pc", 0)
     assert rest == 'filename "x;y";\nnext-server h;'
     assert plain_host(body + "# }\n }", 0) is None
+
+
+PIECES = """host a { hardware ethernet 0:1:2:3:4:5; fixed-address 10.1.0.5; } # host z { }
+# a comment of its own: }
+host b { hardware ethernet 0:1:2:3:4:6;
+  filename "x"; option host-name "bee"; }  host c {
+  hardware ethernet 0:1:2:3:4:7; }
+"""
+
+
+@given(st.integers(1, len(PIECES) + 1))
+def test_pieces_of_any_size_hold_the_hosts_that_are_read_one_by_one(size: int) -> None:
+    at = number = 0
+    single = []
+    while at < len(PIECES):
+        found = plain_host(PIECES, at)
+        assert found is not None
+        at = skip(PIECES, found[2])
+        single.append((found[0], found[1], at))
+    at = 0
+    while number < len(single):
+        usual = usual_hosts(PIECES, at, size)
+        for row, rest, end in zip(*usual, strict=True):
+            assert (row, rest, skip(PIECES, end)) == single[number]
+            number += 1
+        number += not usual.rows  # no whole host is in the piece
+        at = single[number - 1][2]
+
+
+def test_a_piece_ends_before_a_host_that_says_something_new_or_has_the_name_of_another() -> None:
+    lines = [f"host pc-{n} {{ hardware ethernet 0:1:2:3:{n // 256:x}:{n % 256:x}; }}" for n in range(500)]
+    lines[200] = lines[200].replace("; }", '; filename "new"; }')
+    (first, other, last) = parse_dhcpd("\n".join(lines), "dhcpd.conf").body
+    assert isinstance(first, PlainHosts)
+    assert isinstance(last, PlainHosts)
+    assert (len(first.rows), other.at.line, len(last.rows)) == (200, 201, 299)
+    assert [last.place(row[4]).line for row in last.rows] == list(range(202, 501))
+    lines[420] = lines[420].replace("pc-420", "pc-7")
+    with pytest.raises(InputError) as refused:
+        parse_dhcpd("\n".join(lines), "dhcpd.conf")
+    assert [problem.position.line for problem in refused.value.problems] == [421]
