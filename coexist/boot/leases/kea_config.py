@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from coexist.boot.leases.kea_flex import HOOK as FLEX
 from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
@@ -98,9 +98,11 @@ class NetworkDef:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubnetDef:
     """A subnet. ``levels``: from its own to the global one; parameters are inherited along them. ``id``:
-    Kea's number of it, by which it goes round the subnets of a network."""
+    Kea's number of it, by which it goes round the subnets of a network; ``number``: its index
+    among all subnets of the configuration."""
 
     id: int
+    number: int
     network: IPv4Network
     level: Level
     shared: NetworkDef | None
@@ -137,14 +139,23 @@ def told_to_boot(subnet: SubnetDef) -> object:
     return fields, options(subnet.level), subnet.asks, pools
 
 
+class Ring(NamedTuple):
+    """The subnets of a shared network by their ids, and the index of one among them; a subnet without a
+    network is a ring of its own."""
+
+    subnets: tuple[SubnetDef, ...]
+    start: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeaConfig:
     """A whole configuration. ``identifiers``: in the order reservations are looked for. ``pair``: what its
-    hook for high availability says."""
+    hook for high availability says. ``rings``: where each subnet stands in its network, by its number."""
 
     level: Level
     classes: Mapping[str, ClassDef]
     subnets: tuple[SubnetDef, ...]
+    rings: tuple[Ring, ...]
     hosts: tuple[HostDef, ...]
     types: OptionTypes
     identifiers: tuple[str, ...]
@@ -156,11 +167,8 @@ class KeaConfig:
     def siblings(self, subnet: SubnetDef) -> tuple[SubnetDef, ...]:
         """The subnets of its shared network by their ids, from itself round to the one before it
         (``Impl::getNextSubnet``); itself alone without one."""
-        if subnet.shared is None:
-            return (subnet,)
-        found = sorted((s for s in self.subnets if s.shared is subnet.shared), key=lambda s: s.id)
-        start = found.index(subnet)
-        return (*found[start:], *found[:start])
+        ring, start = self.rings[subnet.number]
+        return ring[start:] + ring[:start]
 
 
 def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig:
@@ -208,15 +216,12 @@ class _Compiler:
         self.types = self.levels.types
         # Of subnets without an id, in their order (Subnet::generateNextID).
         self.next_ids = count(1)
+        self.numbers = count()
 
     def config(self) -> KeaConfig:
         level = self.levels.read(self.dhcp4)
         classes = self._classes()
-        shared: list[SubnetDef] = []
-        for node in self.dhcp4.items("shared-networks"):
-            own = self._network(node)
-            shared += [self._subnet(part, level, own) for part in node.items("subnet4")]
-        plain = [self._subnet(node, level, None) for node in self.dhcp4.items("subnet4")]
+        subnets, rings = self._subnets(level)
         named = [node.value for node in self.dhcp4.items("host-reservation-identifiers")]
         pairs: list[HighAvailability] = []
         flexed: list[FlexOption] = []
@@ -236,7 +241,8 @@ class _Compiler:
         return KeaConfig(
             level=level,
             classes=classes,
-            subnets=(*shared, *plain),
+            subnets=subnets,
+            rings=rings,
             hosts=tuple(self._host(node) for node in self.dhcp4.items("reservations")),
             types=self.types,
             identifiers=tuple(named) or _IDENTIFIERS,
@@ -286,6 +292,20 @@ class _Compiler:
 
     # -- subnets ---------------------------------------------------------------------------------
 
+    def _subnets(self, top: Level) -> tuple[tuple[SubnetDef, ...], tuple[Ring, ...]]:
+        """All subnets, those of shared networks first, and their rings."""
+        subnets: list[SubnetDef] = []
+        rings: list[Ring] = []
+        for node in self.dhcp4.items("shared-networks"):
+            network = self._network(node)
+            inside = [self._subnet(part, top, network) for part in node.items("subnet4")]
+            ring = tuple(sorted(inside, key=lambda subnet: subnet.id))
+            starts = {subnet.number: start for start, subnet in enumerate(ring)}
+            subnets += inside
+            rings += [Ring(ring, starts[subnet.number]) for subnet in inside]
+        plain = [self._subnet(node, top, None) for node in self.dhcp4.items("subnet4")]
+        return (*subnets, *plain), (*rings, *(Ring((subnet,), 0) for subnet in plain))
+
     def _network(self, node: Node) -> NetworkDef:
         return NetworkDef(
             name=node.plain("name") or "",
@@ -307,6 +327,7 @@ class _Compiler:
         levels = (level, shared.level, top) if shared is not None else (level, top)
         return SubnetDef(
             id=node.plain("id", int) or next(self.next_ids),
+            number=next(self.numbers),
             network=network,
             level=level,
             shared=shared,

@@ -155,16 +155,12 @@ class KeaLeases:
         """The reservations by subnet (None: global), kind and identifier; the first of two counts."""
         found: dict[tuple[int | None, str, bytes], HostDef] = {}
         places: list[tuple[int | None, tuple[HostDef, ...]]] = [(None, self.config.hosts)]
-        places += [(number, subnet.hosts) for number, subnet in enumerate(self.config.subnets)]
+        places += [(subnet.number, subnet.hosts) for subnet in self.config.subnets]
         for place, hosts in places:
             for host in hosts:
                 for kind, octets in host.identifiers.items():
                     found.setdefault((place, kind, octets), host)
         return found
-
-    @cached_property
-    def _numbers(self) -> Mapping[int, int]:
-        return {id(subnet): number for number, subnet in enumerate(self.config.subnets)}
 
     @staticmethod
     def _is_outside_alone(subnet: SubnetDef) -> bool:
@@ -196,17 +192,16 @@ class KeaLeases:
         ordered = identifiers[::-1] if is_one_query and subnet.shared is not None else identifiers
         for sibling in siblings:
             if self._looks(sibling)[1] and client.supported(sibling.classes):
-                number = self._numbers[id(sibling)]
-                host = self._host(number, ordered)
+                host = self._host(sibling.number, ordered)
                 if host is not None:
-                    client.hosts[number] = host
+                    client.hosts[sibling.number] = host
 
     def _own_address(self, client: Client, subnet: SubnetDef) -> IPv4Address | None:
         """HasAddressReservation of one subnet: the global address if it is of the subnet, or its own one."""
         everywhere = client.everywhere.address if client.everywhere is not None else None
         if everywhere is not None and everywhere in subnet.network:
             return everywhere
-        host = client.hosts.get(self._numbers[id(subnet)])
+        host = client.hosts.get(subnet.number)
         address = None if host is None else host.address
         return address if address is not None and self._is_kept(subnet, address) else None
 
@@ -231,7 +226,7 @@ class KeaLeases:
     def _is_of_another(self, client: Client, subnet: SubnetDef, address: IPv4Address) -> bool:
         """Whether an address of a subnet is reserved, and by nothing that the client is known by
         (``addressReserved``)."""
-        hosts = self._reserved[self._numbers[id(subnet)]].get(address)
+        hosts = self._reserved[subnet.number].get(address)
         if hosts is None:
             return False
         known = list(self._identifiers(client.packet))
@@ -258,7 +253,7 @@ class KeaLeases:
         """currentHost: the subnet's own, or else the global one."""
         if subnet is None:
             return None
-        return client.hosts.get(self._numbers[id(subnet)]) or client.everywhere
+        return client.hosts.get(subnet.number) or client.everywhere
 
     # -- subnets ---------------------------------------------------------------------------------
 
@@ -304,7 +299,7 @@ class KeaLeases:
         if first is None or first.shared is None:
             return siblings
         same = [s for s in siblings if set(s.classes) == set(first.classes)]
-        entered = min(same, key=lambda subnet: self._numbers[id(subnet)])
+        entered = min(same, key=lambda subnet: subnet.number)
         pools = [s for s in self.config.siblings(entered) if s in same and s.pools]
         # Most clients are in no class that a pool is for.
         to_all = [s for s in pools if any(not pool.classes for pool in s.pools)]
