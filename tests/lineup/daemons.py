@@ -10,6 +10,7 @@ from typing import Any
 
 from coexist.boot.configuration import BootServerConfig
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease, NoLease
@@ -18,6 +19,7 @@ from coexist.boot.responder import Arrival, Reaction, Stateless
 from coexist.boot.servers.coexist import CoexistModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.boot.servers.kea import KeaModel
 from coexist.inventory.macset import MacSet
 from coexist.languages.dhcpd.parser import parse_dhcpd
@@ -52,7 +54,7 @@ def whole_dnsmasq(server: Mapping[str, Any], extension: str) -> DnsmasqModel:
     config = read_dnsmasq([_filled(line, server, extension) for line in server["conf"]])
     if config.unmodelled:
         raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
-    return DnsmasqModel(name=server["name"], config=config)
+    return DnsmasqModel(name=server["name"], answers=DnsmasqAnswers(file=DnsmasqFile(config=config)))
 
 
 def whole_kea(server: Mapping[str, Any], extension: str, others: Sequence[Mapping[str, Any]]) -> KeaModel:

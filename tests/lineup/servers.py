@@ -11,9 +11,11 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.boot.servers.generic import GenericModel, Where
 from coexist.boot.servers.kea import KeaModel, option_data
 from coexist.inventory.macset import EVERYONE, MacSet
@@ -35,7 +37,7 @@ def dnsmasq(server: Mapping[str, Any], file: str, extension: str) -> DnsmasqMode
     config = read_dnsmasq(dnsmasq_lines(server, file, extension))
     if config.unmodelled:
         raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
-    return DnsmasqModel(name=server["name"], config=config)
+    return DnsmasqModel(name=server["name"], answers=DnsmasqAnswers(file=DnsmasqFile(config=config)))
 
 
 def dnsmasq_lines(server: Mapping[str, Any], file: str, extension: str) -> list[str]:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from coexist.boot.leases.dnsmasq_clients import Hardware
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.languages.dnsmasq.files import read_lines
 from coexist.languages.dnsmasq.keywords import refuse_bad_lines
 from coexist.languages.dnsmasq.reader import read_dnsmasq
@@ -88,9 +90,9 @@ def test_every_reply_is_the_predicted_one(path: Path, tmp_path: Path) -> None:
     lines = read_lines(path)
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
-    model = DnsmasqModel(
-        name="own", config=config, networks=(place.network,), relayed=tuple(map(IPv4Network, place.relays))
-    )
+    relayed = tuple(map(IPv4Network, place.relays))
+    file = DnsmasqFile(config=config, networks=(place.network,), relayed=relayed)
+    model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
 
     def dnsmasq(host: Host) -> Process:
         return start(host, lines.texts, lines.listed)
@@ -126,7 +128,8 @@ def test_a_client_that_asks_for_rapid_commit_is_acknowledged_at_once(tmp_path: P
     path = FOLDER / "rapid.conf"
     place = place_of(path.read_text())
     lines = read_lines(path)
-    model = DnsmasqModel(name="own", config=read_dnsmasq(lines.texts), networks=(place.network,))
+    file = DnsmasqFile(config=read_dnsmasq(lines.texts), networks=(place.network,))
+    model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
     kinds = ("plain", "UEFI 7", "named", "fully named", "Microsoft")
     cases = [
         Case(mac=mac, kind=kind, asks=asks, more={Option.RAPID_COMMIT: b""})

@@ -6,17 +6,12 @@ Function names below are dnsmasq's; packets were looked at with Debian's 2.90. W
 
 from __future__ import annotations
 
-from dataclasses import field, replace
-from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network
+from dataclasses import replace
 from typing import NamedTuple
 
-from coexist.boot.leases.dnsmasq_file import DnsmasqFile
-from coexist.boot.leases.lease import Leases
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
 from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
-from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.languages.dnsmasq.config import DnsmasqConfig
 from coexist.records import dataclass
 
@@ -49,32 +44,19 @@ class DnsmasqState:
     queued: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DnsmasqModel:
-    """dnsmasq with one configuration. ``interface``: the tag its interface sets; ``latency``: seconds.
-
-    ``networks``: the subnets of its network cards; ``relayed``: those whose relay agents send to it.
-
-    ``hosts``: addresses of names that its own hosts file would know (for ``dhcp-boot`` with a name).
-    What an inventory says of its clients stands beside the configuration, not in it: ``clients`` and
-    ``architectures`` (as ``dhcp-ignore`` by tag keeps out all others), ``delay_for`` (as
-    ``dhcp-reply-delay`` by tag), ``leases`` (as tags make it answer; with ``literal``, without
-    ``dhcp-no-override``, and with what the configuration tells by itself).
-    """
+    """dnsmasq with what it answers. ``latency``: seconds."""
 
     name: str
-    config: DnsmasqConfig
-    interface: str = "eth0"
-    networks: tuple[IPv4Network, ...] = ()
-    relayed: tuple[IPv4Network, ...] = ()
+    answers: DnsmasqAnswers
     latency: float = 0.0
-    hosts: dict[str, IPv4Address] = field(default_factory=dict, hash=False)
-    clients: MacSet = EVERYONE
-    architectures: frozenset[int] | None = None
-    delay_for: tuple[tuple[MacSet, float], ...] = ()
-    leases: Leases | None = None
-    literal: bool = False
     assumptions: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> DnsmasqConfig:
+        """The configuration it runs."""
+        return self.answers.config
 
     @property
     def overhears(self) -> bool:
@@ -84,7 +66,7 @@ class DnsmasqModel:
     @property
     def phases(self) -> tuple[float, ...]:
         """Its delay counts whole seconds of its clock once packets queue up (delay_dhcp)."""
-        delays = self.config.delays or self.delay_for
+        delays = self.config.delays or self.answers.delay_for
         if not delays and not (self.config.ping and not self._only_proxy):
             return (0.0,)
         return (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
@@ -92,22 +74,6 @@ class DnsmasqModel:
     @property
     def _only_proxy(self) -> bool:
         return all(r.mode == "proxy" for r in self.config.ranges)
-
-    @cached_property
-    def _answers(self) -> DnsmasqAnswers:
-        """What it says to each packet."""
-        file = DnsmasqFile(
-            config=self.config, interface=self.interface, networks=self.networks, relayed=self.relayed
-        )
-        return DnsmasqAnswers(
-            file=file,
-            hosts=self.hosts,
-            clients=self.clients,
-            architectures=self.architectures,
-            delay_for=self.delay_for,
-            leases=self.leases,
-            literal=self.literal,
-        )
 
     def initial(self, phase: float = 0.0) -> DnsmasqState:
         """Its clock stands ``phase`` seconds behind a full second."""
@@ -159,7 +125,7 @@ class DnsmasqModel:
         return Reaction(state=state, replies=tuple(replies), unanswered=unanswered)
 
     def _process(self, state: DnsmasqState, queued: Queued, at: float) -> Reaction:
-        found = self._answers.answer(queued.arrival, pinged=state.pinged)
+        found = self.answers.answer(queued.arrival, pinged=state.pinged)
         if isinstance(found, str):
             return Reaction(state=state, unanswered=Unanswered(why=found))
         end, polls = at, 0

@@ -68,7 +68,11 @@ class _Asked:
 class DnsmasqAnswers:
     """The answers of one configuration.
 
-    Beside ``file`` its fields are what ``DnsmasqModel`` has by these names.
+    ``hosts``: addresses of names that its own hosts file would know (for ``dhcp-boot`` with a name).
+    What an inventory says of its clients stands beside the configuration, not in it: ``clients`` and
+    ``architectures`` (as ``dhcp-ignore`` by tag keeps out all others), ``delay_for`` in seconds (as
+    ``dhcp-reply-delay`` by tag), ``leases`` (as tags make it answer; with ``literal``, without
+    ``dhcp-no-override``, and with what the configuration tells by itself).
     """
 
     file: DnsmasqFile

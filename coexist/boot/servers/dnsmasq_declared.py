@@ -6,12 +6,14 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from coexist.boot.answered import answered
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import own_config
 from coexist.boot.policy import architecture_codes
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers.declared import files, plan_leases
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.boot.servers.tftpd import FileServerModel
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
@@ -36,12 +38,12 @@ def lease_service(inventory: Inventory, name: str) -> DnsmasqModel:
         ping=server.pings,
         delays=_delay_lines(server),
     )
-    return DnsmasqModel(
-        name=name,
-        config=config,
+    answers = DnsmasqAnswers(
+        file=DnsmasqFile(config=config),
         leases=plan_leases(inventory, name),
         literal=is_literal(inventory.site, name),
     )
+    return DnsmasqModel(name=name, answers=answers)
 
 
 def is_literal(site: Site, name: str) -> bool:
@@ -68,8 +70,7 @@ def _own_file(inventory: Inventory, name: str) -> DnsmasqModel | None:
     if own is None:
         return None
     assert isinstance(own.leases, DnsmasqLeases)  # the product's own evaluator makes no other
-    file = own.leases.file
-    return DnsmasqModel(name=name, config=file.config, networks=file.networks, relayed=file.relayed)
+    return DnsmasqModel(name=name, answers=DnsmasqAnswers(file=own.leases.file))
 
 
 def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple[Range, ...]:
@@ -110,13 +111,13 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
         named = frozenset(files(server))
         wanted = named if wanted is None else named & wanted
         config = _services(inventory, name, server, sorted(wanted))
-    return DnsmasqModel(
-        name=name,
-        config=replace(
-            config,
-            ranges=_ranges(inventory, name, server, "proxy"),
-            delays=(*_delay_lines(server), *own.delays),
-        ),
+    config = replace(
+        config,
+        ranges=_ranges(inventory, name, server, "proxy"),
+        delays=(*_delay_lines(server), *own.delays),
+    )
+    answers = DnsmasqAnswers(
+        file=DnsmasqFile(config=config),
         clients=answered(inventory, name),
         architectures=wanted,
         delay_for=tuple(
@@ -125,6 +126,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
             if delay.kind == "after"
         ),
     )
+    return DnsmasqModel(name=name, answers=answers)
 
 
 def _services(inventory: Inventory, name: str, server: Server, codes: list[int]) -> DnsmasqConfig:

@@ -24,6 +24,7 @@ from coexist.boot.leases.windows.source import WindowsLeases
 from coexist.boot.responder import Arrival, ServerModel
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.boot.servers.kea import KeaModel
 from coexist.boot.servers.microsoft import windows_dhcp
 from coexist.errors import Position
@@ -99,7 +100,7 @@ def dnsmasq(path: Path) -> Stand:
     relayed = tuple(map(IPv4Network, place.relays))
     file = DnsmasqFile(config=config, networks=(place.network,), relayed=relayed)
     source = DnsmasqLeases(file=file, places=tuple(lines.places))
-    model = DnsmasqModel(name="own", config=config, networks=file.networks, relayed=relayed)
+    model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
     return Stand(place=place, model=model, source=source, known=known(source))
 
 

@@ -9,8 +9,10 @@ import pytest
 from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Machine
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.responder import Arrival, Reaction
 from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import parse_mac
@@ -25,10 +27,14 @@ PROXY = "dhcp-range=10.77.0.0,proxy,255.255.255.0"
 LEASES = "no-ping\ndhcp-range=10.77.0.100,10.77.0.150,255.255.255.0,1h\n"
 
 
+def model_of(lines: str) -> DnsmasqModel:
+    return DnsmasqModel(name="d", answers=DnsmasqAnswers(file=DnsmasqFile(config=read_dnsmasq(lines))))
+
+
 def ask(
     lines: str, packet: Packet, *, port: int = 67, source: tuple[IPv4Address, int] = (UNSPECIFIED, 68)
 ) -> Reaction:
-    model = DnsmasqModel(name="d", config=read_dnsmasq(lines))
+    model = model_of(lines)
     return model.receive(
         model.initial(), Arrival(packet=packet, at=0.0, port=port, address=OWN, source=source)
     )
@@ -178,7 +184,7 @@ class TestLeases:
 class TestDelay:
     def _model(self, seconds: int) -> DnsmasqModel:
         lines = f'{PROXY}\npxe-service=X86-64_EFI,"a",a.efi\ndhcp-reply-delay={seconds}'
-        return DnsmasqModel(name="d", config=read_dnsmasq(lines))
+        return model_of(lines)
 
     def _arrival(self, at: float, packet: Packet = UEFI, port: int = 67) -> Arrival:
         return Arrival(packet=packet, at=at, port=port, address=OWN, source=(IPv4Address("10.77.0.9"), 4011))
