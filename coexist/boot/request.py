@@ -66,17 +66,27 @@ def boot_request(packet: Packet, port: int = DHCP_PORT) -> BootRequest | None:
     if packet.op != BOOTREQUEST or message_type is None or packet.htype != 1 or packet.hlen != 6:
         return None
     options = packet.options
-    architecture = options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
     return BootRequest(
         packet=packet,
         port=port,
         mac=packet.mac,
         message_type=message_type,
         kind=client_kind(options.get(Option.VENDOR_CLASS_IDENTIFIER, b"")),
-        architecture=int.from_bytes(architecture[:2], "big") if len(architecture) >= 2 else None,
+        architecture=named_architecture(options),
         is_ipxe=is_ipxe(packet),
         uuid=machine_uuid(options),
     )
+
+
+def named_architecture(options: Mapping[int, bytes]) -> int | None:
+    """The first code of option 93 (RFC 4578 section 2.1); None where the client names none."""
+    value = options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
+    return int.from_bytes(value[:2], "big") if len(value) >= 2 else None
+
+
+def architecture_of(packet: Packet) -> int:
+    """The architecture that a server takes a client for: one that names none is a BIOS."""
+    return named_architecture(packet.options) or 0
 
 
 def machine_uuid(options: Mapping[int, bytes]) -> bytes:

@@ -7,11 +7,13 @@ first DISCOVER.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
+from coexist.boot.request import DHCP_PORT
 from coexist.records import dataclass
-from coexist.wire.bootp import Packet
+from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,45 @@ class Reaction:
     replies: tuple[Reply, ...] = ()
     unanswered: Unanswered | None = None
     wake: float | None = None
+
+
+def relay_or(asked: Packet, otherwise: tuple[IPv4Address, int]) -> tuple[IPv4Address, int]:
+    """Where a reply goes: to the relay agent that asked (RFC 2131 section 4.1), or as given."""
+    return (asked.giaddr, DHCP_PORT) if asked.giaddr != UNSPECIFIED else otherwise
+
+
+def reply_to(
+    asked: Packet,
+    *,
+    flags: int,
+    options: Mapping[int, bytes],
+    ciaddr: IPv4Address = UNSPECIFIED,
+    yiaddr: IPv4Address = UNSPECIFIED,
+    siaddr: IPv4Address = UNSPECIFIED,
+    sname: bytes = b"",
+    file: bytes = b"",
+    overload: int = 0,
+) -> Packet:
+    """A reply of a server that leaves in place what RFC 2131 table 3 does not name, ``hops`` and ``secs``, as
+    those do that write into the packet they received."""
+    return Packet(
+        op=BOOTREPLY,
+        htype=asked.htype,
+        hlen=asked.hlen,
+        hops=asked.hops,
+        xid=asked.xid,
+        secs=asked.secs,
+        flags=flags,
+        ciaddr=ciaddr,
+        yiaddr=yiaddr,
+        siaddr=siaddr,
+        giaddr=asked.giaddr,
+        chaddr=asked.chaddr,
+        sname=sname,
+        file=file,
+        options=options,
+        overload=overload,
+    )
 
 
 class ServerModel(Protocol):

@@ -16,14 +16,13 @@ from coexist.boot.leases.pairs import Share, below
 from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered, relay_or, reply_to
 from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.dhcpd_options import laid_out, order_of, room_for
-from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
 from coexist.records import dataclass
-from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.bootp import BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 
 PING_TIMEOUT = 1.0
@@ -115,18 +114,7 @@ class DhcpdModel(Stateless):
         agent = asked.options.get(Option.RELAY_AGENT_INFORMATION)
         if agent is not None:
             options[Option.RELAY_AGENT_INFORMATION] = agent
-        packet = Packet(
-            op=BOOTREPLY,
-            htype=asked.htype,
-            hlen=asked.hlen,
-            hops=asked.hops,
-            xid=asked.xid,
-            secs=asked.secs,
-            flags=asked.flags | BROADCAST_FLAG,
-            giaddr=asked.giaddr,
-            chaddr=asked.chaddr,
-            options=options,
-        )
+        packet = reply_to(asked, flags=asked.flags | BROADCAST_FLAG, options=options)
         address, port = relay_or(asked, (LIMITED_BROADCAST, CLIENT_PORT))
         reply = Reply(
             packet=packet,
@@ -162,19 +150,12 @@ class DhcpdModel(Stateless):
         if is_inform and asked.ciaddr == UNSPECIFIED and asked.giaddr != UNSPECIFIED:
             flags |= BROADCAST_FLAG
         options, overload = _options(asked, lease, kind, lease.server_id or arrival.address)
-        packet = Packet(
-            op=BOOTREPLY,
-            htype=asked.htype,
-            hlen=asked.hlen,
-            hops=asked.hops,
-            xid=asked.xid,
-            secs=asked.secs,
+        packet = reply_to(
+            asked,
             flags=flags,
             ciaddr=asked.ciaddr,
             yiaddr=lease.yiaddr,
             siaddr=lease.siaddr,
-            giaddr=asked.giaddr,
-            chaddr=asked.chaddr,
             sname=lease.sname,
             file=lease.file,
             options=options,

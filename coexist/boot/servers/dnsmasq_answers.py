@@ -12,20 +12,18 @@ from typing import NamedTuple
 
 from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
 from coexist.boot.leases.lease import Leases, NoLease
-from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
+from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, architecture_of
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.boot.responder import Arrival
+from coexist.boot.responder import Arrival, relay_or, reply_to
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.boot.servers.dnsmasq_leased import leased_packet
 from coexist.boot.servers.dnsmasq_replies import (
     FIRST_EFI,
     DnsmasqReplies,
-    make_reply,
     pxe_options,
     service_file,
 )
 from coexist.boot.servers.dnsmasq_replies import Answer as LeaseAnswer
-from coexist.boot.servers.generic import architecture_of, relay_or
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.languages.dnsmasq.config import DnsmasqConfig
 from coexist.records import dataclass
@@ -198,7 +196,7 @@ class DnsmasqAnswers:
         flags, ciaddr = asked.flags, ciaddr_of(asked)
         if discover or ciaddr == UNSPECIFIED:
             flags, ciaddr = flags | BROADCAST_FLAG, UNSPECIFIED
-        packet = make_reply(
+        packet = reply_to(
             asked,
             flags=flags,
             ciaddr=ciaddr,
@@ -242,7 +240,7 @@ class DnsmasqAnswers:
         own = self.replies.vendor_options(tags, asked.options.get(Option.VENDOR_CLASS_IDENTIFIER))
         parts = [(int(SubOption.BOOT_ITEM), item.to_bytes(4, "big")), *own]
         area.put_inside(Option.VENDOR_SPECIFIC_INFORMATION, parts)
-        packet = make_reply(
+        packet = reply_to(
             asked,
             flags=asked.flags,
             ciaddr=UNSPECIFIED,
@@ -399,7 +397,7 @@ class DnsmasqAnswers:
             Option.MESSAGE,
             message.encode("utf-8", "surrogateescape") + (b"\0" if asked.client.named.ended else b""),
         )
-        reply = make_reply(packet, flags=flags, ciaddr=ciaddr, options=area.options())
+        reply = reply_to(packet, flags=flags, ciaddr=ciaddr, options=area.options())
         return self._sent(asked, reply)._replace(why=message)
 
 

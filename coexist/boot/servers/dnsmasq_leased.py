@@ -14,9 +14,8 @@ from coexist.boot.leases.dnsmasq_clients import name_of
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
-from coexist.boot.responder import Arrival
+from coexist.boot.responder import Arrival, reply_to
 from coexist.boot.servers.dnsmasq_area import Area
-from coexist.boot.servers.dnsmasq_replies import make_reply
 from coexist.languages.dnsmasq.config import DnsmasqConfig
 from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text
 from coexist.wire.bootp import UNSPECIFIED, Packet
@@ -96,7 +95,7 @@ class _Telling:
         for code in in_order(lease.options, lease.order):
             self._tell(code)
         is_inform = self.asked.message_type is MessageType.INFORM
-        return make_reply(
+        return reply_to(
             self.asked,
             flags=self.asked.flags,
             ciaddr=self.asked.ciaddr if is_inform else UNSPECIFIED,

@@ -10,11 +10,12 @@ from dataclasses import field
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
+from coexist.boot.responder import reply_to
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Service
 from coexist.languages.dnsmasq.options import Kind, OptionLine
 from coexist.records import dataclass
-from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.bootp import BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.option_codes import INFINITE_LEASE
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import SubOption
@@ -103,7 +104,7 @@ class DnsmasqReplies:
         services = self.services(pxe, tags)
         menu, servers, control = b"", b"", 3
         for service in services:
-            text = service.menu.encode("utf-8", "surrogateescape")
+            text = _octets(service.menu)
             if len(menu) + len(text) + 3 >= _MOST_OF_A_MENU:
                 return list(vendor_options)
             menu += service.type.to_bytes(2, "big") + bytes((len(text),)) + text
@@ -144,7 +145,7 @@ class DnsmasqReplies:
             (
                 p.line,
                 int(SubOption.MENU_PROMPT),
-                bytes((p.timeout & 255,)) + p.text.encode("utf-8", "surrogateescape"),
+                bytes((p.timeout & 255,)) + _octets(p.text),
             )
             for p in self.config.prompts
             if is_pxe and tags_match(p.tags, tags)
@@ -163,7 +164,7 @@ class DnsmasqReplies:
         if answer.is_rapid:
             area.put(Option.RAPID_COMMIT, b"")
         siaddr, broadcast = _Telling(self, asked, answer, area).tell()
-        return make_reply(
+        return reply_to(
             asked,
             flags=asked.flags | (BROADCAST_FLAG if broadcast else 0),
             ciaddr=ciaddr_of(asked),
@@ -221,7 +222,7 @@ class _Telling:
             for code, text in ((66, boot.sname), (67, boot.file)):
                 if not text:
                     continue
-                octets = text.encode("utf-8", "surrogateescape")
+                octets = _octets(text)
                 if self.config.override and self.requested is not None and code in self.requested:
                     self.area.put(code, octets + b"\0")
                 else:
@@ -373,37 +374,6 @@ def _value(line: OptionLine, *, ended: bool, own: IPv4Address | None = None) -> 
             for i in range(0, len(line.value), 4)
         )
     return line.value
-
-
-def make_reply(
-    asked: Packet,
-    *,
-    flags: int,
-    options: dict[int, bytes],
-    ciaddr: IPv4Address = UNSPECIFIED,
-    yiaddr: IPv4Address = UNSPECIFIED,
-    siaddr: IPv4Address = UNSPECIFIED,
-    file: bytes = b"",
-    sname: bytes = b"",
-) -> Packet:
-    """A reply with the header fields of what was asked (clear_packet)."""
-    return Packet(
-        op=BOOTREPLY,
-        htype=asked.htype,
-        hlen=asked.hlen,
-        hops=asked.hops,
-        xid=asked.xid,
-        secs=asked.secs,
-        flags=flags,
-        ciaddr=ciaddr,
-        yiaddr=yiaddr,
-        siaddr=siaddr,
-        giaddr=asked.giaddr,
-        chaddr=asked.chaddr,
-        file=file,
-        sname=sname,
-        options=options,
-    )
 
 
 def _octets(text: str) -> bytes:

@@ -11,13 +11,13 @@ from dataclasses import field
 from ipaddress import IPv4Address
 from typing import Literal
 
-from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
+from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, architecture_of
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered, relay_or
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.values import Delay
 from coexist.records import dataclass
-from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, Packet
 from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import SubOption, decode_suboptions
 
@@ -189,14 +189,3 @@ def _boot_item(packet: Packet) -> bytes | None:
     """The boot server type and layer a client asks for (43.71)."""
     found = decode_suboptions(packet.options.get(Option.VENDOR_SPECIFIC_INFORMATION, b""))
     return found.get(SubOption.BOOT_ITEM)
-
-
-def architecture_of(packet: Packet) -> int:
-    """The first code of option 93; a client that names none is a BIOS (RFC 4578 section 2.1)."""
-    value = packet.options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
-    return int.from_bytes(value[:2], "big") if len(value) >= 2 else 0
-
-
-def relay_or(packet: Packet, otherwise: tuple[IPv4Address, int]) -> tuple[IPv4Address, int]:
-    """Where a reply goes: to the relay agent that asked (RFC 2131 section 4.1), or as given."""
-    return (packet.giaddr, DHCP_PORT) if packet.giaddr != UNSPECIFIED else otherwise

@@ -17,9 +17,8 @@ from coexist.boot.leases.pairs import Detection, Share
 from coexist.boot.own_files import own_config
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered, relay_or
 from coexist.boot.servers.declared import plan_leases
-from coexist.boot.servers.generic import relay_or
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
 from coexist.records import dataclass

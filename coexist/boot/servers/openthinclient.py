@@ -15,9 +15,8 @@ from typing import Literal, get_args
 from coexist.boot.answered import answered
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
-from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
+from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered, relay_or
 from coexist.boot.servers.declared import boot_server, files
-from coexist.boot.servers.generic import relay_or
 from coexist.errors import InputError, Problem
 from coexist.inventory import Inventory
 from coexist.inventory.macset import MacSet
@@ -46,7 +45,7 @@ class OpenThinClientState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenThinClientModel:
+class OpenThinClientModel(Stateless):
     """``clients``: registered ones (all, where its policy is AnyClient). ``mode``: its PXE service type.
 
     ``files`` overrides the boot program by option-93 code, ``boot_server`` the address of its TFTP.
@@ -66,22 +65,9 @@ class OpenThinClientModel:
         """Only in eavesdropping mode does it listen on port 68."""
         return self.mode == "eavesdropping"
 
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """It keeps no clock."""
-        return (0.0,)
-
     def initial(self, phase: float = 0.0) -> OpenThinClientState:
         """No conversation."""
         return OpenThinClientState()
-
-    def resume(self, state: OpenThinClientState, at: float) -> Reaction:
-        """It never waits for a time."""
-        return Reaction(state=state)
-
-    def depends_on_phase(self, state: OpenThinClientState) -> bool:
-        """It has one phase."""
-        return False
 
     def receive(self, state: OpenThinClientState, arrival: Arrival) -> Reaction:
         """One packet on 67, 68 or 4011."""
