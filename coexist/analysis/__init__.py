@@ -39,10 +39,6 @@ class Analysis:
 
         return matrix(self.site)
 
-    def worst(self) -> Severity | None:
-        """The severity of the worst finding."""
-        return max((finding.severity for finding in self.findings), default=None)
-
 
 def analyse(
     inventory: Inventory,

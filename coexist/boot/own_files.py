@@ -17,7 +17,7 @@ from coexist.errors import InputError, Position, unreadable
 from coexist.inventory import Inventory
 from coexist.inventory.files import shown
 from coexist.inventory.models import Site
-from coexist.inventory.named_servers import relay_targets
+from coexist.inventory.named_servers import is_relayed_to
 from coexist.inventory.product import Role
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings, files_of
@@ -286,7 +286,7 @@ def wire_of(site: Site, name: str) -> Wire:
         relayed=tuple(
             network
             for vlan, declared in site.vlans.items()
-            if any(name == server for t in declared.targets for server, _ in relay_targets(site, t, vlan))
+            if is_relayed_to(site, name, vlan)
             for network in declared.subnet
         ),
     )

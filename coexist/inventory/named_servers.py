@@ -23,6 +23,12 @@ def server_address(site: Site, text: str, vlan: str | None = None) -> IPv4Addres
         return None
 
 
+def is_relayed_to(site: Site, name: str, vlan: str) -> bool:
+    """Whether a relay agent of a VLAN sends to a server."""
+    targets = site.vlans[vlan].targets
+    return any(name == server for target in targets for server, _ in relay_targets(site, target, vlan))
+
+
 def relay_targets(site: Site, target: str, vlan: str) -> tuple[tuple[str, IPv4Address], ...]:
     """The servers that a relay agent of ``vlan`` reaches by one of its targets, with the address it sends to.
 

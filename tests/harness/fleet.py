@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.boot.firmware import firmware_model
+from coexist.boot.firmware import BUILT_IN
 from coexist.boot.firmware.machine import KEEP, Boot, Firmware, GiveUp, Heard, Machine, Send, Step
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -183,7 +183,7 @@ class Fleet:
         with self._lock:
             starting, self._starting = self._starting, []
             for mac, kind in starting:
-                firmware = firmware_model(kind.firmware)
+                firmware = BUILT_IN[kind.firmware]
                 self._booting[mac] = _Booting(
                     mac=mac, kind=kind, firmware=firmware, began=time.monotonic(), salt=next(self._salts)
                 )

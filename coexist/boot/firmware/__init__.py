@@ -107,12 +107,6 @@ def _by_path(*path: str | int) -> Position:
 _NOT_PARAMETERS = ("name", "assumptions")
 
 
-def firmware_model(name: str) -> Firmware:
-    """A built-in model. Raises KeyError for an unknown name."""
-    model: Firmware = BUILT_IN[name]
-    return model
-
-
 def firmware_models(
     variants: Mapping[str, FirmwareVariant], where: Where | None = None
 ) -> dict[str, Firmware]:
@@ -271,4 +265,4 @@ def _example(value: Any) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
-__all__ = ["BUILT_IN", "Firmware", "firmware_model", "firmware_models", "parameters", "variant"]
+__all__ = ["BUILT_IN", "Firmware", "firmware_models", "parameters", "variant"]

@@ -13,12 +13,15 @@ from coexist.boot.firmware.machine import (
     GiveUp,
     Heard,
     Machine,
+    OnePhase,
     Send,
     Span,
     Step,
     boot_file,
+    is_of_same_server,
     later,
     request,
+    selecting,
     text_of,
 )
 from coexist.boot.request import DHCP_PORT
@@ -45,7 +48,7 @@ Which = Literal["first", "last", "longest-lease"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstOffer:
+class FirstOffer(OnePhase):
     """The parameters of such a client, in seconds.
 
     ``discover_at``: when DISCOVERs are sent; ``gives_up_at``: the end. Its ``secs`` are seconds.
@@ -68,16 +71,6 @@ class FirstOffer:
     checks_address: bool = False
     informs: bool = False
     assumptions: tuple[str, ...] = ()
-
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """It has none."""
-        return (0.0,)
-
-    @property
-    def continuous(self) -> bool:
-        """There is nothing between."""
-        return False
 
     def begin(self, machine: Machine, phase: float) -> Step:
         """DISCOVER 1."""
@@ -121,9 +114,7 @@ class FirstOffer:
             if packet.message_type is not MessageType.OFFER:
                 return ()
             return (self._hear_offer(state, heard, at),)
-        same = packet.options.get(Option.SERVER_IDENTIFIER) == state.lease.packet.options.get(
-            Option.SERVER_IDENTIFIER
-        )
+        same = is_of_same_server(packet, state.lease.packet)
         if packet.message_type is not MessageType.ACK or not same:
             return (Step(state=state, timer=KEEP, note="it has taken another offer"),)
         return (self._read_lease(state, heard, at),)
@@ -182,9 +173,7 @@ class FirstOffer:
     def _request(self, state: State, at: Span, note: str) -> Step:
         assert state.lease is not None
         lease = state.lease.packet
-        options = {**self._options(state.machine), Option.REQUESTED_IP_ADDRESS: lease.yiaddr.packed}
-        if Option.SERVER_IDENTIFIER in lease.options:
-            options[Option.SERVER_IDENTIFIER] = lease.options[Option.SERVER_IDENTIFIER]
+        options = {**self._options(state.machine), **selecting(lease)}
         packet = request(
             state.machine, MessageType.REQUEST, options, xid=XID, secs=int(at[0]), broadcast=True
         )

@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 
 from coexist.boot.firmware.ipxe_packet import (
     NO_PXEDHCP,
-    PRIORITY,
     XID,
     XID_MENU,
     discover,
@@ -33,6 +32,7 @@ from coexist.boot.firmware.machine import (
     GiveUp,
     Heard,
     Machine,
+    OnePhase,
     Send,
     Span,
     Step,
@@ -87,7 +87,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ipxe:
+class Ipxe(OnePhase):
     """The parameters of iPXE, in seconds.
 
     ``discover_timeout``: first and longest wait for an offer; each is twice the one before
@@ -119,16 +119,6 @@ class Ipxe:
     ipv6_wait: float = 0.0
     blksize: int = 1432
     assumptions: tuple[str, ...] = ()
-
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """It waits for no tick."""
-        return (0.0,)
-
-    @property
-    def continuous(self) -> bool:
-        """There is nothing between."""
-        return False
 
     def begin(self, machine: Machine, phase: float) -> Step:
         """DISCOVER 1."""
@@ -229,7 +219,7 @@ class Ipxe:
         """dhcp_discovery_rx."""
         packet = heard.packet
         encapsulated = decode_suboptions(packet.options.get(Option.IPXE_ENCAPSULATED, b""))
-        priority = int.from_bytes(encapsulated.get(PRIORITY, b"\0")[:1], "big", signed=True)
+        priority = priority_of(packet)
         notes = []
         is_lease = (
             packet.yiaddr != UNSPECIFIED

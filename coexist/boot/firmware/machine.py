@@ -129,6 +129,22 @@ class Firmware(Protocol):
         """What it does when its timer ends."""
 
 
+class OnePhase:
+    """The parts of `Firmware` of one that boots the same way each time."""
+
+    __slots__ = ()
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """It waits for no tick, and its source is read in one way."""
+        return (0.0,)
+
+    @property
+    def continuous(self) -> bool:
+        """There is nothing between."""
+        return False
+
+
 def request(
     machine: Machine,
     message_type: MessageType,
@@ -149,6 +165,20 @@ def request(
         chaddr=mac_bytes(machine.mac),
         options={Option.DHCP_MESSAGE_TYPE: bytes((message_type,)), **options},
     )
+
+
+def selecting(lease: Packet) -> dict[int, bytes]:
+    """What a DHCPREQUEST names of the offer that it takes (RFC 2131 table 5): options 50, and 54 if it has
+    one."""
+    options: dict[int, bytes] = {Option.REQUESTED_IP_ADDRESS: lease.yiaddr.packed}
+    if Option.SERVER_IDENTIFIER in lease.options:
+        options[Option.SERVER_IDENTIFIER] = lease.options[Option.SERVER_IDENTIFIER]
+    return options
+
+
+def is_of_same_server(packet: Packet, lease: Packet) -> bool:
+    """Whether a packet has the server identifier of the offer that was taken."""
+    return packet.options.get(Option.SERVER_IDENTIFIER) == lease.options.get(Option.SERVER_IDENTIFIER)
 
 
 def vendor_class(machine: Machine, undi: str, kind: str = "PXEClient") -> bytes:

@@ -22,9 +22,11 @@ from coexist.boot.firmware.machine import (
     Span,
     Step,
     boot_file,
+    is_of_same_server,
     item_option,
     later,
     request,
+    selecting,
     text_of,
 )
 from coexist.boot.firmware.pxe21_discovery import (
@@ -205,7 +207,7 @@ class Pxe21:
             return ()
         if packet.message_type is not MessageType.ACK:
             return ()
-        if packet.options.get(Option.SERVER_IDENTIFIER) != own.options.get(Option.SERVER_IDENTIFIER):
+        if not is_of_same_server(packet, own):
             return ()
         state = state._replace(ack=heard)
         if state.proxy is None:
@@ -348,10 +350,7 @@ class Pxe21:
 
     def _request(self, state: State, at: Span, note: str) -> Step:
         assert state.lease is not None
-        lease = state.lease.packet
-        options = {**plain_options(state.machine), Option.REQUESTED_IP_ADDRESS: lease.yiaddr.packed}
-        if Option.SERVER_IDENTIFIER in lease.options:
-            options[Option.SERVER_IDENTIFIER] = lease.options[Option.SERVER_IDENTIFIER]
+        options = {**plain_options(state.machine), **selecting(state.lease.packet)}
         packet = request(
             state.machine,
             MessageType.REQUEST,

@@ -16,12 +16,14 @@ from coexist.boot.firmware.machine import (
     GiveUp,
     Heard,
     Machine,
+    OnePhase,
     Send,
     Span,
     Step,
     client_identity,
     later,
     request,
+    selecting,
     text_of,
     vendor_class,
 )
@@ -48,7 +50,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RaspberryPi:
+class RaspberryPi(OnePhase):
     """The parameters of such a machine, in seconds.
 
     ``discover_at``: when DISCOVERs are sent; ``gives_up_at``: the end (DHCP_REQ_TIMEOUT and DHCP_TIMEOUT of
@@ -70,16 +72,6 @@ class RaspberryPi:
         "of several offers a Raspberry Pi takes the first address and the first that says its words",
         "a Raspberry Pi asks the server of option 66, else of option 43.8, else the one that said its words",
     )
-
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """It has none."""
-        return (0.0,)
-
-    @property
-    def continuous(self) -> bool:
-        """There is nothing between."""
-        return False
 
     def begin(self, machine: Machine, phase: float) -> Step:
         """DISCOVER 1."""
@@ -135,11 +127,7 @@ class RaspberryPi:
 
     def _request(self, state: State, at: Span, note: str) -> Step:
         assert state.lease is not None
-        lease = state.lease.packet
-        more = {Option.REQUESTED_IP_ADDRESS: lease.yiaddr.packed}
-        if Option.SERVER_IDENTIFIER in lease.options:
-            more[Option.SERVER_IDENTIFIER] = lease.options[Option.SERVER_IDENTIFIER]
-        packet = self._packet(state, MessageType.REQUEST, {int(k): v for k, v in more.items()})
+        packet = self._packet(state, MessageType.REQUEST, selecting(state.lease.packet))
         step_timer = later(at, 4.0, self.late)
         return Step(state=state._replace(requested=True), sends=(Send(packet),), timer=step_timer, note=note)
 

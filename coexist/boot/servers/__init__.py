@@ -1,6 +1,6 @@
 """How the products behave that answer booting clients: one module a product.
 
-``models_for`` gives each server of an inventory its model.
+``model_for`` gives a server of an inventory its model.
 """
 
 from __future__ import annotations
@@ -13,11 +13,6 @@ from coexist.inventory import Inventory
 from coexist.inventory.products import GENERIC, part
 
 SERVICES = frozenset({"proxydhcp", "boot-server"})
-
-
-def models_for(inventory: Inventory) -> dict[str, ServerModel]:
-    """The model of every server, by name."""
-    return {name: model_for(inventory, name) for name in inventory.site.servers}
 
 
 def model_for(inventory: Inventory, name: str) -> ServerModel:
@@ -40,4 +35,4 @@ def model_for(inventory: Inventory, name: str) -> ServerModel:
     return parts[0] if len(parts) == 1 else TogetherModel(name=name, parts=tuple(parts))
 
 
-__all__ = ["ServerModel", "model_for", "models_for"]
+__all__ = ["ServerModel", "model_for"]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
 from coexist.boot.leases.lease import Leases, NoLease
-from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, architecture_of
+from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, architecture_of, named_architecture
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, relay_or, reply_to
 from coexist.boot.servers.dnsmasq_area import Area
@@ -140,10 +140,10 @@ class DnsmasqAnswers:
         item = _boot_item(packet)
         if kind in (MessageType.REQUEST, MessageType.INFORM) and item is not None:
             return _IGNORED if asked.ignored else self._serve_item(asked.arrival, item, asked.client, found)
-        architecture = packet.options.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")
-        if len(architecture) < 2:
+        architecture = named_architecture(packet.options)
+        if architecture is None:
             return replace(asked, vendor=found)
-        asked = replace(asked, vendor=found, pxe=int.from_bytes(architecture[:2], "big"))
+        asked = replace(asked, vendor=found, pxe=architecture)
         on_4011 = asked.arrival.port == BOOT_SERVER_PORT
         if kind is not MessageType.DISCOVER and not (on_4011 and kind is MessageType.REQUEST):
             return asked

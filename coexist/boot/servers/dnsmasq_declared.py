@@ -18,7 +18,7 @@ from coexist.boot.servers.tftpd import FileServerModel
 from coexist.inventory import Inventory
 from coexist.inventory.boot_programs import Program
 from coexist.inventory.models import Server, Site
-from coexist.inventory.named_servers import relay_targets, server_address
+from coexist.inventory.named_servers import is_relayed_to, server_address
 from coexist.languages.dnsmasq.config import DelayLine, DnsmasqConfig, MatchLine, Range, Service
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.dnsmasq.settings import setting_lines
@@ -78,16 +78,10 @@ def _ranges(inventory: Inventory, name: str, server: Server, mode: str) -> tuple
     networks = [
         network
         for vlan, declared in inventory.site.vlans.items()
-        if vlan in server.stands_on or _is_target(inventory.site, name, vlan)
+        if vlan in server.stands_on or is_relayed_to(inventory.site, name, vlan)
         for network in declared.subnet
     ]
     return tuple(Range(start=n.network_address, netmask=n.netmask, mode=mode) for n in networks)
-
-
-def _is_target(site: Site, name: str, vlan: str) -> bool:
-    """Whether a relay agent of the VLAN sends to a server."""
-    targets = site.vlans[vlan].targets
-    return any(name == server for target in targets for server, _ in relay_targets(site, target, vlan))
 
 
 def _delay_lines(server: Server) -> tuple[DelayLine, ...]:

@@ -9,7 +9,6 @@ earlier one; no scope is executed twice. Here the same steps are taken in the sa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -56,7 +55,6 @@ from coexist.languages.dhcpd.levels import (
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.syntax import Configuration
 from coexist.languages.source_files import ReadFile
-from coexist.records import dataclass
 
 
 def import_dhcpd(
@@ -73,35 +71,6 @@ def import_dhcpd(
     Raises InputError for a file that dhcpd refuses.
     """
     return _Site(parse_dhcpd(text, file, read_include), server, address).imported()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedScope:
-    """Statements for one subnet as an inventory's scope: ``scope`` lacks its server, VLAN and subnet.
-
-    ``groups`` are the groups its rules speak of; ``server`` what the statements say about the
-    server itself (``ping_check``).
-    """
-
-    scope: dict[str, Any]
-    groups: dict[str, Any] = field(default_factory=dict)
-    server: dict[str, Any] = field(default_factory=dict)
-    imported: Imported
-
-
-def import_statements(body: str, *, outside: str = "", subnet: str = "10.77.0.0/24") -> ImportedScope:
-    """What statements inside a subnet mean (``outside``: those before it, at the file's top level).
-
-    Raises InputError for statements that dhcpd refuses.
-    """
-    network = IPv4Network(subnet)
-    text = f"{outside}\nsubnet {network.network_address} netmask {network.netmask} {{\n{body}\n}}\n"
-    imported = import_dhcpd(text, "<statements>")
-    (scope,) = imported.tree["scopes"].values()
-    own = {key: value for key, value in scope.items() if key not in ("server", "vlan", "subnet")}
-    (server,) = (s for s in imported.tree["servers"].values() if s["software"] == ISC_DHCPD.software)
-    said = {key: server[key] for key in ("ping_check", "authoritative") if key in server}
-    return ImportedScope(scope=own, groups=imported.tree.get("groups", {}), server=said, imported=imported)
 
 
 _SHORTEST_LEASE = 60
@@ -382,4 +351,4 @@ def _unknown_refused(steps: list[Step], known: Callable[[], str]) -> list[Step]:
     return kept
 
 
-__all__ = ["ImportedScope", "import_dhcpd", "import_statements"]
+__all__ = ["import_dhcpd"]

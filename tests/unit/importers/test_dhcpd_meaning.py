@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from coexist.importers import import_files
-from coexist.importers.dhcpd.site import import_dhcpd, import_statements
+from coexist.importers.dhcpd.site import import_dhcpd
 from coexist.importers.written import clients_csv, not_modelled_md, site_yaml
 from coexist.inventory import load_inventory
 from coexist.inventory.loader import inventory_from_tree
 from coexist.languages.dhcpd.levels import every_statement
 from coexist.languages.dhcpd.parser import parse_dhcpd
 from coexist.languages.dhcpd.syntax import Assign
+from tests.unit.importers.imported_statements import import_statements
 
 OWN = Path(__file__).parent / "dhcpd_conf"
 FILES = sorted(OWN.glob("*.conf"))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from coexist.importers import Imported
-from coexist.importers.dhcpd.site import import_dhcpd, import_statements
+from coexist.importers.dhcpd.site import import_dhcpd
+from tests.unit.importers.imported_statements import import_statements
 
 SUBNET = "subnet 10.77.0.0 netmask 255.255.255.0 { range 10.77.0.50 10.77.0.99; }\n"
 NAMED = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coexist.boot.firmware import firmware_model
+from coexist.boot.firmware import BUILT_IN
 from coexist.boot.firmware.first_offer import FirstOffer
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
@@ -35,7 +35,7 @@ def heard(
 
 def leased(name: str, options: dict[int, bytes], **more: Any) -> tuple[Any, Step]:
     """The model and what it does with a lease of these options."""
-    model = firmware_model(name)
+    model = BUILT_IN[name]
     step = first = model.begin(MACHINE, 0.0)
     (step,) = model.receive(step.state, heard(ONE, first, MessageType.OFFER, options, **more), (0.1, 0.1))
     if not step.sends:
@@ -107,7 +107,7 @@ def test_which_offer_is_taken(parameters: dict[str, Any], taken: IPv4Address) ->
 
 
 def test_of_leases_of_the_same_length_the_first_is_taken() -> None:
-    model = firmware_model("phone-avaya")
+    model = BUILT_IN["phone-avaya"]
     step = first = model.begin(MACHINE, 0.0)
     for server in (ONE, TWO):
         (step,) = model.receive(step.state, heard(server, first, MessageType.OFFER, {}), (0.1, 0.1))

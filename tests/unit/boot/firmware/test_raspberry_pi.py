@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coexist.boot.firmware import firmware_model
+from coexist.boot.firmware import BUILT_IN
 from coexist.boot.firmware.machine import Boot, GiveUp, Heard, Machine, Step
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
@@ -40,7 +40,7 @@ def heard(source: IPv4Address, step: Step, kind: MessageType, **more: Any) -> He
 
 def boot(name: str, **proxy: Any) -> Boot | GiveUp:
     """How it ends with a plain DHCP server and a proxy that answers so to everything."""
-    model = firmware_model(name)
+    model = BUILT_IN[name]
     step = model.begin(MACHINE, 0.0)
     for _ in range(20):
         if step.end is not None:
@@ -64,7 +64,7 @@ def boot(name: str, **proxy: Any) -> Boot | GiveUp:
 
 
 def test_it_announces_a_bios() -> None:
-    packet = firmware_model("raspberry-pi-4").begin(MACHINE, 0.0).sends[0].packet
+    packet = BUILT_IN["raspberry-pi-4"].begin(MACHINE, 0.0).sends[0].packet
     assert packet.options[Option.CLIENT_SYSTEM_ARCHITECTURE] == b"\0\0"
     assert packet.options[Option.VENDOR_CLASS_IDENTIFIER] == b"PXEClient:Arch:00000:UNDI:002001"
     assert (packet.secs, packet.broadcast) == (0, False)

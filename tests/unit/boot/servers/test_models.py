@@ -15,7 +15,7 @@ from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Machine
 from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival, Reaction, ServerModel
-from coexist.boot.servers import models_for
+from coexist.boot.servers import model_for
 from coexist.boot.servers.coexist import boot_policy, boot_server_config, list_members
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.generic import GenericModel
@@ -228,7 +228,7 @@ class TestConfiguration:
 
 class TestWaiting:
     def test_an_exchange_is_answered_once_while_its_answer_waits(self) -> None:
-        model = models_for(site(one={**BOOT, "delay": 1.2}, two=OTHER))["one"]
+        model = model_for(site(one={**BOOT, "delay": 1.2}, two=OTHER), "one")
         first = model.receive(model.initial(), arrival(UEFI))
         assert first.replies[0].earliest == 1.2
         again = model.receive(first.state, arrival(UEFI, at=1.0))
@@ -250,7 +250,7 @@ class TestProducts:
     @pytest.mark.parametrize("product", PRODUCTS)
     def test_a_boot_service_answers_its_client(self, product: str) -> None:
         server = {**BOOT, "software": product, "roles": ["proxydhcp", "tftp"]}
-        model = models_for(site(one=server, two=OTHER))["one"]
+        model = model_for(site(one=server, two=OTHER), "one")
         reply = receive(model, UEFI).replies[0].packet
         assert reply.options[60] == b"PXEClient"
 
@@ -274,13 +274,13 @@ class TestProducts:
                 },
             }
         )
-        model = models_for(inventory)["d"]
+        model = model_for(inventory, "d")
         packet = receive(model, UEFI).replies[0].packet
         assert (packet.yiaddr, packet.siaddr, packet.file) == (ADDRESS, OWN, b"u.efi")
 
     def test_what_is_unverified_is_named(self) -> None:
         server = {**BOOT, "software": "configmgr", "delay": {"secs_at_least": 8}}
-        assert models_for(site(one=server, two=OTHER))["one"].assumptions
+        assert model_for(site(one=server, two=OTHER), "one").assumptions
 
     def test_a_registered_machine_feels_no_delay_of_wds(self) -> None:
         inventory = inventory_from_tree(
@@ -291,7 +291,7 @@ class TestProducts:
                 "clients": [{"mac": "52:54:00:12:34:56"}],
             }
         )
-        model = models_for(inventory)["w"]
+        model = model_for(inventory, "w")
         assert receive(model, UEFI).replies[0].earliest == 0.0
         stranger = Edk2().begin(Machine(mac=7, architecture=7), 3.5).sends[0].packet
         assert receive(model, stranger).replies[0].earliest == 3.0
@@ -323,9 +323,9 @@ def test_no_packet_breaks_a_server(packet: Packet, product: str, port: int) -> N
 
 
 MODELS = {
-    product: models_for(site(one={**BOOT, "software": product, "roles": ["proxydhcp", "tftp"]}, two=OTHER))[
-        "one"
-    ]
+    product: model_for(
+        site(one={**BOOT, "software": product, "roles": ["proxydhcp", "tftp"]}, two=OTHER), "one"
+    )
     for product in PRODUCTS
 }
 
@@ -339,6 +339,6 @@ def test_windows_ends_a_boot_file_with_a_nul_and_speaks_to_everyone() -> None:
         "servers": {"one": server},
         "scopes": {"a": {**scope, "options": {**scope["options"], "67": "x.efi"}}},  # type: ignore[dict-item]
     }
-    (reply,) = receive(models_for(inventory_from_tree(declared))["one"], UEFI).replies
+    (reply,) = receive(model_for(inventory_from_tree(declared), "one"), UEFI).replies
     assert reply.packet.options[67] == b"x.efi\0"
     assert (str(reply.packet.siaddr), reply.to_one) == ("10.0.0.3", False)

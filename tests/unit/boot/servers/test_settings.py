@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coexist.boot.servers import models_for
+from coexist.boot.servers import ServerModel, model_for
 from coexist.errors import InputError
-from coexist.inventory import load_inventory
+from coexist.inventory import Inventory, load_inventory
 from coexist.render import render_site
 
 SITE = """\
@@ -23,6 +23,10 @@ servers:
     settings: SETTINGS
 """
 LINE, AT = 9, 15  # where the value of `settings` begins
+
+
+def model_of(inventory: Inventory) -> ServerModel:
+    return model_for(inventory, "boot")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +48,7 @@ def test_a_wrong_word_is_refused_at_its_place(settings: str, columns: list[int],
     text = SITE.replace("SOFTWARE", "coexist").replace("SETTINGS", settings)
     (tmp_path / "site.yaml").write_text(text)
     inventory = load_inventory(tmp_path)
-    for ask in (models_for, render_site):
+    for ask in (model_of, render_site):
         with pytest.raises(InputError) as refused:
             ask(inventory)
         places = [problem.position for problem in refused.value.problems]
@@ -56,5 +60,5 @@ def test_a_type_that_openthinclient_does_not_know_is_refused(tmp_path: Path) -> 
     text = SITE.replace("SOFTWARE", "openthinclient").replace("SETTINGS", "{type: eavesdroping}")
     (tmp_path / "site.yaml").write_text(text)
     with pytest.raises(InputError, match="eavesdropping") as refused:
-        models_for(load_inventory(tmp_path))
+        model_of(load_inventory(tmp_path))
     assert refused.value.problems[0].position.line == LINE
