@@ -11,6 +11,7 @@ from typing import Any
 from coexist.boot.configuration import BootServerConfig
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.leases.lease import Lease, NoLease
@@ -54,7 +55,9 @@ def whole_dnsmasq(server: Mapping[str, Any], extension: str) -> DnsmasqModel:
     config = read_dnsmasq([_filled(line, server, extension) for line in server["conf"]])
     if config.unmodelled:
         raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
-    return DnsmasqModel(name=server["name"], answers=DnsmasqAnswers(file=DnsmasqFile(config=config)))
+    return DnsmasqModel(
+        name=server["name"], answers=DnsmasqAnswers(file=DnsmasqFile(ranges=Ranges(config=config)))
+    )
 
 
 def whole_kea(server: Mapping[str, Any], extension: str, others: Sequence[Mapping[str, Any]]) -> KeaModel:

@@ -12,6 +12,7 @@ from typing import Any
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.lease import Lease
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.boot.servers.dnsmasq import DnsmasqModel
@@ -37,7 +38,9 @@ def dnsmasq(server: Mapping[str, Any], file: str, extension: str) -> DnsmasqMode
     config = read_dnsmasq(dnsmasq_lines(server, file, extension))
     if config.unmodelled:
         raise InexpressibleError(f"{server['name']}: {config.unmodelled[0].text}: {config.unmodelled[0].why}")
-    return DnsmasqModel(name=server["name"], answers=DnsmasqAnswers(file=DnsmasqFile(config=config)))
+    return DnsmasqModel(
+        name=server["name"], answers=DnsmasqAnswers(file=DnsmasqFile(ranges=Ranges(config=config)))
+    )
 
 
 def dnsmasq_lines(server: Mapping[str, Any], file: str, extension: str) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 
 from coexist.boot.leases.dnsmasq_clients import Hardware
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.languages.dnsmasq.files import read_lines
@@ -91,7 +92,7 @@ def test_every_reply_is_the_predicted_one(path: Path, tmp_path: Path) -> None:
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
     relayed = tuple(map(IPv4Network, place.relays))
-    file = DnsmasqFile(config=config, networks=(place.network,), relayed=relayed)
+    file = DnsmasqFile(ranges=Ranges(config=config, networks=(place.network,), relayed=relayed))
     model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
 
     def dnsmasq(host: Host) -> Process:
@@ -128,7 +129,7 @@ def test_a_client_that_asks_for_rapid_commit_is_acknowledged_at_once(tmp_path: P
     path = FOLDER / "rapid.conf"
     place = place_of(path.read_text())
     lines = read_lines(path)
-    file = DnsmasqFile(config=read_dnsmasq(lines.texts), networks=(place.network,))
+    file = DnsmasqFile(ranges=Ranges(config=read_dnsmasq(lines.texts), networks=(place.network,)))
     model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
     kinds = ("plain", "UEFI 7", "named", "fully named", "Microsoft")
     cases = [

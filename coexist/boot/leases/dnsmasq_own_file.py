@@ -6,6 +6,7 @@ from collections import defaultdict
 from ipaddress import IPv4Network
 
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import Files, OwnConfig, OwnSubnet
 from coexist.boot.servers.dnsmasq_replies import service_file
@@ -43,7 +44,7 @@ def evaluate(files: Files) -> OwnConfig:
     config = read_dnsmasq(lines.texts)
     refuse_bad_lines(lines, config)
     wire = files.wire
-    file = DnsmasqFile(config=config, networks=wire.cards, relayed=wire.relayed)
+    file = DnsmasqFile(ranges=Ranges(config=config, networks=wire.cards, relayed=wire.relayed))
     leases = DnsmasqLeases(file=file, places=tuple(lines.places))
     return OwnConfig(
         leases=leases,
@@ -80,7 +81,7 @@ def _subnets(leases: DnsmasqLeases) -> tuple[OwnSubnet, ...]:
     found: dict[IPv4Network, list[Range]] = defaultdict(list)
     for item in leases.file.config.ranges:
         if item.mode != "proxy":
-            found[leases.file.network_of(item)].append(item)
+            found[leases.file.ranges.network_of(item)].append(item)
     return tuple(
         OwnSubnet(
             network=network,

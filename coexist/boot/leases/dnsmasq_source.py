@@ -9,7 +9,8 @@ from ipaddress import IPv4Address
 from itertools import product
 
 from coexist.boot.leases.dnsmasq_clients import Hardware
-from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, tags_match
+from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, tags_match
+from coexist.boot.leases.dnsmasq_ranges import Context
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
 from coexist.boot.leases.pairs import Share
 from coexist.boot.responder import Arrival
@@ -71,7 +72,7 @@ class DnsmasqLeases:
                 f" netmask {mask} of its class, and counts for clients that are not relayed too; write its"
                 f" netmask behind its last address",
             )
-            for item, mask in self.file.taking_over
+            for item, mask in self.file.ranges.taking_over
         ]
         return tuple(found)
 
@@ -110,7 +111,7 @@ class DnsmasqLeases:
     def __call__(self, arrival: Arrival) -> Lease | NoLease:
         """The lease for a packet, of a daemon that has leased nothing yet."""
         file, packet = self.file, arrival.packet
-        contexts = file.contexts(arrival)
+        contexts = file.ranges.contexts(arrival)
         if not contexts:
             return NoLease(why="no dhcp-range is for this subnet")
         if contexts[0].range.mode == "proxy":

@@ -10,7 +10,8 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
+from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, tags_match
+from coexist.boot.leases.dnsmasq_ranges import Context, ciaddr_of
 from coexist.boot.leases.lease import Leases, NoLease
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, architecture_of, named_architecture
 from coexist.boot.respond import LIMITED_BROADCAST
@@ -95,7 +96,7 @@ class DnsmasqAnswers:
         """The reply to a packet, or why there is none; ``pinged``: its address is known to be free."""
         packet = arrival.packet
         kind = packet.message_type
-        contexts = self.file.contexts(arrival)
+        contexts = self.file.ranges.contexts(arrival)
         if not contexts:
             return "no dhcp-range is for this subnet"
         if kind is None:

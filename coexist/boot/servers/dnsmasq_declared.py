@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from coexist.boot.answered import answered
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.own_files import own_config
 from coexist.boot.policy import architecture_codes
@@ -39,7 +40,7 @@ def lease_service(inventory: Inventory, name: str) -> DnsmasqModel:
         delays=_delay_lines(server),
     )
     answers = DnsmasqAnswers(
-        file=DnsmasqFile(config=config),
+        file=DnsmasqFile(ranges=Ranges(config=config)),
         leases=plan_leases(inventory, name),
         literal=is_literal(inventory.site, name),
     )
@@ -111,7 +112,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
         delays=(*_delay_lines(server), *own.delays),
     )
     answers = DnsmasqAnswers(
-        file=DnsmasqFile(config=config),
+        file=DnsmasqFile(ranges=Ranges(config=config)),
         clients=answered(inventory, name),
         architectures=wanted,
         delay_for=tuple(

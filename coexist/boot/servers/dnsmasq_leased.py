@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.dnsmasq_clients import name_of
-from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_file import domain_of
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival, reply_to
@@ -54,7 +54,7 @@ def told_by_itself(config: DnsmasqConfig, own: IPv4Address, address: IPv4Address
     found: dict[int, bytes] = {Option.ROUTER: own.packed}
     if config.dns:
         found[Option.DOMAIN_NAME_SERVER] = own.packed
-    domain = DnsmasqFile(config=config).domain(address)
+    domain = domain_of(config, address)
     if domain:
         found[Option.DOMAIN_NAME] = domain.encode()
     return found

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import field
 from ipaddress import IPv4Address
 
-from coexist.boot.leases.dnsmasq_file import Client, Context, DnsmasqFile, ciaddr_of, tags_match
+from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, domain_of, tags_match
+from coexist.boot.leases.dnsmasq_ranges import Context, ciaddr_of
 from coexist.boot.responder import reply_to
 from coexist.boot.servers.dnsmasq_area import Area
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, Service
@@ -200,7 +201,7 @@ class _Telling:
         """Fill the area; siaddr, and whether it must be broadcast."""
         broadcast = any(not tags or tags_match(tags, self.tags) for tags in self.config.broadcasts)
         done, siaddr = self._boot()
-        subnet = self.file.subnet_asked(self.asked)
+        subnet = self.file.ranges.subnet_asked(self.asked)
         if subnet is not None:
             self.area.put(_SUBNET_SELECTION, subnet.packed)
         self._times()
@@ -272,7 +273,7 @@ class _Telling:
             if self.config.dns and self.asks(6) and 6 not in self.declared:
                 put(Option.DOMAIN_NAME_SERVER, context.local.packed)
         address = self.answer.yiaddr if self.answer.yiaddr != UNSPECIFIED else self.asked.ciaddr
-        domain = self.file.domain(address)
+        domain = domain_of(self.config, address)
         if domain and self.asks(15) and 15 not in self.declared:
             put(Option.DOMAIN_NAME, self._text(domain))
         hostname = self.answer.hostname

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Any
 
-from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_file import domain_of
 from coexist.importers.dnsmasq.source import Source
 from coexist.languages.dnsmasq.config import Range
 from coexist.wire.option_codes import Option
@@ -44,7 +44,7 @@ def say_defaults(source: Source, scope: dict[str, Any], ranges: list[Range], own
             scope["next_server"] = str(own)
     elif not {int(Option.ROUTER)} & (said | options.keys()):
         source.leave(ranges[0].line, "dnsmasq names the relay agent as the router; write it as option 3")
-    domain = DnsmasqFile(config=config).domain(ranges[0].start)
+    domain = domain_of(config, ranges[0].start)
     if domain:
         found[int(Option.DOMAIN_NAME)] = domain
     new = {code: value for code, value in found.items() if code not in said and code not in options}

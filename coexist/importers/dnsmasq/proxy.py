@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile, tags_match
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.boot.servers.dnsmasq_replies import FIRST_EFI, service_file
 from coexist.importers.conditions import Condition, Inexpressible, Member, negate
@@ -161,7 +162,7 @@ def programs(config: DnsmasqConfig) -> dict[str, Any]:
     """What a client of each architecture is given, as an inventory's ``programs``; server None is itself."""
     if not config.pxe:
         return {}
-    answers = DnsmasqAnswers(file=DnsmasqFile(config=config))
+    answers = DnsmasqAnswers(file=DnsmasqFile(ranges=Ranges(config=config)))
     names = {
         name
         for name, codes in ARCHITECTURE_NAMES.items()

@@ -1,7 +1,7 @@
-"""DHCP options in a dnsmasq.conf: their names, and the octets the daemon makes of a value.
+"""DHCP options in a dnsmasq.conf: the octets the daemon makes of a value.
 
-Names and types: ``opttab`` of ``src/dhcp-common.c``; values: ``parse_dhcp_opt`` of ``src/option.c``
-(2.90), which guesses a type from the characters of a value where the option has none.
+``parse_dhcp_opt`` of ``src/option.c`` (2.90) guesses a type from the characters of a value where the option
+has none (`option_table`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple
 
 from coexist.languages.dnsmasq.lexer import octets_of, parts_of, plain_line, reveal, split
+from coexist.languages.dnsmasq.option_table import TYPES, UNTYPED, OptionType, by_name
 from coexist.records import dataclass
 
 
@@ -34,106 +35,6 @@ class Kind(Enum):
     OCTETS = auto()
 
 
-class _Type(NamedTuple):
-    """What an option is known to hold; ``size`` is that of a number, 0 for none."""
-
-    size: int = 0
-    addresses: bool = False
-    text: bool = False
-    names: bool = False
-    time: bool = False
-    internal: bool = False
-
-
-_ADDRESSES = _Type(addresses=True)
-_TEXT = _Type(text=True)
-_NOTHING = _Type()
-_INTERNAL = _Type(internal=True)
-
-_TABLE: dict[str, tuple[int, _Type]] = {
-    "netmask": (1, _ADDRESSES),
-    "time-offset": (2, _Type(size=4)),
-    "router": (3, _ADDRESSES),
-    "dns-server": (6, _ADDRESSES),
-    "log-server": (7, _ADDRESSES),
-    "lpr-server": (9, _ADDRESSES),
-    "hostname": (12, _Type(text=True, internal=True)),
-    "boot-file-size": (13, _Type(size=2)),
-    "domain-name": (15, _TEXT),
-    "swap-server": (16, _ADDRESSES),
-    "root-path": (17, _TEXT),
-    "extension-path": (18, _TEXT),
-    "ip-forward-enable": (19, _Type(size=1)),
-    "non-local-source-routing": (20, _Type(size=1)),
-    "policy-filter": (21, _ADDRESSES),
-    "max-datagram-reassembly": (22, _Type(size=2)),
-    "default-ttl": (23, _Type(size=1)),
-    "mtu": (26, _Type(size=2)),
-    "all-subnets-local": (27, _Type(size=1)),
-    "broadcast": (28, _Type(addresses=True, internal=True)),
-    "router-discovery": (31, _Type(size=1)),
-    "router-solicitation": (32, _ADDRESSES),
-    "static-route": (33, _ADDRESSES),
-    "trailer-encapsulation": (34, _Type(size=1)),
-    "arp-timeout": (35, _Type(size=4)),
-    "ethernet-encap": (36, _Type(size=1)),
-    "tcp-ttl": (37, _Type(size=1)),
-    "tcp-keepalive": (38, _Type(size=4)),
-    "nis-domain": (40, _TEXT),
-    "nis-server": (41, _ADDRESSES),
-    "ntp-server": (42, _ADDRESSES),
-    "vendor-encap": (43, _INTERNAL),
-    "netbios-ns": (44, _ADDRESSES),
-    "netbios-dd": (45, _ADDRESSES),
-    "netbios-nodetype": (46, _Type(size=1)),
-    "netbios-scope": (47, _NOTHING),
-    "x-windows-fs": (48, _ADDRESSES),
-    "x-windows-dm": (49, _ADDRESSES),
-    "requested-address": (50, _Type(addresses=True, internal=True)),
-    "lease-time": (51, _Type(time=True, internal=True)),
-    "option-overload": (52, _INTERNAL),
-    "message-type": (53, _INTERNAL),
-    "server-identifier": (54, _Type(addresses=True, internal=True)),
-    "parameter-request": (55, _INTERNAL),
-    "message": (56, _INTERNAL),
-    "max-message-size": (57, _INTERNAL),
-    "T1": (58, _Type(time=True)),
-    "T2": (59, _Type(time=True)),
-    "vendor-class": (60, _NOTHING),
-    "client-id": (61, _INTERNAL),
-    "nis+-domain": (64, _TEXT),
-    "nis+-server": (65, _ADDRESSES),
-    "tftp-server": (66, _TEXT),
-    "bootfile-name": (67, _TEXT),
-    "mobile-ip-home": (68, _ADDRESSES),
-    "smtp-server": (69, _ADDRESSES),
-    "pop3-server": (70, _ADDRESSES),
-    "nntp-server": (71, _ADDRESSES),
-    "irc-server": (74, _ADDRESSES),
-    "user-class": (77, _NOTHING),
-    "rapid-commit": (80, _NOTHING),
-    "FQDN": (81, _INTERNAL),
-    "agent-id": (82, _INTERNAL),
-    "client-arch": (93, _Type(size=2)),
-    "client-interface-id": (94, _NOTHING),
-    "client-machine-id": (97, _NOTHING),
-    "posix-timezone": (100, _TEXT),
-    "tzdb-timezone": (101, _TEXT),
-    "ipv6-only": (108, _Type(size=4)),
-    "subnet-select": (118, _INTERNAL),
-    "domain-search": (119, _Type(names=True)),
-    "sip-server": (120, _NOTHING),
-    "classless-static-route": (121, _NOTHING),
-    "vendor-id-encap": (125, _NOTHING),
-    "tftp-server-address": (150, _ADDRESSES),
-    "server-ip-address": (255, _ADDRESSES),
-}
-
-NAMES: dict[str, int] = {name: code for name, (code, _) in _TABLE.items()}
-"""The options by their names (``dnsmasq --help dhcp``, and those a match may name besides)."""
-
-_BY_FOLDED_NAME = {name.lower(): entry for name, entry in _TABLE.items()}
-_TYPES = dict(_TABLE.values())
 _DOMAIN_SEARCH, _SIP_SERVERS = 119, 120
 _LONGEST, _LONGEST_INSIDE, _LONGEST_OF_ENTERPRISE = 255, 253, 250
 
@@ -204,7 +105,7 @@ def read_option(text: str, *, line: int = 0, force: bool = False, match: bool = 
     if head.code is None:
         raise RefusedError("bad dhcp-option")
     inside = head.vendor is not None or head.encapsulated is not None or head.enterprise is not None
-    known = head.known or (_NOTHING if inside else _TYPES.get(head.code, _NOTHING))
+    known = head.known or (UNTYPED if inside else TYPES.get(head.code, UNTYPED))
     reader = _ValueReader(code=head.code, known=known, inside=inside, match=match)
     value, kind = (b"", Kind.EMPTY) if rest is None else reader.read(rest)
     longest = _LONGEST_INSIDE if inside else _LONGEST
@@ -236,14 +137,14 @@ class _Head:
     encapsulated: int | None = None
     enterprise: int | None = None
     code: int | None = None
-    known: _Type | None = None
+    known: OptionType | None = None
 
     def read(self, word: str) -> None:
         """One word of it. Raises RefusedError, and NotForIPv4Error."""
         if re.fullmatch("[0-9]*", word):
             self.code = int(word[:9] or 0)  # more is no code either
         elif word.startswith("option:"):
-            self.code, self.known = _named(word[7:], match=self.match)
+            self._named(word[7:])
         elif word.startswith("option6:"):
             raise NotForIPv4Error(word)
         elif word.startswith(("vendor:", "encap:")):
@@ -255,6 +156,12 @@ class _Head:
         else:
             tag = reveal(word[4:] if word.startswith(("tag:", "net:", "set:")) else word)
             self.tags.append("!" + tag[1:] if tag.startswith("#") else tag)
+
+    def _named(self, name: str) -> None:
+        found = by_name(name)
+        if found is None or (found[1].internal and not self.match):
+            raise RefusedError("bad dhcp-option")
+        self.code, self.known = found
 
     def _inside(self, word: str) -> None:
         kind, _, what = word.partition(":")
@@ -268,13 +175,6 @@ class _Head:
 
 class NotForIPv4Error(Exception):
     """A line about DHCPv6."""
-
-
-def _named(name: str, *, match: bool) -> tuple[int, _Type]:
-    found = _BY_FOLDED_NAME.get(name.lower())
-    if found is None or (found[1].internal and not match):
-        raise RefusedError("bad dhcp-option")
-    return found
 
 
 def leading_number(text: str) -> int:
@@ -332,7 +232,7 @@ class _ValueReader:
     """Reads one value; ``mask`` then holds the wildcards of a match."""
 
     code: int
-    known: _Type
+    known: OptionType
     inside: bool
     match: bool
     mask: int = 0

@@ -10,6 +10,7 @@ import pytest
 
 from coexist.analysis import analyse
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.own_files import own_config
@@ -28,7 +29,7 @@ HEAD = "dhcp-range=set:lan,10.9.0.20,10.9.0.40,255.255.255.0,1h\n"
 def source(lines: str) -> DnsmasqLeases:
     config = read_dnsmasq(lines)
     places = [Position("d.conf", number) for number in range(1, lines.count("\n") + 2)]
-    return DnsmasqLeases(file=DnsmasqFile(config=config), places=places)
+    return DnsmasqLeases(file=DnsmasqFile(ranges=Ranges(config=config)), places=places)
 
 
 def leased(lines: str, mac: str = "02:00:5e:00:00:01", **options: bytes) -> Lease | NoLease:

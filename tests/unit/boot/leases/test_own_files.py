@@ -16,6 +16,7 @@ import pytest
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
@@ -98,7 +99,7 @@ def dnsmasq(path: Path) -> Stand:
     config = read_dnsmasq(lines.texts)
     place = place_of(path.read_text())
     relayed = tuple(map(IPv4Network, place.relays))
-    file = DnsmasqFile(config=config, networks=(place.network,), relayed=relayed)
+    file = DnsmasqFile(ranges=Ranges(config=config, networks=(place.network,), relayed=relayed))
     source = DnsmasqLeases(file=file, places=tuple(lines.places))
     model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
     return Stand(place=place, model=model, source=source, known=known(source))

@@ -10,6 +10,7 @@ from coexist.boot.firmware.edk2 import Edk2
 from coexist.boot.firmware.ipxe import Ipxe
 from coexist.boot.firmware.machine import Machine
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.responder import Arrival, Reaction
 from coexist.boot.servers.dnsmasq import DnsmasqModel
 from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
@@ -28,7 +29,9 @@ LEASES = "no-ping\ndhcp-range=10.77.0.100,10.77.0.150,255.255.255.0,1h\n"
 
 
 def model_of(lines: str) -> DnsmasqModel:
-    return DnsmasqModel(name="d", answers=DnsmasqAnswers(file=DnsmasqFile(config=read_dnsmasq(lines))))
+    return DnsmasqModel(
+        name="d", answers=DnsmasqAnswers(file=DnsmasqFile(ranges=Ranges(config=read_dnsmasq(lines))))
+    )
 
 
 def ask(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coexist.languages.dnsmasq.lexer import assignment, octets_of, plain_line
-from coexist.languages.dnsmasq.options import NAMES, Kind, RefusedError, read_option
+from coexist.languages.dnsmasq.options import Kind, RefusedError, read_option
 from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.render.targets.dnsmasq import option_value
 
@@ -60,7 +60,7 @@ def test_tags_vendors_and_enterprises_before_an_option() -> None:
     option = read_option("net:lab,#old,bare,vendor:PXE Client,6,8b")
     assert (option.tags, option.vendor, option.code) == (("lab", "!old", "bare"), "PXE Client", 6)
     assert read_option("vi-encap:9,1,2").enterprise == 9
-    assert NAMES["bootfile-name"] == 67
+    assert read_option("option:Bootfile-Name,x").code == 67
 
 
 @pytest.mark.parametrize(
