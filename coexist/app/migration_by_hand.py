@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coexist.errors import CoexistError, UndecidedError
+from coexist.inventory.product import Product
+from coexist.inventory.products import part, products
 from coexist.inventory.values import closest
 from coexist.planning.by_hand import HandChange, as_csv, as_page, hand_changes, is_by_hand
 from coexist.planning.parking import park_all
@@ -28,6 +30,7 @@ class ByHand:
     """A change that somebody makes in a server's own manager, and the registrations it is made of."""
 
     server: str
+    product: Product
     owner: str
     what: str
     changes: tuple[HandChange, ...]
@@ -38,16 +41,24 @@ class ByHand:
         return tuple(line for line in as_page(self.changes, "") if line)
 
     def as_file(self, suffix: str) -> str:
-        """CSV; for ``.ldif`` what a thin-client manager imports."""
-        if suffix != ".ldif":
-            return as_csv(self.changes)
-        from coexist.render.targets.openthinclient import mac_changes
+        """CSV, or by its suffix what the manager of the product imports.
 
-        return mac_changes(
+        Raises CoexistError for the suffix of another product's.
+        """
+        others = {p.mac_changes_suffix: p for p in products().values() if p.mac_changes}
+        if suffix not in others:
+            return as_csv(self.changes)
+        if suffix != self.product.mac_changes_suffix:
+            raise CoexistError(
+                f"{suffix} is what {others[suffix].describe} imports, and {self.server} is "
+                f"{self.product.describe}; name the list with .csv at its end"
+            )
+        written: str = part(self.product, "mac_changes")(
             (each.name, each.before, each.after)
             for each in self.changes
             if each.before is not None and each.after is not None
         )
+        return written
 
 
 def next_by_hand(loaded: Loaded, state: MigrationState) -> ByHand | None:
@@ -57,6 +68,7 @@ def next_by_hand(loaded: Loaded, state: MigrationState) -> ByHand | None:
         return None
     return ByHand(
         server=change.server,
+        product=loaded.inventory.site.servers[change.server].product,
         owner=loaded.inventory.site.servers[change.server].owner or "",
         what=change.what,
         changes=_listed(loaded, state, step, change),

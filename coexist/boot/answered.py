@@ -25,6 +25,17 @@ def answered(inventory: Inventory, name: str) -> MacSet:
             return inventory.group(who)
 
 
+def answers_of(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
+    """The clients a server answers, each set with the architectures it is about (None: any)."""
+    answers = inventory.site.servers[name].answers
+    match answers.who:
+        case "intended":
+            return intended_clients(inventory, name)
+        case "nobody":
+            return []
+    return [(answered(inventory, name), answers.architectures)]
+
+
 def intended_clients(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
     """The clients the intent gives to a server, first choice or fallback, on any VLAN.
 

@@ -73,7 +73,7 @@ _list = click.option(
     "table",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write what is to be changed by hand: CSV, or LDIF if it is called .ldif.",
+    help="Write what is to be changed by hand: CSV, or what the server's manager imports (.ldif).",
 )
 
 

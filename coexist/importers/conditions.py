@@ -1,4 +1,4 @@
-"""Conditions on a client as a sum of products, ready to become an inventory's rules.
+"""Conditions on a client as a sum of terms (each a product of tests), ready to become an inventory's rules.
 
 A rule's conditions all hold together, so an ``or`` becomes several rules and a ``not`` goes down to
 the single tests. A condition that cannot be said in an inventory is `Inexpressible`.
@@ -15,8 +15,8 @@ from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.option_codes import Option
 from coexist.wire.options import decode_option_value, encode_option_value
 
-# More products than this from one condition are a misunderstanding.
-_MOST_PRODUCTS = 256
+# More terms than this from one condition are a misunderstanding.
+_MOST_TERMS = 256
 
 Comparison = Literal["equals", "starts_with", "ends_with", "contains", "exists"]
 
@@ -51,9 +51,9 @@ class Member:
 
 
 Literal_: TypeAlias = Test | Member
-Product: TypeAlias = tuple[Literal_, ...]
-Condition: TypeAlias = tuple[Product, ...]
-"""Any of the products, each of which is all of its tests. ``NEVER`` has none, ``ALWAYS`` the empty one."""
+Term: TypeAlias = tuple[Literal_, ...]
+Condition: TypeAlias = tuple[Term, ...]
+"""Any of the terms, each of which is all of its tests. ``NEVER`` has none, ``ALWAYS`` the empty one."""
 
 ALWAYS: Condition = ((),)
 NEVER: Condition = ()
@@ -66,33 +66,32 @@ def test(literal: Literal_) -> Condition:
 
 def any_of(conditions: Iterable[Condition]) -> Condition:
     """Their disjunction."""
-    products: dict[Product, None] = {}
+    terms: dict[Term, None] = {}
     for condition in conditions:
-        products.update(dict.fromkeys(condition))
-    return _absorbed(tuple(products))
+        terms.update(dict.fromkeys(condition))
+    return _absorbed(tuple(terms))
 
 
 def all_of(conditions: Iterable[Condition]) -> Condition:
     """Their conjunction."""
     result = ALWAYS
     for condition in conditions:
-        products: dict[Product, None] = {}
+        terms: dict[Term, None] = {}
         for left in result:
             for right in condition:
-                product = _product((*left, *right))
-                if product is not None:
-                    products[product] = None
-        if len(products) > _MOST_PRODUCTS:
+                term = _term((*left, *right))
+                if term is not None:
+                    terms[term] = None
+        if len(terms) > _MOST_TERMS:
             raise Inexpressible("the condition has too many cases")
-        result = _absorbed(tuple(products))
+        result = _absorbed(tuple(terms))
     return result
 
 
 def negate(condition: Condition) -> Condition:
     """Its negation."""
     return all_of(
-        tuple((replace(literal, negated=not literal.negated),) for literal in product)
-        for product in condition
+        tuple((replace(literal, negated=not literal.negated),) for literal in term) for term in condition
     )
 
 
@@ -101,17 +100,15 @@ def disjoint(left: Condition, right: Condition) -> bool:
     return not all_of((left, right))
 
 
-def _absorbed(products: Condition) -> Condition:
-    """Without the products that another one covers."""
-    if () in products:
+def _absorbed(terms: Condition) -> Condition:
+    """Without the terms that another one covers."""
+    if () in terms:
         return ALWAYS
-    sets = [frozenset(product) for product in products]
-    return tuple(
-        product for number, product in enumerate(products) if not any(other < sets[number] for other in sets)
-    )
+    sets = [frozenset(term) for term in terms]
+    return tuple(term for number, term in enumerate(terms) if not any(other < sets[number] for other in sets))
 
 
-def _product(literals: Iterable[Literal_]) -> Product | None:
+def _term(literals: Iterable[Literal_]) -> Term | None:
     """One conjunction without repetitions; None if it contradicts itself."""
     kept: list[Literal_] = []
     for literal in dict.fromkeys(literals):
@@ -192,7 +189,7 @@ GroupNamer: TypeAlias = Callable[[tuple[Member, ...]], str]
 def rule_conditions(condition: Condition, group_of: GroupNamer) -> list[dict[str, Any]]:
     """The conditions of one inventory rule each.
 
-    Products that differ in one architecture only are joined where a name stands for all of them.
+    Terms that differ in one architecture only are joined where a name stands for all of them.
     """
     rules: list[dict[str, Any]] = []
     for rest, architectures in _by_architecture(condition):
@@ -241,23 +238,23 @@ def _is_vendor_class(literal: Test) -> bool:
     )
 
 
-def _by_architecture(condition: Condition) -> list[tuple[Product, tuple[str, ...]]]:
-    """Each product without its test of option 93, and the architectures that stand for the tests.
+def _by_architecture(condition: Condition) -> list[tuple[Term, tuple[str, ...]]]:
+    """Each term without its test of option 93, and the architectures that stand for the tests.
 
     Only names of which every code is asked for, and never ``bios``: a rule for it also holds for a
     PXE client that sends no option 93, a comparison with 0 does not.
     """
-    joined: dict[Product, set[int]] = {}
-    order: list[tuple[Product, int | None]] = []
-    for product in condition:
-        code, rest = _architecture(product)
+    joined: dict[Term, set[int]] = {}
+    order: list[tuple[Term, int | None]] = []
+    for term in condition:
+        code, rest = _architecture(term)
         if code is None:
-            order.append((product, None))
+            order.append((term, None))
         else:
             order.append((rest, code))
             joined.setdefault(rest, set()).add(code)
-    result: list[tuple[Product, tuple[str, ...]]] = []
-    done: set[tuple[Product, int]] = set()
+    result: list[tuple[Term, tuple[str, ...]]] = []
+    done: set[tuple[Term, int]] = set()
     for rest, code in order:
         if code is None:
             result.append((rest, ()))
@@ -277,8 +274,8 @@ def _by_architecture(condition: Condition) -> list[tuple[Product, tuple[str, ...
     return result
 
 
-def _architecture(product: Product) -> tuple[int | None, Product]:
-    for literal in product:
+def _architecture(term: Term) -> tuple[int | None, Term]:
+    for literal in term:
         if (
             isinstance(literal, Test)
             and literal.place == (Option.CLIENT_SYSTEM_ARCHITECTURE, None)
@@ -286,9 +283,9 @@ def _architecture(product: Product) -> tuple[int | None, Product]:
             and not literal.negated
             and len(literal.octets) == 2
         ):
-            rest = tuple(other for other in product if other is not literal)
+            rest = tuple(other for other in term if other is not literal)
             return int.from_bytes(literal.octets, "big"), rest
-    return None, product
+    return None, term
 
 
 def _is_architecture(code: int) -> Test:

@@ -15,14 +15,6 @@ from coexist.inventory.products import part, products
 from coexist.languages.source_files import Surroundings, files_of, read_export
 
 
-def _dnsmasq_hosts(request: Request) -> Imported:
-    from coexist.importers.lists import import_dnsmasq_hosts
-    from coexist.languages.dnsmasq.files import read_lines
-
-    path = request.only_path()
-    return import_dnsmasq_hosts(read_lines(path, as_hosts=True, around=request.around), str(path))
-
-
 def _macs(request: Request) -> Imported:
     from coexist.importers.lists import import_macs
 
@@ -42,11 +34,6 @@ def _pxelinux(request: Request) -> Imported:
 
 
 _LISTS = (
-    Kind(
-        name="dnsmasq-hosts",
-        describe="a dhcp-hostsfile of dnsmasq alone: its machines",
-        run=_dnsmasq_hosts,
-    ),
     Kind(name="pxelinux", describe="a pxelinux.cfg folder: its machines", run=_pxelinux),
     Kind(name="macs", describe="CSV or a plain list of MAC addresses", run=_macs),
 )
@@ -57,15 +44,16 @@ def kinds() -> Mapping[str, Kind]:
     """Every kind by its name. Raises ``CoexistError`` for a product whose importer is none."""
     found: dict[str, Kind] = {}
     for product in products().values():
-        kind = part(product, "importer")
-        if kind is None:
-            continue
-        if not isinstance(kind, Kind):
-            raise CoexistError(
-                f"the importer {product.importer} of the product {product.name} is "
-                f"{type(kind).__name__}, not a coexist.importers.kind.Kind"
-            )
-        found[kind.name] = kind
+        for name in ("importer", "lists"):
+            kind = part(product, name)
+            if kind is None:
+                continue
+            if not isinstance(kind, Kind):
+                raise CoexistError(
+                    f"the product {product.name} names {getattr(product, name)} as its {name}, which is "
+                    f"{type(kind).__name__}, not a coexist.importers.kind.Kind"
+                )
+            found[kind.name] = kind
     from coexist.importers.exports import KINDS
     from coexist.importers.firewall import KINDS as FIREWALLS
     from coexist.importers.mikrotik import KIND as MIKROTIK

@@ -17,7 +17,6 @@ from coexist.importers.imported import ClientRow, Imported
 from coexist.importers.site_builder import as_list, stand_on, stands_on
 from coexist.inventory import Inventory
 from coexist.inventory.models import Scope
-from coexist.inventory.products import products
 from coexist.inventory.software import Software
 from coexist.records import dataclass
 from coexist.text.foreign import markdown
@@ -378,7 +377,7 @@ def _all_addresses(servers: dict[str, Any]) -> Iterable[str]:
 
 def _has_files_alone(server: Mapping[str, Any]) -> bool:
     """Whether an imported server is nothing but the place of some boot files."""
-    product = products()[Software.model_validate(server["software"]).product]
+    product = Software.model_validate(server["software"]).record
     return "roles" not in server and product.usual_roles == {"tftp"}
 
 

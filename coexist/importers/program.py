@@ -18,7 +18,7 @@ from coexist.importers.conditions import (
     GroupNamer,
     Inexpressible,
     Literal_,
-    Product,
+    Term,
     all_of,
     any_of,
     negate,
@@ -103,7 +103,7 @@ def effective(steps: Sequence[Step]) -> list[Step]:
     kept: list[Step] = []
     for step in reversed(steps):
         covering = later.setdefault(step.key, set())
-        if covering and all(_covered(product, covering) for product in step.condition):
+        if covering and all(_covered(term, covering) for term in step.condition):
             continue
         covering.update(map(frozenset, step.condition))
         kept.append(step)
@@ -111,14 +111,12 @@ def effective(steps: Sequence[Step]) -> list[Step]:
     return kept
 
 
-def _covered(product: Product, covering: set[frozenset[Literal_]]) -> bool:
-    """Whether one of the conjunctions says no more than the product does."""
-    if len(product) > _FEW_TESTS:
-        return frozenset(product) in covering or frozenset() in covering
+def _covered(term: Term, covering: set[frozenset[Literal_]]) -> bool:
+    """Whether one of the conjunctions says no more than the term does."""
+    if len(term) > _FEW_TESTS:
+        return frozenset(term) in covering or frozenset() in covering
     return any(
-        frozenset(part) in covering
-        for size in range(len(product) + 1)
-        for part in combinations(product, size)
+        frozenset(part) in covering for size in range(len(term) + 1) for part in combinations(term, size)
     )
 
 

@@ -196,6 +196,13 @@ class Product:
     """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s."""
     importer: str = ""
     """How its configuration is read: an ``importers.kind.Kind``."""
+    lists: str = ""
+    """How a list of its machines alone is read: an ``importers.kind.Kind``."""
+    mac_changes: str = ""
+    """What its manager imports to give registered machines other MACs: a function from triples of a machine's
+    name, its MAC now and its MAC then to a file's text. Empty: they are typed there."""
+    mac_changes_suffix: str = ""
+    """How such a file is called at its end, as ``.ldif``."""
     conversions: str = ""
     """How its own file becomes another product's, where that is more than an inventory can say: pairs of that
     product and a function of the inventory, the server's name and its new declaration."""

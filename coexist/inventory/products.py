@@ -211,6 +211,7 @@ DNSMASQ = Product(
     limits="coexist.render.targets.dnsmasq:limits",
     renderer="coexist.render.targets.dnsmasq:render",
     importer="coexist.importers.dnsmasq:KIND",
+    lists="coexist.importers.dnsmasq:HOSTS",
 )
 
 WINDOWS_DHCP = Product(
@@ -343,6 +344,8 @@ OPENTHINCLIENT = Product(
     limits="coexist.render.targets.openthinclient:limits",
     renderer="coexist.render.targets.openthinclient:render",
     importer="coexist.importers.ldif:KIND",
+    mac_changes="coexist.render.targets.openthinclient:mac_changes",
+    mac_changes_suffix=".ldif",
 )
 
 TFTPD = Product(
@@ -436,6 +439,8 @@ Part = Literal[
     "limits",
     "renderer",
     "importer",
+    "lists",
+    "mac_changes",
     "conversions",
 ]
 

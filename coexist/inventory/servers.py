@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from coexist.inventory.boot_programs import ArchitectureNames, Program, Programs
 from coexist.inventory.product import Capabilities, DelayKind, Product, Role
-from coexist.inventory.products import products
 from coexist.inventory.scopes import ScopeRule
 from coexist.inventory.software import Software
 from coexist.inventory.twins import Twin
@@ -297,7 +296,7 @@ class Server(Declared):
     @property
     def product(self) -> Product:
         """What its software is and can do."""
-        return products()[self.software.product]
+        return self.software.record
 
     @property
     def says_programs_itself(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from coexist.inventory.documents import written
+from coexist.inventory.product import Product
 from coexist.inventory.products import COEXIST, ISC_DHCPD, products
 from coexist.inventory.values import Declared, closest
 
@@ -43,6 +44,11 @@ class Software(Declared):
                 f"the software {self.product!r} is not known; {closest(self.product, products())}"
             )
         return self
+
+    @property
+    def record(self) -> Product:
+        """What the table says of the product."""
+        return products()[self.product]
 
     @property
     def numbers(self) -> tuple[int, ...]:

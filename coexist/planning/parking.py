@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Literal
 
-from coexist.boot.servers.coexist import answered_by
+from coexist.boot.answered import answers_of
 from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import mac_range
 from coexist.records import dataclass
@@ -215,7 +215,7 @@ def parked_registrations(inventory: Inventory) -> tuple[ParkedOn, ...]:
     table = inventory.clients
     reserved = {mac for mac, address in zip(table.macs, table.columns["address"], strict=True) if address}
     lists = {
-        name: frozenset().union(*(macs.points for _, macs, _, _ in answered_by(inventory, name)))
+        name: frozenset().union(*(macs.points for macs, _ in answers_of(inventory, name)))
         for name, server in inventory.site.servers.items()
         if server.answers.who == "only"
     }

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import count, zip_longest
 from math import ceil
 
-from coexist.boot.servers.coexist import answered_by
+from coexist.boot.answered import answers_of
 from coexist.inventory import NOBODY, Inventory, MacSet
 from coexist.inventory.models import Migration, Wave
 from coexist.records import dataclass
@@ -40,7 +40,7 @@ def migrating(inventory: Inventory, migration: Migration) -> frozenset[int]:
 
 def _answered(inventory: Inventory, server: str) -> MacSet:
     found = NOBODY
-    for _, macs, _, _ in answered_by(inventory, server):
+    for macs, _ in answers_of(inventory, server):
         found |= macs
     return found
 

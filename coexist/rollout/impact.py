@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from coexist.boot.servers.coexist import answered_by
+from coexist.boot.answered import answers_of
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import Programs, Scope, mac_range
@@ -26,7 +26,7 @@ def manifest_of(inventory: Inventory) -> dict[str, Answering]:
     for name, server in inventory.site.servers.items():
         answering: dict[str, MacSet] = {}
         if server.effective_roles & {"proxydhcp", "boot-server"}:
-            for _, macs, _, architectures in answered_by(inventory, name):
+            for macs, architectures in answers_of(inventory, name):
                 for architecture in _programmed(server.programs, architectures):
                     answering[architecture] = answering.get(architecture, NOBODY) | macs
         for scope in inventory.site.scopes.values():

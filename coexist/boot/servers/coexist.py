@@ -212,11 +212,11 @@ def _written_out(macs: MacSet) -> dict[str, Any]:
     return selector
 
 
-Answered = list[tuple[str, MacSet, dict[str, Any], tuple[str, ...] | None]]
+_Answered = list[tuple[str, MacSet, dict[str, Any], tuple[str, ...] | None]]
 """A rule's name, its clients, their selector, and the architectures it is narrowed to."""
 
 
-def answered_by(inventory: Inventory, name: str) -> Answered:
+def _answered(inventory: Inventory, name: str) -> _Answered:
     """Whom a server answers, rule by rule: name, addresses, selector, architectures (None: any)."""
     answers = inventory.site.servers[name].answers
     if answers.who == "intended":
@@ -227,7 +227,7 @@ def answered_by(inventory: Inventory, name: str) -> Answered:
     return _declared(inventory, answers)
 
 
-def _declared(inventory: Inventory, answers: Answers) -> Answered:
+def _declared(inventory: Inventory, answers: Answers) -> _Answered:
     architectures = answers.architectures
     if answers.who in ("only", "all_except"):
         macs = inventory.members(answers.groups)
@@ -245,7 +245,7 @@ def _declared(inventory: Inventory, answers: Answers) -> Answered:
 def _rules(inventory: Inventory, name: str, server: Server) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = []
     special = dict.fromkeys((*server.delay_for, *server.programs_for))
-    for rule_name, macs, selector, architectures in answered_by(inventory, name):
+    for rule_name, macs, selector, architectures in _answered(inventory, name):
         narrowed = {"architectures": architectures} if architectures else {}
         for group in special:
             members = inventory.group(group)

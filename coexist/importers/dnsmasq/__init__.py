@@ -23,9 +23,22 @@ def _read(request: Request) -> Imported:
     )
 
 
+def _read_hosts(request: Request) -> Imported:
+    from coexist.importers.dnsmasq.hosts_file import import_hosts_file
+    from coexist.languages.dnsmasq.files import read_lines
+
+    path = request.only_path()
+    return import_hosts_file(read_lines(path, as_hosts=True, around=request.around), str(path))
+
+
 KIND = Kind(
     name=DNSMASQ.name,
     describe="dnsmasq.conf with conf-file, conf-dir and hosts files",
     run=_read,
     product=DNSMASQ,
+)
+HOSTS = Kind(
+    name=f"{DNSMASQ.name}-hosts",
+    describe="a dhcp-hostsfile of dnsmasq alone: its machines",
+    run=_read_hosts,
 )
