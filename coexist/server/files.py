@@ -11,7 +11,6 @@ import os
 import stat
 import struct
 from collections import OrderedDict
-from contextlib import suppress
 from typing import ClassVar, Protocol, TypeVar
 
 from coexist.records import dataclass
@@ -91,18 +90,8 @@ class FileContent:
         self.path = path
         self.size = state.st_size
         self.key = _identity(state)
-        self._state = (state.st_mtime_ns, state.st_size)
-
-    @property
-    def modified(self) -> int:
-        """When it was written to last: whole seconds since the epoch."""
-        return self._state[0] // 1_000_000_000
-
-    @property
-    def etag(self) -> str:
-        """What tells this state from another to an HTTP client (RFC 9110 section 8.8.3)."""
-        written, size = self._state
-        return f'"{written:x}-{size:x}"'
+        # When it was written to last: nanoseconds since the epoch.
+        self.written = state.st_mtime_ns
 
     def read(self, start: int, length: int) -> bytes:
         """A piece of the file; raises ``ChangedError`` if it was written to since it was opened."""
@@ -116,7 +105,7 @@ class FileContent:
     def check(self) -> None:
         """Raises ``ChangedError`` if it was written to since it was opened."""
         state = os.fstat(self.fd)
-        if (state.st_mtime_ns, state.st_size) != self._state:
+        if state.st_mtime_ns != self.written or state.st_size != self.size:
             raise ChangedError(self.path)
 
     def close(self) -> None:
@@ -191,9 +180,11 @@ def open_file(root: str, name: str) -> FileContent:
     path = _plain.get((root, name))
     fd = -1
     if path is not None:
-        with suppress(OSError):  # it is gone, or a link by now: looked for anew
+        try:
             fd = os.open(path, _OPEN)
-    if path is None or fd < 0:
+        except OSError:  # it is gone, or a link by now: looked for anew
+            path = None
+    if path is None:
         path = resolve(root, name)
         try:
             fd = os.open(path, _OPEN)

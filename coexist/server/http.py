@@ -15,9 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from email.utils import formatdate
-from functools import lru_cache, partial
-from http import HTTPStatus
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -26,18 +24,11 @@ from coexist.server.connections import Connections, Held
 from coexist.server.counters import Counters
 from coexist.server.files import ChangedError, Content, FileContent, NotServedError
 from coexist.server.front import ASKS, CLIENT, KEY, SERVER, Front
+from coexist.server.http_answers import Heard, about_file, about_nothing, about_refusal, about_text, heard
 from coexist.server.http_line import STALL_SECONDS, Line, TooLongError
 from coexist.server.http_pages import Pages
 from coexist.server.logs import Log
-from coexist.wire.http import (
-    MOST_HEAD_OCTETS,
-    BadRequest,
-    Request,
-    byte_range,
-    decode_request,
-    is_current,
-    is_wanted,
-)
+from coexist.wire.http import MOST_HEAD_OCTETS, BadRequest, Request
 
 Find = Callable[[str, Access, str], Content]
 HEAD_SECONDS = 10.0
@@ -185,6 +176,7 @@ class HttpService:
         try:
             while await self._exchange(line, held, address):
                 self.connections.idle(held)
+                await asyncio.sleep(0)  # others have their turn, whatever this one has sent already
         except _BROKEN:
             pass  # the client knows: it has not got as much as it was told
         finally:
@@ -196,26 +188,25 @@ class HttpService:
         try:
             octets = await line.head(MOST_HEAD_OCTETS, HEAD_SECONDS)
         except TooLongError:
-            request: Request | BadRequest = BadRequest(status=431, why="the header is too long")
+            asked: Heard | BadRequest = BadRequest(status=431, why="the header is too long")
         else:
             if not octets.strip():
                 return False
-            request = decode_request(octets)
+            asked = heard(octets)
         self.connections.busy(held)
-        if self.front is not None and not isinstance(request, BadRequest):
-            if not secrets.compare_digest(request.fields.get(KEY, ""), self.front.key):
-                request = BadRequest(status=403, why="this port is nginx's")
+        if self.front is not None and isinstance(asked, Heard):
+            fields = asked.request.fields
+            if not secrets.compare_digest(fields.get(KEY, ""), self.front.key):
+                asked = BadRequest(status=403, why="this port is nginx's")
             else:
-                peer = request.fields.get(CLIENT, "")
-                address = request.fields.get(SERVER, "")
-        if isinstance(request, BadRequest):
-            self._note(peer, None, "", request.status, request.why)
-            await self._refuse(line, request)
+                peer, address = fields.get(CLIENT, ""), fields.get(SERVER, "")
+        if isinstance(asked, BadRequest):
+            self._note(peer, None, "", asked.status, asked.why)
+            await self._refuse(line, asked)
             await line.linger(_LINGER_SECONDS)
             return False
-        stays = request.stays and not request.has_body
-        stays = await self._answer(request, line, peer, address, stays=stays) and stays
-        if request.has_body:
+        stays = await self._answer(asked.request, line, peer, address, stays=asked.stays) and asked.stays
+        if asked.has_body:
             await line.linger(_LINGER_SECONDS)
         return stays
 
@@ -228,7 +219,7 @@ class HttpService:
             return False
         if self.front is not None and ASKS in request.fields:
             self._note(peer, who, "", 204, who.why, event="sent by nginx")
-            await line.send(_head(204, {}, stays=stays))
+            await line.send(about_nothing(204, stays=stays).begin())
             return stays
         try:
             find = self._find[address]
@@ -260,48 +251,28 @@ class HttpService:
         stays: bool,
     ) -> None:
         """The file or what of it is asked for."""
-        fields = {"Content-Type": "text/plain; charset=utf-8"}
-        first, end, status = 0, content.size, 200
-        if isinstance(content, FileContent):
-            etag, modified = content.etag, content.modified
-            fields = {
-                "Content-Type": "application/octet-stream",
-                "ETag": etag,
-                "Last-Modified": _date(modified),
-                "Accept-Ranges": "bytes",
-            }
-            asked = byte_range(request, content.size, etag, modified)
-            if not is_wanted(request, etag, modified):
-                status, end = 412, 0
-            elif is_current(request, etag, modified):
-                status, end = 304, 0
-            elif isinstance(asked, BadRequest):
-                status, end = asked.status, 0
-                fields["Content-Range"] = f"bytes */{content.size}"
-            elif asked is not None and request.method == "GET":
-                status, (first, end) = 206, asked
-                fields["Content-Range"] = f"bytes {first}-{end - 1}/{content.size}"
-        self._note(peer, who, request.path, status, who.why)
-        if status != 304:
-            fields["Content-Length"] = str(end - first)
-        head = _head(status, fields, stays=stays)
+        answer = (
+            about_file(request, content, stays=stays)
+            if isinstance(content, FileContent)
+            else about_text(content.size, stays=stays)
+        )
+        self._note(peer, who, request.path, answer.status, who.why)
+        first, end = answer.first, answer.end
         if request.method == "HEAD" or first == end:
-            await line.send(head)
+            await line.send(answer.begin())
         elif isinstance(content, FileContent) and end - first > _SMALL:
-            await line.send(head, more=True)
+            await line.send(answer.begin(), more=True)
             until = self._loop.time() + STALL_SECONDS + (end - first) / SLOWEST
             await line.send_file(self._pages, content, first, end, until)
         else:
-            await line.send(head + content.read(first, end - first))
+            await line.send(answer.begin() + content.read(first, end - first))
 
     async def _refuse(
         self, line: Line, refusal: BadRequest, *, bodyless: bool = False, stays: bool = False
     ) -> None:
         body = f"{refusal.why}\n".encode()
-        fields = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
-        if refusal.status == 405:
-            fields["Allow"] = "GET, HEAD"
-        await line.send(_head(refusal.status, fields, stays=stays) + (b"" if bodyless else body))
+        answer = about_refusal(refusal, len(body), stays=stays)
+        await line.send(answer.begin() + (b"" if bodyless else body))
 
     def _note(
         self, peer: str, who: Access | None, name: str, status: int, why: str, event: str | None = None
@@ -314,19 +285,3 @@ class HttpService:
         if who is not None:
             fields |= {"mac": who.mac, "rule": who.rule}
         self.log.decision(client, {**fields, "why": why})
-
-
-@lru_cache(maxsize=1024)
-def _date(seconds: int) -> str:
-    """A time as HTTP writes it."""
-    return formatdate(seconds, usegmt=True)
-
-
-def _head(status: int, fields: dict[str, str], *, stays: bool) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        f"Date: {_date(int(time.time()))}",
-        *(f"{name}: {value}" for name, value in fields.items()),
-        f"Connection: {'keep-alive' if stays else 'close'}",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -39,13 +39,14 @@ class Line:
 
     async def head(self, most: int, seconds: float) -> bytes:
         """A request's head, within so many seconds; shorter if the client ends first."""
-        until = self.loop.time() + seconds
+        until: float | None = None
         while (end := self._read.find(_HEAD_ENDS)) < 0:
             if len(self._read) > most:
                 raise TooLongError
             try:
                 octets = self.sock.recv(PIECE)
             except BlockingIOError:
+                until = until or self.loop.time() + seconds
                 await self._wait(reads=True, until=until)
                 continue
             if not octets:
@@ -60,11 +61,10 @@ class Line:
 
     async def send(self, octets: bytes, *, more: bool = False) -> None:
         """Send all of it; ``more``: what follows at once goes into the same packets."""
-        view = memoryview(octets)
         flags = socket.MSG_MORE if more else 0
-        while view:
+        while octets:
             try:
-                view = view[self.sock.send(view, flags) :]
+                octets = octets[self.sock.send(octets, flags) :]
             except BlockingIOError:
                 await self._wait(reads=False, until=self.loop.time() + STALL_SECONDS)
 
@@ -72,11 +72,13 @@ class Line:
         """Send a part of a file without a copy. Raises ``ChangedError`` if it was written to meanwhile."""
         while start < end:
             number, inside = divmod(start, PIECE_OCTETS)
-            with pages.piece(content, number) as (fd, length):
-                count = min(length - inside, end - start)
-                await self._send_pages(fd, inside, count, until)
+            with pages.piece(content, number) as page:
+                count = min(page.length - inside, end - start)
+                await self._send_pages(page.fd, inside, count, until)
             start += count
-            await asyncio.sleep(0)  # others have their turn
+            if start < end:
+                await asyncio.sleep(0)  # others have their turn
+                content.check()
 
     async def linger(self, seconds: float) -> None:
         """Let the client read the answer: a reset for what it still sends would take it away again."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from coexist.records import dataclass
 from coexist.server.files import ChangedError, FileContent
@@ -21,10 +20,20 @@ _Key = tuple[tuple[object, ...], int]
 
 
 @dataclass(slots=True, eq=False)
-class _Page:
+class Page:
+    """A piece: its descriptor and its length. It does not change, and stays where it is while it is used
+    (``with``)."""
+
     fd: int
     length: int
     users: int = 0
+
+    def __enter__(self) -> Self:
+        self.users += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.users -= 1
 
 
 class Pages:
@@ -33,28 +42,22 @@ class Pages:
     def __init__(self, most: int = CACHE_OCTETS) -> None:
         self.most = most
         self.octets = 0
-        self._pages: OrderedDict[_Key, _Page] = OrderedDict()
+        self._pages: OrderedDict[_Key, Page] = OrderedDict()
 
-    @contextmanager
-    def piece(self, content: FileContent, number: int) -> Iterator[tuple[int, int]]:
-        """The descriptor and the length of a piece, which does not change while it is used.
+    def piece(self, content: FileContent, number: int) -> Page:
+        """A piece as it was when the file was opened, to be used at once.
 
-        Raises ``ChangedError`` if the file was written to since it was opened.
+        Raises ``ChangedError`` if it has to be read and the file was written to since.
         """
         key = (content.key, number)
         page = self._pages.get(key)
         if page is None:
             page = self._pages[key] = self._read(content, number)
             self.octets += page.length
+            self._make_room(page)
         else:
-            content.check()
             self._pages.move_to_end(key)
-        page.users += 1
-        try:
-            self._make_room()
-            yield page.fd, page.length
-        finally:
-            page.users -= 1
+        return page
 
     def close(self) -> None:
         """Free all of them."""
@@ -63,7 +66,7 @@ class Pages:
         self._pages.clear()
         self.octets = 0
 
-    def _read(self, content: FileContent, number: int) -> _Page:
+    def _read(self, content: FileContent, number: int) -> Page:
         start = number * PIECE_OCTETS
         length = min(PIECE_OCTETS, content.size - start)
         fd = os.memfd_create("coexist-http", os.MFD_CLOEXEC)
@@ -80,13 +83,13 @@ class Pages:
             raise
         following = start + length
         os.posix_fadvise(content.fd, following, PIECE_OCTETS, os.POSIX_FADV_WILLNEED)
-        return _Page(fd, length)
+        return Page(fd, length)
 
-    def _make_room(self) -> None:
+    def _make_room(self, newest: Page) -> None:
         """Forget those that were used longest ago and are not being sent."""
         if self.octets <= self.most:
             return
-        for key in [key for key, page in self._pages.items() if not page.users]:
+        for key in [key for key, page in self._pages.items() if not page.users and page is not newest]:
             page = self._pages.pop(key)
             os.close(page.fd)
             self.octets -= page.length

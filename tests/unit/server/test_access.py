@@ -44,6 +44,39 @@ def test_the_architecture_a_client_named_counts(door):
     assert made.ask("10.20.0.1", whitelist=True).allowed
 
 
+def test_another_policy_decides_anew(door):
+    made, _ = door
+    made.clients.learn("10.20.0.2", STRANGER)
+    assert made.ask("10.20.0.1", whitelist=True).allowed
+    assert not made.ask("10.20.0.2", whitelist=True).allowed
+    made.policy = BootPolicy(name="otc", rules=(Rule(name="other", clients=MacSet.of({STRANGER})),))
+    assert not made.ask("10.20.0.1", whitelist=True).allowed
+    assert made.ask("10.20.0.2", whitelist=True).rule == "other"
+
+
+def test_a_machine_that_names_another_uuid_is_decided_anew(door):
+    made, _ = door
+    board = b"\x22" * 17
+    made.policy = BootPolicy(
+        name="otc",
+        rules=(Rule(name="thin", clients=MacSet.of({THIN})),),
+        denied_by_uuid={board: MacSet.of({THIN})},
+    )
+    client = made.clients.note(THIN, 0.0, 0.0)
+    assert made.ask("10.20.0.1", whitelist=True).allowed
+    client.uuid = board
+    assert not made.ask("10.20.0.1", whitelist=True).allowed
+
+
+def test_many_clients_are_decided_on(door):
+    made, _ = door
+    made.policy = BootPolicy(name="otc", rules=(Rule(name="even", clients=MacSet.of(range(0, 9000, 2))),))
+    for mac in (*range(9000), *range(9000)):
+        made.clients.addresses["10.30.0.1"] = mac
+        access = made.ask("10.30.0.1", whitelist=True)
+        assert (access.allowed, access.mac) == (mac % 2 == 0, mac)
+
+
 def test_who_is_unknown_is_refused_unless_it_is_allowed(door):
     made, _ = door
     refused = made.ask("10.9.9.9", whitelist=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -132,6 +133,57 @@ def test_a_connection_is_used_again(running):
         response = http.client.HTTPResponse(sock)
         response.begin()
         assert response.read() == b"boot" * 1000
+
+
+def test_the_same_words_get_the_file_as_it_is_now(running, tmp_path):
+    sock = connect(running)
+
+    def ask() -> tuple[str, str, bytes]:
+        sock.sendall(b"GET /file HTTP/1.1\r\n\r\n")
+        response = http.client.HTTPResponse(sock)
+        response.begin()
+        return response.headers["ETag"], response.headers["Content-Length"], response.read()
+
+    before = ask()
+    assert ask() == before
+    assert before[1:] == ("4000", b"boot" * 1000)
+    (tmp_path / "root" / "file").write_bytes(b"menu" * 500)
+    assert ask()[1:] == ("2000", b"menu" * 500)
+    state = (tmp_path / "root" / "file").stat()
+    (tmp_path / "root" / "file").write_bytes(b"last" * 500)
+    os.utime(tmp_path / "root" / "file", ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    tags = {before[0], *(ask()[0] for _ in range(2))}
+    assert len(tags) == 2
+    assert ask()[2] == b"last" * 500
+
+
+def test_the_same_words_ask_for_each_file_by_its_own_state(running, tmp_path):
+    tag = request(running, "HEAD /file HTTP/1.1\r\n\r\n").headers["ETag"]
+    words = f"GET /file HTTP/1.1\r\nIf-None-Match: {tag}\r\n\r\n"
+    assert [request(running, words).status for _ in range(2)] == [304, 304]
+    (tmp_path / "root" / "file").write_bytes(b"menu" * 7)
+    changed = request(running, words)
+    assert (changed.status, changed.read()) == (200, b"menu" * 7)
+
+
+def test_requests_that_came_at_once_do_not_keep_others_waiting(running):
+    held = threading.Event()
+    service = running.server.services.http
+    service._loop.call_soon_threadsafe(held.wait, PATIENCE)
+    many = connect(running)
+    many.sendall(b"GET /file HTTP/1.1\r\n\r\n" * 50)
+    other = connect(running, "127.0.0.2")
+    other.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+    held.set()
+    assert other.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 200"
+    got = b""
+    while got.count(b"boot") < 50 * 1000 and (piece := many.recv(1 << 16)):
+        got += piece
+    with running.said.changed:
+        assert running.said.changed.wait_for(lambda: running.said.getvalue().count("/file ") == 50, PATIENCE)
+    running.said.wait_for("file=/large")
+    before, _, _ = running.said.getvalue().partition("file=/large")
+    assert before.count("file=/file") < 5
 
 
 def test_who_may_not_boot_is_told_before_the_body(start, tmp_path):
