@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stage import ROOT, end_in_order, report
+from stage import ROOT, end_in_order, ended, report, say
 from stage.machines import FIRST_MAC
 
 from tests.harness.network import Host, Network
 from tests.harness.postgresql import Postgres
-from tests.harness.processes import Process
+from tests.harness.processes import Process, wait_until
 from tests.harness.servers import start_boot_server
 
 FILE, FILE_OCTETS = "pxelinux.0", 64 << 10
@@ -86,10 +86,18 @@ def boot(machines: Host, count: int, seconds: float, servers: list[Process]) -> 
     reload = threading.Timer(seconds / 2, lambda: [each.send_signal(signal.SIGHUP) for each in servers])
     reload.start()
     try:
-        if process.wait(timeout=seconds + 100):
-            raise SystemExit(process.output)
+        wait_until(
+            lambda: process.ended or any(server.ended for server in servers),
+            "the end of what the machines do",
+            timeout=seconds + 100,
+        )
     finally:
         reload.cancel()
+    for server in servers:
+        if server.ended:
+            raise ended(server, "a server")
+    if process.wait():
+        raise ended(process, "the simulation of the machines")
     found: dict[str, Any] = json.loads(process.output.splitlines()[-1])
     return found
 
@@ -164,6 +172,8 @@ def main() -> None:
     }
     for case in given.case or cases:
         name, run = cases[case]
+        seconds = given.seconds_two if case == "two" else given.seconds
+        say(f"{name}: the machines begin within {seconds:g} s")
         found = run()
         wanted = "all" if name.startswith("coexist") else ""
         ratio = round(found["booted"] / found["machines"], 4)

@@ -34,6 +34,9 @@ PREFIX = 24
 WHITELISTED = 100_000
 MOST_SECONDS = 150.0
 """For what is measured, so that a benchmark ends within three minutes."""
+MISSED = 3
+"""Exit code of a benchmark whose figure is not what is wanted of it; whatever else is not 0 went wrong."""
+_BEGUN = time.monotonic()
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SETTLING_SECONDS = 0.5  # the processes that one contender forked end before the next one's turn
 FIRST_MAC = 0x000C01020304  # where perfdhcp counts from
@@ -64,6 +67,24 @@ def end_in_order() -> None:
         signal.signal(number, _interrupted)
 
 
+def say(text: str) -> None:
+    """Tell people on stderr what is done or went wrong, whatever Python is busy with and whoever listens."""
+    with suppress(OSError):
+        os.write(sys.stderr.fileno(), f"{Path(sys.argv[0]).name}: {text}\n".encode())
+
+
+def ended(process: Process, what: str) -> SystemExit:
+    """Why a benchmark cannot go on: how a process of it ended, and the end of what it said."""
+    code = process.wait()
+    how = f"ended with exit code {code}"
+    if code < 0:
+        how = f"was ended by {signal.Signals(-code).name}"
+    if code == -signal.SIGKILL:
+        how += " (by the kernel if memory was short: look into its log)"
+    said = process.output[-3000:].strip()
+    return SystemExit(f"{what} {how}, {f'and said:{chr(10)}{said}' if said else 'and said nothing'}")
+
+
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
     """Meanwhile what would end the benchmark waits, so that what is made here is known when it ends."""
@@ -77,6 +98,7 @@ def held_back() -> Iterator[None]:
 def _interrupted(number: int, _: object) -> None:
     for each in _ENDING:
         signal.signal(each, signal.SIG_IGN)  # what is begun now is the cleaning up
+    say(f"ended by {signal.Signals(number).name} after {time.monotonic() - _BEGUN:.0f} s")
     raise SystemExit(128 + number)
 
 

@@ -1,7 +1,9 @@
-"""A benchmark that is interrupted takes its processes and namespaces with it."""
+"""A benchmark says why it ends, and takes its processes and namespaces with it."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -48,7 +50,37 @@ def test_an_interrupted_benchmark_leaves_nothing(number: signal.Signals) -> None
         for _ in range(3):
             benchmark.send_signal(number)
         assert benchmark.wait() == 128 + number
+        assert number.name in benchmark.output
     finally:
         benchmark.stop()
     assert namespaces(benchmark) == []
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize(("killed", "named"), [("machines.py", "machines"), ("coexist serve", "server")])
+def test_a_benchmark_says_which_process_of_it_was_killed(killed: str, named: str) -> None:
+    """As the kernel does where memory is short: nothing is said by the one that is killed."""
+    words = ["--case", "coexist", "--machines", "20", "--seconds", "600"]
+    benchmark = Process([sys.executable, ROOT / "benchmarks" / "morning.py", *words])
+    found: dict[str, int] = {}
+
+    def runs() -> bool:
+        for name in namespaces(benchmark):
+            for pid in inside(name):
+                with contextlib.suppress(OSError):  # it has ended
+                    words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found.update(
+                        {each: int(pid) for each in ("machines.py", "coexist serve") if each in words}
+                    )
+        return len(found) == 2
+
+    try:
+        wait_until(runs, "the benchmark starts a server and the machines")
+        os.kill(found[killed], signal.SIGKILL)
+        assert benchmark.wait() == 1
+    finally:
+        benchmark.stop()
+    said = benchmark.output.splitlines()
+    assert [line for line in said if "SIGKILL" in line and named in line], benchmark.output
+    assert namespaces(benchmark) == []
+    assert [pid for pid in found.values() if Path(f"/proc/{pid}").exists()] == []
