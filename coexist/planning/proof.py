@@ -25,6 +25,7 @@ from coexist.planning.judging import (
 from coexist.planning.placement import Placement
 from coexist.planning.waves import migrating, staying
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +59,12 @@ class Proof:
             return f"does not hold: {self.failures[0].message}"
         seconds = f", at worst {self.slowest:.1f} s after the first DISCOVER" if self.slowest else ""
         one = self.clients - self.without - self.with_either
+        elsewhere = f"; {amount(self.elsewhere, 'race')} of others end as before" if self.elsewhere else ""
         others = f", {self.without} have none" if self.without else ""
         others += f", {self.with_either} have either" if self.with_either else ""
         return (
             f"{one} clients have one server each{others}: {self.cases} races"
-            f" over {', '.join(self.firmwares) or 'nothing'}{seconds}"
+            f" over {', '.join(self.firmwares) or 'nothing'}{seconds}{elsewhere}"
         )
 
 

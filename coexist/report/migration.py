@@ -152,6 +152,7 @@ def _step_json(coming: Coming) -> dict[str, Any]:
             "cuts": change.cuts,
             "proof": str(proof),
             "races": proof.cases,
+            "races_of_others": proof.elsewhere,
             "firmwares": list(proof.firmwares),
             "slowest": proof.slowest,
         }

@@ -194,7 +194,13 @@ def test_a_client_of_another_vlan_is_nobodys_business() -> None:
 
     step = only_step(altered(change))
     assert isinstance(step, ProvenStep)
-    assert [proof.elsewhere > 0 for proof in step.proofs] == [True] * 5
+    # They are raced all the same, and the plan says how many.
+    (others,) = {proof.elsewhere for proof in step.proofs}
+    planned = roadmap(altered(change), "up", NOBODY_YET)
+    changes = plan_json(planned)["steps"][0]["forward"]["changes"]
+    assert [each["races_of_others"] for each in changes] == [others] * 4
+    assert f"{others} race" in str(step.proofs[0]).partition("; ")[2]
+    assert "; " not in str(only_step(site(waves=[{"name": "all"}])).proofs[0])
 
 
 def test_an_end_without_a_server_is_a_failure() -> None:
