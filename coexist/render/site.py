@@ -87,7 +87,6 @@ def _deployed(file: RenderedFile, job: Job) -> RenderedFile:
         file,
         target=_target(file, deploy.paths),
         check=deploy.check if deploy.check is not None and file.check is not None else file.check,
-        test=deploy.check if deploy.check is not None and file.test is not None else file.test,
         reload=deploy.reload if deploy.reload is not None and file.reload is not None else file.reload,
     )
 

@@ -38,6 +38,11 @@ def token(reference: str) -> str:
     return f"@coexist-secret({reference})"
 
 
+def is_token(text: str) -> bool:
+    """Whether a text is a token and nothing else."""
+    return _TOKEN.fullmatch(text.encode("utf-8", "surrogateescape")) is not None
+
+
 def with_tokens(value: Any) -> Any:
     """A value of an inventory with a token for each ``{secret: ...}`` in it. Raises ``ValueError``."""
     if isinstance(value, dict):

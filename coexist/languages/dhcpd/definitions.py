@@ -10,6 +10,7 @@ from coexist.languages.dhcpd.numbers import c_integer, parse_host_name
 from coexist.languages.dhcpd.option_values import address6, address_or_name
 from coexist.languages.dhcpd.options import OptionSpaces
 from coexist.languages.dhcpd.syntax import OptionName
+from coexist.text.secret_references import is_token
 
 _SIMPLE_TYPES = {"boolean": "f", "ip-address": "I", "ip6-address": "6"}
 _LAST_TYPES = {"domain-name": "d", "text": "t", "string": "X", "zerolen": "Z"}
@@ -230,6 +231,8 @@ def parse_key(lexer: Lexer) -> str:
 
 def _secret(lexer: Lexer) -> None:
     text = lexer.next().value
+    if is_token(text):
+        return
     while lexer.peek().kind != END and _BASE64.match(lexer.peek().value):
         text += lexer.next().value
     body = text.rstrip("=")

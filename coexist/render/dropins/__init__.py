@@ -7,6 +7,7 @@ otherwise. Every name in it begins with ``coexist``, so that none of the file's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from coexist.render.quoting import comment
 from coexist.render.rendered import RenderedFile
 from coexist.render.settled import SettledPlan, settled
 from coexist.render.target import Job
+from coexist.text.secret_references import token
 
 _OWN = "coexist-group-"
 """Before the name of a group: a class or tag of ours has another name, whatever the group is called."""
@@ -133,18 +135,37 @@ def _copies(job: Job) -> Iterator[RenderedFile]:
 def report_copies(job: Job) -> None:
     """Report the copies that are not complete: a secret was left out of them."""
     for path, copy in job.server.config.items():
-        lines = read_octets(job.inventory.root / copy).split(b"\n")
-        line = next((n for n, text in enumerate(lines, start=1) if REDACTED in text), 0)
-        if line:
-            job.report(
-                "CX523",
-                ("servers", job.name, "whole"),
-                f"{copy}:{line} has REDACTED where {path} has a secret, which the server would lose",
-                "put the secret into a file of its own there that this one includes, or remove `whole`",
-            )
+        for line, text in enumerate(read_octets(job.inventory.root / copy).split(b"\n"), start=1):
+            if REDACTED in text:
+                job.report(
+                    "CX523",
+                    ("servers", job.name, "whole"),
+                    f"{copy}:{line} has REDACTED where {path} has a secret, which the server would lose",
+                    _whole_again(text),
+                )
+
+
+def _whole_again(line: bytes) -> str:
+    """How a line of a copy that lacks a secret becomes whole."""
+    if line.lstrip().startswith((b"#", b"//")):
+        return "remove that comment, or write it anew; or remove `whole`"
+    return (
+        f"write `{_by_reference(line)}` there, where /PATH is a file of this machine with that value alone"
+        " (chmod 600); or remove `whole`"
+    )
+
+
+def _by_reference(line: bytes) -> str:
+    """A line of a copy with a reference to the secret that was left out of it."""
+    named = b'"' + token("file:/PATH").encode() + b'"'
+    whole = line.strip().replace(b'"' + REDACTED + b'"', named)
+    # A key of dhcpd may stand without quotes, a reference may not.
+    whole = re.sub(rb"\b%b(?=\s*;)" % REDACTED, lambda _: named, whole)
+    return whole.replace(REDACTED, named.strip(b'"')).decode("utf-8", "replace")
 
 
 def _test(server: Server) -> str | None:
     """The command that looks at a server's whole configuration."""
-    whole = server.product.check
+    declared = server.deploy.check if server.deploy is not None else None
+    whole = server.product.check if declared is None else declared
     return None if whole is None or server.main_file is None else whole.replace("{path}", server.main_file)

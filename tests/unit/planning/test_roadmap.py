@@ -200,7 +200,9 @@ def test_a_client_of_another_vlan_is_nobodys_business() -> None:
     changes = plan_json(planned)["steps"][0]["forward"]["changes"]
     assert [each["races_of_others"] for each in changes] == [others] * 4
     assert f"{others} race" in str(step.proofs[0]).partition("; ")[2]
-    assert "; " not in str(only_step(site(waves=[{"name": "all"}])).proofs[0])
+    alone = only_step(site(waves=[{"name": "all"}]))
+    assert isinstance(alone, ProvenStep)
+    assert "; " not in str(alone.proofs[0])
 
 
 def test_an_end_without_a_server_is_a_failure() -> None:

@@ -13,7 +13,9 @@ from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.own_files import config_without, heard_on, own_config
 from coexist.errors import InputError
 from coexist.inventory import Inventory, load_inventory
+from coexist.inventory.products import part, products
 from coexist.render import render_site
+from coexist.text.secret_references import exchanged, references_in
 from coexist.wire.bootp import BOOTREQUEST, Packet
 from coexist.wire.mac import mac_bytes, parse_mac
 
@@ -275,6 +277,53 @@ def test_a_file_without_its_secrets_is_not_written_whole(software: str, tmp_path
     (tmp_path / "site.yaml").write_text(text)
     (finding,) = [f for f in render_site(load_inventory(tmp_path)).findings if f.code.code == "CX523"]
     assert finding.path == ("servers", "dhcp", "whole")
+
+
+SECRETS = {
+    "isc-dhcpd": 'key control { algorithm hmac-md5; secret "bm90IGZvciBhbnlvbmU="; }\n',
+    "kea 2.2": '"hosts-database": {"type": "mysql", "name": "kea", "password": "not-for-anyone"},\n',
+}
+
+
+@pytest.mark.parametrize("software", ["isc-dhcpd", "kea 2.2"])
+def test_the_line_that_a_finding_says_makes_the_copy_whole(software: str, tmp_path: Path) -> None:
+    """The secret is named there: `apply` writes its value, as in every other file."""
+    site_of(tmp_path, software)
+    copy, site = tmp_path / "servers" / "main.conf", tmp_path / "site.yaml"
+    before = copy.read_text()
+    at = before.index('"Dhcp4"') if software == "kea 2.2" else 0
+    at = before.index("{", at) + 1 if software == "kea 2.2" else 0
+    redactor = part(products()[software.partition(" ")[0]], "redactor")
+    hidden = redactor(SECRETS[software])
+    assert "REDACTED" in hidden
+    copy.write_text(before[:at] + hidden + before[at:])
+    site.write_text(site.read_text().replace("    roles: [dhcp]\n", "    roles: [dhcp]\n    whole: true\n"))
+    (finding,) = [f for f in render_site(load_inventory(tmp_path)).findings if f.code.code == "CX523"]
+    number = copy.read_text()[:at].count("\n") + 1
+    assert f"servers/main.conf:{number} " in finding.message
+    lines = copy.read_text().split("\n")
+    lines[number - 1] = finding.repair.split("`")[1]
+    copy.write_text("\n".join(lines))
+    rendered = render_site(load_inventory(tmp_path))
+    assert "CX523" not in {finding.code.code for finding in rendered.findings}
+    (main,) = (file.content for file in rendered.files["dhcp"] if file.target == PATHS[software][0])
+    assert references_in(main) == {"file:/PATH"}
+    value = b"bm90IGZvciBhbnlvbmU="
+    assert value in exchanged(main, {"file:/PATH": value})
+
+
+@every_included
+@pytest.mark.parametrize("check", ["looks-at --config {path}", ""])
+def test_a_check_of_the_administrators_is_given_the_main_file(
+    software: str, check: str, tmp_path: Path
+) -> None:
+    site_of(tmp_path, software)
+    site = tmp_path / "site.yaml"
+    deployed = f"    roles: [dhcp]\n    deploy: {{host: there, check: '{check}'}}\n"
+    site.write_text(site.read_text().replace("    roles: [dhcp]\n", deployed))
+    main, path = PATHS[software]
+    (ours,) = (file for file in render_site(load_inventory(tmp_path)).files["dhcp"] if file.target == path)
+    assert ours.test == check.replace("{path}", main)
 
 
 @every_product
