@@ -32,6 +32,7 @@ _OWN = "coexist-group-"
 """Before the name of a group: a class or tag of ours has another name, whatever the group is called."""
 REDACTED = b"REDACTED"
 """What stands for a secret in a copy (``app.adopt``)."""
+_KEY = re.compile(rb"\b" + REDACTED + rb"(?=\s*;)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +158,12 @@ def _whole_again(line: bytes) -> str:
 
 def _by_reference(line: bytes) -> str:
     """A line of a copy with a reference to the secret that was left out of it."""
-    named = b'"' + token("file:/PATH").encode() + b'"'
-    whole = line.strip().replace(b'"' + REDACTED + b'"', named)
+    reference = token("file:/PATH").encode()
+    quoted = b'"' + reference + b'"'
+    written = line.strip().replace(b'"' + REDACTED + b'"', quoted)
     # A key of dhcpd may stand without quotes, a reference may not.
-    whole = re.sub(rb"\b%b(?=\s*;)" % REDACTED, lambda _: named, whole)
-    return whole.replace(REDACTED, named.strip(b'"')).decode("utf-8", "replace")
+    written = _KEY.sub(lambda _: quoted, written)
+    return written.replace(REDACTED, reference).decode("utf-8", "replace")
 
 
 def _test(server: Server) -> str | None:
