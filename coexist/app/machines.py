@@ -10,7 +10,7 @@ from coexist.inventory import Inventory
 from coexist.inventory.values import closest, machine_uuid
 from coexist.records import dataclass
 from coexist.wire.mac import differing_digits as digits_that_differ
-from coexist.wire.mac import format_mac, parse_mac
+from coexist.wire.mac import format_mac, is_multicast, parse_mac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,13 @@ def find_machines(inventory: Inventory, text: str) -> tuple[Named, ...]:
     Raises `CoexistError` if it is neither a MAC nor a name or reserved address of a registered client.
     """
     try:
-        return (Named(mac=parse_mac(text), by="mac"),)
+        mac = parse_mac(text)
     except ValueError:
-        pass
+        mac = None
+    if mac is not None:
+        if is_multicast(mac):
+            raise CoexistError(f"{text} is the address of a group of machines; name the MAC of one machine")
+        return (Named(mac=mac, by="mac"),)
     table = inventory.clients
     with suppress(ValueError):
         found = list(table.cards.get(machine_uuid(text), ()))

@@ -139,6 +139,12 @@ def _address(text: str | None) -> tuple[IPv4Address | None, IPv4Network | None]:
         raise click.BadParameter(
             f"{text} is not an IPv4 address; write 10.10.0.5, or 10.10.0.5/22", param_hint="--address"
         ) from None
+    ip = card.ip
+    if ip.is_unspecified or ip.is_loopback or ip.is_multicast or ip.is_reserved:
+        raise click.BadParameter(
+            f"{ip} is no address of a server on a network; write 10.10.0.5, or 10.10.0.5/22",
+            param_hint="--address",
+        )
     return card.ip, card.network if "/" in text else None
 
 

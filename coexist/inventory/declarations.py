@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network
 
 from coexist.errors import Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
@@ -35,6 +36,17 @@ class Declarations:
     def complain(self, path: Path, message: str, remedy: str, *, key: bool = False) -> None:
         """Note what is wrong at a value, or with ``key`` at the key that holds it."""
         self.problems.append(Problem(self.sources.at(path, value=not key), message, remedy))
+
+    def need_host(self, path: Path, address: IPv4Address, nets: Iterable[IPv4Network]) -> None:
+        """Complain about the address of a network itself, or of all its hosts (RFC 919, RFC 1122 3.2.1.3)."""
+        for net in nets:
+            # Of two addresses both are hosts (RFC 3021).
+            if net.prefixlen < 31 and address in (net.network_address, net.broadcast_address):
+                what = "the network" if address == net.network_address else "every host"
+                first, last = net.network_address + 1, net.broadcast_address - 1
+                self.complain(
+                    path, f"{address} is the address of {what} of {net}", f"write one of {first} to {last}"
+                )
 
     def is_broken(self, section: str, name: str) -> bool:
         """Whether a declaration of this name was left out because it is wrong itself."""

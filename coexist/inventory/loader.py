@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from coexist.errors import InputError, Position, Problem, unreadable
+from coexist.inventory.broken import EVERY_NAME
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import UTF_16_MARKS, SourceMap, read_yaml
 from coexist.inventory.documents import Path as TreePath
@@ -111,7 +112,10 @@ def _assemble(
     site, broken = validate(tree, sources, problems)
     if site is None:
         raise InputError(problems)
+    known = len(problems)
     table = _read_clients(site, root, sources, problems)
+    if len(problems) > known:
+        broken.setdefault("clients", set()).add(EVERY_NAME)
     resolver = GroupResolver(site, table, root, sources)
     if whole:
         problems += check_references(site, table, resolver, sources, broken)

@@ -69,6 +69,8 @@ def _check_vlans(given: Declarations) -> None:
                 f"the gateway {vlan.gateway} is outside {listed(vlan.subnet)}",
                 "correct one of them",
             )
+        elif vlan.gateway:
+            given.need_host((*path, "gateway"), vlan.gateway, vlan.subnet)
         given.need_servers((*path, "relay_to"), vlan.relay_to, address_too=True)
         for number, relay in enumerate(vlan.relay):
             own = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 
+from coexist.inventory.broken import EVERY_NAME
 from coexist.inventory.declarations import Declarations
 from coexist.inventory.documents import Path
 from coexist.inventory.groups import BUILT_IN
@@ -19,11 +20,7 @@ def check_servers(given: Declarations) -> None:
     called: dict[str, str] = {}
     for name, server in given.site.servers.items():
         path: Path = ("servers", name)
-        for place, text in given.each((*path, "names"), server.names):
-            other = called.setdefault(text, name)
-            if other != name:
-                message = f"{text} is also a name of {other}"
-                given.complain(place, message, "a host name means one server; correct one of them")
+        _names(given, path, server, called)
         for vlan_name, address in server.stands_on.items():
             _server_address(given, name, server, vlan_name, address)
             other = owners.setdefault(address, name)
@@ -58,6 +55,19 @@ def check_servers(given: Declarations) -> None:
         _pair(given, (*path, "pair"), name, server)
         if server.dropin:
             _rules(given, (*path, "dropin"), server.dropin.rules)
+
+
+def _names(given: Declarations, path: Path, server: Server, called: dict[str, str]) -> None:
+    """What a server is called, here and on the network; ``called`` has the host names of others."""
+    name = str(path[-1])
+    if name == "nobody":
+        message = "`boot_from: nobody` means no server, so none can be called so"
+        given.complain(path, message, "choose another name", key=True)
+    for place, text in given.each((*path, "names"), server.names):
+        other = called.setdefault(text, name)
+        if other != name:
+            message = f"{text} is also a name of {other}"
+            given.complain(place, message, "a host name means one server; correct one of them")
 
 
 def _pair(given: Declarations, path: Path, name: str, server: Server) -> None:
@@ -95,17 +105,21 @@ def _server_address(
             closest(vlan_name, given.declared("vlans")),
             key=bool(server.addresses),
         )
-    elif not inside(address, vlan.subnet):
-        place = path if server.addresses else ("servers", name, "address")
+        return
+    place = path if server.addresses else ("servers", name, "address")
+    if not inside(address, vlan.subnet):
         given.complain(
             place,
             f"{address} is outside {listed(vlan.subnet)} of VLAN {vlan_name}",
             "correct the address or the VLAN",
         )
+    else:
+        given.need_host(place, address, vlan.subnet)
 
 
 def _empty_whitelist(given: Declarations, path: Path, server: Server) -> None:
-    if server.answers.who != "only":
+    # Of clients that could not be read nothing is known.
+    if server.answers.who != "only" or given.is_broken("clients", EVERY_NAME):
         return
     groups = [g for g in server.answers.groups if g in given.site.groups or g in BUILT_IN]
     if groups and not given.resolver.union(tuple(groups)):

@@ -17,6 +17,7 @@ from coexist.inventory.values import (
     ONE_OR_MORE,
     WHOLE,
     Address,
+    Command,
     Declared,
     Delay,
     Name,
@@ -123,9 +124,9 @@ class Deployment(Declared):
     user: Text | None = None
     port: Annotated[int, Field(ge=1, le=65535), WHOLE] | None = None
     paths: dict[str, TargetPath] = {}
-    check: Text | None = None
-    reload: Text | None = None
-    status: Text | None = None
+    check: Command | None = None
+    reload: Command | None = None
+    status: Command | None = None
     sudo: bool = False
 
 

@@ -33,7 +33,8 @@ class Software(Declared):
             return value
         text = written(value)
         if text is None:
-            raise ValueError(f"{value!r} is no software; write product and version, as in `isc-dhcpd 4.4`")
+            what = "nothing" if value is None else repr(value)
+            raise ValueError(f"{what} is no software; write product and version, as in `isc-dhcpd 4.4`")
         product, _, version = text.strip().partition(" ")
         return {"product": product, "version": version.strip()}
 
@@ -42,6 +43,11 @@ class Software(Declared):
         if self.product not in products():
             raise ValueError(
                 f"the software {self.product!r} is not known; {closest(self.product, products())}"
+            )
+        if self.version and not self.version[0].isdigit():
+            raise ValueError(
+                f"{self.version!r} is no version; write `{self.product}` alone, or with its number as in"
+                " `isc-dhcpd 4.4`"
             )
         return self
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
@@ -102,7 +103,20 @@ def _target_path(value: Any) -> Any:
     return text
 
 
+def _command(value: Any) -> Any:
+    text = _text(value)
+    if isinstance(text, str):
+        try:
+            shlex.split(text)
+        except ValueError as error:
+            what = "a quote" if "quotation" in str(error) else "a backslash at its end"
+            raise ValueError(f"the command {text!r} has {what} that nothing closes; close it") from None
+    return text
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+Command = Annotated[str, BeforeValidator(_command)]
+"""A command as a shell takes it apart; no shell runs it."""
 TargetPath = Annotated[str, BeforeValidator(_target_path)]
 Name = Annotated[str, BeforeValidator(_name)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)]

@@ -21,6 +21,16 @@ ReadFile = Callable[[str], str]
 NOTHING = Path("/dev/null")
 """An empty file of every machine: what a source includes of it is no other machine's."""
 
+_UTF_16 = ("this is UTF-16 text", "save it as UTF-8")
+_PACKED = {
+    codecs.BOM_UTF16_LE: _UTF_16,
+    codecs.BOM_UTF16_BE: _UTF_16,
+    b"\x1f\x8b": ("this file is packed", "unpack it with gunzip"),
+    b"\x28\xb5\x2f\xfd": ("this file is packed", "unpack it with unzstd"),
+    b"\xfd7zXZ": ("this file is packed", "unpack it with unxz"),
+    b"PK\x03\x04": ("this file is packed", "unpack it with unzip"),
+}
+"""What no daemon reads, by its first octets, and what to do."""
 _END_OF_LINE = re.compile(r"\r\n|\n|\r")
 
 
@@ -36,9 +46,23 @@ def read_octets(path: Path | str) -> bytes:
         raise InputError([unreadable(error, Position(str(path)))]) from None
 
 
+def read_configuration(path: Path | str) -> bytes:
+    """A configuration file as it is. Raises InputError, also for one that no daemon reads as it is."""
+    octets = read_octets(path)
+    told = packed(octets)
+    if told is not None:
+        raise InputError([Problem(Position(str(path)), *told)])
+    return octets
+
+
 def read_text(path: Path | str) -> str:
     """A configuration file; octets that are no UTF-8 are kept. Raises InputError."""
-    return read_octets(path).decode("utf-8", "surrogateescape")
+    return read_configuration(path).decode("utf-8", "surrogateescape")
+
+
+def packed(octets: bytes) -> tuple[str, str] | None:
+    """What is wrong with a file that must be unpacked before anybody reads it, and what to do."""
+    return next((told for magic, told in _PACKED.items() if octets.startswith(magic)), None)
 
 
 def read_export(path: Path | str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from coexist.errors import InputError, Position, Problem
+from coexist.languages.source_files import packed
 from coexist.probe.capture_records import (
     LARGEST_PACKET,
     LITTLE,
@@ -26,6 +27,7 @@ _UNDERSTOOD = frozenset({_ETHERNET, _RAW, _RAW_IPV4, _RAW_BSD, _NULL, _LOOP, _LI
 # The address family in the byte order of the machine that captured, whichever that was.
 _FAMILY_IPV4 = (b"\x02\0\0\0", b"\0\0\0\x02")
 _MOST_NAMED = 10
+_LONGEST_MAGIC = 8
 _SLL_OCTETS, _SLL2_OCTETS = 16, 20
 _MOST_TAGS = 4
 _VLAN_TAGS = (b"\x81\x00", b"\x88\xa8")
@@ -61,10 +63,9 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
                     for single in cut_apart(datagram):
                         yield record.at, single
         except NoCaptureError as error:
-            problem = Problem(
-                Position(str(path)), f"this is no packet capture ({error})", "name a pcap or pcapng"
-            )
-            raise InputError([problem]) from None
+            told = packed(_beginning(file))
+            what, remedy = told or (f"this is no packet capture ({error})", "name a pcap or pcapng")
+            raise InputError([Problem(Position(str(path)), what, remedy)]) from None
         if other is not None:
             yield other, NOTHING
     if strange and not understood:
@@ -75,6 +76,14 @@ def read_capture(path: Path) -> Iterator[tuple[float, Datagram]]:
             "capture on Ethernet (tcpdump -i eth0) or on all interfaces (tcpdump -i any)",
         )
         raise InputError([problem])
+
+
+def _beginning(file: BinaryIO) -> bytes:
+    """The first octets of a file; none of a pipe, which is read once."""
+    if not file.seekable():
+        return b""
+    file.seek(0)
+    return file.read(_LONGEST_MAGIC)
 
 
 def damage(path: Path) -> str | None:

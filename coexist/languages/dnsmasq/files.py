@@ -9,7 +9,7 @@ from typing import Protocol
 
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.dnsmasq.lexer import split_keyword
-from coexist.languages.source_files import Surroundings, files_of, not_included, read_octets
+from coexist.languages.source_files import Surroundings, files_of, not_included, read_configuration
 from coexist.records import dataclass
 
 _HOST_FILES = ("dhcp-hostsfile", "dhcp-hostsdir")
@@ -90,7 +90,7 @@ def read_lines(path: Path, *, as_hosts: bool = False, around: Surroundings | Non
     missing.
     """
     reader = _Reader(_Around(around or Surroundings(path.parent)))
-    octets = read_octets(path)
+    octets = read_configuration(path)
     if as_hosts:
         reader.listed(octets, str(path), "dhcp-host")
         return reader.result
