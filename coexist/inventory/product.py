@@ -168,6 +168,10 @@ class Product:
     lease_times: str = ""
     """What it grants a client that asks for a lease time (option 51): a ``boot.leases.lease_times.TimesOf``.
     Empty: the same time for everyone."""
+    table_order: str = ""
+    """In which order it leases the free addresses of pools for the same clients on one wire, which are one
+    pool to it: a ``boot.leases.evaluate.TableOrder``. Empty: it goes from pool to pool, those of the client's
+    own subnet first."""
     pair: str = ""
     """How it shares clients with a failover partner: a function of an ``inventory.failover.Failover``,
     whether the server is the first of the two and the partner's name that returns a

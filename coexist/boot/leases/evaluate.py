@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -102,14 +102,35 @@ def as_told(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 most produ
     return lease
 
 
+Place: TypeAlias = tuple[int, int, int]
+"""Sorts the free addresses of a wire."""
+TableOrder: TypeAlias = Callable[[IPv4Address, IPv4Address, int], tuple[Place, IPv4Address]]
+"""Of a range (first, last and its number in the order of the file) the address that is leased first, after
+its place."""
+
+
+def _as_declared(first: IPv4Address, last: IPv4Address, number: int) -> tuple[Place, IPv4Address]:  # noqa: ARG001
+    return (number, 0, 0), first
+
+
 class PlanLeases:
     """The leases of a compiled plan; all of its conditions are known."""
 
-    def __init__(self, plan: LeasePlan, product: AsProduct = as_told, times: TimesOf = one_time) -> None:
+    def __init__(
+        self,
+        plan: LeasePlan,
+        product: AsProduct = as_told,
+        times: TimesOf = one_time,
+        table_order: TableOrder | None = None,
+    ) -> None:
+        """``table_order``: of a product that goes from pool to pool in the order of its file, holds those for
+        the same clients for one, and has an order of its own in it. Others go from subnet to subnet, the
+        client's own first, and from pool to pool."""
         self.plan = plan
         self.product = product
         self.times = times
-        self._free: dict[IPv4Address, IPv4Address | None] = {}
+        self.table_order = table_order
+        self._free: dict[IPv4Address, tuple[Place, IPv4Address] | None] = {}
         self._near: dict[IPv4Address, tuple[SubnetPlan, ...]] = {}
 
     @property
@@ -125,17 +146,14 @@ class PlanLeases:
         """The lease in the first subnet of the client's wire that has an address for it; its own first."""
         packet = arrival.packet
         near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
-        member = self.member(packet.mac)
-        reason = NoLease(why="it has no scope for this subnet")
-        for subnet in self.near(near):
-            if packet.message_type is MessageType.INFORM:
-                # It has an address, and its own subnet's scope is the one that speaks to it.
-                return self._informed(subnet, near, arrival)
-            lease = self.lease(subnet, packet, member)
-            if isinstance(lease, Lease):
-                return self.product(self._timed(lease, packet), arrival)
-            reason = lease
-        return reason
+        subnets = self.near(near)
+        if not subnets:
+            return NoLease(why="it has no scope for this subnet")
+        if packet.message_type is MessageType.INFORM:
+            # It has an address, and its own subnet's scope is the one that speaks to it.
+            return self._informed(subnets[0], near, arrival)
+        lease = self._leased(subnets, packet, self.member(packet.mac))
+        return lease if isinstance(lease, NoLease) else self.product(self._timed(lease, packet), arrival)
 
     def _informed(self, subnet: SubnetPlan, near: IPv4Address, arrival: Arrival) -> Lease | NoLease:
         if near not in subnet.network:
@@ -186,18 +204,19 @@ class PlanLeases:
                 networks.setdefault(int(subnet.network.network_address), []).append(place)
         return relays, masks
 
-    def lease(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Lease | NoLease:
-        """What one subnet leases to a packet."""
-        scope = self.plan.scopes[subnet.scope or ""]
-        own = self.plan.reserved(subnet, packet.mac)
+    def _leased(self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member) -> Lease | NoLease:
+        """What the subnets of one wire lease to a packet: its own address in any of them, else a free one."""
+        reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
+        subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))
         if own is not None:
             address = own.address
         else:
-            addresses = (self._first(pool) for pool in subnet.pools if pool.fits(packet, member))
-            found = next((address for address in addresses if address is not None), None)
-            if found is None:
-                return NoLease(why="no pool of its scope is for this client", origin=(*scope.path, "pools"))
-            address = found
+            free = self._free_address(subnets, packet, member)
+            if free is None:
+                path = self.plan.scopes[subnets[-1].scope or ""].path
+                return NoLease(why="no pool of its scope is for this client", origin=(*path, "pools"))
+            subnet, address = free
+        scope = self.plan.scopes[subnet.scope or ""]
         given = hand_out(scope.settings, packet, member)
         if given.ignored is not None:
             return _refused(given.ignored)
@@ -210,15 +229,51 @@ class PlanLeases:
         )
         return lease if scope.share is None else _of_pair(lease, scope.share, packet)
 
+    def _free_address(
+        self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member
+    ) -> tuple[SubnetPlan, IPv4Address] | None:
+        """A free address that the client is leased, and its subnet: the one that it asks for, if that is of a
+        pool for it."""
+        wanted = _wanted(packet)
+        if wanted is not None:
+            for subnet in subnets:
+                pools = (pool for pool in subnet.pools if pool.first <= wanted <= pool.last)
+                if any(pool.fits(packet, member) for pool in pools) and self.plan.owner(wanted) is None:
+                    return subnet, wanted
+        if self.table_order is not None:
+            subnets = sorted(subnets, key=lambda subnet: subnet.network)
+        found = (
+            (free, subnet, pool)
+            for subnet in subnets
+            for pool in subnet.pools
+            if pool.fits(packet, member) and (free := self._first(pool)) is not None
+        )
+        first = next(found, None)
+        if first is not None and self.table_order is not None:
+            alike = (each for each in found if self._is_one_pool(first[1:], each[1:]))
+            first = min((first, *alike), key=lambda each: each[0][0])
+        return None if first is None else (first[1], first[0][1])
+
+    def _is_one_pool(self, one: tuple[SubnetPlan, PoolPlan], other: tuple[SubnetPlan, PoolPlan]) -> bool:
+        """Whether two pools of a wire are for the same clients of the same pair of servers."""
+        if not one[1].condition.always or one[1].condition != other[1].condition:
+            return False
+        scopes = [self.plan.scopes[subnet.scope or ""] for subnet, _ in (one, other)]
+        return one[1].clients == other[1].clients and scopes[0].share == scopes[1].share
+
     def _timed(self, lease: Lease, packet: Packet) -> Lease:
         """A lease with the time that the product grants the client."""
         limits = self.times(lease.lease_time, lease.min_lease_time, lease.max_lease_time)
         return replace(lease, lease_time=limits.granted_to(packet))
 
-    def _first(self, pool: PoolPlan) -> IPv4Address | None:
-        """The first address of a pool that is nobody's own."""
+    def _first(self, pool: PoolPlan) -> tuple[Place, IPv4Address] | None:
+        """The first address of a pool that is nobody's own, after its place among others."""
         if pool.first not in self._free:
-            self._free[pool.first] = next((first for first, _ in self.plan.free(pool)), None)
+            ranges = self.plan.free(pool)
+            order = self.table_order or _as_declared
+            self._free[pool.first] = min(
+                (order(first, last, number) for number, (first, last) in enumerate(ranges)), default=None
+            )
         return self._free[pool.first]
 
     def handed(self, name: str, arrival: Arrival) -> Lease | NoLease:
@@ -261,6 +316,14 @@ class PlanLeases:
             tests=tuple(tests),
             reserved=reserved,
         )
+
+
+def _wanted(packet: Packet) -> IPv4Address | None:
+    """The address a client has (ciaddr) or asks for (option 50)."""
+    if packet.ciaddr != UNSPECIFIED:
+        return packet.ciaddr
+    octets = packet.options.get(Option.REQUESTED_IP_ADDRESS, b"")
+    return IPv4Address(octets[:4]) if len(octets) >= 4 else None
 
 
 def _of_pair(lease: Lease, share: Share, packet: Packet) -> Lease:

@@ -17,6 +17,7 @@ from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
 from coexist.boot.leases.kea_keys import BEFORE, Keys
 from coexist.boot.leases.kea_levels import Level, LevelReader, address_of
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
+from coexist.boot.leases.lease import BOOT_OPTIONS
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import (
     BadExpressionError,
@@ -124,7 +125,6 @@ class SubnetDef:
 
 
 _BOOT_FIELDS = ("next-server", "boot-file-name", "server-hostname")
-_BOOT_OPTIONS = frozenset({17, 43, 60, 66, 67, 97, *range(128, 136), 150, 175, *range(208, 212)})
 
 
 def told_to_boot(subnet: SubnetDef) -> object:
@@ -132,7 +132,7 @@ def told_to_boot(subnet: SubnetDef) -> object:
 
     def options(level: Level) -> tuple[tuple[int, bytes], ...]:
         listed = [*level.options.values(), *(d for found in level.for_classes.values() for d in found)]
-        return tuple(sorted((d.code, d.octets) for d in listed if d.code in _BOOT_OPTIONS))
+        return tuple(sorted((d.code, d.octets) for d in listed if d.code in BOOT_OPTIONS))
 
     fields = tuple(subnet.level.value(key) for key in _BOOT_FIELDS)
     pools = frozenset((options(pool.level), pool.asks) for pool in subnet.pools)

@@ -22,6 +22,9 @@ from coexist.wire.bootp import UNSPECIFIED
 
 NETMASK = IPv4Address("255.255.255.0")
 
+BOOT_OPTIONS = frozenset({17, 43, 60, 66, 67, 97, *range(128, 136), 150, 175, *range(208, 212)})
+"""The options that a machine reads when it boots."""
+
 Origin: TypeAlias = Path | Position
 """Where a value stands: a path of the inventory, or a place in a file that somebody wrote."""
 

@@ -235,6 +235,11 @@ class LeasePlan:
         if start <= int(pool.last):
             yield IPv4Address(start), pool.last
 
+    def owner(self, address: IPv4Address) -> int | None:
+        """The MAC of the registered machine that an address belongs to."""
+        rows = self.table.reserved(int(address), int(address))
+        return self.table.macs[rows[0]] if rows else None
+
     def reserved(self, subnet: SubnetPlan, mac: int) -> Reservation | None:
         """The address of its own that a machine has in a subnet."""
         if not subnet.reserves:

@@ -21,6 +21,7 @@ def plan_leases(inventory: Inventory, name: str) -> PlanLeases:
         compile_plan(inventory, name),
         part(product, "lease") or as_told,
         part(product, "lease_times") or one_time,
+        part(product, "table_order"),
     )
 
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.dhcpd.failover import shared
+from coexist.boot.leases.dhcpd.options import ends_with_nul, has_text
+from coexist.boot.leases.dhcpd.reply import kept_times
 from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.leases.pairs import Share, below
 from coexist.boot.own_files import own_config
@@ -21,6 +23,7 @@ from coexist.boot.servers.declared import plan_leases
 from coexist.boot.servers.dhcpd_options import laid_out, order_of, room_for
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
+from coexist.languages.dhcpd.options import WRITTEN_BY_NAME
 from coexist.records import dataclass
 from coexist.wire.bootp import BROADCAST_FLAG, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
@@ -206,6 +209,25 @@ def _options(
 
 def _silent(state: DhcpdState, why: str) -> Reaction:
     return Reaction(state=state, unanswered=Unanswered(why=why))
+
+
+_TEXTS = frozenset(code for code, option in WRITTEN_BY_NAME.items() if has_text(option.format))
+_TIMES = tuple(map(int, (Option.IP_ADDRESS_LEASE_TIME, Option.RENEWAL_TIME, Option.REBINDING_TIME)))
+
+
+def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:
+    """A compiled lease as the rendered file makes it: without times that do not go with the lease, and with
+    a NUL behind each text for a client that ends its own name so."""
+    options = dict(lease.options)
+    if arrival.packet.message_type is MessageType.INFORM:
+        told = frozenset[int]()
+    else:
+        times = {code: int.from_bytes(options[code][:4], "big") for code in _TIMES if code in options}
+        told = kept_times(times, lease.lease_time)
+    options = {code: octets for code, octets in options.items() if code not in _TIMES or code in told}
+    if ends_with_nul(arrival.packet):
+        options.update({code: octets + b"\0" for code, octets in options.items() if code in _TEXTS})
+    return replace(lease, options=options)
 
 
 def pair(failover: Failover, is_first: bool, partner: str) -> Share:

@@ -142,6 +142,13 @@ _KNOWN: dict[str, dict[str, OptionName]] = {
     "server": _table("server", _SERVER),
 }
 
+WRITTEN_BY_NAME = {
+    option.code: option
+    for option in _KNOWN["dhcp"].values()
+    if option.code in (*range(1, 50), 60, 61, 62, *range(64, 78), 82, 93, 94, 97, 119)
+}
+"""The options, by code, that a dhcpd.conf of coexist names as dhcpd does. It defines others as strings."""
+
 
 class OptionSpaces:
     """Every option by space and name while a file is read: the daemon's and the file's own."""

@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from coexist.boot.leases.plan import Condition, PoolPlan, Reservation, Setting, SubnetPlan, spellings
+from coexist.inventory.models import OptionTest
 from coexist.render.cells import NO_CELLS, Cells, mac_lines, spelled
 from coexist.render.failover import Relation, relations
 from coexist.render.limits import report_dhcp_limits, report_limits, report_pools
@@ -118,16 +119,21 @@ class Writer:
         for scope in self.plan.scopes:
             for setting in (*scope.special, scope.defaults):
                 codes.update(setting.options)
-                codes.update(test.option for test in setting.condition.tests)
-        return codes
+        return codes | {test.option for test in self._tests()}
+
+    def _tests(self) -> Iterator[OptionTest]:
+        """Every test of a rule or a pool."""
+        conditions = [setting.condition for scope in self.plan.scopes for setting in scope.special]
+        conditions += [p.condition for v in self.plan.plan.vlans for s in v.subnets for p in s.pools]
+        for condition in conditions:
+            for each in (condition, *condition.unless):
+                yield from each.tests
 
     def definitions(self) -> Iterator[str]:
         """The options that dhcpd has no name for, and the ones inside others that a rule looks at."""
         inner = {
             test.option
-            for scope in self.plan.scopes
-            for setting in scope.special
-            for test in setting.condition.tests
+            for test in self._tests()
             if test.suboption is not None and test.option != Option.RELAY_AGENT_INFORMATION
         }
         for code in sorted(self._used_codes() | inner):

@@ -3,85 +3,14 @@
 from __future__ import annotations
 
 from coexist.inventory.models import OptionTest
+from coexist.languages.dhcpd.options import WRITTEN_BY_NAME
 from coexist.render.cells import Cell, octet_prefixes
 from coexist.render.quoting import dhcpd_octets, dhcpd_string
 from coexist.wire.architecture import Architecture
 from coexist.wire.option_codes import Option, OptionKind, option_kind
 
-# common/tables.c of 4.4.3: the names of the options that are written in their own form here.
-OPTION_NAMES = {
-    1: "subnet-mask",
-    2: "time-offset",
-    3: "routers",
-    4: "time-servers",
-    5: "ien116-name-servers",
-    6: "domain-name-servers",
-    7: "log-servers",
-    8: "cookie-servers",
-    9: "lpr-servers",
-    10: "impress-servers",
-    11: "resource-location-servers",
-    12: "host-name",
-    13: "boot-size",
-    14: "merit-dump",
-    15: "domain-name",
-    16: "swap-server",
-    17: "root-path",
-    18: "extensions-path",
-    19: "ip-forwarding",
-    20: "non-local-source-routing",
-    21: "policy-filter",
-    22: "max-dgram-reassembly",
-    23: "default-ip-ttl",
-    24: "path-mtu-aging-timeout",
-    25: "path-mtu-plateau-table",
-    26: "interface-mtu",
-    27: "all-subnets-local",
-    28: "broadcast-address",
-    29: "perform-mask-discovery",
-    30: "mask-supplier",
-    31: "router-discovery",
-    32: "router-solicitation-address",
-    33: "static-routes",
-    34: "trailer-encapsulation",
-    35: "arp-cache-timeout",
-    36: "ieee802-3-encapsulation",
-    37: "default-tcp-ttl",
-    38: "tcp-keepalive-interval",
-    39: "tcp-keepalive-garbage",
-    40: "nis-domain",
-    41: "nis-servers",
-    42: "ntp-servers",
-    43: "vendor-encapsulated-options",
-    44: "netbios-name-servers",
-    45: "netbios-dd-server",
-    46: "netbios-node-type",
-    47: "netbios-scope",
-    48: "font-servers",
-    49: "x-display-manager",
-    60: "vendor-class-identifier",
-    61: "dhcp-client-identifier",
-    62: "nwip-domain",
-    64: "nisplus-domain",
-    65: "nisplus-servers",
-    66: "tftp-server-name",
-    67: "bootfile-name",
-    68: "mobile-ip-home-agent",
-    69: "smtp-server",
-    70: "pop-server",
-    71: "nntp-server",
-    72: "www-server",
-    73: "finger-server",
-    74: "irc-server",
-    75: "streettalk-server",
-    76: "streettalk-directory-assistance-server",
-    77: "user-class",
-    82: "relay-agent-information",
-    93: "pxe-system-type",
-    94: "pxe-interface-id",
-    97: "pxe-client-id",
-    119: "domain-search",
-}
+OPTION_NAMES = {code: option.name for code, option in WRITTEN_BY_NAME.items()}
+"""The names of the options that are written in their own form here."""
 
 
 def option_name(code: int) -> str:

@@ -161,6 +161,9 @@ SCOPES: dict[str, dict[str, Any]] = {
             {"range": "10.10.2.0-10.10.2.9", "deny": "known"},
         ]
     },
+    "a pool for an option that dhcpd has no name for": {
+        "pools": [{"range": "10.10.1.0-10.10.1.9", "when": [{"option": 57, "exists": True}]}]
+    },
     "reservations alone": {"pools": []},
     "no reservations": {"reservations": False},
     "behind a relay agent": {

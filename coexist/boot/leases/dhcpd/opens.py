@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coexist.boot.leases.dhcpd.evaluation import Resolve
-from coexist.boot.leases.lease import OpenCondition
+from coexist.boot.leases.lease import BOOT_OPTIONS, OpenCondition
 from coexist.errors import Position
-from coexist.languages.dhcpd.levels import Level, Outline
+from coexist.languages.dhcpd.levels import Level, Outline, PoolPart, Wire
 from coexist.languages.dhcpd.syntax import (
     Assign,
     Atom,
@@ -19,6 +19,7 @@ from coexist.languages.dhcpd.syntax import (
     HostLookup,
     If,
     Not,
+    OptionName,
     Other,
     SetVariable,
     Statement,
@@ -32,6 +33,8 @@ _STATES = {
     "gethostname": "the host name of the server",
 }
 _GET_LEASE_HOSTNAMES = 11
+_BOOT_PARAMETERS = frozenset({15, 16, 17, 19})
+"""filename, server-name, next-server and vendor-option-space (server/stables.c)."""
 
 
 def open_conditions(outline: Outline, resolve: Resolve) -> dict[Position, OpenCondition]:
@@ -39,6 +42,43 @@ def open_conditions(outline: Outline, resolve: Resolve) -> dict[Position, OpenCo
     finder = _Finder(outline, resolve)
     finder.read()
     return dict(sorted(finder.found.items()))
+
+
+def open_wires(outline: Outline) -> dict[int, OpenCondition]:
+    """By the `id` of a wire whose pools tell the same machine different things when it boots: which of them
+    it is leased from. A server that has leased nothing yet has an order; one that runs takes the address that
+    has been free for longest."""
+    found: dict[int, OpenCondition] = {}
+    for wire in outline.wires:
+        told: dict[frozenset[tuple[bool, str, str]], set[object]] = {}
+        for pool in (pool for pool in wire.pools if pool.ranges):
+            permits = frozenset((p.allowed, p.who, p.class_name) for p in pool.permits)
+            told.setdefault(permits, set()).add(told_by(wire, pool))
+        if any(len(different) > 1 for different in told.values()):
+            name = f" of {wire.name}" if wire.name else ""
+            what = f"which pool{name} has the address that has been free for longest"
+            found[id(wire)] = OpenCondition(origin=wire.pools[0].at, what=what)
+    return found
+
+
+def told_by(wire: Wire, pool: PoolPart) -> object:
+    """What a pool, and the subnet that its first address is of, tell a machine that boots."""
+    subnets = (subnet for subnet in wire.subnets if pool.ranges[0].first in subnet.network)
+    levels = [pool.level, *(subnet.level for subnet in subnets)]
+    found: list[object] = []
+    for level in levels:
+        for statement in all_statements(level.statements):
+            match statement:
+                case If(condition=condition):
+                    found.append(condition)
+                case Assign(option=option, value=value) if _is_for_booting(option):
+                    found.append((option, value))
+    return tuple(found)
+
+
+def _is_for_booting(option: OptionName) -> bool:
+    codes = {"dhcp": BOOT_OPTIONS, "server": _BOOT_PARAMETERS}.get(option.space)
+    return codes is None or option.code in codes
 
 
 def assigned_variables(outline: Outline) -> frozenset[str]:

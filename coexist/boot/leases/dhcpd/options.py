@@ -29,6 +29,11 @@ _FQDN_HOST, _FQDN_DOMAIN, _FQDN_WHOLE = 6, 7, 8
 _VIVSO_WIDTHS = {"vendor-class": (4, 1), "vendor": (4, 1)}
 
 
+def ends_with_nul(packet: Packet) -> bool:
+    """Whether a client ends its host name with a NUL, and so expects as much (RFC 2132 section 2)."""
+    return packet.options.get(Option.HOST_NAME, b"").endswith(b"\0")
+
+
 def has_text(shape: str) -> bool:
     """Whether an option of that format ends in text (format_has_text)."""
     letters = iter(shape)
@@ -128,7 +133,7 @@ class ClientOptions:
     @property
     def ended_with_nul(self) -> bool:
         """Whether the client ends its host name with a NUL, and so expects as much (RFC 2132 section 2)."""
-        return self.packet.options.get(Option.HOST_NAME, b"").endswith(b"\0")
+        return ends_with_nul(self.packet)
 
     @cached_property
     def _plain(self) -> dict[int, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -90,6 +90,17 @@ def made(
     return maker.lease(lease_time, min_secs, host_name)
 
 
+def kept_times(times: Mapping[int, int], lease_time: int) -> frozenset[int]:
+    """Of times to rebind (59) and to renew (58), in seconds by code, those that are sent: the ones before the
+    end of the lease, the second before the first."""
+    kept: set[int] = set()
+    for code in (Option.REBINDING_TIME, Option.RENEWAL_TIME):
+        if code in times and times[code] < lease_time:
+            kept.add(int(code))
+            lease_time = times[code]
+    return frozenset(kept)
+
+
 class _Maker:
     def __init__(
         self,
@@ -168,15 +179,13 @@ class _Maker:
         return b"" if setting is None else self.evaluation.computed(setting) or b""
 
     def _times(self, lease_time: int) -> None:
-        """Times to renew and rebind that are not before the end of the lease are not sent."""
-        for code in (Option.REBINDING_TIME, Option.RENEWAL_TIME):
-            if self.state.find(DHCP, code) is None:
-                continue
-            seconds = int.from_bytes(self._octets(DHCP, code)[:4], "big")
-            if seconds >= lease_time:
-                self.state.drop(code)
-            elif code == Option.REBINDING_TIME:
-                lease_time = seconds
+        times = {
+            int(code): int.from_bytes(self._octets(DHCP, code)[:4], "big")
+            for code in (Option.REBINDING_TIME, Option.RENEWAL_TIME)
+            if self.state.find(DHCP, code) is not None
+        }
+        for code in times.keys() - kept_times(times, lease_time):
+            self.state.drop(code)
 
     def _defaults(self, *, is_inform: bool) -> None:
         """What the daemon sets by itself where nothing else has."""

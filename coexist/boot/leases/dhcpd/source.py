@@ -14,8 +14,9 @@ from ipaddress import IPv4Address
 from coexist.boot.leases.dhcpd.distinctions import distinctions_of
 from coexist.boot.leases.dhcpd.evaluation import EndlessError, Evaluation, Held, Resolve
 from coexist.boot.leases.dhcpd.failover import share_of
+from coexist.boot.leases.dhcpd.free_leases import first_free, is_one_pool
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
-from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions
+from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions, open_wires, told_by
 from coexist.boot.leases.dhcpd.options import AGENT, DHCP, SERVER, ClientOptions, OptionState
 from coexist.boot.leases.dhcpd.reply import SITE_OPTION_SPACE, lease_time_of, made
 from coexist.boot.leases.dhcpd.variables import Scope
@@ -74,7 +75,8 @@ class DhcpdLeases:
     @property
     def opens(self) -> tuple[OpenCondition, ...]:
         """The conditions that are not decided yet."""
-        return tuple(found for found in self._opens.values() if found not in self.decided)
+        found = (*self._opens.values(), *self._open_wires.values())
+        return tuple(each for each in found if each not in self.decided)
 
     def closed(self, decided: Mapping[OpenCondition, bool]) -> DhcpdLeases:
         """The same file with some of its open conditions decided."""
@@ -102,6 +104,10 @@ class DhcpdLeases:
     @cached_property
     def _opens(self) -> dict[Position, OpenCondition]:
         return open_conditions(self.outline, self.resolve)
+
+    @cached_property
+    def _open_wires(self) -> Mapping[int, OpenCondition]:
+        return open_wires(self.outline)
 
     @cached_property
     def _hosts(self) -> Hosts:
@@ -355,11 +361,36 @@ class DhcpdLeases:
             nak = b"" if other is None else b"requested address not available"
             origin = None if other is None else other.at
             raise _RefusedError(f"{wanted} is not for this client", origin, nak=nak)
-        for pool in permitted:
-            if pool.ranges:
-                return pool, pool.ranges[0].first
+        free = self._free(wire, permitted)
+        if free is not None:
+            return free
         at = wire.pools[0].at if wire.pools else wire.subnets[0].at
         raise _RefusedError("no free leases: no pool of its network is for this client", at)
+
+    def _free(self, wire: Wire, permitted: list[PoolPart]) -> tuple[PoolPart, IPv4Address] | None:
+        """A free address of the first pool, with those that are one with it. Where it is open from which pool
+        a client is leased, the other way is that of the last one that tells it something else."""
+        with_ranges = [pool for pool in permitted if pool.ranges]
+        if not with_ranges:
+            return None
+        chosen = self._first_free(wire, with_ranges)
+        condition = self._open_wires.get(id(wire))
+        if condition is None or not self.decided.get(condition):
+            return chosen
+        told = told_by(wire, chosen[0])
+        others = [pool for pool in with_ranges if told_by(wire, pool) != told]
+        return self._first_free(wire, others[-1:]) if others else chosen
+
+    def _first_free(self, wire: Wire, pools: list[PoolPart]) -> tuple[PoolPart, IPv4Address]:
+        entered = {id(each): number for number, each in enumerate(r for p in wire.pools for r in p.ranges)}
+        found = [
+            (*first_free(each.first, each.last, entered[id(each)]), pool)
+            for pool in pools
+            if is_one_pool(pool, pools[0])
+            for each in pool.ranges
+        ]
+        _, address, pool = min(found, key=lambda each: each[0])
+        return pool, address
 
     def _permits(self, pool: PoolPart, members: list[Member], *, known: bool) -> bool:
         """allocate_lease: nothing of what is denied fits, and if anything is allowed, something of it."""
