@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +117,11 @@ class _LineUp:
 
     def _grown(self) -> Iterable[str]:
         """The names by place, those included that come while they are gone through."""
-        at = 0
-        while at < len(self.places):
-            yield list(self.places)[at]
-            at += 1
+        gone = 0
+        while gone < len(self.places):
+            for name in list(islice(self.places, gone, None)):
+                yield name
+                gone += 1
 
     def _listener(self, listener: Listener) -> Any:
         self.near = (listener.address if listener.relay is None else listener.relay.address,)

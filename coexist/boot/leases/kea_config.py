@@ -362,8 +362,9 @@ class _Compiler:
 
     def _host(self, node: Node) -> HostDef:
         identifiers: dict[str, bytes] = {}
+        members = dict(node.members())
         for kind in ("hw-address", "duid", "circuit-id", "client-id", "flex-id"):
-            text = node.plain(kind)
+            text = node.plain(kind) if kind in members else None
             if text is not None:
                 identifiers[kind] = _identifier(node, kind, text)
         address = node.plain("ip-address")
@@ -382,10 +383,15 @@ def _is_built_in(name: str) -> bool:
     return name in KNOWING or name in ("ALL", "BOOTP") or name.startswith(prefixes)
 
 
+_MAC = re.compile("(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
+
+
 def _identifier(node: Node, kind: str, text: str) -> bytes:
     """Hexadecimal, or a text in single quotes."""
     if len(text) > 1 and text.startswith("'") and text.endswith("'"):
         return text[1:-1].encode("utf-8", "surrogateescape")
+    if _MAC.fullmatch(text):
+        return bytes.fromhex(text.replace(":", ""))
     parts = re.split("[:-]", text.removeprefix("0x"))
     try:
         return b"".join(bytes.fromhex(part.rjust(2, "0") if len(part) < 2 else part) for part in parts)

@@ -208,8 +208,16 @@ class KeaLeases:
     def _is_kept(self, subnet: SubnetDef, address: IPv4Address) -> bool:
         """Whether the subnet heeds a reservation of an address: with ``reservations-out-of-pool`` of none in
         its pools."""
-        own = self._looks(subnet)[1]
-        return own and not (self._is_outside_alone(subnet) and any(p.holds(address) for p in subnet.pools))
+        own, outside = self._heeding[id(subnet)]
+        return own and not (outside and any(p.holds(address) for p in subnet.pools))
+
+    @cached_property
+    def _heeding(self) -> Mapping[int, tuple[bool, bool]]:
+        """Whether a subnet looks for its own reservations, and whether only for those outside its pools."""
+        return {
+            id(subnet): (self._looks(subnet)[1], self._is_outside_alone(subnet))
+            for subnet in self.config.subnets
+        }
 
     @cached_property
     def _reserved(self) -> tuple[Mapping[IPv4Address, list[HostDef]], ...]:

@@ -15,6 +15,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.errors import InputError, Position, Problem
+from coexist.inventory.plain_cells import address_octets
 from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.option_data import (
     DHCP4,
@@ -85,6 +86,43 @@ class Level:
         return found if isinstance(found, kind) and not (kind is int and isinstance(found, bool)) else None
 
 
+class Places(Mapping[str, Position]):
+    """The places of an object's members, each worked out when it is asked for."""
+
+    def __init__(self, node: Node) -> None:
+        self._members = node.value if isinstance(node.value, dict) else {}
+
+    def __getitem__(self, key: str) -> Position:
+        place: Position = self._members[key].at
+        return place
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+_READ = frozenset({"option-def", "option-data", "next-server"})
+"""The members of a level that are more than their values."""
+
+
+def _level(
+    node: Node,
+    options: Mapping[int, Datum],
+    enterprises: Mapping[int, tuple[Datum, ...]],
+    for_classes: Mapping[int, tuple[Datum, ...]],
+) -> Level:
+    return Level(
+        options=options,
+        enterprises=enterprises,
+        values={key: item.value for key, item in node.members()},
+        places=Places(node),
+        at=node.at,
+        for_classes=for_classes,
+    )
+
+
 class LevelReader:
     """Reads the levels of one configuration. ``types``: of the options that the file knows everywhere;
     ``version``: of the server, None if it is not declared."""
@@ -121,6 +159,8 @@ class LevelReader:
 
     def read(self, node: Node) -> Level:
         """What a place says. ``node`` may define options of its own, as a class does for 43."""
+        if isinstance(node.value, dict) and _READ.isdisjoint(node.value):
+            return _level(node, {}, {}, {})
         own = tuple(self._definitions(node, in_class=True)) if node is not self._dhcp4 else ()
         types = OptionTypes((*self._own, *own), self._version) if own else self.types
         spaces: dict[str, dict[int, Datum]] = defaultdict(dict)
@@ -145,18 +185,12 @@ class LevelReader:
         server = node.plain("next-server")
         if server:
             address_of(node.get("next-server") or node, server)
-        return Level(
-            options=options,
-            enterprises=enterprises,
-            values={key: item.value for key, item in node.members()},
-            places={key: item.at for key, item in node.members()},
-            at=node.at,
-            for_classes={
-                code: tuple(self._whole(datum, spaces, types) for datum in found)
-                for code, found in listed.items()
-                if any(datum.classes for datum in found)
-            },
-        )
+        for_classes = {
+            code: tuple(self._whole(datum, spaces, types) for datum in found)
+            for code, found in listed.items()
+            if any(datum.classes for datum in found)
+        }
+        return _level(node, options, enterprises, for_classes)
 
     def _datum(self, node: Node, space: str, types: OptionTypes) -> Datum:
         code, name = node.plain("code", int), node.plain("name")
@@ -271,6 +305,6 @@ def _why_undefinable(space: str, option: OptionType, version: tuple[int, int] | 
 def address_of(node: Node, text: object) -> IPv4Address:
     """An address of a JSON text. Raises InputError."""
     try:
-        return IPv4Address(str(text))
+        return IPv4Address(address_octets(str(text)))
     except ValueError:
         raise InputError([Problem(node.at, f"{text!r} is no address", "write 192.0.2.10")]) from None

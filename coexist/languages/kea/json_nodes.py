@@ -21,6 +21,14 @@ from coexist.records import dataclass
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+# A member as most are: its name, and a string without a backslash, a short number or a word, with the comma.
+_BLANKS = r"[ \t\r\n]*+"
+_PLAIN = r'"([^"\\\x00-\x1f]*+)"'
+_MEMBER = re.compile(
+    rf"{_BLANKS}{_PLAIN}{_BLANKS}:{_BLANKS}"
+    rf"(?:{_PLAIN}|(-?[0-9]{{1,18}}+)|(true|false|null)){_BLANKS}(?:,|(?=\}}))"
+)
+_STRING_GROUP, _NUMBER_GROUP = 2, 3
 _WORD = re.compile(r"true|false|null")
 _LONE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
@@ -31,20 +39,44 @@ _DEEPEST = 200
 _SHOWN = 120
 
 
-@dataclass(slots=True)
 class Node:
     """A value and its place. ``value`` is a dict of nodes, a list of nodes, or a plain value.
 
-    ``at`` is where it or its name begins, ``value_at`` where the value does; ``taken`` says whether somebody
-    understood it.
+    ``taken`` says whether somebody understood it, ``why`` what is said of one that is left out. Its place and
+    its text are worked out when they are asked for: few of a hundred thousand reservations are.
     """
 
-    value: Any
-    at: Position
-    value_at: Position
-    text: str = ""
-    taken: bool = False
-    why: str = ""
+    __slots__ = ("_end", "_file", "_named", "_start", "taken", "value", "why")
+
+    def __init__(self, value: Any, file: _Text, start: int, end: int, named: int | Position) -> None:
+        """``start`` to ``end``: the value's characters in its file; ``named``: where its name begins, if it
+        has one and in another file as a whole place."""
+        self.value = value
+        self._file = file
+        self._start = start
+        self._end = end
+        self._named = named
+        self.taken = False
+        self.why = ""
+
+    @property
+    def at(self) -> Position:
+        """Where it or its name begins."""
+        return self._file.position(self._named) if isinstance(self._named, int) else self._named
+
+    @property
+    def value_at(self) -> Position:
+        """Where the value begins."""
+        return self._file.position(self._start)
+
+    @property
+    def text(self) -> str:
+        """How it is written, cut to what may be shown."""
+        return " ".join(self._file.text[self._start : min(self._end, self._start + _SHOWN)].split())
+
+    def name_begins(self, file: _Text, at: int) -> None:
+        """Say where its name begins, which an include may have in another file."""
+        self._named = at if file is self._file else file.position(at)
 
     def members(self) -> list[tuple[str, Node]]:
         """The members of an object, by name; none of another value."""
@@ -195,9 +227,7 @@ class _Reader:
         else:
             value = self.scalar()
         self.depth -= 1
-        text = " ".join(here.text[start : min(here.at, start + _SHOWN)].split())
-        place = here.position(start)
-        return Node(value, place, place, text)
+        return Node(value, here, start, here.at, start)
 
     def end(self) -> None:
         if self.skip():
@@ -234,8 +264,8 @@ class _Reader:
     def object(self) -> dict[str, Node]:
         result: dict[str, Node] = {}
         self.here.at += 1
-        while self.skip() != "}":
-            at = self.here.position(self.here.at)
+        while self.plain_members(result) != "}":
+            here, named = self.here, self.here.at
             quoted = self.match(_STRING)
             if quoted is None:
                 self.fail("a name in quotes is missing here", 'write "name": value, or close the brace')
@@ -244,14 +274,33 @@ class _Reader:
                 self.fail("a colon is missing here", f'write "{key}": value')
             self.here.at += 1
             node = self.value()
-            node.at = at
+            node.name_begins(here, named)
             if key in result:
                 what = f"{key!r} is written twice, first in {result[key].at}"
-                raise InputError([Problem(at, what, "keep one of them")])
+                raise InputError([Problem(node.at, what, "keep one of them")])
             result[key] = node
             self.separator("}")
         self.here.at += 1
         return result
+
+    def plain_members(self, result: dict[str, Node]) -> str:
+        """Read the members that can be read in one way only; the next sign behind them."""
+        here = self.here
+        text, at = here.text, here.at
+        while self.depth < _DEEPEST and (found := _MEMBER.match(text, at)) is not None:
+            key, string, number, word = found.groups()
+            if key in result:
+                break
+            kind = found.lastindex or 0
+            start, end = found.span(kind)
+            if kind == _STRING_GROUP:
+                value, start, end = string, start - 1, end + 1
+            else:
+                value = int(number) if kind == _NUMBER_GROUP else _WORDS[word]
+            result[key] = Node(value, here, start, end, found.start(1) - 1)
+            at = found.end()
+        here.at = at
+        return self.skip()
 
     def array(self) -> list[Node]:
         result: list[Node] = []

@@ -71,6 +71,7 @@ def unknown_keywords(tree: Node, version: tuple[int, int]) -> Iterator[Problem]:
             yield Problem(item.at, f"Kea {shown(version)} does not know {key}, {release} does", remedy)
         elif key in UNTIL and version >= UNTIL[key][0]:
             yield Problem(item.at, f"Kea {shown(version)} does not know {key} any more", UNTIL[key][1])
-        yield from unknown_keywords(item, version)
+        if isinstance(item.value, dict | list):
+            yield from unknown_keywords(item, version)
     for item in tree.elements():
         yield from unknown_keywords(item, version)
