@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coexist.records import dataclass
-from coexist.registry.records import Decision, Known, Note
-from coexist.registry.sqlite import sqlite_registry
+from coexist.registry.records import Decision, Known, Note, RegistryError
+from coexist.registry.registry import Registry
+from coexist.registry.sqlite import SqliteEngine, sqlite_registry
 
 MOST_JOURNALLED = 100_000
 """Clients whose sights wait on disk; beyond it those seen longest ago are dropped."""
@@ -35,11 +36,22 @@ class Batch:
 
 
 class Spool:
-    """The file. Every method raises `RegistryError`."""
+    """The file. Every method raises `RegistryError`.
+
+    A file that is damaged, or of a newer coexist, is put aside and begun anew: ``put_aside`` says where it is
+    and why, None where it was sound.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._registry = sqlite_registry(path)
+        self.put_aside: tuple[Path, str] | None = None
+        try:
+            self._registry = _sound(path)
+        except RegistryError as error:
+            if not error.reopen:  # locked, or the disk is full
+                raise
+            self.put_aside = _put_aside(path), str(error)
+            self._registry = _sound(path)
         self.waiting = sum(1 for _ in self._registry.sights())
         """Clients whose sights wait."""
 
@@ -82,10 +94,13 @@ class Spool:
 
     def take_over(self, path: Path) -> None:
         """What waits in the file of a worker that is no more: it is sent from here under the same numbers."""
-        left = sqlite_registry(path)
+        left = _sound(path)
         try:
+            timeline = left.known.timeline
             for label in sorted(left.servers()):
-                self._registry.note([note for _, note in left.sights(label)], server=label)
+                # Once, also where the file outlives this: its time line is no other file's.
+                batch = (f"{timeline}:{label}", 1)
+                self._registry.note([note for _, note in left.sights(label)], server=label, batch=batch)
         finally:
             left.close()
         for file in path.parent.glob(f"{path.name}*"):
@@ -136,6 +151,28 @@ class Spool:
 
     def _count(self) -> int:
         return int(self._registry.engine.fetch("SELECT count(*) FROM sightings")[0][0])
+
+
+def _sound(path: Path) -> Registry:
+    """The registry in a file that is whole."""
+    registry = sqlite_registry(path)
+    try:
+        assert isinstance(registry.engine, SqliteEngine)
+        registry.engine.check()
+    except BaseException:
+        registry.close()
+        raise
+    return registry
+
+
+def _put_aside(path: Path) -> Path:
+    """Give a file that cannot be used another name, in the place of an earlier one; returns it."""
+    aside = path.with_name(f"{path.name}.unreadable")
+    for ending in ("", "-wal", "-shm"):
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            beside.replace(aside.with_name(aside.name + ending))
+    return aside
 
 
 def _order(label: str) -> tuple[str, int]:

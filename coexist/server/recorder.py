@@ -70,6 +70,7 @@ class Recorder:
         self._spool_path = spool
         self._left = left
         self._spool: Spool | None = None
+        self._behind = False
         self._registry: Registry | None = None
         self._listening: int | None = None
         self._known: Known | None = None
@@ -210,6 +211,8 @@ class Recorder:
         registry = self._open()
         known = registry.known
         if known == self._known:
+            if self._behind:
+                self._keep_snapshot((), whole=True)
             return
         mine = self._known
         if mine is not None and (known.timeline != mine.timeline or known.generation < mine.generation):
@@ -223,8 +226,23 @@ class Recorder:
             if each.state in ("registered", "ignored"):
                 self.decisions[each.mac] = each
         self._use(known)
-        if self._spool is not None:
-            self._spool.keep_decisions(changed, known, whole=mine is None)
+        self._keep_snapshot(changed, whole=mine is None)
+
+    def _keep_snapshot(self, changed: Sequence[Decision], *, whole: bool) -> None:
+        """Bring the snapshot up to what is known. While the disk refuses, the database is used all the same;
+        the next snapshot is written whole then: nobody reads again what one of them left out."""
+        if self._spool is None or self._known is None:
+            return
+        if self._behind:
+            changed, whole = list(self.decisions.values()), True
+        try:
+            self._spool.keep_decisions(changed, self._known, whole=whole)
+        except RegistryError as error:
+            if not self._behind:
+                self.log.event("snapshot not written", file=str(self._spool_path), why=str(error))
+            self._behind = True
+        else:
+            self._behind = False
 
     def _use(self, known: Known) -> None:
         self._known = known
@@ -266,15 +284,26 @@ class Recorder:
     def _open_spool(self) -> Spool | None:
         if self._spool is None and self._spool_path is not None:
             try:
-                self._spool = Spool(self._spool_path)
-                for path in self._left:
-                    self._spool.take_over(path)
+                spool = Spool(self._spool_path)
             except (RegistryError, OSError) as error:
                 self.log.event("no snapshot on disk", file=str(self._spool_path), why=str(error))
                 self._spool_path = None
-            else:
-                self.counters.registry_waiting = self._spool.waiting
+                return None
+            if spool.put_aside is not None:
+                aside, why = spool.put_aside
+                self.log.event("snapshot begun anew", file=str(self._spool_path), old=str(aside), why=why)
+            self._take_over(spool)
+            self._spool = spool
+            self.counters.registry_waiting = spool.waiting
         return self._spool
+
+    def _take_over(self, spool: Spool) -> None:
+        for path in self._left:
+            try:
+                spool.take_over(path)
+            except (RegistryError, OSError) as error:
+                # The file stays, for the next start or for people.
+                self.log.event("sights of a worker not taken over", file=str(path), why=str(error))
 
     def _open(self) -> Registry:
         if self._registry is not None and self._registry.engine.usable():

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from coexist.registry.records import Decision, Known, Note
 from coexist.registry.spool import MOST_A_BATCH, Batch, Spool
-from coexist.registry.sqlite import sqlite_registry
+from coexist.registry.sqlite import SqliteEngine, sqlite_registry
 
 
 def note(mac: int, at: float = 1.0) -> Note:
@@ -66,4 +68,58 @@ def test_what_a_worker_left_is_sent_by_another(tmp_path: Path) -> None:
         "w0": [1, 4],
     }
     assert not list(tmp_path.glob("spool-w1*"))
+    spool.close()
+
+
+def whole_spool(path: Path) -> None:
+    """A spool with many decisions and sights, closed."""
+    spool = Spool(path)
+    decisions = [Decision(mac, "registered", f"desk-{mac}", "", "", "lab", 1.0, 4) for mac in range(2000)]
+    spool.keep_decisions(decisions, Known(timeline=5, generation=4), whole=True)
+    spool.keep([note(mac) for mac in range(2000)])
+    spool.close()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.4, 0.9])
+def test_a_truncated_file_is_put_aside_and_begun_anew(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "spool"
+    whole_spool(path)
+    octets = path.read_bytes()
+    path.write_bytes(octets[: int(len(octets) * share)])
+    spool = Spool(path)
+    assert spool.put_aside is not None
+    assert spool.put_aside[0].read_bytes() == octets[: int(len(octets) * share)]
+    assert (spool.known.generation, spool.waiting) == (-1, 0)
+    spool.keep([note(1)])
+    spool.close()
+    spool = Spool(path)
+    assert (spool.put_aside, spool.waiting) == (None, 1)
+    spool.close()
+
+
+def test_a_file_of_a_newer_coexist_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "spool"
+    whole_spool(path)
+    newer = SqliteEngine(path)
+    newer.run("UPDATE meta SET value = 1000 WHERE name = 'schema'")
+    newer.close()
+    spool = Spool(path)
+    assert spool.put_aside is not None
+    assert spool.waiting == 0
+    spool.close()
+
+
+def test_what_a_worker_left_is_taken_once_though_its_file_outlives_it(tmp_path: Path) -> None:
+    left, spool = tmp_path / "spool-w1", Spool(tmp_path / "spool")
+    other = Spool(left)
+    other.keep([note(1)], Batch(writer="w1", number=3, notes=(note(2),)))
+    other.close()
+    copy = left.read_bytes()
+    spool.take_over(left)
+    left.write_bytes(copy)  # as after a power cut between the two
+    spool.take_over(left)
+    assert {each.mac: each.requests for batch in spool.batches("w0", 1) for each in batch.notes} == {
+        1: 1,
+        2: 1,
+    }
     spool.close()

@@ -234,3 +234,74 @@ def test_a_registration_made_while_the_database_is_away_is_in_effect_at_once(tmp
     assert 0x525400000001 not in decided[-1].everyone
     for each in (again, worker):
         each.close()
+
+
+def test_a_decision_that_the_disk_refused_is_in_the_next_snapshot(path, tmp_path):
+    clients = ClientsSeen()
+    clients.keeps = True
+    stream = io.StringIO()
+
+    def recorder():
+        return Recorder(
+            path,
+            clients,
+            server="otc",
+            counters=Counters(),
+            log=Log("text", stream),
+            decided=lambda _: None,
+            spool=tmp_path / "spool",
+        )
+
+    running = recorder()
+    running.load()
+    assert running.work()
+    lock = sqlite3.connect(tmp_path / "spool", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    assert run(["clients", "register", str(path), "52:54:00:00:00:01", "--group", "thin"]) == 0
+    clients.note(9, 0.0, 100.0)
+    assert running.work()  # the registry itself is there, and is written
+    assert 0x525400000001 in running.registered.groups["thin"]
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert run(["clients", "register", str(path), "52:54:00:00:00:02"]) == 0
+    assert running.work()
+    running.close()
+    spool = Spool(tmp_path / "spool")
+    assert {each.mac for each in spool.decisions()} == {0x525400000001, 0x525400000002}
+    spool.close()
+    fresh = sqlite_registry(path)
+    assert found(fresh, 9).requests == 1
+    fresh.close()
+    # A server that starts from it misses nothing, whatever it reads afterwards.
+    again = recorder()
+    assert {0x525400000001, 0x525400000002} <= set(again.load().everyone.points)
+    again.close()
+    running.log.close()
+    again.log.close()
+    assert stream.getvalue().count("snapshot not written") == 1
+
+
+def test_a_damaged_snapshot_is_told_and_written_again(path, tmp_path):
+    for name in ("spool", "spool-w1"):
+        (tmp_path / name).write_bytes(b"SQLite format 3\0" + b"\0" * 5000)
+    stream = io.StringIO()
+    recorder = Recorder(
+        path,
+        ClientsSeen(),
+        server="otc",
+        counters=Counters(),
+        log=Log("text", stream),
+        decided=lambda _: None,
+        spool=tmp_path / "spool",
+        left=(tmp_path / "spool-w1",),
+    )
+    recorder.load()
+    assert run(["clients", "register", str(path), "52:54:00:00:00:01"]) == 0
+    assert recorder.work()
+    recorder.close()
+    recorder.log.close()
+    assert "snapshot begun anew" in stream.getvalue()
+    assert "sights of a worker not taken over" in stream.getvalue()
+    spool = Spool(tmp_path / "spool")
+    assert [each.mac for each in spool.decisions()] == [0x525400000001]
+    spool.close()
