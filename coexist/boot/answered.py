@@ -36,6 +36,25 @@ def answers_of(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str,
     return [(answered(inventory, name), answers.architectures)]
 
 
+def answered_architectures(inventory: Inventory, name: str) -> tuple[str, ...] | None:
+    """The architectures that a server answers; None for all.
+
+    Where the intent gives it clients of some architectures only, ``answers: intended`` means those. It is one
+    list of clients and one of architectures: that some clients are its own by another architecture than
+    others is more than a product with two lists can say.
+    """
+    server = inventory.site.servers[name]
+    declared = server.answers.architectures
+    if server.answers.who != "intended" or not _programmed(server):
+        return declared
+    found: dict[str, None] = {}
+    for _, architectures in intended_clients(inventory, name):
+        if architectures is None:
+            return declared
+        found.update(dict.fromkeys(architectures))
+    return tuple(each for each in found if declared is None or each in declared)
+
+
 def intended_clients(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
     """The clients the intent gives to a server, first choice or fallback, on any VLAN.
 

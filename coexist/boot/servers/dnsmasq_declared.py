@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from coexist.boot.answered import answered
+from coexist.boot.answered import answered, answered_architectures
 from coexist.boot.leases.dnsmasq_file import DnsmasqFile
 from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.dnsmasq_source import DnsmasqLeases
@@ -98,7 +98,7 @@ def boot_service(inventory: Inventory, name: str) -> ServerModel:
     if of_file is not None:
         # One process answers as both: where it leases too, that is its lease service already.
         return FileServerModel(name=name) if "dhcp" in server.effective_roles else of_file
-    wanted = architecture_codes(server.answers.architectures)
+    wanted = architecture_codes(answered_architectures(inventory, name))
     own = read_dnsmasq(setting_lines(server.settings))
     if server.says_programs_itself:
         config = own

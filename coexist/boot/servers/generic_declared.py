@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from coexist.boot.answered import answered
+from coexist.boot.answered import answered, answered_architectures
 from coexist.boot.policy import architecture_codes
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers.declared import boot_server, files
@@ -37,7 +37,7 @@ def declared_responder(inventory: Inventory, name: str, *, file_in: Where = "bot
     return GenericModel(
         name=name,
         clients=answered(inventory, name),
-        architectures=architecture_codes(server.answers.architectures),
+        architectures=architecture_codes(answered_architectures(inventory, name)),
         delay=server.kept(server.delay),
         files=files(server),
         default_file=OWN_PROGRAM if server.product.own_programs and not server.named_programs else None,

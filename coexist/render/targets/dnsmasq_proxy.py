@@ -11,9 +11,10 @@ import, those lines count, and what ``programs`` would make of it is not written
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
+from coexist.boot.answered import answered_architectures
 from coexist.boot.leases.plan_clients import answer_groups, answered_clients
 from coexist.boot.servers.dnsmasq_replies import service_file
 from coexist.inventory.models import Program
@@ -61,7 +62,7 @@ def proxy_sections(job: Job) -> list[tuple[str, list[str]]]:
     delays = list(delay_lines(job, groups))
     vendors = (
         ["dhcp-pxe-vendor=PXEClient,HTTPClient"]
-        if not own and any(map(is_http, _codes(job.server.programs)))
+        if not own and any(map(is_http, _numbers(job.server.programs)))
         else []
     )
     return [
@@ -90,16 +91,15 @@ def _ranges(job: Job) -> Iterator[str]:
         yield f"dhcp-range={network.network_address},proxy,{network.netmask}"
 
 
-def _codes(programs: Mapping[str, Program]) -> frozenset[int]:
-    return frozenset(code for name in programs for code in ARCHITECTURE_NAMES.get(name, ()))
+def _numbers(names: Iterable[str]) -> frozenset[int]:
+    return frozenset(code for name in names for code in ARCHITECTURE_NAMES.get(name, ()))
 
 
 def _wanted(job: Job) -> frozenset[int]:
     """The architectures it has a program for and must answer."""
-    codes = _codes(job.server.programs)
-    if job.server.answers.architectures is not None:
-        codes &= frozenset(c for name in job.server.answers.architectures for c in ARCHITECTURE_NAMES[name])
-    return codes
+    codes = _numbers(job.server.programs)
+    answered = answered_architectures(job.inventory, job.name)
+    return codes if answered is None else codes & _numbers(answered)
 
 
 def _services(job: Job, tags: Tags) -> Iterator[str]:
@@ -136,10 +136,9 @@ def _ignored(job: Job, groups: Groups) -> Iterator[str]:
         outside = groups.membership(groups.cells.all - members) if members else [lacks(NEVER)]
         yield f"dhcp-ignore={','.join(outside)}"
     if job.server.says_programs_itself:
-        named = job.server.answers.architectures
+        named = answered_architectures(job.inventory, job.name)
         if named is not None:
-            codes = frozenset(code for name in named for code in ARCHITECTURE_NAMES[name])
-            yield f"dhcp-ignore={lacks(groups.tags.architectures(codes))}"
+            yield f"dhcp-ignore={lacks(groups.tags.architectures(_numbers(named)))}"
         return
     wanted = _wanted(job)
     if wanted:

@@ -7,6 +7,7 @@ import pytest
 
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.solve import solve
+from coexist.render.site import render_site
 
 PROGRAMS = {"bios": "a.0", "uefi-x64": "a.efi"}
 
@@ -228,3 +229,20 @@ def test_the_proof_has_a_line_for_each_fact_and_not_for_each_firmware() -> None:
     assert len(lines) == len(set(lines)) == 1
     assert "edk2 after" in lines[0]
     assert "ipxe after" in lines[0]
+
+
+def test_two_dnsmasq_share_the_same_machines_by_architecture() -> None:
+    intent = [
+        {"clients": "everyone", "architectures": "bios", "boot_from": "otc"},
+        {"clients": "everyone", "architectures": "uefi-x64", "boot_from": "sccm"},
+    ]
+    proxy = {"software": "dnsmasq", "roles": ["proxydhcp", "tftp"]}
+    inventory = tree(intent=intent, servers={"otc": proxy, "sccm": proxy})
+    assert changes(inventory) == {"servers.otc.answers": "intended", "servers.sccm.answers": "intended"}
+    rendered = render_site(solve(inventory).after.site.inventory)
+    texts = {name: rendered.files[name][0].content.decode() for name in ("otc", "sccm")}
+    lines = {name: re.findall("^pxe-service=.*", text, re.MULTILINE) for name, text in texts.items()}
+    assert lines == {
+        "otc": ['pxe-service=0,"otc","a.0"'],
+        "sccm": ['pxe-service=7,"sccm","a.efi"', 'pxe-service=9,"sccm","a.efi"'],
+    }
