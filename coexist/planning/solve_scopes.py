@@ -17,13 +17,19 @@ from coexist.wire.options import Option
 
 
 def _boot_lines(handed: Handed) -> Iterator[Path]:
-    """The places of everything a scope says about booting."""
-    for value in (handed.next_server, handed.header_file):
-        if value:
+    """The places of everything a scope says about booting.
+
+    What its product adds by itself has the place of the scope or of the rule, where no line says it.
+    """
+    options = (handed.options.get(code) for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME))
+    for value in (handed.next_server, handed.header_file, *options):
+        if value and _is_line(value[1]):
             yield value[1]
-    for code in (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME):
-        if code in handed.options:
-            yield handed.options[code][1]
+
+
+def _is_line(path: Path) -> bool:
+    """Whether a place is that of one value, and not a scope or one of its rules as a whole."""
+    return len(path) > (4 if path[2:3] == ("rules",) else 2)
 
 
 def scope_entries(draft: Draft, impossible: list[Impossible]) -> None:

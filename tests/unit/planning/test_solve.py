@@ -7,6 +7,7 @@ import pytest
 
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.solve import solve
+from coexist.planning.solve_ends import holds
 from coexist.render.site import render_site
 
 PROGRAMS = {"bios": "a.0", "uefi-x64": "a.efi"}
@@ -246,3 +247,17 @@ def test_two_dnsmasq_share_the_same_machines_by_architecture() -> None:
         "otc": ['pxe-service=0,"otc","a.0"'],
         "sccm": ['pxe-service=7,"sccm","a.efi"', 'pxe-service=9,"sccm","a.efi"'],
     }
+
+
+@pytest.mark.parametrize("product", ["windows-dhcp", "dnsmasq", "kea 2.2", "isc-dhcpd"])
+def test_what_a_product_adds_to_a_rule_by_itself_is_no_line_to_take_out(product: str) -> None:
+    rules = [{"clients": "thin", "filename": "a.0"}, {"filename": "b.0", "next_server": "sccm"}]
+    dhcp = {"software": product, "roles": ["dhcp", "tftp"], "ping_check": None}
+    servers = {"dhcp": dhcp, "sccm": {"answers": "nobody"}}
+    inventory = tree(servers=servers, groups=THIN, scopes=scope(rules=rules, next_server="dhcp"))
+    solution = solve(inventory)
+    assert not [
+        edit for edit in solution.edits if edit.path[:2] == ("scopes", "office") and len(edit.path) < 3
+    ]
+    assert not solution.impossible
+    assert all(holds(solution.after.site, case) for case in solution.after.site.cases)
