@@ -149,6 +149,15 @@ class Draft:
 
         self._change("scopes", name, update, Edit(kind="remove", path=path, value=None, why=why))
 
+    def forget_option(self, server: str, code: int, why: str) -> None:
+        """Remove an option that a server gives in all of its scopes."""
+
+        def update(declared: Server) -> dict[str, Any]:
+            return {"options": {c: value for c, value in declared.options.items() if c != code}}
+
+        path = ("servers", server, "options", code)
+        self._change("servers", server, update, Edit(kind="remove", path=path, why=why))
+
     def rule(self, scope: str, written: dict[str, Any], why: str) -> None:
         """Add a rule at the end of a scope's list."""
         made = ScopeRule.model_validate(written)

@@ -56,6 +56,8 @@ def _forget_lines(draft: Draft) -> Iterator[Impossible]:
                     site, case, site.scopes.handed(name, case.client, chained=True), needed, harmful
                 )
     for path, name in sorted(harmful.items(), key=str):
+        if path[0] == "servers" and path[2] == "options":
+            yield from _forget_option(draft, path, path in needed)
         if path[0] != "scopes":
             continue
         server = site.site.servers[site.site.scopes[name].servers[0]]
@@ -67,6 +69,22 @@ def _forget_lines(draft: Draft) -> Iterator[Impossible]:
             yield _fixed_scope(name, path)
         else:
             draft.forget(path, "it sends clients elsewhere than intended, and no client needs it")
+
+
+def _forget_option(draft: Draft, path: Path, needed: bool) -> Iterator[Impossible]:
+    """The same for an option that a server gives in all of its scopes."""
+    server = str(path[1])
+    if draft.site.site.servers[server].is_foreign:
+        yield Impossible(
+            what=f"{server} keeps option {path[3]}",
+            because=f"{server} is fixed",
+            alternatives=("ask its owner to remove the option", "a VLAN of its own for these clients"),
+        )
+    elif needed:
+        yield _shared_line(draft.site, path)
+    else:
+        why = "it sends clients elsewhere than intended, and no client needs it"
+        draft.forget_option(server, int(path[3]), why)
 
 
 def _weigh(

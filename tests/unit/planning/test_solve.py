@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from coexist.analysis import analyse
 from coexist.inventory import Inventory, inventory_from_tree
 from coexist.planning.solve import solve
 from coexist.planning.solve_ends import holds
@@ -261,3 +262,20 @@ def test_what_a_product_adds_to_a_rule_by_itself_is_no_line_to_take_out(product:
     ]
     assert not solution.impossible
     assert all(holds(solution.after.site, case) for case in solution.after.site.cases)
+
+
+@pytest.mark.parametrize(
+    "options", [{60: "PXEClient"}, {60: "hex:50:58:45:43:6c:69:65:6e:74"}, {66: "10.0.0.4", 67: "old.0"}]
+)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_an_option_of_a_whole_dhcp_server_goes_as_one_of_a_scope_does(
+    options: dict[int, str], fixed: bool
+) -> None:
+    servers = {"dhcp": {"options": options, "fixed": fixed}, "sccm": {"answers": "nobody"}}
+    inventory = tree(servers=servers)
+    assert not analyse(inventory).clean
+    if fixed:
+        found = [each.because for each in solve(inventory).impossible]
+        assert "dhcp is fixed" in found
+    else:
+        assert changes(inventory) == {f"servers.dhcp.options.{code}": None for code in options}
