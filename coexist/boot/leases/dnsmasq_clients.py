@@ -12,7 +12,7 @@ from coexist.wire.bootp import Packet
 from coexist.wire.options import Option, decode_options
 
 _HARDWARE_OCTETS = 16
-_CLIENT_FQDN = 81
+CLIENT_FQDN = 81
 _VENDOR_IDENTIFYING_CLASS = 124
 _AGENT_PARTS = {"circuit": 1, "remote": 2, "subscriber": 6}
 _ENCODED, _SERVER_UPDATES, _OVERRIDDEN, _NO_UPDATES = 4, 1, 2, 8
@@ -67,9 +67,36 @@ def _hardware(pattern: str) -> Hardware:
     return Hardware(*read_hex(pattern, _HARDWARE_OCTETS, typed=True))
 
 
+def told_fqdn(client: NamedClient, hostname: str, domain: str) -> bytes:
+    """Option 81 of a reply to a client that sent it."""
+    name = bytes((client.flags & 15, 255, 255))
+    if client.flags & _ENCODED:
+        labels = map(_octets, [hostname, *(domain.split(".") if domain else [])])
+        name += b"".join(bytes((len(label) & 255,)) + label for label in labels)
+        return name + (b"\0" if domain else b"")
+    return name + told_text(client, hostname + (f".{domain}" if domain else ""))
+
+
+def told_text(client: NamedClient, text: str) -> bytes:
+    """A text as the client ends its own."""
+    return _octets(text) + (b"\0" if client.ended else b"")
+
+
+def offered_name(client: NamedClient, own: str) -> str:
+    """The name that goes with an offer; ``own``: that of the client's dhcp-host."""
+    if own and (client.told or not client.full or client.full.lower() == own.lower()):
+        return own
+    return client.name if client.told else ""
+
+
+def _octets(text: str) -> bytes:
+    """The text as it stands in a file, which need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def name_of(packet: Packet, *, by_client: bool) -> NamedClient:
     """Options 81 and 12. ``by_client``: dhcp-client-update."""
-    value = packet.options.get(_CLIENT_FQDN, b"")
+    value = packet.options.get(CLIENT_FQDN, b"")
     if len(value) >= 3:
         flags = value[0]
         if by_client:

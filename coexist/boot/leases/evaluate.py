@@ -206,6 +206,12 @@ class PlanLeases:
 
     def _leased(self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member) -> Lease | NoLease:
         """What the subnets of one wire lease to a packet: its own address in any of them, else a free one."""
+        if self.table_order is None:
+            # A subnet that refuses the client is none to it, and the next one may serve it.
+            refusals = [self._refusal(subnet, packet, member) for subnet in subnets]
+            subnets = [s for s, refusal in zip(subnets, refusals, strict=True) if refusal is None]
+            if not subnets:
+                return next(refusal for refusal in refusals if refusal is not None)
         reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
         subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))
         if own is not None:
@@ -228,6 +234,10 @@ class PlanLeases:
             reserved=own is not None,
         )
         return lease if scope.share is None else _of_pair(lease, scope.share, packet)
+
+    def _refusal(self, subnet: SubnetPlan, packet: Packet, member: Member) -> NoLease | None:
+        ignored = hand_out(self.plan.scopes[subnet.scope or ""].settings, packet, member).ignored
+        return None if ignored is None else _refused(ignored)
 
     def _free_address(
         self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.kea_config import SubnetDef
 from coexist.records import dataclass
+from coexist.wire.bootp import Packet
+from coexist.wire.options import Option
 
 FQDN = 81
 _SERVER_UPDATES, _OVERRIDDEN, _ENCODED, _NO_UPDATES = 1, 2, 4, 8
@@ -31,17 +34,27 @@ class NameRules:
         """As they are inherited."""
         ddns = subnet.levels[-1].values.get("dhcp-ddns")
         on = isinstance(ddns, dict) and "enable-updates" in ddns and ddns["enable-updates"].value is True
-        replace = subnet.value("ddns-replace-client-name", object)
-        sends = subnet.value("ddns-send-updates", bool)
+        return cls._said(lambda key: subnet.value(key, object), on=on)
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, object]) -> NameRules:
+        """As the keywords of a whole server say."""
+        ddns = settings.get("dhcp-ddns")
+        on = isinstance(ddns, Mapping) and ddns.get("enable-updates") is True
+        return cls._said(settings.get, on=on)
+
+    @classmethod
+    def _said(cls, value: Callable[[str], object], *, on: bool) -> NameRules:
+        replace = value("ddns-replace-client-name")
         return cls(
-            updates=on and sends is not False,
-            override_client=bool(subnet.value("ddns-override-client-update", bool)),
-            override_none=bool(subnet.value("ddns-override-no-update", bool)),
+            updates=on and value("ddns-send-updates") is not False,
+            override_client=value("ddns-override-client-update") is True,
+            override_none=value("ddns-override-no-update") is True,
             replace=_ALWAYS if replace is True else str(replace or "never"),
-            prefix=subnet.value("ddns-generated-prefix") or "myhost",
-            suffix=(subnet.value("ddns-qualifying-suffix") or "").removesuffix("."),
-            unwanted=subnet.value("hostname-char-set") or "",
-            instead=subnet.value("hostname-char-replacement") or "",
+            prefix=str(value("ddns-generated-prefix") or "myhost"),
+            suffix=str(value("ddns-qualifying-suffix") or "").removesuffix("."),
+            unwanted=str(value("hostname-char-set") or ""),
+            instead=str(value("hostname-char-replacement") or ""),
         )
 
     def qualified(self, name: str, *, dotted: bool) -> str:
@@ -59,6 +72,19 @@ class NameRules:
         if not self.unwanted:
             return name
         return ".".join(re.sub(self.unwanted, self.instead, label) for label in name.split("."))
+
+
+def told_names(
+    packet: Packet, reserved: str, rules: NameRules, address: IPv4Address
+) -> Iterator[tuple[int, bytes]]:
+    """processClientName: option 81 for a client that sent it, else option 12."""
+    sent = packet.options.get(FQDN)
+    if sent is not None and len(sent) >= 3:
+        yield FQDN, fqdn_of(sent, reserved, rules, address)
+        return
+    name = hostname_of(packet.options.get(Option.HOST_NAME), reserved, rules, address)
+    if name:
+        yield int(Option.HOST_NAME), name.encode("utf-8", "surrogateescape")
 
 
 def hostname_of(sent: bytes | None, reserved: str, rules: NameRules, address: IPv4Address) -> str:

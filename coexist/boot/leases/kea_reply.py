@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from coexist.boot.leases.kea_client import Classes, Client
 from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDef
 from coexist.boot.leases.kea_levels import Level
-from coexist.boot.leases.kea_names import FQDN, NameRules, fqdn_of, hostname_of
+from coexist.boot.leases.kea_names import NameRules, told_names
 from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import FieldName, Lease, Origin
 from coexist.boot.leases.lease_times import kea_times
@@ -55,7 +55,8 @@ class Replies:
         for code, seconds in self._tee_times(subnet, time):
             told.options[code] = seconds.to_bytes(4, "big")
             told.forced.add(code)
-        for code, octets in self._names(client, subnet, host, address):
+        reserved = host.hostname if host is not None else ""
+        for code, octets in told_names(client.packet, reserved, NameRules.of(subnet), address):
             told.options[code] = octets
             told.forced.add(code)
         self._flex(client, told)
@@ -210,21 +211,6 @@ class Replies:
             if 0 < seconds < ceiling:
                 yield code, seconds
                 ceiling = seconds
-
-    @staticmethod
-    def _names(
-        client: Client, subnet: SubnetDef, host: HostDef | None, address: IPv4Address
-    ) -> Iterator[tuple[int, bytes]]:
-        """processClientName: option 81 for a client that sent it, else option 12."""
-        rules = NameRules.of(subnet)
-        reserved = host.hostname if host is not None else ""
-        sent = client.packet.options.get(FQDN)
-        if sent is not None and len(sent) >= 3:
-            yield FQDN, fqdn_of(sent, reserved, rules, address)
-            return
-        name = hostname_of(client.packet.options.get(Option.HOST_NAME), reserved, rules, address)
-        if name:
-            yield Option.HOST_NAME, name.encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)

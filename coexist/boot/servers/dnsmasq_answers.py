@@ -10,6 +10,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from coexist.boot.leases.dnsmasq_clients import offered_name
 from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, tags_match
 from coexist.boot.leases.dnsmasq_ranges import Context, ciaddr_of
 from coexist.boot.leases.lease import Leases, NoLease
@@ -267,9 +268,7 @@ class DnsmasqAnswers:
             return "no dhcp-range is for its address"
         named = client.named
         own = client.host.name if client.host is not None else ""
-        name = named.name if named.told else ""
-        if own and (named.told or not named.full or named.full.lower() == own.lower()):
-            name = own
+        name = offered_name(named, own)
         tags = file.tag_if(client.tags, context.range.tag)
         kind = MessageType.OFFER
         if self._commits(packet):
@@ -368,8 +367,13 @@ class DnsmasqAnswers:
         if isinstance(leased, NoLease):
             return leased.why
         discover = asked.packet.message_type is MessageType.DISCOVER
-        literal = self.config if self.literal else None
-        packet = leased_packet(asked.arrival, leased, literal, is_rapid=self._commits(asked.packet))
+        packet = leased_packet(
+            asked.arrival,
+            leased,
+            self.config,
+            is_literal=self.literal,
+            is_rapid=self._commits(asked.packet),
+        )
         delay = self._delay(asked.tags, asked.packet.mac) if discover else 0
         pings = discover and self.config.ping and not pinged and not leased.reserved
         return self._sent(asked, packet, delay=delay, pings=pings)

@@ -9,12 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, Packet
-from coexist.wire.options import Option
+from coexist.wire.options import Option, encode_options
 
 _SMALLEST, _LARGEST = 548, 16384
 _BEFORE_OPTIONS = 240
 _IP_AND_UDP = 28
 _FILE, _SNAME = 1, 2
+
+
+def _agent_of(asked: Packet, room: int) -> bytes | None:
+    """What a relay agent added, if the reply repeats it (dhcp_reply).
+
+    It is kept at the end of the buffer, which has ``room`` octets for options, while the packet's own options
+    still stand in front: where those reach that far, it is not repeated.
+    """
+    agent = asked.options.get(Option.RELAY_AGENT_INFORMATION)
+    if agent is None:
+        return None
+    return agent if len(encode_options(asked.options)) < room - len(agent) - 2 else None
 
 
 class Area:
@@ -25,8 +37,8 @@ class Area:
         octets = int.from_bytes(size[:2], "big") - _IP_AND_UDP if len(size) >= 2 else _SMALLEST
         if octets < 0:
             octets = _LARGEST
-        self.agent = asked.options.get(Option.RELAY_AGENT_INFORMATION)
         self.limit = min(max(octets, _SMALLEST), _LARGEST) - _BEFORE_OPTIONS
+        self.agent = _agent_of(asked, self.limit)
         if self.agent is not None:
             self.limit -= len(self.agent) + 2
         self.file, self.sname = b"", b""

@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from coexist.boot.leases.dnsmasq_clients import name_of
+from coexist.boot.leases.dnsmasq_clients import CLIENT_FQDN, name_of, offered_name, told_fqdn, told_text
 from coexist.boot.leases.dnsmasq_file import domain_of
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
 from coexist.boot.responder import Arrival, reply_to
 from coexist.boot.servers.dnsmasq_area import Area
+from coexist.boot.servers.dnsmasq_replies import NEVER, lease_times
 from coexist.languages.dnsmasq.config import DnsmasqConfig
 from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text
 from coexist.wire.bootp import UNSPECIFIED, Packet
-from coexist.wire.option_codes import INFINITE_LEASE
 from coexist.wire.options import MessageType, Option
 
 _TERMINATED = (Option.TFTP_SERVER_NAME, Option.BOOTFILE_NAME)
@@ -61,23 +61,26 @@ def told_by_itself(config: DnsmasqConfig, own: IPv4Address, address: IPv4Address
 
 
 def leased_packet(
-    arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None = None, *, is_rapid: bool = False
+    arrival: Arrival, lease: Lease, config: DnsmasqConfig, *, is_literal: bool = False, is_rapid: bool = False
 ) -> Packet:
-    """The OFFER or ACK for a lease. ``literal``: the settings of a server whose scopes are; ``is_rapid``: a
-    DISCOVER is acknowledged at once."""
-    return _Telling(arrival, lease, literal, is_rapid=is_rapid).packet()
+    """The OFFER or ACK for a lease of a server with these settings. ``is_literal``: its scopes are;
+    ``is_rapid``: a DISCOVER is acknowledged at once."""
+    return _Telling(arrival, lease, config, is_literal=is_literal, is_rapid=is_rapid).packet()
 
 
 class _Telling:
     """The options of one reply, each once."""
 
     def __init__(
-        self, arrival: Arrival, lease: Lease, literal: DnsmasqConfig | None, *, is_rapid: bool
+        self, arrival: Arrival, lease: Lease, config: DnsmasqConfig, *, is_literal: bool, is_rapid: bool
     ) -> None:
-        self.arrival, self.lease, self.literal, self.is_rapid = arrival, lease, literal, is_rapid
+        self.arrival, self.lease, self.is_rapid = arrival, lease, is_rapid
+        self.config = config
+        self.literal = config if is_literal else None
         self.asked = arrival.packet
         self.wanted = self.asked.options.get(Option.PARAMETER_REQUEST_LIST)
-        self.ended = name_of(self.asked, by_client=False).ended
+        self.named = name_of(self.asked, by_client=False)
+        self.ended = self.named.ended
         self.area = Area(self.asked)
         self.done: frozenset[int] = frozenset()
 
@@ -89,9 +92,7 @@ class _Telling:
         for code, octets in _own_options(self.arrival, lease).items():
             area.put(code, octets)
         self._by_itself()
-        if lease.origins.get(Option.HOST_NAME) == OF_A_MACHINE:
-            # The name of a dhcp-host precedes all options of lines.
-            self._tell(Option.HOST_NAME)
+        self._names()
         for code in in_order(lease.options, lease.order):
             self._tell(code)
         is_inform = self.asked.message_type is MessageType.INFORM
@@ -106,10 +107,31 @@ class _Telling:
             options=area.options(),
         )
 
+    def _names(self) -> None:
+        """The name of a dhcp-host, else that of the client; it precedes all options of lines."""
+        lease, code = self.lease, int(Option.HOST_NAME)
+        own = lease.options[code].decode() if lease.origins.get(code) == OF_A_MACHINE else ""
+        is_offer = self.asked.message_type is MessageType.DISCOVER and not self.is_rapid
+        name = offered_name(self.named, own) if is_offer else own or self.named.name
+        if own and name == own:
+            self._tell(code)
+        elif own:
+            self.done |= {code}
+        elif name and code not in lease.options and (self.wanted is None or code in self.wanted):
+            self.area.put(code, told_text(self.named, name))
+        if name and self.named.told:
+            self.area.put(CLIENT_FQDN, told_fqdn(self.named, name, self._domain()))
+
+    def _domain(self) -> str:
+        address = self.lease.yiaddr if self.lease.yiaddr != UNSPECIFIED else self.asked.ciaddr
+        return domain_of(self.config, address)
+
     def _tell(self, code: int) -> None:
         """An option of the lease, if the client asks for it."""
         lease = self.lease
-        if code not in self.done and (self.wanted is None or code in self.wanted or code in lease.forced):
+        if code not in self.done | NEVER and (
+            self.wanted is None or code in self.wanted or code in lease.forced
+        ):
             self.area.put(code, self._value(code))
         self.done |= {code}
 
@@ -174,9 +196,8 @@ def _head(arrival: Arrival, lease: Lease, *, is_rapid: bool) -> dict[int, bytes]
 def _own_options(arrival: Arrival, lease: Lease) -> dict[int, bytes]:
     """What precedes the declared options; the mask and the broadcast address unless they are declared."""
     options: dict[int, bytes] = {}
-    if arrival.packet.message_type is not MessageType.INFORM and lease.lease_time != INFINITE_LEASE:
-        options[Option.RENEWAL_TIME] = (lease.lease_time // 2).to_bytes(4, "big")
-        options[Option.REBINDING_TIME] = (lease.lease_time * 7 // 8).to_bytes(4, "big")
+    if arrival.packet.message_type is not MessageType.INFORM:
+        options.update(lease_times(lease.lease_time, lease.options))
     address = lease.yiaddr if lease.yiaddr != UNSPECIFIED else arrival.packet.ciaddr
     network = IPv4Network((int(address), str(lease.netmask)), strict=False)
     own = {Option.SUBNET_MASK: network.netmask, Option.BROADCAST_ADDRESS: network.broadcast_address}

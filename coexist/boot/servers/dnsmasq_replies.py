@@ -5,10 +5,11 @@ Function names in the comments are dnsmasq's; packets were looked at with Debian
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from ipaddress import IPv4Address
 
+from coexist.boot.leases.dnsmasq_clients import CLIENT_FQDN, told_fqdn, told_text
 from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, domain_of, tags_match
 from coexist.boot.leases.dnsmasq_ranges import Context, ciaddr_of
 from coexist.boot.responder import reply_to
@@ -26,11 +27,10 @@ FIRST_EFI = 6
 
 _WORD = 0xFFFFFFFF
 _SIADDR = 255
-_CLIENT_FQDN = 81
 _SUBNET_SELECTION = 118
 _VENDOR_IDENTIFYING = 125
 # Sent by other means, or never (do_options, "prohibit some used-internally options").
-_NEVER = frozenset({0, 52, 57, 58, 59, _CLIENT_FQDN, _SIADDR})
+NEVER = frozenset({0, 52, 57, 58, 59, CLIENT_FQDN, _SIADDR})
 # "dhcp-option=<code>" without a value switches these off instead of sending an empty one.
 _SWITCHED_OFF = frozenset({1, 3, 6, 12, 15, 28})
 _MOST_OF_A_MENU = 253
@@ -244,25 +244,16 @@ class _Telling:
         return done, siaddr
 
     def _times(self) -> None:
-        """Renewal and rebinding; declared ones count if they are shorter than the lease."""
-        time = self.answer.lease_time
-        if time is None or time == INFINITE_LEASE:
-            return
-        renewal = self._declared_time(58, time, time // 2)
-        rebinding = self._declared_time(59, time, (time * 7 & _WORD) // 8)
-        if rebinding <= renewal:
-            renewal = rebinding - 1
-        self.area.put(Option.RENEWAL_TIME, renewal.to_bytes(4, "big"))
-        self.area.put(Option.REBINDING_TIME, rebinding.to_bytes(4, "big"))
-
-    def _declared_time(self, code: int, time: int, otherwise: int) -> int:
-        line = self.declared.get(code)
-        value = int.from_bytes(line.value[:4], "big") if line is not None and len(line.value) >= 4 else 0
-        return value if 2 < value < time else otherwise
+        """Renewal and rebinding."""
+        if self.answer.lease_time is not None:
+            declared = {code: line.value for code, line in self.declared.items()}
+            for code, octets in lease_times(self.answer.lease_time, declared).items():
+                self.area.put(code, octets)
 
     def _defaults(self) -> None:
         """What it tells by itself where no line says otherwise."""
         context, put = self.context, self.area.put
+        named = self.answer.client.named
         if context is not None:
             if 1 not in self.declared:
                 put(Option.SUBNET_MASK, context.netmask.packed)
@@ -275,32 +266,20 @@ class _Telling:
         address = self.answer.yiaddr if self.answer.yiaddr != UNSPECIFIED else self.asked.ciaddr
         domain = domain_of(self.config, address)
         if domain and self.asks(15) and 15 not in self.declared:
-            put(Option.DOMAIN_NAME, self._text(domain))
+            put(Option.DOMAIN_NAME, told_text(named, domain))
         hostname = self.answer.hostname
         if hostname:
             if self.asks(12) and 12 not in self.declared:
-                put(Option.HOST_NAME, self._text(hostname))
-            if self.answer.client.named.told:
-                put(_CLIENT_FQDN, self._fqdn(hostname, domain))
-
-    def _text(self, text: str) -> bytes:
-        return _octets(text) + (b"\0" if self.ended else b"")
-
-    def _fqdn(self, hostname: str, domain: str) -> bytes:
-        flags = self.answer.client.named.flags & 15
-        name = bytes((flags, 255, 255))
-        if flags & 4:
-            labels = map(_octets, [hostname, *([*domain.split(".")] if domain else [])])
-            name += b"".join(bytes((len(label) & 255,)) + label for label in labels)
-            return name + (b"\0" if domain else b"")
-        return name + self._text(hostname + (f".{domain}" if domain else ""))
+                put(Option.HOST_NAME, told_text(named, hostname))
+            if named.told:
+                put(CLIENT_FQDN, told_fqdn(named, hostname, domain))
 
     def _declared(self, done: frozenset[int]) -> tuple[bytes | None, bool]:
         """The options of the file. The vendor class that its sub-options go by, and whether it was told."""
         vendor_class = self.asked.options.get(Option.VENDOR_CLASS_IDENTIFIER)
         is_told = False
         for code, line in self.declared.items():
-            if (not line.force and not self.asks(code)) or code in _NEVER or code in done:
+            if (not line.force and not self.asks(code)) or code in NEVER or code in done:
                 continue
             if not line.value and code in _SWITCHED_OFF:
                 continue
@@ -363,6 +342,28 @@ class _Telling:
             and own_class
         ):
             self.area.put(Option.VENDOR_CLASS_IDENTIFIER, own_class)
+
+
+def lease_times(time: int, declared: Mapping[int, bytes]) -> dict[int, bytes]:
+    """Options 58 and 59 of a lease; declared ones count if they are shorter than the lease."""
+    if time == INFINITE_LEASE:
+        return {}
+
+    def of(code: int, otherwise: int) -> int:
+        octets = declared.get(code, b"")
+        value = int.from_bytes(octets[:4], "big") if len(octets) >= 4 else 0
+        return value if 2 < value < time else otherwise
+
+    renewal, rebinding = (
+        of(Option.RENEWAL_TIME, time // 2),
+        of(Option.REBINDING_TIME, (time * 7 & _WORD) // 8),
+    )
+    if rebinding <= renewal:
+        renewal = rebinding - 1
+    return {
+        int(Option.RENEWAL_TIME): renewal.to_bytes(4, "big"),
+        int(Option.REBINDING_TIME): rebinding.to_bytes(4, "big"),
+    }
 
 
 def _value(line: OptionLine, *, ended: bool, own: IPv4Address | None = None) -> bytes:

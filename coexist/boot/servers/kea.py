@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
+from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.kea_file import KeaLeases
+from coexist.boot.leases.kea_names import NameRules, told_names
 from coexist.boot.leases.kea_pairs import PASSIVE_BACKUP, shared
 from coexist.boot.leases.lease import Lease, Leases, NoLease
 from coexist.boot.leases.pairs import Detection, Share
@@ -21,6 +23,7 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.boot.servers.declared import plan_leases
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
+from coexist.languages.kea.option_data import STANDARD, has_shape
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option, OptionKind, encode_options, option_kind
@@ -50,7 +53,8 @@ class KeaModel(Stateless):
     """Kea, and with its own name another server that leases likewise. ``latency`` and ``offers_after``, which
     an offer waits: seconds.
 
-    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``alone``: it holds the other server of its pair
+    ``raw_sockets``: ``dhcp-socket-type`` raw, its default. ``names``: by which it tells clients their names,
+    where the leases do not have them already. ``alone``: it holds the other server of its pair
     for down, and answers everyone; ``lost``: it has lost contact with it, and counts the clients that wait
     (its state: who did). The options of its leases are octets as it keeps them (`option_data`).
     """
@@ -61,6 +65,7 @@ class KeaModel(Stateless):
     offers_after: float = 0.0
     echoes_client_id: bool = True
     raw_sockets: bool = True
+    names: NameRules | None = None
     alone: bool = False
     lost: bool = False
     assumptions: tuple[str, ...] = ()
@@ -89,6 +94,8 @@ class KeaModel(Stateless):
                     state = self._detection.after(arrival.packet, state or frozenset())
                 return silent(f"{lease.left_to} answers this client")
             own = lease.server_id or own
+            if self.names is not None:
+                lease = with_names(lease, arrival.packet, self.names)
             if arrival.packet.secs < lease.min_secs:
                 return silent(f"secs is {arrival.packet.secs}, its threshold {lease.min_secs}")
         if kind is MessageType.REQUEST and chosen not in (None, own.packed, arrival.address.packed):
@@ -180,11 +187,14 @@ def is_exact(code: int, octets: bytes) -> bool:
     """Whether Kea's own option data would carry these octets as they are.
 
     It takes option 43 apart and puts it together again by code, without an END, and a text option loses its
-    trailing NULs when it is read (2.2.0, packets). Of the options that may be empty 43 is one.
+    trailing NULs when it is read (2.2.0, packets). Of the options that may be empty 43 is one. With octets
+    that are not of an option's type it does not start.
     """
     if code == Option.VENDOR_SPECIFIC_INFORMATION:
         return option_data(code, octets) == octets
-    return bool(octets) and not (option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"))
+    if option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"):
+        return False
+    return bool(octets) and has_shape(STANDARD.get(code), octets)
 
 
 def option_data(code: int, octets: bytes) -> bytes:
@@ -202,6 +212,18 @@ def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 the
     return replace(lease, options=options, forced=lease.forced | exact)
 
 
+def with_names(lease: Lease, asked: Packet, rules: NameRules) -> Lease:
+    """A lease with the client's own name, or the one that its reservation has for every client; none of them
+    goes with a DHCPINFORM."""
+    code = int(Option.HOST_NAME)
+    is_reserved = code in lease.forced and lease.origins.get(code) == OF_A_MACHINE
+    reserved = lease.options[code].decode() if is_reserved else ""
+    options = {key: octets for key, octets in lease.options.items() if key != code or not reserved}
+    is_inform = asked.message_type is MessageType.INFORM
+    told = {} if is_inform else dict(told_names(asked, reserved, rules, lease.yiaddr))
+    return replace(lease, options={**options, **told}, forced=lease.forced | frozenset(told))
+
+
 def lease_service(inventory: Inventory, name: str) -> KeaModel:
     """Its DHCP server, with the leases of the file it runs on, or of its scopes."""
     own = own_config(inventory, name)
@@ -210,7 +232,8 @@ def lease_service(inventory: Inventory, name: str) -> KeaModel:
         assert isinstance(leases, KeaLeases)  # the product's own evaluator makes no other
         echo = leases.config.level.value("echo-client-id", bool) is not False
         return KeaModel(name=name, leases=leases, echoes_client_id=echo)
-    return KeaModel(name=name, leases=plan_leases(inventory, name))
+    names = NameRules.of_settings(inventory.site.servers[name].settings)
+    return KeaModel(name=name, leases=plan_leases(inventory, name), names=names)
 
 
 def pair(failover: Failover, is_first: bool, partner: str) -> Share:

@@ -149,6 +149,9 @@ OPTION_KINDS = frozenset({*_KINDS.values(), *_SIZES, "ipv6-address", "ipv6-prefi
 _HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]*)\Z")
 
 
+_LENGTHS = {"ipv4-address": 4, "ipv6-address": 16, "boolean": 1, "psid": 3}
+
+
 class OptionTypes:
     """The types of a configuration: Kea's own, and those it defines. ``version``: of the server; of one that
     is not known the options of all releases are known."""
@@ -211,6 +214,39 @@ def _kept(option: OptionType | None, octets: bytes) -> bytes:
         return without_pointers(octets)
     except ValueError as error:
         raise BadDataError(f"the octets are no list of names: {error}") from None
+
+
+def has_shape(option: OptionType | None, octets: bytes) -> bool:
+    """Whether octets are what an option of a type holds: Kea starts with no others.
+
+    Lists of records that end with a name are none here (146: "option buffer truncated", whatever they are).
+    """
+    if option is None or option.kind in ("string", "binary", "empty"):
+        return True
+    if option.array and option.record[-1:] == ("fqdn",):
+        return False
+    kinds, at = option.record or (option.kind,), 0
+    try:
+        for kind in kinds:
+            at = _behind(kind, octets, at)
+        while option.array and at < len(octets):
+            at = _behind(kinds[-1], octets, at)
+    except IndexError:
+        return False
+    return at == len(octets)
+
+
+def _behind(kind: str, octets: bytes, at: int) -> int:
+    """Where a value ends that begins at an octet. Raises IndexError behind the last one."""
+    if kind in ("string", "binary"):
+        return len(octets)
+    if kind == "fqdn":
+        while octets[at]:
+            at += octets[at] + 1
+        return at + 1
+    end = at + (_SIZES[kind][0] if kind in _SIZES else _LENGTHS[kind])
+    octets[end - 1]
+    return end
 
 
 def raw_octets(data: str) -> bytes:

@@ -347,8 +347,8 @@ class _Writer:
         }
         if reservation.mac in self.conditions.class_of:
             entry["client-classes"] = [self.conditions.class_of[reservation.mac]]
-        if unasked and reservation.name:
-            entry["hostname"] = reservation.name
+        if unasked and reservation.host_name:
+            entry["hostname"] = reservation.host_name
         elif reservation.host_name:
             told = reservation.host_name.encode()
             entry["option-data"] = [option_data(Option.HOST_NAME, told, NO_CODES)]

@@ -83,6 +83,13 @@ def test_dhcpd_takes_pools_for_the_same_clients_for_one() -> None:
     assert leased(plan("kea 2.2", {}, {})).yiaddr == IPv4Address("10.60.1.0")
 
 
+@pytest.mark.parametrize("software", ["kea 2.2", "dnsmasq 2.90"])
+def test_a_subnet_that_refuses_a_client_leaves_it_to_the_next(software: str) -> None:
+    source = plan(software, {"rules": [{"vendor_class": "lamp", "ignore": True}]}, {})
+    assert leased(source, options={60: b"lamp"}).yiaddr == IPv4Address("10.61.1.0")
+    assert leased(source).yiaddr == IPv4Address("10.60.1.0")
+
+
 def test_who_asks_for_an_address_of_another_subnet_gets_it() -> None:
     wanted = IPv4Address("10.61.1.7")
     source = plan("kea 2.2", {}, {"filename": "second.0"})

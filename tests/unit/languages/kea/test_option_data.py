@@ -16,7 +16,14 @@ from coexist.languages.kea.expressions import (
     members_of,
     parse_expression,
 )
-from coexist.languages.kea.option_data import BadDataError, OptionType, OptionTypes, raw_octets
+from coexist.languages.kea.option_data import (
+    STANDARD,
+    BadDataError,
+    OptionType,
+    OptionTypes,
+    has_shape,
+    raw_octets,
+)
 
 TYPES = OptionTypes(
     (
@@ -97,3 +104,25 @@ def test_the_classes_a_test_asks_for() -> None:
 def test_expressions_that_are_none(text: str) -> None:
     with pytest.raises(BadExpressionError):
         parse_expression(text)
+
+
+@pytest.mark.parametrize(
+    ("code", "octets", "fits"),
+    [
+        (13, b"\0\1", True),
+        (13, b"\1", False),
+        (6, b"\x0a\0\0\1\x0a\0\0\2", True),
+        (6, b"\x0a\0\0\1\x0a", False),
+        (137, b"\3lost\0"[:5] + b"\0", False),
+        (137, b"\4lost\0", True),
+        (141, b"\4lost\0\2up\0", True),
+        (141, b"sip", False),
+        (97, b"\0" * 17, True),
+        (78, b"\1\x0a\0\0\1\x0a\0\0\2", True),
+        (78, b"\1\x0a\0", False),
+        (212, b"\0\0", False),
+        (128, b"anything", True),
+    ],
+)
+def test_the_shape_of_an_option(code: int, octets: bytes, fits: bool) -> None:
+    assert has_shape(STANDARD.get(code), octets) is fits
