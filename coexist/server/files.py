@@ -18,7 +18,8 @@ from coexist.server.mmsg import Prepared
 
 CHUNK_BLOCKS = 64
 PIECE_BLOCKS = 256
-"""In lock step; the state machine is asked only where a piece ends, which costs as much as ten blocks."""
+"""Of what stands ready to leave; the state machine is asked only where a piece ends, which costs as much as
+ten blocks."""
 CACHE_OCTETS = 128 << 20
 # What CPython needs beside the octets: for each window two texts and a tuple; for each block that leaves by
 # itself a tuple, a text, two numbers and what the kernel is told.
@@ -31,7 +32,7 @@ _ACK = struct.pack("!H", 4)
 _HEADERS = [struct.pack("!HH", 3, block) for block in range(1 << 16)]
 _T = TypeVar("_T")
 Windows = list[tuple[bytes, bytes | None]]
-"""The DATA packets of a chunk, window by window, each window with the ACK that calls for the next one; None
+"""The DATA packets of a piece, window by window, each window with the ACK that calls for the next one; None
 behind the last."""
 
 
@@ -237,11 +238,11 @@ class Framed:
         return [chunk[within * step :], *self.frames(first + here, count - here)]
 
     def windows(self, first: int, window: int) -> Windows:
-        """The windows of the chunk that block ``first`` is in; ``window``, in blocks, divides a chunk."""
-        index = (first - 1) // CHUNK_BLOCKS
+        """The windows of the piece that block ``first`` is in; ``window``, in blocks, divides a piece."""
+        index = (first - 1) // PIECE_BLOCKS
         windows = self.prepared.get((window, index))
         if windows is None:
-            chunk = self._frame(index)
+            chunk = self._frame(index, PIECE_BLOCKS)
             size = window * self._step
             pieces = [bytes(chunk[at : at + size]) for at in range(0, len(chunk), size)]
             windows = self.prepared[window, index] = self._windows(chunk, window, pieces)

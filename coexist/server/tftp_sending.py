@@ -18,7 +18,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from coexist.boot.tftp_transfer import Agreed, Step, Transfer
 from coexist.server.access import Access
 from coexist.server.counters import Counters
-from coexist.server.files import CHUNK_BLOCKS, ChangedError, Framed, Windows
+from coexist.server.files import PIECE_BLOCKS, ChangedError, Framed, Windows
 from coexist.server.loop import Loop
 from coexist.server.segments import LARGEST_TOGETHER, MOST_SEGMENTS, NO_SEGMENTS, UDP_SEGMENT
 from coexist.wire.tftp import DEFAULT_BLKSIZE
@@ -195,7 +195,7 @@ class OwnSocket(Running):
         super().__init__(service, sock.send, granted)
         self.sock = sock
         self.receive = sock.recv
-        # A chunk's windows, the block before it, the place of the window sent last, the ACK that calls for
+        # A piece's windows, the block before it, the place of the window sent last, the ACK that calls for
         # the next one. No windows: the state machine is asked about every ACK.
         self.windows: Windows = []
         self.base = 0
@@ -206,7 +206,7 @@ class OwnSocket(Running):
         if agreed.windowsize > 1 and agreed.blksize >= DEFAULT_BLKSIZE:
             self._ask_for_segments(4 + agreed.blksize)
         # A window of more segments than the kernel takes at once leaves in parts.
-        self.prepares = agreed.windowsize <= self.segments and CHUNK_BLOCKS % agreed.windowsize == 0
+        self.prepares = agreed.windowsize <= self.segments and PIECE_BLOCKS % agreed.windowsize == 0
         # One ACK comes for each window that was sent, so arrivals are enough.
         service.loop.register(sock.fileno(), self.readable, arrivals=True)
 
@@ -291,7 +291,7 @@ class OwnSocket(Running):
         transfer = self.transfer
         window = transfer.window
         first = transfer.first
-        within = (first - 1) % CHUNK_BLOCKS
+        within = (first - 1) % PIECE_BLOCKS
         if not self.prepares:
             self.send_blocks()
             return
