@@ -20,6 +20,7 @@ from coexist.inventory.values import (
     Command,
     Declared,
     Delay,
+    Host,
     Name,
     Names,
     Options,
@@ -120,7 +121,7 @@ class Deployment(Declared):
     command is run by ``sudo -n``.
     """
 
-    host: Text
+    host: Host
     user: Text | None = None
     port: Annotated[int, Field(ge=1, le=65535), WHOLE] | None = None
     paths: dict[str, TargetPath] = {}

@@ -114,7 +114,25 @@ def _command(value: Any) -> Any:
     return text
 
 
+def _host(value: Any) -> Any:
+    text = _text(value)
+    if not isinstance(text, str):
+        return text
+    _, found, rest = text.rpartition("://")
+    user, at, host = rest.rpartition("@")
+    name, colon, port = host.partition(":")
+    # An IPv6 address has more than one colon.
+    apart = bool(colon) and port.isdigit()
+    if not (found or at or apart):
+        return text
+    parts = [f"host: {name if apart else host}"]
+    parts += [f"user: {user}"] if at else []
+    parts += [f"port: {port}"] if apart else []
+    raise ValueError(f"{text!r} is more than the name of a host; write `{', '.join(parts)}`")
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+Host = Annotated[str, BeforeValidator(_host)]
 Command = Annotated[str, BeforeValidator(_command)]
 """A command as a shell takes it apart; no shell runs it."""
 TargetPath = Annotated[str, BeforeValidator(_target_path)]

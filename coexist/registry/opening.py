@@ -49,7 +49,12 @@ def is_database(text: str) -> bool:
 
 
 def where_is(text: str) -> Where:
-    """The place a text names."""
+    """The place a text names. Raises `RegistryError` for the address of something else."""
+    scheme, found, _ = text.partition("://")
+    if found and scheme not in SCHEMES:
+        # What is behind it may hold a password.
+        what = f"{scheme}:// is no address of a registry"
+        raise RegistryError(f"{what}; name a file, or write postgresql://USER@HOST/NAME")
     return Database(url=text) if is_database(text) else Path(text)
 
 
@@ -150,6 +155,8 @@ def _cannot(path: Path, error: RegistryError) -> str:
     remedy = ""
     if "not a database" in said:
         remedy = "; name the registry of a boot server (`registry:` of its configuration)"
+    if path.is_dir():
+        remedy = "; it is a directory: name the file in it"
     if "readonly" in said:
         remedy = "; run this as root or as the server's user"
     return f"{path}: this registry cannot be opened: {said}{remedy}"

@@ -40,6 +40,7 @@ def changed(site: Path, old: str, new: str) -> int:
     return text[: text.index(old)].count("\n") + 1
 
 
+ONLY = "    answers: {only: thin-clients}"
 VALUES = {
     "the network's own address": ("address: 10.10.0.6", "address: 10.10.0.0", "10.10.0.1"),
     "the broadcast address": ("address: 10.10.0.6", "address: 10.10.255.255", "10.10.255.254"),
@@ -51,6 +52,9 @@ VALUES = {
         '    deploy: {host: a, reload: "systemctl restart \'x"}',
         "systemctl restart 'x",
     ),
+    "a host with its user": (ONLY, "    deploy: {host: root@there}", "`host: there, user: root`"),
+    "a host with its port": (ONLY, "    deploy: {host: 'there:2222'}", "`host: there, port: 2222`"),
+    "a host as a URL": (ONLY, "    deploy: {host: 'ssh://me@there:22'}", "`host: there, user: me, port: 22`"),
     "an escaped end of a command": (
         "    answers: {only: thin-clients}",
         "    deploy: {host: a, check: 'true \\'}",
@@ -130,6 +134,22 @@ def test_a_source_that_must_be_unpacked_says_so(
     said = told(capsys, "import", kind, str(source), "-o", str(tmp_path / "site"))
     assert said.startswith(f"{source}:1:1: ")
     assert remedy in said
+
+
+@pytest.mark.parametrize("address", ["mysql://me:secret@there/clients", "http://there/registry.sqlite"])
+def test_the_address_of_no_registry_is_refused_without_its_password(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = told(capsys, "registry", "show", address)
+    assert said.startswith(f"{address.partition('//')[0]}// ")
+    assert "postgresql://" in said
+    assert "secret" not in said
+
+
+def test_a_folder_is_no_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = told(capsys, "registry", "show", str(tmp_path))
+    assert said.startswith(f"{tmp_path}: ")
+    assert ";" in said
 
 
 def test_a_packed_capture_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
