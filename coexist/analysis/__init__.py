@@ -13,9 +13,11 @@ from coexist.analysis.findings import Code, Finding, Severity, Suppressed, Witne
 from coexist.records import dataclass
 
 if TYPE_CHECKING:
+    from coexist.analysis.check import Further
     from coexist.analysis.matrix import Row
     from coexist.analysis.races import RaceMemory
     from coexist.analysis.site import AnalysedSite
+    from coexist.apart import Apart
     from coexist.inventory import Inventory
 
 
@@ -43,21 +45,22 @@ class Analysis:
 def analyse(
     inventory: Inventory,
     today: date | None = None,
-    further: Iterable[Finding] = (),
+    further: Further = tuple,
     memory: RaceMemory | None = None,
+    apart: Apart | None = None,
 ) -> Analysis:
     """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has.
 
-    ``further``: findings of other rooms about the same inventory, which it may suppress too; what a product
-    cannot keep is weighed by who boots differently for it. ``memory``: races of inventories that are like it.
+    ``further`` makes the findings of other rooms about the same inventory, which it may suppress too; what a
+    product cannot keep is weighed by who boots differently for it. ``memory``: races of inventories that are
+    like it. ``apart`` begins work on another core.
     """
-    from coexist.analysis.check import found_in
+    from coexist.analysis.check import found_on_two_cores
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today, memory)
-    everything = found_in(site)
-    kept = tuple(further)
+    everything, kept = found_on_two_cores(site, further, apart)
     if kept:
         from coexist.analysis.keeping import weighed
 

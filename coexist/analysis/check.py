@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
+from coexist.analysis.carried import carried, taken
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import ERROR, Finding
 from coexist.analysis.rules import JUDGES, RULES, Explained
 from coexist.analysis.site import AnalysedSite, identity
+from coexist.apart import Apart
 
 assert CATALOGUE, "it is what fills RULES and JUDGES"
+
+Further: TypeAlias = Callable[[], Iterable[Finding]]
+"""What makes the findings of other rooms about the same inventory."""
+
+# A site with fewer classes is done before another process has begun.
+_WORTH_TWO = 64
 
 
 def found_in(site: AnalysedSite) -> list[Finding]:
     """The findings of every rule. The order of the rules means nothing."""
-    declared = [finding for rule in RULES.values() for finding in rule.find(site)]
+    declared = [*_declared(site, raced=False), *_declared(site, raced=True)]
+    return [*declared, *_judged(site, declared)]
+
+
+def found_on_two_cores(
+    site: AnalysedSite, further: Further, apart: Apart | None
+) -> tuple[list[Finding], list[Finding]]:
+    """The findings of every rule, and those of other rooms; what asks no race is asked on another core."""
+
+    def unraced() -> tuple[list[Finding], list[Finding]]:
+        return _declared(site, raced=False), list(further())
+
+    if apart is None or len(site.space.classes) < _WORTH_TWO:
+        return found_in(site), list(further())
+    wait = apart(lambda: carried(site, (unraced(), site.races.run)))
+    raced = _declared(site, raced=True)
+    octets = wait()
+    if octets is None:
+        others, theirs = unraced()
+    else:
+        (others, theirs), races = taken(site, octets)
+        site.races.run += races
+    declared = [*others, *raced]
+    return [*declared, *_judged(site, declared)], theirs
+
+
+def _declared(site: AnalysedSite, *, raced: bool) -> list[Finding]:
+    """What the rules find that ask for the ends of races, or those that do not."""
+    return [finding for rule in RULES.values() if rule.raced is raced for finding in rule.find(site)]
+
+
+def _judged(site: AnalysedSite, declared: Iterable[Finding]) -> list[Finding]:
     explained = explanations(declared)
-    return [*declared, *(finding for judge in JUDGES for finding in judge(site, explained))]
+    return [finding for judge in JUDGES for finding in judge(site, explained)]
 
 
 def explanations(declared: Iterable[Finding]) -> Explained:

@@ -15,6 +15,7 @@ from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis
+    from coexist.apart import Apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +36,16 @@ def check(
     ignore: Sequence[str] = (),
     about: Sequence[str] = (),
     files: Sequence[str] = (),
+    apart: Apart | None = None,
 ) -> Report:
     """Apply every rule to the inventory at ``path``; ``select`` and ``ignore`` are beginnings of codes.
 
     ``about``: codes, declarations (``servers.otc``) or places (``site.yaml:57``); one of them must fit.
     ``files``: where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``), to look into them too.
+    ``apart`` begins work on another core (see `coexist.app.second_core`).
     Raises `InputError` for an inventory that cannot be read.
     """
-    analysis = analyse_now(path, today)
+    analysis = analyse_now(path, today, apart)
     if files:
         analysis = _with_files(analysis, files)
     return report_of(analysis, select=select, ignore=ignore, about=about)

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from coexist.app.migrations import Loaded, local_now
 from coexist.errors import CoexistError
-from coexist.inventory.values import closest
 from coexist.planning.checklist import ChecklistRecord, Complaint, Entry, Result, machine_label
 from coexist.rollout.migration_journal import Journal
+from coexist.text.closest import closest
 
 RESULTS: tuple[Result, ...] = ("passed", "failed", "not-applicable")
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coexist.analysis import Analysis
+    from coexist.analysis.findings import Finding
     from coexist.analysis.matrix import Row
+    from coexist.apart import Apart
     from coexist.inventory import Inventory
 
 
@@ -33,22 +35,32 @@ def _has_migrations(inventory: Inventory) -> bool:
     return bool(inventory.site.migrations) or (inventory.root / "migrations").is_dir()
 
 
-def analyse_now(path: Path, today: date) -> Analysis:
+def analyse_now(path: Path, today: date, apart: Apart | None = None) -> Analysis:
     """The findings of an inventory as far as its migrations have come, with what its products cannot keep.
 
-    Those of a step under way are information (see `coexist.rollout.migrated.analyse_current`).
+    Those of a step under way are information (see `coexist.rollout.migrated.analyse_current`). ``apart``: see
+    `coexist.analysis.analyse`.
     """
+    from coexist.inventory.clients_ahead import clients_ahead
+
+    ahead = clients_ahead(path, apart) if apart is not None else {}
+    # Which takes a while, as it imports the models.
     from coexist.inventory import load_inventory
 
-    inventory = load_inventory(path)
+    inventory = load_inventory(path, ahead)
     if not _has_migrations(inventory):
         from coexist.analysis import analyse
-        from coexist.render.limits import limits
 
-        return analyse(inventory, today, limits(inventory))
+        return analyse(inventory, today, lambda: _limits(inventory), apart=apart)
     from coexist.rollout.migrated import analyse_current
 
     return analyse_current(inventory, today)
+
+
+def _limits(inventory: Inventory) -> tuple[Finding, ...]:
+    from coexist.render.limits import limits
+
+    return limits(inventory)
 
 
 def matrix_now(path: Path) -> tuple[Row, ...]:

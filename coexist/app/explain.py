@@ -147,7 +147,7 @@ def _uuid(text: str) -> UUID:
 
 
 def _known(what: str, value: str | None, names: Mapping[str, object]) -> None:
-    from coexist.inventory.values import closest
+    from coexist.text.closest import closest
 
     if value is not None and value not in names:
         raise CoexistError(f"there is no {what} {value!r}; {closest(value, names)}")

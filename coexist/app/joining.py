@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from coexist.errors import CoexistError
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory

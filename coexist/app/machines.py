@@ -7,8 +7,9 @@ from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
-from coexist.inventory.values import closest, machine_uuid
+from coexist.inventory.values import machine_uuid
 from coexist.records import dataclass
+from coexist.text.closest import closest
 from coexist.wire.mac import differing_digits as digits_that_differ
 from coexist.wire.mac import format_mac, is_multicast, parse_mac
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from coexist.errors import CoexistError, UndecidedError
 from coexist.inventory.product import Product
 from coexist.inventory.products import part, products
-from coexist.inventory.values import closest
 from coexist.planning.by_hand import HandChange, as_csv, as_page, hand_changes, is_by_hand
 from coexist.planning.parking import park_all
 from coexist.planning.progress import MigrationState
 from coexist.planning.waves import migrating
 from coexist.records import dataclass
+from coexist.text.closest import closest
 from coexist.wire.mac import format_mac, parse_mac
 
 if TYPE_CHECKING:

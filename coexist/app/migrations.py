@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from coexist.errors import CoexistError, UndecidedError
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.models import Migration, Wave
-from coexist.inventory.values import closest
 from coexist.planning.checklist import ChecklistRecord, Sheet, pilot_machines, sheet_of
 from coexist.planning.gates import Condition, gate_before
 from coexist.planning.progress import MigrationState
@@ -22,6 +21,7 @@ from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.records import dataclass
 from coexist.rollout.migration import Surroundings
 from coexist.rollout.migration_journal import Journal
+from coexist.text.closest import closest
 
 if TYPE_CHECKING:
     from coexist.app.sights import Named

@@ -20,9 +20,9 @@ from coexist.app.checklists import RESULTS, add
 from coexist.app.migrations import Loaded, load, local_now
 from coexist.app.pilots import PilotPage, pilot_pages
 from coexist.errors import CoexistError
-from coexist.inventory.values import closest
 from coexist.planning.checklist import Complaint, Entry
 from coexist.records import dataclass
+from coexist.text.closest import closest
 from coexist.text.foreign import one_line
 
 LINKS = Path("history") / "pilots.json"

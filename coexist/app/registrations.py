@@ -18,11 +18,11 @@ from coexist.app.deciding import Waiting
 from coexist.app.joining import said_by_group
 from coexist.errors import CoexistError, InputError
 from coexist.inventory import Inventory, load_inventory
-from coexist.inventory.values import closest
 from coexist.planning.yaml_edit import flow
 from coexist.records import dataclass
 from coexist.registry.opening import Where
 from coexist.registry.records import RegistryError, new_order
+from coexist.text.closest import closest
 from coexist.wire.mac import format_mac, parse_mac
 
 FILE = Path("inventory.d") / "registered.yaml"

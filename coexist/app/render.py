@@ -10,11 +10,11 @@ from pathlib import Path
 from coexist.analysis.findings import Finding
 from coexist.app.current import analyse_now, load_current
 from coexist.errors import CoexistError
-from coexist.inventory.values import closest
 from coexist.records import dataclass
 from coexist.render import RenderedFile, RenderedSite, render_site
 from coexist.render.limits import limits
 from coexist.render.rendered import MANIFEST
+from coexist.text.closest import closest
 
 SITE_FOLDER = "_site"
 """Where files stand that belong to no server; no server can be called so."""

@@ -14,7 +14,6 @@ from coexist.app.current import analyse_now, load_current, today
 from coexist.app.wire_checks import verifier, with_checks
 from coexist.errors import CoexistError, Decision, HostError, UndecidedError
 from coexist.inventory import Inventory
-from coexist.inventory.values import closest
 from coexist.records import dataclass
 from coexist.render import render_site
 from coexist.rollout import drift
@@ -31,6 +30,7 @@ from coexist.rollout.present import Present, read_present
 from coexist.rollout.seal import KEY_FILE, make_key, require_seal, sealed_with
 from coexist.rollout.secret_values import references_of, references_of_plan, with_secrets
 from coexist.rollout.transport import Address, Connect
+from coexist.text.closest import closest
 
 __all__ = ["Failure", "Plan", "Record", "read_plan"]
 

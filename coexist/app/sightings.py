@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from coexist.boot.request import DHCP_PORT
 from coexist.errors import CoexistError, HostError
 from coexist.inventory import Inventory
-from coexist.inventory.values import closest
 from coexist.planning.effective import stands_by
 from coexist.planning.sightings import Sighting
+from coexist.text.closest import closest
 from coexist.wire import bootp, tftp
 from coexist.wire.options import Option
 from coexist.wire.tftp import TFTP_PORT

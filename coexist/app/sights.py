@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from coexist.app.doctor import Sight
 from coexist.errors import CoexistError
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 if TYPE_CHECKING:
     from coexist.inventory import Inventory

@@ -138,10 +138,11 @@ cli = LazyGroup(
 cli = click.version_option(__version__, prog_name="coexist", message="%(prog)s %(version)s")(cli)
 
 
-def run(args: Sequence[str], group: click.Group = cli) -> int:
+def run(args: Sequence[str], group: click.Group = cli, given: object = None) -> int:
     """Run one command line (without the program's name) and return its exit code.
 
-    Every expected failure ends here as one sentence on stderr. Tests call this too.
+    Every expected failure ends here as one sentence on stderr. Tests call this too. ``given``: what a command
+    takes by ``click.pass_obj``.
     """
     # Closed by `>&-` or `2>&-`: whoever closed one does not want it, and no file gets its number.
     if sys.stdout is None:
@@ -149,12 +150,12 @@ def run(args: Sequence[str], group: click.Group = cli) -> int:
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     with harmless_streams():
-        return _run(args, group)
+        return _run(args, group, given)
 
 
-def _run(args: Sequence[str], group: click.Group) -> int:
+def _run(args: Sequence[str], group: click.Group, given: object) -> int:
     try:
-        with group.make_context("coexist", list(args), color=_colour()) as context:
+        with group.make_context("coexist", list(args), color=_colour(), obj=given) as context:
             result = group.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as request:
@@ -201,7 +202,7 @@ def main() -> NoReturn:
         # They read, write and end. To walk a million clients in search of cycles, and to take them apart
         # one by one at the end, costs a tenth of the whole run.
         gc.disable()
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:], given=_second_core())
         sys.stderr.flush()
         os._exit(code)
     code = run(sys.argv[1:])
@@ -210,6 +211,13 @@ def main() -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _second_core() -> object:
+    """What begins work on another core, where there is one."""
+    from coexist.app.second_core import begun_apart, has_second_core
+
+    return begun_apart if has_second_core() else None
 
 
 _REMEDIES = {

@@ -6,10 +6,14 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from coexist.cli.prose import tell
+
+if TYPE_CHECKING:
+    from coexist.apart import Apart
 
 _CODE = re.compile(r"CX[0-9]{0,3}\Z")
 
@@ -55,7 +59,9 @@ def codes(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     help="Look into the boot files there too: a TFTP root, or a rendered tree.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Each finding with its race and its repair.")
+@click.pass_obj
 def command(
+    apart: Apart | None,
     inventory: Path,
     about: tuple[str, ...],
     form: str,
@@ -75,10 +81,12 @@ def command(
     """
     from coexist.app.check import check, fails
     from coexist.app.current import today
+
+    report = check(inventory, today(), select=select, ignore=ignore, about=about, files=files, apart=apart)
+    # Which imports every rule: after the files of clients have begun to be read.
     from coexist.report.findings import FORMATS, as_text
     from coexist.report.prose import UNFOLDED, WIDTH
 
-    report = check(inventory, today(), select=select, ignore=ignore, about=about, files=files)
     if form == "text":
         whole = verbose or bool(about)
         # In a file or a pipe a finding is one line, for grep and for editors; races are for reading.

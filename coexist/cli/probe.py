@@ -34,7 +34,7 @@ class _Architecture(click.ParamType[str]):
     name = "client"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from coexist.inventory.values import closest
+        from coexist.text.closest import closest
 
         known = ("plain", *sorted(ARCHITECTURE_NAMES))
         if value not in known:

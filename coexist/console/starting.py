@@ -14,8 +14,8 @@ from coexist.console.server import LOOPBACK, tls
 from coexist.console.site import ConsoleSettings
 from coexist.console.users import Users
 from coexist.errors import CoexistError
-from coexist.inventory.values import closest
 from coexist.records import dataclass
+from coexist.text.closest import closest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

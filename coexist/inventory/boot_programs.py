@@ -11,9 +11,9 @@ from coexist.inventory.values import (
     ONE_OR_MORE,
     Declared,
     Text,
-    closest,
     one_or_more,
 )
+from coexist.text.closest import closest
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
 

@@ -16,10 +16,11 @@ from ipaddress import AddressValueError, IPv4Address
 from coexist.errors import Position, Problem
 from coexist.inventory.complaints import MOST_OF_A_KIND, Complaints
 from coexist.inventory.csv_text import LINE, Header, cell_columns, column_of, decoded, read_header, repeats
+from coexist.inventory.kinds import Kinds
 from coexist.inventory.plain_cells import first_octets, plain_addresses, plain_macs
-from coexist.inventory.values import closest
 from coexist.records import dataclass
 from coexist.text.amounts import amount
+from coexist.text.closest import closest
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 from coexist.wire.mac import format_mac, is_multicast, parse_mac
 
@@ -35,10 +36,20 @@ _TOO_SHORT = re.compile(r"[0-9]{6,11}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What follows from rows in which no MAC is repeated: their ``kinds`` by every column that has a meaning
+    or few values, and the addresses as ``numbers``, ascending, without 0."""
+
+    kinds: Kinds
+    numbers: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CsvClients:
     """The rows of one file: a MAC, an address (0: none), a line and a cell of each column for each.
 
-    ``locate`` tells at which column of a line the cell of a named column begins.
+    ``locate`` tells at which column of a line the cell of a named column begins. ``told``: what else was made
+    of them, where there was time.
     """
 
     macs: array[int]
@@ -46,6 +57,7 @@ class CsvClients:
     columns: dict[str, list[str]]
     lines: array[int] | range
     locate: Callable[[int, str], int]
+    told: Told | None = None
 
 
 def read_clients(

@@ -18,6 +18,7 @@ from uuid import UUID
 from coexist.errors import Position, Problem
 from coexist.inventory.client_csv import CsvClients, read_clients
 from coexist.inventory.csv_text import COLUMNS
+from coexist.inventory.kinds import Kinds, told_apart
 from coexist.inventory.models import Client
 from coexist.inventory.plain_cells import first_octets
 from coexist.inventory.values import machine_uuid
@@ -39,36 +40,6 @@ class ClientRecord:
     tags: tuple[str, ...]
     position: Position
     uuid: UUID | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kinds:
-    """The registered clients told apart by some columns: ``cells`` of each kind in the order of ``columns``,
-    and its ``rows``, ascending. Kinds stand in the order of their first rows.
-
-    A MAC that stands in several rows is told apart by the first one.
-    """
-
-    columns: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
-    rows: tuple[list[int], ...]
-
-    def having(self, tests: Iterable[tuple[str, frozenset[str]]]) -> frozenset[int]:
-        """The numbers of the kinds whose columns have one of the wanted values each."""
-        fitting = [
-            frozenset().union(*(self._numbers[self.columns.index(name)].get(value, ()) for value in values))
-            for name, values in tests
-        ]
-        return frozenset.intersection(*fitting)
-
-    @cached_property
-    def _numbers(self) -> tuple[dict[str, list[int]], ...]:
-        """The kinds that have each value, by column."""
-        found: tuple[dict[str, list[int]], ...] = tuple(defaultdict(list) for _ in self.columns)
-        for number, cells in enumerate(self.cells):
-            for having, cell in zip(found, cells, strict=True):
-                having[cell].append(number)
-        return found
 
 
 UUID_COLUMN = "uuid"
@@ -111,6 +82,7 @@ class ClientTable:
         self._by_value: dict[str, dict[str, list[int]]] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._kinds: dict[tuple[str, ...], Kinds] = {}
+        self._finest: Kinds | None = None
 
     def __len__(self) -> int:
         return len(self.macs)
@@ -234,19 +206,9 @@ class ClientTable:
         return found
 
     def _told_apart(self, columns: tuple[str, ...]) -> Kinds:
-        rows: dict[tuple[str, ...], list[int]] = {}
-        cells: Iterable[tuple[int, tuple[str, ...]]] = enumerate(
-            zip(*(self.columns[name] for name in columns), strict=True)
-        )
-        if self.repeated:
-            first = frozenset(self.index.values())
-            cells = compress(cells, map(first.__contains__, range(len(self.macs))))
-        for row, key in cells:
-            try:
-                rows[key].append(row)
-            except KeyError:
-                rows[key] = [row]
-        return Kinds(columns=columns, cells=tuple(rows), rows=tuple(rows.values()))
+        if self._finest is not None and {*columns} <= {*self._finest.columns}:
+            return self._finest.by(columns)
+        return told_apart(self.columns, columns, sorted(self.index.values()) if self.repeated else None)
 
     def find(self, mac: int) -> ClientRecord | None:
         """The registered client with this MAC."""
@@ -289,6 +251,7 @@ class ClientTable:
         """Drop what was computed of the rows there were before."""
         for name in ("index", "known", "first_octets", "uuids", "cards", "numbers", "_rows_by_address"):
             self.__dict__.pop(name, None)
+        self._finest = None
         self._by_value.clear()
         self._kinds.clear()
         self._counts.clear()
@@ -332,9 +295,10 @@ class ClientTable:
         """
         found = read_clients(data, file, problems, reread)
         if found is not None:
-            self._extend(file, found)
+            self.extend(file, found)
 
-    def _extend(self, file: str, found: CsvClients) -> None:
+    def extend(self, file: str, found: CsvClients) -> None:
+        """Add the rows that were read of a file."""
         known = len(self.macs)
         for name in found.columns:
             self.columns.setdefault(name, [""] * known)
@@ -348,3 +312,5 @@ class ClientTable:
         self.addresses.extend(found.addresses)
         self._sources.append(_Source(file, known, found.lines, locate=found.locate))
         self._forget()
+        if found.told is not None and not known:
+            self._finest, self.numbers = found.told.kinds, found.told.numbers

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 
 from coexist.errors import Position, Problem
-from coexist.inventory.documents import UTF_16_MARKS
 from coexist.records import dataclass
+from coexist.text.octets import UTF_16_MARKS
 from coexist.wire.mac import parse_mac
 
 COLUMNS = ("mac", "name", "location", "hardware", "architecture", "firmware", "vlan", "address", "tags")

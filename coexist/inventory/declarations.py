@@ -12,7 +12,7 @@ from coexist.inventory.documents import Path, SourceMap
 from coexist.inventory.groups import BUILT_IN, GroupResolver
 from coexist.inventory.models import FIRMWARES, Site
 from coexist.inventory.named_servers import server_address
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 
 class Declarations:

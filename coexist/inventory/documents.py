@@ -49,8 +49,6 @@ _DEEPEST = 100
 _COMPACT = re.compile(rf"(?:[-?:] +){{{_DEEPEST}}}")
 _INDENTED = re.compile(rf"^ {{{_DEEPEST}}}", re.MULTILINE)
 _LINE_BEGIN = re.compile(r"^ *(?=[^ \n#])", re.MULTILINE)
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-"""How text begins that was saved as UTF-16."""
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from coexist.errors import Position, Problem, unreadable
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 
 def shown(path: Path) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 from uuid import UUID
 
 from coexist.errors import Problem
-from coexist.inventory.clients import ClientTable, Kinds
+from coexist.inventory.clients import ClientTable
 from coexist.inventory.csv_text import repeats
 from coexist.inventory.documents import SourceMap
 from coexist.inventory.files import read_named, shown
+from coexist.inventory.kinds import Kinds
 from coexist.inventory.macset import EVERYONE, NOBODY, MacSet
 from coexist.inventory.models import Group, Site, mac_range
 from coexist.wire.mac import parse_mac_prefix

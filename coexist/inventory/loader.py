@@ -17,8 +17,9 @@ from uuid import UUID
 from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.inventory.broken import EVERY_NAME
 from coexist.inventory.clients import ClientTable
-from coexist.inventory.documents import UTF_16_MARKS, SourceMap, read_yaml
+from coexist.inventory.clients_ahead import Ahead, taken
 from coexist.inventory.documents import Path as TreePath
+from coexist.inventory.documents import SourceMap, read_yaml
 from coexist.inventory.files import read_named, shown
 from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
@@ -27,7 +28,7 @@ from coexist.inventory.references import check_references
 from coexist.inventory.twins import twins_of, with_twins
 from coexist.inventory.validation import validate
 from coexist.records import dataclass
-from coexist.text.octets import bounded_octets
+from coexist.text.octets import UTF_16_MARKS, bounded_octets
 
 MAIN_FILE = "site.yaml"
 
@@ -79,8 +80,8 @@ class Inventory:
         return self.resolver.macs("known")
 
 
-def load_inventory(path: Path | str) -> Inventory:
-    """Read and check an inventory.
+def load_inventory(path: Path | str, ahead: Ahead | None = None) -> Inventory:
+    """Read and check an inventory. ``ahead``: files of clients that are being read already.
 
     Raises ``InputError`` with every problem found: unreadable files, YAML, values, references.
     """
@@ -89,7 +90,7 @@ def load_inventory(path: Path | str) -> Inventory:
     sources = SourceMap(Position(shown(main)))
     tree: dict[str, Any] = {}
     whole = [_merge(tree, file, sources, problems) for file in files]
-    return _assemble(tree, main.parent, sources, problems, whole=all(whole))
+    return _assemble(tree, main.parent, sources, problems, ahead or {}, whole=all(whole))
 
 
 def inventory_from_tree(tree: dict[str, Any], root: Path | str = ".") -> Inventory:
@@ -97,11 +98,17 @@ def inventory_from_tree(tree: dict[str, Any], root: Path | str = ".") -> Invento
 
     Raises ``InputError``; its places then name no line.
     """
-    return _assemble(tree, Path(root), SourceMap(Position("<inventory>")), [])
+    return _assemble(tree, Path(root), SourceMap(Position("<inventory>")), [], {})
 
 
 def _assemble(
-    tree: dict[str, Any], root: Path, sources: SourceMap, problems: list[Problem], *, whole: bool = True
+    tree: dict[str, Any],
+    root: Path,
+    sources: SourceMap,
+    problems: list[Problem],
+    ahead: Ahead,
+    *,
+    whole: bool = True,
 ) -> Inventory:
     """``whole``: every file could be read; else what is not declared may stand in another one."""
     # A section with everything in it commented out is as good as not written.
@@ -113,7 +120,7 @@ def _assemble(
     if site is None:
         raise InputError(problems)
     known = len(problems)
-    table = _read_clients(site, root, sources, problems)
+    table = _read_clients(site, root, sources, problems, ahead)
     if len(problems) > known:
         broken.setdefault("clients", set()).add(EVERY_NAME)
     resolver = GroupResolver(site, table, root, sources)
@@ -265,10 +272,16 @@ def _split_clients(tree: dict[str, Any], sources: SourceMap) -> None:
                 places[("clients", *moved[index], *path[2:])] = places[path]
 
 
-def _read_clients(site: Site, root: Path, sources: SourceMap, problems: list[Problem]) -> ClientTable:
+def _read_clients(
+    site: Site, root: Path, sources: SourceMap, problems: list[Problem], ahead: Ahead
+) -> ClientTable:
     table = ClientTable()
     for number, name in enumerate(site.clients.files):
         place = sources.at(("clients", "files", number), value=True)
+        found = taken(ahead, root / name)
+        if found is not None:
+            table.extend(shown(root / name), found)
+            continue
         data = read_named(root, name, place, problems)
         if data is not None:
             table.add_csv(data, shown(root / name), problems, (root / name).read_bytes)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from coexist.inventory.declarations import Declarations
 from coexist.inventory.documents import Path
 from coexist.inventory.migrations import Migration
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 from coexist.wire.mac import parse_mac
 
 

@@ -14,7 +14,7 @@ from coexist.inventory.migration_references import check_migrations
 from coexist.inventory.models import FIRMWARES, Site
 from coexist.inventory.registrations import check_registrations, inside, listed
 from coexist.inventory.server_references import check_scopes, check_servers
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 
 def check_references(

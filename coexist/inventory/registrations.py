@@ -9,10 +9,12 @@ from operator import eq
 
 from coexist.errors import Position, Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
-from coexist.inventory.clients import UUID_COLUMN, ClientTable, Kinds
+from coexist.inventory.clients import UUID_COLUMN, ClientTable
 from coexist.inventory.complaints import Complaints
+from coexist.inventory.kinds import Kinds
 from coexist.inventory.models import FIRMWARES, Site
-from coexist.inventory.values import closest, machine_uuid
+from coexist.inventory.values import machine_uuid
+from coexist.text.closest import closest
 from coexist.wire.mac import format_mac
 
 _Complaint = tuple[Position, str, str]
@@ -23,14 +25,14 @@ _Span = tuple[int, int, tuple[tuple[int, int], ...]]
 def check_registrations(site: Site, table: ClientTable, kinds: Kinds, broken: Broken) -> list[Problem]:
     """What is wrong with single rows of the table, each kind at most fifty times and then counted.
 
-    ``kinds``: the rows told apart by VLAN, and by what else is of use to others. A row that names a
-    ``broken`` declaration is not wrong for that.
+    ``kinds``: the rows told apart by VLAN and firmware, and by what else is of use to others. A row that
+    names a ``broken`` declaration is not wrong for that.
     """
     vlans = {*site.vlans, *broken.get("vlans", ())}
     firmwares = {*FIRMWARES, *site.firmwares, *broken.get("firmwares", ())}
     checks = (
-        _unknown_names(table, "vlan", "VLAN", vlans),
-        _unknown_names(table, "firmware", "firmware", firmwares),
+        _unknown_names(table, kinds, "vlan", "VLAN", vlans),
+        _unknown_names(table, kinds, "firmware", "firmware", firmwares),
         _reserved_addresses(site, table, kinds),
         _uuids(table),
         _duplicates(table),
@@ -52,10 +54,13 @@ def listed(nets: Iterable[IPv4Network]) -> str:
     return " and ".join(map(str, nets))
 
 
-def _unknown_names(table: ClientTable, column: str, what: str, known: Set[str]) -> Iterable[_Complaint]:
+def _unknown_names(
+    table: ClientTable, kinds: Kinds, column: str, what: str, known: Set[str]
+) -> Iterable[_Complaint]:
     if EVERY_NAME in known:
         return
-    unknown = {value for value in set(table.columns[column]) if value and value not in known}
+    values = set(table.columns[column]) if table.repeated else kinds.values(column)
+    unknown = {value for value in values if value and value not in known}
     if not unknown:
         return
     for row, value in enumerate(table.columns[column]):

@@ -11,7 +11,7 @@ from coexist.inventory.documents import Path
 from coexist.inventory.groups import BUILT_IN
 from coexist.inventory.models import Scope, ScopeRule, Server
 from coexist.inventory.registrations import inside, listed
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 
 def check_servers(given: Declarations) -> None:

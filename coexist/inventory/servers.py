@@ -26,10 +26,10 @@ from coexist.inventory.values import (
     Options,
     TargetPath,
     Text,
-    closest,
     in_steps,
     one_or_more,
 )
+from coexist.text.closest import closest
 from coexist.text.secret_references import with_tokens
 
 

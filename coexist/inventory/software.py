@@ -10,7 +10,8 @@ from pydantic import model_validator
 from coexist.inventory.documents import written
 from coexist.inventory.product import Product
 from coexist.inventory.products import COEXIST, ISC_DHCPD, products
-from coexist.inventory.values import Declared, closest
+from coexist.inventory.values import Declared
+from coexist.text.closest import closest
 
 
 def version_numbers(version: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from coexist.errors import Position, Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
 from coexist.inventory.documents import Path, SourceMap, written
 from coexist.inventory.models import Site
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 # Each round of validation takes out what was wrong in the one before.
 _MOST_ROUNDS = 5

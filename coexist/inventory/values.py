@@ -226,23 +226,6 @@ Address = Annotated[
     IPv4Address, BeforeValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})
 ]
 
-_MOST_NAMES = 12
-
-
-def closest(word: str, known: Any) -> str:
-    """A remedy that names the most similar known word, or lists them, the first dozen of many."""
-    from difflib import get_close_matches  # only needed once something is wrong
-
-    names = sorted(known)
-    small = {name.lower(): name for name in reversed(names)}
-    near = get_close_matches(word, names, n=1) or get_close_matches(word.lower(), small, n=1)
-    if near:
-        return f"did you mean {small.get(near[0], near[0])!r}?"
-    shown = ", ".join(names[:_MOST_NAMES])
-    if len(names) > _MOST_NAMES:
-        shown += f" and {len(names) - _MOST_NAMES} more"
-    return f"known: {shown}" if names else "none is declared"
-
 
 def in_steps(seconds: float, step: float) -> float:
     """Seconds in whole steps of a product, rounded up: a delay that is too short loses its order. Step 0: as

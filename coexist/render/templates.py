@@ -9,7 +9,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from coexist.errors import CoexistError, InputError, Position, Problem
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 
 if TYPE_CHECKING:
     # Imported when the first template is filled: what only asks what a product can keep fills none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import PurePath
 
 from coexist.analysis import Analysis, analyse, sorted_findings
@@ -112,7 +113,7 @@ def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis
     """
     current = current_inventory(inventory, parked=False)
     # What servers are told counts the parked registrations; races do not, as no machine has those MACs.
-    analysis = analyse(current, today, limits(current_inventory(inventory)))
+    analysis = analyse(current, today, partial(limits, current_inventory(inventory)))
     found = analysis.findings
     for name in inventory.site.migrations:
         state = Journal(inventory, name).read()
@@ -127,7 +128,7 @@ def analyse_current(inventory: Inventory, today: date | None = None) -> Analysis
             analyse(
                 current_inventory(inventory, parked=False, moments={name: moment}),
                 today,
-                limits(current_inventory(inventory, moments={name: moment})),
+                partial(limits, current_inventory(inventory, moments={name: moment})),
             )
             for moment in (step.start, step.end)
         ]

@@ -15,7 +15,7 @@ from coexist.boot.configuration import BootServerConfig, ClientSelector, MenuSet
 from coexist.errors import Problem
 from coexist.inventory.documents import SourceMap
 from coexist.inventory.models import Role
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 from coexist.wire.options import Option, option_title
 
 Place = tuple[str | int, ...]

@@ -10,6 +10,8 @@ from pathlib import Path
 MOST_OCTETS = 256 << 20
 """A configuration that is larger is none: a million hosts of dhcpd.conf are 100 MB."""
 _PIECE = 1 << 20
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""How text begins that was saved as UTF-16."""
 
 
 def bounded_octets(path: Path) -> bytes:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,7 @@ class Hospital:
         obeyed: list[str] = []
         while True:
             inventory = load_inventory(self.folder)
-            found = analyse(inventory, date(2026, 1, 15), limits(inventory)).findings
+            found = analyse(inventory, date(2026, 1, 15), partial(limits, inventory)).findings
             wrong = next((each for each in found if each.severity is Severity.ERROR), None)
             if wrong is None:
                 return obeyed

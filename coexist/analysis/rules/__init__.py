@@ -26,12 +26,14 @@ class Rule:
     """A kind of finding and what finds it in the declarations.
 
     ``explains``: an error of it says why its clients do not boot as intended, so that nothing is said about
-    the outcome of their race.
+    the outcome of their race. ``raced``: it asks how races end; every other one runs at
+    most the race that it shows.
     """
 
     code: Code
     find: Callable[[AnalysedSite], Iterable[Finding]]
     explains: bool = False
+    raced: bool = False
 
 
 RULES: dict[str, Rule] = {}
@@ -61,12 +63,13 @@ def kind(code: str, name: str, severity: Severity, title: str) -> Code:
 
 
 def rule(
-    code: str, name: str, severity: Severity, title: str, *, explains: bool = False
+    code: str, name: str, severity: Severity, title: str, *, explains: bool = False, raced: bool = False
 ) -> Callable[[Find], Find]:
     """Register a function as the rule of a code. It is pure: it reads the site and writes into nothing."""
 
     def register(function: Find) -> Find:
-        RULES[code] = Rule(code=kind(code, name, severity, title), find=function, explains=explains)
+        known = kind(code, name, severity, title)
+        RULES[code] = Rule(code=known, find=function, explains=explains, raced=raced)
         return function
 
     return register

@@ -303,6 +303,7 @@ def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A scope names a boot file for clients that also have a ProxyDHCP",
     explains=True,
+    raced=True,
 )
 def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file in the lease of clients that a ProxyDHCP answers too: UEFI takes the proxy, iPXE the scope."""

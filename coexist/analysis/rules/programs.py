@@ -126,7 +126,7 @@ def _loads(site: AnalysedSite, client: ClientClass, file: str) -> bool:
     return any(finish.file == file for finish in site.races.of(client))
 
 
-@rule("CX415", "ipxe-loads-itself", ERROR, "iPXE is chain-loaded and then given iPXE again")
+@rule("CX415", "ipxe-loads-itself", ERROR, "iPXE is chain-loaded and then given iPXE again", raced=True)
 def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     """Chain-loaded iPXE that is given iPXE again: an endless loop.
 

@@ -22,7 +22,7 @@ from coexist.boot.firmware.pxe21 import Pxe21
 from coexist.boot.firmware.raspberry_pi import RaspberryPi
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory.models import FirmwareVariant
-from coexist.inventory.values import closest
+from coexist.text.closest import closest
 from coexist.wire.options import spoken
 
 _MODELS: tuple[Any, ...] = (

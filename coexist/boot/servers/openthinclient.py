@@ -21,8 +21,8 @@ from coexist.errors import InputError, Problem
 from coexist.inventory import Inventory
 from coexist.inventory.macset import MacSet
 from coexist.inventory.products import OPENTHINCLIENT
-from coexist.inventory.values import closest
 from coexist.records import dataclass
+from coexist.text.closest import closest
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
 from coexist.wire.options import MessageType, Option
 

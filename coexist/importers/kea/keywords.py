@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from coexist.errors import InputError, Problem
 from coexist.importers.account import Harmless
-from coexist.inventory.values import closest
 from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.versions import SINCE
+from coexist.text.closest import closest
 from coexist.text.redaction import HIDDEN, names_secret
 
 _EXPECTED: dict[str, tuple[str, tuple[type, ...]]] = {

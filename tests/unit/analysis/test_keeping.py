@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def found(code: str, server: dict[str, Any], other: dict[str, Any] | None = None
         **more,
     }
     inventory = inventory_from_tree(tree)
-    checked = analyse(inventory, None, limits(inventory)).findings
+    checked = analyse(inventory, None, partial(limits, inventory)).findings
     (one,) = (f for f in checked if f.code.code == code)
     assert [f.path for f in render_site(inventory).findings if f.code.code == code] == [one.path]
     return one

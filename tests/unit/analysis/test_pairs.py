@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def analysed(folder: Path, text: str) -> Analysis:
     folder.mkdir(exist_ok=True)
     (folder / "site.yaml").write_text(text)
     inventory = load_inventory(folder)
-    return analyse(inventory, further=limits(inventory))
+    return analyse(inventory, further=partial(limits, inventory))
 
 
 def found(analysis: Analysis) -> dict[str, Finding]:

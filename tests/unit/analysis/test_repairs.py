@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def analysed(other: dict[str, Any], **changes: Any) -> Analysis:
         **changes,
     }
     inventory = inventory_from_tree(tree)
-    return analyse(inventory, None, limits(inventory))
+    return analyse(inventory, None, partial(limits, inventory))
 
 
 def findings(other: dict[str, Any], **changes: Any) -> dict[str, Finding]:
@@ -142,7 +143,7 @@ TREE_OF_66: dict[str, Any] = {
 def repair_of(tree: dict[str, Any], code: str) -> list[list[tuple[str, str, Any]]]:
     """The edits of each finding of a kind; obeyed together they take it away."""
     inventory = inventory_from_tree(tree)
-    found = [f for f in analyse(inventory, None, limits(inventory)).findings if f.code.code == code]
+    found = [f for f in analyse(inventory, None, partial(limits, inventory)).findings if f.code.code == code]
     assert found
     return [edits(finding) for finding in found]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def test_servers_that_run_are_adopted_instead_of_declared(
     main.write_text(apply(main.read_text(), [("put", ("intent",), intent)]))
     for vlan in ("wards", "phones"):
         inventory = load_current(hospital)
-        found = analyse(inventory, None, limits(inventory)).findings
+        found = analyse(inventory, None, partial(limits, inventory)).findings
         (wrong,) = (each for each in found if each.code.code == "CX207" and each.classes[0].vlan == vlan)
         edits = [(edit.kind, edit.path, edit.value) for edit in wrong.edits]
         assert [value for _, _, value in edits] == ["dhcp-a", "dhcp-b"]

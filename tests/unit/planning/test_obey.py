@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def analysed(files: dict[str, str], folder: Path) -> Analysis:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     inventory = load_inventory(folder)
-    return analyse(inventory, TODAY, limits(inventory))
+    return analyse(inventory, TODAY, partial(limits, inventory))
 
 
 def identity(finding: Finding) -> tuple[object, ...]:
