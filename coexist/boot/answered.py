@@ -52,6 +52,8 @@ def answered_architectures(inventory: Inventory, name: str) -> tuple[str, ...] |
         if architectures is None:
             return declared
         found.update(dict.fromkeys(architectures))
+    if not found:
+        return declared  # the intent gives it nobody, which its list of clients says
     return tuple(each for each in found if declared is None or each in declared)
 
 

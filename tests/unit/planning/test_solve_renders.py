@@ -16,6 +16,7 @@ from coexist.planning.solve import solve
 from coexist.render import render_site
 from tests.unit.analysis.worlds import readable
 from tests.unit.planning.mixed import mixed_trees
+from tests.unit.planning.test_solve import tree as site_of
 
 PROGRAMS = {"bios": "a.0", "uefi-x64": "a.efi"}
 DNSMASQ = {"software": "dnsmasq", "roles": ["proxydhcp", "tftp"], "programs": PROGRAMS}
@@ -142,3 +143,9 @@ def test_what_configmgr_cannot_leave_out_is_impossible(others: str) -> None:
     solution = solve(site(CONFIGMGR, *rules))
     assert all(edit.path[1] != "spare" for edit in solution.edits)
     assert solution.impossible
+
+
+def test_a_dnsmasq_that_the_intent_gives_nobody_keeps_its_programs() -> None:
+    servers = {"otc": {**DNSMASQ, "answers": "intended"}, "sccm": {"answers": "everyone"}}
+    inventory = site_of(servers=servers, intent=[{"clients": "everyone", "boot_from": "sccm"}])
+    assert cannot(inventory) == set()
