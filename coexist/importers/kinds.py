@@ -11,7 +11,7 @@ from pathlib import Path
 from coexist.errors import CoexistError, InputError, Position, Problem
 from coexist.importers.imported import Imported
 from coexist.importers.kind import Kind, Request
-from coexist.inventory.products import part, products
+from coexist.inventory.products import current, part, products
 from coexist.languages.source_files import Surroundings, files_of, read_export
 
 
@@ -53,7 +53,7 @@ def kinds() -> Mapping[str, Kind]:
                     f"the product {product.name} names {getattr(product, name)} as its {name}, which is "
                     f"{type(kind).__name__}, not a coexist.importers.kind.Kind"
                 )
-            found[kind.name] = kind
+            found[kind.name] = kind if kind.product is None else replace(kind, product=current(kind.product))
     from coexist.importers.exports import KINDS
     from coexist.importers.firewall import KINDS as FIREWALLS
     from coexist.importers.mikrotik import KIND as MIKROTIK

@@ -208,8 +208,8 @@ class Product:
     mac_changes_suffix: str = ""
     """How such a file is called at its end, as ``.ldif``."""
     conversions: str = ""
-    """How its own file becomes another product's, where that is more than an inventory can say: pairs of that
-    product and a function of the inventory, the server's name and its new declaration."""
+    """How its own file becomes another product's, or another's file its own, where that is more than an
+    inventory can say: ``app.convert.written.Conversion``s."""
 
     @property
     def software(self) -> str:

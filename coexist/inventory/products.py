@@ -411,6 +411,11 @@ def products() -> Mapping[str, Product]:
     return found
 
 
+def current(product: Product) -> Product:
+    """The record that counts of a product: an installed one of its name replaces it."""
+    return products().get(product.name, product)
+
+
 def _installed(point: EntryPoint) -> Product:
     try:
         product = point.load()

@@ -18,14 +18,14 @@ from coexist.app.convert.leases import CarriedLeases
 from coexist.app.convert.through_inventory import write as write_through_inventory
 from coexist.app.convert.written import Conversion, Written
 from coexist.boot.leases.lease import LeaseSource
-from coexist.boot.own_files import OwnConfig, OwnSubnet, Wire, own_config, wire_of
+from coexist.boot.own_files import Files, OwnConfig, OwnSubnet, Wire, own_config, wire_of
 from coexist.boot.servers import model_for
 from coexist.boot.servers.declared import plan_leases
 from coexist.errors import CoexistError, Position
 from coexist.importers.account import NotModelled
 from coexist.inventory import Inventory, load_inventory
 from coexist.inventory.models import Server
-from coexist.inventory.products import part, products
+from coexist.inventory.products import current, part, products
 from coexist.inventory.software import Software
 from coexist.records import dataclass
 
@@ -69,7 +69,10 @@ def convert(site: Path, name: str, to: str, leases: Path | None = None) -> Conve
     conversion = _conversion(server, target)
     carry = None if conversion is None else conversion.carry
     if leases is not None and carry is None:
-        raise CoexistError("leases are carried from dhcpd.leases to Kea; carry none here")
+        raise CoexistError(
+            f"no leases are carried from {server.product.describe} to {target.product.describe}; "
+            "convert without --leases"
+        )
     write = conversion.write if conversion is not None and server.config else write_through_inventory
     written = write(inventory, name, target)
     carried = None if leases is None or carry is None else carry(leases, written.text, target)
@@ -97,9 +100,14 @@ def _as(server: Server, to: str) -> Server:
 
 
 def _conversion(server: Server, target: Server) -> Conversion | None:
-    """The product's own way to the other, None if it has none."""
-    own: tuple[Conversion, ...] = part(server.product, "conversions") or ()
-    return next((conversion for conversion in own if conversion.to == target.product), None)
+    """The way of the one product's own to the other, or else of the other's; None if neither has one."""
+    wanted = (server.product, target.product)
+    for product in wanted:
+        own: tuple[Conversion, ...] = part(product, "conversions") or ()
+        for conversion in own:
+            if (current(conversion.of or product), current(conversion.to)) == wanted:
+                return conversion
+    return None
 
 
 # -- the proof -----------------------------------------------------------------------------------------
@@ -115,9 +123,8 @@ def sides(
     inventory: Inventory, name: str, target: Server, written: Written
 ) -> tuple[Side, Side, IPv4Address, list[IPv4Address]]:
     """What the inventory says of a server, what its written file does, its address, and its relay agents."""
-    config: OwnConfig = part(target.product, "own_file")(
-        _Text(written.path, written.text, target.software.version, wire_of(inventory.site, name))
-    )
+    text: Files = _Text(written.path, written.text, target.software.version, wire_of(inventory.site, name))
+    config: OwnConfig = part(target.product, "own_file")(text)
     servers = {
         **inventory.site.servers,
         name: target.model_copy(update={"config": {written.path: written.path}}),
@@ -175,6 +182,9 @@ class _Text:
         return self.written
 
     def include(self, name: str) -> str:
+        raise FileNotFoundError(2, "it is not there", name)
+
+    def entries(self, name: str) -> list[str] | None:
         raise FileNotFoundError(2, "it is not there", name)
 
     def commands(self) -> tuple[str, str] | None:

@@ -31,10 +31,15 @@ Carrier = Callable[[Path, str, Server], CarriedLeases]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """One product's own way to another. ``write``: from a server on its own file. ``settings``: what the
-    other must be told to answer as this one does by itself. ``carry``: brings the leases along."""
+    """A product's own way to another, or from another: the record of either names it.
+
+    ``of``: the product that is converted, None for the one whose record it is. ``write``: from a server on
+    its own file. ``settings``: what the other must be told to answer as this one does by itself. ``carry``:
+    brings the leases along.
+    """
 
     to: Product
+    of: Product | None = None
     write: Converter
     settings: Mapping[str, object] = field(default_factory=dict)
     carry: Carrier | None = None

@@ -61,6 +61,12 @@ class Environment:
         done = subprocess.run([*command, str(package)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
+    def run(self, code: str) -> str:
+        """What a piece of Python prints there, without the end of its last line."""
+        done = subprocess.run([self.python, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n")
+
     def coexist(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [self.python, "-m", "coexist", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
