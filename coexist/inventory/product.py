@@ -197,7 +197,8 @@ class Product:
     """What it cannot keep of a declaration: a function that reports on a ``render.Job``. Empty: what
     ``capabilities`` say."""
     renderer: str = ""
-    """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s."""
+    """Its configuration: a function of a ``render.Job`` that returns ``render.RenderedFile``s. The templates
+    of an installed product are below ``templates/PRODUCT`` in the package that has this function."""
     importer: str = ""
     """How its configuration is read: an ``importers.kind.Kind``."""
     lists: str = ""

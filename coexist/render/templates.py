@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from coexist.errors import CoexistError, InputError, Position, Problem
+from coexist.inventory.products import products
 from coexist.text.closest import closest
 
 if TYPE_CHECKING:
@@ -19,10 +21,21 @@ _OWN = Path(__file__).resolve().parent.parent / "_templates"
 
 
 @cache
+def _folders() -> tuple[Path, ...]:
+    """Where templates are: coexist's own, and those in the packages of installed renderers."""
+    modules = (product.renderer.partition(":")[0] for product in products().values())
+    packages = dict.fromkeys(module.partition(".")[0] for module in modules)
+    specs = [find_spec(name) for name in packages if name and name != _OWN.parent.name]
+    places = [place for spec in specs if spec is not None for place in spec.submodule_search_locations or ()]
+    return (_OWN, *(Path(place, "templates") for place in places))
+
+
+@cache
 def _environment(directory: Path | None) -> Environment:
     from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
-    loaders = [FileSystemLoader(folder) for folder in (directory, _OWN) if folder is not None]
+    folders = [*([] if directory is None else [directory]), *_folders()]
+    loaders = [FileSystemLoader(folder) for folder in folders]
     return Environment(
         loader=ChoiceLoader(loaders),
         undefined=StrictUndefined,
@@ -35,7 +48,7 @@ def _environment(directory: Path | None) -> Environment:
 
 
 class Templates:
-    """The templates of a run; a file of the same name in ``directory`` takes the place of coexist's own."""
+    """The templates of a run; a file of the same name in ``directory`` takes the place of the product's."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
@@ -62,7 +75,7 @@ class Templates:
 
 def _refuse_unread(directory: Path) -> None:
     """A template that no target would look for is a mistake of its place or its name."""
-    known = {path.relative_to(_OWN).as_posix() for path in _OWN.rglob("*.j2")}
+    known = {path.relative_to(folder).as_posix() for folder in _folders() for path in folder.rglob("*.j2")}
     files = {name.rpartition("/")[2] for name in known}
     problems = []
     for path in sorted(directory.rglob("*")):

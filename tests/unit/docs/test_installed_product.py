@@ -52,8 +52,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     recipe = dict(BLOCK.findall((RECIPES / "language.md").read_text(encoding="utf-8")))
     files = {f"acme_dhcp/{name}.py": outside(recipe[path]) for path, name in MODULES.items()}
     files |= dict(BLOCK.findall((RECIPES / "installed-product.md").read_text(encoding="utf-8")))
-    (package / "acme_dhcp").mkdir()
     for path, text in files.items():
+        (package / path).parent.mkdir(parents=True, exist_ok=True)
         (package / path).write_text(text, encoding="utf-8")
     environment = Environment(tmp_path_factory.mktemp("environment"))
     environment.install(package)
@@ -107,6 +107,11 @@ def test_it_is_rendered_from_scopes_and_what_it_cannot_do_is_a_finding(
     assert done.returncode == 0, done.stderr
     said = "subnet 10.60.0.0/24\nrange 10.60.0.50 10.60.0.60\n"
     assert (tmp_path / "out" / "d" / "acme.conf").read_text() == said
+    (tmp_path / "ours" / "acme-dhcp").mkdir(parents=True)
+    (tmp_path / "ours" / "acme-dhcp" / "acme.conf.j2").write_text("# of this house\n")
+    done = environment.coexist("render", where, "-o", tmp_path / "out", "--templates", tmp_path / "ours")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "d" / "acme.conf").read_text() == "# of this house\n"
     more = scope.replace("0.50-10.60.0.60", "0.70-10.60.0.80")
     (where / "site.yaml").write_text(
         (where / "site.yaml").read_text().replace(scope, f"{scope}, two: {more}")
