@@ -306,9 +306,10 @@ class KeaLeases:
         first = siblings[0] if siblings else None
         if first is None or first.shared is None:
             return siblings
-        same = [s for s in siblings if set(s.classes) == set(first.classes)]
-        entered = min(same, key=lambda subnet: subnet.number)
-        pools = [s for s in self.config.siblings(entered) if s in same and s.pools]
+        classes = set(first.classes)
+        same = {s.number for s in siblings if set(s.classes) == classes}
+        entered = self.config.subnets[min(same)]
+        pools = [s for s in self.config.siblings(entered) if s.number in same and s.pools]
         # Most clients are in no class that a pool is for.
         to_all = [s for s in pools if any(not pool.classes for pool in s.pools)]
         chosen = next(iter((*to_all, *pools, first)))
