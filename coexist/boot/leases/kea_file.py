@@ -171,6 +171,11 @@ class KeaLeases:
             return bool(subnet.value("reservation-mode") == "out-of-pool")
         return bool(outside)
 
+    @cached_property
+    def _looking(self) -> tuple[tuple[bool, bool], ...]:
+        """What `_looks` says of each subnet, by its number."""
+        return tuple(map(self._looks, self.config.subnets))
+
     @staticmethod
     def _looks(subnet: SubnetDef) -> tuple[bool, bool]:
         """Whether a subnet looks for global reservations, and for its own."""
@@ -182,7 +187,7 @@ class KeaLeases:
         return bool(everywhere), own is not False
 
     def _find_hosts(self, client: Client, subnet: SubnetDef) -> None:
-        everywhere, _ = self._looks(subnet)
+        everywhere, _ = self._looking[subnet.number]
         identifiers = list(self._identifiers(client.packet))
         if everywhere:
             client.everywhere = self._host(None, identifiers)
@@ -191,7 +196,7 @@ class KeaLeases:
         is_one_query = len(siblings) > len(identifiers)
         ordered = identifiers[::-1] if is_one_query and subnet.shared is not None else identifiers
         for sibling in siblings:
-            if self._looks(sibling)[1] and client.supported(sibling.classes):
+            if self._looking[sibling.number][1] and client.supported(sibling.classes):
                 host = self._host(sibling.number, ordered)
                 if host is not None:
                     client.hosts[sibling.number] = host
@@ -208,16 +213,17 @@ class KeaLeases:
     def _is_kept(self, subnet: SubnetDef, address: IPv4Address) -> bool:
         """Whether the subnet heeds a reservation of an address: with ``reservations-out-of-pool`` of none in
         its pools."""
-        own, outside = self._heeding[id(subnet)]
+        own, outside = self._heeding[subnet.number]
         return own and not (outside and any(p.holds(address) for p in subnet.pools))
 
     @cached_property
-    def _heeding(self) -> Mapping[int, tuple[bool, bool]]:
-        """Whether a subnet looks for its own reservations, and whether only for those outside its pools."""
-        return {
-            id(subnet): (self._looks(subnet)[1], self._is_outside_alone(subnet))
+    def _heeding(self) -> tuple[tuple[bool, bool], ...]:
+        """Whether a subnet looks for its own reservations, and whether only for those outside its pools, by
+        its number."""
+        return tuple(
+            (self._looking[subnet.number][1], self._is_outside_alone(subnet))
             for subnet in self.config.subnets
-        }
+        )
 
     @cached_property
     def _reserved(self) -> tuple[Mapping[IPv4Address, list[HostDef]], ...]:
