@@ -218,6 +218,11 @@ class Product:
         return f"{self.name} {self.modelled}".strip()
 
     @property
+    def package(self) -> str:
+        """The distribution's package that has its renderer; empty where it has none."""
+        return self.renderer.partition(":")[0].partition(".")[0]
+
+    @property
     def is_adoptable(self) -> bool:
         """Whether a server can be declared by a copy of its own files, without the secrets they hold."""
         return bool(self.own_file and self.redactor)

@@ -23,8 +23,7 @@ _OWN = Path(__file__).resolve().parent.parent / "_templates"
 @cache
 def _folders() -> tuple[Path, ...]:
     """Where templates are: coexist's own, and those in the packages of installed renderers."""
-    modules = (product.renderer.partition(":")[0] for product in products().values())
-    packages = dict.fromkeys(module.partition(".")[0] for module in modules)
+    packages = dict.fromkeys(product.package for product in products().values())
     specs = [find_spec(name) for name in packages if name and name != _OWN.parent.name]
     places = [place for spec in specs if spec is not None for place in spec.submodule_search_locations or ()]
     return (_OWN, *(Path(place, "templates") for place in places))
