@@ -100,7 +100,7 @@ class ClientTable:
     @cached_property
     def known(self) -> frozenset[int]:
         """Every registered MAC."""
-        return frozenset(self.index)
+        return frozenset(self.macs)
 
     @property
     def repeated(self) -> bool:
