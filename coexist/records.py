@@ -1,16 +1,18 @@
-"""Dataclasses whose methods are written when they are first asked for.
+"""Dataclasses whose methods are written when they are asked for.
 
 `dataclasses.dataclass` compiles six methods for each class when a module is imported. One command meets some
 two hundred dataclasses and uses few methods of half of them: to compile them all was a third of the time that
 ``coexist check`` of a small site takes. What `dataclass` of this module makes is what the library makes, one
-method at a time.
+method at a time, and a constructor when more than a few objects are made.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
@@ -61,41 +63,131 @@ def _names(*, frozen: bool, eq: bool, order: bool) -> list[str]:
 
 
 class _Method:
-    """The place of a method until it is first asked for; from then on the class has the method itself."""
+    """The place of a method until it is asked for; from then on the class has the method itself.
 
-    __slots__ = ("cls", "frozen", "name")
+    A constructor is asked for some times before it is worth compiling.
+    """
+
+    __slots__ = ("asked", "cls", "frozen", "name")
 
     def __init__(self, cls: type, name: str, frozen: bool) -> None:
         self.cls = cls
         self.name = name
         self.frozen = frozen
+        self.asked = 0
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if self.name == "__init__" and instance is not None and self.asked < _FEW and _is_plain(self.cls):
+            self.asked += 1
+            return partial(self._construct, instance)
         method = _written(self.cls, self.name, self.frozen)
         setattr(self.cls, self.name, method)
         return method.__get__(instance, owner)
 
+    def _construct(self, instance: Any, *values: Any, **named: Any) -> None:
+        """Do what the constructor would; what does not fit is left to it, as it says why."""
+        fields = dataclasses.fields(self.cls)
+        given = dict(zip((field.name for field in fields if not field.kw_only), values, strict=False))
+        if len(given) < len(values) or not given.keys().isdisjoint(named):
+            return self._refuse(instance, *values, **named)
+        given |= named
+        set_value = object.__setattr__
+        for field in fields:
+            if field.name in given:
+                value = given.pop(field.name)
+            elif field.default is not dataclasses.MISSING:
+                value = field.default
+            elif field.default_factory is not dataclasses.MISSING:
+                value = field.default_factory()
+            else:
+                return self._refuse(instance, *values, **named)
+            set_value(instance, field.name, value)
+        if given:
+            return self._refuse(instance, *values, **named)
+        if hasattr(self.cls, "__post_init__"):
+            instance.__post_init__()
+        return None
+
+    def _refuse(self, instance: object, *values: Any, **named: Any) -> None:
+        self.asked = _FEW
+        self.__get__(instance)(*values, **named)
+
+
+_FEW = 4
+"""So many objects are made before their constructor is compiled, which takes as long as two dozen."""
+
+
+def _is_plain(cls: Any) -> bool:
+    """Whether every field is a parameter of the constructor, and every parameter a field."""
+    return sum(field.init for field in dataclasses.fields(cls)) == len(cls.__dataclass_fields__)
+
 
 def _written(cls: Any, name: str, frozen: bool) -> Any:
     """The method as the library writes it."""
-    fields = cls.__dataclass_fields__
-    if name == "__init__" and sum(field.init for field in dataclasses.fields(cls)) == len(fields):
+    if name == "__init__" and _is_plain(cls):
         return _constructor(cls, frozen)
+    if name == "__hash__":
+        return _hash(cls)
+    if name in _COMPARED:
+        return _comparison(cls, name)
+    fields = cls.__dataclass_fields__
     body = {field.name: field for field in fields.values()}
     body["__annotations__"] = {field.name: field.type for field in fields.values()}
     body |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     if hasattr(cls, "__post_init__"):
         body["__post_init__"] = cls.__post_init__
-    order = name in _ORDER
     # A class that has the same fields and nothing else gets the method, and only that one.
     twin: Any = dataclasses.dataclass(
         init=name == "__init__",
         repr=name == "__repr__",
-        eq=order or name in ("__eq__", "__hash__"),
-        order=order,
+        eq=False,
         frozen=frozen,
     )(type(cls.__name__, (), body))
     return vars(twin)[name]
+
+
+_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
+    "__eq__": operator.eq,
+    "__lt__": operator.lt,
+    "__le__": operator.le,
+    "__gt__": operator.gt,
+    "__ge__": operator.ge,
+}
+
+
+def _comparison(cls: Any, name: str) -> Any:
+    """What compares two objects of a class by their values."""
+    values = _values([field.name for field in dataclasses.fields(cls) if field.compare])
+    compared = _COMPARED[name]
+
+    def method(self: Any, other: Any) -> Any:
+        return compared(values(self), values(other)) if other.__class__ is self.__class__ else NotImplemented
+
+    return _named(method, cls, name)
+
+
+def _hash(cls: Any) -> Any:
+    """What hashes an object of a class by its values."""
+    fields = dataclasses.fields(cls)
+    values = _values([f.name for f in fields if (f.compare if f.hash is None else f.hash)])
+
+    def method(self: Any) -> int:
+        return hash(values(self))
+
+    return _named(method, cls, "__hash__")
+
+
+def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gets these fields of an object; nothing is compiled for it."""
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda one: tuple(getattr(one, name) for name in names)
+
+
+def _named(method: Any, cls: Any, name: str) -> Any:
+    method.__name__, method.__qualname__ = name, f"{cls.__qualname__}.{name}"
+    method.__module__ = cls.__module__
+    return method
 
 
 def _constructor(cls: Any, frozen: bool) -> Any:

@@ -197,6 +197,29 @@ def test_annotations_are_looked_up_in_the_module_of_the_class() -> None:
 def test_a_method_is_written_once_and_then_the_classes_own() -> None:
     cls: Any = spread(records.dataclass, {"frozen": True, "slots": True, "kw_only": True})
     assert not inspect.isfunction(vars(cls)["__init__"])
-    cls(number=1)
+    made = [cls(number=number) for number in range(9)]
     assert inspect.isfunction(vars(cls)["__init__"])
     assert not inspect.isfunction(vars(cls)["__eq__"])
+    assert made[0] != made[1]
+    assert inspect.isfunction(vars(cls)["__eq__"])
+
+
+@pytest.mark.parametrize("shape", [{"frozen": True, "slots": True}, {}])
+def test_the_first_objects_are_made_as_the_later_ones(shape: dict[str, bool]) -> None:
+    ours, theirs = spread(records.dataclass, shape), spread(dataclasses.dataclass, shape)
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((1,), {}),
+        ((1, "y"), {"last": (2,)}),
+        ((), {"number": 3, "items": [4]}),
+        ((), {}),
+        ((1,), {"number": 1}),
+        ((1, "x", [], 0, (), 9), {}),
+        ((1,), {"unknown": 2}),
+    ]
+    for values, named in calls * 3:
+        for cls in (spread(records.dataclass, shape), ours):
+            told, expected = (
+                outcome(lambda cls=cls, a=values, b=named: dataclasses.astuple(cls(*a, **b)))
+                for cls in (cls, theirs)
+            )
+            assert told == expected
