@@ -57,9 +57,14 @@ def pairs_of(site: Site) -> tuple[Pair, ...]:
 
 def shares_of(model: ServerModel) -> tuple[Share, ...]:
     """A server's parts in pairs; none for one that shares nothing."""
-    leases: tuple[Share, ...] = getattr(getattr(model, "leases", None), "shares", ())
+    leases = _lease_shares(model)
     boots: Share | None = getattr(getattr(model, "policy", None), "share", None)
     return leases if boots is None else (*leases, boots)
+
+
+def _lease_shares(model: ServerModel) -> tuple[Share, ...]:
+    shares: tuple[Share, ...] = getattr(getattr(model, "leases", None), "shares", ())
+    return shares
 
 
 def sides(segment: Segment, macs: MacClass) -> Mapping[tuple[bool, ...], int]:
@@ -92,7 +97,7 @@ def alone(world: World, server: str) -> World:
     from coexist.analysis.world import with_models
 
     model: Any = world.models[server]
-    shares = model.leases.shares
+    shares = _lease_shares(model)
     if not shares or not all(share.takes_over for share in shares):
         return world
     # A model that has shares has a field for this too.

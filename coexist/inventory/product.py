@@ -110,6 +110,8 @@ class Product:
     """It answers a DHCPINFORM only where it is authoritative."""
     informs_names: bool = True
     """It tells a machine its own name by DHCPINFORM too."""
+    tells_full_names: bool = False
+    """It tells a machine a name of several labels too, as it is registered."""
 
     # -- what its boot service says
 

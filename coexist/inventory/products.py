@@ -110,6 +110,7 @@ ISC_DHCPD = Product(
 KEA = Product(
     name="kea",
     knows_uuids=True,
+    tells_full_names=True,
     describe="ISC Kea",
     modelled="2.2",
     language="JSON",

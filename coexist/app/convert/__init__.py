@@ -71,7 +71,7 @@ def convert(site: Path, name: str, to: str, leases: Path | None = None) -> Conve
     if leases is not None and carry is None:
         raise CoexistError(
             f"no leases are carried from {server.product.describe} to {target.product.describe}; "
-            "convert without --leases"
+            "leave the leases out"
         )
     write = conversion.write if conversion is not None and server.config else write_through_inventory
     written = write(inventory, name, target)

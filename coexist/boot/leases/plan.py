@@ -159,7 +159,8 @@ class Reservation:
 class SubnetPlan:
     """A subnet as one scope serves it; without a scope nothing is leased there.
 
-    ``reserves``: registered machines have their own addresses here; ``names``: and are told their names.
+    ``reserves``: registered machines have their own addresses here; ``names``: and are told their names, with
+    ``full_names`` those of several labels too.
     """
 
     network: IPv4Network
@@ -167,6 +168,7 @@ class SubnetPlan:
     pools: tuple[PoolPlan, ...] = ()
     reserves: bool = False
     names: bool = False
+    full_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,5 +259,6 @@ def is_host_name(name: str) -> bool:
 
 
 def _reservation(subnet: SubnetPlan, mac: int, address: int, name: str) -> Reservation:
-    told = name if subnet.names and is_host_name(name) else ""
+    labels = name.split(".") if subnet.full_names else [name]
+    told = name if subnet.names and all(map(is_host_name, labels)) else ""
     return Reservation(mac=mac, address=IPv4Address(address), name=name, host_name=told)

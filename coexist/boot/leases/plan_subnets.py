@@ -24,7 +24,8 @@ def vlan_plans(site: Site, server: Server, scopes: Mapping[str, Scope]) -> Itera
         served = [
             (network, key, scope) for key, scope in of_vlan[name] for network in _networks(scope, vlan.subnet)
         ]
-        subnets = [_subnet_plan(key, scope, network) for network, key, scope in served]
+        full = server.product.tells_full_names
+        subnets = [_subnet_plan(key, scope, network, full_names=full) for network, key, scope in served]
         # The VLAN's other subnets share the wire; the ones a scope cuts out of them are their own.
         subnets += [
             SubnetPlan(network=network, scope=None)
@@ -44,7 +45,7 @@ def _networks(scope: Scope, of_vlan: tuple[IPv4Network, ...]) -> tuple[IPv4Netwo
     return (scope.subnet,) if scope.subnet else of_vlan
 
 
-def _subnet_plan(key: str, scope: Scope, network: IPv4Network) -> SubnetPlan:
+def _subnet_plan(key: str, scope: Scope, network: IPv4Network, *, full_names: bool) -> SubnetPlan:
     return SubnetPlan(
         network=network,
         scope=key,
@@ -55,6 +56,7 @@ def _subnet_plan(key: str, scope: Scope, network: IPv4Network) -> SubnetPlan:
         ),
         reserves=scope.reservations,
         names=scope.host_names,
+        full_names=full_names,
     )
 
 
