@@ -7,6 +7,7 @@ A result is octets; what makes and reads them stands beside the work.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 from coexist.apart import Wait
@@ -46,5 +47,5 @@ def _be_the_other(work: Callable[[], bytes], writing: int) -> None:
 
 
 def has_second_core() -> bool:
-    """Whether this process may use two cores at least."""
-    return len(os.sched_getaffinity(0)) > 1
+    """Whether this process may use two cores at least; elsewhere than on Linux it forks nothing."""
+    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1

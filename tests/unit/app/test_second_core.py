@@ -18,7 +18,7 @@ from coexist.analysis.check import found_in, found_on_two_cores
 from coexist.analysis.rules import RULES
 from coexist.analysis.site import AnalysedSite
 from coexist.apart import Apart, Wait
-from coexist.app.second_core import begun_apart
+from coexist.app.second_core import begun_apart, has_second_core
 from coexist.errors import InputError
 from coexist.inventory.clients_ahead import clients_ahead, taken
 from coexist.inventory.loader import Inventory, load_inventory
@@ -86,6 +86,16 @@ def test_only_rules_that_say_so_ask_how_races_end(name: str, monkeypatch: pytest
     assert fresh.races.run == sum(
         bool(one.witness and one.witness.timeline) for one in chain(*found.values())
     )
+
+
+def test_only_linux_with_two_cores_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    assert has_second_core()
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {1})
+    assert not has_second_core()
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert not has_second_core()
 
 
 def test_a_crash_apart_is_told_by_nobody() -> None:
