@@ -259,6 +259,6 @@ def is_host_name(name: str) -> bool:
 
 
 def _reservation(subnet: SubnetPlan, mac: int, address: int, name: str) -> Reservation:
-    labels = name.split(".") if subnet.full_names else [name]
+    labels = name.removesuffix(".").split(".") if subnet.full_names else [name]
     told = name if subnet.names and all(map(is_host_name, labels)) else ""
     return Reservation(mac=mac, address=IPv4Address(address), name=name, host_name=told)

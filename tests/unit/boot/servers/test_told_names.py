@@ -26,6 +26,7 @@ def told(
     said: dict[int, bytes],
     mac: str = STRANGER,
     kind: MessageType = MessageType.DISCOVER,
+    name: str = "kiosk-1",
     **scope: Any,
 ) -> dict[int, bytes]:
     """The options of the reply to a client that asks for 12, 15, 58 and 59."""
@@ -43,7 +44,7 @@ def told(
                 }
             },
             "scopes": {"lab": {"server": "dhcp", "vlan": "lab", "pools": ["10.70.1.0-10.70.1.99"], **scope}},
-            "clients": [{"mac": KNOWN, "name": "kiosk-1", "address": "10.70.2.2"}],
+            "clients": [{"mac": KNOWN, "name": name, "address": "10.70.2.2"}],
         }
     )
     packet = Packet(
@@ -91,6 +92,14 @@ def test_a_registered_name() -> None:
     assert told(DNSMASQ, {}, KNOWN, **names)[12] == b"kiosk-1"
     assert 12 not in told(DNSMASQ, {12: b"other"}, KNOWN, **names)
     assert told(DNSMASQ, {81: b"\1\0\0other"}, KNOWN, **names)[81] == b"\1\xff\xffkiosk-1"
+
+
+@pytest.mark.parametrize(("name", "by_kea"), [("web.lab.example", b"web.lab.example"), ("web.lab.", b"web.lab"),
+                                              ("room 5", None), ("web..lab", None)])  # fmt: skip
+def test_a_registered_name_of_several_labels_is_told_by_kea(name: str, by_kea: bytes | None) -> None:
+    names: dict[str, Any] = {"host_names": True, "name": name}
+    assert told(KEA, {}, KNOWN, always_send=[12], **names).get(12) == by_kea
+    assert told(DNSMASQ, {}, KNOWN, **names).get(12) is None
 
 
 def test_dnsmasq_takes_declared_times_that_are_shorter_than_the_lease() -> None:
