@@ -94,8 +94,10 @@ def test_a_registered_name() -> None:
     assert told(DNSMASQ, {81: b"\1\0\0other"}, KNOWN, **names)[81] == b"\1\xff\xffkiosk-1"
 
 
-@pytest.mark.parametrize(("name", "by_kea"), [("web.lab.example", b"web.lab.example"), ("web.lab.", b"web.lab"),
-                                              ("room 5", None), ("web..lab", None)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "by_kea"),
+    [("web.lab.example", b"web.lab.example"), ("web.lab.", b"web.lab"), ("room 5", None), ("web..lab", None)],
+)
 def test_a_registered_name_of_several_labels_is_told_by_kea(name: str, by_kea: bytes | None) -> None:
     names: dict[str, Any] = {"host_names": True, "name": name}
     assert told(KEA, {}, KNOWN, always_send=[12], **names).get(12) == by_kea
