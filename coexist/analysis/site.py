@@ -208,6 +208,18 @@ class AnalysedSite(Facts):
             return self.falls_to(case.client, str(case.intended.server))
         return case.intended.server is None or self.winners(case.client) == {None}
 
+    def is_well(self, case: Case, name: str | None = None) -> bool:
+        """Whether a class boots as intended in every race of both stages: from a server and, where it loads
+        iPXE, from it again. ``name``: the server whose turn it is, with those before it silent; without
+        it the first. Where none is intended, it boots in every race."""
+        if not case.intended.boots:
+            winners = self.winners(case.client)
+            return None not in winners if case.intended.server is None else winners == {None}
+        order = case.intended.servers
+        server = name or order[0]
+        silent = frozenset(order[: order.index(server)])
+        return self.falls_to(case.client, server, silent) and self.stays_with(case.client, server, silent)
+
     def falls_to(self, client: ClientClass, server: str, silent: frozenset[str] = frozenset()) -> bool:
         """Whether the class boots from a server in every possible outcome: it decided, or has the file.
 

@@ -85,7 +85,7 @@ def _next_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     """The server that option 66 names, where firmware reads it: beside the option, or in the scopes of the
     server that has the option for all of them."""
     edits: dict[Path, Edit] = {}
-    for case in cases_of(site, finding):
+    for case in site.pxe_cases:  # those that boot as intended for all that are given it too
         for handed in site.handed_to(case):
             said = handed.text(Option.TFTP_SERVER_NAME)
             if said is None or said[1] != finding.path or handed.next_server or not handed.file:
@@ -101,7 +101,8 @@ def _next_server(site: AnalysedSite, finding: Finding) -> Repair | None:
 @repairs("CX407")
 def _who_has_the_file(site: AnalysedSite, finding: Finding) -> Repair | None:
     cases = cases_of(site, finding)
-    if any(case.responders for case in cases) and not left_without_file(site, {finding.path}):
+    told = [case for case in site.pxe_cases if _is_told(site, case, finding.path)]
+    if any(case.responders for case in told) and not left_without_file(site, {finding.path}):
         return Repair(edits=(remove(*finding.path),), text="take the boot file out: a boot service names it")
     names = [name for case in cases for name in case.intended.servers if _has_files(site, name)]
     at = finding.path[: 4 if "rules" in finding.path else 2]
@@ -211,8 +212,10 @@ def _by_tftp(site: AnalysedSite, finding: Finding) -> Repair | None:
 @repairs("CX416")
 def _same_server(site: AnalysedSite, finding: Finding) -> Repair | None:
     edits: dict[Any, Edit] = {}
-    chained = any(site.asks_again(used.file) for used in site.used_programs if used.path == finding.path)
-    for case in cases_of(site, finding):
+    given = [used for used in site.used_programs if used.path == finding.path]
+    chained = any(site.asks_again(used.file) for used in given)
+    cases = [used.case for used in given if used.service in used.case.intended.servers]
+    for case in cases:
         for scope in site.heard_scopes(case.client.vlan):
             lines = site.scopes.file_lines(scope, case.client, chained=chained)
             edits |= {line: remove(*line) for line in lines}

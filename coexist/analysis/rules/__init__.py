@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from coexist.analysis.findings import Code, Finding, Severity, Witness
-from coexist.analysis.site import AnalysedSite, touched
+from coexist.analysis.site import AnalysedSite, Case, touched
 from coexist.analysis.space import ClientClass
 from coexist.errors import Position
 from coexist.inventory.documents import Path
@@ -111,6 +111,15 @@ def report(
         clients=touched(clients) if count is None else count,
         classes=tuple(clients),
     )
+
+
+def unwell(
+    cases: Sequence[Case], is_well: Callable[[Case], bool]
+) -> tuple[list[ClientClass], Severity | None]:
+    """Whom a finding is about that concerns some classes: those that do not boot as intended. Where all do, it
+    is about all of them and a warning."""
+    wrong = [case.client for case in cases if not is_well(case)]
+    return (wrong, None) if wrong else ([case.client for case in cases], Severity.WARNING)
 
 
 def witness_of(

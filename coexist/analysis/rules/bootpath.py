@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 
-from coexist.analysis.findings import ERROR, WARNING, Finding, Severity
+from coexist.analysis.findings import ERROR, WARNING, Finding
 from coexist.analysis.leases import Handed
-from coexist.analysis.rules import report, rule
+from coexist.analysis.rules import report, rule, unwell
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import is_url
@@ -38,16 +38,18 @@ def _told_option_60(site: AnalysedSite) -> Iterator[tuple[Case, Path, str | None
     ERROR,
     "A DHCP server says PXEClient and no boot service is there",
     explains=True,
+    raced=True,
 )
 def option_60_without_service(site: AnalysedSite) -> Iterable[Finding]:
     """Option 60 from a DHCP server whose host answers nothing on port 4011."""
-    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    found: dict[tuple[Path, str], list[Case]] = defaultdict(list)
     for case, path, target in _told_option_60(site):
         if target is None or not _serves_4011(site, target):
-            found[path, target or "an undeclared host"].append(case.client)
-    for (path, target), clients in found.items():
+            found[path, target or "an undeclared host"].append(case)
+    for (path, target), cases in found.items():
+        clients, severity = unwell(cases, site.is_well)
         yield report(site, "CX402", path, f"option 60 says PXEClient, so clients ask {target} on port 4011, and no boot service is there",
-                     "remove option 60, or run the boot service on that host with the role boot-server", clients=clients)  # fmt: skip
+                     "remove option 60, or run the boot service on that host with the role boot-server", clients=clients, severity=severity)  # fmt: skip
 
 
 def _asked_on_4011(site: AnalysedSite, handed: Handed) -> str | None:
@@ -110,19 +112,25 @@ def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
 
 
 @rule(
-    "CX406", "option-66-alone", ERROR, "Option 66 names the server, and firmware reads siaddr", explains=True
+    "CX406",
+    "option-66-alone",
+    ERROR,
+    "Option 66 names the server, and firmware reads siaddr",
+    explains=True,
+    raced=True,
 )
 def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
     """A boot server by option 66 only."""
-    found: dict[Path, list[ClientClass]] = defaultdict(list)
+    found: dict[Path, list[Case]] = defaultdict(list)
     for case in site.pxe_cases:
         for handed in site.handed_to(case):
             said = handed.options.get(Option.TFTP_SERVER_NAME)
             if said and handed.file and handed.next_server is None:
-                found[said[1]].append(case.client)
-    for path, clients in found.items():
+                found[said[1]].append(case)
+    for path, cases in found.items():
+        clients, severity = unwell(cases, site.is_well)
         yield report(site, "CX406", path, "option 66 names the boot server, but firmware reads the header's next server (siaddr), which is 0",
-                     "write `next_server:` in the scope; keep option 66 beside it if you like", clients=clients)  # fmt: skip
+                     "write `next_server:` in the scope; keep option 66 beside it if you like", clients=clients, severity=severity)  # fmt: skip
 
 
 @rule(
@@ -131,10 +139,11 @@ def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A scope names a boot file and no server that has it",
     explains=True,
+    raced=True,
 )
 def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file and neither a next server nor a TFTP service on the DHCP server itself."""
-    found: dict[Path, list[ClientClass]] = defaultdict(list)
+    found: dict[Path, list[Case]] = defaultdict(list)
     for case in site.pxe_cases:
         for handed in site.handed_to(case):
             if not handed.file or is_url(handed.file[0]):
@@ -144,10 +153,11 @@ def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
             # A product may name itself where nothing is said.
             itself = handed.next_server and site.topology.owner(handed.next_server[0])
             if not itself or not site.site.servers[itself].effective_roles & FILE_ROLES:
-                found[handed.file[1]].append(case.client)
-    for path, clients in found.items():
+                found[handed.file[1]].append(case)
+    for path, cases in found.items():
+        clients, severity = unwell(cases, site.is_well)
         yield report(site, "CX407", path, "the scope names a boot file and no server that has it: iPXE boots nothing, UEFI asks the DHCP server",
-                     "write `next_server:` beside the file, or remove the file", clients=clients)  # fmt: skip
+                     "write `next_server:` beside the file, or remove the file", clients=clients, severity=severity)  # fmt: skip
 
 
 @rule("CX408", "header-and-option-differ", ERROR, "The header and options 66 and 67 name different things")
@@ -317,11 +327,10 @@ def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
             if other is not None:
                 found[handed.file[1], other].append(case)
     for (path, proxy), cases in found.items():
-        wrong = [case.client for case in cases if not site.as_intended(case)]
+        clients, severity = unwell(cases, site.is_well)
         yield report(site, "CX401", path, f"the scope names a boot file for clients that {proxy} answers too: UEFI boots from {proxy}, iPXE from the scope",
                      f"remove the boot file from the scope, or keep {proxy} from answering these clients",
-                     clients=wrong or [case.client for case in cases],
-                     severity=None if wrong else Severity.WARNING)  # fmt: skip
+                     clients=clients, severity=severity)  # fmt: skip
 
 
 @rule(

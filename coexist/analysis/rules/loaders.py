@@ -27,7 +27,7 @@ Ends: TypeAlias = Sequence[tuple[Case, LoaderEnd]]
 @judge
 def loaders_astray(site: AnalysedSite, explained: Explained) -> Iterable[Finding]:
     """Boot loaders that find no server, or another one than the one that boots them."""
-    ends = [(case, end) for case, end in _ends(site, explained) if end.fails or _astray(site, case, end)]
+    ends = [(case, end) for case, end in _ends(site, explained) if goes_astray(site, case, end)]
     yield from loader_without_server(site, ends)
     yield from loader_asks_elsewhere(site, ends)
 
@@ -70,8 +70,11 @@ def _ends(site: AnalysedSite, explained: Explained) -> Iterator[tuple[Case, Load
                 yield case, end
 
 
-def _astray(site: AnalysedSite, case: Case, end: LoaderEnd) -> bool:
-    """Whether a loader asks somebody else than the server that boots the class, or one without files."""
+def goes_astray(site: AnalysedSite, case: Case, end: LoaderEnd) -> bool:
+    """Whether a loader finds no server, or asks another than the one that boots the class, or one without
+    files."""
+    if end.fails:
+        return True
     if end.asks is None or site.is_unknown(end.asks):
         return False
     server = site.site.servers.get(end.asks)

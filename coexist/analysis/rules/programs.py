@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 
 from coexist.analysis.bootfiles import follows_lease, ipxe_architecture, runs_on_bios
 from coexist.analysis.findings import ERROR, WARNING, Finding
-from coexist.analysis.rules import report, rule
+from coexist.analysis.rules import report, rule, unwell
 from coexist.analysis.rules.bootpath import FILE_ROLES
-from coexist.analysis.site import AnalysedSite, Standing, Used, identity
+from coexist.analysis.rules.loaders import goes_astray
+from coexist.analysis.site import AnalysedSite, Case, Standing, Used, identity
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import is_url, url_host
 from coexist.inventory.documents import Path
@@ -177,10 +179,11 @@ def _names_itself(site: AnalysedSite, used: Used) -> bool:
     ERROR,
     "The second stage asks again and follows another server",
     explains=True,
+    raced=True,
 )
 def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     """Second stages that follow the lease where the scope names another server's file."""
-    found: dict[tuple[Path, str, Path], list[ClientClass]] = defaultdict(list)
+    found: dict[tuple[Path, str, Path], list[Case]] = defaultdict(list)
     for file, _, path, case, name, _ in site.used_programs:
         if name is None or name not in case.intended.servers:
             continue
@@ -193,11 +196,23 @@ def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
             handed = site.scopes.handed(scope, case.client, chained=chained)
             owner = site.file_owner(handed)
             if handed.file and owner != name and not site.is_unknown(owner):
-                found[path, file, handed.file[1]].append(case.client)
-    for (path, file, _), clients in found.items():
+                found[path, file, handed.file[1]].append(case)
+    for (path, file, _), cases in found.items():
+        clients, severity = unwell(cases, partial(_comes_back, site, str(path[1]), file))
         how = "asks DHCP again" if site.asks_again(file) else "reads the lease"
         yield report(site, "CX416", path, f"{file} {how} and follows the scope's boot file, which is another server's",
-                     "remove the boot file from the scope, or point its next server to the same server", clients=clients)  # fmt: skip
+                     "remove the boot file from the scope, or point its next server to the same server",
+                     clients=clients, severity=severity)  # fmt: skip
+
+
+def _comes_back(site: AnalysedSite, name: str, file: str, case: Case) -> bool:
+    """Whether a class that a server gives this file boots from it to the end when it is its turn. What the
+    boot loader of a fallback asks, no race shows."""
+    if not site.is_well(case, name):
+        return False
+    if name != case.intended.server:
+        return site.asks_again(file)
+    return not any(goes_astray(site, case, end) for end in site.races.loaders(case.client))
 
 
 @rule(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coexist.analysis import Finding, Severity, analyse
 from coexist.inventory import inventory_from_tree, load_inventory
 
@@ -229,3 +231,88 @@ def test_the_columns_that_are_a_sites_own_are_told_once_and_can_be_named(tmp_pat
     assert "hardwear" not in found["CX123"].message
     assert set(told("{files: clients.csv, columns: [asset]}")) == {"CX119", "CX123"}
     assert told("{files: clients.csv, columns: [asset, room no, hardwear]}") == {}
+
+
+DHCP = {"software": "isc-dhcpd", "address": "10.0.0.2", "vlan": "office", "ping_check": False}
+BOOT = {"software": "coexist", "address": "10.0.0.3", "vlan": "office"}
+PROXY = {**BOOT, "programs": {"bios": "a.0", "uefi-x64": "a.efi"}}
+SHIM = {**BOOT, "programs": {"bios": "a.0", "uefi-x64": "shimx64.efi"}}
+FALLBACK = {
+    "software": "coexist",
+    "address": "10.0.0.4",
+    "vlan": "office",
+    "programs": {"bios": "b.0", "uefi-x64": "shimx64.efi"},
+    "delay": 1.5,
+}
+FROM_BOOT = [{"clients": "everyone", "boot_from": "boot"}]
+
+
+SILENT = {**PROXY, "answers": "nobody"}
+WITH_FALLBACK = [{"clients": "everyone", "boot_from": "boot", "fallback": "late"}]
+OPTION_60 = {"options": {60: "PXEClient"}}
+OPTION_66 = {"options": {66: "10.0.0.9"}, "filename": "x.efi"}
+ELSEWHERE = {"next_server": "10.0.0.9", "filename": "x.efi"}
+NOBODY = [{"clients": "everyone", "boot_from": "nobody"}]
+
+
+@pytest.mark.parametrize(
+    ("code", "scope", "boot", "intent", "firmware", "severity"),
+    [
+        ("CX402", OPTION_60, SILENT, NOBODY, "pxe21", Severity.WARNING),
+        ("CX402", OPTION_60, PROXY, FROM_BOOT, "edk2", Severity.ERROR),
+        # UEFI takes the proxy's file.
+        ("CX406", OPTION_66, PROXY, FROM_BOOT, "edk2", Severity.WARNING),
+        ("CX406", OPTION_66, SILENT, FROM_BOOT, "edk2", Severity.ERROR),
+        ("CX407", {"filename": "x.efi"}, PROXY, FROM_BOOT, "edk2", Severity.WARNING),
+        ("CX407", {"filename": "x.efi"}, SILENT, FROM_BOOT, "edk2", Severity.ERROR),
+        # Nothing is intended: they boot, or they do not.
+        ("CX407", {"filename": "x.efi"}, PROXY, [], "edk2", Severity.WARNING),
+        ("CX407", {"filename": "x.0"}, SILENT, [], "ipxe", Severity.ERROR),
+        ("CX416", ELSEWHERE, SHIM, FROM_BOOT, "edk2", Severity.ERROR),
+        # What a fallback's loader asks, no race shows.
+        ("CX416", ELSEWHERE, PROXY, WITH_FALLBACK, "edk2", Severity.ERROR),
+    ],
+)
+def test_what_harms_nobody_who_boots_as_intended_is_a_warning(
+    code: str,
+    scope: dict[str, Any],
+    boot: dict[str, Any],
+    intent: list[dict[str, Any]],
+    firmware: str,
+    severity: Severity,
+) -> None:
+    servers = {"dhcp": DHCP, "boot": boot, "late": FALLBACK}
+    kind = {"uefi-x64" if firmware == "edk2" else "bios": firmware}
+    (finding,) = found(code, scope, servers=servers, intent=intent, architectures=kind)
+    assert finding.severity is severity
+
+
+@pytest.mark.parametrize(
+    ("software", "severity"), [("dnsmasq", Severity.WARNING), ("coexist", Severity.ERROR)]
+)
+def test_ipxe_of_a_fallback_that_comes_back_to_it_is_a_warning(software: str, severity: Severity) -> None:
+    """dnsmasq's iPXE follows its menu to port 4011, though the scope names another server's script."""
+    chained = {"bios": "undionly.kpxe", "ipxe": "boot.ipxe"}
+    late = {**FALLBACK, "software": software, "delay": 2, "programs": chained, "roles": ["proxydhcp", "tftp"]}
+    (finding,) = found(
+        "CX416",
+        {"next_server": "10.0.0.9", "rules": [{"user_class": "iPXE", "filename": "x.ipxe"}]},
+        servers={"dhcp": DHCP, "boot": PROXY, "late": late},
+        intent=WITH_FALLBACK,
+        architectures={"bios": "pxe21"},
+    )
+    assert finding.severity is severity
+
+
+def test_a_finding_counts_those_who_do_not_boot_as_intended() -> None:
+    """UEFI takes the proxy's file, iPXE on BIOS boots nothing."""
+    servers = {"dhcp": DHCP, "boot": PROXY}
+    (finding,) = found(
+        "CX407",
+        {"filename": "x.0"},
+        servers=servers,
+        intent=FROM_BOOT,
+        architectures={"bios": "ipxe", "uefi-x64": "edk2"},
+    )
+    assert finding.severity is Severity.ERROR
+    assert {client.firmware for client in finding.classes} == {"ipxe"}
