@@ -60,8 +60,9 @@ empty columns and its empty rows are passed over. A `mac` cell with several addr
 several cards. Format the column `mac` as text before a spreadsheet saves it: of an address it took for a
 number, digits are lost.
 
-Option values: text, numbers, addresses or lists of them by the option's type (RFC 2132), or raw octets as
-`hex:06:01:08:ff`.
+Option values: text, numbers, addresses or lists of them by the option's type (RFC 2132 and the later
+documents of IANA's registry), or raw octets as `hex:06:01:08:ff`. An option whose type is a structure
+(119, 121) takes octets only.
 
 Architectures: {architectures}.
 

@@ -38,20 +38,27 @@ __all__ = [
 OptionInput: TypeAlias = str | int | bool | Sequence[str | int]
 """What an administrator may write as an option's value."""
 
-# Their values are structures that no plain text can spell: lists of labels, routes, sub-options.
+# Their values are structures that no plain text can spell: lists of labels, routes, sub-options. From 128 on
+# sites have texts of their own (RFC 3942).
 _STRUCTURED = frozenset(
     {
+        Option.NETWARE_IP_INFORMATION,
         Option.DIRECTORY_AGENT,
         Option.SERVICE_SCOPE,
         Option.CLIENT_FQDN,
         Option.RELAY_AGENT_INFORMATION,
         Option.ISNS,
+        Option.BCMCS_CONTROLLER_DOMAIN_NAMES,
         Option.AUTHENTICATION,
         Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER,
         Option.CLIENT_MACHINE_IDENTIFIER,
+        Option.GEOCONF_CIVIC,
+        Option.DHCP4O6_SOURCE_ADDRESS,
         Option.DOMAIN_SEARCH,
         Option.SIP_SERVERS,
         Option.CLASSLESS_STATIC_ROUTE,
+        Option.CABLELABS_CLIENT_CONFIGURATION,
+        Option.GEOCONF,
         Option.VENDOR_IDENTIFYING_VENDOR_CLASS,
         Option.VENDOR_IDENTIFYING_VENDOR_SPECIFIC,
         Option.MICROSOFT_CLASSLESS_STATIC_ROUTE,

@@ -150,3 +150,40 @@ def test_the_own_collection(folder: Path) -> None:
         macs = {str(mac): format_mac(mac) for mac in known} | {"stranger": MACS["stranger"]}
         asked += agree(without_partner(inventory, name), name, macs, 60, 1)[0]
     assert asked or not names
+
+
+OPTIONS: Mapping[str, dict[int, Any]] = {
+    "addresses": {85: "10.4.0.85", 89: ["10.4.0.1", "10.4.0.2"], 112: "10.4.0.112", 136: "10.4.0.36"},
+    "addresses that one product knows": {142: "10.4.0.42", 138: "10.4.0.38", 150: "10.4.0.50"},
+    "texts that look like addresses": {86: "10.4.0.86", 161: "10.4.0.61", 113: "10.4.0.113", 160: "10.4.0.9"},
+    "texts with a NUL": {
+        77: "hex:61:00",
+        86: "hex:62:00",
+        98: "hex:63:00",
+        113: "hex:64:00",
+        252: "hex:65:00",
+    },
+    "numbers": {91: 7, 116: 1, 117: [0, 6], 211: 60},
+}
+
+
+@pytest.mark.parametrize("said", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("product", SOFTWARE)
+def test_options_of_each_shape(product: str, said: dict[int, Any]) -> None:
+    tree: dict[str, Any] = {
+        "site": "shapes",
+        "vlans": {"office": {"id": 10, "subnet": "10.10.0.0/16", "gateway": "10.10.0.1"}},
+        "servers": {
+            "dhcp": {"address": "10.10.0.5", "vlan": "office", "roles": ["dhcp"], "ping_check": False}
+        },
+        "scopes": {
+            "office": {
+                "server": "dhcp",
+                "vlan": "office",
+                "pools": ["10.10.1.0-10.10.4.255"],
+                "options": said,
+            }
+        },
+    }
+    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", MACS, 40, 1)
+    assert answered > asked // 3

@@ -23,10 +23,10 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.boot.servers.declared import plan_leases
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
-from coexist.languages.kea.option_data import STANDARD, has_shape
+from coexist.languages.kea.option_data import STANDARD, has_shape, trimmed
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
-from coexist.wire.options import MessageType, Option, OptionKind, encode_options, option_kind
+from coexist.wire.options import MessageType, Option, encode_options
 from coexist.wire.pxe import decode_suboptions
 
 _SUBNET_SELECTION = 118
@@ -192,16 +192,15 @@ def is_exact(code: int, octets: bytes) -> bool:
     """
     if code == Option.VENDOR_SPECIFIC_INFORMATION:
         return option_data(code, octets) == octets
-    if option_kind(code) is OptionKind.TEXT and octets.endswith(b"\0"):
-        return False
-    return bool(octets) and has_shape(STANDARD.get(code), octets)
+    known = STANDARD.get(code)
+    return bool(octets) and trimmed(known, octets) == octets and has_shape(known, octets)
 
 
 def option_data(code: int, octets: bytes) -> bytes:
     """The octets Kea sends for option data with these octets."""
     if code == Option.VENDOR_SPECIFIC_INFORMATION:
         return encode_options(dict(sorted(decode_suboptions(octets).items())))
-    return octets.rstrip(b"\0") if option_kind(code) is OptionKind.TEXT else octets
+    return trimmed(STANDARD.get(code), octets)
 
 
 def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 the shape of AsProduct
