@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from coexist.boot.policy import BootMenu, BootPolicy, BootProgram, MenuEntry, Rule
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, BootRequest, ClientKind
 from coexist.records import dataclass
-from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet
+from coexist.wire.bootp import BOOTREPLY, BROADCAST_FLAG, UNSPECIFIED, Packet, fits_header_file
 from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
 from coexist.wire.pxe import (
@@ -333,7 +333,7 @@ def build_reply(
         siaddr=program.server or policy.boot_server or server,
         giaddr=asked.giaddr,
         chaddr=asked.chaddr,
-        file=file if len(file) <= 127 else b"",
+        file=file if fits_header_file(file) else b"",
         options=options,
     )
 

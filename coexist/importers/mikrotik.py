@@ -21,6 +21,7 @@ from coexist.inventory.products import GENERIC
 from coexist.languages.routeros import Command, commands, option_octets, seconds_of
 from coexist.languages.source_files import read_export
 from coexist.records import dataclass
+from coexist.wire.bootp import fits_header_file
 from coexist.wire.mac import format_mac, parse_mac
 
 # Keys of a network as options of DHCP.
@@ -278,8 +279,12 @@ class _Site:
             scope["options"] = options
         if keys.get("next-server"):
             scope["next_server"] = keys["next-server"]
-        if keys.get("boot-file-name"):
-            scope["filename"] = keys["boot-file-name"]
+        file = keys.get("boot-file-name", "")
+        if file and fits_header_file(file):
+            scope["filename"] = file
+        elif file:
+            why = "longer than the 127 octets of the header field"
+            self.account.left_out(declared.at, f"boot-file-name={file}", why)
         known = {
             "address",
             "netmask",

@@ -10,6 +10,7 @@ from coexist.inventory.documents import written
 from coexist.inventory.values import (
     ONE_OR_MORE,
     Declared,
+    HeaderFile,
     Text,
     one_or_more,
 )
@@ -67,7 +68,7 @@ class Program(Declared):
 
     shorthand = {"type": "string"}
 
-    file: Text
+    file: HeaderFile
     server: Text | None = None
     then: LoaderName | None = None
     embedded: Annotated[tuple[Text, ...], BeforeValidator(one_or_more), WithJsonSchema(ONE_OR_MORE)] = ()
@@ -86,10 +87,6 @@ class Program(Declared):
     def _file(cls, value: str) -> str:
         if not value or any(ord(c) < 32 for c in value):
             raise ValueError(f"{value!r} is no file name; write a path without control characters")
-        if len(value.encode()) > 127:
-            raise ValueError(
-                "the file name is longer than the 127 octets of the DHCP header field; use a shorter path"
-            )
         return value
 
 

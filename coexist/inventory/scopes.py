@@ -14,6 +14,7 @@ from coexist.inventory.values import (
     WHOLE,
     AddressRange,
     Declared,
+    HeaderFile,
     Name,
     Names,
     Options,
@@ -105,7 +106,7 @@ class ScopeRule(Declared):
     user_class: Text | None = None
     when: tuple[OptionTest, ...] = ()
     next_server: Text | None = None
-    filename: Text | None = None
+    filename: HeaderFile | None = None
     programs: Programs = {}
     options: Options = {}
     ignore: bool = False
@@ -137,16 +138,16 @@ class Pool(Declared):
 class Scope(Declared):
     """A subnet as its DHCP server (or a failover pair) serves it.
 
-    ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address,
-    ``filename`` the header field ``file``. ``always_send``: options, by code, that go to clients too that do
-    not ask for them. ``host_names``: a registered machine is sent its name (option 12) with its address.
-    ``literal``: nothing follows from what is declared, neither options 66 and 67 from ``next_server``
-    and ``filename`` nor option 60 for clients that do not ask for it. ``option_order``: the order of options
-    in a reply by code, where a product keeps one (dnsmasq); others follow. Those of a ``literal`` scope of
-    dnsmasq have a line, though it would tell its own address by itself. ``min_secs`` is a threshold of dhcpd
-    on the client's ``secs``. ``failover``: how two servers share it. Lease times are seconds: ``lease_time``
-    is for a client that asks for none (option 51), ``min_lease_time`` and ``max_lease_time`` limit what it
-    can ask for. Without them the limits are the product's own.
+    ``server`` names one or several. ``next_server`` (siaddr) is a server's name or an address, ``filename``
+    the header field ``file``, at most 127 octets. ``always_send``: options, by code, that go to clients too
+    that do not ask for them. ``host_names``: a registered machine is sent its name (option 12) with its
+    address. ``literal``: nothing follows from what is declared, neither options 66 and 67 from
+    ``next_server`` and ``filename`` nor option 60 for clients that do not ask for it. ``option_order``: the
+    order of options in a reply by code, where a product keeps one (dnsmasq); others follow. Those of a
+    ``literal`` scope of dnsmasq have a line, though it would tell its own address by itself. ``min_secs``
+    is a threshold of dhcpd on the client's ``secs``. ``failover``: how two servers share it. Lease times
+    are seconds: ``lease_time`` is for a client that asks for none (option 51), ``min_lease_time`` and
+    ``max_lease_time`` limit what it can ask for. Without them the limits are the product's own.
     """
 
     servers: Annotated[Names, Field(alias="server")]
@@ -160,7 +161,7 @@ class Scope(Declared):
     host_names: bool = False
     literal: bool = False
     next_server: Text | None = None
-    filename: Text | None = None
+    filename: HeaderFile | None = None
     programs: Programs = {}
     rules: tuple[ScopeRule, ...] = ()
     lease_time: Annotated[int, Field(ge=60, le=0xFFFFFFFF), WHOLE] = 43200

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from coexist.inventory.documents import written
 from coexist.text.secret_references import with_tokens
+from coexist.wire.bootp import FILE_OCTETS, fits_header_file
 from coexist.wire.mac import parse_mac
 from coexist.wire.options import Option, encode_option_value, spoken
 
@@ -131,7 +133,19 @@ def _host(value: Any) -> Any:
     raise ValueError(f"{text!r} is more than the name of a host; write `{', '.join(parts)}`")
 
 
+def _header_file(value: str) -> str:
+    if not fits_header_file(value):
+        raise ValueError(
+            f"the file name has more than the {FILE_OCTETS - 1} octets of the DHCP header field;"
+            " use a shorter path, or write a long URL as option 67"
+        )
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+HeaderFile = Annotated[str, BeforeValidator(_text), AfterValidator(_header_file)]
+"""A text for the header field ``file``. With more octets Kea refuses its file, dhcpd and dnsmasq cut it, and
+coexist leaves the field empty: no client gets what is written."""
 Host = Annotated[str, BeforeValidator(_host)]
 Command = Annotated[str, BeforeValidator(_command)]
 """A command as a shell takes it apart; no shell runs it."""

@@ -31,6 +31,7 @@ __all__ = [
     "Packet",
     "decode",
     "encode",
+    "fits_header_file",
 ]
 
 BOOTREQUEST = 1
@@ -42,6 +43,7 @@ UNSPECIFIED = IPv4Address(0)
 CHADDR_OCTETS = 16
 SNAME_OCTETS = 64
 FILE_OCTETS = 128
+"""With the NUL that ends a file name (RFC 2131 section 2: a null terminated string)."""
 MINIMUM_OCTETS = 300
 """A BOOTP message with its 64 octets of vendor area: RFC 1542 section 2.1."""
 
@@ -52,6 +54,12 @@ _OPTIONS_START = _HEADER.size + len(MAGIC_COOKIE)
 
 _OVERLOAD_FILE = 1
 _OVERLOAD_SNAME = 2
+
+
+def fits_header_file(name: str | bytes) -> bool:
+    """Whether a file name and its NUL have room in the header field ``file``."""
+    octets = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
+    return len(octets) < FILE_OCTETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

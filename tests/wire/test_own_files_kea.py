@@ -182,3 +182,29 @@ def test_leases_decide_from_which_subnet_of_a_network_a_machine_is_told(tmp_path
     assert not differing(first, place, of_the_first)
     assert not differing(last, place, after, lambda reply, expected: _of_its_pool(reply, expected, config))
     assert {str(reply.siaddr) for _, _, reply in after if reply is not None} == {"10.93.1.9"}
+
+
+LONG = """
+{ "Dhcp4": { "boot-file-name": "GLOBAL", "server-hostname": "boot",
+  "subnet4": [
+  { "id": 1, "subnet": "10.93.0.0/24", "SUBNET": 0, "next-server": "10.93.0.9",
+    "pools": [ { "pool": "10.93.0.100 - 10.93.0.150" } ],
+    "reservations": [ { "hw-address": "52:54:00:93:00:01", "boot-file-name": "HOST" } ] },
+  { "id": 2, "subnet": "10.94.0.0/24", "boot-file-name": "other",
+    "pools": [ { "pool": "10.94.0.100 - 10.94.0.150" } ] } ] } }
+"""
+
+
+@pytest.mark.needs("kea-dhcp4")
+@pytest.mark.parametrize(("everywhere", "subnet"), [(128, None), (129, None), (200, 128), (200, 127)])
+def test_a_file_that_fills_the_header_field(everywhere: int, subnet: int | None, tmp_path: Path) -> None:
+    text = LONG.replace("GLOBAL", "g" * everywhere).replace("HOST", "h" * 127)
+    text = text.replace('"SUBNET": 0,', "" if subnet is None else f'"boot-file-name": "{"s" * subnet}",')
+    tree = read_json(text, "kea.conf", beside(Path("kea.conf")))
+    place = Place(
+        server=IPv4Address("10.93.0.2"),
+        network=IPv4Network("10.93.0.0/24"),
+        local=IPv4Address("10.93.0.250"),
+        relays=(IPv4Address("10.94.0.1"),),
+    )
+    hold(tree, place, ["52:54:00:93:00:01", *STRANGERS], tmp_path)

@@ -31,6 +31,7 @@ from coexist.languages.kea.json_nodes import Node
 from coexist.languages.kea.option_data import OptionTypes
 from coexist.languages.kea.versions import beside, unknown_keywords
 from coexist.records import dataclass
+from coexist.wire.bootp import FILE_OCTETS
 
 KNOWING = frozenset({"KNOWN", "UNKNOWN"})
 """Built-in classes that tell whether a client has a reservation."""
@@ -282,7 +283,7 @@ class _Compiler:
             listed = bool(node.plain(key, bool))
             result[name] = ClassDef(
                 name=name,
-                level=self.levels.read(node),
+                level=self.levels.below(node),
                 test=test,
                 template=template,
                 listed=listed,
@@ -309,7 +310,7 @@ class _Compiler:
     def _network(self, node: Node) -> NetworkDef:
         return NetworkDef(
             name=node.plain("name") or "",
-            level=self.levels.read(node),
+            level=self.levels.below(node),
             classes=self.keys.guards(node),
             asks=self.keys.asks(node),
             relays=_relays(node),
@@ -323,7 +324,7 @@ class _Compiler:
         except ValueError:
             at = (node.get("subnet") or node).at
             raise InputError([Problem(at, f"{text!r} is no subnet", "write 192.0.2.0/24")]) from None
-        level = self.levels.read(node)
+        level = self.levels.below(node)
         levels = (level, shared.level, top) if shared is not None else (level, top)
         return SubnetDef(
             id=node.plain("id", int) or next(self.next_ids),
@@ -353,7 +354,7 @@ class _Compiler:
             at = (node.get("pool") or node).at
             raise InputError([Problem(at, f"{text!r} is no pool", "write 192.0.2.10 - 192.0.2.99")]) from None
         return PoolDef(
-            level=self.levels.read(node),
+            level=self.levels.below(node),
             first=first,
             last=last,
             classes=self.keys.guards(node),
@@ -369,7 +370,7 @@ class _Compiler:
                 identifiers[kind] = _identifier(node, kind, text)
         address = node.plain("ip-address")
         return HostDef(
-            level=self.levels.read(node),
+            level=self.levels.below(node, FILE_OCTETS - 1),
             identifiers=identifiers,
             address=address_of(node, address) if address and address != "0.0.0.0" else None,
             hostname=node.plain("hostname") or "",

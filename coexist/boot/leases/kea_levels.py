@@ -28,6 +28,7 @@ from coexist.languages.kea.option_data import (
 )
 from coexist.languages.kea.versions import shown
 from coexist.records import dataclass
+from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS
 from coexist.wire.options import encode_options
 from coexist.wire.pxe import decode_suboptions
 
@@ -191,6 +192,20 @@ class LevelReader:
             if any(datum.classes for datum in found)
         }
         return _level(node, options, enterprises, for_classes)
+
+    def below(self, node: Node, file_octets: int = FILE_OCTETS) -> Level:
+        """What a place below the global parameters says, whose texts for header fields have a length.
+
+        A subnet's, a network's and a class's file may fill the field, a reservation's must leave room for a
+        NUL, as every ``server-hostname`` (2.2.0, each asked).
+        """
+        for key, most in (("boot-file-name", file_octets), ("server-hostname", SNAME_OCTETS - 1)):
+            part = node.get(key)
+            octets = len((node.plain(key) or "").encode("utf-8", "surrogateescape")) if part else 0
+            if part is not None and octets > most:
+                what = f"{key} has {octets} octets, the header field has room for {most}"
+                raise InputError([Problem(part.at, what, "write a shorter one")])
+        return self.read(node)
 
     def _datum(self, node: Node, space: str, types: OptionTypes) -> Datum:
         code, name = node.plain("code", int), node.plain("name")

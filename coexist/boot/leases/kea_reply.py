@@ -12,10 +12,10 @@ from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDe
 from coexist.boot.leases.kea_levels import Level
 from coexist.boot.leases.kea_names import NameRules, told_names
 from coexist.boot.leases.kea_tests import Tests
-from coexist.boot.leases.lease import FieldName, Lease, Origin
+from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
 from coexist.boot.leases.lease_times import kea_times
 from coexist.records import dataclass
-from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, UNSPECIFIED, Packet
 from coexist.wire.options import Option
 
 _VENDOR_CLASS, _ENTERPRISE = 124, 125
@@ -39,8 +39,10 @@ class Replies:
         address: IPv4Address,
         pool: PoolDef | None,
         host: HostDef | None,
-    ) -> Lease:
+    ) -> Lease | NoLease:
         """What a client is told with an address. ``pool``: that holds it; ``host``: its reservation there."""
+        if (unsent := _unsent(subnet)) is not None:
+            return unsent
         # The address is chosen with its time before the classes that its subnet asks for (processDiscover).
         time, time_at = self._lease_time(client, subnet)
         self._late_classes(client, subnet, pool, host)
@@ -70,8 +72,10 @@ class Replies:
             rule=", ".join(name for name in client.classes if name in self.config.classes),
         )
 
-    def informed(self, client: Client, subnet: SubnetDef, host: HostDef | None) -> Lease:
+    def informed(self, client: Client, subnet: SubnetDef, host: HostDef | None) -> Lease | NoLease:
         """What a client with an address of its own is told."""
+        if (unsent := _unsent(subnet)) is not None:
+            return unsent
         self._late_classes(client, subnet, None, host)
         told = self._told(client, subnet, None, host)
         self._flex(client, told)
@@ -211,6 +215,21 @@ class Replies:
             if 0 < seconds < ceiling:
                 yield code, seconds
                 ceiling = seconds
+
+
+def _unsent(subnet: SubnetDef) -> NoLease | None:
+    """Why nobody in a subnet gets a reply.
+
+    Kea begins with the subnet's fields, whatever a class or a reservation says, and ``Pkt4::setFile`` and
+    ``setSname`` throw at a text that is too long. Of the global parameters alone the server takes such a text
+    at its start (2.2.0, packets).
+    """
+    for key, most in (("boot-file-name", FILE_OCTETS), ("server-hostname", SNAME_OCTETS)):
+        level = next((level for level in subnet.levels if level.value(key)), None)
+        octets = 0 if level is None else len(level.value(key).encode("utf-8", "surrogateescape"))
+        if level is not None and octets > most:
+            return NoLease(why=f"{key} has {octets} octets, its field {most}", origin=level.places[key])
+    return None
 
 
 @dataclass(slots=True)

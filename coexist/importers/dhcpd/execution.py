@@ -34,6 +34,7 @@ from coexist.languages.dhcpd.syntax import (
     Switch,
 )
 from coexist.records import dataclass
+from coexist.wire.bootp import fits_header_file
 from coexist.wire.option_codes import Option
 
 UNKNOWN_CLIENTS = "unknown-clients"
@@ -358,7 +359,7 @@ class Interpreter:
         if not text.isprintable():
             self.account.left_out(statement.at, statement.text, "the file name is no printable UTF-8 text")
             return None
-        if len(value) > 127:
+        if not fits_header_file(value):
             self.account.left_out(
                 statement.at, statement.text, "longer than the 127 octets of the header field"
             )

@@ -23,6 +23,7 @@ from coexist.importers.program import FILENAME, IGNORE, NEXT_SERVER, Step, effec
 from coexist.importers.site_builder import SiteBuilder
 from coexist.languages.dnsmasq.config import BootLine, Range, Tags, network_of
 from coexist.languages.dnsmasq.options import Kind, OptionLine
+from coexist.wire.bootp import fits_header_file
 from coexist.wire.option_codes import Option
 
 _SHORTEST_LEASE = 60
@@ -195,7 +196,7 @@ class Scopes:
             why = f"{boot.host} is looked up while the daemon runs; write its address"
             self.source.leave(boot.line, why)
             return None
-        if not boot.file or not boot.file.isprintable() or len(boot.file.encode()) > 127:
+        if not boot.file or not boot.file.isprintable() or not fits_header_file(boot.file):
             self.source.leave(boot.line, "the header field cannot hold this name")
             return None
         # Without an address dnsmasq names itself, whatever other lines say.

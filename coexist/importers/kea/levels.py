@@ -16,6 +16,7 @@ from coexist.importers.kea.options import Definition, Definitions
 from coexist.importers.program import FILENAME, NEXT_SERVER, Step
 from coexist.languages.kea.json_nodes import Node
 from coexist.records import dataclass
+from coexist.wire.bootp import fits_header_file
 
 _SENT_ANYWAY = frozenset({3, 6, 15, 54})
 """Options of Dhcpv4Srv::appendBasicOptions."""
@@ -75,7 +76,7 @@ class LevelReader:
                 leave(holder, "next-server", "this is no IPv4 address")
         file = holder.plain("boot-file-name")
         if file:
-            if file.isprintable() and len(file.encode()) <= 127:
+            if file.isprintable() and fits_header_file(file):
                 result.fields.append(step_of(holder.get("boot-file-name"), FILENAME, file))
             else:
                 leave(holder, "boot-file-name", "the header field cannot hold this name")

@@ -243,6 +243,19 @@ def test_a_mikrotik_tells_clients_apart_by_what_they_send(tmp_path: Path) -> Non
     loaded(result, tmp_path)
 
 
+def test_a_file_that_no_header_field_holds_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "export.rsc"
+    path.write_text(
+        "/ip pool\nadd name=lan ranges=10.97.0.10-10.97.0.90\n"
+        "/ip dhcp-server\nadd address-pool=lan interface=vlan1 name=lan\n"
+        f"/ip dhcp-server network\nadd address=10.97.0.0/24 boot-file-name={'x' * 128}\n"
+    )
+    result = import_files("mikrotik", [path])
+    assert "filename" not in result.tree["scopes"]["lan"]
+    assert [entry.position.line for entry in result.not_modelled] == [6]
+    loaded(result, tmp_path)
+
+
 def test_mikrotik(tmp_path: Path) -> None:
     result = imported("mikrotik", "router.rsc")
     inventory = loaded(result, tmp_path)

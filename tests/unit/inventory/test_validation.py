@@ -101,3 +101,23 @@ def test_a_place_on_a_server_is_a_whole_plain_path(path):
 @pytest.mark.parametrize("path", ["/etc/a.conf", "/etc/", "/srv/two words/-x", "C:\\dhcp\\a.xml"])
 def test_places_on_a_server(path):
     assert Deployment(host="x", paths={"*": path}).paths == {"*": path}
+
+
+_ON = "software: tftpd, address: 10.0.0.5, vlan: a"
+HOLDERS = {
+    "scope": 'scopes: {a: {server: d, vlan: a, filename: "FILE"}}',
+    "rule": 'scopes: {a: {server: d, vlan: a, rules: [{vendor_class: PXEClient, filename: "FILE"}]}}',
+    "programs": 'scopes: {a: {server: d, vlan: a, programs: {bios: "FILE"}}}',
+    "programs of a server": f'servers: {{d: {{{_ON}, programs: {{bios: "FILE"}}}}}}',
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_file_must_have_room_in_the_header_field(holder: str) -> None:
+    """It has 128 octets, and ends with a NUL: RFC 2131 section 2."""
+    for file, fits in (("x" * 127, True), ("x" * 128, False), ("é" * 64, False), ("é" * 63, True)):
+        url = file.replace("xxxxxxx", "http://", 1)
+        text = f"{VLAN}}}\n" + HOLDERS[holder].replace("FILE", url) + "\n"
+        found = [problem.split(" ")[0] for problem in problems_of(text)]
+        place = f"4:{HOLDERS[holder].index('FILE')}:"
+        assert found == ([] if fits else [place]), (holder, file)

@@ -39,6 +39,31 @@ def in_class(**definition: Any) -> str:
     return json.dumps({"Dhcp4": {**DAEMON, "client-classes": [part]}})
 
 
+def with_fields(where: str, **fields: str) -> str:
+    """A file with header fields at a place below the global parameters."""
+    host: dict[str, Any] = {"hw-address": "52:54:00:93:00:01", "hostname": "one"}
+    subnet: dict[str, Any] = {"id": 1, "subnet": "10.93.0.0/24", "reservations": [host]}
+    network: dict[str, Any] = {"name": "halls", "subnet4": [subnet]}
+    known: dict[str, Any] = {"name": "c", "test": "option[77].exists"}
+    {"host": host, "subnet": subnet, "network": network, "class": known}[where].update(fields)
+    return json.dumps({"Dhcp4": {**DAEMON, "client-classes": [known], "shared-networks": [network]}})
+
+
+PLACES = ("host", "subnet", "network", "class")
+FILES_THAT_FIT = {
+    **{
+        f"a full file of a {where}": with_fields(where, **{"boot-file-name": "x" * 128})
+        for where in PLACES[1:]
+    },
+    "a file and its NUL of a host": with_fields("host", **{"boot-file-name": "x" * 127}),
+    **{f"a name of a {p}": with_fields(p, **{"server-hostname": "x" * 63}) for p in PLACES},
+}
+FILES_TOO_LONG = {
+    **{f"a long file of a {p}": with_fields(p, **{"boot-file-name": "x" * 129}) for p in PLACES},
+    "a full file of a host": with_fields("host", **{"boot-file-name": "x" * 128}),
+    **{f"a long name of a {p}": with_fields(p, **{"server-hostname": "x" * 64}) for p in PLACES},
+}
+
 READ = {
     "octets between blanks": (with_data({"name": "nwip-suboptions", "data": "0a 0B\tfF"}), "0a0bff"),
     "a list that ends with a comma": (
@@ -82,6 +107,7 @@ REFUSED = {
     "a name twice": with_definitions({}, {"code": 151}),
     "a code twice": with_definitions({}, {"name": "other"}),
     "a public code in a class": in_class(code=150),
+    **FILES_TOO_LONG,
 }
 
 
@@ -90,6 +116,11 @@ def test_what_the_daemon_reads(what: str) -> None:
     text, octets = READ[what]
     (datum,) = level_of(text).options.values()
     assert datum.octets.hex() == octets
+
+
+@pytest.mark.parametrize("what", FILES_THAT_FIT)
+def test_fields_that_fit_are_read(what: str) -> None:
+    compile_kea(read_json(FILES_THAT_FIT[what], "kea.json", no_file))
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -103,10 +134,10 @@ def test_what_the_daemon_refuses_is_refused_at_its_line(what: str) -> None:
 
 
 @pytest.mark.needs("kea-dhcp4")
-@pytest.mark.parametrize("what", [*READ, *REFUSED])
+@pytest.mark.parametrize("what", [*READ, *FILES_THAT_FIT, *REFUSED])
 def test_the_daemon_agrees(what: str, tmp_path: Path) -> None:
     path = tmp_path / "kea.json"
-    path.write_text(READ[what][0] if what in READ else REFUSED[what])
+    path.write_text(READ[what][0] if what in READ else {**FILES_THAT_FIT, **REFUSED}[what])
     run = subprocess.run(["kea-dhcp4", "-t", path], capture_output=True, text=True, check=False, timeout=60)
     said = run.stdout + run.stderr
     assert ("Error encountered" in said or run.returncode != 0) == (what in REFUSED), said
