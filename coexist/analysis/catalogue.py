@@ -73,6 +73,7 @@ _ABOVE: tuple[tuple[str, str, Severity, str], ...] = (
     ("CX523", "copy-not-whole", ERROR, "A file that is written whole lacks its secrets"),
     ("CX524", "statements-left-out", ERROR, "A file that is written anew lacks statements of the one that was there"),
     ("CX525", "lease-time-limit-not-on-target", WARNING, "The target cannot limit what lease time clients ask for"),
+    ("CX526", "shared-network-not-on-target", ERROR, "The target leases a shared subnet on its other VLANs too"),
     # -- CX6xx drift
     ("CX601", "edited-by-hand", WARNING, "A file on a server is not what the last rollout left there"),
     ("CX602", "file-gone", WARNING, "A file that a rollout wrote is no longer on the server"),

@@ -187,3 +187,37 @@ def test_options_of_each_shape(product: str, said: dict[int, Any]) -> None:
     }
     asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", MACS, 40, 1)
     assert answered > asked // 3
+
+
+@pytest.mark.parametrize(("product", "kept"), [("isc-dhcpd", True), ("kea", True), ("dnsmasq", False)])
+def test_a_shared_subnet_of_a_server_on_several_vlans(product: str, kept: bool) -> None:
+    """Dnsmasq leases it on its other network cards too, which CX526 says; the others keep it apart."""
+    tree: dict[str, Any] = {
+        "site": "cards",
+        "vlans": {
+            "office": {"id": 10, "subnet": ["10.10.0.0/16", "10.11.0.0/16"], "gateway": "10.10.0.1"},
+            "annex": {"id": 40, "subnet": "10.40.0.0/16", "gateway": "10.40.0.1"},
+        },
+        "servers": {
+            "dhcp": {
+                "addresses": {"office": "10.10.0.5", "annex": "10.40.0.5"},
+                "roles": ["dhcp"],
+                "ping_check": False,
+            }
+        },
+        "scopes": {
+            "office": {
+                "server": "dhcp", "vlan": "office", "subnet": "10.11.0.0/16",
+                "pools": ["10.11.1.0-10.11.1.255"],
+            }
+        },
+    }  # fmt: skip
+    inventory = inventory_from_tree(as_product(tree, "dhcp", product))
+    rendered = render_site(inventory)
+    assert {finding.code.code for finding in rendered.findings} == (set() if kept else {"CX526"})
+    with Network() as network:
+        bench = LeaseBench(network, inventory, "dhcp")
+        bench.start({file.path: file.content for file in rendered.files["dhcp"]})
+        discovers = [ask for ask in asks(("office", "annex"), MACS) if ask.message is MessageType.DISCOVER]
+        differences = bench.compare(discovers[:: len(discovers) // 24])
+    assert {difference.ask.vlan for difference in differences} == (set() if kept else {"annex"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coexist.analysis.edits import put, remove
+from coexist.analysis.edits import append, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.repairs.registry import Repair, repairs
 from coexist.analysis.repairs.separation import delayed, keep_off, whom_to_answer
@@ -180,3 +180,15 @@ def _simpler_failover(site: AnalysedSite, finding: Finding) -> Repair | None:
         alone = put(*at, value={"mode": scope.failover.mode})
         edits.append(alone if said == {word} else remove(*at, word))
     return Repair(edits=tuple(edits)) if edits else None
+
+
+@repairs("CX526")
+def _one_card(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """The server stays on the shared network; relay agents bring the packets of its other VLANs."""
+    server = server_of(site, finding)
+    others = [name for name in server[1].stands_on if name != finding.path[3]] if server else []
+    if server is None or server[1].fixed or not all(site.site.vlans[name].gateway for name in others):
+        return None
+    edits = [remove("servers", server[0], "addresses", name) for name in others]
+    edits += [append("vlans", name, "relay_to", value=server[0]) for name in others]
+    return Repair(edits=tuple(edits), text="let relay agents bring the packets of its other VLANs")

@@ -19,7 +19,7 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from coexist.analysis.running import AROUND_A_BLOCK
-from coexist.boot.leases.plan import PoolPlan, Setting, SubnetPlan
+from coexist.boot.leases.plan import LeasePlan, PoolPlan, Setting, SubnetPlan, VlanPlan
 from coexist.boot.servers.dnsmasq_declared import is_literal, settings_of
 from coexist.boot.servers.dnsmasq_leased import in_order, told_by_itself
 from coexist.languages.dnsmasq.options import TEXT_ONLY, as_text, read_option
@@ -61,6 +61,7 @@ def limits(job: Job) -> None:
         report_dhcp_limits(job, cannot_test)
         report_pools(job, lambda pool: any(map(cannot_test, pool.condition.tests)))
         _report_options(job)
+        _report_shared_networks(job)
     else:
         proxy_limits(job)
 
@@ -79,6 +80,38 @@ def _report_options(job: Job) -> None:
                     f"{job.name} cannot send option {option_title(code)} of {setting.name}: {why}",
                     "leave the option out, or serve the scope by isc-dhcpd or kea",
                 )
+
+
+def _report_shared_networks(job: Job) -> None:
+    """Report the subnets that share a wire where it stands, of a server with several network cards.
+
+    ``complete_context`` (dhcp.c, 2.90) looks at every address of the host for each packet, and asks for
+    the card that the packet came in by only behind the loop over ``shared-network`` lines: such a subnet
+    counts on every card. One whose relay agent brings the packets is told by giaddr.
+    """
+    if len(job.server.stands_on) < 2:
+        return
+    for vlan, subnet, address in _sharing(job.leases):
+        if address == vlan.local:
+            others = ", ".join(name for name in job.server.stands_on if name != vlan.name)
+            job.report(
+                "CX526",
+                ("servers", job.name, "addresses", vlan.name),
+                f"{job.name} leases {subnet.network} of {vlan.name} to clients of {others} too",
+                "let relay agents bring the other VLANs, or serve the scope by isc-dhcpd or kea",
+            )
+
+
+def _sharing(plan: LeasePlan) -> Iterator[tuple[VlanPlan, SubnetPlan, IPv4Address]]:
+    """The subnets with pools that a packet's own subnet is not, each with the address by which dnsmasq knows
+    the packet's wire: its own there, or a relay agent's."""
+    for vlan in plan.vlans:
+        nearby = [*vlan.relays, *([vlan.local] if vlan.local else [])]
+        for subnet in vlan.subnets:
+            if subnet.pools:
+                for address in nearby:
+                    if address not in subnet.network:
+                        yield vlan, subnet, address
 
 
 def _unwritable(setting: Setting) -> Iterator[tuple[int, str]]:
@@ -317,13 +350,8 @@ class _Writer:
 
     def _shared_networks(self) -> Iterator[str]:
         """Where the packet's own subnet is not the one that addresses are leased from."""
-        for vlan in self.plan.plan.vlans:
-            nearby = [*vlan.relays, *([vlan.local] if vlan.local else [])]
-            for subnet in vlan.subnets:
-                if subnet.pools:
-                    for address in nearby:
-                        if address not in subnet.network:
-                            yield f"shared-network={address},{subnet.pools[0].first}"
+        for _, subnet, address in _sharing(self.plan.plan):
+            yield f"shared-network={address},{subnet.pools[0].first}"
 
 
 def _server_wide(setting: Setting) -> bool:

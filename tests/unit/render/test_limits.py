@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from coexist.analysis.catalogue import CATALOGUE
+from coexist.inventory import inventory_from_tree
 from coexist.render import render_site
 from tests.unit.render.sites import site
 
@@ -185,3 +186,44 @@ def test_a_client_without_location_and_a_name_without_form():
 )
 def test_what_a_product_can_do_is_not_told(server, scope):
     assert not render_site(site(server, scope=scope)).findings
+
+
+OFFICE, ANNEX = {"office": "10.10.0.5"}, {"annex": "10.40.0.5"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "subnet", "software", "told"),
+    [
+        ({**OFFICE, **ANNEX}, "10.11.0.0/16", "dnsmasq 2.90", [("servers", "d", "addresses", "office")]),
+        ({"office": "10.11.0.5", **ANNEX}, "10.11.0.0/16", "dnsmasq 2.90", []),
+        ({**OFFICE, **ANNEX}, "10.10.0.0/16", "dnsmasq 2.90", []),
+        (OFFICE, "10.11.0.0/16", "dnsmasq 2.90", []),
+        # A relay agent brings what is of the office.
+        (ANNEX, "10.11.0.0/16", "dnsmasq 2.90", []),
+        ({**OFFICE, **ANNEX}, "10.11.0.0/16", "kea 2.2", []),
+    ],
+)
+def test_a_shared_subnet_on_one_of_several_cards(
+    addresses: dict[str, str], subnet: str, software: str, told: list[tuple[str, ...]]
+) -> None:
+    first = subnet.removesuffix("0.0/16")
+    inventory = inventory_from_tree(
+        {
+            "site": "x",
+            "vlans": {
+                "office": {
+                    "id": 10,
+                    "subnet": ["10.10.0.0/16", "10.11.0.0/16"],
+                    "gateway": "10.10.0.1",
+                    "relay_to": [] if "office" in addresses else ["d"],
+                },
+                "annex": {"id": 40, "subnet": "10.40.0.0/16"},
+            },
+            "servers": {"d": {"software": software, "addresses": addresses, "roles": ["dhcp"]}},
+            "scopes": {
+                "o": {"server": "d", "vlan": "office", "subnet": subnet, "pools": [f"{first}1.0-{first}1.9"]}
+            },
+        }
+    )
+    found = [finding.path for finding in render_site(inventory).findings if finding.code.code == "CX526"]
+    assert found == told
