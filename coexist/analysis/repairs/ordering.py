@@ -146,9 +146,35 @@ def _shorter(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[-1] == "min_secs":
         return Repair(edits=(remove(*finding.path),))
     found = server_of(site, finding)
-    if found is None or finding.path[2:3] not in (("delay",), ("delay_for",)):
+    if found is None:
         return None
-    return and_nobody_else(site, cases_of(site, finding), delayed(site, finding))
+    if finding.path[2:3] not in (("delay",), ("delay_for",)):
+        return _lease_sooner(site, finding)
+    repair = delayed(site, finding)
+    declared = put("servers", found[0], "delay", value=found[1].delay.after)
+    if repair is not None and repair.edits == (declared,):
+        return _lease_sooner(site, finding)
+    return and_nobody_else(site, cases_of(site, finding), repair)
+
+
+def _lease_sooner(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """An address offer that comes in UEFI's first window: no threshold on ``secs`` in the scope; else no ping
+    of the address before it (dnsmasq pings for 3 s)."""
+    scopes = {
+        scope: site.site.scopes[scope]
+        for case in cases_of(site, finding)
+        for scope in site.heard_scopes(case.client.vlan)
+    }
+    waiting = [name for name, scope in scopes.items() if scope.min_secs]
+    pinging = {name: None for s in scopes.values() for name in s.servers if site.site.servers[name].pings}
+    told = {name for waits in waiting for name in scopes[waits].servers} if waiting else set(pinging)
+    if not told or any(site.site.servers[name].fixed for name in told):
+        return None
+    if waiting:
+        edits = tuple(remove("scopes", name, "min_secs") for name in waiting)
+        return Repair(edits=edits, text=f"leave `min_secs` out of {' and '.join(waiting)}")
+    edits = tuple(put("servers", name, "ping_check", value=False) for name in pinging)
+    return Repair(edits=edits, text=f"switch the ping check of {' and '.join(pinging)} off")
 
 
 @repairs("CX309", "CX310")

@@ -41,8 +41,13 @@ def repaired(site: AnalysedSite, finding: Finding) -> Finding:
 
 
 _SYMPTOMS: Mapping[str, frozenset[str]] = dict.fromkeys(
-    ("CX302", "CX304", "CX308", "CX322", "CX427", "CX509"), frozenset()
-) | {"CX405": frozenset({"CX515"}), "CX415": frozenset({"CX424"})}
+    ("CX302", "CX304", "CX322", "CX427", "CX509"), frozenset()
+) | {
+    # What drops a client's first packets makes it wait.
+    "CX308": frozenset({"CX217", "CX218"}),
+    "CX405": frozenset({"CX515"}),
+    "CX415": frozenset({"CX424"}),
+}
 """Kinds that tell what comes of something, whose own finding has the repair; which kinds, where not any."""
 
 

@@ -219,3 +219,63 @@ def test_all_lines_of_a_scope_that_lead_a_loader_astray_go_together() -> None:
         ("remove", "scopes.office.options.67", None),
         ("put", "scopes.office.rules.0.next_server", "mine"),
     ]
+
+
+SLOW = {"software": "dnsmasq", "address": "10.0.0.2", "vlan": "office", "roles": ["dhcp"]}
+
+
+@pytest.mark.parametrize(
+    ("delay", "fixed", "scope", "repair"),
+    [
+        ({}, {}, {}, [("put", "servers.dhcp.ping_check", False)]),
+        # What would be written stands there.
+        ({"delay": 1.2}, {}, {}, [("put", "servers.dhcp.ping_check", False)]),
+        ({}, {"fixed": True}, {}, []),
+        ({}, {"software": "isc-dhcpd"}, {"min_secs": 4}, [("remove", "scopes.office.min_secs", None)]),
+    ],
+)
+def test_a_client_that_waits_for_its_lease_is_not_told_to_repair_something_else(
+    delay: dict[str, Any],
+    fixed: dict[str, Any],
+    scope: dict[str, Any],
+    repair: list[tuple[str, str, Any]],
+) -> None:
+    """dnsmasq pings for 3 s. That option 67 names another file than the header (CX408) makes nobody wait."""
+    tree = copy.deepcopy(TREE_OF_66)
+    del tree["scopes"]["lab"], tree["vlans"]["lab"]
+    tree["servers"] = {"dhcp": {**SLOW, **fixed}, "mine": {**MINE, **delay, "answers": "everyone"}}
+    tree["scopes"]["office"] |= {
+        "filename": "a.efi",
+        "next_server": "mine",
+        "options": {67: "b.efi"},
+        **scope,
+    }
+    tree["architectures"] = {"uefi-x64": "edk2"}
+    tree["intent"] = [{"clients": "everyone", "boot_from": "mine"}]
+    found = {f.code.code: f for f in analyse(inventory_from_tree(tree)).findings}
+    assert edits(found["CX308"]) == repair
+    assert "CX408" in found
+    tree["servers"]["dhcp"]["ping_check"] = False
+    tree["scopes"]["office"].pop("min_secs", None)
+    assert "CX308" not in {f.code.code for f in analyse(inventory_from_tree(tree)).findings}
+
+
+def test_a_client_that_waits_for_its_port_is_told_to_open_it() -> None:
+    vlans = {"office": {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1", "forwarding_delay": 5}}
+    servers = {
+        "dhcp": {"software": "kea 2.2", "address": "10.0.0.2", "vlan": "office"},
+        "mine": {
+            "software": "coexist",
+            "address": "10.0.0.3",
+            "vlan": "office",
+            "programs": {"uefi-x64": "a.efi"},
+        },
+    }
+    found = findings(
+        {},
+        vlans=vlans,
+        servers=servers,
+        architectures={"uefi-x64": "edk2"},
+        intent=[{"clients": "everyone", "boot_from": "mine"}],
+    )
+    assert edits(found["CX308"]) == edits(found["CX218"]) != []
