@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.pairs import sides
-from coexist.analysis.space import ClientClass
+from coexist.analysis.space import KNOWN, RESERVED, ClientClass
 from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.lease import LeaseSource
 from coexist.boot.leases.plan import Condition, Member, Setting, SubnetPlan
@@ -72,24 +73,57 @@ class LineUps:
         self._world = world
         self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
         self._numbers = numbers
+        self._elsewhere: dict[str, int] = {}
 
     def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
         """The key of a class's race, and the servers (or nobody's addresses) in the order of their places."""
         known = (client.vlan, client.macs.number)
         found = self._met.get(known)
         if found is None:
-            met, names = _LineUp(self.site, self._world(), client).met()
+            met, names = _LineUp(self, self._world(), client).met()
             found = self._met[known] = self._numbers.setdefault(met, len(self._numbers)), names
         number, names = found
         quiet = tuple(place for place, name in enumerate(names) if name in silent)
         return (client.architecture, client.firmware, number, quiet), names
 
+    @cached_property
+    def own_files(self) -> Mapping[int, tuple[str, LeaseSource]]:
+        """The servers that run on their own files, with what these lease, by the identities of that."""
+        inventory = self.site.inventory
+        found = {name: own_config(inventory, name) for name in self.site.site.servers}
+        return {id(c.leases): (name, c.leases) for name, c in found.items() if c is not None}
+
+    def told_elsewhere(self, vlan: str) -> int:
+        """The bits of signatures by which servers that do not hear a VLAN can tell its clients apart."""
+        found = self._elsewhere.get(vlan)
+        if found is None:
+            here = {listener.model.name for listener in self._world().segments[vlan].listeners}
+            found = 0
+            for name in self.site.site.servers.keys() - here:
+                found |= self._told_by(name)
+            self._elsewhere[vlan] = found
+        return found
+
+    def _told_by(self, name: str) -> int:
+        site, space = self.site.site, self.site.space
+        server = site.servers[name]
+        groups = {*server.answers.groups, *server.delay_for, *server.programs_for}
+        if server.answers.who == "intended":
+            groups.update(group for rule in site.intent for group in (*rule.clients, *rule.unless))
+        for scope in (scope for scope in site.scopes.values() if name in scope.servers):
+            groups.update(group for rule in scope.rules for group in rule.clients or ())
+            groups.update(group for pool in scope.pools for group in (*pool.allow, *pool.deny))
+        return KNOWN | RESERVED | space.own.get(name, 0) | space.mask(groups)
+
 
 class _LineUp:
     """The line-up of one class of clients."""
 
-    def __init__(self, site: Facts, world: World, client: ClientClass) -> None:
+    def __init__(self, lineups: LineUps, world: World, client: ClientClass) -> None:
+        site = lineups.site
         self.site = site
+        self.lineups = lineups
+        self.vlan = client.vlan
         self.macs = client.macs
         self.mac = client.macs.witness
         self.world = world
@@ -98,6 +132,7 @@ class _LineUp:
         self.subnets = (*self.segment.subnets, *(subnet for subnet in cut if subnet is not None))
         self.places: dict[str, int] = {}
         self.near: tuple[IPv4Address, ...] = ()
+        self.by_own_files = False
 
     def met(self) -> tuple[Any, tuple[str, ...]]:
         """What the class meets, hashable, and the names by place."""
@@ -113,6 +148,9 @@ class _LineUp:
             if name in self.site.site.servers and name not in here:
                 self.near = tuple(self.site.site.servers[name].stands_on.values())
                 parts += [self.value(self.world.models[name]), self._own_files(name)]
+        if self.by_own_files:
+            # Which server elsewhere such a file names, only its packets show: it may be any.
+            parts.append((self.vlan, self.macs.signature & self.lineups.told_elsewhere(self.vlan)))
         return tuple(parts), tuple(self.places)
 
     def _grown(self) -> Iterable[str]:
@@ -222,8 +260,13 @@ class _LineUp:
 
     def source(self, source: LeaseSource) -> Any:
         """Another source of leases: itself, and how it tells these clients from others."""
+        self.by_own_files = True
         told = source.distinctions
         reserved = self.mac if told.reserved is not None and self.mac in told.reserved else None
+        own = self.lineups.own_files.get(id(source))
+        if own is not None:
+            # Each set of clients that the files of a server tell apart is a bit of the space.
+            return id(source), self.near, self.macs.signature & self.site.space.own[own[0]], reserved
         return id(source), self.near, tuple(self.mac in clients for clients, _ in told.clients), reserved
 
     def leases(self, leases: PlanLeases) -> Any:

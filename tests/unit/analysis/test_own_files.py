@@ -272,3 +272,49 @@ def test_the_rules_of_a_drop_in_that_is_begun_stand_in_it_together(tmp_path: Pat
         assert [[rule["next_server"] for rule in edit.value["rules"]] for edit in begun] == [
             ["other", "boot"]
         ]
+
+
+# The list of boot servers of option 43 (PXE 2.1, 2.1.1): type 7 at 10.20.0.9, asked by unicast.
+LISTED = """option vendor-class-identifier "PXEClient";
+option vendor-encapsulated-options
+  06:01:02:08:07:00:07:01:0a:14:00:09:09:0a:00:07:07:4d:61:6e:61:67:65:64:0a:03:00:46:38:ff;
+"""
+ELSEWHERE = """
+site: example
+vlans:
+  office: {id: 10, subnet: 10.10.0.0/16, gateway: 10.10.0.1}
+  servers: {id: 20, subnet: 10.20.0.0/24, gateway: 10.20.0.1}
+servers:
+  dhcp: {software: isc-dhcpd, address: 10.10.0.5, vlan: office, config: servers/dhcpd.conf}
+  boot:
+    software: generic
+    address: 10.20.0.9
+    vlan: servers
+    roles: [boot-server, tftp]
+    programs: {bios: boot.0}
+    answers: {only: lab}
+groups:
+  lab: {oui: "52:54:01"}
+architectures: {bios: pxe21}
+intent:
+  - {clients: everyone, vlan: office, boot_from: boot}
+"""
+
+
+def test_a_boot_server_elsewhere_that_a_file_names_tells_clients_apart(tmp_path: Path) -> None:
+    """Both classes are equal to the file; a server that hears nothing from their VLAN answers one of them."""
+    site = AnalysedSite(load_inventory(written(tmp_path, LISTED + SUBNET, ELSEWHERE)))
+    lab, others = parse_mac("52:54:01:00:00:01"), parse_mac("52:54:02:00:00:01")
+    ends = {
+        mac: site.winners(case.client)
+        for mac in (lab, others)
+        for case in site.cases
+        if case.client.vlan == "office" and mac in case.client.macs.members
+    }
+    for mac, winners in ends.items():
+        raced = race(
+            build_world(site.inventory),
+            ClientCase(mac=mac, vlan="office", architecture="bios", firmware="pxe21"),
+        )
+        assert winners == set(raced.winners)
+    assert ends[lab] != ends[others]
