@@ -48,25 +48,28 @@ def analyse(
     further: Further = tuple,
     memory: RaceMemory | None = None,
     apart: Apart | None = None,
+    *,
+    brief: bool = False,
 ) -> Analysis:
     """Apply every rule to an inventory. ``today`` decides which dates have passed; None: no date has.
 
     ``further`` makes the findings of other rooms about the same inventory, which it may suppress too; what a
     product cannot keep is weighed by who boots differently for it. ``memory``: races of inventories that are
-    like it. ``apart`` begins work on another core.
+    like it. ``apart`` begins work on another core. ``brief``: without the time lines of witnesses and without
+    repairs, which cost a race each and which a sentence a finding does not show.
     """
     from coexist.analysis.check import found_on_two_cores
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
-    site = AnalysedSite(inventory, today, memory)
+    site = AnalysedSite(inventory, today, memory, brief=brief)
     everything, kept = found_on_two_cores(site, further, apart)
     if kept:
         from coexist.analysis.keeping import weighed
 
         everything += weighed(site, kept)
     found, hidden = apply(site, everything)
-    if found:
+    if found and not brief:
         from coexist.analysis.repairs import repaired, with_causes
 
         found = with_causes(site, [repaired(site, finding) for finding in found])

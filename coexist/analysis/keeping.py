@@ -68,7 +68,9 @@ class _Sites:
         last = self._last.get(name)
         if name and last is not None and _are_alike(last.site.servers[name], inventory.site.servers[name]):
             return last
-        made = self._last[name] = AnalysedSite(inventory, self.site.today, self._memory)
+        made = self._last[name] = AnalysedSite(
+            inventory, self.site.today, self._memory, brief=self.site.brief
+        )
         return made
 
 

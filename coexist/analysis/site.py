@@ -67,14 +67,20 @@ class Used(NamedTuple):
 class AnalysedSite(Facts):
     """One inventory under analysis. ``today`` lets dates pass; without it none has passed.
 
-    ``memory``: races of sites that are like it need not be run again.
+    ``memory``: races of sites that are like it need not be run again. ``brief``: no time lines are told.
     """
 
     def __init__(
-        self, inventory: Inventory, today: date | None = None, memory: RaceMemory | None = None
+        self,
+        inventory: Inventory,
+        today: date | None = None,
+        memory: RaceMemory | None = None,
+        *,
+        brief: bool = False,
     ) -> None:
         super().__init__(with_own_scopes(inventory))
         self.today = today
+        self.brief = brief
         self._memory = memory
         self._schedules: dict[str, Schedule | None] = {}
 
@@ -276,8 +282,12 @@ class AnalysedSite(Facts):
         return max((f.seconds for f in self.races.of(client, silent) if f.seconds is not None), default=None)
 
     def timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
-        """What happens to the witness of a class, line by line."""
-        return self.races.timeline(client, silent)
+        """What happens to the witness of a class, line by line; nothing where time lines are not told."""
+        return () if self.brief else self.races.timeline(client, silent)
+
+    def second_timeline(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """What happens in both stages of the witness of a class; nothing where time lines are not told."""
+        return () if self.brief else self.races.second_timeline(client, silent)
 
 
 def identity(client: ClientClass) -> tuple[int, str, str, str]:

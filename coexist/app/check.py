@@ -37,15 +37,17 @@ def check(
     about: Sequence[str] = (),
     files: Sequence[str] = (),
     apart: Apart | None = None,
+    brief: bool = False,
 ) -> Report:
     """Apply every rule to the inventory at ``path``; ``select`` and ``ignore`` are beginnings of codes.
 
     ``about``: codes, declarations (``servers.otc``) or places (``site.yaml:57``); one of them must fit.
     ``files``: where boot files lie (``DIRECTORY`` or ``SERVER=DIRECTORY``), to look into them too.
-    ``apart`` begins work on another core (see `coexist.app.second_core`).
+    ``apart`` begins work on another core (see `coexist.app.second_core`). ``brief``: for who shows a sentence
+    a finding; time lines and repairs may be missing.
     Raises `InputError` for an inventory that cannot be read.
     """
-    analysis = analyse_now(path, today, apart)
+    analysis = analyse_now(path, today, apart, brief=brief)
     if files:
         analysis = _with_files(analysis, files)
     return report_of(analysis, select=select, ignore=ignore, about=about)

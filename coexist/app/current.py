@@ -35,11 +35,11 @@ def _has_migrations(inventory: Inventory) -> bool:
     return bool(inventory.site.migrations) or (inventory.root / "migrations").is_dir()
 
 
-def analyse_now(path: Path, today: date, apart: Apart | None = None) -> Analysis:
+def analyse_now(path: Path, today: date, apart: Apart | None = None, *, brief: bool = False) -> Analysis:
     """The findings of an inventory as far as its migrations have come, with what its products cannot keep.
 
-    Those of a step under way are information (see `coexist.rollout.migrated.analyse_current`). ``apart``: see
-    `coexist.analysis.analyse`.
+    Those of a step under way are information (see `coexist.rollout.migrated.analyse_current`). ``apart`` and
+    ``brief``: see `coexist.analysis.analyse`; those of a migration are never brief.
     """
     from coexist.inventory.clients_ahead import clients_ahead
 
@@ -51,7 +51,7 @@ def analyse_now(path: Path, today: date, apart: Apart | None = None) -> Analysis
     if not _has_migrations(inventory):
         from coexist.analysis import analyse
 
-        return analyse(inventory, today, lambda: _limits(inventory), apart=apart)
+        return analyse(inventory, today, lambda: _limits(inventory), apart=apart, brief=brief)
     from coexist.rollout.migrated import analyse_current
 
     return analyse_current(inventory, today)

@@ -82,13 +82,23 @@ def command(
     from coexist.app.check import check, fails
     from coexist.app.current import today
 
-    report = check(inventory, today(), select=select, ignore=ignore, about=about, files=files, apart=apart)
+    # With the race and the repair of each finding, or a sentence a finding.
+    whole = form != "text" or verbose or bool(about)
+    report = check(
+        inventory,
+        today(),
+        select=select,
+        ignore=ignore,
+        about=about,
+        files=files,
+        apart=apart,
+        brief=not whole,
+    )
     # Which imports every rule: after the files of clients have begun to be read.
     from coexist.report.findings import FORMATS, as_text
     from coexist.report.prose import UNFOLDED, WIDTH
 
     if form == "text":
-        whole = verbose or bool(about)
         # In a file or a pipe a finding is one line, for grep and for editors; races are for reading.
         width = WIDTH if whole or sys.stdout.isatty() else UNFOLDED
         place = shlex.quote(str(inventory))

@@ -71,7 +71,10 @@ def _by_services(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
     """The boot services that answer one number otherwise than another."""
     scopes = (site.site.scopes[name] for name in site.heard_scopes(case.client.vlan))
     leasing = {server for scope in scopes for server in scope.servers}
-    for name, number in site.races.answered_apart(case.client):
-        # What leases is told at its scope.
-        if name in site.boot_services and name not in leasing:
-            yield ("servers", name), number
+    # What leases is told at its scope.
+    heard = {listener.model.name for listener in site.races.world.segments[case.client.vlan].listeners}
+    others = heard & site.boot_services.keys() - leasing
+    if others:
+        for name, number in site.races.answered_apart(case.client):
+            if name in others:
+                yield ("servers", name), number

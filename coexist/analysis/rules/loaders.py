@@ -134,10 +134,10 @@ def loader_asks_elsewhere(site: AnalysedSite, ends: Ends) -> Iterable[Finding]:
 def _lines(site: AnalysedSite, clients: list[ClientClass]) -> tuple[str, ...]:
     """The time line of the class that is shown, with what its loaders do."""
     chosen = choose(clients)
-    if chosen is None:
+    if chosen is None or site.brief:
         return ()
     tail = tuple(
         f"         {end.title} ({end.file}) asks {end.asks or 'nobody'}: {end.why}"
         for end in site.races.loaders(chosen)
     )
-    return (*site.races.second_timeline(chosen), *tail)
+    return (*site.second_timeline(chosen), *tail)

@@ -82,7 +82,7 @@ def findings(site: AnalysedSite, explained: Explained) -> Iterator[Finding]:
         chosen = choose(clients)
         timeline = None
         if chosen and first.second_stage:
-            timeline = site.races.second_timeline(chosen, first.silent)
+            timeline = site.second_timeline(chosen, first.silent)
         elif chosen and first.silent:
             timeline = site.timeline(chosen, first.silent)
         yield report(site, first.code, first.path, first.message, first.repair, clients=clients, severity=first.severity, timeline=timeline)  # fmt: skip
