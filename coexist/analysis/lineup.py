@@ -93,14 +93,22 @@ class LineUps:
         found = {name: own_config(inventory, name) for name in self.site.site.servers}
         return {id(c.leases): (name, c.leases) for name, c in found.items() if c is not None}
 
+    @cached_property
+    def own_models(self) -> frozenset[int]:
+        """The identities of the models of those servers, which hold all lines of their files."""
+        models = self._world().models
+        return frozenset(id(models[name]) for name, _ in self.own_files.values())
+
     def told_elsewhere(self, vlan: str) -> int:
-        """The bits of signatures by which servers that do not hear a VLAN can tell its clients apart."""
+        """The bits of signatures by which servers can tell the clients of a VLAN apart, of those that do not
+        hear it, and of those whose models are not gone through."""
         found = self._elsewhere.get(vlan)
         if found is None:
             here = {listener.model.name for listener in self._world().segments[vlan].listeners}
             found = 0
-            for name in self.site.site.servers.keys() - here:
-                found |= self._told_by(name)
+            for name, server in self.site.site.servers.items():
+                if server.config or name not in here:
+                    found |= self._told_by(name)
             self._elsewhere[vlan] = found
         return found
 
@@ -150,7 +158,11 @@ class _LineUp:
                 parts += [self.value(self.world.models[name]), self._own_files(name)]
         if self.by_own_files:
             # Which server elsewhere such a file names, only its packets show: it may be any.
-            parts.append((self.vlan, self.macs.signature & self.lineups.told_elsewhere(self.vlan)))
+            for name in self.site.site.servers:
+                self.places.setdefault(name, len(self.places))
+            told = self.macs.signature & self.lineups.told_elsewhere(self.vlan)
+            # And its packets hold addresses: no server can take another's place.
+            parts.append((self.vlan, told, *self.places))
         return tuple(parts), tuple(self.places)
 
     def _grown(self) -> Iterable[str]:
@@ -202,6 +214,10 @@ class _LineUp:
         return value
 
     def _record(self, value: Any) -> Any:
+        if id(value) in self.lineups.own_models:
+            # What it tells these clients from others by is what its files do.
+            self.by_own_files = True
+            return id(value)
         clients = getattr(value, "clients", None)
         if type(clients) is MacSet and self.mac not in clients:
             return _NOTHING

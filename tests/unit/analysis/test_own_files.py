@@ -305,16 +305,18 @@ def test_a_boot_server_elsewhere_that_a_file_names_tells_clients_apart(tmp_path:
     """Both classes are equal to the file; a server that hears nothing from their VLAN answers one of them."""
     site = AnalysedSite(load_inventory(written(tmp_path, LISTED + SUBNET, ELSEWHERE)))
     lab, others = parse_mac("52:54:01:00:00:01"), parse_mac("52:54:02:00:00:01")
-    ends = {
-        mac: site.winners(case.client)
+    classes = {
+        mac: case.client
         for mac in (lab, others)
         for case in site.cases
         if case.client.vlan == "office" and mac in case.client.macs.members
     }
+    ends = {mac: site.winners(client) for mac, client in classes.items()}
     for mac, winners in ends.items():
         raced = race(
             build_world(site.inventory),
             ClientCase(mac=mac, vlan="office", architecture="bios", firmware="pxe21"),
         )
         assert winners == set(raced.winners)
+        assert site.winners(classes[mac], frozenset({"boot"})) == {None}
     assert ends[lab] != ends[others]
