@@ -22,7 +22,7 @@ servers:
 SUBNET = """subnet 10.10.0.0 netmask 255.255.0.0 {
   option routers 10.10.0.1;
   range 10.10.1.0 10.10.1.255;
-  filename "first.0";
+  next-server 10.10.0.9;
 }
 """
 
@@ -44,10 +44,10 @@ def test_the_same_is_found(name: str) -> None:
 
 
 def of_files(folder: Path, number: int) -> tuple[Analysis, Analysis]:
-    """The analyses, brief and whole, of a site whose dhcpd.conf gives each host a boot file of its own."""
-    hosts = "".join(
+    """The analyses, brief and whole, of a dhcpd.conf that gives each host but one a boot file of its own."""
+    hosts = "host none { hardware ethernet 52:54:00:00:00:00; }\n" + "".join(
         f'host pc{n} {{ hardware ethernet 52:54:00:00:00:{n:02x}; filename "boot/{n}"; }}\n'
-        for n in range(number)
+        for n in range(1, number)
     )
     (folder / "dhcpd.conf").write_text(SUBNET + hosts)
     (folder / "site.yaml").write_text(SITE)
