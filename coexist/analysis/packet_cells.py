@@ -17,7 +17,7 @@ from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
-from coexist.wire.options import encode_options
+from coexist.wire.options import Option, encode_options
 
 _OTHER = b"\xf5"
 """An octet that no text has (RFC 3629 section 1), for what nothing compares."""
@@ -87,16 +87,22 @@ def listed_macs(sources: Iterable[Distinctions]) -> list[int]:
 
 
 def option_cells(sources: Iterable[Distinctions]) -> Iterator[dict[int, bytes]]:
-    """The options of a client of each cell; the first one sends none of those that are compared."""
+    """The options of a client of each cell; the first one sends none of those that are compared.
+
+    No client sends half an architecture: option 93 is a list of 16 bits each (RFC 4578 section 2.1), and Kea
+    drops a packet with another.
+    """
     by_option: dict[int, dict[OptionTest, None]] = defaultdict(dict)
     for source in sources:
         for test in source.tests:
             by_option[test.option][test.model_copy(update={"negated": False})] = None
     choices = [_values(code, list(tests)) for code, tests in sorted(by_option.items())]
     for chosen in product(*choices):
-        yield {
+        sent = {
             code: value for code, value in zip(sorted(by_option), chosen, strict=True) if value is not None
         }
+        if len(sent.get(Option.CLIENT_SYSTEM_ARCHITECTURE, b"")) % 2 == 0:
+            yield sent
 
 
 def _values(code: int, tests: list[OptionTest]) -> list[bytes | None]:

@@ -18,6 +18,7 @@ from coexist.boot.leases.kea_config import KeaConfig, compile_kea
 from coexist.boot.leases.kea_file import KeaLeases
 from coexist.boot.servers.kea import KeaModel
 from coexist.languages.kea.json_nodes import Node, read_json
+from coexist.languages.kea.option_data import STANDARD, is_readable
 from coexist.languages.source_files import beside
 from coexist.wire.bootp import Packet
 from coexist.wire.mac import format_mac
@@ -208,3 +209,40 @@ def test_a_file_that_fills_the_header_field(everywhere: int, subnet: int | None,
         relays=(IPv4Address("10.94.0.1"),),
     )
     hold(tree, place, ["52:54:00:93:00:01", *STRANGERS], tmp_path)
+
+
+_SET_BY_THE_TEST = (12, 50, 52, 53, 54, 55, 82, 118)
+"""Options that say which message it is, and which subnet or name it is for."""
+_FQDN = 81
+_VALUES = (b"", b"\1", b"\2\2", b"\1\2\3", b"\0\0\0\4", b"\1\2\3\4\5", b"\0\0\0\1\3abc")
+
+
+@pytest.mark.needs("kea-dhcp4")
+@pytest.mark.parametrize("octets", _VALUES)
+def test_a_packet_with_an_option_of_another_shape(octets: bytes, tmp_path: Path) -> None:
+    """Kea drops it where it cannot read the option, and so does the model."""
+    text = json.dumps(
+        {"Dhcp4": {"subnet4": [{"id": 1, "subnet": "10.93.0.0/16", "pools": [{"pool": "10.93.1.0/24"}]}]}}
+    )
+    tree = read_json(text, "kea.conf", beside(Path("kea.conf")))
+    place = Place(
+        server=IPv4Address("10.93.0.2"),
+        network=IPv4Network("10.93.0.0/16"),
+        local=IPv4Address("10.93.0.250"),
+        relays=(),
+    )
+    config = compile_kea(tree)
+    model = KeaModel(name="own", leases=KeaLeases(config=config))
+    codes = [code for code in STANDARD if code not in _SET_BY_THE_TEST]
+    cases = [
+        Case(mac=mac, kind="plain", more={code: octets})
+        for mac, code in zip(strangers(len(codes)), codes, strict=True)
+    ]
+    with asking(tmp_path, place, lambda host: start_kea(host, here(tree))) as asker:
+        seen = list(asker.ask(cases).values())
+    answered = {code: reply is not None for code, (_, _, reply) in zip(codes, seen, strict=True)}
+    assert any(answered.values())
+    assert answered == {code: is_readable(code, octets) for code in codes}
+    # Which letters of a name Kea keeps is another matter.
+    seen = [each for code, each in zip(codes, seen, strict=True) if code != _FQDN]
+    assert not differing(model, place, seen, lambda reply, expected: _of_its_pool(reply, expected, config))

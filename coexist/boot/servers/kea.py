@@ -23,10 +23,10 @@ from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswer
 from coexist.boot.servers.declared import plan_leases
 from coexist.inventory import Inventory
 from coexist.inventory.failover import Failover
-from coexist.languages.kea.option_data import STANDARD, has_shape, trimmed
+from coexist.languages.kea.option_data import STANDARD, has_shape, is_readable, trimmed
 from coexist.records import dataclass
 from coexist.wire.bootp import BOOTREPLY, UNSPECIFIED, Packet
-from coexist.wire.options import MessageType, Option, encode_options
+from coexist.wire.options import MessageType, Option, encode_options, option_title
 from coexist.wire.pxe import decode_suboptions
 
 _SUBNET_SELECTION = 118
@@ -80,8 +80,8 @@ class KeaModel(Stateless):
         def silent(why: str) -> Reaction:
             return Reaction(state=state, unanswered=Unanswered(why=why))
 
-        if arrival.port != DHCP_PORT:
-            return silent("nothing listens on that port there")
+        if unheard := _unheard(arrival):
+            return silent(unheard)
         kind = arrival.packet.message_type
         if kind not in _ANSWERS:
             return silent("not a message it answers")
@@ -175,6 +175,15 @@ class KeaModel(Stateless):
         message_type: dict[int, bytes] = {Option.DHCP_MESSAGE_TYPE: bytes((kind,))}
         last = {int(Option.RELAY_AGENT_INFORMATION): agent} if agent and not _is_direct(asked) else {}
         return {**message_type, **dict(sorted(found.items())), **last}
+
+
+def _unheard(arrival: Arrival) -> str:
+    """Why a packet is dropped before it is looked at; nothing where it is not."""
+    if arrival.port != DHCP_PORT:
+        return "nothing listens on that port there"
+    options = arrival.packet.options
+    broken = next((code for code, octets in options.items() if not is_readable(code, octets)), None)
+    return "" if broken is None else f"it cannot read option {option_title(broken)} of the packet"
 
 
 def _is_direct(asked: Packet) -> bool:

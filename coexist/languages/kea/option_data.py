@@ -17,6 +17,9 @@ VENDOR_SPACE = "vendor-encapsulated-options-space"
 _VENDOR_OPTIONS = 43
 _AGENT_OPTIONS = 82
 
+_VENDOR_CLASS, _VENDOR_OPTIONS_BY_NUMBER = 124, 125
+_LEAST_OCTETS = {61: 2, 81: 3}
+
 _MOST_DIGITS = 10
 """No number of an option has more, and Python reads none of thousands."""
 
@@ -233,6 +236,47 @@ def has_shape(option: OptionType | None, octets: bytes) -> bool:
             at = _behind(kinds[-1], octets, at)
     except IndexError:
         return False
+    return at == len(octets)
+
+
+def is_readable(code: int, octets: bytes) -> bool:
+    """Whether Kea reads an option of a client's packet: it drops the packet otherwise (``Pkt4::unpack``).
+
+    Of a single value and of a record it reads what it needs and no more, but for a boolean of a record, which
+    must be one. A list of addresses may be empty. Options with a class of their own have other rules: 61 has
+    two octets at least, 81 its flags, 124 texts behind their lengths, and 125 is passed over (2.2.0, each
+    asked).
+    """
+    option = STANDARD.get(code)
+    if option is None or code == _VENDOR_OPTIONS_BY_NUMBER:
+        return True
+    if code in _LEAST_OCTETS:
+        return len(octets) >= _LEAST_OCTETS[code]
+    if code == _VENDOR_CLASS:
+        return _is_vendor_class(octets)
+    if option.array and option.kind == "ipv4-address":
+        return len(octets) % 4 == 0
+    listed = option.array and option.record[-1:] in ((), ("fqdn",))
+    if listed or option.kind in ("string", "binary", "empty"):
+        return has_shape(option, octets)
+    at = 0
+    try:
+        for kind in option.record or (option.kind,):
+            if kind == "boolean" and option.record and octets[at] > 1:
+                return False
+            at = _behind(kind, octets, at)
+    except IndexError:
+        return False
+    return True
+
+
+def _is_vendor_class(octets: bytes) -> bool:
+    """Whether octets are a number of 32 bits and texts behind their lengths, as often as they like."""
+    at = 4
+    if len(octets) < at:
+        return False
+    while at < len(octets):
+        at += 1 + octets[at]
     return at == len(octets)
 
 
