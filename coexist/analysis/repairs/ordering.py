@@ -115,7 +115,7 @@ def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
     found = server_of(site, finding)
     if found is None:
         return None
-    name, server = found
+    name = found[0]
     cases = cases_of(site, finding)
     standing = {case.standing.get(name) for case in cases}
     if Standing.SNOOPED in standing:
@@ -129,16 +129,21 @@ def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
         relayed = tuple(append("vlans", v, "relay_to", value=name) for v in vlans)
         return only_its_own(site, Repair(edits=relayed, text=finding.repair), {name: vlans})
     if Standing.REFUSES in standing:
-        if server.fixed:
-            return Repair(text=f"{name} is another team's: have its owner answer these clients")
-        answers = whom_to_answer(site, name) or "everyone"
-        return Repair(
-            edits=(put("servers", name, "answers", value=answers),),
-            text=f"let {name} answer the clients that the intent gives it",
-        )
+        return _answer_its_own(site, name)
     if Standing.NO_PROGRAM in standing:
         return None
     return delayed(site, finding) if finding.code.code == "CX305" else None
+
+
+def _answer_its_own(site: AnalysedSite, name: str) -> Repair:
+    """A server that refuses clients which the intent gives it."""
+    if site.site.servers[name].fixed:
+        return Repair(text=f"{name} is another team's: have its owner answer these clients")
+    answers = whom_to_answer(site, name) or "everyone"
+    return Repair(
+        edits=(put("servers", name, "answers", value=answers),),
+        text=f"let {name} answer the clients that the intent gives it",
+    )
 
 
 @repairs("CX308", "CX311", "CX315")
@@ -209,7 +214,13 @@ def _boot_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
 def _take_over(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "servers":
         twin = site.site.servers[str(finding.path[1])].pair
-        if twin is None or twin.mode == "both":
+        if twin is None:
+            return None
+        servers = ((str(case.intended.server), case.standing) for case in cases_of(site, finding))
+        refusing = next((name for name, each in servers if each.get(name) is Standing.REFUSES), None)
+        if refusing is not None:
+            return _answer_its_own(site, refusing)
+        if twin.mode == "both":
             return None
         return Repair(
             edits=(put(*finding.path, value=twin.server),),

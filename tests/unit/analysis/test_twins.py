@@ -13,6 +13,7 @@ from coexist.boot.respond import Answer, Reason, Silence, respond
 from coexist.boot.servers.coexist import boot_policy
 from coexist.errors import InputError
 from coexist.inventory import load_inventory
+from coexist.planning.yaml_edit import apply
 from coexist.wire.bootp import Packet
 from coexist.wire.load_balancing import bucket
 from coexist.wire.mac import mac_bytes
@@ -88,6 +89,23 @@ def test_one_that_boots_clients_otherwise_is_told(pair: str, tmp_path: Path) -> 
 
 def test_each_is_proven_to_boot_all_with_the_other_down(tmp_path: Path) -> None:
     assert {"CX323", "CX305"} <= codes(analysed(tmp_path, "{with: one, mode: by-hash, after: 99}"))
+
+
+@pytest.mark.parametrize("pair", ["one", BY_HASH])
+def test_a_twin_that_refuses_clients_is_told_to_answer_them(pair: str, tmp_path: Path) -> None:
+    text = written(tmp_path, pair, intended="two").joinpath("site.yaml").read_text()
+    refuses = f"answers: {{except: [few]}}\n    pair: {pair}"
+    text = text.replace(f"answers: intended\n    pair: {pair}", refuses).replace(
+        "answers: intended", "answers: everyone"
+    )
+    text += 'groups: {few: {macs: ["52:54:00:00:00:01"]}}\n'
+    (tmp_path / "site.yaml").write_text(text)
+    (finding,) = (f for f in analyse(load_inventory(tmp_path)).findings if f.code.code == "CX323")
+    assert [(edit.kind, edit.path) for edit in finding.edits] == [("put", ("servers", "two", "answers"))]
+    (tmp_path / "site.yaml").write_text(
+        apply(text, [(edit.kind, edit.path, edit.value) for edit in finding.edits])
+    )
+    assert "CX323" not in codes(analyse(load_inventory(tmp_path)))
 
 
 @pytest.mark.parametrize(("after", "uefi", "ipxe"), [(3, 12, 0), (4, 28, 1)])
