@@ -77,6 +77,10 @@ class InputError(CoexistError):
 
 
 class HostError(CoexistError):
-    """A host could not be reached or did not do what it was asked."""
+    """A host could not be reached or did not do what it was asked. ``decision``: what lets it be done."""
 
     exit_code = 4
+
+    def __init__(self, message: str, decision: Decision | None = None) -> None:
+        self.decision = decision
+        super().__init__(message)

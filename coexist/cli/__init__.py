@@ -23,7 +23,7 @@ from coexist import __version__
 from coexist.cli.decisions import with_option
 from coexist.cli.prose import tell
 from coexist.cli.streams import harmless_streams
-from coexist.errors import CoexistError, UndecidedError
+from coexist.errors import CoexistError, HostError, UndecidedError
 
 EXIT_USAGE = 2
 EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h: a crash must not read as "findings" (1)
@@ -163,7 +163,7 @@ def _run(args: Sequence[str], group: click.Group, given: object) -> int:
     except click.ClickException as error:
         _show_usage(error)
         return EXIT_USAGE
-    except UndecidedError as error:
+    except (HostError, UndecidedError) as error:
         tell(with_option(str(error), error.decision))
         return error.exit_code
     except CoexistError as error:

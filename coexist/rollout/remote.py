@@ -93,7 +93,8 @@ class RemoteApply:
             line, text = statements[0]
             raise HostError(
                 f"no rollout wrote {path} on {server}, and {len(statements)} statements of it would be gone, "
-                f"the first in line {line}: {text}; `coexist plan` lists them all; or overwrite it"
+                f"the first in line {line}: {text}; `coexist plan` lists them all; or overwrite it",
+                "overwrite",
             )
         if not records:
             return
@@ -103,7 +104,8 @@ class RemoteApply:
         )
         edited = [finding for finding in found if finding.code.code in EDITED]
         if edited:
-            raise HostError(f"{edited[0].message}; take it over into the inventory first, or overwrite it")
+            what = f"{edited[0].message}; take it over into the inventory first, or overwrite it"
+            raise HostError(what, "overwrite")
 
 
 def job_of(inventory: Inventory, server: str, history: History) -> Job:
