@@ -186,17 +186,22 @@ def _here(text: str) -> str:
 
 
 def _exchange(host: Host, packets: dict[int, Packet], server: IPv4Address) -> dict[int, Packet]:
+    """The answers by transaction. A busy machine loses packets: who is silent is asked as long as that helps."""
     answers: dict[int, Packet] = {}
+    heard = -1
     with host.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         asker.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
         asker.bind(("", CLIENT_PORT))
-        for xid, packet in packets.items():
-            port = CASES[xid - 1].port
-            to = "255.255.255.255" if port == DHCP_PORT else str(server)
-            asker.sendto(encode(packet), (to, port))
-            _collect(asker, answers, 0.002)
-        _collect(asker, answers, SILENCE)
+        while heard < len(answers):
+            heard = len(answers)
+            for xid, packet in packets.items():
+                port = CASES[xid - 1].port
+                to = "255.255.255.255" if port == DHCP_PORT else str(server)
+                if xid not in answers:
+                    asker.sendto(encode(packet), (to, port))
+                    _collect(asker, answers, 0.002)
+            _collect(asker, answers, SILENCE)
     return answers
 
 
