@@ -186,7 +186,7 @@ def _here(text: str) -> str:
 
 
 def _exchange(host: Host, packets: dict[int, Packet], server: IPv4Address) -> dict[int, Packet]:
-    """The answers by transaction. A busy machine loses packets: who is silent is asked as long as that helps."""
+    """The answers by transaction. A busy machine loses packets: who is silent is asked again."""
     answers: dict[int, Packet] = {}
     heard = -1
     with host.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
