@@ -28,6 +28,7 @@ _BOOTING = (
     "one-architecture-number",
     WARNING,
     "A rule tests only one of the numbers that x64 machines announce",
+    raced=True,
 )
 def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
     """Scopes and boot services that answer x64 machines by the number they announce, 7 or 9."""

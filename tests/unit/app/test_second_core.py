@@ -80,7 +80,7 @@ def test_only_rules_that_say_so_ask_how_races_end(name: str, monkeypatch: pytest
     def refuse(*_arguments: object) -> None:
         raise AssertionError("it is asked how a race ends")
 
-    for ask in ("of", "second", "loaders", "halts"):
+    for ask in ("of", "second", "loaders", "halts", "answered_apart"):
         monkeypatch.setattr(f"coexist.analysis.races.Races.{ask}", refuse)
     assert {code: [*RULES[code].find(fresh)] for code in found} == found
     assert fresh.races.run == sum(
