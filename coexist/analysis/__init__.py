@@ -58,12 +58,12 @@ def analyse(
     like it. ``apart`` begins work on another core. ``brief``: without the time lines of witnesses and without
     repairs, which cost a race each and which a sentence a finding does not show.
     """
-    from coexist.analysis.check import found_on_two_cores
+    from coexist.analysis.check import found_in
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today, memory, brief=brief)
-    everything, kept = found_on_two_cores(site, further, apart)
+    everything, kept = found_in(site, further, apart)
     if kept:
         from coexist.analysis.keeping import weighed
 

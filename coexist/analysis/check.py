@@ -10,7 +10,7 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import ERROR, Finding
 from coexist.analysis.rules import JUDGES, RULES, Explained
 from coexist.analysis.site import AnalysedSite, identity
-from coexist.apart import Apart
+from coexist.apart import Apart, Wait
 
 assert CATALOGUE, "it is what fills RULES and JUDGES"
 
@@ -21,42 +21,35 @@ Further: TypeAlias = Callable[[], Iterable[Finding]]
 _WORTH_TWO = 64
 
 
-def found_in(site: AnalysedSite) -> list[Finding]:
-    """The findings of every rule. The order of the rules means nothing."""
-    declared = [*_declared(site, raced=False), *_declared(site, raced=True)]
-    return [*declared, *_judged(site, declared)]
-
-
-def found_on_two_cores(
-    site: AnalysedSite, further: Further, apart: Apart | None
+def found_in(
+    site: AnalysedSite, further: Further = tuple, apart: Apart | None = None
 ) -> tuple[list[Finding], list[Finding]]:
-    """The findings of every rule, and those of other rooms; what asks no race is asked on another core."""
+    """The findings of every rule, and those of other rooms. The order of the rules means nothing.
+
+    What asks no race is asked on another core, where ``apart`` begins work there and there is enough of it.
+    """
 
     def unraced() -> tuple[list[Finding], list[Finding]]:
         return _declared(site, raced=False), list(further())
 
-    if apart is None or len(site.space.classes) < _WORTH_TWO:
-        return found_in(site), list(further())
-    wait = apart(lambda: carried(site, (unraced(), site.races.run)))
+    wait: Wait | None = None
+    if apart is not None and len(site.space.classes) >= _WORTH_TWO:
+        wait = apart(lambda: carried(site, (unraced(), site.races.run)))
     raced = _declared(site, raced=True)
-    octets = wait()
+    octets = wait() if wait is not None else None
     if octets is None:
         others, theirs = unraced()
     else:
         (others, theirs), races = taken(site, octets)
         site.races.run += races
     declared = [*others, *raced]
-    return [*declared, *_judged(site, declared)], theirs
+    explained = explanations(declared)
+    return [*declared, *(finding for judge in JUDGES for finding in judge(site, explained))], theirs
 
 
 def _declared(site: AnalysedSite, *, raced: bool) -> list[Finding]:
     """What the rules find that ask for the ends of races, or those that do not."""
     return [finding for rule in RULES.values() if rule.raced is raced for finding in rule.find(site)]
-
-
-def _judged(site: AnalysedSite, declared: Iterable[Finding]) -> list[Finding]:
-    explained = explanations(declared)
-    return [finding for judge in JUDGES for finding in judge(site, explained)]
 
 
 def explanations(declared: Iterable[Finding]) -> Explained:

@@ -11,7 +11,7 @@ from typing import Any
 from coexist.boot.own_files import NO_WIRE, OwnConfig, Wire
 from coexist.errors import CoexistError, InputError, Position, UndecidedError, unreadable
 from coexist.inventory import load_inventory
-from coexist.inventory.loader import MAIN_FILE
+from coexist.inventory.files import MAIN_FILE
 from coexist.inventory.models import Server
 from coexist.inventory.product import Product
 from coexist.inventory.products import part, products

@@ -14,7 +14,7 @@ from coexist.analysis.site import AnalysedSite
 from coexist.analysis.space import ClientClass
 from coexist.errors import CoexistError
 from coexist.inventory import load_inventory
-from coexist.inventory.loader import MAIN_FILE
+from coexist.inventory.files import MAIN_FILE
 from coexist.inventory.products import TFTPD
 from coexist.planning.yaml_edit import section_with
 from coexist.records import dataclass

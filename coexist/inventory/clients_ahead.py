@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from coexist.apart import Apart, Wait
+from coexist.inventory.files import MAIN_FILE
 
 if TYPE_CHECKING:
     from coexist.errors import Problem
@@ -31,7 +32,7 @@ _WORTH_IT = 100_000
 
 def clients_ahead(path: Path, apart: Apart) -> Ahead:
     """Begin to read the file of clients that an inventory at ``path`` seems to name."""
-    main = path / "site.yaml" if path.is_dir() else path
+    main = path / MAIN_FILE if path.is_dir() else path
     try:
         named = _NAMED.search(main.read_bytes()) if main.is_file() else None
         if named is None:

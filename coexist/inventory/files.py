@@ -8,6 +8,9 @@ from pathlib import Path
 from coexist.errors import Position, Problem, unreadable
 from coexist.text.closest import closest
 
+MAIN_FILE = "site.yaml"
+"""What an inventory is called in its folder."""
+
 
 def shown(path: Path) -> str:
     """The path as the person at the terminal would type it."""

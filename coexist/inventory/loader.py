@@ -20,7 +20,7 @@ from coexist.inventory.clients import ClientTable
 from coexist.inventory.clients_ahead import Ahead, taken
 from coexist.inventory.documents import Path as TreePath
 from coexist.inventory.documents import SourceMap, read_yaml
-from coexist.inventory.files import read_named, shown
+from coexist.inventory.files import MAIN_FILE, read_named, shown
 from coexist.inventory.groups import GroupResolver
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import Site
@@ -29,8 +29,6 @@ from coexist.inventory.twins import twins_of, with_twins
 from coexist.inventory.validation import validate
 from coexist.records import dataclass
 from coexist.text.octets import UTF_16_MARKS, bounded_octets
-
-MAIN_FILE = "site.yaml"
 
 
 @dataclass(frozen=True)

@@ -206,12 +206,14 @@ class PlanLeases:
 
     def _leased(self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member) -> Lease | NoLease:
         """What the subnets of one wire lease to a packet: its own address in any of them, else a free one."""
+        handed: dict[int, Handout] = {}
         if self.table_order is None:
             # A subnet that refuses the client is none to it, and the next one may serve it.
-            refusals = [self._refusal(subnet, packet, member) for subnet in subnets]
-            subnets = [s for s, refusal in zip(subnets, refusals, strict=True) if refusal is None]
+            handed = {id(subnet): self._given(subnet, packet, member) for subnet in subnets}
+            refused = [ignored for each in handed.values() if (ignored := each.ignored) is not None]
+            subnets = [subnet for subnet in subnets if handed[id(subnet)].ignored is None]
             if not subnets:
-                return next(refusal for refusal in refusals if refusal is not None)
+                return _refused(refused[0])
         reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
         subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))
         if own is not None:
@@ -223,7 +225,7 @@ class PlanLeases:
                 return NoLease(why="no pool of its scope is for this client", origin=(*path, "pools"))
             subnet, address = free
         scope = self.plan.scopes[subnet.scope or ""]
-        given = hand_out(scope.settings, packet, member)
+        given = handed.get(id(subnet)) or self._given(subnet, packet, member)
         if given.ignored is not None:
             return _refused(given.ignored)
         lease = _lease_of(
@@ -235,9 +237,8 @@ class PlanLeases:
         )
         return lease if scope.share is None else _of_pair(lease, scope.share, packet)
 
-    def _refusal(self, subnet: SubnetPlan, packet: Packet, member: Member) -> NoLease | None:
-        ignored = hand_out(self.plan.scopes[subnet.scope or ""].settings, packet, member).ignored
-        return None if ignored is None else _refused(ignored)
+    def _given(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Handout:
+        return hand_out(self.plan.scopes[subnet.scope or ""].settings, packet, member)
 
     def _free_address(
         self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from coexist.boot.leases.lease import Leases
 from coexist.boot.request import BOOT_SERVER_PORT
 from coexist.boot.responder import Arrival, Reaction, Reply, Unanswered
 from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
@@ -57,6 +58,11 @@ class DnsmasqModel:
     def config(self) -> DnsmasqConfig:
         """The configuration it runs."""
         return self.answers.config
+
+    @property
+    def leases(self) -> Leases | None:
+        """What the scopes of an inventory lease; None where the configuration does, or it only boots."""
+        return self.answers.leases
 
     @property
     def overhears(self) -> bool:

@@ -129,9 +129,8 @@ class _Telling:
     def _tell(self, code: int) -> None:
         """An option of the lease, if the client asks for it."""
         lease = self.lease
-        if code not in self.done | NEVER and (
-            self.wanted is None or code in self.wanted or code in lease.forced
-        ):
+        asked = self.wanted is None or code in self.wanted or code in lease.forced
+        if asked and code not in self.done and code not in NEVER:
             self.area.put(code, self._value(code))
         self.done |= {code}
 

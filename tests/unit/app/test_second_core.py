@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from coexist.analysis import analyse, sorted_findings
-from coexist.analysis.check import found_in, found_on_two_cores
+from coexist.analysis.check import found_in
 from coexist.analysis.rules import RULES
 from coexist.analysis.site import AnalysedSite
 from coexist.apart import Apart, Wait
@@ -62,8 +62,8 @@ def test_two_cores_find_what_one_finds(name: str, apart: Apart) -> None:
 
 def test_what_is_found_apart_speaks_of_the_classes_that_are_here() -> None:
     site = AnalysedSite(load_inventory(ROOT / "inventories" / "broken"))
-    found, _ = found_on_two_cores(site, tuple, begun_apart)
-    assert sorted_findings(found) == sorted_findings(found_in(site))
+    found, _ = found_in(site, tuple, begun_apart)
+    assert sorted_findings(found) == sorted_findings(found_in(site)[0])
     own = {id(client) for client in site.space.classes}
     told = [client for finding in found for client in finding.classes]
     assert told
