@@ -73,6 +73,12 @@ class Stages:
         further = self.next.chains if self.next is not None else ()
         return tuple(c for c in (*self.chains, *further) if not c.ask_again)
 
+    @property
+    def in_vain(self) -> frozenset[str]:
+        """The servers that wait for another's offer in the first stage and hear none in either."""
+        found = self.first.waiting - self.first.overheard
+        return found - self.next.result.overheard if self.next is not None else found
+
 
 def stages(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> Stages:
     """Follow one client through both stages; servers in ``silent`` are switched off."""

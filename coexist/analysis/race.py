@@ -9,7 +9,7 @@ as the course of events differs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,13 +47,19 @@ class ClientCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaceResult:
-    """All outcomes, the likeliest course first; ``events`` is the time line of the first."""
+    """All outcomes, the likeliest course first; ``events`` is the time line of the first.
+
+    ``waiting``: the servers that wait for another's offer before they answer; ``overheard``: those that may
+    hear one.
+    """
 
     case: ClientCase
     outcomes: tuple[Outcome, ...]
     deterministic: bool
     events: tuple[Event, ...]
     assumptions: tuple[str, ...]
+    waiting: frozenset[str] = frozenset()
+    overheard: frozenset[str] = frozenset()
 
     @property
     def winners(self) -> tuple[str | None, ...]:
@@ -143,7 +149,15 @@ def result_of(world: World, case: ClientCase, courses: list[Course], leaves: lis
         deterministic=len(keys) == 1,
         events=read_trace(leaves[0].trace, world.owners),
         assumptions=tuple(notes),
+        waiting=frozenset(name for course in courses for name in course.traffic.waiting),
+        overheard=frozenset(name for course in courses for name in _overheard(course)),
     )
+
+
+def _overheard(course: Course) -> Iterable[str]:
+    """The servers that may overhear an offer in a course; where orders were left out, all that listen."""
+    traffic = course.traffic
+    return (x.model.name for x in traffic.overhearing) if course.cut_short else traffic.overheard
 
 
 def _ends_in_one_way(course: Course) -> bool:

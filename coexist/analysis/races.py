@@ -82,6 +82,7 @@ class _Ends:
     second: _Known[tuple[Finish, ...]] = field(default_factory=dict)
     loaders: _Known[tuple[LoaderEnd, ...]] = field(default_factory=dict)
     apart: _Known[tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    in_vain: _Known[tuple[str, ...]] = field(default_factory=dict)
 
 
 class RaceMemory:
@@ -270,6 +271,18 @@ class Races:
                 for number in tells_apart(listener, client.architecture, firmware, client.macs.witness)
             )
         )
+
+    def in_vain(self, client: ClientClass) -> tuple[str, ...]:
+        """The servers that wait for another's offer before they answer the class, and hear none in either
+        stage, whatever the open conditions of files come to."""
+        nobody = frozenset[str]()
+        found, ours = self._of_equal(self._ends.in_vain, client, nobody, lambda: self._waiting(client))
+        return tuple(ours.get(name, name) for name in found)
+
+    def _waiting(self, client: ClientClass) -> tuple[str, ...]:
+        ways = [(world, one) for world in self.worlds for one in self.each_side(client)]
+        each = [self.stages(one, world=world).in_vain for world, one in ways]
+        return tuple(sorted(frozenset.intersection(*each)))
 
     def stages(
         self, client: ClientClass, silent: frozenset[str] = frozenset(), world: World | None = None

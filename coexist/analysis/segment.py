@@ -99,6 +99,10 @@ class Traffic:
         self.overhearing = tuple(x for x in self.listeners if x.relay is None and x.model.overhears)
         self.involved: dict[str, None] = {}
         """The servers that sent anything."""
+        self.waiting: dict[str, None] = {}
+        """The servers that waited for another's offer."""
+        self.overheard: dict[str, None] = {}
+        """The servers that overheard an offer."""
         self._numbers = 0
         self._interned: dict[tuple[IPv4Address, int, bool, Packet], Heard] = {}
 
@@ -220,6 +224,8 @@ class Traffic:
         arrival = Arrival(packet=packet, at=when, port=port, address=listener.address, source=source)
         reaction = model.receive(self._state(air, model.name), arrival)
         if reaction.unanswered is not None:
+            if reaction.unanswered.waits:
+                self.waiting[model.name] = None
             air.trace = Link(air.trace, "silent", at[0], model.name, reaction.unanswered.why)
         self._react(air, listener, reaction, at[1] - at[0])
 
@@ -316,6 +322,8 @@ class Traffic:
         for listener in self.overhearing:
             if listener.model.name == name:
                 continue
+            if heard.packet.yiaddr != UNSPECIFIED:
+                self.overheard[listener.model.name] = None
             arrival = Arrival(
                 packet=heard.packet,
                 at=at + self.ahead,

@@ -36,6 +36,7 @@ class Standing(Enum):
     SNOOPED = "its offers are dropped by DHCP snooping"
     REFUSES = "does not answer this client"
     NO_PROGRAM = "has no boot program for the client's architecture"
+    WAITS = "waits for another server's offer and hears none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,21 @@ class AnalysedSite(Facts):
         programs = self.programs_of(name, client)[0]
         if not _has_program(server, programs, client, firmware_kind(self.site, client.firmware)):
             return Standing.NO_PROGRAM
-        return Standing.ANSWERS if self.topology.hearing[client.vlan][name].heard else Standing.SNOOPED
+        if not self.topology.hearing[client.vlan][name].heard:
+            return Standing.SNOOPED
+        waits = name in self._listening and name in self.races.in_vain(client)
+        return Standing.WAITS if waits else Standing.ANSWERS
+
+    @cached_property
+    def _listening(self) -> frozenset[str]:
+        """The boot services that may be told to wait for another server's offer: others need no race."""
+        return frozenset(
+            name
+            for name, server in self.boot_services.items()
+            if "after_offer" in server.product.capabilities.delays
+            and (server.settings or any(d.after_offer for d in (server.delay, *server.delay_for.values())))
+            and self.races.world.models[name].overhears
+        )
 
     def _offers(self, name: str, client: ClientClass) -> bool:
         """Whether a boot service that runs on its own files answers the first packet of a class."""

@@ -50,9 +50,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """Why a server stayed silent about a packet."""
+    """Why a server stayed silent about a packet. ``waits``: it waits for another server's offer."""
 
     why: str
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,8 @@ def _let_it_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
         return _answer_its_own(site, name)
     if Standing.NO_PROGRAM in standing:
         return None
+    if Standing.WAITS in standing:
+        return _instead_of_waiting(site, finding, cases)
     return delayed(site, finding) if finding.code.code == "CX305" else None
 
 
@@ -192,6 +194,26 @@ def _a_delay_that_works(site: AnalysedSite, finding: Finding) -> Repair | None:
     if not intended or wall_clock(server) is None or server.fixed:
         return keep_off(site, name, finding.classes)
     return and_nobody_else(site, cases_of(site, finding), delayed(site, finding))
+
+
+@repairs("CX325")
+def _wait_for_nobody(site: AnalysedSite, finding: Finding) -> Repair | None:
+    found = server_of(site, finding)
+    if found is None:
+        return None
+    cases = cases_of(site, finding)
+    if found[1].fixed or not any(found[0] in case.intended.servers for case in cases):
+        return keep_off(site, found[0], finding.classes)
+    return _instead_of_waiting(site, finding, cases)
+
+
+def _instead_of_waiting(site: AnalysedSite, finding: Finding, cases: Sequence[Case]) -> Repair | None:
+    """Another delay, or none: whoever it keeps waiting, and is not meant for it, is kept off."""
+    repair = and_nobody_else(site, cases, delayed(site, finding))
+    if repair is None or not repair.edits:
+        return repair
+    name = str(finding.path[1])
+    return only_its_own(site, repair, {name: site.site.vlans})
 
 
 @repairs("CX317")

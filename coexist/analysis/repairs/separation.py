@@ -226,14 +226,14 @@ def only_its_own(site: AnalysedSite, repair: Repair, reached: Mapping[str, Colle
 
 
 def _would_answer(site: AnalysedSite, name: str, case: Case) -> bool:
-    """Whether only the network keeps a server from answering a class that is not its own."""
+    """Whether only the network, or an offer it waits for, keeps a server from answering a class of others."""
     server = site.boot_services.get(name)
     return (
         server is not None
         and not server.config
         and case.intended.rule is not None
         and name not in case.intended.servers
-        and case.standing.get(name, Standing.DEAF) in (Standing.DEAF, Standing.SNOOPED)
+        and case.standing.get(name, Standing.DEAF) in (Standing.DEAF, Standing.SNOOPED, Standing.WAITS)
         and site.answers(name, server, case.client, case.intended)
         and not site.is_phone(case.client)
     )

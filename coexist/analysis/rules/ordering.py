@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from coexist.analysis.findings import ERROR, INFO, WARNING, Finding, Severity
-from coexist.analysis.rules import report, rule
+from coexist.analysis.rules import report, rule, unwell
 from coexist.analysis.schedule import Schedule
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
@@ -150,6 +150,30 @@ def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
                      "use 3 s or less, or a delay from each packet (`delay: 1.2`)", clients=clients)  # fmt: skip
 
 
+@rule(
+    "CX325",
+    "waits-in-vain",
+    ERROR,
+    "A server waits for another server's offer and hears none",
+    explains=True,
+    raced=True,
+)
+def waits_in_vain(site: AnalysedSite) -> Iterable[Finding]:
+    """Boot services that answer after an offer only, and that no offer to some clients reaches."""
+    found: dict[tuple[str, Path], list[Case]] = defaultdict(list)
+    for case in site.pxe_cases:
+        for name, standing in case.standing.items():
+            if standing is Standing.WAITS:
+                delay, path = delay_of(site, name, case.client)
+                # What makes it wait is a delay, or what its product is told.
+                found[name, path if delay.after_offer else ("servers", name, "settings")].append(case)
+    for (name, path), cases in found.items():
+        clients, severity = unwell(cases, lambda c: c.intended.server != name or site.as_intended(c))  # noqa: B023
+        yield report(site, "CX325", path, f"{name} answers after another server's offer only, and hears none to these clients: it never answers them",
+                     f"give {name} another delay: it hears only offers that are broadcast on a VLAN where it stands",
+                     clients=clients, severity=severity)  # fmt: skip
+
+
 @rule("CX317", "delay-not-supported", ERROR, "The product cannot delay in the declared way")
 def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
     """Delays that are said of a server of others, and that its product cannot have.
@@ -173,7 +197,7 @@ def delay_for_nobody(site: AnalysedSite) -> Iterable[Finding]:
     for name, server in site.boot_services.items():
         for group in server.delay_for:
             answered = any(
-                case.standing.get(name) is Standing.ANSWERS
+                case.standing.get(name) in (Standing.ANSWERS, Standing.WAITS)
                 and site.space.has((group,), case.client.macs.signature)
                 for case in site.cases
             )

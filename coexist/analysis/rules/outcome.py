@@ -199,7 +199,9 @@ def _judge_fallbacks(site: AnalysedSite, case: Case, *, loops: bool) -> Iterator
         path: Path = ("servers", name)
         if name in site.boot_services and standing is not Standing.ANSWERS:
             what = standing.value if standing else Standing.DEAF.value
-            yield Verdict(code="CX305", path=(*path, "answers"), client=case.client,
+            waits = standing is Standing.WAITS
+            place = delay_of(site, name, case.client)[1] if waits else (*path, "answers")
+            yield Verdict(code="CX305", path=place, client=case.client,
                           message=f"{name} must take over when {before} is silent, but it {what}",
                           repair=_repair_standing(name, standing, case), silent=silent)  # fmt: skip
         else:
@@ -234,6 +236,8 @@ def _repair_standing(name: str, standing: Standing | None, case: Case) -> str:
             return f"add a program for {case.client.architecture} to {name}"
         case Standing.SNOOPED:
             return f"trust {name} on VLAN {case.client.vlan}"
+        case Standing.WAITS:
+            return f"give {name} a delay of 1.0-1.5 s on a wall clock"
     return f"add {name} to `relay_to` of VLAN {case.client.vlan}"
 
 

@@ -15,7 +15,7 @@ from coexist.boot.answered import intended_clients
 from coexist.boot.configuration import BootServerConfig
 from coexist.boot.policy import BootPolicy, ReadList, compile_policy
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT, boot_request
-from coexist.boot.respond import Answer, Seen, respond
+from coexist.boot.respond import Answer, Reason, Seen, respond
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered
 from coexist.errors import InputError, Position, Problem
 from coexist.inventory import Inventory
@@ -336,7 +336,8 @@ class CoexistModel(Stateless):
         state = state._replace(first=first)
         if not isinstance(answer, Answer):
             why = answer.reason.value + (f" (rule {answer.rule})" if answer.rule else "")
-            return Reaction(state=state, unanswered=Unanswered(why=why))
+            waits = answer.reason is Reason.NO_OFFER
+            return Reaction(state=state, unanswered=Unanswered(why=why, waits=waits))
         sent = arrival.at + answer.after
         if answer.after:
             state = state._replace(due=sent, xid=arrival.packet.xid)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field, replace
 from ipaddress import IPv4Address
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from coexist.boot.answered import answered
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
@@ -89,7 +89,7 @@ class OpenThinClientModel(Stateless):
         if self.overhears:
             return Reaction(
                 state=replace(state, waiting=arrival),
-                unanswered=Unanswered(why="it waits for a DHCP server's offer"),
+                unanswered=Unanswered(why="it waits for a DHCP server's offer", waits=True),
             )
         return Reaction(state=state, replies=(self._offer(arrival, arrival.at, architecture),))
 
@@ -189,8 +189,9 @@ def _silent(state: OpenThinClientState, why: str) -> Reaction:
     return Reaction(state=state, unanswered=Unanswered(why=why))
 
 
-def boot_service(inventory: Inventory, name: str) -> OpenThinClientModel:
-    """The manager's boot service as an inventory declares it."""
+def service_type(inventory: Inventory, name: str) -> str:
+    """The type of its PXE service; a wait for others' offers is its eavesdropping mode. ``InputError`` for
+    one that it does not have."""
     server = inventory.site.servers[name]
     kind = server.settings.get("type", "auto")
     if kind not in (known := ("auto", *get_args(Mode))):
@@ -198,11 +199,16 @@ def boot_service(inventory: Inventory, name: str) -> OpenThinClientModel:
         raise InputError(
             [Problem(place, f"{kind!r} is no type of the PXE service", closest(str(kind), known))]
         )
-    mode: Mode = "single-homed-broadcast" if kind == "auto" else kind
+    return "eavesdropping" if server.delay.after_offer else str(kind)
+
+
+def boot_service(inventory: Inventory, name: str) -> OpenThinClientModel:
+    """The manager's boot service as an inventory declares it."""
+    server, kind = inventory.site.servers[name], service_type(inventory, name)
     return OpenThinClientModel(
         name=name,
         clients=answered(inventory, name),
-        mode=mode,
+        mode="single-homed-broadcast" if kind == "auto" else cast("Mode", kind),
         files=files(server),
         boot_server=boot_server(inventory, server),
     )

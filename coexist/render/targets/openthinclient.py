@@ -14,6 +14,7 @@ import re
 from collections.abc import Container, Iterable, Iterator
 
 from coexist.boot.answered import answered
+from coexist.boot.servers.openthinclient import service_type
 from coexist.inventory import MacSet
 from coexist.inventory.clients import ClientTable
 from coexist.inventory.documents import Path
@@ -52,9 +53,7 @@ def render(job: Job) -> tuple[RenderedFile, ...]:
     values = {
         "name": job.name,
         "site": job.inventory.site.site,
-        "type": "eavesdropping"
-        if job.server.delay.after_offer
-        else str(job.server.settings.get("type", "auto")),
+        "type": service_type(job.inventory, job.name),
         "policy": "only-configured" if only_configured else "any-client",
         "track": bool(job.server.settings.get("track_unrecognized_clients", True)),
     }
