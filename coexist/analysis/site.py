@@ -88,7 +88,7 @@ class AnalysedSite(Facts):
     @property
     def reserved(self) -> list[int]:
         """The reserved addresses of all clients as numbers, ascending."""
-        return self.inventory.clients.numbers
+        return list(self.inventory.clients.numbers)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:

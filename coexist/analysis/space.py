@@ -12,9 +12,10 @@ apart: one race answers for all of them. The cut is exact set algebra, never a s
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import field
 from functools import cached_property
 from itertools import chain, compress
@@ -46,7 +47,7 @@ class MacClass:
     number: int
     signature: int
     bounds: tuple[int, ...]
-    points: list[int] = field(repr=False)
+    points: Collection[int] = field(repr=False)
     size: int
     witness: int
     name: str
@@ -222,7 +223,7 @@ class _Points:
     """The addresses that are registered or written out. ``rows``: of the registered ones, by what is said of
     them, ascending and in the order of their first rows; ``strangers``: the others, by their signature."""
 
-    rows: dict[_Said, list[int]]
+    rows: dict[_Said, Sequence[int]]
     strangers: dict[int, list[int]]
     intervals: _Intervals
 
@@ -250,7 +251,7 @@ def _points(
     every, some = all(table.addresses), any(table.addresses)
     reserved = frozenset(compress(table.macs, table.addresses)) if some and not every else frozenset[int]()
     equal = not own and not reserved and len(intervals.ends) == 1
-    found: dict[_Said, list[list[int]]] = defaultdict(list)
+    found: dict[_Said, list[Sequence[int]]] = defaultdict(list)
     for number, (cells, rows) in enumerate(zip(kinds.cells, kinds.rows, strict=True)):
         signature = KNOWN | RESERVED if some and every else KNOWN
         signature |= sum(bits[name] for name, numbers in by_kind.items() if number in numbers)
@@ -287,12 +288,11 @@ class _Maker:
 
     def from_points(self, points: _Points) -> Iterator[MacClass]:
         table = self.inventory.clients
-        names = table.columns["name"]
         for (signature, *said), rows in points.rows.items():
             vlan, architecture, firmware = said
-            macs = list(map(table.macs.__getitem__, rows))
+            members = array("Q", map(table.macs.__getitem__, rows))
             row = (vlan, architecture, firmware)
-            yield self._make(signature, (), macs, len(macs), macs[0], row, names[rows[0]])
+            yield self._make(signature, (), members, len(rows), members[0], row, table.name(rows[0]))
         for signature, macs in points.strangers.items():
             yield self._make(signature, (), macs, len(macs), macs[0])
 
@@ -307,7 +307,9 @@ class _Maker:
                 cuts[-1] = end
             else:
                 cuts += (first, end)
-        every = self.inventory.clients.known.union(*points.strangers.values())
+        every = self.inventory.clients.known
+        if points.strangers:
+            every = every.union(*points.strangers.values())
         holes: dict[int, frozenset[int] | list[int]] = {signatures[0]: every}
         if len(ends) > 1:
             apart: dict[int, list[int]] = defaultdict(list)
@@ -318,13 +320,13 @@ class _Maker:
             taken = frozenset(holes.get(signature, ()))
             size = sum(cuts[1::2]) - sum(cuts[::2]) - len(taken)
             if size:
-                yield self._make(signature, tuple(cuts), list(taken), size, _stranger(cuts, taken))
+                yield self._make(signature, tuple(cuts), taken, size, _stranger(cuts, taken))
 
     def _make(
         self,
         signature: int,
         bounds: tuple[int, ...],
-        points: list[int],
+        points: Collection[int],
         size: int,
         witness: int,
         row: tuple[str, str, str] = ("", "", ""),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import re
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from ipaddress import AddressValueError, IPv4Address
 
 from coexist.errors import Position, Problem
+from coexist.inventory.columns import Columns
 from coexist.inventory.complaints import MOST_OF_A_KIND, Complaints
 from coexist.inventory.csv_text import LINE, Header, cell_columns, column_of, decoded, read_header, repeats
 from coexist.inventory.kinds import Kinds
@@ -38,10 +39,16 @@ _TOO_SHORT = re.compile(r"[0-9]{6,11}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What follows from rows in which no MAC is repeated: their ``kinds`` by every column that has a meaning
-    or few values, and the addresses as ``numbers``, ascending, without 0."""
+    or few values, and the ``names`` of their first rows; the rows in the order of their MACs, and those with
+    an address in the order of these; whether an address is ``reserved_twice``, and the lowest and highest of
+    the clients of each VLAN as numbers (0: none)."""
 
     kinds: Kinds
-    numbers: list[int]
+    names: Mapping[int, str]
+    by_mac: Sequence[int]
+    by_address: Sequence[int]
+    reserved_twice: bool
+    spans: Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,7 @@ class CsvClients:
 
     macs: array[int]
     addresses: array[int]
-    columns: dict[str, list[str]]
+    columns: Columns
     lines: array[int] | range
     locate: Callable[[int, str], int]
     told: Told | None = None
@@ -79,23 +86,27 @@ def read_clients(
 
 @dataclass(slots=True)
 class _Column:
-    """The cells of one column as they are read, without the blanks around them."""
+    """The cells of one column as they are read: of one that repeats itself each different cell once, and any
+    other as texts."""
 
-    padded: bool
+    few: bool
+    one: dict[str, str] = field(default_factory=dict)
     values: list[str] = field(default_factory=list)
-    one: dict[str, str] | None = None
+    texts: list[str] = field(default_factory=list)
 
-    def add(self, cells: list[str]) -> list[str]:
-        """Append cells, and return them without their blanks.
+    def add(self, cells: list[str]) -> None:
+        """Append cells."""
+        if self.few:
+            self.values += map(self.one.setdefault, cells, cells)
+        else:
+            self.texts.append("\n".join(cells))
 
-        Equal ones become one object: a million rows repeat a few hundred types.
-        """
-        if self.padded:
-            cells = list(map(str.strip, cells))
-        if not self.values and repeats(cells):
-            self.one = {}
-        self.values += cells if self.one is None else map(self.one.setdefault, cells, cells)
-        return cells
+    def put(self, columns: Columns, name: str) -> None:
+        """Hand the column over."""
+        if self.few:
+            columns[name] = self.values
+        else:
+            columns.join(name, self.texts)
 
 
 def _line_groups(text: str) -> Iterator[str]:
@@ -143,32 +154,42 @@ class _Reader:
         text = self.text.replace("\r\n", "\n") if "\r" in self.text else self.text
         if self.header_line != 1 or '"' in text or "#" in text or "\r" in text:
             return None
-        width, padded = len(self.names), self._may_be_padded()
-        columns = {name: _Column(padded) for name in self.names if name not in ("", "mac")}
+        padded = self._may_be_padded()
+        read: dict[str, _Column] = {}
         macs = array("Q")
         addresses: array[int] | None = array("I")
         for part in _line_groups(text):
-            # Each line end becomes a cell of its own: if all rows are full, they stand at one distance.
-            count = part.count("\n") + 1
-            cells = part.replace("\n", f"{self.delimiter}\n{self.delimiter}").split(self.delimiter)
-            if len(cells) != count * (width + 1) - 1 or cells[width :: width + 1].count("\n") != count - 1:
-                return None
-            plain = plain_macs(cells[self.names.index("mac") :: width + 1])
+            columns = self._cut(part)
+            plain = plain_macs(columns[self.names.index("mac")]) if columns else None
             if plain is None:
                 return None
             macs += plain
-            for number, name in enumerate(self.names):
-                if name in columns:
-                    added = columns[name].add(cells[number :: width + 1])
-                    if name == "address" and addresses is not None:
-                        some = plain_addresses(added)
-                        addresses = None if some is None else addresses + some
-                elif not name and any(map(str.strip, cells[number :: width + 1])):
+            for name, column in zip(self.names, columns, strict=True):
+                cells = _trimmed(column, padded) if name != "mac" else []
+                if name not in read:
+                    read[name] = _Column(repeats(cells))
+                read[name].add(cells)
+                if name == "address" and addresses is not None:
+                    some = plain_addresses(cells)
+                    addresses = None if some is None else addresses + some
+                elif not name and any(map(str.strip, cells)):
                     return None
         if not macs:
             return None
-        values = {name: column.values for name, column in columns.items()}
-        return self._checked(macs, values, range(2, len(macs) + 2), addresses)
+        found = Columns()
+        for name, one in read.items():
+            if name not in ("", "mac"):
+                one.put(found, name)
+        return self._checked(macs, found, range(2, len(macs) + 2), addresses)
+
+    def _cut(self, part: str) -> list[list[str]]:
+        """The cells of some lines, column by column; nothing if one of them is not full."""
+        # Each line end becomes a cell of its own: if all rows are full, they stand at one distance.
+        width, count = len(self.names), part.count("\n") + 1
+        cells = part.replace("\n", f"{self.delimiter}\n{self.delimiter}").split(self.delimiter)
+        if len(cells) != count * (width + 1) - 1 or cells[width :: width + 1].count("\n") != count - 1:
+            return []
+        return [cells[number :: width + 1] for number in range(width)]
 
     def _may_be_padded(self) -> bool:
         """Whether any cell may have blanks around it; quicker than to look at each."""
@@ -202,11 +223,8 @@ class _Reader:
             columns = {name: list(map(_unwrapped, cells)) for name, cells in columns.items()}
         macs, columns, lines = self._parse_macs(columns, lines)
         padded = self._may_be_padded()
-        for name, cells in columns.items():
-            column = _Column(padded)
-            column.add(cells)
-            columns[name] = column.values
-        return self._checked(macs, columns, lines, plain_addresses(columns.get("address", ())))
+        read = {name: _shared(_trimmed(cells, padded)) for name, cells in columns.items()}
+        return self._checked(macs, Columns(read), lines, plain_addresses(read.get("address", ())))
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """The rows below the header that say something, each with the line it begins on."""
@@ -280,18 +298,17 @@ class _Reader:
     def _checked(
         self,
         macs: array[int],
-        columns: dict[str, list[str]],
+        columns: Columns,
         lines: array[int] | range,
         addresses: array[int] | None,
     ) -> CsvClients:
         """``addresses``: those of a column that has plain ones only; None if it has others."""
         self._check_cells("architecture", _bad_architecture, columns, lines)
-        cells = columns.get("address")
-        if cells is None:
+        if "address" not in columns:
             addresses = array("I", bytes(4 * len(macs)))
         elif addresses is None:
             self._check_cells("address", _bad_address, columns, lines)
-            addresses = array("I", (int(IPv4Address(cell or 0)) for cell in cells))
+            addresses = array("I", (int(IPv4Address(cell or 0)) for cell in columns["address"]))
         self._check_macs(macs, lines)
         return CsvClients(macs=macs, addresses=addresses, columns=columns, lines=lines, locate=self.locate)
 
@@ -312,7 +329,7 @@ class _Reader:
         self,
         name: str,
         wrong: Callable[[str], str | None],
-        columns: dict[str, list[str]],
+        columns: Columns,
         lines: array[int] | range,
     ) -> None:
         """Complain of cells that cannot be read, and empty them."""
@@ -324,6 +341,17 @@ class _Reader:
                 place, message = self.names.index(name), f"{cell!r} is not an {name}"
                 self.complain(name, lines[row], place, message, unreadable[cell])
                 column[row] = ""
+
+
+def _trimmed(cells: list[str], padded: bool) -> list[str]:
+    """Cells without the blanks around them, where some may have such."""
+    return list(map(str.strip, cells)) if padded else cells
+
+
+def _shared(cells: list[str]) -> list[str]:
+    """Cells of which equal ones are one object: a million rows repeat a few hundred types."""
+    one: dict[str, str] = {}
+    return list(map(one.setdefault, cells, cells)) if repeats(cells) else cells
 
 
 def _unwrapped(cell: str) -> str:

@@ -9,18 +9,18 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Address
-from itertools import compress
 from uuid import UUID
 
 from coexist.errors import Position, Problem
 from coexist.inventory.client_csv import CsvClients, read_clients
+from coexist.inventory.columns import Columns
 from coexist.inventory.csv_text import COLUMNS
-from coexist.inventory.kinds import Kinds, told_apart
+from coexist.inventory.kinds import Kinds, spans_of, told_apart
 from coexist.inventory.models import Client
-from coexist.inventory.plain_cells import first_octets
+from coexist.inventory.plain_cells import first_octets, in_order, places_of, repeat_in
 from coexist.inventory.values import machine_uuid
 from coexist.records import dataclass
 
@@ -55,6 +55,21 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
+_OF_ALL_ROWS = (
+    "index",
+    "known",
+    "repeated",
+    "first_octets",
+    "uuids",
+    "cards",
+    "_rows_by_address",
+    "_rows_by_mac",
+    "reserved_twice",
+    "spans",
+)
+"""What a table keeps that follows from all its rows."""
+
+
 def _line_start(line: int, name: str) -> int:  # noqa: ARG001
     return 1
 
@@ -77,12 +92,13 @@ class ClientTable:
         self.macs: array[int] = array("Q")
         self.addresses: array[int] = array("I")
         """The column ``address`` as numbers, 0 where a client has none."""
-        self.columns: dict[str, list[str]] = {name: [] for name in COLUMNS[1:]}
+        self.columns = Columns({name: [] for name in COLUMNS[1:]})
         self._sources: list[_Source] = []
         self._by_value: dict[str, dict[str, list[int]]] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._kinds: dict[tuple[str, ...], Kinds] = {}
         self._finest: Kinds | None = None
+        self._names: Mapping[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.macs)
@@ -102,7 +118,7 @@ class ClientTable:
         """Every registered MAC."""
         return frozenset(self.macs)
 
-    @property
+    @cached_property
     def repeated(self) -> bool:
         """Whether a MAC stands in several rows."""
         return len(self.known) != len(self.macs)
@@ -131,6 +147,17 @@ class ClientTable:
             counted[cells[kinds.columns.index(name)]] += len(rows)
         return counted
 
+    def row(self, mac: int) -> int | None:
+        """The row of a MAC; of duplicates the first. For a few: who asks for many takes the `index`."""
+        rows, macs = self._rows_by_mac, self.macs
+        place = bisect_left(rows, mac, key=macs.__getitem__)
+        return rows[place] if place < len(rows) and macs[rows[place]] == mac else None
+
+    def name(self, row: int) -> str:
+        """The name in a row."""
+        known = self._names.get(row)
+        return self.columns["name"][row] if known is None else known
+
     def reserved(self, first: int, last: int) -> list[int]:
         """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
         numbers, rows = self.addresses, self._rows_by_address
@@ -138,19 +165,28 @@ class ClientTable:
         high = bisect_right(rows, last, key=numbers.__getitem__)
         return sorted(rows[low:high])
 
-    @cached_property
-    def numbers(self) -> list[int]:
+    @property
+    def numbers(self) -> Iterator[int]:
         """The addresses of all clients as numbers, ascending; those without one are left out."""
-        found = sorted(self.addresses)
-        return found[bisect_right(found, 0) :]
+        return map(self.addresses.__getitem__, self._rows_by_address)
 
     @cached_property
-    def _rows_by_address(self) -> list[int]:
-        numbers = self.addresses.tolist()
-        rows: Iterable[int] = range(len(numbers))
-        if not all(numbers):
-            rows = compress(rows, numbers)
-        return sorted(rows, key=numbers.__getitem__)
+    def reserved_twice(self) -> bool:
+        """Whether an address stands in several rows."""
+        return repeat_in(self.addresses, self._rows_by_address)
+
+    @cached_property
+    def spans(self) -> Mapping[str, tuple[int, int]]:
+        """The lowest and the highest address of the clients of each VLAN as numbers; 0: none."""
+        return spans_of(self.kinds(("vlan",)), self.addresses)
+
+    @cached_property
+    def _rows_by_address(self) -> Sequence[int]:
+        return in_order(self.addresses, places_of(self.addresses))
+
+    @cached_property
+    def _rows_by_mac(self) -> Sequence[int]:
+        return in_order(self.macs)
 
     def position(self, row: int, column: str = "mac") -> Position:
         """Where a cell of the row was written."""
@@ -212,7 +248,7 @@ class ClientTable:
 
     def find(self, mac: int) -> ClientRecord | None:
         """The registered client with this MAC."""
-        row = self.index.get(mac)
+        row = self.row(mac)
         return None if row is None else self.record(row)
 
     def rows(self, tests: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[int]:
@@ -249,9 +285,9 @@ class ClientTable:
 
     def _forget(self) -> None:
         """Drop what was computed of the rows there were before."""
-        for name in ("index", "known", "first_octets", "uuids", "cards", "numbers", "_rows_by_address"):
+        for name in _OF_ALL_ROWS:
             self.__dict__.pop(name, None)
-        self._finest = None
+        self._finest, self._names = None, {}
         self._by_value.clear()
         self._kinds.clear()
         self._counts.clear()
@@ -300,17 +336,19 @@ class ClientTable:
     def extend(self, file: str, found: CsvClients) -> None:
         """Add the rows that were read of a file."""
         known = len(self.macs)
-        for name in found.columns:
-            self.columns.setdefault(name, [""] * known)
-        for name, column in self.columns.items():
-            cells = found.columns.get(name) or [""] * len(found.macs)
-            if known:
-                column.extend(cells)
-            else:
-                self.columns[name] = cells
+        if not known:
+            self.columns.take_all(found.columns, len(found.macs))
+        else:
+            for name in found.columns:
+                self.columns.setdefault(name, [""] * known)
+            for name, column in self.columns.items():
+                column.extend(found.columns.get(name) or [""] * len(found.macs))
         self.macs.extend(found.macs)
         self.addresses.extend(found.addresses)
         self._sources.append(_Source(file, known, found.lines, locate=found.locate))
         self._forget()
         if found.told is not None and not known:
-            self._finest, self.numbers = found.told.kinds, found.told.numbers
+            self.repeated = False
+            self._finest, self._names = found.told.kinds, found.told.names
+            self._rows_by_mac, self._rows_by_address = found.told.by_mac, found.told.by_address
+            self.reserved_twice, self.spans = found.told.reserved_twice, found.told.spans

@@ -8,7 +8,7 @@ from __future__ import annotations
 import marshal
 import re
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -52,13 +52,15 @@ def taken(ahead: Ahead, file: Path) -> CsvClients | None:
     if not octets:
         return None
     from coexist.inventory.client_csv import CsvClients
+    from coexist.inventory.columns import Columns
     from coexist.inventory.csv_text import cell_columns
 
     # What another process of this program wrote.
-    state, macs, addresses, columns, names, delimiter, told = marshal.loads(octets)
+    state, macs, addresses, packed, names, delimiter, told = marshal.loads(octets)
     if state != _state(file):
         return None
-    rows = array("Q", macs)
+    rows, columns = array("Q", macs), Columns()
+    columns.take(packed)
     return CsvClients(
         macs=rows,
         addresses=array("I", addresses),
@@ -69,11 +71,23 @@ def taken(ahead: Ahead, file: Path) -> CsvClients | None:
     )
 
 
-def _told(columns: tuple[str, ...], cells: Any, rows: Any, numbers: bytes) -> Told:
+def _told(kinds: tuple[Any, ...], orders: Iterable[int | bytes], others: dict[str, Any]) -> Told:
     from coexist.inventory.client_csv import Told
     from coexist.inventory.kinds import Kinds
 
-    return Told(kinds=Kinds(columns=columns, cells=cells, rows=rows), numbers=array("I", numbers).tolist())
+    columns, cells, rows = kinds
+    by_mac, by_address = map(_unpacked, orders)
+    told = Kinds(columns=columns, cells=cells, rows=tuple(map(_unpacked, rows)))
+    return Told(kinds=told, by_mac=by_mac, by_address=by_address, **others)
+
+
+def _packed(rows: Sequence[int]) -> int | bytes:
+    """Rows as octets, or how many there are from the first on."""
+    return len(rows) if isinstance(rows, range) else array("I", rows).tobytes()
+
+
+def _unpacked(rows: int | bytes) -> Sequence[int]:
+    return range(rows) if isinstance(rows, int) else array("I", rows)
 
 
 def _read(file: Path) -> bytes:
@@ -89,25 +103,37 @@ def _read(file: Path) -> bytes:
         return b""
     header = read_header(data[: data.index(b"\n")].decode("utf-8-sig"), "", problems)
     assert header is not None
-    rows = found.macs.tobytes(), found.addresses.tobytes(), found.columns
+    rows = found.macs.tobytes(), found.addresses.tobytes(), found.columns.packed()
     return marshal.dumps((state, *rows, header.names, header.delimiter, _follows(found)))
 
 
 def _follows(found: CsvClients) -> tuple[Any, ...] | None:
     """The parts of `Told`; None of a file that repeats a MAC, or whose rows are of too many kinds."""
+    from coexist.inventory.columns import Columns
     from coexist.inventory.csv_text import COLUMNS, repeats
-    from coexist.inventory.kinds import told_apart
+    from coexist.inventory.kinds import spans_of, told_apart
+    from coexist.inventory.plain_cells import in_order, places_of, repeat_in
 
-    count = len(found.macs)
-    if len(set(found.macs)) < count:
+    count, by_mac = len(found.macs), in_order(found.macs)
+    if repeat_in(found.macs, by_mac):
         return None
-    columns = found.columns | {name: [""] * count for name in COLUMNS[1:] if name not in found.columns}
-    few = tuple(name for name, cells in columns.items() if name != "tags" and repeats(cells))
+    columns = Columns({name: [] for name in COLUMNS[1:]})
+    columns.take_all(found.columns, count)
+    few = tuple(
+        name for name in columns if name != "tags" and not columns.is_joined(name) and repeats(columns[name])
+    )
     kinds = told_apart(columns, few)
     if len(kinds.cells) * _ROWS_OF_A_KIND > count:
         return None
-    numbers = array("I", sorted(filter(None, found.addresses)))
-    return kinds.columns, kinds.cells, kinds.rows, numbers.tobytes()
+    names, addresses = columns["name"], found.addresses
+    by_address = in_order(addresses, places_of(addresses))
+    others = {
+        "names": {rows[0]: names[rows[0]] for rows in kinds.rows},
+        "reserved_twice": repeat_in(addresses, by_address),
+        "spans": spans_of(kinds, addresses),
+    }
+    told = kinds.columns, kinds.cells, tuple(map(_packed, kinds.rows))
+    return told, (_packed(by_mac), _packed(by_address)), others
 
 
 def _state(file: Path) -> tuple[int, ...]:

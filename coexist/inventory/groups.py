@@ -37,8 +37,7 @@ class GroupResolver:
         self._clients = clients
         self._root = root
         self._sources = sources
-        known = MacSet.of(clients.known)
-        self._resolved = {"everyone": EVERYONE, "known": known, "unknown": ~known, "nobody": NOBODY}
+        self._resolved = {"everyone": EVERYONE, "nobody": NOBODY}
         self._open: list[str] = []
         self._by_kind: dict[str, frozenset[int]] = {}
         self.problems: list[Problem] = []
@@ -47,6 +46,8 @@ class GroupResolver:
         """The members of a group."""
         if name in self._resolved:
             return self._resolved[name]
+        if name in ("known", "unknown"):
+            return self._registered(name)
         group = self._site.groups.get(name)
         if group is None:
             return NOBODY
@@ -64,6 +65,11 @@ class GroupResolver:
             self._open.pop()
         self._resolved[name] = found
         return found
+
+    def _registered(self, name: str) -> MacSet:
+        known = MacSet.of(self._clients.known)
+        self._resolved |= {"known": known, "unknown": ~known}
+        return self._resolved[name]
 
     @cached_property
     def kinds(self) -> Kinds:

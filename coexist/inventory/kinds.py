@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 
@@ -20,7 +21,7 @@ class Kinds:
 
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
-    rows: tuple[list[int], ...]
+    rows: tuple[Sequence[int], ...]
 
     def having(self, tests: Iterable[tuple[str, frozenset[str]]]) -> frozenset[int]:
         """The numbers of the kinds whose columns have one of the wanted values each."""
@@ -38,7 +39,7 @@ class Kinds:
     def by(self, columns: tuple[str, ...]) -> Kinds:
         """The clients told apart by some of these columns only."""
         places = [self.columns.index(name) for name in columns]
-        joined: dict[tuple[str, ...], list[list[int]]] = defaultdict(list)
+        joined: dict[tuple[str, ...], list[Sequence[int]]] = defaultdict(list)
         for cells, rows in zip(self.cells, self.rows, strict=True):
             joined[tuple(map(cells.__getitem__, places))].append(rows)
         found = tuple(one[0] if len(one) == 1 else sorted(chain(*one)) for one in joined.values())
@@ -52,6 +53,17 @@ class Kinds:
             for having, cell in zip(found, cells, strict=True):
                 having[cell].append(number)
         return found
+
+
+def spans_of(kinds: Kinds, addresses: array[int]) -> dict[str, tuple[int, int]]:
+    """The lowest and the highest address of the clients of each VLAN, as numbers."""
+    place = kinds.columns.index("vlan")
+    found: dict[str, tuple[int, int]] = {}
+    for cells, rows in zip(kinds.cells, kinds.rows, strict=True):
+        numbers = list(map(addresses.__getitem__, rows))
+        low, high = found.get(cells[place], (numbers[0], numbers[0]))
+        found[cells[place]] = min(low, *numbers), max(high, *numbers)
+    return found
 
 
 def told_apart(

@@ -8,6 +8,8 @@ from array import array
 from binascii import unhexlify
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import compress, islice
+from operator import eq, le
 
 # Two octets before each MAC make it eight.
 _PADDING = "\n\n\n\n"
@@ -45,6 +47,30 @@ def first_octets(macs: array[int]) -> frozenset[int]:
     """The first octets that some MACs have."""
     place = 5 if sys.byteorder == "little" else 2
     return frozenset(macs.tobytes()[place::8])
+
+
+def in_order(numbers: array[int], places: Sequence[int] | None = None) -> Sequence[int]:
+    """Some places of numbers (None: all), in the order of the numbers there; of equal ones in their own."""
+    found = numbers
+    if places is None:
+        places = range(len(numbers))
+    elif len(places) < len(numbers):
+        found = array(numbers.typecode, map(numbers.__getitem__, places))
+    if all(map(le, found, islice(found, 1, None))):
+        return places
+    return array("I", sorted(places, key=numbers.__getitem__))
+
+
+def repeat_in(numbers: array[int], places: Sequence[int]) -> bool:
+    """Whether two numbers are equal. ``places``: those that count, in the order of their numbers."""
+    found = numbers if isinstance(places, range) else list(map(numbers.__getitem__, places))
+    return any(map(eq, found, islice(found, 1, None)))
+
+
+def places_of(numbers: array[int]) -> Sequence[int]:
+    """The places of the numbers that are not 0."""
+    places = range(len(numbers))
+    return places if all(numbers) else array("I", compress(places, numbers))
 
 
 def plain_macs(cells: list[str]) -> array[int] | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
-from itertools import islice
-from operator import eq
 
 from coexist.errors import Position, Problem
 from coexist.inventory.broken import EVERY_NAME, Broken
@@ -33,7 +31,7 @@ def check_registrations(site: Site, table: ClientTable, kinds: Kinds, broken: Br
     checks = (
         _unknown_names(table, kinds, "vlan", "VLAN", vlans),
         _unknown_names(table, kinds, "firmware", "firmware", firmwares),
-        _reserved_addresses(site, table, kinds),
+        _reserved_addresses(site, table),
         _uuids(table),
         _duplicates(table),
     )
@@ -68,7 +66,7 @@ def _unknown_names(
             yield table.position(row, column), f"there is no {what} {value!r}", closest(value, known)
 
 
-def _reserved_addresses(site: Site, table: ClientTable, kinds: Kinds) -> Iterable[_Complaint]:
+def _reserved_addresses(site: Site, table: ClientTable) -> Iterable[_Complaint]:
     addresses, columns = table.addresses, table.columns
     if not any(addresses):
         return
@@ -76,7 +74,7 @@ def _reserved_addresses(site: Site, table: ClientTable, kinds: Kinds) -> Iterabl
     everywhere = tuple(net for vlan in site.vlans.values() for net in vlan.subnet)
     spans = {name: _spans(vlan.subnet) for name, vlan in site.vlans.items()}
     anywhere = _spans(everywhere)
-    if _each_in_first(table, kinds, spans, anywhere):
+    if _each_in_first(table, spans, anywhere):
         return
     for row, (number, name) in enumerate(zip(addresses, columns["vlan"], strict=True)):
         low, high, more = spans.get(name, anywhere)
@@ -87,15 +85,13 @@ def _reserved_addresses(site: Site, table: ClientTable, kinds: Kinds) -> Iterabl
         yield table.position(row, "address"), message, "correct the address or the VLAN"
 
 
-def _each_in_first(table: ClientTable, kinds: Kinds, spans: Mapping[str, _Span], anywhere: _Span) -> bool:
+def _each_in_first(table: ClientTable, spans: Mapping[str, _Span], anywhere: _Span) -> bool:
     """Whether every client has an address in the first network of its VLAN, as at most sites; quick."""
     if table.repeated:
         return False
-    place = kinds.columns.index("vlan")
-    for cells, rows in zip(kinds.cells, kinds.rows, strict=True):
-        low, high, _ = spans.get(cells[place], anywhere)
-        numbers = list(map(table.addresses.__getitem__, rows))
-        if min(numbers) < low or max(numbers) > high:
+    for vlan, (lowest, highest) in table.spans.items():
+        low, high, _ = spans.get(vlan, anywhere)
+        if lowest < low or highest > high:
             return False
     return True
 
@@ -106,8 +102,8 @@ def _spans(nets: tuple[IPv4Network, ...]) -> _Span:
 
 
 def _reserved_twice(table: ClientTable) -> Iterable[_Complaint]:
-    addresses, ascending = table.addresses, table.numbers
-    if not any(map(eq, ascending, islice(ascending, 1, None))):
+    addresses = table.addresses
+    if not table.reserved_twice:
         return
     owner: dict[int, int] = {}
     names = table.columns["name"]

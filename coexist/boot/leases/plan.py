@@ -246,11 +246,11 @@ class LeasePlan:
         """The address of its own that a machine has in a subnet."""
         if not subnet.reserves:
             return None
-        row = self.table.index.get(mac)
+        row = self.table.row(mac)
         number = 0 if row is None else self.table.addresses[row]
         if row is None or not number or IPv4Address(number) not in subnet.network:
             return None
-        return _reservation(subnet, mac, number, self.table.columns["name"][row])
+        return _reservation(subnet, mac, number, self.table.name(row))
 
 
 def is_host_name(name: str) -> bool:

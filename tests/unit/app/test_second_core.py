@@ -133,8 +133,15 @@ def written(tmp_path: Path, rows: str, site: str = SITE) -> Path:
 
 def columns(inventory: Inventory) -> Iterator[object]:
     table = inventory.clients
-    yield table.macs, table.addresses, table.columns, table.known, table.numbers
-    yield table.kinds(("vlan",)), table.kinds(("tags", "vlan")), table.kinds(("firmware", "hardware", "vlan"))
+    yield (
+        [table.name(row) for row in range(len(table))],
+        [table.row(mac) for mac in (*table.macs, 1, 1 << 47)],
+    )
+    yield table.macs, table.addresses, dict(table.columns), table.known, [*table.numbers]
+    yield table.repeated, table.reserved_twice, dict(table.spans), table.reserved(0x0A00000F, 0x0A000020)
+    for names in (("vlan",), ("tags", "vlan"), ("firmware", "hardware", "vlan")):
+        kinds = table.kinds(names)
+        yield kinds.columns, kinds.cells, [*map(list, kinds.rows)]
     for row in range(len(table)):
         yield table.record(row), table.position(row, "address"), table.position(row, "tags")
 
@@ -156,6 +163,8 @@ def columns(inventory: Inventory) -> Iterator[object]:
         .replace("a b\n", ",igel\n"),
         TWO_MACHINES_OF_ONE_DOCK,
         "# the machines\n" + PLAIN,
+        "\n".join([PLAIN.splitlines()[0], *sorted(PLAIN.splitlines()[1:], key=lambda row: row[15:17])]),
+        PLAIN.replace("pc-3,v,10.0.0.13,", "pc-4,v,10.0.0.14,").replace(",v,10.0.0.20", ",v,"),
     ],
 )
 def test_clients_read_ahead_are_those_that_the_loader_reads(tmp_path: Path, rows: str, apart: Apart) -> None:
