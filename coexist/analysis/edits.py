@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from coexist.inventory.documents import Path
 from coexist.records import dataclass
+
+if TYPE_CHECKING:
+    from coexist.inventory.documents import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

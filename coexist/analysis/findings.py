@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from coexist.analysis.edits import Edit
 from coexist.errors import Position
-from coexist.inventory.documents import Path
 from coexist.records import dataclass
 
 if TYPE_CHECKING:
     from coexist.analysis.space import ClientClass
+    from coexist.inventory.documents import Path
 
 
 class Severity(IntEnum):
