@@ -14,7 +14,15 @@ from coexist.analysis.bootfiles import chained_architecture, ipxe_architecture, 
 from coexist.analysis.course import Course
 from coexist.analysis.ending import Leaf, Outcome
 from coexist.analysis.loading import NETBOOT_XYZ, Chain, chains, loaded_of, loader_of, step_of
-from coexist.analysis.race import ClientCase, RaceResult, course_of, courses_of, leaves_of, result_of
+from coexist.analysis.race import (
+    ClientCase,
+    FirstStage,
+    RaceResult,
+    course_of,
+    first_stage,
+    leaves_of,
+    result_of,
+)
 from coexist.analysis.running import halted
 from coexist.analysis.world import World
 from coexist.boot.firmware.ipxe import Ipxe
@@ -82,21 +90,20 @@ class Stages:
 
 def stages(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> Stages:
     """Follow one client through both stages; servers in ``silent`` are switched off."""
-    runs = [(course, leaves_of(course)) for course in courses_of(world, case, silent)]
-    leaves = [leaf for _, own in runs for leaf in own]
-    first = result_of(world, case, [course for course, _ in runs], leaves)
-    followed = (chain for course, own in runs for chain in _with_scripts(world, case, silent, course, own))
-    return Stages(
-        first=first,
-        next=_next_stage(world, case, silent, first, leaves),
-        chains=tuple({chain.key: chain for chain in followed}.values()),
-    )
+    stage = first_stage(world, case, silent)
+    first = stage.result
+    return Stages(first=first, next=_next_stage(stage, first), chains=chains_after(stage))
 
 
-def _with_scripts(
-    world: World, case: ClientCase, silent: frozenset[str], course: Course, leaves: list[Leaf]
-) -> Iterator[Chain]:
-    """The chains of the first stage; where a script is built into iPXE, with what it reads."""
+def chains_after(stage: FirstStage) -> tuple[Chain, ...]:
+    """What the files of the first stage lead to, each chain once."""
+    followed = (chain for course, leaves in stage.runs for chain in _with_scripts(stage, course, leaves))
+    return tuple({chain.key: chain for chain in followed}.values())
+
+
+def _with_scripts(stage: FirstStage, course: Course, leaves: list[Leaf]) -> Iterator[Chain]:
+    """The chains of one course; where a script is built into iPXE, with what it reads."""
+    world, case, silent = stage.world, stage.case, stage.silent
     for chain in chains(course, leaves):
         program = world.programs.get(chain.outcome.file or "")
         architecture = ipxe_architecture(case.architecture, chain.outcome.file or "")
@@ -114,8 +121,8 @@ def _with_scripts(
         told: dict[Any, Chain] = {}
         for end in leaves_of(second):
             mine = replace(loaded_of(world, second.machine, end), file=loaded.file, embedded=loaded.embedded)
-            stage = embedded_stage(mine) if loaded.embedded else LOADERS[NETBOOT_XYZ].follow(mine)
-            told.setdefault(stage, Chain(outcome=chain.outcome, steps=(step_of(world, stage),)))
+            script = embedded_stage(mine) if loaded.embedded else LOADERS[NETBOOT_XYZ].follow(mine)
+            told.setdefault(script, Chain(outcome=chain.outcome, steps=(step_of(world, script),)))
         yield from told.values()
 
 
@@ -123,9 +130,8 @@ def _same(one: Outcome, other: Outcome) -> bool:
     return (one.winner, one.boot_server, one.file) == (other.winner, other.boot_server, other.file)
 
 
-def _next_stage(
-    world: World, case: ClientCase, silent: frozenset[str], first: RaceResult, leaves: list[Leaf]
-) -> NextStage | None:
+def _next_stage(stage: FirstStage, first: RaceResult) -> NextStage | None:
+    world, case, silent = stage.world, stage.case, stage.silent
     loaded = [outcome for outcome in first.outcomes if _architecture(world, case, outcome)]
     if not loaded:
         return None
@@ -138,7 +144,7 @@ def _next_stage(
     ends: list[Leaf] = []
     opens_late = world.segments[case.vlan].forwarding_delay
     restarts = bool(opens_late) and any(resets_link(outcome.file or "") for outcome in loaded)
-    for leaf, ahead in _starts(world, case, leaves):
+    for leaf, ahead in _starts(world, case, stage.leaves):
         for firmware in _builds(world, again):
             for waits, down in _port_ways(opens_late, leaf):
                 course = course_of(

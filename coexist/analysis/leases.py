@@ -71,20 +71,17 @@ class LeaseReader:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.site = space.inventory.site
-        self._plans: dict[str, PlanLeases] = {}
         self._served: dict[str, dict[str | None, list[SubnetPlan]]] = {}
         self._discovers: dict[tuple[str, int], Packet | None] = {}
         self._sent: dict[tuple[int, str, int], Packet | None] = {}
         self._handed: dict[tuple[str, int, int, str, bool], Handed] = {}
+        self._by_settings: dict[tuple[object, ...], Handed] = {}
 
     def plan(self, server: str) -> PlanLeases:
         """The leases of a DHCP server."""
         from coexist.boot.servers.declared import plan_leases
 
-        found = self._plans.get(server)
-        if found is None:
-            found = self._plans[server] = plan_leases(self.space.inventory, server)
-        return found
+        return plan_leases(self.space.inventory, server)
 
     def handed(
         self, name: str, client: ClientClass, *, chained: bool = False, number: int | None = None
@@ -136,9 +133,27 @@ class LeaseReader:
         return () if share is None else (share,)
 
     def _read(self, name: str, server: str, client: ClientClass, number: int, *, chained: bool) -> Handed:
-        packet = self._packet(client, number, chained=chained)
-        if packet is None:
+        firmware = "ipxe" if chained else client.firmware
+        discover = self._discover(firmware, number)
+        if discover is None:
             return Handed(scope=name, ignored=True)
+        if own_config(self.space.inventory, server) is not None:
+            return self._by_packet(name, server, client, number, chained=chained)
+        # Clients of one firmware are handed the same by the same settings.
+        settings = self.plan(server).fitting(name, discover, client.macs.witness)
+        key = (name, server, firmware, number, tuple(map(id, settings)))
+        found = self._by_settings.get(key)
+        if found is None:
+            found = self._by_packet(name, server, client, number, chained=chained)
+            self._by_settings[key] = found
+        return found
+
+    def _by_packet(
+        self, name: str, server: str, client: ClientClass, number: int, *, chained: bool
+    ) -> Handed:
+        """What a server hands to the first packet of the witness of a class."""
+        packet = self._packet(client, number, chained=chained)
+        assert packet is not None  # it was asked whether the firmware sends any
         own = own_config(self.space.inventory, server)
         if own is not None:
             return self._handed_by(name, own.leases(self._heard(name, server, packet)))
@@ -147,6 +162,19 @@ class LeaseReader:
             packet=packet, at=0.0, port=DHCP_PORT, address=here, source=(UNSPECIFIED, CLIENT_PORT)
         )
         return self._handed_by(name, self.plan(server).handed(name, arrival))
+
+    def tells_apart(self, name: str, client: ClientClass, number: int) -> bool:
+        """Whether the lines of a scope can tell a class that announces this number from one that announces
+        the usual one of its architecture. Of a server by its own files nothing is known but what it says."""
+        server = self.site.scopes[name].servers[0]
+        if own_config(self.space.inventory, server) is not None:
+            return True
+        plan, mac = self.plan(server), client.macs.witness
+        usual = self._discover(client.firmware, CANONICAL_CODE.get(client.architecture, 0))
+        other = self._discover(client.firmware, number)
+        if usual is None or other is None:
+            return usual is not other
+        return plan.fitting(name, usual, mac) != plan.fitting(name, other, mac)
 
     def told_by(
         self, name: str, server: str, client: ClientClass, *, chained: bool = False

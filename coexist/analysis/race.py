@@ -67,10 +67,35 @@ class RaceResult:
         return tuple(dict.fromkeys(outcome.winner for outcome in self.outcomes))
 
 
-def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> RaceResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstStage:
+    """The race of a client's firmware, followed to all its ends; ``runs``: each course with its leaves."""
+
+    world: World
+    case: ClientCase
+    silent: frozenset[str]
+    runs: tuple[tuple[Course, list[Leaf]], ...]
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        """Every end, the likeliest first."""
+        return [leaf for _, own in self.runs for leaf in own]
+
+    @property
+    def result(self) -> RaceResult:
+        """What they come to."""
+        return result_of(self.world, self.case, [course for course, _ in self.runs], self.leaves)
+
+
+def first_stage(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> FirstStage:
     """Follow one client; servers in ``silent`` are switched off."""
-    courses = courses_of(world, case, silent)
-    return result_of(world, case, courses, [leaf for course in courses for leaf in leaves_of(course)])
+    runs = tuple((course, leaves_of(course)) for course in courses_of(world, case, silent))
+    return FirstStage(world=world, case=case, silent=silent, runs=runs)
+
+
+def race(world: World, case: ClientCase, silent: frozenset[str] = frozenset()) -> RaceResult:
+    """What the race of one client comes to; servers in ``silent`` are switched off."""
+    return first_stage(world, case, silent).result
 
 
 def courses_of(world: World, case: ClientCase, silent: frozenset[str]) -> list[Course]:

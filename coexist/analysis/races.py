@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from coexist.analysis.ending import Outcome
     from coexist.analysis.facts import Facts
     from coexist.analysis.loading import Chain
-    from coexist.analysis.race import ClientCase, RaceResult
+    from coexist.analysis.race import ClientCase, FirstStage, RaceResult
     from coexist.analysis.running import Halt
     from coexist.analysis.world import World
 
@@ -149,10 +149,7 @@ class Races:
         Files and servers are those iPXE is given; ``seconds`` count from its own first DISCOVER.
         """
         first = self.of(client, silent)
-        programs = self.world.programs
-        if not any(
-            chained_architecture(client.architecture, f.file, programs.get(f.file)) for f in first if f.file
-        ):
+        if not self._chain_loads(client, first):
             return ()
         return self._told(self._ends.second, client, silent, lambda: self._outcomes_of_second(client, silent))
 
@@ -175,12 +172,30 @@ class Races:
         return self._told(self._ends.finishes, client, silent, lambda: self._outcomes(client, silent))
 
     def _outcomes(self, client: ClientClass, silent: frozenset[str]) -> tuple[Outcome, ...]:
-        """Every outcome of the class's witness, whatever the open conditions of files come to."""
-        found: list[Outcome] = []
+        """Every outcome of the class's witness, whatever the open conditions of files come to.
+
+        Where no race of iPXE follows, the same ends say what its boot loaders do.
+        """
+        from coexist.analysis.race import first_stage
+
+        firsts = []
         for world in self.worlds:
             for one in self.each_side(client):
-                found += [o for o in self.result(one, silent, world).outcomes if o not in found]
-        return tuple(found)
+                self.run += 1
+                firsts.append(first_stage(world, case_of(one), silent))
+        found = tuple(dict.fromkeys(o for first in firsts for o in first.result.outcomes))
+        if any(map(self._leads_on, found)) and not self._chain_loads(client, found):
+            self._note_loaders(client, silent, [first for first in firsts if first.world is self.world])
+        return found
+
+    def _note_loaders(
+        self, client: ClientClass, silent: frozenset[str], firsts: Iterable[FirstStage]
+    ) -> None:
+        from coexist.analysis.chain import chains_after
+
+        key, names = self._line_up(client, silent)
+        chains = (chain for first in firsts for chain in chains_after(first) if not chain.ask_again)
+        self._ends.loaders.setdefault(key, (_ends_of_all(chains), names))
 
     def _line_up(self, client: ClientClass, silent: frozenset[str]) -> tuple[int, tuple[str, ...]]:
         """The line-up of a class, equal ones by one number, and its servers; keys are long to compare."""
@@ -244,15 +259,21 @@ class Races:
         further = boot.next.chains if boot.next is not None else ()
         return tuple((c.outcome.winner, c.halt) for c in (*boot.chains, *further) if c.halt is not None)
 
-    def _leads_on(self, finish: Finish) -> bool:
+    def _chain_loads(self, client: ClientClass, ends: Iterable[Finish | Outcome]) -> bool:
+        """Whether a race can end with an iPXE that asks DHCP again."""
+        programs = self.world.programs
+        return any(
+            chained_architecture(client.architecture, f.file, programs.get(f.file)) for f in ends if f.file
+        )
+
+    def _leads_on(self, finish: Finish | Outcome) -> bool:
         return bool(finish.file) and (
             loader_by_name(str(finish.file)) is not None or finish.file in self.world.programs
         )
 
     def _loader_ends(self, client: ClientClass, silent: frozenset[str]) -> tuple[LoaderEnd, ...]:
-        chains = [self.stages(one, silent).last_chains for one in self.each_side(client)]
-        ends = (end for found in chains for chain in found for end in _ends_of(chain))
-        return tuple(dict.fromkeys(ends))
+        boots = (self.stages(one, silent) for one in self.each_side(client))
+        return _ends_of_all(chain for boot in boots for chain in boot.last_chains)
 
     def answered_apart(self, client: ClientClass) -> tuple[tuple[str, int], ...]:
         """Each server that the class hears and that answers a number of its architecture differently than the
@@ -322,6 +343,10 @@ def case_of(client: ClientClass) -> ClientCase:
     return ClientCase(
         mac=client.macs.witness, vlan=client.vlan, architecture=client.architecture, firmware=client.firmware
     )
+
+
+def _ends_of_all(chains: Iterable[Chain]) -> tuple[LoaderEnd, ...]:
+    return tuple(dict.fromkeys(end for chain in chains for end in _ends_of(chain)))
 
 
 def _ends_of(chain: Chain) -> Iterable[LoaderEnd]:

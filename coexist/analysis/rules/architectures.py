@@ -46,6 +46,8 @@ def _by_scopes(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
     """The lines of scopes that one number finds and another does not."""
     for number in other_numbers(case.client.architecture):
         for usual in site.handed_to(case):
+            if not site.scopes.tells_apart(usual.scope, case.client, number):
+                continue
             other = site.scopes.handed(usual.scope, case.client, number=number)
             path = _first_difference(usual, other)
             if path is not None:

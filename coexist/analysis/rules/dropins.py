@@ -10,7 +10,7 @@ from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite
 from coexist.analysis.space import ClientClass
 from coexist.boot.leases.compile import OWN_RULES, compile_rules
-from coexist.boot.leases.evaluate import Handout, hand_out
+from coexist.boot.leases.evaluate import Handout, fitting, hand_out
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
 from coexist.boot.leases.plan import LeasePlan, Member
 from coexist.boot.own_files import own_config
@@ -70,7 +70,7 @@ def dropin_overridden(site: AnalysedSite) -> Iterable[Finding]:
                 if told is None:
                     continue
                 packet, lease = told
-                wanted = hand_out(plan.scopes[OWN_RULES].settings, packet, _member(plan, client))
+                wanted = hand_out(fitting(plan.scopes[OWN_RULES].settings, packet, _member(plan, client)))
                 for rule_path, origin, says, ours in _differences(wanted, lease):
                     entry = found.setdefault((rule_path, origin), _Overridden(says, ours))
                     if client not in entry.clients:

@@ -39,8 +39,17 @@ OWN_RULES = "drop-in"
 def compile_plan(inventory: Inventory, name: str, *, literal: bool = False) -> LeasePlan:
     """The lease plan of the DHCP server ``name``.
 
-    With ``literal``, and in scopes that are so declared, it has nothing but what is declared.
+    With ``literal``, and in scopes that are so declared, it has nothing but what is declared. It is made
+    once for an inventory.
     """
+    key = ("literal lease plan" if literal else "lease plan", name)
+    found: LeasePlan | None = inventory.made.get(key)
+    if found is None:
+        found = inventory.made[key] = _compiled(inventory, name, literal=literal)
+    return found
+
+
+def _compiled(inventory: Inventory, name: str, *, literal: bool) -> LeasePlan:
     site = inventory.site
     server = site.servers[name]
     scopes = {key: scope for key, scope in site.scopes.items() if name in scope.servers}

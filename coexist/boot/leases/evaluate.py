@@ -56,8 +56,13 @@ class Handout:
     ignored: Setting | None = None
 
 
-def hand_out(settings: Iterable[Setting], packet: Packet, member: Member) -> Handout:
-    """Each value from the first setting that fits the packet and sets it."""
+def fitting(settings: Iterable[Setting], packet: Packet, member: Member) -> tuple[Setting, ...]:
+    """The settings that are about a packet, in their order."""
+    return tuple(setting for setting in settings if setting.condition.fits(packet, member))
+
+
+def hand_out(settings: Iterable[Setting]) -> Handout:
+    """Each value from the first of some settings, which all fit a packet, that sets it."""
     siaddr: IPv4Address | None = None
     file: bytes | None = None
     options: dict[int, bytes] = {}
@@ -65,8 +70,6 @@ def hand_out(settings: Iterable[Setting], packet: Packet, member: Member) -> Han
     ranks: dict[int, tuple[int, int, int]] = {}
     rule = ""
     for number, setting in enumerate(settings):
-        if not setting.condition.fits(packet, member):
-            continue
         if setting.ignore:
             return Handout(options={}, origins={}, ignored=setting)
         # The server of a file, and the option that names it, go with that very file.
@@ -238,7 +241,7 @@ class PlanLeases:
         return lease if scope.share is None else _of_pair(lease, scope.share, packet)
 
     def _given(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Handout:
-        return hand_out(self.plan.scopes[subnet.scope or ""].settings, packet, member)
+        return hand_out(fitting(self.plan.scopes[subnet.scope or ""].settings, packet, member))
 
     def _free_address(
         self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member
@@ -287,6 +290,11 @@ class PlanLeases:
             )
         return self._free[pool.first]
 
+    def fitting(self, name: str, packet: Packet, mac: int) -> tuple[Setting, ...]:
+        """The settings of a scope that are about a machine with this packet: what it hands out follows from
+        them and from what the product adds."""
+        return fitting(self.plan.scopes[name].settings, packet, self.member(mac))
+
     def handed(self, name: str, arrival: Arrival) -> Lease | NoLease:
         """What a scope hands to a packet, whichever address it leases."""
         return self._handed(name, arrival, NETMASK, None)
@@ -295,7 +303,7 @@ class PlanLeases:
         self, name: str, arrival: Arrival, netmask: IPv4Address, own: Reservation | None
     ) -> Lease | NoLease:
         scope = self.plan.scopes[name]
-        given = hand_out(scope.settings, arrival.packet, self.member(arrival.packet.mac))
+        given = hand_out(self.fitting(name, arrival.packet, arrival.packet.mac))
         if given.ignored is not None:
             return _refused(given.ignored)
         given = _with_own(given, own)

@@ -96,3 +96,30 @@ def test_a_user_class_of_a_part_matches_nobody() -> None:
     declared = tree({"rules": [rule]})
     declared["architectures"] = {"uefi-x64": ["ipxe"]}
     assert "CX401" not in codes(declared)
+
+
+def test_clients_whom_the_same_settings_are_about_are_handed_one_lease() -> None:
+    """Registered machines and strangers; a rule for some of them parts them."""
+    declared = tree({"filename": "all.efi"})
+    declared["clients"] = [{"mac": "52:54:00:00:00:01"}, {"mac": "52:54:00:00:00:02"}]
+    declared["groups"] = {"one": {"macs": ["52:54:00:00:00:01"]}, "two": {"macs": ["52:54:00:00:00:02"]}}
+    declared["intent"].insert(0, {"clients": "two", "boot_from": "boot"})
+    declared["scopes"]["lab"]["rules"] = [{"clients": "one", "options": {66: "192.0.2.6"}}]
+    site = AnalysedSite(inventory_from_tree(declared))
+    handed = {
+        case.client.macs.witness: site.scopes.handed("lab", case.client)
+        for case in site.cases
+        if case.client.architecture == "uefi-x64"
+    }
+    one, two, stranger = (handed.pop(0x52_54_00_00_00_01), handed.pop(0x52_54_00_00_00_02), *handed.values())
+    assert two is stranger
+    assert one.options.keys() - two.options.keys() == {66}
+
+
+def test_the_lines_of_a_scope_tell_numbers_apart_where_a_rule_tests_one() -> None:
+    test = {"option": 93, "equals": "hex:0009"}
+    for rules, apart in (([], False), ([{"when": [test], "filename": "nine.efi"}], True)):
+        site = AnalysedSite(inventory_from_tree(tree({"filename": "all.efi", "rules": rules})))
+        (client,) = (case.client for case in site.cases if case.client.architecture == "uefi-x64")
+        assert site.scopes.tells_apart("lab", client, 9) is apart
+        assert not site.scopes.tells_apart("lab", client, 7)

@@ -9,6 +9,7 @@ import pytest
 from coexist.analysis import analyse
 from coexist.analysis.chain import Stages, stages
 from coexist.analysis.race import ClientCase
+from coexist.analysis.site import AnalysedSite
 from coexist.analysis.world import build_world
 from coexist.inventory import inventory_from_tree
 from coexist.planning.solve import solve
@@ -55,6 +56,16 @@ def told(declared: dict[str, Any], **more: str) -> list[tuple[str, str | None]]:
 
 def codes(declared: dict[str, Any]) -> set[str]:
     return {finding.code.code for finding in analyse(inventory_from_tree(declared)).findings}
+
+
+def test_what_a_boot_loader_asks_is_told_by_the_race_that_led_to_it() -> None:
+    site = AnalysedSite(inventory_from_tree(tree({"uefi-x64": "grubnetx64.efi"})))
+    (case,) = (case for case in site.cases if case.client.architecture == "uefi-x64")
+    assert site.winners(case.client) == {"boot"}
+    assert [end.loader for end in site.races.loaders(case.client)] == [
+        step.stage.loader for chain in site.races.stages(case.client).last_chains for step in chain.steps
+    ]
+    assert site.races.run == 2, "one race, and the one that it is held against"
 
 
 @pytest.mark.parametrize("file", ["grubnetx64.efi", "shimx64.efi"])
