@@ -17,6 +17,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from coexist.analysis.alike import INDIFFERENT, PlainVlan, PlainVlans
 from coexist.analysis.pairs import sides
 from coexist.analysis.space import KNOWN, RESERVED, ClientClass
 from coexist.boot.leases.evaluate import PlanLeases
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from coexist.analysis.facts import Facts
     from coexist.analysis.world import Listener, Segment, World
 
-# Options no boot firmware decides by: the network's own, which differ from subnet to subnet.
-_INDIFFERENT = frozenset({2, 4, 5, 6, 7, 9, 12, 15, 26, 28, 33, 40, 41, 42, 44, 46, 47, 51, 58, 59, 119, 121})
 # Fields that are told to people and decide nothing.
 _TOLD = frozenset({"name", "rule", "path", "origins", "line", "assumptions"})
 _ADDRESSES = frozenset({OptionKind.ADDRESS, OptionKind.ADDRESSES})
@@ -73,6 +72,8 @@ class LineUps:
         self._world = world
         self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
         self._numbers = numbers
+        self._plain = PlainVlans(site)
+        self._alike: dict[Any, tuple[int, tuple[str, ...], PlainVlan]] = {}
         self._elsewhere: dict[str, int] = {}
 
     def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
@@ -80,11 +81,40 @@ class LineUps:
         known = (client.vlan, client.macs.number)
         found = self._met.get(known)
         if found is None:
-            met, names = _LineUp(self, self._world(), client).met()
-            found = self._met[known] = self._numbers.setdefault(met, len(self._numbers)), names
+            found = self._met[known] = self._of_alike(client)
         number, names = found
         quiet = tuple(place for place, name in enumerate(names) if name in silent)
         return (client.architecture, client.firmware, number, quiet), names
+
+    def _of_alike(self, client: ClientClass) -> tuple[int, tuple[str, ...]]:
+        """The number and names of what a class meets, made once for the clients of VLANs that are alike."""
+        vlan = self._plain.of(client.vlan)
+        if vlan is None:
+            return self._made(client)
+        space, macs = self.site.space, client.macs
+        key = (
+            vlan.kind,
+            tuple(space.has((group,), macs.signature) for group in vlan.groups),
+            macs.known,
+            bool(macs.signature & RESERVED) and self._has_own_address(client, vlan),
+        )
+        found = self._alike.get(key)
+        if found is None:
+            number, names = self._made(client)
+            self._alike[key] = number, names, vlan
+            return number, names
+        number, names, there = found
+        return number, tuple(vlan.called(name, there) for name in names)
+
+    def _has_own_address(self, client: ClientClass, vlan: PlainVlan) -> bool:
+        """Whether the witness of a class has an address of its own on a VLAN."""
+        table = self.site.inventory.clients
+        row = table.index[client.macs.witness]
+        return IPv4Address(table.addresses[row]) in vlan.network
+
+    def _made(self, client: ClientClass) -> tuple[int, tuple[str, ...]]:
+        met, names = _LineUp(self, self._world(), client).met()
+        return self._numbers.setdefault(met, len(self._numbers)), names
 
     @cached_property
     def own_files(self) -> Mapping[int, tuple[str, LeaseSource]]:
@@ -231,7 +261,7 @@ class _LineUp:
         return [part if type(part) in _PLAIN else self.value(part) for part in _FIELDS[kind](record)]
 
     def _entry(self, key: Any, value: Any) -> Any:
-        if type(key) is int and type(value) is bytes:
+        if isinstance(key, int) and type(value) is bytes:
             return key, self.option(key, value)
         return key, self.value(value)
 
@@ -248,7 +278,7 @@ class _LineUp:
 
     def option(self, code: int, octets: bytes) -> Any:
         """An option: addresses by their place, a router by whether it is one of the VLAN's."""
-        if code in _INDIFFERENT:
+        if code in INDIFFERENT:
             return None
         if code == Option.ROUTER:
             # A client takes the first one; where the VLAN's routers are not declared, any will do.

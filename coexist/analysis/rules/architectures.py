@@ -75,8 +75,7 @@ def _by_services(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
     scopes = (site.site.scopes[name] for name in site.heard_scopes(case.client.vlan))
     leasing = {server for scope in scopes for server in scope.servers}
     # What leases is told at its scope.
-    heard = {listener.model.name for listener in site.races.world.segments[case.client.vlan].listeners}
-    others = heard & site.boot_services.keys() - leasing
+    others = site.topology.hearing[case.client.vlan].keys() & site.boot_services.keys() - leasing
     if others:
         for name, number in site.races.answered_apart(case.client):
             if name in others:
