@@ -85,6 +85,10 @@ class AnalysedSite(Facts):
         self._memory = memory
         self._schedules: dict[str, Schedule | None] = {}
 
+    def with_inventory(self, inventory: Inventory) -> AnalysedSite:
+        """The site as another inventory has it, without time lines; what is alike is not raced again."""
+        return AnalysedSite(inventory, self.today, self._memory, brief=True)
+
     @property
     def reserved(self) -> list[int]:
         """The reserved addresses of all clients as numbers, ascending."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
 from coexist.analysis.edits import Edit, append, drop, put, remove
 from coexist.analysis.findings import Finding
+from coexist.analysis.repairs.reaching import without_new_errors
 from coexist.analysis.repairs.registry import Repair, repairs
 from coexist.analysis.repairs.separation import keep_all_off, only_its_own, unintended
 from coexist.analysis.repairs.subject import cases_of
@@ -22,14 +23,15 @@ from coexist.wire.tftp import TFTP_PORT
 def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
     if finding.path[0] == "scopes":
         scope = site.site.scopes[str(finding.path[1])]
-        return Repair(
-            edits=tuple(append("vlans", scope.vlan, "relay_to", value=name) for name in scope.servers)
+        relayed = tuple(append("vlans", scope.vlan, "relay_to", value=name) for name in scope.servers)
+        return _reaching(
+            site, Repair(edits=relayed, text=finding.repair), dict.fromkeys(scope.servers, (scope.vlan,))
         )
     vlans = dict.fromkeys(client.vlan for client in finding.classes)
     if finding.path[0] == "servers":
         name = str(finding.path[1])
         relayed = tuple(append("vlans", vlan, "relay_to", value=name) for vlan in vlans)
-        return only_its_own(site, Repair(edits=relayed, text=finding.repair), {name: vlans})
+        return _reaching(site, Repair(edits=relayed, text=finding.repair), {name: vlans})
     vlan = str(finding.path[1])
     deaf = {
         name: None
@@ -38,7 +40,12 @@ def _hear_the_vlan(site: AnalysedSite, finding: Finding) -> Repair | None:
         if name in site.boot_services and name not in site.topology.hearing[vlan]
     }
     relayed = tuple(append("vlans", vlan, "relay_to", value=name) for name in deaf)
-    return only_its_own(site, Repair(edits=relayed, text=finding.repair), dict.fromkeys(deaf, (vlan,)))
+    return _reaching(site, Repair(edits=relayed, text=finding.repair), dict.fromkeys(deaf, (vlan,)))
+
+
+def _reaching(site: AnalysedSite, repair: Repair, reached: Mapping[str, Collection[str]]) -> Repair:
+    """A repair by which servers reach VLANs, and change nothing there for whom they are not meant."""
+    return without_new_errors(site, only_its_own(site, repair, reached), reached)
 
 
 @repairs("CX204")
@@ -70,7 +77,7 @@ def _trust(site: AnalysedSite, finding: Finding) -> Repair:
         edits=tuple(append("vlans", vlan, "snooping", "trusted", value=name) for name in needed),
         text="trust its port on the switch, and declare that",
     )
-    return only_its_own(site, repair, dict.fromkeys(needed, (vlan,)))
+    return _reaching(site, repair, dict.fromkeys(needed, (vlan,)))
 
 
 def _leasing(site: AnalysedSite, vlan: str) -> Iterator[str]:

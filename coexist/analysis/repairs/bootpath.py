@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,6 @@ from coexist.analysis.repairs.registry import Repair, repairs
 from coexist.analysis.repairs.separation import (
     and_nobody_else,
     keep_all_off,
-    keep_off,
     unintended,
     wall_clock,
 )
@@ -31,6 +30,7 @@ def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
     """The boot file goes where the intent gives the clients to the proxy; else the proxy is kept off."""
     cases = cases_of(site, finding)
     strangers = unintended(cases)
+    concerned = [case for case in site.cases if _is_told(site, case, finding.path)]
     if finding.path[0] == "scopes" and _is_of_own_file(site, str(finding.path[1])):
         return _one_of_the_two_beside(site, finding, cases)
     if strangers and all(case.intended.boots for case in cases):
@@ -41,9 +41,8 @@ def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
             if (handed := site.scopes.handed(scope, case.client)).next_server
         }
         if any(owner in case.intended.servers for case in cases for owner in owners):
-            return keep_off(site, *next(iter(strangers.items())))
+            return _for_its_owner_alone(site, finding.path, concerned, keep_all_off(site, strangers))
     edits: list[Edit] = [remove(*finding.path)]
-    concerned = [case for case in site.cases if _is_told(site, case, finding.path)]
     off = keep_all_off(site, unintended(concerned))
     gone = {name for name, repair in off.items() if repair.edits}
     if alone := left_without_file(site, {finding.path}, gone):
@@ -57,6 +56,28 @@ def _one_of_the_two(site: AnalysedSite, finding: Finding) -> Repair | None:
     unique = {edit.path: edit for edit in edits}
     repair = Repair(edits=tuple(unique.values()), text="take the boot file out of the scope")
     return and_nobody_else(site, concerned, repair)
+
+
+def _for_its_owner_alone(
+    site: AnalysedSite, path: Path, concerned: Sequence[Case], off: Mapping[str, Repair]
+) -> Repair:
+    """Proxies are kept from clients that boot by the file; those that a proxy boots are told no file."""
+    text = "; ".join(dict.fromkeys(repair.text for repair in off.values()))
+    if any(_told_beside_its_own(site, case, path) for case in concerned):
+        return Repair(text=f"give the boot file in a rule for the clients that boot by it alone; then {text}")
+    if not all(repair.edits for repair in off.values()):
+        return Repair(text=text)
+    unique = {(edit.kind, edit.path): edit for repair in off.values() for edit in repair.edits}
+    return Repair(edits=tuple(unique.values()), text=text)
+
+
+def _told_beside_its_own(site: AnalysedSite, case: Case, path: Path) -> bool:
+    """Whether a class is told the boot file there, which is another server's, and a proxy of its own answers
+    it too."""
+    told = (site.scopes.handed(scope, case.client) for scope in site.heard_scopes(case.client.vlan))
+    owners = {site.file_owner(handed) for handed in told if handed.file and handed.file[1] == path}
+    meant = set(case.responders) & set(case.intended.servers)
+    return any(meant - {owner} for owner in owners)
 
 
 def _is_of_own_file(site: AnalysedSite, scope: str) -> bool:

@@ -72,6 +72,7 @@ AFAR = SCCM.replace("vlan: wards", "vlan: core").replace("10.61.", "10.60.")
 TRUSTED = ", snooping: {trusted: [dhcp, otc]}"
 PCS_TOO = """  - {clients: thin, boot_from: otc}
   - {clients: pcs, boot_from: sccm}"""
+THIN = "  - {clients: thin, boot_from: otc}"
 NOBODY_ELSE = PCS_TOO + "\n  - {clients: everyone, boot_from: nobody}"
 IPXE = (
     "  chain: {software: %s, %saddress: 10.61.0.16, vlan: wards, answers: everyone, "
@@ -118,6 +119,63 @@ SITES: dict[str, tuple[str, str, bool]] = {
     "a boot file beside the only server": (
         site(servers=front("nobody"), otc="{only: pcs}", scope=", filename: lpxelinux.0, next_server: front"),
         "CX401",
+        False,
+    ),
+    "a boot file that the clients of a proxy are told too": (
+        site(
+            servers=front(),
+            scope=", filename: lpxelinux.0, next_server: otc",
+            intent="  - {clients: thin, boot_from: otc}\n  - {clients: everyone, boot_from: front}",
+        ),
+        "CX401",
+        False,
+    ),
+    "a boot file that those alone are told who boot by it": (
+        site(
+            servers=front(),
+            scope=", rules: [{clients: thin, programs: {bios: a.0, uefi-x64: a.efi}, next_server: otc}]",
+            intent="  - {clients: thin, boot_from: otc}\n  - {clients: everyone, boot_from: front}",
+        ),
+        "CX401",
+        True,
+    ),
+    "a boot file beside two strangers": (
+        site(
+            servers=front() + "\n" + front("everyone", "", "back", 15),
+            scope=", rules: [{clients: thin, programs: {bios: a.0, uefi-x64: a.efi}, next_server: otc}]",
+            intent="  - {clients: thin, boot_from: otc}\n  - {clients: everyone, boot_from: front}",
+        ),
+        "CX401",
+        True,
+    ),
+    "trusted, its scope tells others iPXE for ever": (
+        site(
+            otc="{only: thin}",
+            vlan=", snooping: {trusted: [otc]}",
+            scope=", filename: undionly.kpxe, next_server: otc",
+            intent=THIN,
+        ),
+        "CX206",
+        False,
+    ),
+    "trusted, its scope tells others what boots": (
+        site(
+            otc="{only: thin}",
+            vlan=", snooping: {trusted: [otc]}",
+            scope=", programs: {bios: lpxelinux.0, uefi-x64: syslinux64.efi}, next_server: otc",
+            intent=THIN,
+        ),
+        "CX206",
+        True,
+    ),
+    "relayed, its scope tells others iPXE for ever": (
+        site(
+            otc="{only: thin}",
+            networks=CORE,
+            scope=", filename: undionly.kpxe, next_server: otc",
+            intent=THIN,
+        ).replace("address: 10.61.0.5, vlan: wards", "address: 10.60.0.5, vlan: core"),
+        "CX202",
         False,
     ),
     "trusted, it would answer others too": (
