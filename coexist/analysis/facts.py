@@ -14,6 +14,7 @@ from coexist.analysis.leases import LeaseReader
 from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
+from coexist.boot.answered import intended_architectures
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program, Server
@@ -33,6 +34,7 @@ class Facts:
         self._anywhere: dict[tuple[int, str], frozenset[str]] = {}
         self._heard_scopes: dict[str, tuple[str, ...]] = {}
         self._named_programs: dict[str, Programs] = {}
+        self._meant: dict[str, tuple[str, ...] | None] = {}
 
     @cached_property
     def space(self) -> Space:
@@ -89,14 +91,32 @@ class Facts:
             case "nobody":
                 return False
             case "intended":
-                # A server's configuration knows addresses and architectures, not VLANs.
-                return name in intended.servers or name in self.intended_anywhere(client)
+                return name in intended.servers or self.is_on_its_lists(name, client)
             case "only":
                 return self.space.has(wanted.groups, signature)
             case "all_except":
                 return not self.space.has(wanted.groups, signature)
             case "known" | "unknown":
                 return (wanted.who == "known") == client.macs.known
+
+    def is_on_its_lists(self, name: str, client: ClientClass) -> bool:
+        """Whether a server answers the class that answers the clients which the intent gives it.
+
+        Its configuration knows addresses and architectures, not VLANs. Most products have a list of the ones
+        and one of the others, some have none of architectures.
+        """
+        if name in self.intended_anywhere(client):
+            return True
+        if self.site.servers[name].can.architectures_by_client:
+            return False
+        if name not in self._meant:
+            self._meant[name] = intended_architectures(self.inventory, name)
+        meant = self._meant[name]
+        if meant is not None and client.architecture not in meant:
+            return False
+        told = {"", *(each for rule in self.site.intent for each in rule.architectures or ())}
+        others = (dataclasses.replace(client, architecture=each) for each in told)
+        return any(name in self.intended_anywhere(other) for other in others)
 
     def heard_scopes(self, vlan: str) -> tuple[str, ...]:
         """The scopes of a VLAN with at least one server that hears it and is heard."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coexist.inventory import EVERYONE, NOBODY, Inventory, MacSet
 from coexist.inventory.models import IntentRule, Server
+from coexist.wire.architecture import ARCHITECTURE_NAMES
 
 
 def answered(inventory: Inventory, name: str) -> MacSet:
@@ -27,34 +28,42 @@ def answered(inventory: Inventory, name: str) -> MacSet:
 
 def answers_of(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
     """The clients a server answers, each set with the architectures it is about (None: any)."""
-    answers = inventory.site.servers[name].answers
-    match answers.who:
-        case "intended":
+    server = inventory.site.servers[name]
+    match server.answers.who:
+        case "intended" if server.can.architectures_by_client:
             return intended_clients(inventory, name)
         case "nobody":
             return []
-    return [(answered(inventory, name), answers.architectures)]
+    return [(answered(inventory, name), answered_architectures(inventory, name))]
 
 
 def answered_architectures(inventory: Inventory, name: str) -> tuple[str, ...] | None:
-    """The architectures that a server answers; None for all.
+    """The architectures that a server answers, whoever asks; None for all."""
+    answers = inventory.site.servers[name].answers
+    declared = answers.architectures
+    meant = intended_architectures(inventory, name) if answers.who == "intended" else None
+    if meant is None:
+        return declared
+    return tuple(each for each in meant if declared is None or each in declared)
 
-    Where the intent gives it clients of some architectures only, ``answers: intended`` means those. It is one
-    list of clients and one of architectures: that some clients are its own by another architecture than
-    others is more than a product with two lists can say.
+
+def intended_architectures(inventory: Inventory, name: str) -> tuple[str, ...] | None:
+    """The architectures that ``answers: intended`` means for a server; None for all.
+
+    Where the intent gives it clients of some architectures only, it means those. It is one list of clients
+    and one of architectures: that some clients are its own by another architecture than others is more than
+    a product with two lists can say. One that cannot tell architectures apart has the list of clients alone.
     """
     server = inventory.site.servers[name]
-    declared = server.answers.architectures
-    if server.answers.who != "intended" or not _programmed(server):
-        return declared
+    if not server.can.by_architecture or not _programmed(server):
+        return None
     found: dict[str, None] = {}
     for _, architectures in intended_clients(inventory, name):
         if architectures is None:
-            return declared
+            return None
         found.update(dict.fromkeys(architectures))
-    if not found:
-        return declared  # the intent gives it nobody, which its list of clients says
-    return tuple(each for each in found if declared is None or each in declared)
+    # Of nobody its list of clients says so.
+    return tuple(found) or None
 
 
 def intended_clients(inventory: Inventory, name: str) -> list[tuple[MacSet, tuple[str, ...] | None]]:
@@ -90,7 +99,11 @@ def intended_clients(inventory: Inventory, name: str) -> list[tuple[MacSet, tupl
 
 
 def _programmed(server: Server) -> tuple[str, ...]:
-    return tuple(name for name in server.programs if name != "ipxe")
+    """The architectures that a server has programs for: all, where its product brings its own along."""
+    declared = tuple(name for name in server.programs if name != "ipxe")
+    if declared and not server.product.fills_in:
+        return declared
+    return tuple(sorted(ARCHITECTURE_NAMES)) if server.product.own_programs else declared
 
 
 def _is_about(rule: IntentRule, vlan: str, architecture: str | None) -> bool:

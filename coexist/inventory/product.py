@@ -27,7 +27,8 @@ class Capabilities:
 
     ``roles``: those its own configuration can hold. ``delays``: the kinds of ``values.Delay`` it knows;
     ``delay_step``: the smallest unit in seconds (0: any). ``whitelist``/``deny_list``: of exact MACs;
-    ``mac_ranges``: by beginning or range too. ``by_architecture``: answers some architectures only.
+    ``mac_ranges``: by beginning or range too. ``by_architecture``: answers some architectures only;
+    ``architectures_by_client``: other architectures of other clients.
     ``delay_for_groups``: a delay for some clients only. ``programs_for_groups``: boot programs for some
     clients only. ``programs_for_ipxe``: another file for a machine that runs iPXE. ``min_secs``,
     ``lease_time_limits``, ``ping_check``: of a DHCP server's scopes. ``failover``: the modes it knows of two
@@ -42,6 +43,7 @@ class Capabilities:
     deny_list: bool = False
     mac_ranges: bool = False
     by_architecture: bool = False
+    architectures_by_client: bool = False
     delay_for_groups: bool = False
     programs_for_groups: bool = False
     programs_for_ipxe: bool = False

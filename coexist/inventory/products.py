@@ -40,6 +40,7 @@ COEXIST = Product(
         deny_list=True,
         mac_ranges=True,
         by_architecture=True,
+        architectures_by_client=True,
         delay_for_groups=True,
         programs_for_groups=True,
         programs_for_ipxe=True,

@@ -89,8 +89,8 @@ def _silenced(site: AnalysedSite, name: str, clients: Sequence[ClientClass]) -> 
             edits=(put("servers", name, "answers", value="nobody"),),
             text=f"let {name} answer nobody: no intent names it",
         )
-    # A server's list knows addresses, not VLANs: who is its client elsewhere stands on it.
-    elsewhere = any(name in site.intended_anywhere(client) for client in clients)
+    # Who is its client elsewhere, or by another architecture, stands on its lists.
+    elsewhere = any(site.is_on_its_lists(name, client) for client in clients)
     if answers is not None and not elsewhere:
         repair = Repair(
             edits=(put("servers", name, "answers", value=answers),),

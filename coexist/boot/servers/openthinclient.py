@@ -12,7 +12,8 @@ from dataclasses import field, replace
 from ipaddress import IPv4Address
 from typing import Literal, cast, get_args
 
-from coexist.boot.answered import answered
+from coexist.boot.answered import answered, answered_architectures
+from coexist.boot.policy import architecture_codes
 from coexist.boot.request import BOOT_SERVER_PORT, CLIENT_PORT, DHCP_PORT
 from coexist.boot.respond import LIMITED_BROADCAST
 from coexist.boot.responder import Arrival, Reaction, Reply, Stateless, Unanswered, relay_or
@@ -47,6 +48,7 @@ class OpenThinClientState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenThinClientModel(Stateless):
     """``clients``: registered ones (all, where its policy is AnyClient). ``mode``: its PXE service type.
+    ``architectures``: the codes of those that it is declared to answer, None for all; it cannot be told so.
 
     ``files`` overrides the boot program by option-93 code, ``boot_server`` the address of its TFTP.
     """
@@ -54,6 +56,7 @@ class OpenThinClientModel(Stateless):
     name: str
     clients: MacSet
     mode: Mode = "single-homed-broadcast"
+    architectures: frozenset[int] | None = None
     files: Mapping[int, str] = field(default_factory=dict)
     boot_server: IPv4Address | None = None
     nfs_root: str = ""
@@ -79,6 +82,8 @@ class OpenThinClientModel(Stateless):
         architecture = _architecture(packet)
         if architecture is None:
             return _silent(state, "option 60 is not PXEClient:Arch:... of a kind it serves")
+        if self.architectures is not None and architecture not in self.architectures:
+            return _silent(state, "it is declared to answer other architectures")
         if arrival.port == BOOT_SERVER_PORT:
             return self._acknowledge(state, arrival, architecture)
         if packet.message_type is not MessageType.DISCOVER:
@@ -208,6 +213,7 @@ def boot_service(inventory: Inventory, name: str) -> OpenThinClientModel:
     return OpenThinClientModel(
         name=name,
         clients=answered(inventory, name),
+        architectures=architecture_codes(answered_architectures(inventory, name)),
         mode="single-homed-broadcast" if kind == "auto" else cast("Mode", kind),
         files=files(server),
         boot_server=boot_server(inventory, server),
