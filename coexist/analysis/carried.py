@@ -8,7 +8,9 @@ from typing import Any
 
 from coexist.analysis.findings import Code
 from coexist.analysis.site import AnalysedSite
-from coexist.analysis.space import ClientClass
+from coexist.analysis.space import ClientClass, MacClass
+
+_CLASSES = ("classes", "mac_classes")
 
 
 def carried(site: AnalysedSite, found: Any) -> bytes:
@@ -24,17 +26,21 @@ def taken(site: AnalysedSite, octets: bytes) -> Any:
 
 
 class _Carrier(pickle.Pickler):
-    """Writes a class of clients by its number in the space, and a code by itself."""
+    """Writes a class of clients, or of addresses, by its place in the space, and a code by itself."""
 
     def __init__(self, file: io.BytesIO, site: AnalysedSite) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self._numbers = {id(client): number for number, client in enumerate(site.space.classes)}
+        self._places = {
+            id(one): (name, number)
+            for name in _CLASSES
+            for number, one in enumerate(getattr(site.space, name))
+        }
 
     def persistent_id(self, value: object) -> object:
         if type(value) is Code:
             return value.code
         # A class that was made for one finding is in no space; it is copied.
-        return self._numbers.get(id(value)) if type(value) is ClientClass else None
+        return self._places.get(id(value)) if type(value) in (ClientClass, MacClass) else None
 
 
 class _Taker(pickle.Unpickler):
@@ -42,9 +48,12 @@ class _Taker(pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO, site: AnalysedSite) -> None:
         super().__init__(file)
-        self._classes = site.space.classes
+        self._space = site.space
 
     def persistent_load(self, name: Any) -> object:
         from coexist.analysis.catalogue import CATALOGUE
 
-        return CATALOGUE[name] if isinstance(name, str) else self._classes[name]
+        if isinstance(name, str):
+            return CATALOGUE[name]
+        classes, number = name
+        return getattr(self._space, classes)[number]

@@ -109,8 +109,8 @@ class LineUps:
     def _has_own_address(self, client: ClientClass, vlan: PlainVlan) -> bool:
         """Whether the witness of a class has an address of its own on a VLAN."""
         table = self.site.inventory.clients
-        row = table.index[client.macs.witness]
-        return IPv4Address(table.addresses[row]) in vlan.network
+        row = table.row(client.macs.witness)
+        return row is not None and IPv4Address(table.addresses[row]) in vlan.network
 
     def _made(self, client: ClientClass) -> tuple[int, tuple[str, ...]]:
         met, names = _LineUp(self, self._world(), client).met()

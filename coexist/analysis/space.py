@@ -12,10 +12,9 @@ apart: one race answers for all of them. The cut is exact set algebra, never a s
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from itertools import chain, compress
@@ -25,6 +24,7 @@ from coexist.analysis.profiles import Profile, profiles_of, vlans_of
 from coexist.errors import Position
 from coexist.inventory import Inventory, MacSet
 from coexist.inventory.groups import ROW
+from coexist.inventory.kinds import Picked
 from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
 
@@ -248,7 +248,7 @@ def _points(
             # A point is a member where the intervals of its set say it is not, and the other way round.
             for mac in macs.points:
                 own[mac] = own.get(mac, 0) ^ bits[name]
-    every, some = all(table.addresses), any(table.addresses)
+    some, every = table.reserved_rows > 0, table.reserved_rows == len(table)
     reserved = frozenset(compress(table.macs, table.addresses)) if some and not every else frozenset[int]()
     equal = not own and not reserved and len(intervals.ends) == 1
     found: dict[_Said, list[Sequence[int]]] = defaultdict(list)
@@ -290,8 +290,8 @@ class _Maker:
         table = self.inventory.clients
         for (signature, *said), rows in points.rows.items():
             vlan, architecture, firmware = said
-            members = array("Q", map(table.macs.__getitem__, rows))
             row = (vlan, architecture, firmware)
+            members = Picked(table.macs, rows)
             yield self._make(signature, (), members, len(rows), members[0], row, table.name(rows[0]))
         for signature, macs in points.strangers.items():
             yield self._make(signature, (), macs, len(macs), macs[0])
@@ -307,20 +307,27 @@ class _Maker:
                 cuts[-1] = end
             else:
                 cuts += (first, end)
-        every = self.inventory.clients.known
-        if points.strangers:
-            every = every.union(*points.strangers.values())
-        holes: dict[int, frozenset[int] | list[int]] = {signatures[0]: every}
-        if len(ends) > 1:
-            apart: dict[int, list[int]] = defaultdict(list)
-            for mac in every:
-                apart[points.intervals.at(mac)].append(mac)
-            holes = dict(apart)
+        taken = self._taken(points)
         for signature, cuts in bounds.items():
-            taken = frozenset(holes.get(signature, ()))
-            size = sum(cuts[1::2]) - sum(cuts[::2]) - len(taken)
+            holes = taken.get(signature, ())
+            size = sum(cuts[1::2]) - sum(cuts[::2]) - len(holes)
             if size:
-                yield self._make(signature, tuple(cuts), taken, size, _stranger(cuts, taken))
+                yield self._make(signature, tuple(cuts), holes, size, _stranger(cuts, self._is_taken(points)))
+
+    def _taken(self, points: _Points) -> Mapping[int, Collection[int]]:
+        """The points, each once, by the signature of the intervals they stand in."""
+        table, intervals = self.inventory.clients, points.intervals
+        if len(intervals.ends) == 1 and not points.strangers and not table.repeated:
+            return {intervals.signatures[0]: table.macs}
+        found: dict[int, list[int]] = defaultdict(list)
+        for mac in table.known.union(*points.strangers.values()):
+            found[intervals.at(mac)].append(mac)
+        return found
+
+    def _is_taken(self, points: _Points) -> Callable[[int], bool]:
+        """Whether an address is one of the points."""
+        strangers = frozenset(chain.from_iterable(points.strangers.values()))
+        return lambda mac: mac in strangers or self.inventory.clients.row(mac) is not None
 
     def _make(
         self,
@@ -349,20 +356,20 @@ class _Maker:
         )
 
 
-def _stranger(bounds: list[int], holes: frozenset[int]) -> int:
+def _stranger(bounds: list[int], is_taken: Callable[[int], bool]) -> int:
     """An address of these intervals that a machine could have: unicast, and easy to read if possible."""
     for first, end in zip(bounds[::2], bounds[1::2], strict=True):
-        if first <= _STRANGER < end and _STRANGER not in holes:
+        if first <= _STRANGER < end and not is_taken(_STRANGER):
             return _STRANGER
     found = None
     for first, end in zip(bounds[::2], bounds[1::2], strict=True):
         # The first address of a block is rarely given out: begin with the second.
         candidate = first + 1
-        while candidate < end and candidate in holes:
+        while candidate < end and is_taken(candidate):
             candidate += 1
         if candidate >= end:
             candidate = first
-            if candidate in holes:
+            if is_taken(candidate):
                 continue
         if not candidate & _MULTICAST:
             return candidate

@@ -17,7 +17,7 @@ from uuid import UUID
 from coexist.errors import Position, Problem
 from coexist.inventory.client_csv import CsvClients, read_clients
 from coexist.inventory.columns import Columns
-from coexist.inventory.csv_text import COLUMNS
+from coexist.inventory.csv_text import COLUMNS, repeats
 from coexist.inventory.kinds import Kinds, spans_of, told_apart
 from coexist.inventory.models import Client
 from coexist.inventory.plain_cells import first_octets, in_order, places_of, repeat_in
@@ -158,6 +158,11 @@ class ClientTable:
         known = self._names.get(row)
         return self.columns["name"][row] if known is None else known
 
+    def repeats(self, name: str) -> bool:
+        """Whether a column has few values for its rows."""
+        known = self._finest is not None and name in self._finest.columns
+        return known or repeats(self.columns[name])
+
     def reserved(self, first: int, last: int) -> list[int]:
         """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
         numbers, rows = self.addresses, self._rows_by_address
@@ -169,6 +174,11 @@ class ClientTable:
     def numbers(self) -> Iterator[int]:
         """The addresses of all clients as numbers, ascending; those without one are left out."""
         return map(self.addresses.__getitem__, self._rows_by_address)
+
+    @property
+    def reserved_rows(self) -> int:
+        """How many rows have an address."""
+        return len(self._rows_by_address)
 
     @cached_property
     def reserved_twice(self) -> bool:

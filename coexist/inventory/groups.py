@@ -10,7 +10,6 @@ from uuid import UUID
 
 from coexist.errors import Problem
 from coexist.inventory.clients import ClientTable
-from coexist.inventory.csv_text import repeats
 from coexist.inventory.documents import SourceMap
 from coexist.inventory.files import read_named, shown
 from coexist.inventory.kinds import Kinds
@@ -76,9 +75,9 @@ class GroupResolver:
         """The registered clients told apart by what their rows say of them, and by each column that a group
         asks for and that has few values."""
         asked = {column for group in self._site.groups.values() for column in group.where}
-        columns, small = self._clients.columns, len(self._clients) <= _SMALL
-        fit = (name for name in asked if name in columns and name != "tags")
-        few = sorted(name for name in fit if small or repeats(columns[name]))
+        table, small = self._clients, len(self._clients) <= _SMALL
+        fit = (name for name in asked if name in table.columns and name != "tags")
+        few = sorted(name for name in fit if small or table.repeats(name))
         return self._clients.kinds(tuple(dict.fromkeys((*ROW, *few))))
 
     def of_kind(self, name: str) -> frozenset[int] | None:

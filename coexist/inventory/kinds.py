@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from operator import eq
+from typing import overload
 
 from coexist.records import dataclass
 
@@ -53,6 +55,36 @@ class Kinds:
             for having, cell in zip(found, cells, strict=True):
                 having[cell].append(number)
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked(Sequence[int]):
+    """The numbers of some rows, without a copy of them."""
+
+    numbers: array[int]
+    rows: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Picked: ...
+
+    def __getitem__(self, place: int | slice) -> int | Picked:
+        if isinstance(place, slice):
+            return Picked(self.numbers, self.rows[place])
+        return self.numbers[self.rows[place]]
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self.numbers.__getitem__, self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Picked) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def spans_of(kinds: Kinds, addresses: array[int]) -> dict[str, tuple[int, int]]:
