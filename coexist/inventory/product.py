@@ -108,6 +108,11 @@ class Product:
     """It pings an address before it offers it, unless told otherwise."""
     leases_reserved: bool = False
     """It leases a reserved address to others too, if a pool holds it."""
+    own_subnet_first: bool = True
+    """Of several subnets on one wire it leases from that of each relay agent's address first; else it goes
+    through them in one order, whichever relay agent brings the packet."""
+    lowest_subnet_first: bool = False
+    """That order begins at the lowest subnet, where relay agents bring the packets."""
     informs_if_authoritative: bool = False
     """It answers a DHCPINFORM only where it is authoritative."""
     informs_names: bool = True

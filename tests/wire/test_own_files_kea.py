@@ -185,6 +185,36 @@ def test_leases_decide_from_which_subnet_of_a_network_a_machine_is_told(tmp_path
     assert {str(reply.siaddr) for _, _, reply in after if reply is not None} == {"10.93.1.9"}
 
 
+NUMBERED = """
+{ "Dhcp4": { "shared-networks": [
+  { "name": "halls", "relay": { "ip-addresses": [ "10.94.0.1", "10.95.0.1" ] }, "subnet4": [
+    { "id": 7, "subnet": "10.94.0.0/16", "next-server": "10.94.0.9", POOLS_94 },
+    { "id": 3, "subnet": "10.95.0.0/16", "next-server": "10.95.0.9", POOLS_95 },
+    { "id": 5, "subnet": "10.96.0.0/16", "next-server": "10.96.0.9",
+      "pools": [ { "pool": "10.96.1.0/24" } ] } ] } ],
+  "subnet4": [ { "id": 4, "subnet": "10.93.0.0/16", "pools": [ { "pool": "10.93.1.0/24" } ] } ] } }
+"""
+
+
+@pytest.mark.needs("kea-dhcp4")
+@pytest.mark.parametrize("full", [(), (95,), (94, 95)], ids=["pools", "one without", "two without"])
+def test_a_relay_agent_of_a_network_is_of_its_subnet_with_the_lowest_id(
+    full: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Whatever the order in the file (``CfgSubnets4``: its subnets are sorted by their ids)."""
+    text = NUMBERED
+    for net in (94, 95):
+        pools = "" if net in full else f'{{ "pool": "10.{net}.1.0/24" }}'
+        text = text.replace(f"POOLS_{net}", f'"pools": [ {pools} ]')
+    place = Place(
+        server=IPv4Address("10.93.0.2"),
+        network=IPv4Network("10.93.0.0/16"),
+        local=IPv4Address("10.93.0.250"),
+        relays=(IPv4Address("10.94.0.1"), IPv4Address("10.95.0.1")),
+    )
+    hold(read_json(text, "kea.conf", beside(Path("kea.conf"))), place, [*STRANGERS], tmp_path)
+
+
 LONG = """
 { "Dhcp4": { "boot-file-name": "GLOBAL", "server-hostname": "boot",
   "subnet4": [

@@ -127,8 +127,8 @@ class PlanLeases:
         table_order: TableOrder | None = None,
     ) -> None:
         """``table_order``: of a product that goes from pool to pool in the order of its file, holds those for
-        the same clients for one, and has an order of its own in it. Others go from subnet to subnet, the
-        client's own first, and from pool to pool."""
+        the same clients for one, and has an order of its own in it. Others go from subnet to subnet and
+        from pool to pool."""
         self.plan = plan
         self.product = product
         self.times = times
@@ -146,7 +146,7 @@ class PlanLeases:
         return self
 
     def __call__(self, arrival: Arrival) -> Lease | NoLease:
-        """The lease in the first subnet of the client's wire that has an address for it; its own first."""
+        """The lease in the first subnet of the client's wire that has an address for it."""
         packet = arrival.packet
         near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
         subnets = self.near(near)
@@ -154,12 +154,13 @@ class PlanLeases:
             return NoLease(why="it has no scope for this subnet")
         if packet.message_type is MessageType.INFORM:
             # It has an address, and its own subnet's scope is the one that speaks to it.
-            return self._informed(subnets[0], near, arrival)
+            own = next((subnet for subnet in subnets if near in subnet.network), None)
+            return self._informed(own, arrival)
         lease = self._leased(subnets, packet, self.member(packet.mac))
         return lease if isinstance(lease, NoLease) else self.product(self._timed(lease, packet), arrival)
 
-    def _informed(self, subnet: SubnetPlan, near: IPv4Address, arrival: Arrival) -> Lease | NoLease:
-        if near not in subnet.network:
+    def _informed(self, subnet: SubnetPlan | None, arrival: Arrival) -> Lease | NoLease:
+        if subnet is None:
             return NoLease(why="no scope is for the subnet of the client's address")
         server = self.plan.server
         if server.product.informs_if_authoritative and not server.authoritative:
@@ -173,12 +174,13 @@ class PlanLeases:
         return lambda group: mac in groups[group]
 
     def near(self, address: IPv4Address) -> tuple[SubnetPlan, ...]:
-        """The subnets with a scope on the wire of an address, its own first."""
+        """The subnets with a scope on the wire of an address, in the order in which they are leased from."""
         found = self._near.get(address)
         if found is None:
             wires = (self.plan.vlans[number] for number in self._vlans_of(address))
             served = [subnet for vlan in wires for subnet in vlan.subnets if subnet.scope is not None]
-            served.sort(key=lambda subnet: address not in subnet.network)
+            if self.plan.server.product.own_subnet_first:
+                served.sort(key=lambda subnet: address not in subnet.network)
             found = self._near[address] = tuple(served)
         return found
 
@@ -232,7 +234,8 @@ class PlanLeases:
         if given.ignored is not None:
             return _refused(given.ignored)
         lease = _lease_of(
-            _with_own(given, own),
+            given,
+            own,
             scope,
             yiaddr=address,
             netmask=subnet.network.netmask,
@@ -254,8 +257,6 @@ class PlanLeases:
                 pools = (pool for pool in subnet.pools if pool.first <= wanted <= pool.last)
                 if any(pool.fits(packet, member) for pool in pools) and self.plan.owner(wanted) is None:
                     return subnet, wanted
-        if self.table_order is not None:
-            subnets = sorted(subnets, key=lambda subnet: subnet.network)
         found = (
             (free, subnet, pool)
             for subnet in subnets
@@ -306,9 +307,8 @@ class PlanLeases:
         given = hand_out(self.fitting(name, arrival.packet, arrival.packet.mac))
         if given.ignored is not None:
             return _refused(given.ignored)
-        given = _with_own(given, own)
         return self.product(
-            _lease_of(given, scope, yiaddr=UNSPECIFIED, netmask=netmask, reserved=False), arrival
+            _lease_of(given, own, scope, yiaddr=UNSPECIFIED, netmask=netmask, reserved=False), arrival
         )
 
     @cached_property
@@ -363,15 +363,15 @@ def _at_most(seconds: int | None, longest: int) -> int | None:
     return None if seconds is None else min(seconds, longest)
 
 
-def _with_own(given: Handout, own: Reservation | None) -> Handout:
-    """What is handed out, and what belongs to the machine itself, which has the last word."""
-    if own is None or not own.host_name:
-        return given
+def _with_own(lease: Lease, own: Reservation, scope: ScopePlan) -> Lease:
+    """A lease with what belongs to the machine itself, which has the last word."""
     code = int(Option.HOST_NAME)
     return replace(
-        given,
-        options={**given.options, code: own.host_name.encode()},
-        origins={**given.origins, code: OF_A_MACHINE},
+        lease,
+        options={**lease.options, code: own.host_name.encode()},
+        forced=lease.forced | scope.forced & {code},
+        name_of_all=lease.options.get(code),
+        origins={**lease.origins, code: OF_A_MACHINE},
     )
 
 
@@ -380,9 +380,15 @@ def _refused(setting: Setting) -> NoLease:
 
 
 def _lease_of(
-    given: Handout, scope: ScopePlan, *, yiaddr: IPv4Address, netmask: IPv4Address, reserved: bool
+    given: Handout,
+    own: Reservation | None,
+    scope: ScopePlan,
+    *,
+    yiaddr: IPv4Address,
+    netmask: IPv4Address,
+    reserved: bool,
 ) -> Lease:
-    return Lease(
+    lease = Lease(
         yiaddr=yiaddr,
         netmask=netmask,
         siaddr=given.siaddr or UNSPECIFIED,
@@ -398,6 +404,7 @@ def _lease_of(
         rule=given.rule,
         origins={"lease_time": scope.path, "min_secs": scope.path, **given.origins},
     )
+    return lease if own is None or not own.host_name else _with_own(lease, own, scope)
 
 
 def _conditions(plan: LeasePlan) -> Iterator[tuple[Condition, Path]]:

@@ -297,8 +297,13 @@ class KeaLeases:
         named = (_card_of(subnet) for subnet in self.config.subnets if address in subnet.network)
         return next(filter(None, named), self.interface)
 
+    @cached_property
+    def _by_id(self) -> tuple[SubnetDef, ...]:
+        """All subnets as Kea goes through them: by their ids, whatever their order in the file."""
+        return tuple(sorted(self.config.subnets, key=lambda subnet: subnet.id))
+
     def _open_to(self, client: Client) -> Iterator[SubnetDef]:
-        for subnet in self.config.subnets:
+        for subnet in self._by_id:
             shared = subnet.shared.classes if subnet.shared is not None else ()
             if client.supported(subnet.classes) and client.supported(shared):
                 yield subnet
@@ -314,7 +319,7 @@ class KeaLeases:
             return siblings
         classes = set(first.classes)
         same = {s.number for s in siblings if set(s.classes) == classes}
-        entered = self.config.subnets[min(same)]
+        entered = min((s for s in siblings if s.number in same), key=lambda subnet: subnet.id)
         pools = [s for s in self.config.siblings(entered) if s.number in same and s.pools]
         # Most clients are in no class that a pool is for.
         to_all = [s for s in pools if any(not pool.classes for pool in s.pools)]

@@ -38,7 +38,8 @@ class Lease:
 
     ``options``: everything configured for this client, in the order of configuration, whether the client
     asked for it or not. ``forced``: codes sent even if it did not ask; ``requested``: a list that replaces
-    its own. ``reserved``: the address is the client's own (never pinged). ``pinged_always``: not before its
+    its own. ``name_of_all``: the name (option 12) that all clients are told, where a machine's own is told
+    instead. ``reserved``: the address is the client's own (never pinged). ``pinged_always``: not before its
     first offer only. ``min_secs``: the threshold on its ``secs``. ``min_lease_time``, ``max_lease_time``:
     the least and the most a client may ask for, None where the product has a limit of its own. ``waits``: an
     offer waits so many seconds. ``left_to``: who of a pair of servers answers the packet instead while both
@@ -55,6 +56,7 @@ class Lease:
     forced: frozenset[int] = frozenset()
     order: tuple[int, ...] = ()
     requested: tuple[int, ...] | None = None
+    name_of_all: bytes | None = None
     lease_time: int = 43200
     min_lease_time: int | None = None
     max_lease_time: int | None = None

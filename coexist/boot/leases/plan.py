@@ -197,8 +197,11 @@ class ScopePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VlanPlan:
-    """The subnets that share a wire. ``local`` is the server's own address there, None behind a relay;
-    ``relays`` are the addresses relay agents write into giaddr."""
+    """The subnets that share a wire, in the order in which they are leased from.
+
+    ``local`` is the server's own address there, None behind a relay agent; ``relays`` are the addresses that
+    relay agents write into giaddr.
+    """
 
     name: str
     subnets: tuple[SubnetPlan, ...]

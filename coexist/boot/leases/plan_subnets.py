@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
 
 from coexist.boot.leases.plan import PoolPlan, SubnetPlan, VlanPlan
 from coexist.boot.leases.plan_clients import all_but, named, said
@@ -32,13 +32,23 @@ def vlan_plans(site: Site, server: Server, scopes: Mapping[str, Scope]) -> Itera
             for network in vlan.subnet
             if not any(network.overlaps(other) for other, _, _ in served)
         ]
-        subnets.sort(key=lambda subnet: subnet.network)
+        local = stands.get(name)
+        relays = () if local is not None else tuple(dict.fromkeys(vlan.giaddrs))
+        begin = () if server.product.lowest_subnet_first else relays
         yield VlanPlan(
             name=name,
-            subnets=tuple(subnets),
-            local=stands.get(name),
-            relays=() if name in stands else tuple(dict.fromkeys(vlan.giaddrs)),
+            subnets=_in_order(subnets, (local,) if local is not None else begin),
+            local=local,
+            relays=relays,
         )
+
+
+def _in_order(subnets: list[SubnetPlan], begin: Iterable[IPv4Address]) -> tuple[SubnetPlan, ...]:
+    """The subnets of a wire: from the one that holds the first of some addresses, round to its last."""
+    ring = sorted(subnets, key=lambda subnet: subnet.network)
+    inside = (n for address in begin for n, subnet in enumerate(ring) if address in subnet.network)
+    start = next(inside, 0)
+    return (*ring[start:], *ring[:start])
 
 
 def _networks(scope: Scope, of_vlan: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:

@@ -221,12 +221,19 @@ def rendered_lease(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 the
 
 
 def with_names(lease: Lease, asked: Packet, rules: NameRules) -> Lease:
-    """A lease with the client's own name, or the one that its reservation has for every client; none of them
-    goes with a DHCPINFORM."""
+    """A lease with the client's own name, or the one that its reservation has for every client.
+
+    None of them goes with a DHCPINFORM, and none as option 12 to a client that says its name by option 81:
+    these are told the name that all are told, if there is one.
+    """
     code = int(Option.HOST_NAME)
     is_reserved = code in lease.forced and lease.origins.get(code) == OF_A_MACHINE
     reserved = lease.options[code].decode() if is_reserved else ""
-    options = {key: octets for key, octets in lease.options.items() if key != code or not reserved}
+    options = dict(lease.options)
+    if reserved and lease.name_of_all is not None:
+        options[code] = lease.name_of_all
+    elif reserved:
+        del options[code]
     is_inform = asked.message_type is MessageType.INFORM
     told = {} if is_inform else dict(told_names(asked, reserved, rules, lease.yiaddr))
     return replace(lease, options={**options, **told}, forced=lease.forced | frozenset(told))

@@ -37,6 +37,9 @@ from coexist.wire.option_codes import Option, option_title
 
 T = TypeVar("T")
 
+_NOBODY = "nobody"
+"""A tag that no line sets."""
+
 
 def limits(job: Job) -> None:
     """Report what it cannot keep."""
@@ -103,12 +106,12 @@ def _report_shared_networks(job: Job) -> None:
 
 
 def _sharing(plan: LeasePlan) -> Iterator[tuple[VlanPlan, SubnetPlan, IPv4Address]]:
-    """The subnets with pools that a packet's own subnet is not, each with the address by which dnsmasq knows
-    the packet's wire: its own there, or a relay agent's."""
+    """The subnets with addresses to lease that a packet's own subnet is not, each with the address by which
+    dnsmasq knows the packet's wire: its own there, or a relay agent's."""
     for vlan in plan.vlans:
         nearby = [*vlan.relays, *([vlan.local] if vlan.local else [])]
         for subnet in vlan.subnets:
-            if subnet.pools:
+            if subnet.pools or next(plan.reservations(subnet), None) is not None:
                 for address in nearby:
                     if address not in subnet.network:
                         yield vlan, subnet, address
@@ -224,7 +227,7 @@ class _Writer:
         ]
         ignored = list(self._ignored())
         subnets = [subnet for vlan in self.plan.plan.vlans for subnet in vlan.subnets]
-        ranges = [line for subnet in subnets for line in self._ranges(subnet)]
+        ranges = [line for vlan in self.plan.plan.vlans for line in self._ranges(vlan)]
         delays = list(delay_lines(self.job, self.groups))
         reserved = [reservation for subnet in subnets for reservation in self.plan.plan.reservations(subnet)]
         return [
@@ -329,19 +332,31 @@ class _Writer:
 
     # -- subnets -------------------------------------------------------------------------------
 
-    def _ranges(self, subnet: SubnetPlan) -> Iterator[str]:
+    def _ranges(self, vlan: VlanPlan) -> Iterator[str]:
+        """The ranges of one wire, leased from in their order.
+
+        dnsmasq looks for an address in all ranges with tags before it looks in one without
+        (``address_allocate``, dhcp.c, 2.90): one that comes before a range with tags has a tag for everyone.
+        """
+        found = [each for subnet in vlan.subnets for each in self._ranges_of(subnet)]
+        last = max((number for number, (terms, _) in enumerate(found) if terms), default=0)
+        for number, (terms, rest) in enumerate(found):
+            everyone = [lacks(_NOBODY)] if number < last else []
+            yield f"dhcp-range={','.join([*(terms or everyone), rest])}"
+
+    def _ranges_of(self, subnet: SubnetPlan) -> Iterator[tuple[list[str], str]]:
+        """The literals of each range of a subnet, and what comes after them."""
         scope = self.scopes[subnet.scope] if subnet.scope is not None else None
         if scope is None or scope.defaults.ignore:
             return
         barred = self._barred(scope)
+        tag = f"set:{scope_tag(scope.name)}"
         tail = f"{subnet.network.netmask},{subnet.network.broadcast_address},{scope.lease_time}"
         pools = [pool for pool in subnet.pools if self.plan.pool_cells(pool) != NO_CELLS]
         for pool in pools:
-            terms = [*barred, *self._permits(pool), f"set:{scope_tag(scope.name)}"]
-            yield f"dhcp-range={','.join(terms)},{pool.first},{pool.last},{tail}"
+            yield [*barred, *self._permits(pool)], f"{tag},{pool.first},{pool.last},{tail}"
         if next(self.plan.plan.reservations(subnet), None) is not None or not pools:
-            terms = [*barred, f"set:{scope_tag(scope.name)}"]
-            yield f"dhcp-range={','.join(terms)},{subnet.network.network_address},static,{tail}"
+            yield barred, f"{tag},{subnet.network.network_address},static,{tail}"
 
     def _permits(self, pool: PoolPlan) -> list[str]:
         cells = self.plan.pool_cells(pool)
@@ -351,7 +366,8 @@ class _Writer:
     def _shared_networks(self) -> Iterator[str]:
         """Where the packet's own subnet is not the one that addresses are leased from."""
         for _, subnet, address in _sharing(self.plan.plan):
-            yield f"shared-network={address},{subnet.pools[0].first}"
+            first = subnet.pools[0].first if subnet.pools else subnet.network.network_address
+            yield f"shared-network={address},{first}"
 
 
 def _server_wide(setting: Setting) -> bool:
