@@ -1,21 +1,26 @@
-"""Random inventories of one DHCP server, and the packets of every kind of client that asks it."""
+"""Random inventories of one DHCP server; who asks it stands in `tests.harness.lease_clients`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
-from coexist.wire.mac import parse_mac
-from coexist.wire.options import MessageType, Option
-from tests.harness.leases import Ask
-from tests.harness.matrix import PXE_LIST
-
 SERVER = "10.10.0.5"
 ARCHITECTURES = ("bios", "uefi-ia32", "uefi-x64", "uefi-arm64", "http-x64")
-FILES = ("undionly.kpxe", "boot/loader.efi", "pxelinux.0", "http://198.18.0.9/x.efi", "shim.efi")
-SERVERS = ("files", "10.10.0.77")
+FILES = (
+    "undionly.kpxe",
+    "boot/loader.efi",
+    "pxelinux.0",
+    "http://198.18.0.9/x.efi",
+    "shim.efi",
+    "boot\\x64\\wdsmgfw.efi",
+    'a "b", c;#d.0',
+    "http://198.18.0.9/a?x=1&y=%20${z}",
+    # As long as the header field holds.
+    f"http://198.18.0.9/{'d' * 103}/x.efi",
+)
+SERVERS = ("files", "10.10.0.77", "dhcp")
 GROUPS = ("thin", "pilots", "phones", "lab", "known", "unknown", "everyone")
 
 CLIENTS = [
@@ -24,85 +29,88 @@ CLIENTS = [
     {"mac": "00:80:64:10:00:03", "name": "pilot", "hardware": "igel", "tags": "pilot"},
     {"mac": "3c:52:82:30:00:01", "name": "pc", "hardware": "hp", "address": "10.30.7.8"},
     {"mac": "80:5e:c0:40:00:07", "name": "odd", "hardware": "yealink", "address": "10.21.7.7"},
+    # In a pool, some of them at its ends.
+    {"mac": "00:80:64:10:00:04", "name": "first", "hardware": "igel", "address": "10.10.1.0"},
+    {"mac": "00:80:64:10:00:05", "name": "second", "hardware": "igel", "address": "10.10.1.1"},
+    {"mac": "3c:52:82:30:00:02", "name": "Desk 2", "hardware": "hp", "address": "10.21.2.9"},
+    {"mac": "3c:52:82:30:00:03", "name": "last", "hardware": "hp", "address": "10.30.4.255"},
 ]
-MACS = {
-    "thin": "00:80:64:10:00:01",
-    "thin with an address": "00:80:64:10:00:02",
-    "pilot": "00:80:64:10:00:03",
-    "PC": "3c:52:82:30:00:01",
-    "odd phone": "80:5e:c0:40:00:07",
-    "phone": "80:5e:c0:40:00:01",
-    "in the lab": "02:00:00:00:11:23",
-    "stranger": "3c:52:82:30:00:99",
+
+OPTION_VALUES: dict[int, tuple[Any, ...]] = {
+    2: (-3600, 3600),
+    3: ("10.10.0.1", ["10.10.0.1", "10.10.0.2"]),
+    4: (["10.10.0.4", "10.10.0.5"],),
+    6: ("10.10.0.53", ["10.10.0.53", "10.10.0.54"]),
+    7: ("10.10.0.7",),
+    12: ("node",),
+    13: (48,),
+    15: ("campus.example",),
+    17: ("/export/root", 'a "root", with\\ $(things)'),
+    19: (True, False),
+    21: (["10.10.0.0", "255.255.0.0"],),
+    23: (64,),
+    25: ([576, 1400],),
+    26: (1400,),
+    28: ("10.10.255.255",),
+    33: (["10.77.0.0", "10.10.0.3"],),
+    35: (60,),
+    40: ("nis.example",),
+    42: ("10.10.0.42",),
+    43: ("hex:06:01:08:ff", "hex:06:01:08", "hex:0a:04:00:50:58:45:ff"),
+    44: (["10.10.0.44", "10.10.0.45"],),
+    46: (8,),
+    47: ("scope.example",),
+    58: (1111,),
+    59: (2222,),
+    60: ("PXEClient", "HTTPClient"),
+    66: ("10.10.0.66", "boot.campus.example", "https://voip.example/p"),
+    67: ("option.efi", "hex:6f:70:74:2e:30"),
+    69: ("10.10.0.69",),
+    78: ("hex:01:0a:0a:00:4e",),
+    85: ("hex:0a:0a:00:55",),
+    86: ("tree",),
+    88: ("hex:03:62:63:73:02:65:78:00",),
+    95: ("ldap://x/",),
+    100: ("CET-1CEST,M3.5.0,M10.5.0/3",),
+    101: ("Europe/Vienna",),
+    108: (1800,),
+    112: ("hex:0a:0a:00:01",),
+    114: ("https://portal.example/api?a=1,2",),
+    119: ("hex:06:63:61:6d:70:75:73:07:65:78:61:6d:70:6c:65:00",),
+    120: ("hex:01:0a:0a:00:78",),
+    121: ("hex:10:0a:4d:0a:0a:00:03",),
+    125: ("hex:00:00:00:09:05:01:03:61:62:63",),
+    128: ("hex:01:02:03:04",),
+    132: ("hex:00:64", "100"),
+    138: ("10.10.0.138",),
+    141: ("hex:01:78:00", "sip"),
+    145: ("hex:01",),
+    146: ("hex:00:0a:0a:00:01:0a:0a:00:02:00", "hex:00:0a"),
+    150: ("10.10.0.150",),
+    160: ("http://10.10.0.9/prov;a=b",),
+    161: ("10.10.0.161",),
+    175: ("hex:b0:01:01",),
+    176: ("MCIPADD=10.10.0.9,MCPORT=1719",),
+    209: ("conf/thin.cfg",),
+    210: ("/thin/",),
+    211: (3600,),
+    212: ("hex:00:00",),
+    224: ("plain", "hex:01:02", "10.10.0.1", "7"),
+    241: (" led by a blank ",),
+    249: ("hex:10:0a:4d:0a:0a:00:03",),
+    252: ("http://198.18.0.1/wpad.dat", "\n"),
+    254: ("x" * 200,),
 }
-
-LISTS = {
-    "none": None,
-    "PXE": PXE_LIST,
-    "all": bytes(code for code in range(1, 255) if code not in (52, 53, 55, 82)),
-}
-
-
-def pxe(code: int | None, kind: str = "PXEClient", **more: bytes) -> dict[int, bytes]:
-    """The options that firmware of an architecture sends beside its list."""
-    options = {
-        Option.VENDOR_CLASS_IDENTIFIER: f"{kind}:Arch:{code or 0:05d}:UNDI:003016".encode(),
-        Option.CLIENT_NETWORK_INTERFACE_IDENTIFIER: b"\1\3\x10",
-        Option.CLIENT_MACHINE_IDENTIFIER: b"\0" + bytes(range(16)),
-    }
-    if code is not None:
-        options[Option.CLIENT_SYSTEM_ARCHITECTURE] = code.to_bytes(2, "big")
-    return {int(code): octets for code, octets in options.items()}
-
-
-KINDS: dict[str, dict[int, bytes]] = {
-    "no PXE": {},
-    "other class": {Option.VENDOR_CLASS_IDENTIFIER: b"MSFT 5.0"},
-    "BIOS": pxe(0),
-    "BIOS without 93": pxe(None),
-    "UEFI IA32": pxe(6),
-    "UEFI x64": pxe(7),
-    "EBC": pxe(9),
-    "UEFI ARM64": pxe(11),
-    "HTTP x64": pxe(16, "HTTPClient"),
-    "iPXE on BIOS": pxe(0) | {Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: b"\x13\1\1"},
-    "iPXE on UEFI": pxe(7) | {Option.USER_CLASS: b"\4iPXE"},
-    "iPXE without PXE": {Option.USER_CLASS: b"iPXE"},
-    "kiosk": {Option.USER_CLASS: b"kiosk", Option.CLIENT_IDENTIFIER: b"\0kiosk-1"},
-    "short lease": {Option.IP_ADDRESS_LEASE_TIME: b"\0\0\0\x2d"},
-    "some lease": {Option.IP_ADDRESS_LEASE_TIME: b"\0\0\x1c\x20"},
-    "lease for ever": {Option.IP_ADDRESS_LEASE_TIME: b"\xff\xff\xff\xff"},
-    "kiosks": {Option.USER_CLASS: b"kiosks"},
-}
-
-
-# -- inventories -------------------------------------------------------------------------------
-
-OPTION_VALUES: dict[int, st.SearchStrategy[Any]] = {
-    3: st.sampled_from(("10.10.0.1", ["10.10.0.1", "10.10.0.2"])),
-    6: st.sampled_from(("10.10.0.53", ["10.10.0.53", "10.10.0.54"])),
-    12: st.just("node"),
-    15: st.just("campus.example"),
-    17: st.sampled_from(("/export/root", 'a "root", with\\ $(things)')),
-    26: st.just(1400),
-    28: st.just("10.10.255.255"),
-    42: st.just("10.10.0.42"),
-    43: st.sampled_from(("hex:06:01:08:ff", "hex:06:01:08", "hex:0a:04:00:50:58:45:ff")),
-    60: st.sampled_from(("PXEClient", "HTTPClient")),
-    66: st.sampled_from(("10.10.0.66", "boot.campus.example", "https://voip.example/p")),
-    67: st.sampled_from(("option.efi", "hex:6f:70:74:2e:30")),
-    128: st.just("hex:01:02:03:04"),
-    150: st.just("10.10.0.150"),
-    210: st.just("/thin/"),
-    252: st.just("http://198.18.0.1/wpad.dat"),
-}
+"""Values of options of every shape, as words or as octets, which a daemon knows or does not."""
+BOOT_OPTIONS = (12, 17, 43, 60, 66, 67, 128, 150)
 
 
 @st.composite
 def options(draw: st.DrawFn, most: int = 4) -> dict[int, Any]:
     """Some DHCP options."""
-    codes = draw(st.lists(st.sampled_from(sorted(OPTION_VALUES)), unique=True, max_size=most))
-    return {code: draw(OPTION_VALUES[code]) for code in codes}
+    code = st.one_of(st.sampled_from(sorted(OPTION_VALUES)), st.sampled_from(BOOT_OPTIONS))
+    codes = draw(st.lists(code, unique=True, max_size=most))
+    return {code: draw(st.sampled_from(OPTION_VALUES[code])) for code in codes}
 
 
 @st.composite
@@ -125,7 +133,37 @@ TESTS = (
     {"option": 77, "exists": False},
     {"option": 60, "starts_with": "PXEClient", "not": True},
     {"option": 93, "equals": "hex:00:09"},
+    {"option": 60, "starts_with": "Arch:00007", "at": 10},
+    {"option": 60, "starts_with": "00000", "at": 15, "not": True},
+    {"option": 60, "contains": "UNDI:003"},
+    {"option": 77, "contains": "kiosk"},
+    {"option": 60, "ends_with": "016"},
+    {"option": 12, "equals": "desk-7"},
+    {"option": 12, "starts_with": "desk-"},
+    {"option": 97, "starts_with": "hex:00:00:01"},
+    {"option": 175, "suboption": 39, "exists": True},
+    {"option": 175, "suboption": 19, "equals": "hex:01"},
+    {"option": 82, "suboption": 1, "equals": "port-7"},
+    {"option": 82, "suboption": 2, "starts_with": "hex:aa:bb"},
+    {"option": 82, "exists": True},
+    {"option": 82, "suboption": 1, "exists": False},
+    {"option": 55, "contains": "hex:42"},
+    {"option": 57, "equals": "1500"},
+    {"option": 93, "exists": True, "not": True},
 )
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> dict[str, Any]:
+    """What a client sends: of a rule, or of a pool."""
+    ways = {
+        "architectures": st.lists(st.sampled_from(ARCHITECTURES), min_size=1, max_size=2, unique=True),
+        "vendor_class": st.sampled_from(("PXEClient", "PXEClient:Arch:00007", "HTTPClient", "MSFT")),
+        "user_class": st.sampled_from(("iPXE", "kiosk")),
+        "when": st.lists(st.sampled_from(TESTS), min_size=1, max_size=2),
+    }
+    chosen = draw(st.lists(st.sampled_from(sorted(ways)), unique=True, max_size=3))
+    return {key: draw(ways[key]) for key in chosen}
 
 
 @st.composite
@@ -134,19 +172,7 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     rule: dict[str, Any] = {}
     if draw(st.booleans()):
         rule["clients"] = draw(st.lists(st.sampled_from(GROUPS), min_size=1, max_size=2, unique=True))
-    condition = draw(st.integers(0, 5))
-    if condition == 1:
-        rule["architectures"] = draw(
-            st.lists(st.sampled_from(ARCHITECTURES), min_size=1, max_size=2, unique=True)
-        )
-    elif condition == 2:
-        rule["vendor_class"] = draw(
-            st.sampled_from(("PXEClient", "PXEClient:Arch:00007", "HTTPClient", "MSFT"))
-        )
-    elif condition == 3:
-        rule["user_class"] = draw(st.sampled_from(("iPXE", "kiosk")))
-    elif condition == 4:
-        rule["when"] = draw(st.lists(st.sampled_from(TESTS), min_size=1, max_size=2))
+    rule.update(draw(conditions()))
     if draw(st.integers(0, 7)) == 0:
         return {**rule, "ignore": True}
     return {**rule, **draw(values())}
@@ -178,61 +204,92 @@ def lease_times(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def scopes(draw: st.DrawFn, vlan: str, net: str, subnet: str | None = None) -> dict[str, Any]:
-    """A scope with a pool for everyone, or two for some."""
-    pools: list[Any] = [f"{net}.1.0-{net}.4.255"]
-    if draw(st.integers(0, 3)) == 0:
-        group = draw(st.sampled_from(("thin", "phones", "known", "lab")))
-        said: dict[str, Any] = draw(
-            st.sampled_from(({}, {}, {"vendor_class": "PXEClient"}, {"architectures": ["uefi-x64"]}))
-        )
-        pools = [
-            {"range": f"{net}.1.0-{net}.2.255", "allow": [group, "pilots"]}
-            if not said
-            else {"range": f"{net}.1.0-{net}.2.255", **said},
-            {"range": f"{net}.3.0-{net}.4.255", "deny": [group, "pilots"]},
-        ][: draw(st.integers(1, 2))]
-    return {
+def pools(draw: st.DrawFn, net: str) -> list[Any]:
+    """A pool for everyone, some for those who are of a group or send something, or none."""
+    way = draw(st.integers(0, 19))
+    if way == 0:
+        return []
+    if way > 5:
+        return [f"{net}.1.0-{net}.4.255"]
+    some = [draw(st.sampled_from(("thin", "phones", "known", "lab"))), "pilots"]
+    first: dict[str, Any] = draw(st.one_of(st.just({"allow": some}), conditions()))
+    return [
+        {"range": f"{net}.1.0-{net}.2.255", **first},
+        {"range": f"{net}.3.0-{net}.4.255", "deny": some},
+        f"{net}.5.0-{net}.5.255",
+    ][: draw(st.integers(1, 3))]
+
+
+@st.composite
+def scopes(draw: st.DrawFn, vlan: str, net: str) -> dict[str, Any]:
+    """A scope of the /16 that begins with ``net``."""
+    scope: dict[str, Any] = {
         "server": "dhcp",
         "vlan": vlan,
-        **({"subnet": subnet} if subnet else {}),
-        "pools": pools,
+        "subnet": f"{net}.0.0/16",
+        "pools": draw(pools(net)),
         **draw(lease_times()),
         "reservations": draw(st.sampled_from((True, True, False))),
         "host_names": draw(st.booleans()),
-        "always_send": draw(st.lists(st.sampled_from((17, 66, 67, 128, 150)), unique=True, max_size=2)),
+        "literal": draw(st.integers(0, 4)) == 0,
+        "always_send": draw(st.lists(st.sampled_from((3, 6, 254, *BOOT_OPTIONS)), unique=True, max_size=3)),
         "rules": draw(st.lists(rules(), max_size=4)),
         **draw(values()),
     }
+    if order := draw(st.lists(st.sampled_from((3, 6, 15, 43, 60, 66, 67, 150)), unique=True, max_size=4)):
+        scope["option_order"] = order
+    return scope
+
+
+ANSWERS = (
+    "everyone",
+    "known",
+    "unknown",
+    "nobody",
+    {"except": "lab"},
+    {"only": ["thin", "phones"]},
+    {"except": "phones", "architectures": ["uefi-x64", "bios"]},
+)
+
+
+@st.composite
+def servers(draw: st.DrawFn) -> dict[str, Any]:
+    """A DHCP server that has no software yet: on one VLAN or with a card in each of three."""
+    server: dict[str, Any] = {
+        "roles": draw(st.sampled_from((["dhcp"], ["dhcp"], ["dhcp", "tftp"]))),
+        "ping_check": False,
+        "authoritative": draw(st.booleans()),
+        "options": draw(options(2)),
+        "answers": draw(st.one_of(st.just("everyone"), st.sampled_from(ANSWERS))),
+    }
+    if draw(st.integers(0, 3)) == 0:
+        server["addresses"] = {"office": SERVER, "workshop": "10.20.0.5", "annex": "10.40.0.5"}
+    else:
+        server |= {"address": SERVER, "vlan": "office"}
+    if draw(st.integers(0, 3)) == 0:
+        server["programs"] = draw(programs())
+    if draw(st.integers(0, 5)) == 0:
+        server["echoes_option_82"] = False
+    if draw(st.integers(0, 3)) == 0:
+        server["boot_server"] = draw(st.sampled_from(SERVERS))
+    return server
+
+
+AGENTS = (["10.20.0.1"], ["10.21.0.1"], ["10.20.0.1", "10.21.0.2"], ["10.21.0.1", "10.20.0.2"])
+"""The relay agents of a VLAN with two subnets."""
 
 
 @st.composite
 def sites(draw: st.DrawFn) -> dict[str, Any]:
     """The tree of an inventory; its server ``dhcp`` has no software yet."""
-    server: dict[str, Any] = {
-        "address": SERVER,
-        "vlan": "office",
-        "roles": draw(st.sampled_from((["dhcp"], ["dhcp"], ["dhcp", "tftp"]))),
-        "ping_check": False,
-        "authoritative": draw(st.booleans()),
-        "options": draw(options(2)),
-        "answers": draw(
-            st.sampled_from(
-                (
-                    "everyone",
-                    "everyone",
-                    "everyone",
-                    "known",
-                    {"except": "lab"},
-                    {"only": ["thin", "phones"]},
-                )
-            )
-        ),
+    own = {
+        "office": draw(scopes("office", "10.10")),
+        "workshop": draw(scopes("workshop", "10.21")),
+        "voice": draw(scopes("voice", "10.30")),
     }
-    if draw(st.integers(0, 3)) == 0:
-        server["programs"] = draw(programs())
-    if draw(st.integers(0, 3)) == 0:
-        server["boot_server"] = draw(st.sampled_from(SERVERS))
+    if draw(st.integers(0, 2)) == 0:
+        # The other subnet of the workshop is served too.
+        own["bench"] = draw(scopes("workshop", "10.20"))
     return {
         "site": "lease-plans",
         "vlans": {
@@ -242,6 +299,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
                 "subnet": ["10.20.0.0/16", "10.21.0.0/16"],
                 "gateway": "10.20.0.1",
                 "relay_to": ["dhcp"],
+                "relay": [{"address": agent} for agent in draw(st.sampled_from(AGENTS))],
             },
             "voice": {
                 "id": 30,
@@ -249,16 +307,13 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
                 "gateway": "10.30.0.1",
                 "relay_to": ["dhcp"],
             },
+            "annex": {"id": 40, "subnet": "10.40.0.0/16"},
         },
         "servers": {
-            "dhcp": server,
+            "dhcp": draw(servers()),
             "files": {"software": "tftpd", "address": "10.10.0.6", "vlan": "office"},
         },
-        "scopes": {
-            "office": draw(scopes("office", "10.10")),
-            "workshop": draw(scopes("workshop", "10.21", "10.21.0.0/16")),
-            "voice": draw(scopes("voice", "10.30")),
-        },
+        "scopes": own,
         "clients": CLIENTS,
         "groups": {
             "thin": {"where": {"hardware": "igel"}},
@@ -267,19 +322,3 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
             "lab": {"range": "02:00:00:00:10:00 to 02:00:00:00:12:ff"},
         },
     }
-
-
-# -- packets -----------------------------------------------------------------------------------
-
-
-def asks(vlans: tuple[str, ...], macs: dict[str, str] = MACS) -> Iterator[Ask]:
-    """The whole matrix: who, as what, on which VLAN, with which list, by which message."""
-    for who in macs.values():
-        for kind, said in KINDS.items():
-            for vlan in vlans:
-                for wanted in LISTS.values():
-                    for message in (MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM):
-                        sent = dict(said)
-                        if wanted is not None:
-                            sent[Option.PARAMETER_REQUEST_LIST] = wanted
-                        yield Ask(mac=parse_mac(who), vlan=vlan, kind=kind, options=sent, message=message)
