@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from coexist.boot.loaders.names import EFI_ENDINGS, IPXE, file_name, is_ipxe_program, loader_by_name
+from coexist.boot.loaders.names import EFI_ENDINGS, IPXE, file_name, is_ipxe_program, is_url, loader_by_name
 from coexist.inventory.boot_programs import Program
 from coexist.wire.architecture import ARCHITECTURE_NAMES
 
@@ -14,6 +14,7 @@ __all__ = [
     "file_name",
     "follows_lease",
     "ipxe_architecture",
+    "is_a_mere_name",
     "is_ipxe_program",
     "resets_link",
     "runs_on_bios",
@@ -26,6 +27,8 @@ _BIOS_FILES = frozenset({
     "startrom.n12", "grldr", "pxegrub", "core.0", "wdsmgfw.com",
 })  # fmt: skip
 _BIOS_ENDINGS = (".0", ".kpxe", ".kkpxe", ".com", ".n12", ".pxe")
+# What the header's field holds beside its NUL (RFC 2131 section 2); a longer name becomes an option.
+_LONGEST = 127
 _REMOVABLE = ("bootx64.efi", "bootaa64.efi", "bootia32.efi")
 
 
@@ -35,6 +38,15 @@ def runs_on_bios(file: str) -> bool | None:
     if name in _BIOS_FILES or name.endswith(_BIOS_ENDINGS):
         return True
     return False if name.endswith(EFI_ENDINGS) else None
+
+
+def is_a_mere_name(file: str, program: Program | None = None) -> bool:
+    """Whether nothing is known of a file but its name and, by that, the machines that can run it.
+
+    ``program``: what is declared of the file.
+    """
+    known = loader_by_name(file) is not None or resets_link(file) or follows_lease(file) or is_url(file)
+    return program is None and not known and file.isascii() and len(file) <= _LONGEST
 
 
 def follows_lease(file: str) -> bool:

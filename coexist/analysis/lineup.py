@@ -8,24 +8,26 @@ line-up and what makes a difference of them. So equal keys end alike, however se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coexist.analysis.alike import INDIFFERENT, PlainVlan, PlainVlans
+from coexist.analysis.bootfiles import is_a_mere_name, runs_on_bios
 from coexist.analysis.pairs import sides
 from coexist.analysis.space import KNOWN, RESERVED, ClientClass
 from coexist.boot.leases.evaluate import PlanLeases
-from coexist.boot.leases.lease import LeaseSource
+from coexist.boot.leases.lease import Lease, LeaseSource
 from coexist.boot.leases.plan import Condition, Member, Setting, SubnetPlan
 from coexist.boot.loaders.names import url_host
 from coexist.boot.own_files import own_config
 from coexist.inventory.macset import MacSet
+from coexist.inventory.programs import declared_programs
 from coexist.wire.option_codes import OptionKind, option_kind
 from coexist.wire.options import Option
 
@@ -61,6 +63,14 @@ _FIELDS: dict[type[Any], Callable[[Any], tuple[Any, ...]]] = {}
 """What was looked up of each type."""
 
 
+class Names(NamedTuple):
+    """Who and what takes a place in a line-up, in the order of the places: servers (or nobody's addresses),
+    and boot files of which nothing but the name is known."""
+
+    servers: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
 class LineUps:
     """Makes the keys of one site. ``world``: its servers as models, when they are first needed.
 
@@ -70,23 +80,23 @@ class LineUps:
     def __init__(self, site: Facts, world: Callable[[], World], numbers: dict[Any, int]) -> None:
         self.site = site
         self._world = world
-        self._met: dict[tuple[str, int], tuple[int, tuple[str, ...]]] = {}
+        self._met: dict[tuple[str, int], tuple[int, Names]] = {}
         self._numbers = numbers
         self._plain = PlainVlans(site)
-        self._alike: dict[Any, tuple[int, tuple[str, ...], PlainVlan]] = {}
+        self._alike: dict[Any, tuple[int, Names, PlainVlan]] = {}
         self._elsewhere: dict[str, int] = {}
 
-    def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
-        """The key of a class's race, and the servers (or nobody's addresses) in the order of their places."""
+    def of(self, client: ClientClass, silent: frozenset[str]) -> tuple[Any, Names]:
+        """The key of a class's race, and the names in the order of their places."""
         known = (client.vlan, client.macs.number)
         found = self._met.get(known)
         if found is None:
             found = self._met[known] = self._of_alike(client)
         number, names = found
-        quiet = tuple(place for place, name in enumerate(names) if name in silent)
+        quiet = tuple(place for place, name in enumerate(names.servers) if name in silent)
         return (client.architecture, client.firmware, number, quiet), names
 
-    def _of_alike(self, client: ClientClass) -> tuple[int, tuple[str, ...]]:
+    def _of_alike(self, client: ClientClass) -> tuple[int, Names]:
         """The number and names of what a class meets, made once for the clients of VLANs that are alike."""
         vlan = self._plain.of(client.vlan)
         if vlan is None:
@@ -104,7 +114,7 @@ class LineUps:
             self._alike[key] = number, names, vlan
             return number, names
         number, names, there = found
-        return number, tuple(vlan.called(name, there) for name in names)
+        return number, Names(tuple(vlan.called(name, there) for name in names.servers), names.files)
 
     def _has_own_address(self, client: ClientClass, vlan: PlainVlan) -> bool:
         """Whether the witness of a class has an address of its own on a VLAN."""
@@ -112,7 +122,7 @@ class LineUps:
         row = table.row(client.macs.witness)
         return row is not None and IPv4Address(table.addresses[row]) in vlan.network
 
-    def _made(self, client: ClientClass) -> tuple[int, tuple[str, ...]]:
+    def _made(self, client: ClientClass) -> tuple[int, Names]:
         met, names = _LineUp(self, self._world(), client).met()
         return self._numbers.setdefault(met, len(self._numbers)), names
 
@@ -122,6 +132,29 @@ class LineUps:
         inventory = self.site.inventory
         found = {name: own_config(inventory, name) for name in self.site.site.servers}
         return {id(c.leases): (name, c.leases) for name, c in found.items() if c is not None}
+
+    @cached_property
+    def files(self) -> Mapping[int, tuple[Any, str]]:
+        """By the signature bit of a set of clients that a server's own files tell apart: what is said of it
+        beside a boot file's name, and that name, where nothing else is known of the file and no other line
+        names it."""
+        site = self.site.site
+        told = {name: source.distinctions for name, source in self.own_files.values()}
+        others = [each.other_files for each in told.values()]
+        if None in others:
+            return {}
+        elsewhere = {file for files in others for file in files or ()}
+        elsewhere.update(program.file for _, program in declared_programs(site))
+        for scope in site.scopes.values():
+            elsewhere.update(rule.filename for rule in scope.rules if rule.filename)
+            elsewhere.add(scope.filename or "")
+        programs = self._world().programs
+        return {
+            self.site.space.own[name][number]: ((name, said), file)
+            for name, each in told.items()
+            for number, (said, file) in each.files.items()
+            if file not in elsewhere and is_a_mere_name(file, programs.get(file))
+        }
 
     @cached_property
     def own_models(self) -> frozenset[int]:
@@ -151,7 +184,7 @@ class LineUps:
         for scope in (scope for scope in site.scopes.values() if name in scope.servers):
             groups.update(group for rule in scope.rules for group in rule.clients or ())
             groups.update(group for pool in scope.pools for group in (*pool.allow, *pool.deny))
-        return KNOWN | RESERVED | space.own.get(name, 0) | space.mask(groups)
+        return KNOWN | RESERVED | space.own_mask(name) | space.mask(groups)
 
 
 class _LineUp:
@@ -168,11 +201,13 @@ class _LineUp:
         self.segment: Segment = self.world.segments[client.vlan]
         cut = (site.site.scopes[name].subnet for name in site.scopes_by_vlan[client.vlan])
         self.subnets = (*self.segment.subnets, *(subnet for subnet in cut if subnet is not None))
+        self.client = client
         self.places: dict[str, int] = {}
+        self.files: dict[str, int] = {}
         self.near: tuple[IPv4Address, ...] = ()
         self.by_own_files = False
 
-    def met(self) -> tuple[Any, tuple[str, ...]]:
+    def met(self) -> tuple[Any, Names]:
         """What the class meets, hashable, and the names by place."""
         listeners = self.segment.listeners
         for listener in listeners:
@@ -190,10 +225,26 @@ class _LineUp:
             # Which server elsewhere such a file names, only its packets show: it may be any.
             for name in self.site.site.servers:
                 self.places.setdefault(name, len(self.places))
-            told = self.macs.signature & self.lineups.told_elsewhere(self.vlan)
+            told = self._told_apart(self.lineups.told_elsewhere(self.vlan))
             # And its packets hold addresses: no server can take another's place.
             parts.append((self.vlan, told, *self.places))
-        return tuple(parts), tuple(self.places)
+        return tuple(parts), Names(tuple(self.places), tuple(self.files))
+
+    def _told_apart(self, mask: int) -> Any:
+        """The sets of clients that the class is in, of some; those that are told a boot file of their own
+        by what is said beside it, and the file's place."""
+        bits, said = self.macs.signature & mask, []
+        for bit, (beside, file) in self._own_files_told:
+            if bits & bit:
+                bits ^= bit
+                place = self.files.setdefault(file, len(self.files))
+                said.append((beside, place, runs_on_bios(file)))
+        return bits, tuple(said)
+
+    @cached_property
+    def _own_files_told(self) -> Sequence[tuple[int, tuple[Any, str]]]:
+        """The sets of `LineUps.files` that the class is in."""
+        return [each for each in self.lineups.files.items() if self.macs.signature & each[0]]
 
     def _grown(self) -> Iterable[str]:
         """The names by place, those included that come while they are gone through."""
@@ -295,12 +346,16 @@ class _LineUp:
         """An address by its place: whose it is, and what makes a difference of where it lies."""
         owner = self.world.owners.get(address)
         place = self.places.setdefault(owner or str(address), len(self.places))
-        roles: Any = None
+        return place, *self._difference(address)
+
+    def _difference(self, address: IPv4Address) -> tuple[Any, ...]:
+        """What makes a difference of an address: what the server is that has it, and where it lies."""
+        owner, roles = self.world.owners.get(address), None
         if owner is not None:
             server = self.site.site.servers[owner]
             roles = (server.effective_roles, server.host is not None, server.largest_blksize)
         near = tuple(address in subnet for subnet in self.subnets)
-        return place, roles, near, address in self.segment.routers
+        return roles, near, address in self.segment.routers
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -308,12 +363,27 @@ class _LineUp:
         """Another source of leases: itself, and how it tells these clients from others."""
         self.by_own_files = True
         told = source.distinctions
-        reserved = self.mac if told.reserved is not None and self.mac in told.reserved else None
+        reserved = told.reserved is not None and self.mac in told.reserved
         own = self.lineups.own_files.get(id(source))
-        if own is not None:
-            # Each set of clients that the files of a server tell apart is a bit of the space.
-            return id(source), self.near, self.macs.signature & self.site.space.own[own[0]], reserved
-        return id(source), self.near, tuple(self.mac in clients for clients, _ in told.clients), reserved
+        if own is None:
+            sets: Any = tuple(self.mac in clients for clients, _ in told.clients)
+            return id(source), self.near, sets, self.mac if reserved else None
+        name, _ = own
+        # Each set of clients that the files of a server tell apart is a bit of the space.
+        sets = self._told_apart(self.site.space.own_mask(name))
+        address = self._own_address(name, source) if reserved and told.other_files is not None else None
+        return id(source), self.near, sets, address or (self.mac if reserved else None)
+
+    def _own_address(self, name: str, source: LeaseSource) -> Any:
+        """The address that belongs to the machine, by what makes a difference of it; None where the server
+        hears it from elsewhere only, or names no address to it."""
+        if name not in self.site.topology.hearing[self.vlan]:
+            return None
+        arrival = self.site.scopes.first_packet(name, self.client)
+        lease = None if arrival is None else source(arrival)
+        if not isinstance(lease, Lease):
+            return None
+        return self.world.owners.get(lease.yiaddr), *self._difference(lease.yiaddr)
 
     def leases(self, leases: PlanLeases) -> Any:
         """What of a lease plan the class can meet."""

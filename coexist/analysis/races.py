@@ -7,13 +7,13 @@ one's own names. Time lines are always run for the class itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from coexist.analysis.bootfiles import chained_architecture
-from coexist.analysis.lineup import LineUps
+from coexist.analysis.lineup import LineUps, Names
 from coexist.analysis.numbers import other_numbers, tells_apart
 from coexist.analysis.space import ClientClass
 from coexist.boot.loaders.names import loader_by_name
@@ -67,9 +67,44 @@ class LoaderEnd:
     remedy: str | None
 
 
+class _Renamed(NamedTuple):
+    """The names of a class by those of an equal line-up."""
+
+    servers: Mapping[str, str]
+    files: Mapping[str, str]
+
+    def finish(self, finish: Finish) -> Finish:
+        """The same end of a race."""
+        return Finish(
+            winner=self._server(finish.winner),
+            decided_by=self._server(finish.decided_by),
+            file=self._file(finish.file),
+            seconds=finish.seconds,
+            by_firmware=finish.by_firmware,
+        )
+
+    def loader(self, end: LoaderEnd) -> LoaderEnd:
+        """The same boot loader."""
+        return replace(
+            end,
+            file=self._file(end.file) or "",
+            asks=self._server(end.asks),
+            booted=self._server(end.booted),
+            decided_by=self._server(end.decided_by),
+        )
+
+    def _server(self, name: str | None) -> str | None:
+        return self.servers.get(name, name) if name else name
+
+    def _file(self, name: str | None) -> str | None:
+        return self.files.get(name, name) if name else name
+
+
+_AS_IT_IS = _Renamed({}, {})
+
 T = TypeVar("T")
-_Known = dict[int, tuple[T, tuple[str, ...]]]
-"""What was found of each line-up, by its number, and the servers in it."""
+_Known = dict[int, tuple[T, Names]]
+"""What was found of each line-up, by its number, and the names in it."""
 
 
 @dataclass(slots=True)
@@ -118,7 +153,7 @@ class Races:
         self.run = 0
         self._ends = _Ends() if memory is None or world is not None else memory.of(site)
         self._lineups = LineUps(site, lambda: self.world, self._ends.met)
-        self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, tuple[str, ...]]] = {}
+        self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, Names]] = {}
         self._known: dict[tuple[int, str, str, str, frozenset[str]], tuple[Finish, ...]] = {}
 
     @cached_property
@@ -197,8 +232,8 @@ class Races:
         chains = (chain for first in firsts for chain in chains_after(first) if not chain.ask_again)
         self._ends.loaders.setdefault(key, (_ends_of_all(chains), names))
 
-    def _line_up(self, client: ClientClass, silent: frozenset[str]) -> tuple[int, tuple[str, ...]]:
-        """The line-up of a class, equal ones by one number, and its servers; keys are long to compare."""
+    def _line_up(self, client: ClientClass, silent: frozenset[str]) -> tuple[int, Names]:
+        """The line-up of a class, equal ones by one number, and its names; keys are long to compare."""
         own = (client.macs.number, client.vlan, client.architecture, client.firmware, silent)
         known = self._lined_up.get(own)
         if known is None:
@@ -217,7 +252,7 @@ class Races:
         run: Callable[[], Iterable[Outcome]],
     ) -> tuple[Finish, ...]:
         finishes, ours = self._of_equal(known, client, silent, lambda: tuple(map(_finish_of, run())))
-        return tuple(_renamed(finish, ours) for finish in finishes) if ours else finishes
+        return finishes if ours is _AS_IT_IS else tuple(map(ours.finish, finishes))
 
     def _of_equal(
         self,
@@ -225,14 +260,17 @@ class Races:
         client: ClientClass,
         silent: frozenset[str],
         make: Callable[[], T],
-    ) -> tuple[T, dict[str, str]]:
+    ) -> tuple[T, _Renamed]:
         """What was found of an equal line-up, made where there was none yet, and the class's own names by
-        those in it; empty where they are the same."""
+        those in it."""
         key, names = self._line_up(client, silent)
         if key not in known:
             known[key] = (make(), names)
         found, theirs = known[key]
-        return found, {} if theirs == names else dict(zip(theirs, names, strict=True))
+        if theirs == names:
+            return found, _AS_IT_IS
+        pairs = (dict(zip(*both, strict=True)) for both in zip(theirs, names, strict=True))
+        return found, _Renamed(*pairs)
 
     def loaders(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[LoaderEnd, ...]:
         """Every boot loader that a boot of the class can lead to, after all its races."""
@@ -241,17 +279,7 @@ class Races:
         ends, ours = self._of_equal(
             self._ends.loaders, client, silent, lambda: self._loader_ends(client, silent)
         )
-        if not ours:
-            return ends
-        return tuple(
-            replace(
-                end,
-                asks=ours.get(end.asks or "", end.asks),
-                booted=ours.get(end.booted or "", end.booted),
-                decided_by=ours.get(end.decided_by or "", end.decided_by),
-            )
-            for end in ends
-        )
+        return ends if ours is _AS_IT_IS else tuple(map(ours.loader, ends))
 
     def halts(self, client: ClientClass) -> tuple[tuple[str | None, Halt], ...]:
         """Why machines of the class do not run a file that they are told of, each with its server."""
@@ -281,7 +309,7 @@ class Races:
         if not other_numbers(client.architecture):
             return ()
         found, ours = self._of_equal(self._ends.apart, client, frozenset(), lambda: self._told_apart(client))
-        return tuple((ours.get(name, name), number) for name, number in found)
+        return tuple((ours.servers.get(name, name), number) for name, number in found)
 
     def _told_apart(self, client: ClientClass) -> tuple[tuple[str, int], ...]:
         firmware = self.world.firmwares[client.firmware]
@@ -298,7 +326,7 @@ class Races:
         stage, whatever the open conditions of files come to."""
         nobody = frozenset[str]()
         found, ours = self._of_equal(self._ends.in_vain, client, nobody, lambda: self._waiting(client))
-        return tuple(ours.get(name, name) for name in found)
+        return tuple(ours.servers.get(name, name) for name in found)
 
     def _waiting(self, client: ClientClass) -> tuple[str, ...]:
         ways = [(world, one) for world in self.worlds for one in self.each_side(client)]
@@ -376,14 +404,4 @@ def _finish_of(outcome: Outcome) -> Finish:
         file=outcome.file,
         seconds=outcome.latest,
         by_firmware=outcome.by_firmware,
-    )
-
-
-def _renamed(finish: Finish, names: dict[str, str]) -> Finish:
-    return Finish(
-        winner=names.get(finish.winner, finish.winner) if finish.winner else None,
-        decided_by=names.get(finish.decided_by, finish.decided_by) if finish.decided_by else None,
-        file=finish.file,
-        seconds=finish.seconds,
-        by_firmware=finish.by_firmware,
     )

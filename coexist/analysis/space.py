@@ -83,12 +83,13 @@ class ClientClass:
 @dataclass(frozen=True, kw_only=True)
 class Space:
     """The whole space as a partition. ``bits``: the signature bit of each group that matters; ``own``: of
-    each server by its own files, the bits of the sets of addresses that its files tell apart."""
+    each server by its own files, the bits of the sets of addresses that its files tell apart, in the order in
+    which the files have them."""
 
     inventory: Inventory
     bits: dict[str, int]
     mac_classes: tuple[MacClass, ...]
-    own: dict[str, int] = field(default_factory=dict)
+    own: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
     def classes(self) -> tuple[ClientClass, ...]:
@@ -111,6 +112,10 @@ class Space:
         for name in names:
             result |= self.bits.get(name, 0)
         return result
+
+    def own_mask(self, server: str) -> int:
+        """All bits of the sets that the own files of a server tell apart; 0 where it has none."""
+        return sum(self.own.get(server, ()))
 
     def has(self, names: Iterable[str], signature: int) -> bool:
         """Whether addresses of this signature are members of any of the groups."""
@@ -161,7 +166,7 @@ def cut(inventory: Inventory) -> Space:
     for named in theirs.values():
         sets |= named
     bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(sets)}
-    own = {server: sum(bits[name] for name in named) for server, named in theirs.items()}
+    own = {server: tuple(bits[name] for name in named) for server, named in theirs.items()}
     ends, signatures = _intervals(sets, bits)
     alone = [name for name in names if not any(name in named for named in theirs.values())]
     points = _points(inventory, sets, bits, alone, _Intervals(ends, signatures))

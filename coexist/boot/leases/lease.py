@@ -6,7 +6,7 @@ out, orders and pads is its model's (``boot/servers``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import field
 from ipaddress import IPv4Address
 from typing import Literal, Protocol, TypeAlias
@@ -102,12 +102,18 @@ class Distinctions:
     ``clients``: sets of MACs it compares with, each with its origin. ``tests``: comparisons of options
     (60, 77, 93 and any other). ``reserved``: MACs with an address of their own. ``unclear``: comparisons that
     are none of these, so that clients they tell apart are not known.
+
+    ``files``: of a set by its number in ``clients``, what its machines are told beside the name of their boot
+    file, and that name, where it stands in such a set alone. ``other_files``: the names in all other lines;
+    None where that is not known, since values are computed.
     """
 
     clients: tuple[tuple[MacSet, Origin], ...] = ()
     tests: tuple[OptionTest, ...] = ()
     reserved: MacSet | None = None
     unclear: tuple[Origin, ...] = ()
+    files: Mapping[int, tuple[Hashable, str]] = field(default_factory=dict)
+    other_files: frozenset[str] | None = None
 
 
 Leases: TypeAlias = Callable[[Arrival], Lease | NoLease]

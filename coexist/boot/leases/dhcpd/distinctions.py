@@ -6,10 +6,11 @@ Two clients that are members of the same sets meet the same statements.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from coexist.boot.leases.dhcpd.hosts import hardware_octets
 from coexist.boot.leases.dhcpd.opens import all_levels, all_statements, parts_of
+from coexist.boot.leases.dhcpd.options import SERVER
 from coexist.boot.leases.lease import Distinctions, Origin
 from coexist.errors import Position
 from coexist.inventory.macset import MacSet
@@ -24,16 +25,23 @@ from coexist.languages.dhcpd.syntax import (
     Data,
     Exists,
     Expression,
+    HostLookup,
     If,
     Number,
     OptionName,
     OptionOf,
+    Other,
+    SetVariable,
     Statement,
     Switch,
 )
+from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
+from coexist.wire.options import Option
 
 _ETHERNET = 1
+_FILENAME = 15
+"""The code of ``filename`` (server/stables.c)."""
 _MAC_OCTETS = 6
 
 
@@ -53,28 +61,51 @@ def distinctions_of(outline: Outline) -> Distinctions:
                 tests.setdefault(test.model_dump_json(), test)
             if macs is None and test is None:
                 unclear.setdefault(at)
+    others = None if unclear else _other_files(outline)
+    machines = [] if others is None else [*_files_of_machines(outline)]
     return Distinctions(
         clients=tuple(clients),
         tests=tuple(tests.values()),
         reserved=_reserved(outline),
         unclear=tuple(unclear),
+        files={n: own for n, own in enumerate(machines) if own is not None and own[1] not in (others or ())},
+        other_files=others,
     )
 
 
 # -- hosts and subclasses ---------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Machines:
+    """MACs of hosts that say the same where the same stands around them. ``about``: that place, whether they
+    have an address, and nothing else of a host but its ``statements``; None for a host that has more."""
+
+    macs: list[int]
+    at: Position
+    statements: Sequence[Statement]
+    about: Hashable
+
+
 def _machines(outline: Outline) -> Iterator[tuple[MacSet, Origin]]:
     """The MACs of hosts, one set for all that say the same where the same stands around them."""
-    found: dict[object, tuple[list[int], Position]] = {}
+    for alike in _alike(outline):
+        yield MacSet((), frozenset(alike.macs)), alike.at
+
+
+def _alike(outline: Outline) -> Iterable[_Machines]:
+    found: dict[object, _Machines] = {}
     for machine in outline.machines:
         if isinstance(machine, HostPart):
             if machine.mac is not None:
                 # It has statements of its own, and a host of the same MAC may follow it.
-                key: object = (id(machine.level.parent), *_said(machine.level.statements), machine.name)
-                if not _said(machine.level.statements):
+                statements = machine.level.statements
+                key: object = (id(machine.level.parent), *_said(statements), machine.name)
+                if not _said(statements):
                     key = (id(machine.level.parent), machine.fixed is not None)
-                found.setdefault(key, ([], machine.at))[0].append(int.from_bytes(machine.mac, "big"))
+                about = None if machine.identifiers else (id(machine.level.parent), machine.fixed is not None)
+                one = found.setdefault(key, _Machines([], machine.at, statements, about))
+                one.macs.append(int.from_bytes(machine.mac, "big"))
             continue
         level, plain = machine
         for with_address in (False, True):
@@ -85,13 +116,63 @@ def _machines(outline: Outline) -> Iterator[tuple[MacSet, Origin]]:
             ]
             if macs:
                 key = (id(level), with_address, *_said(plain.body))
-                found.setdefault(key, ([], plain.at))[0].extend(macs)
-    for macs, at in found.values():
-        yield MacSet((), frozenset(macs)), at
+                about = (id(level), with_address)
+                found.setdefault(key, _Machines([], plain.at, plain.body, about)).macs.extend(macs)
+    return found.values()
 
 
-def _said(statements: Iterable[Statement]) -> tuple[str, ...]:
-    return tuple(s.text for s in statements if not (isinstance(s, Assign) and s.option.name == "host-name"))
+def _files_of_machines(outline: Outline) -> Iterator[tuple[Hashable, str] | None]:
+    """Of each set of `_machines`, what is said besides the name of a boot file, and that name; None of a set
+    that is not told one, or one by a condition."""
+    for alike in _alike(outline):
+        names = [name for s in alike.statements if (name := _file_of(s)) is not None]
+        plain = alike.about is not None and all(isinstance(s, Assign) for s in alike.statements)
+        rest = _said(s for s in alike.statements if _file_of(s) is None)
+        yield ((alike.about, rest), names[0]) if plain and len(names) == 1 else None
+
+
+def _other_files(outline: Outline) -> frozenset[str] | None:
+    """The names of boot files that no host gives to its machines; None where a value is computed."""
+    names: set[str] = set()
+    machines = {id(statement) for alike in _alike(outline) for statement in alike.statements}
+    for level in all_levels(outline):
+        for statement in all_statements(level.statements):
+            if isinstance(statement, SetVariable) or (
+                isinstance(statement, Other) and statement.kind == "execute"
+            ):
+                return None
+            if not isinstance(statement, Assign):
+                continue
+            if not isinstance(statement.value, Data | Number | HostLookup | None):
+                return None
+            name = _file_of(statement)
+            if name is not None and id(statement) not in machines:
+                names.add(name)
+            elif statement.option.code == Option.BOOTFILE_NAME and isinstance(statement.value, Data):
+                names.add(_text(statement.value))
+    return frozenset(names)
+
+
+def _file_of(statement: Statement) -> str | None:
+    """The boot file that a statement puts into the header."""
+    if not isinstance(statement, Assign) or not isinstance(statement.value, Data):
+        return None
+    option = statement.option
+    is_file = (option.space, option.code) == (SERVER, _FILENAME) and statement.how == "supersede"
+    return _text(statement.value) if is_file else None
+
+
+def _text(value: Data) -> str:
+    return value.octets.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _said(statements: Iterable[Statement]) -> tuple[Hashable, ...]:
+    """What statements say, whole; the name of a machine is its own affair."""
+    return tuple(
+        (s.how, s.option, s.value) if isinstance(s, Assign) else s.text
+        for s in statements
+        if not (isinstance(s, Assign) and s.option.name == "host-name")
+    )
 
 
 def _reserved(outline: Outline) -> MacSet | None:
