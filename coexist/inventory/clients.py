@@ -70,6 +70,9 @@ _OF_ALL_ROWS = (
 """What a table keeps that follows from all its rows."""
 
 
+_LAST_ADDRESS = 0xFF_FF_FF_FF
+
+
 def _line_start(line: int, name: str) -> int:  # noqa: ARG001
     return 1
 
@@ -165,10 +168,14 @@ class ClientTable:
 
     def reserved(self, first: int, last: int) -> list[int]:
         """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
+        return sorted(self.by_address(first, last))
+
+    def by_address(self, first: int = 0, last: int = _LAST_ADDRESS) -> Sequence[int]:
+        """The rows whose address lies from ``first`` to ``last``, by their addresses."""
         numbers, rows = self.addresses, self._rows_by_address
         low = bisect_left(rows, first, key=numbers.__getitem__)
         high = bisect_right(rows, last, key=numbers.__getitem__)
-        return sorted(rows[low:high])
+        return rows[low:high]
 
     @property
     def numbers(self) -> Iterator[int]:

@@ -111,23 +111,23 @@ def _inside(numbers: Sequence[int], first: IPv4Address, last: IPv4Address) -> Se
 @rule("CX211", "reservation-in-pool", WARNING, "A reserved address lies in a pool that leases to others")
 def reservation_in_pool(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that dhcpd would also lease dynamically."""
-    reserved = site.reserved
     clients = site.inventory.clients
     for name, scope in site.site.scopes.items():
         if not any(site.site.servers[s].product.leases_reserved for s in scope.servers):
             continue  # Kea, dnsmasq and Windows keep a reserved address out of the pool themselves
         for number, pool in enumerate(scope.pools):
-            inside = _inside(reserved, pool.range.first, pool.range.last)
+            inside = clients.by_address(int(pool.range.first), int(pool.range.last))
             if inside:
-                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(inside[0])}, which is reserved for one client and leased to others",
+                first = clients.addresses[inside[0]]
+                yield report(site, "CX211", ("scopes", name, "pools", number), f"the pool {pool.range} holds {IPv4Address(first)}, which is reserved for one client and leased to others",
                              "leave reserved addresses out of the pool", count=len(inside),
-                             position=clients.position(clients.addresses.index(inside[0]), "address"))  # fmt: skip
+                             position=clients.position(clients.addresses.index(first), "address"))  # fmt: skip
 
 
 @rule("CX221", "reservation-in-no-scope", WARNING, "A reserved address lies in no scope that would lease it")
 def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
     """Reserved addresses that no scope would hand out."""
-    reserved, clients = site.reserved, site.inventory.clients
+    clients = site.inventory.clients
     covered = {
         net
         for scope in site.site.scopes.values()
@@ -135,8 +135,8 @@ def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
         for net in ((scope.subnet,) if scope.subnet else site.site.vlans[scope.vlan].subnet)
     }
     merged = sorted(collapse_addresses(covered))
-    held = sum(len(_inside(reserved, n.network_address, n.broadcast_address)) for n in merged)
-    if held == len(reserved):
+    ends = ((int(network.network_address), int(network.broadcast_address)) for network in merged)
+    if sum(len(clients.by_address(first, last)) for first, last in ends) == len(clients.by_address()):
         return
     own = [
         (subnet.network, config)

@@ -73,8 +73,11 @@ def server_unreachable(site: AnalysedSite) -> Iterable[Finding]:
             yield report(site, "CX202", ("servers", name), f"no broadcast and no relay reaches {name} from VLAN {', '.join(vlans)}",
                          f"add {name} to `relay_to` of VLAN {', '.join(vlans)}, or let it stand there",
                          clients=clients)  # fmt: skip
-    for name in site.site.servers:
-        leases_on = list(dict.fromkeys(s.vlan for s in site.site.scopes.values() if name in s.servers))
+    leasing: dict[str, dict[str, None]] = {name: {} for name in site.site.servers}
+    for scope in site.site.scopes.values():
+        for name in scope.servers:
+            leasing[name][scope.vlan] = None
+    for name, leases_on in leasing.items():
         if leases_on and all(name not in site.topology.hearing[vlan] for vlan in leases_on):
             yield report(site, "CX202", ("servers", name), f"no broadcast and no relay reaches the DHCP server {name} from VLAN {', '.join(leases_on)}",
                          f"add {name} to `relay_to` of VLAN {', '.join(leases_on)}",

@@ -32,8 +32,10 @@ def limits(job: Job) -> None:
             f"{job.name} must lease addresses, and coexist leases none",
             "give the role dhcp to a DHCP server of its own (isc-dhcpd, kea, dnsmasq) on this host",
         )
-    config = boot_server_config(job.inventory, job.name)
-    report_uuids(job, {UUID(text) for rule in config.rules for text in _uuids(rule.clients)})
+    groups = job.server.answers.groups
+    if job.server.settings or any(map(job.inventory.group_uuids, groups)):
+        config = boot_server_config(job.inventory, job.name)
+        report_uuids(job, {UUID(text) for rule in config.rules for text in _uuids(rule.clients)})
 
 
 def _uuids(selector: ClientSelector) -> tuple[str, ...]:
