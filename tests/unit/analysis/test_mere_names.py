@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from coexist.analysis.bootfiles import is_a_mere_name
 from coexist.analysis.race import ClientCase, race
 from coexist.analysis.site import AnalysedSite
+from coexist.boot.own_files import own_config
 from coexist.inventory import load_inventory
 from coexist.inventory.models import Program
 
@@ -184,3 +185,14 @@ def test_every_class_ends_as_its_own_race_does(hosts: list[str], before: str) ->
 )
 def test_of_a_mere_name_nothing_is_known(file: str, program: Any, mere: bool) -> None:
     assert is_a_mere_name(file, program) is mere
+
+
+def test_what_hosts_say_is_compared_whole(tmp_path: Path) -> None:
+    """Two long statements with one beginning tell machines apart."""
+    long = "x" * 150
+    hosts = [f'fixed-address 10.0.0.{n + 20}; option root-path "{long}{n % 2}";' for n in range(8)]
+    site = site_of(tmp_path, hosts)
+    config = own_config(site.inventory, "dhcp")
+    assert config is not None
+    for macs, _ in config.leases.distinctions.clients:
+        assert len({mac % 2 for mac in macs.points}) == 1
