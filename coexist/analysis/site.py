@@ -39,7 +39,7 @@ class Standing(Enum):
     WAITS = "waits for another server's offer and hears none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """A class of clients with what is intended for it and what each boot service does about it."""
 
@@ -47,7 +47,7 @@ class Case:
     intended: Intended
     standing: dict[str, Standing]
 
-    @property
+    @cached_property
     def responders(self) -> tuple[str, ...]:
         """The boot services whose answers reach the client."""
         return tuple(name for name, standing in self.standing.items() if standing is Standing.ANSWERS)
