@@ -14,7 +14,7 @@ from collections import OrderedDict
 from typing import ClassVar, Protocol, TypeVar
 
 from coexist.records import dataclass
-from coexist.server.mmsg import Prepared
+from coexist.server.mmsg import NOWHERE, Prepared
 
 CHUNK_BLOCKS = 64
 PIECE_BLOCKS = 256
@@ -36,7 +36,7 @@ Windows = list[tuple[bytes, bytes | None]]
 behind the last."""
 
 
-Following = tuple[bytes | None, int, "Following | None", int]
+Following = tuple[bytes | None, bytes, "Following | None", int]
 """What follows a block that was sent: the ACK that calls for the next one, its place (``Prepared``), what
 follows that one, and the number of the block that was sent, from 1 without end. The last one has no ACK."""
 
@@ -340,7 +340,7 @@ class FrameCache:
 
 def _chain(calls: list[bytes | None], held: Prepared, first: int) -> list[Following]:
     """What follows each block of a piece."""
-    following: list[Following] = [(None, 0, None, first + len(calls) - 1)]
+    following: list[Following] = [(None, NOWHERE, None, first + len(calls) - 1)]
     for number in range(len(calls) - 2, -1, -1):
         following.append((calls[number], held.places[number + 1], following[-1], first + number))
     following.reverse()

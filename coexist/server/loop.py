@@ -10,7 +10,8 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from itertools import count
 
@@ -54,6 +55,7 @@ class Loop:
         self._idle_timers = 0
         self._numbers = count()
         self._posted: deque[Callable[[], object]] = deque()
+        self._unwatched = -1
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.register(self._bell, self._answer_bell)
 
@@ -78,7 +80,23 @@ class Loop:
         """Stop it; before ``fd`` is closed."""
         if self.handlers.get(fd, _nobody) is not _nobody:
             self.handlers[fd] = _nobody  # an event of this round may still stand in the list
-            self._epoll.unregister(fd)
+            if fd == self._unwatched:
+                self._unwatched = -1
+            else:
+                self._epoll.unregister(fd)
+
+    @contextmanager
+    def unwatched(self, fd: int) -> Iterator[None]:
+        """Meanwhile the handler of ``fd`` reads by itself what comes. The kernel would ask epoll about every
+        datagram that arrives and about every one that has left (ep_poll_callback, fs/eventpoll.c)."""
+        self._epoll.unregister(fd)
+        self._unwatched = fd
+        try:
+            yield
+        finally:
+            if self._unwatched == fd:  # it was not closed
+                self._unwatched = -1
+                self._epoll.register(fd, select.EPOLLIN)
 
     def call_at(self, at: float, call: Callable[[], object]) -> Timer:
         """Call at a time of ``time.monotonic``."""

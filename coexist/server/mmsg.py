@@ -18,11 +18,13 @@ MOST = 64
 """Datagrams in one call."""
 
 # Without declared types and without errno a call costs a third: numbers are passed as int, places as void *.
-_libc = ctypes.CDLL(None)
+# Neither call waits, so the interpreter's lock is kept meanwhile (PyDLL).
+_libc = ctypes.PyDLL(None)
 _sendmmsg, _recvmmsg = _libc.sendmmsg, _libc.recvmmsg
 
 _ROOM = 496  # for one datagram: an ACK, or an ERROR whose text may be cut
 _HEAD = 4
+_DONTWAIT = int(socket.MSG_DONTWAIT)  # an enumeration's member is slower
 _KEY = 6  # port and address in the order of the wire
 _KEY_AT = 2  # behind the family
 _address = struct.Struct(f"=H{_KEY}s8x")
@@ -37,7 +39,9 @@ _UNUSED = (0, 0, 0, 0)
 _MESSAGE = _where_to.size + _what.size
 _LENGTH_AT = _MESSAGE - struct.calcsize("@I0P")
 _WHAT_AT = _where_to.size
-_WORD = struct.calcsize("@L")  # as large as an address of memory
+_place = struct.Struct("@L")  # as large as an address of memory
+NOWHERE = bytes(_place.size)
+"""The place of nothing (``Prepared``)."""
 
 
 def key_of(peer: tuple[str, int]) -> bytes:
@@ -52,7 +56,7 @@ def peer_of(key: bytes) -> tuple[str, int]:
 
 class Prepared:
     """Datagrams that stand ready one behind the other in ``octets``, each ``step`` long but for the last:
-    where the kernel finds what to know of each is in ``places``."""
+    ``places`` has where the kernel finds what to know of each, as octets of an address."""
 
     __slots__ = ("_iovecs", "octets", "places")
 
@@ -63,7 +67,7 @@ class Prepared:
         iovecs = b"".join(_iovec.pack(begin + at, min(step, len(octets) - at)) for at in pieces)
         self._iovecs = ctypes.create_string_buffer(iovecs, len(iovecs))
         first = ctypes.addressof(self._iovecs)
-        self.places = [first + number * _iovec.size for number in range(len(pieces))]
+        self.places = [_place.pack(first + number * _iovec.size) for number in range(len(pieces))]
 
 
 class Mailbox:
@@ -83,27 +87,27 @@ class Mailbox:
         words, step = memoryview(self._messages).cast("B").cast("I"), _MESSAGE // 4
         self._slots = [self._octets[: count * _slot.size] for count in range(MOST + 1)]
         self._lengths = [words[_LENGTH_AT // 4 : count * step : step] for count in range(MOST + 1)]
-        self._all_heads = [[_HEAD] * count for count in range(MOST + 1)]
-        self._taken: list[int] = []  # how long the datagrams are that were read last
+        heads = memoryview(array("I", [_HEAD] * MOST))
+        self._all_heads = [heads[:count] for count in range(MOST + 1)]
         self._answers = _messages(slots, [0] * MOST)
         begin = ctypes.addressof(self._answers)
         self._begins = [ctypes.c_void_p(begin + number * _MESSAGE) for number in range(MOST)]
-        words, step = memoryview(self._answers).cast("B").cast("L"), _MESSAGE // _WORD
-        self._whats = [words[_WHAT_AT // _WORD : count * step : step] for count in range(MOST + 1)]
+        words, step = memoryview(self._answers).cast("B").cast("L"), _MESSAGE // _place.size
+        self._whats = [words[_WHAT_AT // _place.size : count * step : step] for count in range(MOST + 1)]
 
     def take(self, fd: int) -> Iterable[tuple[bytes, bytes]]:
         """Read what has come, ``MOST`` at most: for each datagram its sender's key, and its octets if it is
         as long as an ACK, else none. Empty if nothing can be read."""
-        count = _recvmmsg(fd, self._place, MOST, socket.MSG_DONTWAIT, None)
+        count = _recvmmsg(fd, self._place, MOST, _DONTWAIT, None)
         if count < 0:
             return ()
-        lengths = self._taken = self._lengths[count].tolist()
         arrived = _slot.iter_unpack(self._slots[count])
+        lengths = self._lengths[count]
         if lengths == self._all_heads[count]:
             return arrived
         return [
             (key, head if length == _HEAD else b"")
-            for (key, head), length in zip(arrived, lengths, strict=True)
+            for (key, head), length in zip(arrived, lengths.tolist(), strict=True)
         ]
 
     def key(self, number: int) -> bytes:
@@ -114,11 +118,11 @@ class Mailbox:
     def octets(self, number: int) -> bytes:
         """A datagram that was read last."""
         begin = number * _slot.size + _address.size
-        return bytes(self._octets[begin : begin + min(self._taken[number], _ROOM)])
+        return bytes(self._octets[begin : begin + min(self._lengths[MOST][number], _ROOM)])
 
-    def answer(self, places: list[int]) -> None:
-        """Take an answer to each datagram that was read last: its place, of ``Prepared``; 0 for none."""
-        self._whats[len(places)][:] = memoryview(array("L", places))
+    def answer(self, places: list[bytes]) -> None:
+        """Take an answer to each datagram that was read last: its place, of ``Prepared``, or ``NOWHERE``."""
+        self._whats[len(places)][:] = memoryview(b"".join(places)).cast("L")
 
     def send(self, fd: int, first: int, end: int) -> int:
         """Send the answers from ``first`` up to ``end`` on a socket; how many were, -1 if the first cannot

@@ -18,14 +18,15 @@ import struct
 from typing import Protocol
 
 from coexist.server.files import Blocks, ChangedError, Following
-from coexist.server.mmsg import Mailbox, key_of, peer_of
+from coexist.server.mmsg import NOWHERE, Mailbox, key_of, peer_of
 from coexist.server.sockets import enlarge
 from coexist.server.tftp_sending import CHANGED, Granted, Running, Service
 
 MOST_BEGUN = 64
 LARGEST_BLKSIZE = 1468
 """A block for each of so many has room in a socket's send buffer (net.core.wmem_default)."""
-_MOST_READS = 16  # then other sockets have their turn
+_READS_OF_FEW = 4  # where ACKs still come behind so many, they come from many
+_MOST_TOGETHER = 512  # datagrams, then other sockets have their turn
 _MOST_ERRORS = 64
 _IP_RECVERR = 11  # linux/in.h
 _FROM_ICMP = 2  # SO_EE_ORIGIN_ICMP, linux/errqueue.h
@@ -33,7 +34,7 @@ _extended_error = struct.Struct("=IB")  # how struct sock_extended_err begins: e
 _ERROR_OCTETS = 512
 
 
-_NOTHING: Following = (None, 0, None, 0)
+_NOTHING: Following = (None, NOWHERE, None, 0)
 """What follows where nothing stands ready: the state machine is asked."""
 
 
@@ -91,15 +92,22 @@ class Port:
         if not self._read():
             self.hear_errors()  # they make it readable as well
             return
-        for _ in range(_MOST_READS):
-            if self.fd < 0 or not self._read():
+        for _ in range(_READS_OF_FEW):
+            if not self._read():
                 return
+        if self.fd >= 0:
+            with self.service.loop.unwatched(self.fd):
+                left = _MOST_TOGETHER
+                while left > 0 and (taken := self._read()):
+                    left -= taken
 
-    def _read(self) -> bool:
-        """Read once; whether anything had come. Blocks leave first for which the awaited ACK came: they stand
-        ready."""
+    def _read(self) -> int:
+        """Read once; how many datagrams had come. Blocks leave first for which the awaited ACK came: these
+        stand ready."""
+        if self.fd < 0:
+            return 0
         following = self.following
-        places: list[int] = []
+        places: list[bytes] = []
         others: list[int] = []
         # Written for what CPython does fast: appending by name, a tuple taken apart, no attributes.
         for key, head in self.service.mailbox.take(self.fd):
@@ -109,14 +117,14 @@ class Port:
                 places.append(place)
             else:
                 others.append(len(places))
-                places.append(0)
+                places.append(NOWHERE)
         if not places:
-            return False
+            return 0
         if len(others) < len(places):
             self._answer(places, others)
         for number in others:
             self._consider(number)
-        return True
+        return len(places)
 
     def _consider(self, number: int) -> None:
         mailbox = self.service.mailbox
@@ -127,22 +135,27 @@ class Port:
         else:
             self.service.unknown(self, octets, peer_of(key))
 
-    def _answer(self, places: list[int], others: list[int]) -> None:
+    def _answer(self, places: list[bytes], others: list[int]) -> None:
         """Send to those whose datagrams were read what stands at these places, but not to the ``others``."""
-        mailbox = self.service.mailbox
-        mailbox.answer(places)
+        self.service.mailbox.answer(places)
         first = 0
-        for end in (*others, len(places)):
-            while first < end:
-                sent = mailbox.send(self.fd, first, end)
-                if sent > 0:
-                    first += sent
-                    continue
-                transfer = self.transfers.get(mailbox.key(first))
-                if transfer is not None:
-                    transfer.send_alone()
-                first += 1
-            first = end + 1
+        for other in others:
+            self._send(first, other)
+            first = other + 1
+        self._send(first, len(places))
+
+    def _send(self, first: int, end: int) -> None:
+        """Send the answers from ``first`` up to ``end``."""
+        mailbox = self.service.mailbox
+        while first < end:
+            sent = mailbox.send(self.fd, first, end)
+            if sent > 0:
+                first += sent
+                continue
+            transfer = self.transfers.get(mailbox.key(first))
+            if transfer is not None:
+                transfer.send_alone()
+            first += 1
 
     def send_one(self, octets: bytes | memoryview, peer: tuple[str, int]) -> None:
         """Send a datagram by itself. Raises ``OSError``."""

@@ -19,6 +19,7 @@ from coexist.server.files import (
     open_file,
     resolve,
 )
+from coexist.server.mmsg import NOWHERE
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def followed(framed, first):
         awaited, place, after, number = entry
         assert blocks.following[number - blocks.first] is entry
         found.append((number, bytes(blocks.block(number)), awaited))
-        assert (after is None) == (awaited is None) == (place == 0)
+        assert (after is None) == (awaited is None) == (place == NOWHERE)
         if after is not None:
             assert place == blocks.held.places[after[3] - blocks.first]
         entry = after

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from coexist.server.mmsg import MOST, NOWHERE
 from coexist.server.tftp_lock_step import LARGEST_BLKSIZE, MOST_BEGUN, LockStep
 from coexist.wire.tftp import Ack, Data, Error, ErrorCode, OptionAck, ReadRequest
 from coexist.wire.tftp import decode as decode_tftp
@@ -121,8 +122,8 @@ def test_a_crowd_is_answered_at_once_each_with_its_own_blocks(running, content):
     filled: list[int] = []
     answer = serving.mailbox.answer
 
-    def noting(places: list[int]) -> None:
-        filled.append(len(places) - places.count(0))
+    def noting(places: list[bytes]) -> None:
+        filled.append(len(places) - places.count(NOWHERE))
         answer(places)
 
     serving.mailbox.answer = noting
@@ -161,6 +162,31 @@ def test_who_calls_for_nothing_gets_nothing_beside_those_who_do(running, content
         client.acknowledge(block)
         client.take()  # had it been sent anything else, that would come first
         assert client.received == content[: 512 * (block + 1)]
+
+
+def test_a_port_is_read_on_without_the_loop_while_many_acks_come(running, content, monkeypatch):
+    """More than one read brings stands there: the rest is read while nobody watches the port."""
+    monkeypatch.setattr("coexist.server.tftp_lock_step._READS_OF_FEW", 0)
+    crowd = [Client(running) for _ in range(MOST // 2 + 8)]
+    for client in crowd:
+        client.begin()
+    (port,) = ports(running)
+    with Hold(running):
+        for _ in range(2):
+            for client in crowd:
+                arrived(port.sock, partial(client.acknowledge, 1))
+    for client in crowd:
+        client.take()
+        client.acknowledge(2)
+        client.take()  # watched again, and the second ACKs called for nothing
+        assert client.received == content[: 3 * 512]
+    with Hold(running):
+        for number, client in enumerate((*crowd, *crowd)):
+            octets = encode_tftp(Error(code=0, message=f"enough {number}"))
+            arrived(port.sock, partial(client.sock.sendto, octets, client.peer))
+    until(lambda: port.sock.fileno() == -1)
+    assert running.server.counters.transfers["refused by the client"] == len(crowd)
+    assert fetch(running, "file")[0] == content
 
 
 def test_whole_files_side_by_side(running, content):

@@ -113,6 +113,56 @@ def test_a_descriptor_may_go_while_it_is_paused(loop):
     os.close(writing)
 
 
+def test_what_comes_for_what_is_not_watched_is_heard_of_behind_it(loop):
+    reading, writing = os.pipe()
+    called: list[str] = []
+
+    def readable() -> None:
+        os.read(reading, 1)
+        called.append("read")
+        if len(called) == 1:
+            with loop.unwatched(reading):
+                with pytest.raises(FileNotFoundError):
+                    loop._epoll.modify(reading, 0)
+                os.write(writing, b"x")
+        else:
+            loop.stop()
+
+    loop.register(reading, readable)
+    os.write(writing, b"x")
+    loop.run()
+    assert called == ["read", "read"]
+    loop.unregister(reading)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_what_is_not_watched_may_be_closed_and_its_number_be_another_ones(loop):
+    reading, writing = os.pipe()
+    other, filling = os.pipe()
+    called: list[str] = []
+
+    def next_one() -> None:
+        os.read(reading, 1)
+        called.append("next")
+        loop.stop()
+
+    def readable() -> None:
+        with loop.unwatched(reading):
+            loop.unregister(reading)
+            os.dup2(other, reading)
+            loop.register(reading, next_one)
+            os.write(filling, b"x")
+
+    loop.register(reading, readable)
+    os.write(writing, b"x")
+    loop.run()
+    assert called == ["next"]
+    loop.unregister(reading)
+    for fd in (reading, writing, other, filling):
+        os.close(fd)
+
+
 def test_timers_that_were_cancelled_do_not_pile_up(loop):
     called: list[int] = []
     loop.call_at(1.0, lambda: called.append(1))

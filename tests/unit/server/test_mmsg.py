@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from coexist.server.mmsg import MOST, Mailbox, Prepared, key_of, peer_of
+from coexist.server.mmsg import MOST, NOWHERE, Mailbox, Prepared, key_of, peer_of
 
 PATIENCE = 20.0
 
@@ -58,7 +58,7 @@ def test_who_is_not_answered_can_be_left_out(sockets):
     one, other, server = sockets
     prepared = Prepared(b"first" + b"other", 5)
     mailbox = ask(server, one, other, one)
-    mailbox.answer([prepared.places[1], 0, prepared.places[0]])
+    mailbox.answer([prepared.places[1], NOWHERE, prepared.places[0]])
     assert mailbox.send(server.fileno(), 0, 1) == mailbox.send(server.fileno(), 2, 3) == 1
     assert [one.recv(2000), one.recv(2000)] == [b"other", b"first"]
     other.setblocking(False)
