@@ -111,8 +111,9 @@ class Product:
     own_subnet_first: bool = True
     """Of several subnets on one wire it leases from that of each relay agent's address first; else it goes
     through them in one order, whichever relay agent brings the packet."""
-    lowest_subnet_first: bool = False
-    """That order begins at the lowest subnet, where relay agents bring the packets."""
+    selects_subnet: bool = False
+    """It begins at a subnet that is open to the client: at the lowest where a relay agent brings the packet,
+    on its own wire at its own. Where there is none it is silent."""
     informs_if_authoritative: bool = False
     """It answers a DHCPINFORM only where it is authoritative."""
     informs_names: bool = True

@@ -132,9 +132,7 @@ class LeaseBench:
         if own is None or offer is None or offer.yiaddr not in own.network:
             return False
         # Whatever the subnet of the client, Kea tells it what the first one of a relay agent's wire has.
-        return not (
-            self.server.product.lowest_subnet_first and own is not subnets[0] and ask.vlan in self.relays
-        )
+        return not (self.server.product.selects_subnet and own is not subnets[0] and ask.vlan in self.relays)
 
     # -- packets -------------------------------------------------------------------------------
 

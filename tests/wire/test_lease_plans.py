@@ -302,3 +302,18 @@ def test_a_name_of_all_beside_a_machines_own(product: str) -> None:
     macs = {who: MACS[who] for who in ("PC", "stranger")}
     asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 150, 1)
     assert answered > asked // 2
+
+
+@pytest.mark.parametrize("product", SOFTWARE)
+def test_the_servers_own_subnet_refuses_a_client_that_another_on_its_wire_does_not(product: str) -> None:
+    """Kea is silent then; the others lease from the other subnet."""
+    tree = two_subnets(
+        {"pools": ["10.20.1.0-10.20.1.255"], "rules": [{"clients": ["phones"], "ignore": True}]},
+        {"pools": ["10.21.1.0-10.21.1.255"]},
+        groups={"phones": {"oui": "80:5e:c0"}},
+    )
+    tree["servers"]["dhcp"] |= {"address": "10.20.0.5", "vlan": "hall"}
+    tree["vlans"]["hall"] = {key: value for key, value in HALL.items() if key != "relay_to"}
+    macs = {who: MACS[who] for who in ("phone", "stranger")}
+    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 40, 1)
+    assert (answered < asked) == (product == "kea")

@@ -156,7 +156,9 @@ class PlanLeases:
             # It has an address, and its own subnet's scope is the one that speaks to it.
             own = next((subnet for subnet in subnets if near in subnet.network), None)
             return self._informed(own, arrival)
-        lease = self._leased(subnets, packet, self.member(packet.mac))
+        is_local = packet.giaddr == UNSPECIFIED and near in subnets[0].network
+        selected = subnets[0] if is_local and self.plan.server.product.selects_subnet else None
+        lease = self._leased(subnets, packet, self.member(packet.mac), selected)
         return lease if isinstance(lease, NoLease) else self.product(self._timed(lease, packet), arrival)
 
     def _informed(self, subnet: SubnetPlan | None, arrival: Arrival) -> Lease | NoLease:
@@ -209,15 +211,20 @@ class PlanLeases:
                 networks.setdefault(int(subnet.network.network_address), []).append(place)
         return relays, masks
 
-    def _leased(self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member) -> Lease | NoLease:
-        """What the subnets of one wire lease to a packet: its own address in any of them, else a free one."""
+    def _leased(
+        self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member, selected: SubnetPlan | None
+    ) -> Lease | NoLease:
+        """What the subnets of one wire lease to a packet: its own address in any of them, else a free one.
+
+        ``selected``: where one must be open to the client for any to be.
+        """
         handed: dict[int, Handout] = {}
         if self.table_order is None:
             # A subnet that refuses the client is none to it, and the next one may serve it.
             handed = {id(subnet): self._given(subnet, packet, member) for subnet in subnets}
             refused = [ignored for each in handed.values() if (ignored := each.ignored) is not None]
             subnets = [subnet for subnet in subnets if handed[id(subnet)].ignored is None]
-            if not subnets:
+            if not subnets or (selected is not None and handed[id(selected)].ignored is not None):
                 return _refused(refused[0])
         reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
         subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))

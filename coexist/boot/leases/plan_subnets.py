@@ -34,7 +34,7 @@ def vlan_plans(site: Site, server: Server, scopes: Mapping[str, Scope]) -> Itera
         ]
         local = stands.get(name)
         relays = () if local is not None else tuple(dict.fromkeys(vlan.giaddrs))
-        begin = () if server.product.lowest_subnet_first else relays
+        begin = () if server.product.selects_subnet else relays
         yield VlanPlan(
             name=name,
             subnets=_in_order(subnets, (local,) if local is not None else begin),

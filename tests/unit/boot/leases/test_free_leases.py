@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
-from coexist.boot.leases.lease import Lease
+from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.responder import Arrival
 from coexist.boot.servers.declared import plan_leases
 from coexist.inventory import inventory_from_tree
@@ -83,11 +83,24 @@ def test_dhcpd_takes_pools_for_the_same_clients_for_one() -> None:
     assert leased(plan("kea 2.2", {}, {})).yiaddr == IPv4Address("10.60.1.0")
 
 
-@pytest.mark.parametrize("software", ["kea 2.2", "dnsmasq 2.90"])
-def test_a_subnet_that_refuses_a_client_leaves_it_to_the_next(software: str) -> None:
-    source = plan(software, {"rules": [{"vendor_class": "lamp", "ignore": True}]}, {})
+REFUSING = {"rules": [{"vendor_class": "lamp", "ignore": True}]}
+
+
+def test_a_subnet_that_refuses_a_client_leaves_it_to_the_next() -> None:
+    source = plan("dnsmasq 2.90", REFUSING, {})
     assert leased(source, options={60: b"lamp"}).yiaddr == IPv4Address("10.61.1.0")
     assert leased(source).yiaddr == IPv4Address("10.60.1.0")
+
+
+def test_kea_leaves_a_client_to_no_other_subnet_than_that_of_its_own_address() -> None:
+    source = plan("kea 2.2", REFUSING, {})
+    refused = source(arrival(options={60: b"lamp"}))
+    assert isinstance(refused, NoLease)
+    assert refused.origin == ("scopes", "first", "rules", 0)
+    assert leased(source).yiaddr == IPv4Address("10.60.1.0")
+    # What only another subnet refuses is leased from its own.
+    source = plan("kea 2.2", {}, REFUSING)
+    assert leased(source, options={60: b"lamp"}).yiaddr == IPv4Address("10.60.1.0")
 
 
 def test_who_asks_for_an_address_of_another_subnet_gets_it() -> None:
