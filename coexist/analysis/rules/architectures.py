@@ -72,6 +72,8 @@ def _first_difference(one: Handed, other: Handed) -> Path | None:
 
 def _by_services(site: AnalysedSite, case: Case) -> Iterator[tuple[Path, int]]:
     """The boot services that answer one number otherwise than another."""
+    if not other_numbers(case.client.architecture):
+        return
     scopes = (site.site.scopes[name] for name in site.heard_scopes(case.client.vlan))
     leasing = {server for scope in scopes for server in scope.servers}
     # What leases is told at its scope.
