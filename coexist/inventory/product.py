@@ -113,7 +113,7 @@ class Product:
     through them in one order, whichever relay agent brings the packet."""
     selects_subnet: bool = False
     """It begins at a subnet that is open to the client: at the lowest where a relay agent brings the packet,
-    on its own wire at its own. Where there is none it is silent."""
+    on its own wire at its own. Where scopes share a wire each subnet refuses clients for itself."""
     informs_if_authoritative: bool = False
     """It answers a DHCPINFORM only where it is authoritative."""
     informs_names: bool = True

@@ -290,6 +290,9 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.integers(0, 2)) == 0:
         # The other subnet of the workshop is served too.
         own["bench"] = draw(scopes("workshop", "10.20"))
+        if draw(st.booleans()):
+            refusal = {"clients": [draw(st.sampled_from(GROUPS))], "ignore": True}
+            own[draw(st.sampled_from(("bench", "workshop")))]["rules"].insert(0, refusal)
     return {
         "site": "lease-plans",
         "vlans": {

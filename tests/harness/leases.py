@@ -123,16 +123,16 @@ class LeaseBench:
     def informs(self, ask: Ask) -> bool:
         """Whether a client can have its address from this server, in a subnet that a scope serves.
 
-        To an INFORM of any other client products differ in how much they tell.
+        To an INFORM of any other client products differ in how much they tell; of those whose subnets are
+        guarded it is known.
         """
         discover = replace(ask, message=MessageType.DISCOVER)
         subnets = next(v.subnets for v in self.plan.vlans if v.name == ask.vlan)
         own = next((s for s in subnets if self.here(ask) in s.network and s.scope is not None), None)
+        if self.server.product.selects_subnet:
+            return own is not None
         offer = None if own is None else self.predicted(discover, self.packet(discover))
-        if own is None or offer is None or offer.yiaddr not in own.network:
-            return False
-        # Whatever the subnet of the client, Kea tells it what the first one of a relay agent's wire has.
-        return not (self.server.product.selects_subnet and own is not subnets[0] and ask.vlan in self.relays)
+        return own is not None and offer is not None and offer.yiaddr in own.network
 
     # -- packets -------------------------------------------------------------------------------
 

@@ -157,10 +157,13 @@ def _share(server: Server, name: str, scope: Scope) -> Share | None:
 def _for_everyone(setting: Setting, groups: Mapping[str, MacSet]) -> Setting:
     """The setting; without a condition on clients if everyone fulfils it."""
     clients = setting.condition.clients
-    if clients is None or clients.outside or not any(groups[name].bounds for name in clients.groups):
+    if clients is None:
         return setting
-    members = reduce(or_, (groups[name] for name in clients.groups))
-    if members != EVERYONE:
+    sets = [groups[name] for name in clients.groups]
+    if clients.outside:
+        if any(sets):
+            return setting
+    elif not any(each.bounds for each in sets) or reduce(or_, sets) != EVERYONE:
         return setting
     return replace(setting, condition=replace(setting.condition, clients=None))
 

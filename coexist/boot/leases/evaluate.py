@@ -37,6 +37,7 @@ from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
+from coexist.wire.mac import MAC_SPACE
 from coexist.wire.options import MessageType, Option
 
 
@@ -149,16 +150,23 @@ class PlanLeases:
         """The lease in the first subnet of the client's wire that has an address for it."""
         packet = arrival.packet
         near = packet.giaddr if packet.giaddr != UNSPECIFIED else arrival.address
-        subnets = self.near(near)
+        subnets: Sequence[SubnetPlan] = self.near(near)
         if not subnets:
             return NoLease(why="it has no scope for this subnet")
+        own = next((subnet for subnet in subnets if near in subnet.network), None)
+        if self.plan.server.product.selects_subnet:
+            let_in = self._let_in(subnets, own, packet, near)
+            if isinstance(let_in, NoLease | Lease):
+                return let_in
+            wire = self.plan.wire_of(subnets[0].scope or "")
+            if near in wire.relays:
+                # Its agent is of the whole wire: the first subnet that lets it in speaks to it.
+                own = next(each for each in wire.subnets if each.scope is None or each in let_in)
+            subnets = let_in
         if packet.message_type is MessageType.INFORM:
             # It has an address, and its own subnet's scope is the one that speaks to it.
-            own = next((subnet for subnet in subnets if near in subnet.network), None)
             return self._informed(own, arrival)
-        is_local = packet.giaddr == UNSPECIFIED and near in subnets[0].network
-        selected = subnets[0] if is_local and self.plan.server.product.selects_subnet else None
-        lease = self._leased(subnets, packet, self.member(packet.mac), selected)
+        lease = self._leased(subnets, packet, self.member(packet.mac))
         return lease if isinstance(lease, NoLease) else self.product(self._timed(lease, packet), arrival)
 
     def _informed(self, subnet: SubnetPlan | None, arrival: Arrival) -> Lease | NoLease:
@@ -167,8 +175,70 @@ class PlanLeases:
         server = self.plan.server
         if server.product.informs_if_authoritative and not server.authoritative:
             return NoLease(why="it is not authoritative", origin=("servers", self.plan.name, "authoritative"))
+        if subnet.scope is None:
+            return Lease(yiaddr=UNSPECIFIED, netmask=subnet.network.netmask)
         own = self.plan.reserved(subnet, arrival.packet.mac) if server.product.informs_names else None
         return self._handed(str(subnet.scope), arrival, subnet.network.netmask, own)
+
+    def _let_in(
+        self, subnets: Sequence[SubnetPlan], own: SubnetPlan | None, packet: Packet, near: IPv4Address
+    ) -> Sequence[SubnetPlan] | Lease | NoLease:
+        """The subnets of one wire that a client may be in, where each is guarded by itself; else what it is
+        told. ``own``: the one of the agent's address, or the server's.
+
+        Kea 2.2.0: ``acceptDirectRequest`` drops a broadcast for which no subnet is found, before it looks up
+        who is in a list, and without a relay agent only the subnet of the server's own address is looked at
+        (``CfgSubnets4::selectSubnet``). With one, any that names it is. Who is in none gets a DHCPNAK, and an
+        empty answer to a DHCPINFORM (packets).
+        """
+        if own is not None and packet.giaddr == UNSPECIFIED:
+            closed = self._guards((own,), packet, self._unlisted(packet.mac))
+            if closed:
+                return _refused(closed[id(own)])
+        member = self.member(packet.mac)
+        if dropped := self._dropped(subnets, packet, member):
+            return _refused(dropped)
+        refused = self._guards(subnets, packet, member)
+        if not refused:
+            return subnets
+        wire = self.plan.wire_of(subnets[0].scope or "")
+        stops = id(own) in refused and near not in wire.relays
+        let_in = [subnet for subnet in subnets if id(subnet) not in refused and not stops]
+        if let_in:
+            return let_in
+        if packet.message_type is MessageType.INFORM:
+            # A subnet that no scope serves refuses nobody.
+            empty = (each.network for each in wire.subnets if each.scope is None and near in wire.relays)
+            mask = next((network.netmask for network in empty), None)
+            return Lease(yiaddr=UNSPECIFIED) if mask is None else Lease(yiaddr=UNSPECIFIED, netmask=mask)
+        nak = b"DHCPNAK" if packet.message_type is MessageType.REQUEST else b""
+        return replace(_refused(next(iter(refused.values()))), nak=nak)
+
+    def _ignoring(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Iterator[Setting]:
+        found = fitting(self.plan.scopes[subnet.scope or ""].settings, packet, member)
+        return (setting for setting in found if setting.ignore)
+
+    def _dropped(self, subnets: Iterable[SubnetPlan], packet: Packet, member: Member) -> Setting | None:
+        """What makes the server drop a packet."""
+        found = ((s.scope or "", each) for s in subnets for each in self._ignoring(s, packet, member))
+        return next((setting for name, setting in found if not self.plan.is_guard(name, setting)), None)
+
+    def _guards(self, subnets: Iterable[SubnetPlan], packet: Packet, member: Member) -> dict[int, Setting]:
+        """The subnets that refuse a packet by a guard, by identity."""
+        return {
+            id(subnet): setting
+            for subnet in subnets
+            for setting in self._ignoring(subnet, packet, member)
+            if self.plan.is_guard(subnet.scope or "", setting)
+        }
+
+    def _unlisted(self, mac: int) -> Member:
+        """Tells in which groups a machine is before lists are looked up: who stands on one is as those are
+        who stand on none, nearly all addresses."""
+        groups = self.plan.groups
+        if not any(mac in each.points for each in groups.values()):
+            return self.member(mac)
+        return lambda group: groups[group].size > MAC_SPACE // 2
 
     def member(self, mac: int) -> Member:
         """Tells in which groups a machine is."""
@@ -211,20 +281,15 @@ class PlanLeases:
                 networks.setdefault(int(subnet.network.network_address), []).append(place)
         return relays, masks
 
-    def _leased(
-        self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member, selected: SubnetPlan | None
-    ) -> Lease | NoLease:
-        """What the subnets of one wire lease to a packet: its own address in any of them, else a free one.
-
-        ``selected``: where one must be open to the client for any to be.
-        """
+    def _leased(self, subnets: Sequence[SubnetPlan], packet: Packet, member: Member) -> Lease | NoLease:
+        """What the subnets of one wire lease to a packet: its own address in any of them, else a free one."""
         handed: dict[int, Handout] = {}
         if self.table_order is None:
             # A subnet that refuses the client is none to it, and the next one may serve it.
             handed = {id(subnet): self._given(subnet, packet, member) for subnet in subnets}
             refused = [ignored for each in handed.values() if (ignored := each.ignored) is not None]
             subnets = [subnet for subnet in subnets if handed[id(subnet)].ignored is None]
-            if not subnets or (selected is not None and handed[id(selected)].ignored is not None):
+            if not subnets:
                 return _refused(refused[0])
         reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
         subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))

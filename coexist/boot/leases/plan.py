@@ -220,6 +220,25 @@ class LeasePlan:
     groups: Mapping[str, MacSet]
     table: ClientTable
 
+    def wire_of(self, scope: str) -> VlanPlan:
+        """The subnets on the wire of a scope."""
+        return next(vlan for vlan in self.vlans if any(subnet.scope == scope for subnet in vlan.subnets))
+
+    def is_told_apart(self, scope: str) -> bool:
+        """Whether a packet shows that it comes from the wire of a scope, and no other scope has that wire: by
+        the relay agent, or because only one wire has none."""
+        wire = self.wire_of(scope)
+        if {subnet.scope for subnet in wire.subnets} - {None} != {scope}:
+            return False
+        return wire.local is None or sum(vlan.local is not None for vlan in self.vlans) == 1
+
+    def is_guard(self, scope: str, setting: Setting) -> bool:
+        """Whether a refusal of a scope is a guard of its subnet in a product that else drops packets (Kea's
+        class DROP): where packets are not told apart, and where everyone is refused."""
+        if setting.condition.always:
+            return True
+        return setting.path[:1] != ("servers",) and not self.is_told_apart(scope)
+
     def reservations(self, subnet: SubnetPlan) -> Iterator[Reservation]:
         """The machines with an address of their own in a subnet."""
         if not subnet.reserves:

@@ -165,28 +165,21 @@ class _Writer:
         before host reservations put a machine into its class: a subnet that refuses all that are in no list
         refuses everyone. And an INFORM is answered without a subnet. The class DROP is asked later.
         """
-        test = self.conditions.test(setting.condition)
-        if setting.path[:1] == ("servers",):
-            return f"({test})"
-        here = self._place(scope)
-        if here is None:
+        if self.plan.plan.is_guard(scope.name, setting):
             return None
+        test = self.conditions.test(setting.condition)
+        here = "" if setting.path[:1] == ("servers",) else self._place(scope)
         return f"({here}) and ({test})" if here else f"({test})"
 
-    def _place(self, scope: SettledScope) -> str | None:
-        """By what the packets of a scope's VLAN are known, empty where all are; None where they share it with
-        another scope's.
+    def _place(self, scope: SettledScope) -> str:
+        """By what the packets of a scope's VLAN are known, empty where all are.
 
         What no other VLAN's relay agent passed on is of the server's own VLAN, also through an agent there.
         """
-        vlans = self.plan.plan.vlans
-        vlan = next(v for v in vlans if any(s.scope == scope.name for s in v.subnets))
-        if {s.scope for s in vlan.subnets} - {None} != {scope.name}:
-            return None
+        vlan = self.plan.plan.wire_of(scope.name)
         if vlan.local is None:
             return any_of(f"pkt4.giaddr == {relay}" for relay in vlan.relays)
-        if sum(other.local is not None for other in vlans) > 1:
-            return None
+        vlans = self.plan.plan.vlans
         others = [f"pkt4.giaddr == {relay}" for other in vlans if other is not vlan for relay in other.relays]
         return f"not ({any_of(others)})" if others else ""
 
