@@ -3,8 +3,8 @@ at once (``mmsg``).
 
 The port is the server's part of a transfer's identifier (RFC 1350 section 4), and a client's address and port
 tell it from all others there. A client's port must not meet the same one of the server again, or what is late
-of its last transfer could be taken for its next one. So a port is for ``MOST_BEGUN`` transfers, each with
-another client or another port of it.
+of its last transfer could be taken for its next one. So a port is for ``MOST_BEGUN`` transfers at most, each
+with another client or another port of it.
 
 Whoever has a transfer knows the port of others, and could write their address on ACKs. So only clients that
 were heard a while ago on a port of their own are on such a port (``unproven``).
@@ -22,9 +22,11 @@ from coexist.server.mmsg import NOWHERE, Mailbox, key_of, peer_of
 from coexist.server.sockets import enlarge
 from coexist.server.tftp_sending import CHANGED, Granted, Running, Service
 
-MOST_BEGUN = 64
+MOST_BEGUN = 256
 LARGEST_BLKSIZE = 1468
-"""A block for each of so many has room in a socket's send buffer (net.core.wmem_default)."""
+_BLOCK_COSTS = 2560
+"""Octets of a socket's send buffer that the largest block takes (skb->truesize is 2304 in Linux 6.18)."""
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 _READS_OF_FEW = 4  # where ACKs still come behind so many, they come from many
 _MOST_TOGETHER = 512  # datagrams, then other sockets have their turn
 _MOST_ERRORS = 64
@@ -64,13 +66,15 @@ class Port:
         self.following: dict[bytes, Following] = {}
         self._served: set[bytes] = set()
         enlarge(sock)
+        # A block for each of the transfers must have room at once.
+        self.most = min(MOST_BEGUN, max(1, _send_buffer(sock) // _BLOCK_COSTS))
         # ICMP tells that a client is gone; without a connection it comes by the error queue (ip(7)).
         sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         service.loop.register(sock.fileno(), self.readable)
 
     def takes(self, key: bytes) -> bool:
         """Whether a transfer with a client may begin here."""
-        return len(self._served) < MOST_BEGUN and key not in self._served
+        return len(self._served) < self.most and key not in self._served
 
     def add(self, transfer: LockStep) -> None:
         """A transfer begins here."""
@@ -180,6 +184,16 @@ class Port:
                 for level, kind, octets in ancillary
             ):
                 self.service.end(transfer, "vanished")
+
+
+def _send_buffer(sock: socket.socket) -> int:
+    """Make a socket's send buffer as large as is of use and allowed; its octets."""
+    half = MOST_BEGUN * _BLOCK_COSTS // 2  # the kernel doubles what is asked for (socket(7))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, half)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, half)  # as much as net.core.wmem_max
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
 
 class LockStep(Running):

@@ -189,7 +189,8 @@ def test_a_port_is_read_on_without_the_loop_while_many_acks_come(running, conten
     assert fetch(running, "file")[0] == content
 
 
-def test_whole_files_side_by_side(running, content):
+def test_whole_files_side_by_side(running, content, monkeypatch):
+    monkeypatch.setattr("coexist.server.tftp_lock_step.MOST_BEGUN", 64)
     crowd = [Client(running) for _ in range(70)]
     for client in crowd:
         client.begin()
@@ -261,11 +262,12 @@ def test_who_has_no_transfer_there_is_told_and_disturbs_nobody(running):
     assert running.server.counters.transfers["unknown"] == 1
 
 
-def test_a_port_is_for_so_many_and_closed_behind_the_last(running):
+def test_a_port_is_for_so_many_and_closed_behind_the_last(running, monkeypatch):
+    monkeypatch.setattr("coexist.server.tftp_lock_step.MOST_BEGUN", 20)
     client = Client(running)
     client.begin()
     (first,) = ports(running)
-    for _ in range(MOST_BEGUN - 1):
+    for _ in range(20 - 1):
         assert len(fetch(running, "file", blksize="1468")[0]) == SIZE
     assert ports(running) == {first}
     other = Client(running)
@@ -273,6 +275,26 @@ def test_a_port_is_for_so_many_and_closed_behind_the_last(running):
     client.sock.sendto(encode_tftp(Error(code=0, message="enough")), client.peer)
     until(lambda: first not in ports(running))
     assert first.sock.fileno() == -1
+
+
+def test_a_port_is_for_as_many_as_have_room_in_its_send_buffer(running, monkeypatch):
+    """A block for each may wait there for the network card; one that has no room would be lost."""
+    client = Client(running)
+    client.begin()
+    (port,) = ports(running)
+    room = port.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert port.most == min(MOST_BEGUN, room // 2560)
+    client.sock.sendto(encode_tftp(Error(code=0, message="enough")), client.peer)
+    until(lambda: port.sock.fileno() == -1)
+    # One that may not exceed net.core.wmem_max, and larger blocks.
+    monkeypatch.setattr("coexist.server.tftp_lock_step._SO_SNDBUFFORCE", 0x7FFF)
+    monkeypatch.setattr("coexist.server.tftp_lock_step._BLOCK_COSTS", 1 << 20)
+    first = Client(running).begin()
+    (port,) = ports(running)
+    room = port.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert port.most == min(MOST_BEGUN, max(1, room >> 20))
+    assert {Client(running).begin() for _ in range(port.most - 1)} <= {first}
+    assert Client(running).begin() != first
 
 
 @pytest.mark.parametrize(
