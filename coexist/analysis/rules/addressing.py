@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, collapse_addresses
 
 from coexist.analysis.findings import ERROR, WARNING, Finding
-from coexist.analysis.rules import report, rule
+from coexist.analysis.rules import report, rule, unwell
 from coexist.analysis.rules.hearing import wants_service
 from coexist.analysis.rules.pairs import pair_disagrees, told, told_differently
 from coexist.analysis.site import AnalysedSite, Case
@@ -58,15 +59,16 @@ def two_scopes_of_one_subnet(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "Two DHCP servers of a VLAN hand out different boot information",
     explains=True,
+    raced=True,
 )
 def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
     """Two scopes of one VLAN that send a class to different places."""
-    found: dict[tuple[str, str], list[ClientClass]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for case in site.cases:
         scopes = site.heard_scopes(case.client.vlan)
         for name in scopes:
             if pair_disagrees(site, name, case.client):
-                found[name, name].append(case.client)
+                found[name, name].append(case)
         if len(scopes) < 2:
             continue
         seen: dict[object, str] = {}
@@ -77,14 +79,23 @@ def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
             seen.setdefault(told(handed), name)
         if len(seen) > 1:
             first, second, *_ = seen.values()
-            found[first, second].append(case.client)
-    for (first, second), clients in found.items():
+            found[first, second].append(case)
+    for (first, second), cases in found.items():
+        clients, severity = unwell(cases, partial(_ends_one_way, site))
         if first == second:
-            yield report(site, "CX209", ("scopes", first), told_differently(site, first, clients),
-                         "give both servers the same next server, file and options", clients=clients)  # fmt: skip
+            yield report(site, "CX209", ("scopes", first), told_differently(site, first, [case.client for case in cases]),
+                         "give both servers the same next server, file and options", clients=clients, severity=severity)  # fmt: skip
         elif set(site.site.scopes[first].servers) != set(site.site.scopes[second].servers):
             yield report(site, "CX209", ("scopes", second), f"{first} and {second} lease on one VLAN and hand out different boot information",
-                         "give both scopes the same next server, file and options", clients=clients)  # fmt: skip
+                         "give both scopes the same next server, file and options", clients=clients, severity=severity)  # fmt: skip
+
+
+def _ends_one_way(site: AnalysedSite, case: Case) -> bool:
+    """Whether a class boots as intended whichever server it hears, and by one file. Phones read their lease."""
+    if site.is_phone(case.client) or not site.is_well(case):
+        return False
+    stages = site.races.of(case.client), site.races.second(case.client)
+    return all(len({(finish.winner, finish.file) for finish in finishes}) < 2 for finishes in stages)
 
 
 @rule("CX210", "pool-holds-server", ERROR, "A pool leases the address of a server or gateway")

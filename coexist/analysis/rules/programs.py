@@ -82,16 +82,21 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A UEFI HTTP boot client is given something that is no URL",
     explains=True,
+    raced=True,
 )
 def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients that are given a plain file name."""
-    found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    for file, _, path, case, *_ in site.used_programs:
-        if case.client.architecture.startswith("http-") and not is_url(file):
-            found[path, file].append(case.client)
-    for (path, file), clients in found.items():
+    found: dict[tuple[Path, str], list[Case]] = defaultdict(list)
+    for used in site.used_programs:
+        if not used.case.client.architecture.startswith("http-") or is_url(used.file):
+            continue
+        # A server that has files by HTTP makes a URL of its own program's path.
+        if used.scope is not None or not site.is_well(used.case):
+            found[used.path, used.file].append(used.case)
+    for (path, file), cases in found.items():
+        clients, severity = unwell(cases, site.is_well)
         yield report(site, "CX412", path, f"UEFI HTTP boot needs a URL, and {file} is not one",
-                     f"write http://<server>/{file.lstrip('/')}", clients=clients)  # fmt: skip
+                     f"write http://<server>/{file.lstrip('/')}", clients=clients, severity=severity)  # fmt: skip
 
 
 @rule("CX413", "url-for-tftp-firmware", ERROR, "A firmware that only knows TFTP is given a URL")

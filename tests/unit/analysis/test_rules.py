@@ -304,6 +304,60 @@ def test_ipxe_of_a_fallback_that_comes_back_to_it_is_a_warning(software: str, se
     assert finding.severity is severity
 
 
+URL = {**PROXY, "programs": {"uefi-x64": "x.efi", "http-x64": "http://10.0.0.3/x.efi"}}
+OTHER_LEASE = {"software": "isc-dhcpd", "address": "10.0.0.6", "vlan": "office", "ping_check": False}
+
+
+@pytest.mark.parametrize(
+    ("scope", "boot", "severity"),
+    [
+        # Of an offer that does not say HTTPClient UEFI HTTP boot takes no file.
+        ({"filename": "x.efi", "next_server": "boot"}, URL, Severity.WARNING),
+        ({"filename": "x.efi", "next_server": "boot", "options": {60: "HTTPClient"}}, URL, Severity.ERROR),
+        ({}, {**URL, "programs": {"http-x64": "x.efi"}}, Severity.ERROR),
+        ({}, {**URL, "programs": {"http-x64": "x.efi"}, "settings": {"http": {"root": "/srv"}}}, None),
+    ],
+)
+def test_a_file_that_http_boot_does_not_take_is_a_warning(
+    scope: dict[str, Any], boot: dict[str, Any], severity: Severity | None
+) -> None:
+    servers = {"dhcp": DHCP, "boot": boot}
+    said = found("CX412", scope, servers=servers, intent=FROM_BOOT, architectures={"http-x64": "edk2-http"})
+    assert [finding.severity for finding in said] == ([] if severity is None else [severity])
+
+
+@pytest.mark.parametrize(
+    ("boot", "intent", "severity"),
+    [
+        (PROXY, FROM_BOOT, Severity.WARNING),
+        # From the intended server by either file: which, is chance.
+        (SILENT, FROM_BOOT, Severity.ERROR),
+        (SILENT, [], Severity.ERROR),
+    ],
+)
+def test_leases_that_differ_harm_nobody_who_boots_from_a_proxy(
+    boot: dict[str, Any], intent: list[dict[str, Any]], severity: Severity
+) -> None:
+    scopes = {
+        server: {
+            "server": server,
+            "vlan": "office",
+            "pools": [f"10.0.{net}.1-10.0.{net}.99"],
+            "filename": f"{net}.efi",
+            "next_server": "boot",
+        }
+        for net, server in enumerate(("dhcp", "dhcp2"), start=1)
+    }
+    (finding,) = found(
+        "CX209",
+        servers={"dhcp": DHCP, "dhcp2": OTHER_LEASE, "boot": boot},
+        scopes=scopes,
+        intent=intent,
+        architectures={"uefi-x64": "edk2"},
+    )
+    assert finding.severity is severity
+
+
 def test_a_finding_counts_those_who_do_not_boot_as_intended() -> None:
     """UEFI takes the proxy's file, iPXE on BIOS boots nothing."""
     servers = {"dhcp": DHCP, "boot": PROXY}
