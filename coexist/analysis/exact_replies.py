@@ -25,7 +25,6 @@ from coexist.wire.options import MessageType, Option
 
 MOST_PACKETS = 2_000
 """Of more, some are compared: all would take longer than an import may."""
-_CLIENT_FQDN = 81
 # None, a short list without the boot file, and one with it (RFC 4578 section 2.4 asks for 128 to 135).
 _ASKS: Sequence[Mapping[int, bytes]] = (
     {},
@@ -51,7 +50,7 @@ _KINDS: Sequence[Mapping[int, bytes]] = (
     {**_firmware(7, "PXEClient"), Option.USER_CLASS: b"iPXE", Option.IPXE_ENCAPSULATED: b"\x13\1\1"},
     {Option.VENDOR_CLASS_IDENTIFIER: b"MSFT 5.0", Option.HOST_NAME: b"desk\0"},
     {Option.HOST_NAME: b"desk", Option.CLIENT_IDENTIFIER: b"\1\2\0\0\0\0\1"},
-    {_CLIENT_FQDN: b"\1\0\0desk.example"},
+    {Option.CLIENT_FQDN: b"\1\0\0desk.example"},
 )
 
 _TIMES = (1, 7_000, INFINITE_LEASE)

@@ -21,8 +21,9 @@ from coexist.boot.servers.declared import plan_leases
 from coexist.importers import Imported
 from coexist.importers.loading import loaded
 from coexist.importers.site_builder import stand_on, stands_on
-from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
+from coexist.importers.written import CLIENTS_FILE, clients_csv, site_yaml
 from coexist.inventory import Inventory
+from coexist.inventory.files import MAIN_FILE
 from coexist.inventory.product import Product
 from coexist.inventory.products import part
 from coexist.render.limits import report_all
@@ -139,7 +140,7 @@ def _loaded(folder: Path, imported: Imported) -> Inventory:
     for name, text in imported.own_files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    (folder / SITE_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
+    (folder / MAIN_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
     rows = clients_csv(imported.clients)
     (folder / CLIENTS_FILE).write_text(rows, encoding="utf-8", errors="surrogateescape")
     return loaded(folder, imported)

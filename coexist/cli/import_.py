@@ -15,12 +15,12 @@ from coexist.importers.written import (
     CLIENTS_FILE,
     CONFLICTS_FILE,
     NOT_MODELLED_FILE,
-    SITE_FILE,
     clients_csv,
     not_modelled_md,
     site_yaml,
 )
 from coexist.inventory import Inventory, load_inventory
+from coexist.inventory.files import MAIN_FILE
 from coexist.inventory.values import is_name
 from coexist.text.amounts import amount
 from coexist.text.redaction import holds_secret
@@ -112,7 +112,7 @@ def command(
                 for line in imported.comments["servers"]:
                     click.echo(line, err=True)
         _tell_parked(inventory, written)
-    click.echo(f"{output / SITE_FILE}")
+    click.echo(f"{output / MAIN_FILE}")
     if barren:
         click.echo(f"{amount(barren, 'row')} yielded nothing: see {output / NOT_MODELLED_FILE}", err=True)
     return 1 if barren else 0
@@ -169,9 +169,9 @@ def _requests(sources: tuple[str, ...]) -> list[tuple[str, list[str]]]:
 def _write(imported: Imported, written: WrittenFiles) -> tuple[tuple[Conflict, ...], Inventory]:
     """Write an import; returns what two sources both speak of, and the inventory as it is now."""
     output = written.folder
-    if (output / SITE_FILE).exists():
+    if (output / MAIN_FILE).exists():
         return _write_beside(imported, written)
-    _put(written, output / SITE_FILE, site_yaml(imported))
+    _put(written, output / MAIN_FILE, site_yaml(imported))
     if imported.clients:
         _put(written, output / CLIENTS_FILE, clients_csv(imported.clients))
     _put(written, output / NOT_MODELLED_FILE, not_modelled_md(imported.not_modelled, imported.sources))

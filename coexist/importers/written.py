@@ -15,7 +15,6 @@ from coexist.importers.account import NotModelled
 from coexist.importers.imported import COLUMNS, ClientColumns, ClientRow, Imported
 from coexist.text.foreign import cell, markdown, markdown_code, one_line
 
-SITE_FILE = "site.yaml"
 CLIENTS_FILE = "clients.csv"
 NOT_MODELLED_FILE = "not-modelled.md"
 CONFLICTS_FILE = "conflicts.md"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from coexist.errors import InputError, Position, Problem, unreadable
 from coexist.records import dataclass
-from coexist.text.octets import MOST_OCTETS, bounded_octets
+from coexist.text.octets import MOST_OCTETS, UTF_16_MARKS, bounded_octets
 
 ReadFile = Callable[[str], str]
 """From the name of a file that a source includes to its text; raises OSError."""
@@ -23,8 +23,7 @@ NOTHING = Path("/dev/null")
 
 _UTF_16 = ("this is UTF-16 text", "save it as UTF-8")
 _PACKED = {
-    codecs.BOM_UTF16_LE: _UTF_16,
-    codecs.BOM_UTF16_BE: _UTF_16,
+    **dict.fromkeys(UTF_16_MARKS, _UTF_16),
     b"\x1f\x8b": ("this file is packed", "unpack it with gunzip"),
     b"\x28\xb5\x2f\xfd": ("this file is packed", "unpack it with unzstd"),
     b"\xfd7zXZ": ("this file is packed", "unpack it with unxz"),
@@ -68,7 +67,7 @@ def packed(octets: bytes) -> tuple[str, str] | None:
 def read_export(path: Path | str) -> str:
     """A list a program of any system wrote: UTF-8, or UTF-16 as its first sign says. Raises InputError."""
     octets = read_octets(path)
-    if octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if octets.startswith(UTF_16_MARKS):
         return octets.decode("utf-16", "replace")
     return octets.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 

@@ -11,8 +11,9 @@ from coexist.boot.leases.lease_times import LeaseTimes, TimesOf, one_time
 from coexist.errors import CoexistError
 from coexist.importers.account import NotModelled
 from coexist.importers.kind import Kind, Request
-from coexist.importers.written import CLIENTS_FILE, SITE_FILE, clients_csv, site_yaml
+from coexist.importers.written import CLIENTS_FILE, clients_csv, site_yaml
 from coexist.inventory import Inventory, load_inventory
+from coexist.inventory.files import MAIN_FILE
 from coexist.inventory.models import Scope, Server
 from coexist.inventory.products import part
 from coexist.languages.source_files import Surroundings
@@ -46,7 +47,7 @@ def write(inventory: Inventory, name: str, target: Server) -> Written:
     imported = replace(imported, tree={**imported.tree, "scopes": scopes})
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / SITE_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
+        (place / MAIN_FILE).write_text(site_yaml(imported), encoding="utf-8", errors="surrogateescape")
         (place / CLIENTS_FILE).write_text(
             clients_csv(imported.clients), encoding="utf-8", errors="surrogateescape"
         )

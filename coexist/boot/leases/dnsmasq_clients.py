@@ -12,7 +12,6 @@ from coexist.wire.bootp import Packet
 from coexist.wire.options import Option, decode_options
 
 _HARDWARE_OCTETS = 16
-CLIENT_FQDN = 81
 _VENDOR_IDENTIFYING_CLASS = 124
 _AGENT_PARTS = {"circuit": 1, "remote": 2, "subscriber": 6}
 _ENCODED, _SERVER_UPDATES, _OVERRIDDEN, _NO_UPDATES = 4, 1, 2, 8
@@ -96,7 +95,7 @@ def _octets(text: str) -> bytes:
 
 def name_of(packet: Packet, *, by_client: bool) -> NamedClient:
     """Options 81 and 12. ``by_client``: dhcp-client-update."""
-    value = packet.options.get(CLIENT_FQDN, b"")
+    value = packet.options.get(Option.CLIENT_FQDN, b"")
     if len(value) >= 3:
         flags = value[0]
         if by_client:

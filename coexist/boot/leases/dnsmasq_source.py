@@ -24,9 +24,8 @@ from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.options import Option
 
 _SIADDR = 255
-_CLIENT_FQDN = 81
 # Told by other means, or by no means.
-_NOT_OPTIONS = frozenset({0, 52, 57, _CLIENT_FQDN, _SIADDR})
+_NOT_OPTIONS = frozenset({0, 52, 57, Option.CLIENT_FQDN, _SIADDR})
 _AGENT_PARTS = {"circuit": 1, "remote": 2, "subscriber": 6}
 _MOST_STARS_INSIDE = 1
 """Of a pattern's stars that an octet stands behind: each makes 256 ranges of each."""
@@ -259,7 +258,7 @@ def _tests(match: MatchLine) -> list[OptionTest]:
             return [OptionTest(option=77, contains=text)] if match.value else []
         case "name":
             plain = match.pattern.removesuffix("*")
-            return [OptionTest(option=code, contains=plain) for code in (12, _CLIENT_FQDN) if plain]
+            return [OptionTest(option=code, contains=plain) for code in (12, Option.CLIENT_FQDN) if plain]
         case "match" if match.option is not None:
             option = match.option
             code = 124 if option.enterprise is not None else option.code

@@ -11,7 +11,6 @@ from coexist.records import dataclass
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option
 
-FQDN = 81
 _SERVER_UPDATES, _OVERRIDDEN, _ENCODED, _NO_UPDATES = 1, 2, 4, 8
 _ALWAYS, _PRESENT, _ABSENT = "always", "when-present", "when-not-present"
 
@@ -78,9 +77,9 @@ def told_names(
     packet: Packet, reserved: str, rules: NameRules, address: IPv4Address
 ) -> Iterator[tuple[int, bytes]]:
     """processClientName: option 81 for a client that sent it, else option 12."""
-    sent = packet.options.get(FQDN)
+    sent = packet.options.get(Option.CLIENT_FQDN)
     if sent is not None and len(sent) >= 3:
-        yield FQDN, fqdn_of(sent, reserved, rules, address)
+        yield Option.CLIENT_FQDN, fqdn_of(sent, reserved, rules, address)
         return
     name = hostname_of(packet.options.get(Option.HOST_NAME), reserved, rules, address)
     if name:

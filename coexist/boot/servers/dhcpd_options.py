@@ -19,7 +19,6 @@ from coexist.wire.options import MessageType, Option
 _FIXED = 236 + 28
 _SHORTEST, _LONGEST = 576, 1500
 _COOKIE = 4
-_FQDN = 81
 _MOST_CODES = 300
 """PRIORITY_COUNT: so many codes are looked at, one that stands twice counts twice."""
 
@@ -34,8 +33,8 @@ def order_of(asked: Packet, lease: Lease, configured: Mapping[int, bytes]) -> li
         requested = requested[: _MOST_CODES - len(codes)]
         codes += [code for code in requested if code != Option.RELAY_AGENT_INFORMATION]
         codes += sorted(lease.forced)
-        if _FQDN in asked.options and len(codes) < _MOST_CODES:
-            codes.append(_FQDN)
+        if Option.CLIENT_FQDN in asked.options and len(codes) < _MOST_CODES:
+            codes.append(Option.CLIENT_FQDN)
         if asked.message_type is not MessageType.INFORM and len(codes) < _MOST_CODES:
             codes.append(Option.SUBNET_MASK)
     else:

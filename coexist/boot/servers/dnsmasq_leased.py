@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from coexist.boot.leases.dnsmasq_clients import CLIENT_FQDN, name_of, offered_name, told_fqdn, told_text
+from coexist.boot.leases.dnsmasq_clients import name_of, offered_name, told_fqdn, told_text
 from coexist.boot.leases.dnsmasq_file import domain_of
 from coexist.boot.leases.evaluate import OF_A_MACHINE
 from coexist.boot.leases.lease import Lease
@@ -120,7 +120,7 @@ class _Telling:
         elif name and code not in lease.options and (self.wanted is None or code in self.wanted):
             self.area.put(code, told_text(self.named, name))
         if name and self.named.told:
-            self.area.put(CLIENT_FQDN, told_fqdn(self.named, name, self._domain()))
+            self.area.put(Option.CLIENT_FQDN, told_fqdn(self.named, name, self._domain()))
 
     def _domain(self) -> str:
         address = self.lease.yiaddr if self.lease.yiaddr != UNSPECIFIED else self.asked.ciaddr

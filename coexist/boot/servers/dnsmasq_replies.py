@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from ipaddress import IPv4Address
 
-from coexist.boot.leases.dnsmasq_clients import CLIENT_FQDN, told_fqdn, told_text
+from coexist.boot.leases.dnsmasq_clients import told_fqdn, told_text
 from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, domain_of, tags_match
 from coexist.boot.leases.dnsmasq_ranges import Context, ciaddr_of
 from coexist.boot.responder import reply_to
@@ -30,7 +30,7 @@ _SIADDR = 255
 _SUBNET_SELECTION = 118
 _VENDOR_IDENTIFYING = 125
 # Sent by other means, or never (do_options, "prohibit some used-internally options").
-NEVER = frozenset({0, 52, 57, 58, 59, CLIENT_FQDN, _SIADDR})
+NEVER = frozenset({0, 52, 57, 58, 59, Option.CLIENT_FQDN, _SIADDR})
 # "dhcp-option=<code>" without a value switches these off instead of sending an empty one.
 _SWITCHED_OFF = frozenset({1, 3, 6, 12, 15, 28})
 _MOST_OF_A_MENU = 253
@@ -272,7 +272,7 @@ class _Telling:
             if self.asks(12) and 12 not in self.declared:
                 put(Option.HOST_NAME, told_text(named, hostname))
             if named.told:
-                put(CLIENT_FQDN, told_fqdn(named, hostname, domain))
+                put(Option.CLIENT_FQDN, told_fqdn(named, hostname, domain))
 
     def _declared(self, done: frozenset[int]) -> tuple[bytes | None, bool]:
         """The options of the file. The vendor class that its sub-options go by, and whether it was told."""

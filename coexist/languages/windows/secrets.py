@@ -5,13 +5,15 @@ from __future__ import annotations
 import codecs
 import re
 
+from coexist.text.octets import UTF_16_MARKS
+
 _SECRET = re.compile(r"(<SharedSecret\b[^>]*>)([^<]+)(</SharedSecret>)")
 
 
 def without_secrets(text: str) -> str:
     """The same text with REDACTED in the place of each secret. It may be UTF-16 that was taken for octets."""
     octets = text.encode("utf-8", "surrogateescape")
-    if not octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if not octets.startswith(UTF_16_MARKS):
         return _SECRET.sub(r"\1REDACTED\3", text)
     wide = octets.decode("utf-16")
     cleaned = _SECRET.sub(r"\1REDACTED\3", wide)
