@@ -1,0 +1,119 @@
+"""Random own files: the daemon on the file, and every reply as its evaluation says; or both refuse it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from coexist.boot.leases.dhcpd.source import DhcpdLeases
+from coexist.boot.servers.dhcpd import DhcpdModel
+from coexist.errors import InputError
+from coexist.languages.dhcpd.levels import PoolPart
+from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.wire.bootp import Packet
+from coexist.wire.options import Option
+from tests.harness.matrix import (
+    Asked,
+    Case,
+    asking,
+    difference,
+    informs,
+    place_of,
+    predicted,
+    sampled,
+    strangers,
+)
+from tests.harness.namespaces import HarnessError
+from tests.harness.own_dhcpd import MACS, dhcpd_texts
+from tests.harness.servers import start_dhcpd
+
+pytestmark = pytest.mark.untimed
+
+once = settings(
+    deadline=None,
+    # A failing example is told whole; each smaller one would start a daemon.
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def hold_dhcpd(text: str, directory: Path) -> int:
+    """Hold one dhcpd.conf; how many packets were answered."""
+    place = place_of(text)
+    try:
+        source = DhcpdLeases(parse_dhcpd(text, "dhcpd.conf"))
+    except InputError as refused:
+        line = refused.problems[0].position.line
+        with (
+            pytest.raises(HarnessError, match=rf"line {line}: "),
+            asking(directory, place, lambda host: start_dhcpd(host, text)),
+        ):
+            pass
+        return 0
+    model = DhcpdModel(name="dhcp", leases=source, ping_check=False)
+    pools = [pool for wire in source.outline.wires for pool in wire.pools]
+
+    def answered(case: Case, packet: Packet) -> bool:
+        return predicted(model, place, case, packet) is not None
+
+    def pool_of(address: IPv4Address) -> PoolPart | None:
+        return next((p for p in pools if any(r.first <= address <= r.last for r in p.ranges)), None)
+
+    def wrong(case: Case, packet: Packet, reply: Packet | None) -> str:
+        expected = predicted(model, place, case, packet)
+        if reply is None or expected is None or reply.yiaddr == expected.yiaddr:
+            return difference(reply, expected, ("overload",))
+        if pool_of(reply.yiaddr) is not pool_of(expected.yiaddr) and reply.yiaddr in held[case.mac]:
+            # It keeps the address that it got as another kind of client, while a pool of it stays open.
+            asked = {**packet.options, Option.REQUESTED_IP_ADDRESS: reply.yiaddr.packed}
+            expected = predicted(model, place, case, replace(packet, options=asked)) or expected
+        if pool_of(reply.yiaddr) is pool_of(expected.yiaddr) is not None:
+            # Which address of a pool is free is the daemon's own affair.
+            reply = replace(reply, yiaddr=expected.yiaddr)
+        return difference(reply, expected, ("overload",))
+
+    macs = [*MACS, *strangers(2)]
+    with asking(directory, place, lambda host: start_dhcpd(host, text)) as asker:
+        seen: list[Asked] = []
+        for cases in (sampled(macs, place.ways), informs(macs[::3], place.local)):
+            seen += asker.ask(cases, expected=answered).values()
+    held: dict[str, set[IPv4Address]] = defaultdict(set)
+    found = []
+    for case, packet, reply in seen:
+        if what := wrong(case, packet, reply):
+            found.append(f"{case}: {what}")
+        if reply is not None:
+            held[case.mac].add(reply.yiaddr)
+    assert not found, f"{text}{len(found)} of {len(seen)} differ:\n" + "\n".join(found[:12])
+    return sum(reply is not None for *_, reply in seen)
+
+
+def hold(examples: int, least: int) -> None:
+    """The property for a number of files, which are answered at least so often together."""
+    told: list[int] = []
+
+    @settings(once, max_examples=examples)
+    @given(dhcpd_texts())
+    def holds(text: str) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            told.append(hold_dhcpd(text, Path(directory) / "network"))
+
+    holds()
+    assert sum(told) >= least
+
+
+@pytest.mark.needs("dhcpd")
+def test_random_dhcpd_files() -> None:
+    hold(examples=8, least=300)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("dhcpd")
+def test_many_random_dhcpd_files() -> None:
+    hold(examples=100, least=5000)
