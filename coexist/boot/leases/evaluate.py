@@ -215,8 +215,12 @@ class PlanLeases:
         return replace(_refused(next(iter(refused.values()))), nak=nak)
 
     def _ignoring(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Iterator[Setting]:
-        found = fitting(self.plan.scopes[subnet.scope or ""].settings, packet, member)
-        return (setting for setting in found if setting.ignore)
+        """The settings that refuse a packet; behind one that refuses everyone no other one is written."""
+        for setting in fitting(self.plan.scopes[subnet.scope or ""].settings, packet, member):
+            if setting.ignore:
+                yield setting
+                if setting.condition.always:
+                    return
 
     def _dropped(self, subnets: Iterable[SubnetPlan], packet: Packet, member: Member) -> Setting | None:
         """What makes the server drop a packet."""

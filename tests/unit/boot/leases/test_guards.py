@@ -149,6 +149,9 @@ def test_a_scope_that_has_its_wire_alone_drops_packets() -> None:
     assert said(INFORM, PHONE, BY_VENDOR, None, relayed=True) is None
     # But what refuses everyone is a guard.
     assert said(INFORM, PHONE, ALL, None, relayed=True) == acked(None)
+    # And where it is written before it, no one asks further.
+    assert said(INFORM, PHONE, [*ALL, *BY_VENDOR], None, relayed=True) == acked(None)
+    assert said(INFORM, PHONE, [*BY_VENDOR, *ALL], None, relayed=True) is None
 
 
 def test_products_without_guards_are_silent() -> None:
