@@ -87,10 +87,6 @@ def beyond(inventory: Inventory, name: str) -> set[Path]:
 def as_product(tree: dict[str, Any], name: str, product: str) -> dict[str, Any]:
     tree = copy.deepcopy(tree)
     tree["servers"][name]["software"] = SOFTWARE[product]
-    if product == "dnsmasq" and "addresses" in tree["servers"][name]:
-        # What it shares among subnets counts on all of its cards (CX526): it stands on one here.
-        vlan, address = next(iter(tree["servers"][name].pop("addresses").items()))
-        tree["servers"][name] |= {"vlan": vlan, "address": address}
     if product in SETTINGS:
         tree["servers"][name]["settings"] = SETTINGS[product]
     return tree
@@ -99,6 +95,10 @@ def as_product(tree: dict[str, Any], name: str, product: str) -> dict[str, Any]:
 def within(tree: Any, name: str, product: str) -> Inventory:
     """The inventory for a product, without what that cannot do; one that is left without a scope is none."""
     tree = as_product(tree, name, product)
+    if product == "dnsmasq" and "addresses" in tree["servers"][name]:
+        # What it shares among subnets counts on all of its cards (CX526): it stands on one here.
+        vlan, address = next(iter(tree["servers"][name].pop("addresses").items()))
+        tree["servers"][name] |= {"vlan": vlan, "address": address}
     while paths := beyond(inventory := inventory_from_tree(tree), name):
         for path in sorted(paths, reverse=True):
             assume(len(path) > 2)
