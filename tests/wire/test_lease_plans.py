@@ -317,3 +317,17 @@ def test_the_servers_own_subnet_refuses_a_client_that_another_on_its_wire_does_n
     macs = {who: MACS[who] for who in ("phone", "stranger")}
     asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 40, 1)
     assert (answered < asked) == (product == "kea")
+
+
+@pytest.mark.parametrize("octets", range(221, 228))
+def test_the_last_option_that_finds_room(octets: int) -> None:
+    """For a client without a list dhcpd looks for more behind the last option that is set: it keeps room."""
+    said: dict[int, Any] = {12: "node", 161: "10.10.0.161", 254: "x" * octets, 17: "/export/of/all"}
+    said |= {43: "hex:06:01:08:ff", 44: ["10.10.0.44", "10.10.0.45"]}
+    tree = two_subnets(
+        {"pools": ["10.20.1.0-10.20.1.255"], "options": said, "filename": "x.efi"},
+        {"pools": []},
+    )
+    inventory = inventory_from_tree(as_product(tree, "dhcp", "isc-dhcpd"))
+    asked, answered = agree(inventory, "dhcp", {"stranger": MACS["stranger"]}, 30, 1)
+    assert answered > asked // 2

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from coexist.boot.leases.dhcpd.hash_order import hash_order
-from coexist.boot.leases.dhcpd.options import MANDATORY, WITHOUT_REQUEST
+from coexist.boot.leases.dhcpd.options import HOLDERS, MANDATORY, WITHOUT_REQUEST
 from coexist.boot.leases.lease import Lease
 from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, Packet
@@ -38,7 +38,7 @@ def order_of(asked: Packet, lease: Lease, configured: Mapping[int, bytes]) -> li
         if asked.message_type is not MessageType.INFORM and len(codes) < _MOST_CODES:
             codes.append(Option.SUBNET_MASK)
     else:
-        codes += [*WITHOUT_REQUEST, *hash_order(configured), Option.VENDOR_SPECIFIC_INFORMATION]
+        codes += [*WITHOUT_REQUEST, *hash_order(configured), *HOLDERS, Option.VENDOR_SPECIFIC_INFORMATION]
     return _mask_first(list(dict.fromkeys(codes)))
 
 

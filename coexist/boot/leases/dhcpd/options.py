@@ -24,6 +24,11 @@ MANDATORY = (53, 54, 51, 58, 59, 56, 50, 92)
 """The options that precede all that is asked for (cons_options), where they have a value."""
 WITHOUT_REQUEST = (1, 3, 6, 12, 81)
 """The options that a client which asks for nothing is sent next; all others follow."""
+HOLDERS = (63, 124, 125)
+"""Those that hold the spaces every dhcpd has (nwip, vivco, vivso), beside 81 and 82.
+
+For a client that asks for nothing they are looked for behind all that are set (``cons_options``).
+"""
 _FQDN = {"no-client-update": 1, "server-update": 2, "encoded": 3, "rcode1": 4, "rcode2": 5}
 _FQDN_HOST, _FQDN_DOMAIN, _FQDN_WHOLE = 6, 7, 8
 _VIVSO_WIDTHS = {"vendor-class": (4, 1), "vendor": (4, 1)}
