@@ -205,6 +205,8 @@ DNSMASQ = Product(
     check="dnsmasq --test --conf-file={path}",
     reload="systemctl restart dnsmasq",
     own_subnet_first=False,
+    # rfc2131.c: the address of a dhcp-host is taken, and no range is found for it (narrow_context).
+    leaves_own_address=False,
     leases="coexist.boot.servers.dnsmasq_declared:lease_service",
     lease="coexist.boot.servers.dnsmasq_leased:rendered_lease",
     lease_times="coexist.boot.leases.lease_times:dnsmasq_times",

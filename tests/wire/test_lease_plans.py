@@ -319,6 +319,29 @@ def test_the_servers_own_subnet_refuses_a_client_that_another_on_its_wire_does_n
     assert (answered < asked) == (product == "kea")
 
 
+@pytest.mark.parametrize("refusing", ["one", "other"])
+@pytest.mark.parametrize("product", SOFTWARE)
+def test_an_own_address_in_a_subnet_that_refuses_its_machine(product: str, refusing: str) -> None:
+    """Dnsmasq is silent; the others lease from the other subnet of the wire."""
+    rules = {"rules": [{"clients": ["known"], "ignore": True}]}
+    scopes = {
+        name: {"pools": [f"10.{net}.1.0-10.{net}.1.255"], **(rules if name == refusing else {})}
+        for name, net in (("one", 20), ("other", 21))
+    }
+    own = "10.20.7.7" if refusing == "one" else "10.21.7.7"
+    tree = two_subnets(
+        scopes["one"],
+        scopes["other"],
+        clients=[
+            {"mac": MACS["PC"], "name": "printer", "address": own},
+            {"mac": MACS["phone"], "name": "phone"},
+        ],
+    )
+    macs = {who: MACS[who] for who in ("PC", "phone", "stranger")}
+    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 90, 1)
+    assert asked > answered > asked // 8
+
+
 @pytest.mark.parametrize("octets", range(221, 228))
 def test_the_last_option_that_finds_room(octets: int) -> None:
     """For a client without a list dhcpd looks for more behind the last option that is set: it keeps room."""

@@ -291,10 +291,14 @@ class PlanLeases:
         if self.table_order is None:
             # A subnet that refuses the client is none to it, and the next one may serve it.
             handed = {id(subnet): self._given(subnet, packet, member) for subnet in subnets}
-            refused = [ignored for each in handed.values() if (ignored := each.ignored) is not None]
-            subnets = [subnet for subnet in subnets if handed[id(subnet)].ignored is None]
+            refused = {key: each.ignored for key, each in handed.items() if each.ignored is not None}
+            if not self.plan.server.product.leaves_own_address:
+                owned = [each for each in subnets if self.plan.reserved(each, packet.mac) is not None]
+                if owned and id(owned[0]) in refused:
+                    return _refused(refused[id(owned[0])])
+            subnets = [subnet for subnet in subnets if id(subnet) not in refused]
             if not subnets:
-                return _refused(refused[0])
+                return _refused(next(iter(refused.values())))
         reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
         subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))
         if own is not None:
