@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from coexist.registry.records import Decision, Order, RegistryError
+from coexist.registry.records import INSTANT, Decision, Order, RegistryError
 from coexist.registry.sqlite import SqliteEngine
 
 MOST_ORDERS = 10_000
@@ -56,7 +56,9 @@ class Journal:
                     f"{self.path}: {MOST_ORDERS} decisions wait for the database already; have it back first",
                     reopen=False,
                 )
-            self._engine.run(_KEEP, order._asdict())
+            before = self._engine.fetch("SELECT max(at) FROM orders WHERE mac = :mac", {"mac": order.mac})
+            # Another program may have written the one before, by a clock that has been put back since.
+            self._engine.run(_KEEP, order._replace(at=max(order.at, (before[0][0] or 0) + INSTANT))._asdict())
         self._read = None
 
     def orders(self) -> list[Order]:

@@ -92,6 +92,10 @@ class Order(NamedTuple):
     client_group: str | None = None
 
 
+INSTANT = 0.000_001
+"""What parts two decisions that one time would have, in seconds; a float of today's times tells it apart."""
+
+
 def new_order(
     mac: int,
     state: str,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from coexist.registry.engine import Engine
 from coexist.registry.records import (
     FORGOTTEN,
+    INSTANT,
     STATES,
     Act,
     ClientRow,
@@ -72,20 +73,23 @@ _COPY_SIGHT = (
     + ", ".join(f"{column} = excluded.{column}" for column in SIGHT_COLUMNS if column != "mac")
     + " WHERE excluded.last_seen > sightings.last_seen"
 )
-_DECIDE = """
+# Never before the decision that it changes, whatever the clock says.
+_AFTER = f"""CASE WHEN CAST(:at AS DOUBLE PRECISION) > decisions.decided_at
+    THEN CAST(:at AS DOUBLE PRECISION) ELSE decisions.decided_at + {INSTANT} END"""
+_DECIDE = f"""
 INSERT INTO decisions (mac, state, name, location, hardware, client_group, decided_at, generation)
 VALUES (:mac, :state, coalesce(CAST(:name AS TEXT), ''), coalesce(CAST(:location AS TEXT), ''),
         coalesce(CAST(:hardware AS TEXT), ''), coalesce(CAST(:client_group AS TEXT), ''), :at, :generation)
 ON CONFLICT (mac) DO UPDATE SET
-    state = excluded.state, decided_at = excluded.decided_at, generation = excluded.generation,
+    state = excluded.state, decided_at = {_AFTER}, generation = excluded.generation,
     name = coalesce(CAST(:name AS TEXT), decisions.name),
     location = coalesce(CAST(:location AS TEXT), decisions.location),
     hardware = coalesce(CAST(:hardware AS TEXT), decisions.hardware),
     client_group = coalesce(CAST(:client_group AS TEXT), decisions.client_group)
 """
-_FORGET = """
+_FORGET = f"""
 UPDATE decisions SET state = :state, name = '', location = '', hardware = '', client_group = '',
-    decided_at = :at, generation = :generation
+    decided_at = {_AFTER}, generation = :generation
 WHERE mac = :mac AND state <> :state
 """
 _RESTORE = (

@@ -11,7 +11,7 @@ def test_what_is_kept_is_read_by_another_process_until_it_is_carried_over(tmp_pa
     server, command = Journal(tmp_path / "j"), Journal(tmp_path / "j", create=False)
     assert server.orders() == []
     later = new_order(1, "ignored", who="bob", via="command")
-    earlier = new_order(1, "registered", name="desk", who="ann")._replace(at=later.at - 5)
+    earlier = new_order(2, "registered", name="desk", who="ann")._replace(at=later.at - 5)
     for order in (later, earlier):
         command.keep(order)
     assert server.orders() == [earlier, later]
@@ -19,6 +19,19 @@ def test_what_is_kept_is_read_by_another_process_until_it_is_carried_over(tmp_pa
     assert server.orders() == command.orders() == [later]
     for each in (server, command):
         each.close()
+
+
+def test_what_is_decided_after_a_clock_was_put_back_stays_the_later_decision(tmp_path):
+    journal = Journal(tmp_path / "j")
+    first = new_order(1, "ignored")._replace(at=1000.0)
+    other = new_order(2, "ignored")._replace(at=900.0)
+    second = new_order(1, "registered", name="desk")._replace(at=400.0)
+    for order in (first, other, second):
+        journal.keep(order)
+    assert [order.id for order in journal.orders()] == [other.id, first.id, second.id]
+    assert journal.orders()[2].at > first.at
+    assert overlaid({}, journal.orders())[1].state == "registered"
+    journal.close()
 
 
 def test_a_full_journal_refuses_and_drops_nothing(tmp_path, monkeypatch):

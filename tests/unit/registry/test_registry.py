@@ -233,6 +233,17 @@ def test_what_was_decided_while_it_was_away_is_carried_over_once(registry):
     ]
 
 
+@pytest.mark.parametrize("last", ["registered", FORGOTTEN])
+def test_a_clock_that_is_put_back_makes_no_decision_an_earlier_one(registry, last):
+    """What was decided between the two waits elsewhere, and is overtaken by the second."""
+    now = time.time()
+    waits = new_order(1, "ignored", who="ann")._replace(at=now - 50)
+    registry.carry_out(new_order(1, "ignored")._replace(at=now))
+    registry.carry_out(new_order(1, last, who="bob")._replace(at=now - 100))
+    assert registry.carry_over(waits) is not None
+    assert registry.find(1) is None if last == FORGOTTEN else found(registry, 1).state == last
+
+
 def test_a_client_is_forgotten_late_and_what_was_seen_since_stays(registry):
     order = new_order(1, FORGOTTEN, who="ann", via="command")
     registry.note([note(1, order.at - 10)], server="old")
