@@ -63,6 +63,7 @@ def analyse(
     from coexist.analysis.suppress import apply
 
     site = AnalysedSite(inventory, today, memory, brief=brief)
+    _ = site.firmwares  # a wrong one is a mistake in the inventory, also where no client has it
     everything, kept = found_in(site, further, apart)
     if kept:
         from coexist.analysis.keeping import weighed

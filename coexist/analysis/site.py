@@ -201,11 +201,9 @@ class AnalysedSite(Facts):
         """When a firmware asks; None for those that wait for no second answer."""
         if firmware not in self._schedules:
             from coexist.analysis.schedule import schedule_of
-            from coexist.boot.firmware import firmware_models
 
             waits = firmware_kind(self.site, firmware) not in KNOW_NO_PROXYDHCP
-            models = firmware_models(self.site.firmwares, self.inventory.where)
-            self._schedules[firmware] = schedule_of(models[firmware]) if waits else None
+            self._schedules[firmware] = schedule_of(self.firmwares[firmware]) if waits else None
         return self._schedules[firmware]
 
     # -- who wins --------------------------------------------------------------------------------
