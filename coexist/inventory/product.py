@@ -115,8 +115,8 @@ class Product:
     """It begins at a subnet that is open to the client: at the lowest where a relay agent brings the packet,
     on its own wire at its own. Where scopes share a wire each subnet refuses clients for itself."""
     leaves_own_address: bool = True
-    """A machine whose own address is of a subnet that refuses it is leased another one, where another subnet
-    of its wire lets it in."""
+    """A machine whose own address is of a subnet that refuses it, but not all others, is leased another one,
+    where another subnet of its wire lets it in."""
     informs_if_authoritative: bool = False
     """It answers a DHCPINFORM only where it is authoritative."""
     informs_names: bool = True

@@ -319,11 +319,14 @@ def test_the_servers_own_subnet_refuses_a_client_that_another_on_its_wire_does_n
     assert (answered < asked) == (product == "kea")
 
 
+@pytest.mark.parametrize("refused", [["known"], ["everyone"]], ids=["known", "all"])
 @pytest.mark.parametrize("refusing", ["one", "other"])
 @pytest.mark.parametrize("product", SOFTWARE)
-def test_an_own_address_in_a_subnet_that_refuses_its_machine(product: str, refusing: str) -> None:
-    """Dnsmasq is silent; the others lease from the other subnet of the wire."""
-    rules = {"rules": [{"clients": ["known"], "ignore": True}]}
+def test_an_own_address_in_a_subnet_that_refuses_its_machine(
+    product: str, refusing: str, refused: list[str]
+) -> None:
+    """Dnsmasq is silent, but where it refuses all; Kea and dhcpd lease from the other subnet of the wire."""
+    rules = {"rules": [{"clients": refused, "ignore": True}]}
     scopes = {
         name: {"pools": [f"10.{net}.1.0-10.{net}.1.255"], **(rules if name == refusing else {})}
         for name, net in (("one", 20), ("other", 21))
@@ -339,7 +342,10 @@ def test_an_own_address_in_a_subnet_that_refuses_its_machine(product: str, refus
     )
     macs = {who: MACS[who] for who in ("PC", "phone", "stranger")}
     asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 90, 1)
-    assert asked > answered > asked // 8
+    # dhcpd comes to the refusal of all first there, and to nobody's lease.
+    silent = (product, refusing, refused) == ("isc-dhcpd", "other", ["everyone"])
+    assert (answered == 0) == silent
+    assert silent or answered > asked // 8
 
 
 @pytest.mark.parametrize("octets", range(221, 228))

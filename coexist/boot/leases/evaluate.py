@@ -293,7 +293,8 @@ class PlanLeases:
             handed = {id(subnet): self._given(subnet, packet, member) for subnet in subnets}
             refused = {key: each.ignored for key, each in handed.items() if each.ignored is not None}
             if not self.plan.server.product.leaves_own_address:
-                owned = [each for each in subnets if self.plan.reserved(each, packet.mac) is not None]
+                open_to_some = (each for each in subnets if not self._refuses_all(each))
+                owned = [each for each in open_to_some if self.plan.reserved(each, packet.mac) is not None]
                 if owned and id(owned[0]) in refused:
                     return _refused(refused[id(owned[0])])
             subnets = [subnet for subnet in subnets if id(subnet) not in refused]
@@ -322,6 +323,11 @@ class PlanLeases:
             reserved=own is not None,
         )
         return lease if scope.share is None else _of_pair(lease, scope.share, packet)
+
+    def _refuses_all(self, subnet: SubnetPlan) -> bool:
+        """Whether nobody is served in a subnet: then it is not written, and no address is of it."""
+        settings = self.plan.scopes[subnet.scope or ""].settings
+        return any(setting.ignore and setting.condition.always for setting in settings)
 
     def _given(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Handout:
         return hand_out(fitting(self.plan.scopes[subnet.scope or ""].settings, packet, member))
