@@ -61,9 +61,10 @@ def analyse(
     from coexist.analysis.check import found_in
     from coexist.analysis.site import AnalysedSite
     from coexist.analysis.suppress import apply
+    from coexist.boot.firmware import firmwares_of
 
+    firmwares_of(inventory)  # a wrong one is a mistake in the inventory, also where no client has it
     site = AnalysedSite(inventory, today, memory, brief=brief)
-    _ = site.firmwares  # a wrong one is a mistake in the inventory, also where no client has it
     everything, kept = found_in(site, further, apart)
     if kept:
         from coexist.analysis.keeping import weighed

@@ -7,6 +7,7 @@ from functools import lru_cache
 from coexist.boot.loaders.names import EFI_ENDINGS, IPXE, file_name, is_ipxe_program, is_url, loader_by_name
 from coexist.inventory.boot_programs import Program
 from coexist.wire.architecture import ARCHITECTURE_NAMES
+from coexist.wire.bootp import fits_header_file
 
 __all__ = [
     "asks_again",
@@ -27,8 +28,6 @@ _BIOS_FILES = frozenset({
     "startrom.n12", "grldr", "pxegrub", "core.0", "wdsmgfw.com",
 })  # fmt: skip
 _BIOS_ENDINGS = (".0", ".kpxe", ".kkpxe", ".com", ".n12", ".pxe")
-# What the header's field holds beside its NUL (RFC 2131 section 2); a longer name becomes an option.
-_LONGEST = 127
 _REMOVABLE = ("bootx64.efi", "bootaa64.efi", "bootia32.efi")
 
 
@@ -46,7 +45,8 @@ def is_a_mere_name(file: str, program: Program | None = None) -> bool:
     ``program``: what is declared of the file.
     """
     known = loader_by_name(file) is not None or resets_link(file) or follows_lease(file) or is_url(file)
-    return program is None and not known and file.isascii() and len(file) <= _LONGEST
+    # A name that has no room in the header becomes an option.
+    return program is None and not known and file.isascii() and fits_header_file(file)
 
 
 def follows_lease(file: str) -> bool:

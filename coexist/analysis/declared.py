@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from coexist.analysis.numbers import first_packet
 from coexist.analysis.race import ClientCase, Outcome
-from coexist.boot.firmware import firmware_models
+from coexist.boot.firmware import firmwares_of
 from coexist.boot.firmware.machine import Machine
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
 from coexist.boot.own_files import heard_on, own_config
@@ -63,7 +63,7 @@ def deciding_place(inventory: Inventory, case: ClientCase, outcome: Outcome) -> 
 def _arrival(inventory: Inventory, case: ClientCase, server: str) -> Arrival:
     """The first packet of a client, which boots from a server, as it reaches that from its VLAN."""
     number = CANONICAL_CODE.get(case.architecture, 0) if case.number is None else case.number
-    firmware = firmware_models(inventory.site.firmwares, inventory.where)[case.firmware]
+    firmware = firmwares_of(inventory)[case.firmware]
     packet = first_packet(firmware, Machine(mac=case.mac, architecture=number))
     assert packet is not None  # it was answered
     return heard_on(inventory, server, case.vlan, packet)

@@ -15,7 +15,6 @@ from coexist.analysis.profiles import PHONES, firmware_kind
 from coexist.analysis.space import ClientClass, Space, cut
 from coexist.analysis.topology import Topology
 from coexist.boot.answered import intended_architectures
-from coexist.boot.firmware import Firmware, firmware_models
 from coexist.inventory import Inventory
 from coexist.inventory.documents import Path
 from coexist.inventory.models import Program, Server
@@ -41,12 +40,6 @@ class Facts:
     def space(self) -> Space:
         """All clients in classes."""
         return cut(self.inventory)
-
-    @cached_property
-    def firmwares(self) -> Mapping[str, Firmware]:
-        """The model of each firmware by its name, built-in and declared. Raises InputError for a declared one
-        with a wrong parameter."""
-        return firmware_models(self.site.firmwares, self.inventory.where)
 
     @cached_property
     def scopes(self) -> LeaseReader:

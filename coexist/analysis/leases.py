@@ -230,14 +230,13 @@ class LeaseReader:
 
     def _discover(self, firmware: str, number: int) -> Packet | None:
         """The first packet of a firmware, from its model; None where it boots over IPv6 only."""
-        from coexist.boot.firmware import firmware_models
+        from coexist.boot.firmware import firmwares_of
         from coexist.boot.firmware.machine import Machine
 
         key = (firmware, number)
         if key not in self._discovers:
             machine = Machine(mac=0, architecture=number)
-            models = firmware_models(self.site.firmwares, self.space.inventory.where)
-            self._discovers[key] = first_packet(models[firmware], machine)
+            self._discovers[key] = first_packet(firmwares_of(self.space.inventory)[firmware], machine)
         return self._discovers[key]
 
     def asks(self, client: ClientClass) -> bool:

@@ -201,9 +201,10 @@ class AnalysedSite(Facts):
         """When a firmware asks; None for those that wait for no second answer."""
         if firmware not in self._schedules:
             from coexist.analysis.schedule import schedule_of
+            from coexist.boot.firmware import firmwares_of
 
             waits = firmware_kind(self.site, firmware) not in KNOW_NO_PROXYDHCP
-            self._schedules[firmware] = schedule_of(self.firmwares[firmware]) if waits else None
+            self._schedules[firmware] = schedule_of(firmwares_of(self.inventory)[firmware]) if waits else None
         return self._schedules[firmware]
 
     # -- who wins --------------------------------------------------------------------------------

@@ -297,7 +297,7 @@ class _Maker:
             vlan, architecture, firmware = said
             row = (vlan, architecture, firmware)
             members = Picked(table.macs, rows)
-            yield self._make(signature, (), members, len(rows), members[0], row, table.name(rows[0]))
+            yield self._make(signature, (), members, len(rows), table.macs[rows[0]], row, table.name(rows[0]))
         for signature, macs in points.strangers.items():
             yield self._make(signature, (), macs, len(macs), macs[0])
 
@@ -312,12 +312,12 @@ class _Maker:
                 cuts[-1] = end
             else:
                 cuts += (first, end)
-        taken = self._taken(points)
+        taken, is_taken = self._taken(points), self._is_taken(points)
         for signature, cuts in bounds.items():
             holes = taken.get(signature, ())
             size = sum(cuts[1::2]) - sum(cuts[::2]) - len(holes)
             if size:
-                yield self._make(signature, tuple(cuts), holes, size, _stranger(cuts, self._is_taken(points)))
+                yield self._make(signature, tuple(cuts), holes, size, _stranger(cuts, is_taken))
 
     def _taken(self, points: _Points) -> Mapping[int, Collection[int]]:
         """The points, each once, by the signature of the intervals they stand in."""

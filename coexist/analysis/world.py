@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, TypeVar
 
 from coexist.analysis.relays import RelayAgent
-from coexist.boot.firmware import firmware_models
+from coexist.boot.firmware import firmwares_of
 from coexist.boot.firmware.machine import Firmware
 from coexist.boot.responder import ServerModel
 from coexist.boot.servers import model_for
@@ -127,7 +127,7 @@ def build_world(inventory: Inventory) -> World:
     return World(
         segments=OnDemand(site.vlans, lambda vlan: _segment(inventory, vlan, models, standing[vlan])),
         models=models,
-        firmwares=firmware_models(site.firmwares, inventory.where),
+        firmwares=firmwares_of(inventory),
         owners=owners,
         names={text: name for name, server in site.servers.items() for text in server.names},
         programs=_described(site),

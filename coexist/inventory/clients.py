@@ -70,9 +70,6 @@ _OF_ALL_ROWS = (
 """What a table keeps that follows from all its rows."""
 
 
-_LAST_ADDRESS = 0xFF_FF_FF_FF
-
-
 def _line_start(line: int, name: str) -> int:  # noqa: ARG001
     return 1
 
@@ -170,7 +167,7 @@ class ClientTable:
         """The rows whose address lies from ``first`` to ``last``, in the order of the table."""
         return sorted(self.by_address(first, last))
 
-    def by_address(self, first: int = 0, last: int = _LAST_ADDRESS) -> Sequence[int]:
+    def by_address(self, first: int, last: int) -> Sequence[int]:
         """The rows whose address lies from ``first`` to ``last``, by their addresses."""
         numbers, rows = self.addresses, self._rows_by_address
         low = bisect_left(rows, first, key=numbers.__getitem__)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from itertools import chain
 from operator import eq
-from typing import overload
 
 from coexist.records import dataclass
 
@@ -58,7 +57,7 @@ class Kinds:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picked(Sequence[int]):
+class Picked(Collection[int]):
     """The numbers of some rows, without a copy of them."""
 
     numbers: array[int]
@@ -67,16 +66,8 @@ class Picked(Sequence[int]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    @overload
-    def __getitem__(self, place: int) -> int: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Picked: ...
-
-    def __getitem__(self, place: int | slice) -> int | Picked:
-        if isinstance(place, slice):
-            return Picked(self.numbers, self.rows[place])
-        return self.numbers[self.rows[place]]
+    def __contains__(self, number: object) -> bool:
+        return any(map(partial(eq, number), self))
 
     def __iter__(self) -> Iterator[int]:
         return map(self.numbers.__getitem__, self.rows)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from coexist.errors import InputError, Position, Problem, unreadable
@@ -30,6 +30,8 @@ from coexist.inventory.validation import validate
 from coexist.records import dataclass
 from coexist.text.octets import UTF_16_MARKS, bounded_octets
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Inventory:
@@ -47,9 +49,16 @@ class Inventory:
     """What was read of servers' own files, by server: see ``boot.own_files``."""
 
     @cached_property
-    def made(self) -> dict[tuple[str, str], Any]:
-        """What other rooms make of this inventory and ask for again, by what it is and the server."""
+    def _made(self) -> dict[tuple[str, str], Any]:
         return {}
+
+    def made_once(self, what: str, name: str, make: Callable[[], T]) -> T:
+        """What another room makes of this inventory and asks for again, by what it is and the server."""
+        key = (what, name)
+        if key not in self._made:
+            self._made[key] = make()
+        found: T = self._made[key]
+        return found
 
     @cached_property
     def twins(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from coexist.errors import HostError
 from coexist.wire.tftp import TFTP_PORT
 
 RECEIVE_OCTETS = 4 << 20
-_SO_RCVBUFFORCE = 33
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
 _IP_FREEBIND = 15
 _FIRST_HANDED = 3
 _MOVABLE = frozenset({DHCP_PORT, TFTP_PORT, BOOT_SERVER_PORT})  # options of `coexist serve`
@@ -108,10 +108,20 @@ def handed_over() -> list[socket.socket]:
 
 def enlarge(sock: socket.socket) -> None:
     """Room for the requests of a whole site that is switched on at once."""
+    _ask_for(sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_OCTETS)
+
+
+def enlarge_to_send(sock: socket.socket, octets: int) -> int:
+    """Room for so many octets to send, as far as that is allowed; how many there is room for."""
+    _ask_for(sock, _SO_SNDBUFFORCE, socket.SO_SNDBUF, octets // 2)  # the kernel doubles it (socket(7))
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def _ask_for(sock: socket.socket, forced: int, plain: int, octets: int) -> None:
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_OCTETS)
+        sock.setsockopt(socket.SOL_SOCKET, forced, octets)
     except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_OCTETS)  # as much as net.core.rmem_max
+        sock.setsockopt(socket.SOL_SOCKET, plain, octets)  # as much as net.core.rmem_max or wmem_max
 
 
 def _explain(error: OSError, address: IPv4Address | None, port: int, kind: str, interface: str | None) -> str:

@@ -19,14 +19,13 @@ from typing import Protocol
 
 from coexist.server.files import Blocks, ChangedError, Following
 from coexist.server.mmsg import NOWHERE, Mailbox, key_of, peer_of
-from coexist.server.sockets import enlarge
+from coexist.server.sockets import enlarge, enlarge_to_send
 from coexist.server.tftp_sending import CHANGED, Granted, Running, Service
 
 MOST_BEGUN = 256
 LARGEST_BLKSIZE = 1468
 _BLOCK_COSTS = 2560
 """Octets of a socket's send buffer that the largest block takes (skb->truesize is 2304 in Linux 6.18)."""
-_SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 _READS_OF_FEW = 4  # where ACKs still come behind so many, they come from many
 _MOST_TOGETHER = 512  # datagrams, then other sockets have their turn
 _MOST_ERRORS = 64
@@ -67,7 +66,7 @@ class Port:
         self._served: set[bytes] = set()
         enlarge(sock)
         # A block for each of the transfers must have room at once.
-        self.most = min(MOST_BEGUN, max(1, _send_buffer(sock) // _BLOCK_COSTS))
+        self.most = min(MOST_BEGUN, max(1, enlarge_to_send(sock, MOST_BEGUN * _BLOCK_COSTS) // _BLOCK_COSTS))
         # ICMP tells that a client is gone; without a connection it comes by the error queue (ip(7)).
         sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         service.loop.register(sock.fileno(), self.readable)
@@ -184,16 +183,6 @@ class Port:
                 for level, kind, octets in ancillary
             ):
                 self.service.end(transfer, "vanished")
-
-
-def _send_buffer(sock: socket.socket) -> int:
-    """Make a socket's send buffer as large as is of use and allowed; its octets."""
-    half = MOST_BEGUN * _BLOCK_COSTS // 2  # the kernel doubles what is asked for (socket(7))
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, half)
-    except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, half)  # as much as net.core.wmem_max
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
 
 class LockStep(Running):

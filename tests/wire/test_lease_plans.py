@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 from random import Random
@@ -260,6 +260,12 @@ def two_subnets(one: dict[str, Any], other: dict[str, Any], **more: Any) -> dict
     }
 
 
+def agree_on(tree: dict[str, Any], product: str, machines: Iterable[str], number: int) -> tuple[int, int]:
+    """`agree` on some packets of some machines, asked of a product."""
+    macs = {who: MACS[who] for who in machines}
+    return agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, number, 1)
+
+
 @pytest.mark.parametrize("product", SOFTWARE)
 def test_a_subnet_without_a_pool_on_the_wire_of_another(product: str) -> None:
     """A machine with an address of its own there is found by the relay agent of the other subnet."""
@@ -268,8 +274,7 @@ def test_a_subnet_without_a_pool_on_the_wire_of_another(product: str) -> None:
         {"pools": []},
         clients=[{"mac": MACS["PC"], "name": "printer", "address": "10.21.7.7"}],
     )
-    macs = {who: MACS[who] for who in ("PC", "stranger")}
-    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 40, 1)
+    asked, answered = agree_on(tree, product, ("PC", "stranger"), 40)
     assert answered > asked // 2
 
 
@@ -280,8 +285,7 @@ def test_a_pool_for_everyone_before_one_for_some(product: str) -> None:
         {"pools": [{"range": "10.21.1.0-10.21.1.255", "allow": ["phones"]}]},
         groups={"phones": {"oui": "80:5e:c0"}},
     )
-    macs = {who: MACS[who] for who in ("phone", "stranger")}
-    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 40, 1)
+    asked, answered = agree_on(tree, product, ("phone", "stranger"), 40)
     assert answered > asked // 2
 
 
@@ -299,8 +303,7 @@ def test_a_name_of_all_beside_a_machines_own(product: str) -> None:
         clients=[{"mac": MACS["PC"], "name": "own", "address": "10.20.7.7"}],
     )
     tree["servers"]["dhcp"]["authoritative"] = True
-    macs = {who: MACS[who] for who in ("PC", "stranger")}
-    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 150, 1)
+    asked, answered = agree_on(tree, product, ("PC", "stranger"), 150)
     assert answered > asked // 2
 
 
@@ -314,8 +317,7 @@ def test_the_servers_own_subnet_refuses_a_client_that_another_on_its_wire_does_n
     )
     tree["servers"]["dhcp"] |= {"address": "10.20.0.5", "vlan": "hall"}
     tree["vlans"]["hall"] = {key: value for key, value in HALL.items() if key != "relay_to"}
-    macs = {who: MACS[who] for who in ("phone", "stranger")}
-    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 40, 1)
+    asked, answered = agree_on(tree, product, ("phone", "stranger"), 40)
     assert (answered < asked) == (product == "kea")
 
 
@@ -340,8 +342,7 @@ def test_an_own_address_in_a_subnet_that_refuses_its_machine(
             {"mac": MACS["phone"], "name": "phone"},
         ],
     )
-    macs = {who: MACS[who] for who in ("PC", "phone", "stranger")}
-    asked, answered = agree(inventory_from_tree(as_product(tree, "dhcp", product)), "dhcp", macs, 90, 1)
+    asked, answered = agree_on(tree, product, ("PC", "phone", "stranger"), 90)
     # dhcpd comes to the refusal of all first there, and to nobody's lease.
     silent = (product, refusing, refused) == ("isc-dhcpd", "other", ["everyone"])
     assert (answered == 0) == silent

@@ -147,7 +147,7 @@ def reservation_in_no_scope(site: AnalysedSite) -> Iterable[Finding]:
     }
     merged = sorted(collapse_addresses(covered))
     ends = ((int(network.network_address), int(network.broadcast_address)) for network in merged)
-    if sum(len(clients.by_address(first, last)) for first, last in ends) == len(clients.by_address()):
+    if sum(len(clients.by_address(first, last)) for first, last in ends) == clients.reserved_rows:
         return
     own = [
         (subnet.network, config)

@@ -21,6 +21,7 @@ from coexist.boot.firmware.phone import Phone
 from coexist.boot.firmware.pxe21 import Pxe21
 from coexist.boot.firmware.raspberry_pi import RaspberryPi
 from coexist.errors import InputError, Position, Problem
+from coexist.inventory import Inventory
 from coexist.inventory.models import FirmwareVariant
 from coexist.text.closest import closest
 from coexist.wire.options import spoken
@@ -116,6 +117,12 @@ def firmware_models(
     """
     declared = {name: variant(name, one, variants, where) for name, one in variants.items()}
     return {**BUILT_IN, **declared}
+
+
+def firmwares_of(inventory: Inventory) -> Mapping[str, Firmware]:
+    """All models of an inventory's site by their names, made once. Raises what `firmware_models` does."""
+    site = inventory.site
+    return inventory.made_once("firmwares", "", lambda: firmware_models(site.firmwares, inventory.where))
 
 
 def parameters(model: Firmware) -> dict[str, Any]:

@@ -42,11 +42,8 @@ def compile_plan(inventory: Inventory, name: str, *, literal: bool = False) -> L
     With ``literal``, and in scopes that are so declared, it has nothing but what is declared. It is made
     once for an inventory.
     """
-    key = ("literal lease plan" if literal else "lease plan", name)
-    found: LeasePlan | None = inventory.made.get(key)
-    if found is None:
-        found = inventory.made[key] = _compiled(inventory, name, literal=literal)
-    return found
+    what = "literal lease plan" if literal else "lease plan"
+    return inventory.made_once(what, name, lambda: _compiled(inventory, name, literal=literal))
 
 
 def _compiled(inventory: Inventory, name: str, *, literal: bool) -> LeasePlan:

@@ -42,11 +42,7 @@ def boot_server_config(inventory: Inventory, name: str) -> BootServerConfig:
 
     List files are named by group, ``<group>.macs``; ``list_members`` says what stands in each.
     """
-    key = ("boot_server_config", name)
-    found: BootServerConfig | None = inventory.made.get(key)
-    if found is None:
-        found = inventory.made[key] = _made_config(inventory, name)
-    return found
+    return inventory.made_once("configuration", name, lambda: _made_config(inventory, name))
 
 
 def _made_config(inventory: Inventory, name: str) -> BootServerConfig:

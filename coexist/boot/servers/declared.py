@@ -16,17 +16,17 @@ from coexist.inventory.products import part
 
 def plan_leases(inventory: Inventory, name: str) -> PlanLeases:
     """The leases of a DHCP server as its product makes them of its plan; made once for an inventory."""
-    key = ("plan_leases", name)
-    found: PlanLeases | None = inventory.made.get(key)
-    if found is None:
+
+    def make() -> PlanLeases:
         product = inventory.site.servers[name].product
-        found = inventory.made[key] = PlanLeases(
+        return PlanLeases(
             compile_plan(inventory, name),
             part(product, "lease") or as_told,
             part(product, "lease_times") or one_time,
             part(product, "table_order"),
         )
-    return found
+
+    return inventory.made_once("leases", name, make)
 
 
 def files(server: Server) -> dict[int, str]:

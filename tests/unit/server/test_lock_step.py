@@ -287,7 +287,7 @@ def test_a_port_is_for_as_many_as_have_room_in_its_send_buffer(running, monkeypa
     client.sock.sendto(encode_tftp(Error(code=0, message="enough")), client.peer)
     until(lambda: port.sock.fileno() == -1)
     # One that may not exceed net.core.wmem_max, and larger blocks.
-    monkeypatch.setattr("coexist.server.tftp_lock_step._SO_SNDBUFFORCE", 0x7FFF)
+    monkeypatch.setattr("coexist.server.sockets._SO_SNDBUFFORCE", 0x7FFF)
     monkeypatch.setattr("coexist.server.tftp_lock_step._BLOCK_COSTS", 1 << 20)
     first = Client(running).begin()
     (port,) = ports(running)
