@@ -18,7 +18,8 @@ class Row:
 
     ``groups`` are the groups of the intent and the whitelists they are members of. ``winners``: the servers
     they may boot from, ``None`` for nobody. ``seconds``: when they ask for their file at the latest.
-    ``agrees``: whether that is the intent; None where the intent says nothing that a boot could show.
+    ``agrees``: whether that is the intent, options in the lease included; None where it says nothing that
+    can be seen: no rule is about them, or they are phones, which boot nothing, and the rule names no option.
     ``loops``: whether iPXE is loaded and given iPXE again, without end, which is no intent.
     """
 
@@ -57,9 +58,9 @@ def _groups(site: AnalysedSite, client: ClientClass) -> tuple[str, ...]:
 def _row(site: AnalysedSite, cases: list[Case]) -> Row:
     case = next((c for c in cases if c.client.macs.name), cases[0])
     client, intended = case.client, case.intended
-    phone = site.is_phone(client)
     finishes = site.races.of(client)
-    judged = intended.rule is not None and intended.server is not None and not phone
+    promised = intended.rule is not None and bool(site.site.intent[intended.rule].options)
+    judged = promised or (intended.rule is not None and not site.is_phone(client))
     loops = any(site.loops(c.client) for c in cases)
     return Row(
         vlan=client.vlan,
@@ -75,6 +76,11 @@ def _row(site: AnalysedSite, cases: list[Case]) -> Row:
         winners=tuple(sorted(site.winners(client), key=lambda w: w or "")),
         file=finishes[0].file if len({f.file for f in finishes}) == 1 else None,
         seconds=site.seconds(client),
-        agrees=not loops and all(site.as_intended(c) for c in cases) if judged else None,
+        agrees=not loops and all(_agrees(site, c) for c in cases) if judged else None,
         loops=loops,
     )
+
+
+def _agrees(site: AnalysedSite, case: Case) -> bool:
+    """Whether a class boots as its rule says, and finds the rule's options. Phones only read their lease."""
+    return (site.is_phone(case.client) or site.as_intended(case)) and site.finds_options(case)

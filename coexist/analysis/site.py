@@ -197,6 +197,13 @@ class AnalysedSite(Facts):
                 if given is None or given[0] != option_bytes(code, wanted):
                     yield number, code, name
 
+    def finds_options(self, case: Case) -> bool:
+        """Whether a class finds the options that the intent promises it, in every lease that it may take."""
+        number = case.intended.rule
+        if number is None or not self.site.intent[number].options:
+            return True
+        return bool(self.heard_scopes(case.client.vlan)) and next(self.withheld(case), None) is None
+
     def schedule(self, firmware: str) -> Schedule | None:
         """When a firmware asks; None for those that wait for no second answer."""
         if firmware not in self._schedules:

@@ -206,6 +206,34 @@ def test_a_loop_is_no_row_that_agrees() -> None:
     assert (row.loops, row.agrees) == (False, True)
 
 
+def test_a_row_of_phones_says_whether_they_find_the_intended_options_in_their_lease() -> None:
+    tree: dict[str, Any] = {
+        "site": "small",
+        "vlans": {"voice": {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1"}},
+        "servers": {"dhcp": {"software": "kea", "address": "10.0.0.2", "vlan": "voice"}},
+        "scopes": {
+            "voice": {"server": "dhcp", "vlan": "voice", "pools": ["10.0.1.0-10.0.1.99"]},
+        },
+        "architectures": {"bios": "phone-66"},
+        "intent": [{"clients": "everyone", "options": {66: "phones.example"}}],
+    }
+
+    def agrees(**scope: Any) -> bool | None:
+        changed = tree | {"scopes": {"voice": tree["scopes"]["voice"] | scope}}
+        return next(row for row in analyse(inventory_from_tree(changed)).matrix if row.vlan == "voice").agrees
+
+    assert agrees() is False
+    assert agrees(options={66: "other.example"}) is False
+    assert agrees(options={66: "phones.example"}) is True
+    assert agrees(options={66: f"hex:{b'phones.example'.hex()}"}) is True
+    tree["scopes"] = {"voice": tree["scopes"]["voice"] | {"server": "far"}}
+    tree["vlans"]["far"] = {"id": 2, "subnet": "10.1.0.0/16", "gateway": "10.1.0.1"}
+    tree["servers"]["far"] = {"software": "kea", "address": "10.1.0.2", "vlan": "far"}
+    assert agrees(options={66: "phones.example"}) is False  # nobody hears them
+    tree["intent"] = [{"clients": "everyone", "boot_from": "nobody"}]
+    assert agrees() is None
+
+
 def test_the_columns_that_are_a_sites_own_are_told_once_and_can_be_named(tmp_path: Path) -> None:
     (tmp_path / "clients.csv").write_text(
         "mac,name,asset,room no,spare,hardwear\n52:54:00:00:00:01,tc-1,A-1,7,,wyse\n"
