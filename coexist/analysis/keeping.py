@@ -212,7 +212,14 @@ def _one_delay(inventory: Inventory, path: Path) -> _Versions:
     """One delay is written: where one line holds it the longest, for all who wait; else that of everyone."""
     server = inventory.site.servers[str(path[1])]
     if not server.product.delay_keyword:
-        return _Versions(None, _changed(inventory, path, delay_for={}))
+        # Some models leave the delays of groups out already.
+        name = str(path[1])
+        return _Versions(
+            *(
+                _with_server(inventory, name, plain)
+                for plain in (_plain(server), _plain(server, delay_for={}))
+            )
+        )
     if server.product.delay_keyword in server.settings:
         return _Versions(None, _changed(inventory, path, delay_for={}, delay=Delay()))
     longest = max((server.kept(d).after for d in (server.delay, *server.delay_for.values())), default=0.0)

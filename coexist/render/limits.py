@@ -135,11 +135,13 @@ def _delays(job: Job, can: Capabilities) -> None:
     _delay(job, can, job.server.delay, path)
     for group, delay in job.server.delay_for.items():
         if not can.delay_for_groups:
+            has = "one delay for all" if can.delays else "no delay"
+            instead = "write one `delay` for all" if delay.kind in can.delays else "leave the delay out"
             job.report(
                 "CX506",
                 ("servers", job.name, "delay_for", group),
-                f"{job.server.software} delays everyone alike; {job.name} must treat {group} apart",
-                "give the group to a server of its own, or write one `delay` for all",
+                f"{job.server.software} has {has}; {job.name} must answer {group} {delay}",
+                f"give the group to a server of its own, or {instead}",
             )
         else:
             _delay(job, can, delay, ("servers", job.name, "delay_for", group))

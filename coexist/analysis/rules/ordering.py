@@ -178,16 +178,21 @@ def waits_in_vain(site: AnalysedSite) -> Iterable[Finding]:
 def delay_not_supported(site: AnalysedSite) -> Iterable[Finding]:
     """Delays that are said of a server of others, and that its product cannot have.
 
-    What one of our own servers must do and cannot is found where its files are written (CX501 to CX504).
+    What one of our own servers must do and cannot is found where its files are written (CX501 to CX506).
     """
-    for name, server in site.boot_services.items():
+    for name, server in site.site.servers.items():
         if not server.fixed:
             continue
-        supported = server.product.capabilities.delays
+        supported = server.can.delays
         for delay, path, _ in delays(server, name):
             if delay.kind not in supported:
                 has = ", ".join(sorted(supported)) or "no delay at all"
                 yield report(site, "CX317", path, f"{server.software.product} cannot answer {delay}; it has {has}",
+                             "delay the other server, or use disjoint whitelists", count=0)  # fmt: skip
+        for group, delay in {} if server.can.delay_for_groups else server.delay_for.items():
+            if delay != server.delay and (delay.kind == "none" or delay.kind in supported):
+                path = ("servers", name, "delay_for", group)
+                yield report(site, "CX317", path, f"{server.software.product} has one delay for all: it cannot answer {group} {delay}",
                              "delay the other server, or use disjoint whitelists", count=0)  # fmt: skip
 
 

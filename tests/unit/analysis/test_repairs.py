@@ -13,6 +13,7 @@ from coexist.analysis.repairs.separation import whom_to_answer
 from coexist.inventory import inventory_from_tree
 from coexist.render.limits import limits
 
+KEA = {"software": "kea 2.2", "address": "10.0.0.2", "vlan": "office"}
 MINE = {"software": "coexist", "address": "10.0.0.3", "vlan": "office", "programs": {"uefi-x64": "a.efi"}}
 
 
@@ -105,6 +106,50 @@ def test_what_a_fixed_server_is_said_to_do_and_cannot_is_corrected_in_the_declar
     found = findings({"software": "openthinclient", "fixed": True, "delay": 2, "answers": "nobody"})
     assert edits(found["CX317"]) == [("remove", "servers.other.delay", None)]
     assert "CX501" not in found
+
+
+@pytest.mark.parametrize(
+    ("software", "delay", "is_told"),
+    [
+        ({"software": "openthinclient"}, {"after_offer": True}, True),
+        ({"software": "openthinclient", "delay": {"after_offer": True}}, "none", True),
+        ({"software": "openthinclient", "delay": {"after_offer": True}}, {"after_offer": True}, False),
+        ({"software": "openthinclient"}, 2, True),
+        ({"software": "wds"}, 2, True),
+        ({"software": "generic", "roles": ["proxydhcp", "tftp"]}, 2, False),
+        ({"software": "dnsmasq", "roles": ["proxydhcp", "tftp"]}, 2, False),
+    ],
+)
+def test_a_delay_of_some_clients_that_a_fixed_server_cannot_have_is_taken_out(
+    software: dict[str, Any], delay: Any, is_told: bool
+) -> None:
+    other = {**software, "fixed": True, "delay_for": {"thin": delay}}
+    intent = [{"clients": "everyone", "vlan": "office", "boot_from": "other"}]
+    servers = {"dhcp": KEA, "other": {"address": "10.0.0.4", "vlan": "office", **other}}
+    found = [f for f in analysed({}, servers=servers, intent=intent).findings if f.code.code == "CX317"]
+    removed = [("remove", "servers.other.delay_for.thin", None)]
+    assert [edits(finding) for finding in found] == ([removed] if is_told else [])
+
+
+def test_a_delay_that_a_dhcp_server_of_others_cannot_have_is_told() -> None:
+    servers = {"dhcp": {**KEA, "fixed": True, "delay": 2}, "mine": MINE}
+    found = {f.code.code: f for f in analysed({}, servers=servers).findings}
+    assert edits(found["CX317"]) == [("remove", "servers.dhcp.delay", None)]
+
+
+def test_a_delay_of_some_clients_that_a_product_cannot_have_is_weighed_by_who_boots_otherwise() -> None:
+    """Members of `thin` boot from the other server, which is told to wait for 2 s and cannot."""
+    mine = {**MINE, "software": "generic", "roles": ["proxydhcp", "tftp"], "delay": 1}
+    mine["programs"] = {"bios": "a.0"}
+    other = {"address": "10.0.0.4", "vlan": "office", "software": "openthinclient", "delay_for": {"thin": 2}}
+    found = findings(
+        {},
+        servers={"dhcp": KEA, "mine": mine, "other": other},
+        architectures={"bios": "ipxe"},
+        intent=[{"clients": "everyone", "vlan": "office", "boot_from": "other"}],
+    )
+    assert found["CX506"].path == ("servers", "other", "delay_for", "thin")
+    assert found["CX506"].witness is not None
 
 
 def test_the_race_is_run_with_the_delay_as_it_is_written() -> None:
