@@ -100,7 +100,7 @@ class PolicyRule(Declared):
     clients: ClientSelector
     architectures: ArchitectureNames | None = None
     action: Action = "serve"
-    delay: Delay = Delay()
+    delay: Delay = Delay.model_construct()
     programs: Programs = {}
     menu: MenuSettings | None = None
 
@@ -188,7 +188,7 @@ class BootServerConfig(Declared):
     answers_4011: bool = True
     options: Options = {}
     follow_offers: bool = False
-    tftp: TftpSettings = TftpSettings()
+    tftp: TftpSettings = TftpSettings.model_construct()
     http: HttpSettings | None = None
     registry: Text | None = None
     metrics_port: Annotated[int, Field(ge=0, le=65535), WHOLE] | None = None

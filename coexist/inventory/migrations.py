@@ -128,7 +128,7 @@ class Migration(Declared):
     clients: Names = ("known",)
     pilots: Names = ()
     waves: tuple[Wave, ...] = ()
-    gate: Gate = Gate()
+    gate: Gate = Gate.model_construct()
     checklist: Texts = ()
     stays: Names = ()
     parking: Literal["first-digit", "local", "none"] = "first-digit"

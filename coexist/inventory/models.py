@@ -119,7 +119,7 @@ class Site(Declared):
     vlans: dict[Name, Vlan] = {}
     servers: dict[Name, Server] = {}
     scopes: dict[Name, Scope] = {}
-    clients: Clients = Clients()
+    clients: Clients = Clients.model_construct()
     groups: dict[Name, Group] = {}
     architectures: dict[ArchitectureName, Names] = {"bios": ("pxe21", "ipxe"), "uefi-x64": ("edk2",)}
     firmwares: dict[Name, FirmwareVariant] = {}

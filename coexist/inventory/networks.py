@@ -93,7 +93,7 @@ class Vlan(Declared):
     gateway: Address | None = None
     routers: tuple[Address, ...] = ()
     relay_to: Names = ()
-    relay: Relays = (Relay(),)
+    relay: Relays = (Relay.model_construct(),)
     snooping: Snooping | None = None
     forwarding_delay: Seconds = 0.0
     jitter: Seconds | None = None

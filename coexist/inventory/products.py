@@ -49,7 +49,12 @@ COEXIST = Product(
     discovery_control=8,
     # since_first last but one: a machine that is switched on again within a minute looks like one that
     # asks twice, and the race of two equal offers is open again.
-    standby=(Delay(after=1.2), Delay(after=2.5), Delay(since_first=0.5), Delay(secs_at_least=5)),
+    standby=(
+        Delay.model_construct(after=1.2),
+        Delay.model_construct(after=2.5),
+        Delay.model_construct(since_first=0.5),
+        Delay.model_construct(secs_at_least=5),
+    ),
     names_others_files=True,
     gives_files_silently=True,
     target="/etc/coexist/",
@@ -200,7 +205,7 @@ DNSMASQ = Product(
     # dnsmasq.c: delay_dhcp sleeps in its only thread.
     deaf_while_delaying=True,
     # dhcp-reply-delay takes whole seconds and a tag.
-    standby=(Delay(after=1.0), Delay(after=2.0)),
+    standby=(Delay.model_construct(after=1.0), Delay.model_construct(after=2.0)),
     target="/etc/dnsmasq.d/coexist.conf",
     check="dnsmasq --test --conf-file={path}",
     reload="systemctl restart dnsmasq",

@@ -187,8 +187,8 @@ class Server(Declared):
     vlan: Name | None = None
     addresses: dict[Name, Address] = {}
     roles: Annotated[frozenset[Role], BeforeValidator(one_or_more)] = frozenset()
-    answers: Answers = Answers()
-    delay: Delay = Delay()
+    answers: Answers = Answers.model_construct()
+    delay: Delay = Delay.model_construct()
     delay_for: dict[Name, Delay] = {}
     programs: Programs = {}
     programs_for: dict[Name, Programs] = {}

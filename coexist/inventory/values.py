@@ -39,7 +39,8 @@ class Declared(BaseModel):
     ``shorthand`` is the JSON Schema of the short form a section may also be written in.
     """
 
-    # Only what is read gets a validator, and a part of the site none of its own.
+    # Only what is read gets a validator, and a part of the site none of its own. So a default is written with
+    # `model_construct`: to call the class would make its validator whenever the models are imported.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     shorthand: ClassVar[dict[str, Any] | None] = None
 
