@@ -161,15 +161,16 @@ def relevant_groups(inventory: Inventory) -> list[str]:
 def cut(inventory: Inventory) -> Space:
     """Cut the space of all clients of an inventory."""
     names = relevant_groups(inventory)
-    sets = {name: inventory.group(name) for name in names}
     theirs = _sets_of_own_files(inventory)
+    alone = [name for name in names if not any(name in named for named in theirs.values())]
+    by_kind = {name: made for name in alone if (made := inventory.resolver.of_kind(name)) is not None}
+    sets = {name: inventory.group(name) for name in names if name not in by_kind}
     for named in theirs.values():
         sets |= named
-    bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(sets)}
+    bits = {name: 1 << (_FIRST_GROUP + number) for number, name in enumerate(dict.fromkeys((*names, *sets)))}
     own = {server: tuple(bits[name] for name in named) for server, named in theirs.items()}
     ends, signatures = _intervals(sets, bits)
-    alone = [name for name in names if not any(name in named for named in theirs.values())]
-    points = _points(inventory, sets, bits, alone, _Intervals(ends, signatures))
+    points = _points(inventory, sets, bits, by_kind, _Intervals(ends, signatures))
     maker = _Maker(inventory, {name: inventory.site.groups[name] for name in names}, bits)
     classes = [*maker.from_points(points), *maker.from_intervals(points)]
     return Space(inventory=inventory, bits={"known": KNOWN, **bits}, mac_classes=tuple(classes), own=own)
@@ -237,22 +238,20 @@ def _points(
     inventory: Inventory,
     sets: dict[str, MacSet],
     bits: dict[str, int],
-    groups: Iterable[str],
+    by_kind: Mapping[str, frozenset[int]],
     intervals: _Intervals,
 ) -> _Points:
     """What is said of every registered address and every written-out one.
 
-    ``groups``: the names of the sets that are groups. One that follows from the cells of rows is asked once
-    for each kind of row; for all others each of their addresses counts.
+    ``by_kind``: the groups that follow from the cells of rows, which are asked once for each kind of row;
+    of all other ``sets`` each of their addresses counts.
     """
     table, kinds = inventory.clients, inventory.resolver.kinds
-    by_kind = {name: made for name in groups if (made := inventory.resolver.of_kind(name)) is not None}
     own: dict[int, int] = {}
     for name, macs in sets.items():
-        if name not in by_kind:
-            # A point is a member where the intervals of its set say it is not, and the other way round.
-            for mac in macs.points:
-                own[mac] = own.get(mac, 0) ^ bits[name]
+        # A point is a member where the intervals of its set say it is not, and the other way round.
+        for mac in macs.points:
+            own[mac] = own.get(mac, 0) ^ bits[name]
     some, every = table.reserved_rows > 0, table.reserved_rows == len(table)
     reserved = frozenset(compress(table.macs, table.addresses)) if some and not every else frozenset[int]()
     equal = not own and not reserved and len(intervals.ends) == 1

@@ -38,7 +38,7 @@ class GroupResolver:
         self._sources = sources
         self._resolved = {"everyone": EVERYONE, "nobody": NOBODY}
         self._open: list[str] = []
-        self._by_kind: dict[str, frozenset[int]] = {}
+        self._by_kind: dict[str, frozenset[int] | None] = {}
         self.problems: list[Problem] = []
 
     def macs(self, name: str) -> MacSet:
@@ -82,8 +82,24 @@ class GroupResolver:
 
     def of_kind(self, name: str) -> frozenset[int] | None:
         """The numbers of the kinds that a group is made of; None for one that other things make too."""
-        self.macs(name)
-        return self._by_kind.get(name)
+        if name not in self._by_kind:
+            self._by_kind[name] = self._kinds_of(name)
+        return self._by_kind[name]
+
+    def _kinds_of(self, name: str) -> frozenset[int] | None:
+        group = self._site.groups.get(name)
+        if group is None or not group.where or not group.model_fields_set <= _BY_ROWS:
+            return None
+        return self._having(group) if self._by_cells(group) else None
+
+    def is_empty(self, names: Iterable[str]) -> bool:
+        """Whether nobody is a member of any of the groups. Those of kinds are not resolved for it."""
+        return not any(self.of_kind(name) or self.macs(name) for name in names)
+
+    def examine(self, name: str) -> None:
+        """Note what is wrong with the members of a group; with those that follow from rows nothing is."""
+        if self.of_kind(name) is None:
+            self.macs(name)
 
     def uuids(self, name: str, above: frozenset[str] = frozenset()) -> tuple[UUID, ...]:
         """The machines that a group names by their UUID, those of the groups in it included."""
@@ -105,13 +121,8 @@ class GroupResolver:
 
     def _members(self, name: str, group: Group) -> MacSet:
         result = MacSet.of(group.macs)
-        if group.where:
-            tests = [
-                (column, values) for column, values in group.where.items() if column in self._clients.columns
-            ]
-            if len(tests) == len(group.where):
-                macs = self._clients.macs
-                result |= MacSet.of(map(macs.__getitem__, self._rows(name, group, tests)))
+        if group.where and self._is_asked(group):
+            result |= MacSet.of(map(self._clients.macs.__getitem__, self._rows(group)))
         for text in group.uuid:
             result |= MacSet.of(self._clients.cards.get(UUID(text), ()))
         if group.file:
@@ -122,15 +133,23 @@ class GroupResolver:
             result |= MacSet.interval(*mac_range(text))
         return (result | self.union(group.groups)) - self.union(group.excluded)
 
-    def _rows(self, name: str, group: Group, tests: list[tuple[str, tuple[str, ...]]]) -> Iterable[int]:
-        """The rows that a group asks for by their cells."""
+    def _is_asked(self, group: Group) -> bool:
+        """Whether every column that a group asks for is there."""
+        return {*group.where} <= self._clients.columns.keys()
+
+    def _by_cells(self, group: Group) -> bool:
+        """Whether the rows that a group asks for are those of some kinds."""
         # A MAC in several rows is of one kind, and in the groups of each of its rows.
-        if not {column for column, _ in tests} <= {*self.kinds.columns} or self._clients.repeated:
-            return self._clients.rows(tests)
-        found = self.kinds.having((column, frozenset(values)) for column, values in tests)
-        if group.model_fields_set <= _BY_ROWS:
-            self._by_kind[name] = found
-        return chain.from_iterable(map(self.kinds.rows.__getitem__, found))
+        return {*group.where} <= {*self.kinds.columns} and not self._clients.repeated
+
+    def _having(self, group: Group) -> frozenset[int]:
+        return self.kinds.having((column, frozenset(values)) for column, values in group.where.items())
+
+    def _rows(self, group: Group) -> Iterable[int]:
+        """The rows that a group asks for by their cells."""
+        if not self._by_cells(group):
+            return self._clients.rows(group.where.items())
+        return chain.from_iterable(map(self.kinds.rows.__getitem__, self._having(group)))
 
     def _from_file(self, name: str, file: str) -> MacSet:
         place = self._sources.at(("groups", name, "file"), value=True)

@@ -108,7 +108,7 @@ def _check_groups(given: Declarations) -> None:
         given.need_groups((*path, "except"), group.excluded)
         given.need_vlans((*path, "vlan"), group.vlan or ())
         given.need_firmware((*path, "firmware"), group.firmware or ())
-        given.resolver.macs(name)
+        given.resolver.examine(name)
 
 
 def _check_intent(given: Declarations) -> None:

@@ -122,7 +122,7 @@ def _empty_whitelist(given: Declarations, path: Path, server: Server) -> None:
     if server.answers.who != "only" or given.is_broken("clients", EVERY_NAME):
         return
     groups = [g for g in server.answers.groups if g in given.site.groups or g in BUILT_IN]
-    if groups and not given.resolver.union(tuple(groups)):
+    if groups and given.resolver.is_empty(groups):
         given.complain(
             (*path, "answers"),
             f"the whitelist is empty: {', '.join(groups)} has no client",

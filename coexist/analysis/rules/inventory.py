@@ -264,7 +264,7 @@ def group_empty(site: AnalysedSite) -> Iterable[Finding]:
     """Groups without members that something refers to."""
     told = set()
     for name, _ in referred_groups(site):
-        if name in site.site.groups and name not in told and not site.inventory.group(name):
+        if name in site.site.groups and name not in told and site.inventory.resolver.is_empty([name]):
             told.add(name)
             yield report(site, "CX111", ("groups", name), f"the group {name} has no members",
                          "add clients to it, or correct its `where`", count=0)  # fmt: skip
