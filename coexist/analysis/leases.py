@@ -197,6 +197,13 @@ class LeaseReader:
         packet = self._packet(client, CANONICAL_CODE.get(client.architecture, 0))
         return None if packet is None else heard_on(self.space.inventory, server, client.vlan, packet)
 
+    def leased(self, server: str, client: ClientClass) -> Lease | NoLease | None:
+        """What a server leases to the first packet of a class; None for a class that sends none."""
+        arrival, own = self.first_packet(server, client), own_config(self.space.inventory, server)
+        if arrival is None:
+            return None
+        return self.plan(server)(arrival) if own is None else own.leases(arrival)
+
     def _packet(self, client: ClientClass, number: int, *, chained: bool = False) -> Packet | None:
         """The first packet of the witness of a class, or of the iPXE that it loaded (``chained``)."""
         key = (client.macs.number, "ipxe" if chained else client.firmware, number)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import reduce
 from ipaddress import IPv4Address
+from operator import or_
 from typing import Any
 
 from coexist.analysis.edits import Edit, append, drop, put, remove
@@ -267,6 +269,28 @@ def _open_the_pools(site: AnalysedSite, finding: Finding) -> Repair | None:
         if pool.allow or pool.deny
     ]
     return Repair(edits=tuple(edits), text="let its pools lease to them") if edits else None
+
+
+@repairs("CX224")
+def _refuse_by_pools(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """Pools are told apart once it is known who the client is."""
+    name, number = str(finding.path[1]), finding.path[3]
+    scope = site.site.scopes[name]
+    refusal = scope.rules[int(number)]
+    if refusal.model_fields_set - {"clients", "ignore", "name"} or not refusal.clients:
+        return None
+    refused = reduce(or_, map(site.inventory.group, refusal.clients))
+    plan = site.scopes.plan(scope.servers[0]).plan
+    subnets = [subnet for subnet in plan.wire_of(name).subnets if subnet.scope == name]
+    if any(own.mac in refused for subnet in subnets for own in plan.reservations(subnet)):
+        return None
+    edits = [
+        put("scopes", name, "pools", at, value={"range": str(pool.range), "deny": list(refusal.clients)})
+        if pool.model_fields_set == {"range"}
+        else put("scopes", name, "pools", at, "deny", value=[*pool.deny, *refusal.clients])
+        for at, pool in enumerate(scope.pools)
+    ]
+    return Repair(edits=(remove(*finding.path), *edits))
 
 
 @repairs("CX219")

@@ -14,7 +14,9 @@ from coexist.analysis.rules.hearing import wants_service
 from coexist.analysis.rules.pairs import pair_disagrees, told, told_differently
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
+from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.own_files import OwnConfig, own_config
+from coexist.inventory.documents import Path
 from coexist.inventory.named_servers import server_address
 from coexist.wire.options import Option
 
@@ -257,3 +259,44 @@ def no_address_for_clients(site: AnalysedSite) -> Iterable[Finding]:
     for scope, clients in found.items():
         yield report(site, "CX214", ("scopes", scope), f"no pool of {scope} leases an address to clients that must be served",
                      "add a pool for them, or change its `allow` and `deny`", clients=clients)  # fmt: skip
+
+
+@rule("CX224", "refusal-of-other-clients", ERROR, "A rule keeps clients from addresses that another line gives them", explains=True)  # fmt: skip
+def refusal_of_other_clients(site: AnalysedSite) -> Iterable[Finding]:
+    """Classes that a scope leases to, and its server does not: a refusal of a subnet there comes first."""
+    found: dict[tuple[str, Path], list[ClientClass]] = defaultdict(list)
+    served: set[tuple[str, Path]] = set()
+    for vlan, names in site.scopes_by_vlan.items():
+        refusing = {
+            server: None
+            for name in names
+            for server in site.site.scopes[name].servers
+            if any(rule.ignore for rule in site.site.scopes[name].rules)
+        }
+        if not refusing:
+            continue
+        for client in (client for client in site.space.classes if client.vlan == vlan):
+            for server in refusing:
+                origin = _refused_at(site, server, names, client)
+                if origin is None:
+                    continue
+                found[server, origin].append(client)
+                others = {other for name in names for other in site.site.scopes[name].servers} - {server}
+                if any(isinstance(site.scopes.leased(other, client), Lease) for other in others):
+                    served.add((server, origin))
+    for (server, path), clients in found.items():
+        yield report(site, "CX224", path, f"by this refusal {server} leases nothing to clients that one of its scopes serves",
+                     "refuse by the pools instead (`deny`), or give the subnet a VLAN of its own", clients=clients,
+                     severity=WARNING if (server, path) in served else None)  # fmt: skip
+
+
+def _refused_at(site: AnalysedSite, server: str, names: Sequence[str], client: ClientClass) -> Path | None:
+    """The rule by which a server leases nothing to a class that one of its scopes leases to."""
+    is_served = any(
+        site.scopes.leases(name, client) and not site.scopes.handed(name, client).ignored
+        for name in names
+        if server in site.site.scopes[name].servers
+    )
+    lease = site.scopes.leased(server, client) if is_served else None
+    origin = lease.origin if isinstance(lease, NoLease) else None
+    return origin if isinstance(origin, tuple) and origin[2:3] == ("rules",) else None
