@@ -162,6 +162,12 @@ class Product:
 
     target: str | None = None
     """The usual path of its configuration; a folder ends with a slash."""
+    files: tuple[str, ...] = ()
+    """The names of the files that its renderer writes, the configuration first; some of them not always.
+    Empty: any."""
+    list_ends: tuple[str, ...] = ()
+    """How the names of its lists of machines end, behind a group's name. Its configuration names these files
+    and finds them in its own folder."""
     own_main: str = ""
     """The usual path of its main file where coexist did not write it; empty: the same."""
     exported: str = ""
@@ -234,6 +240,22 @@ class Product:
     def package(self) -> str:
         """The distribution's package that has its renderer; empty where it has none."""
         return self.renderer.partition(":")[0].partition(".")[0]
+
+    def writes(self, name: str) -> bool:
+        """Whether its renderer may write a file of this name."""
+        return not self.files or name in self.files or self.is_list(name)
+
+    def is_list(self, name: str) -> bool:
+        """Whether a file of this name is a list of machines, which lies beside its configuration."""
+        return name.endswith(self.list_ends)
+
+    def groups_of(self, name: str) -> frozenset[str]:
+        """The groups that a list of this name may be about."""
+        return frozenset(name.removesuffix(end) for end in self.list_ends if name.endswith(end))
+
+    def main_place(self, paths: Mapping[str, str]) -> str | None:
+        """Where its configuration goes by ``paths``, which have the place of each file; None: not said."""
+        return paths.get(self.files[0]) if self.files else None
 
     @property
     def is_adoptable(self) -> bool:

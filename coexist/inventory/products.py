@@ -22,6 +22,7 @@ from coexist.inventory.values import Delay
 
 ENTRY_POINTS = "coexist.products"
 
+_PLAIN_LISTS = ("whitelist.txt", "denylist.txt", "clients.csv")
 _EVERY_DELAY: frozenset[DelayKind] = frozenset({"after", "secs_at_least", "since_first", "after_offer"})
 
 
@@ -60,6 +61,8 @@ COEXIST = Product(
     target="/etc/coexist/",
     check="coexist serve {path} --check",
     reload="systemctl reload-or-restart coexist",
+    files=("coexist.yaml",),
+    list_ends=(".except.macs", ".macs"),
     boots="coexist.boot.servers.coexist:boot_service",
     limits="coexist.render.targets.coexist:limits",
     renderer="coexist.render.targets.coexist:render",
@@ -95,6 +98,7 @@ ISC_DHCPD = Product(
     target="/etc/dhcp/dhcpd.conf",
     check="dhcpd -t -4 -cf {path}",
     reload="systemctl restart isc-dhcp-server",
+    files=("dhcpd.conf",),
     own_subnet_first=False,
     informs_if_authoritative=True,
     informs_names=False,
@@ -142,6 +146,7 @@ KEA = Product(
     target="/etc/kea/kea-dhcp4.conf",
     check="kea-dhcp4 -t {path}",
     reload="systemctl restart kea-dhcp4-server",
+    files=("kea-dhcp4.conf",),
     leases="coexist.boot.servers.kea:lease_service",
     lease="coexist.boot.servers.kea:rendered_lease",
     lease_times="coexist.boot.leases.lease_times:kea_times",
@@ -209,6 +214,7 @@ DNSMASQ = Product(
     target="/etc/dnsmasq.d/coexist.conf",
     check="dnsmasq --test --conf-file={path}",
     reload="systemctl restart dnsmasq",
+    files=("dnsmasq.conf",),
     own_subnet_first=False,
     # rfc2131.c: the address of a dhcp-host is taken, and no range is found for it (narrow_context).
     leaves_own_address=False,
@@ -259,6 +265,7 @@ WINDOWS_DHCP = Product(
     dropin="coexist.render.dropins.windows:write",
     dropin_path="C:\\ProgramData\\coexist\\coexist.ps1",
     redactor="coexist.languages.windows.secrets:without_secrets",
+    files=("dhcp.ps1",),
     limits="coexist.render.targets.windows_dhcp:limits",
     renderer="coexist.render.targets.windows_dhcp:render",
     importer="coexist.importers.windows:KIND",
@@ -293,6 +300,7 @@ WDS = Product(
     # Prestaged devices are answered at once (wdsutil /Set-Server /?, /ResponseDelay).
     delays_registered=False,
     boots="coexist.boot.servers.microsoft:wds_service",
+    files=("wds.ps1",),
     limits="coexist.render.targets.wds:limits",
     renderer="coexist.render.targets.wds:render",
 )
@@ -324,6 +332,7 @@ CONFIGMGR = Product(
     asked_on_4011=True,
     answers_http=False,
     boots="coexist.boot.servers.microsoft:configmgr_service",
+    files=("distribution-point.ps1", "mac-ignore-list.txt"),
     limits="coexist.render.targets.configmgr:limits",
     renderer="coexist.render.targets.configmgr:render",
 )
@@ -355,6 +364,7 @@ OPENTHINCLIENT = Product(
     answers_http=False,
     target="/home/openthinclient/otc-manager-home/dhcp/service.xml",
     reload="systemctl restart openthinclient-manager",
+    files=("service.xml", "clients.ldif", "hardware-types.ldif", "policy.ldif"),
     boots="coexist.boot.servers.openthinclient:boot_service",
     limits="coexist.render.targets.openthinclient:limits",
     renderer="coexist.render.targets.openthinclient:render",
@@ -370,6 +380,7 @@ TFTPD = Product(
     system="none",
     usual_roles=frozenset({"tftp"}),
     capabilities=Capabilities(roles=frozenset({"tftp", "http"}), whitelist=True, deny_list=True),
+    files=_PLAIN_LISTS,
     limits="coexist.render.targets.lists:limits",
     renderer="coexist.render.targets.lists:render",
 )
@@ -391,6 +402,7 @@ GENERIC = Product(
     own_programs=True,
     leases="coexist.boot.servers.dhcpd:lease_service",
     boots="coexist.boot.servers.generic_declared:boot_service",
+    files=_PLAIN_LISTS,
     limits="coexist.render.targets.lists:limits",
     renderer="coexist.render.targets.lists:render",
 )

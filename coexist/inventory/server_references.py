@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from coexist.inventory.broken import EVERY_NAME
 from coexist.inventory.declarations import Declarations
+from coexist.inventory.deployment import check_paths
 from coexist.inventory.documents import Path
 from coexist.inventory.groups import BUILT_IN
 from coexist.inventory.models import Scope, ScopeRule, Server
@@ -53,6 +54,7 @@ def check_servers(given: Declarations) -> None:
         if server.boot_server:
             given.need_servers((*path, "boot_server"), [server.boot_server], address_too=True)
         _pair(given, (*path, "pair"), name, server)
+        check_paths(given, (*path, "deploy", "paths"), name, server)
         if server.dropin:
             _rules(given, (*path, "dropin"), server.dropin.rules)
 

@@ -117,8 +117,9 @@ class Deployment(Declared):
     """How a server is reached and what a rollout does there. Secrets never stand here.
 
     ``paths`` maps the name of a rendered file to its path on the target; ``"*"`` is the directory of all
-    files that are not named. ``status``: a command that succeeds while the service runs. ``sudo``: every
-    command is run by ``sudo -n``.
+    files that are not named. A name that is never written for the server is refused. coexist's lists of
+    machines always lie beside its coexist.yaml. ``status``: a command that succeeds while the service runs.
+    ``sudo``: every command is run by ``sudo -n``.
     """
 
     host: Host

@@ -12,11 +12,12 @@ from coexist.analysis.keeping import weighed
 from coexist.analysis.site import AnalysedSite
 from coexist.boot.leases.plan import PoolPlan
 from coexist.inventory import Inventory
+from coexist.inventory.deployment import writer
 from coexist.inventory.documents import Path
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest, ScopeRule
-from coexist.inventory.product import Capabilities, Product
-from coexist.inventory.products import GENERIC, part
+from coexist.inventory.product import Capabilities
+from coexist.inventory.products import part
 from coexist.inventory.values import Delay, in_steps
 from coexist.render.failover import report_failover
 from coexist.render.target import Job
@@ -82,15 +83,8 @@ def report_all(job: Job) -> None:
         return
     if job.server.product.renderer:
         _left_out(job)
-    report: Callable[[Job], None] = _limits_of(job.server.product)
+    report: Callable[[Job], None] = part(writer(job.server), "limits") or report_limits
     report(job)
-
-
-def _limits_of(product: Product) -> Callable[[Job], None]:
-    if not product.renderer:
-        product = GENERIC
-    own: Callable[[Job], None] = part(product, "limits") or report_limits
-    return own
 
 
 def report_limits(job: Job) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from coexist.analysis.findings import Finding
 from coexist.errors import CoexistError
 from coexist.inventory import Inventory
-from coexist.inventory.product import Product, System
-from coexist.inventory.products import GENERIC, part
+from coexist.inventory.deployment import place_of, writer
+from coexist.inventory.models import Server
+from coexist.inventory.product import System
+from coexist.inventory.products import part
 from coexist.render.dropins import beside
 from coexist.render.limits import report_all
 from coexist.render.rendered import MANIFEST, RenderedFile, RenderedSite, manifest
@@ -60,7 +61,7 @@ def written(job: Job) -> tuple[RenderedFile, ...]:
 
     Raises ``CoexistError`` if its renderer reports what they do not have: ``check`` would not tell it.
     """
-    write = beside if job.server.config else _renderer_of(job.server.product)
+    write: Renderer = beside if job.server.config else part(writer(job.server), "renderer")
     writing = replace(job, findings=[])
     files = write(writing)
     for finding in writing.findings:
@@ -69,13 +70,18 @@ def written(job: Job) -> tuple[RenderedFile, ...]:
                 f"the renderer of {job.name} reports {finding.code.code} ({finding.message}), and the limits"
                 f" of {job.server.product.name} do not; report it in its `limits`, which `check` asks too"
             )
+    _check_names(job.server, files)
     return files
 
 
-def _renderer_of(product: Product) -> Renderer:
-    """The renderer of a product; plain lists for one that has none."""
-    renderer: Renderer = part(product, "renderer") or part(GENERIC, "renderer")
-    return renderer
+def _check_names(server: Server, files: tuple[RenderedFile, ...]) -> None:
+    """The record must name what is written: `deploy.paths` is read by it."""
+    product = writer(server)
+    for file in files:
+        if not server.config and not product.writes(file.path):
+            raise CoexistError(
+                f"the renderer of {product.name} writes {file.path!r}; name it in `files` of its record"
+            )
 
 
 def _deployed(file: RenderedFile, job: Job) -> RenderedFile:
@@ -83,19 +89,14 @@ def _deployed(file: RenderedFile, job: Job) -> RenderedFile:
     deploy = job.server.deploy
     if deploy is None:
         return file
-    return replace(
-        file,
-        target=_target(file, deploy.paths),
-        check=deploy.check if deploy.check is not None and file.check is not None else file.check,
-        reload=deploy.reload if deploy.reload is not None and file.reload is not None else file.reload,
-    )
-
-
-def _target(file: RenderedFile, paths: Mapping[str, str]) -> str | None:
-    if file.path in paths:
-        return paths[file.path]
-    folder = paths.get("*")
-    return file.target if folder is None or file.target is None else f"{folder.rstrip('/')}/{file.path}"
+    target, reload = place_of(job.server, file.path, file.target), file.reload
+    if reload is not None and deploy.reload is not None:
+        reload = deploy.reload
+    elif reload is not None and file.target is not None and target is not None:
+        # A script's command names the script.
+        reload = reload.replace(file.target, target)
+    check = deploy.check if deploy.check is not None and file.check is not None else file.check
+    return replace(file, target=target, check=check, reload=reload)
 
 
 def _check_secrets(server: str, files: tuple[RenderedFile, ...]) -> None:

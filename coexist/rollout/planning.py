@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from coexist.boot.servers import model_for
 from coexist.inventory.loader import Inventory
 from coexist.inventory.macset import NOBODY, MacSet
+from coexist.inventory.products import COEXIST
 from coexist.planning.effective import answering_only
 from coexist.planning.together import (
     VERSIONS,
@@ -45,7 +46,7 @@ from coexist.rollout.present import Target
 from coexist.rollout.shell import directory_of
 from coexist.rollout.transport import Address
 
-BOOT_CONFIG = "coexist.yaml"
+(BOOT_CONFIG,) = COEXIST.files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

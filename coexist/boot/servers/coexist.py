@@ -23,6 +23,7 @@ from coexist.inventory.documents import Path
 from coexist.inventory.macset import EVERYONE, MacSet
 from coexist.inventory.models import Answers, Programs, Server
 from coexist.inventory.named_servers import server_address
+from coexist.inventory.products import COEXIST
 from coexist.inventory.validation import problem_of
 from coexist.inventory.values import Delay
 from coexist.records import dataclass
@@ -30,8 +31,7 @@ from coexist.wire.bootp import UNSPECIFIED
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option
 
-LIST_SUFFIX = ".macs"
-EXCEPT_SUFFIX = ".except.macs"
+EXCEPT_SUFFIX, LIST_SUFFIX = COEXIST.list_ends
 
 
 # -- the configuration --------------------------------------------------------------------------

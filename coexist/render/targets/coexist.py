@@ -10,13 +10,14 @@ import yaml
 
 from coexist.boot.configuration import BootServerConfig, ClientSelector
 from coexist.boot.servers.coexist import boot_server_config, list_members
+from coexist.inventory.products import COEXIST
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_uuids
 from coexist.render.rendered import RenderedFile
 from coexist.render.target import Job
 from coexist.wire.mac import format_mac
 
-CONFIG_FILE = "coexist.yaml"
+(CONFIG_FILE,) = COEXIST.files
 
 _HEADER = """\
 # {name}: written by coexist from the inventory of {site}; change it there.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from coexist.boot.answered import answered
 from coexist.inventory import MacSet
+from coexist.inventory.deployment import place_of
 from coexist.render.cells import mac_lines
 from coexist.render.limits import report_limits
 from coexist.render.rendered import RenderedFile
@@ -80,8 +81,9 @@ def _sections(job: Job) -> Iterator[tuple[str, list[str]]]:
     )
     key = literal("HKLM:\\SOFTWARE\\Microsoft\\SMS\\DP")
     if _ignores(job):
+        list_path = place_of(server, IGNORE_LIST, IGNORE_TARGET) or IGNORE_TARGET
         ignore = [
-            f"Set-ItemProperty -LiteralPath {key} -Name 'MACIgnoreListFile' -Value {literal(IGNORE_TARGET)}"
+            f"Set-ItemProperty -LiteralPath {key} -Name 'MACIgnoreListFile' -Value {literal(list_path)}"
         ]
     else:
         ignore = [

@@ -32,7 +32,7 @@ def test_the_manifest_says_what_goes_where():
     assert listed.keys() == files.keys() - {"manifest.json"}
     assert listed["coexist.yaml"]["target"] == files["coexist.yaml"].target == "/opt/boot/coexist.yaml"
     assert listed["coexist.yaml"]["reload"] == "svc restart"
-    assert listed["thin.macs"]["target"] == "/etc/coexist/thin.macs"
+    assert listed["thin.macs"]["target"] == "/opt/boot/thin.macs"
     assert listed["thin.macs"]["sha256"] == files["thin.macs"].digest
     assert files["thin.macs"].content == b"00:80:64:10:00:01\n00:80:64:10:00:02\n"
 
@@ -82,8 +82,8 @@ def _outside(job):
 def installed(monkeypatch):
     """The product tftpd with another renderer, as an installed distribution hands it in."""
 
-    def install(renderer: str) -> None:
-        product = replace(TFTPD, renderer=f"{__name__}:{renderer}")
+    def install(renderer: str, *files: str) -> None:
+        product = replace(TFTPD, renderer=f"{__name__}:{renderer}", files=files)
         monkeypatch.setattr(EntryPoint, "load", lambda self: product)
         entry = EntryPoint(TFTPD.name, f"{__name__}:unused", products_module.ENTRY_POINTS)
         monkeypatch.setattr(products_module, "entry_points", lambda group: [entry])
@@ -97,6 +97,14 @@ def test_the_renderer_of_an_installed_product(installed):
     installed("_plain")
     rendered = render_site(site({"software": "tftpd"}))
     assert rendered.files["s"][0].content == b"s"
+
+
+def test_a_renderer_writes_the_files_that_its_record_names(installed):
+    installed("_plain", "own.txt")
+    assert render_site(site({"software": "tftpd"})).files["s"][0].path == "own.txt"
+    installed("_plain", "other.txt")
+    with pytest.raises(CoexistError, match=r"own\.txt.*`files`"):
+        render_site(site({"software": "tftpd"}))
 
 
 def test_a_renderer_stays_in_its_folder(installed):
