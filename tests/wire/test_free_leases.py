@@ -47,6 +47,22 @@ FILES = {
     "two addresses in one place of the table": WIRE.format(
         "pool { range 10.20.9.9; }", "pool { range 10.21.143.172; }"
     ),
+    "another pool between the two in the table": WIRE.format(
+        "pool { range 10.20.1.0 10.20.2.255; }",
+        'pool { range 10.21.1.0 10.21.2.255; } pool { range 10.21.3.0 10.21.3.9; deny members of "lamps"; }',
+    ),
+    "another pool behind the two in the table": WIRE.format(
+        "pool { range 10.20.1.0 10.20.2.255; }",
+        "pool { range 10.21.1.0 10.21.2.255; } pool { range 10.21.200.0 10.21.200.9; deny known-clients; }",
+    ),
+    "another wire's pool between the two in the table": WIRE.format(
+        "pool { range 10.20.1.0 10.20.2.255; }", "pool { range 10.21.1.0 10.21.2.255; }"
+    )
+    + " subnet 10.22.0.0 netmask 255.255.0.0 { range 10.22.200.0 10.22.200.9; }",
+    "another pool beside each address in the table": WIRE.format(
+        "pool { range 10.20.9.0 10.20.9.50; }",
+        'pool { range 10.21.143.163 10.21.143.190; deny members of "lamps"; }',
+    ),
     "a range that is longer than the table": (
         "subnet 10.20.0.0 netmask 255.254.0.0 { range 10.20.80.0 10.21.230.200; }"
     ),

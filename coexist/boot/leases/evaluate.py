@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Address
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from coexist.boot.leases.lease import (
     NETMASK,
@@ -106,15 +106,15 @@ def as_told(lease: Lease, arrival: Arrival) -> Lease:  # noqa: ARG001 most produ
     return lease
 
 
-Place: TypeAlias = tuple[int, int, int]
-"""Sorts the free addresses of a wire."""
-TableOrder: TypeAlias = Callable[[IPv4Address, IPv4Address, int], tuple[Place, IPv4Address]]
-"""Of a range (first, last and its number in the order of the file) the address that is leased first, after
-its place."""
+class FreeAddresses(Protocol):
+    """Which address of a pool is leased first."""
+
+    def first(self, pool: int) -> IPv4Address:
+        """Of a pool by its number."""
 
 
-def _as_declared(first: IPv4Address, last: IPv4Address, number: int) -> tuple[Place, IPv4Address]:  # noqa: ARG001
-    return (number, 0, 0), first
+TableOrder: TypeAlias = Callable[[Iterable[tuple[int, IPv4Address, IPv4Address]]], FreeAddresses]
+"""Of the ranges of all pools, in the order of the file: number of the pool, first and last address."""
 
 
 class PlanLeases:
@@ -134,7 +134,7 @@ class PlanLeases:
         self.product = product
         self.times = times
         self.table_order = table_order
-        self._free: dict[IPv4Address, tuple[Place, IPv4Address] | None] = {}
+        self._free: dict[IPv4Address, IPv4Address | None] = {}
         self._near: dict[IPv4Address, tuple[SubnetPlan, ...]] = {}
 
     @property
@@ -344,16 +344,43 @@ class PlanLeases:
                 if any(pool.fits(packet, member) for pool in pools) and self.plan.owner(wanted) is None:
                     return subnet, wanted
         found = (
-            (free, subnet, pool)
+            (subnet, pool)
             for subnet in subnets
             for pool in subnet.pools
-            if pool.fits(packet, member) and (free := self._first(pool)) is not None
+            if pool.fits(packet, member) and self._first(pool) is not None
         )
         first = next(found, None)
-        if first is not None and self.table_order is not None:
-            alike = (each for each in found if self._is_one_pool(first[1:], each[1:]))
-            first = min((first, *alike), key=lambda each: each[0][0])
-        return None if first is None else (first[1], first[0][1])
+        if first is None:
+            return None
+        address = self._first(first[1])
+        if self.table_order is not None and any(self._is_one_pool(first, each) for each in found):
+            address = self._free_of_all.first(self._numbers[first[1].first])
+        assert address is not None  # it has one, which is asked above
+        return next(subnet for subnet in subnets if address in subnet.network), address
+
+    @cached_property
+    def _numbers(self) -> Mapping[IPv4Address, int]:
+        """The numbers of all pools by their first addresses; pools that are one have one."""
+        numbers: dict[IPv4Address, int] = {}
+        for vlan in self.plan.vlans:
+            pools = [(subnet, pool) for subnet in vlan.subnets for pool in subnet.pools]
+            for each in pools:
+                one = next((other for other in pools if self._is_one_pool(other, each)), each)
+                numbers[each[1].first] = numbers.get(one[1].first, len(numbers))
+        return numbers
+
+    @cached_property
+    def _free_of_all(self) -> FreeAddresses:
+        """The free addresses of all pools."""
+        assert self.table_order is not None  # who has none does not ask
+        return self.table_order(
+            (number, first, last)
+            for vlan in self.plan.vlans
+            for subnet in vlan.subnets
+            for pool in subnet.pools
+            for number in (self._numbers[pool.first],)
+            for first, last in self.plan.free(pool)
+        )
 
     def _is_one_pool(self, one: tuple[SubnetPlan, PoolPlan], other: tuple[SubnetPlan, PoolPlan]) -> bool:
         """Whether two pools of a wire are for the same clients of the same pair of servers."""
@@ -367,14 +394,13 @@ class PlanLeases:
         limits = self.times(lease.lease_time, lease.min_lease_time, lease.max_lease_time)
         return replace(lease, lease_time=limits.granted_to(packet))
 
-    def _first(self, pool: PoolPlan) -> tuple[Place, IPv4Address] | None:
-        """The first address of a pool that is nobody's own, after its place among others."""
+    def _first(self, pool: PoolPlan) -> IPv4Address | None:
+        """The first address of a pool that is nobody's own."""
         if pool.first not in self._free:
-            ranges = self.plan.free(pool)
-            order = self.table_order or _as_declared
-            self._free[pool.first] = min(
-                (order(first, last, number) for number, (first, last) in enumerate(ranges)), default=None
-            )
+            ranges = [(0, first, last) for first, last in self.plan.free(pool)]
+            order = self.table_order
+            first = ranges[0][1] if ranges else None
+            self._free[pool.first] = order(ranges).first(0) if order is not None and ranges else first
         return self._free[pool.first]
 
     def fitting(self, name: str, packet: Packet, mac: int) -> tuple[Setting, ...]:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from coexist.boot.leases.dhcpd.distinctions import distinctions_of
 from coexist.boot.leases.dhcpd.evaluation import EndlessError, Evaluation, Held, Resolve
 from coexist.boot.leases.dhcpd.failover import share_of
-from coexist.boot.leases.dhcpd.free_leases import first_free, is_one_pool
+from coexist.boot.leases.dhcpd.free_leases import LeaseTable, is_one_pool
 from coexist.boot.leases.dhcpd.hosts import Host, Hosts
 from coexist.boot.leases.dhcpd.opens import assigned_variables, open_conditions, open_wires, told_by
 from coexist.boot.leases.dhcpd.options import AGENT, DHCP, SERVER, ClientOptions, OptionState
@@ -382,15 +382,25 @@ class DhcpdLeases:
         return self._first_free(wire, others[-1:]) if others else chosen
 
     def _first_free(self, wire: Wire, pools: list[PoolPart]) -> tuple[PoolPart, IPv4Address]:
-        entered = {id(each): number for number, each in enumerate(r for p in wire.pools for r in p.ranges)}
-        found = [
-            (*first_free(each.first, each.last, entered[id(each)]), pool)
-            for pool in pools
-            if is_one_pool(pool, pools[0])
+        table, numbers = self._table
+        address = table.first(numbers[id(pools[0])])
+        return next(pool for pool in wire.pools if _holds(pool, address)), address
+
+    @cached_property
+    def _table(self) -> tuple[LeaseTable, Mapping[int, int]]:
+        """The addresses of all pools, and the number of each pool there; pools that are one have one."""
+        numbers: dict[int, int] = {}
+        for wire in self.outline.wires:
+            for pool in wire.pools:
+                one = next((each for each in wire.pools if is_one_pool(pool, each)), pool)
+                numbers[id(pool)] = numbers.get(id(one), len(numbers))
+        ranges = (
+            (numbers[id(pool)], each.first, each.last)
+            for wire in self.outline.wires
+            for pool in wire.pools
             for each in pool.ranges
-        ]
-        _, address, pool = min(found, key=lambda each: each[0])
-        return pool, address
+        )
+        return LeaseTable(ranges), numbers
 
     def _permits(self, pool: PoolPart, members: list[Member], *, known: bool) -> bool:
         """allocate_lease: nothing of what is denied fits, and if anything is allowed, something of it."""

@@ -76,11 +76,20 @@ def test_an_own_address_counts_in_every_subnet_of_the_wire(software: str) -> Non
 
 
 def test_dhcpd_takes_pools_for_the_same_clients_for_one() -> None:
-    # 10.60.1.0 stands at 99480 of 100003 in its table, 10.61.1.0 at 65013.
+    # 10.60.1.0 stands at 99428 of 100003 in its table, 10.61.1.0 at 64961.
     assert leased(plan("isc-dhcpd 4.4", {}, {})).yiaddr == IPv4Address("10.61.1.0")
     some = {"pools": [{"range": "10.61.1.0-10.61.1.255", "deny": "printers"}]}
     assert leased(plan("isc-dhcpd 4.4", {}, some)).yiaddr == IPv4Address("10.60.1.0")
     assert leased(plan("kea 2.2", {}, {})).yiaddr == IPv4Address("10.60.1.0")
+
+
+def test_a_pool_of_others_between_them_in_the_table_makes_the_later_one_the_first() -> None:
+    # 10.61.3.0 stands at 65473, between the two places of the test above.
+    others = {"range": "10.61.3.0-10.61.3.9", "allow": "printers"}
+    between = {"pools": ["10.61.1.0-10.61.1.255", others]}
+    assert leased(plan("isc-dhcpd 4.4", {}, between)).yiaddr == IPv4Address("10.60.1.0")
+    outside = {"pools": ["10.61.1.0-10.61.1.255", {**others, "range": "10.61.200.0-10.61.200.9"}]}
+    assert leased(plan("isc-dhcpd 4.4", {}, outside)).yiaddr == IPv4Address("10.61.1.0")
 
 
 REFUSING = {"rules": [{"vendor_class": "lamp", "ignore": True}]}
