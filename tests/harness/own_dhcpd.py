@@ -153,7 +153,7 @@ def _subnet(draw: st.DrawFn, net: str) -> str:
 
 
 @st.composite
-def dhcpd_texts(draw: st.DrawFn) -> str:
+def texts(draw: st.DrawFn) -> str:
     """A file for a server on 10.93.0.0/16, whose relay agent brings those of 10.94.0.0/16."""
     subnets = [draw(_subnet("10.93")), draw(_subnet("10.94"))]
     if draw(st.booleans()):

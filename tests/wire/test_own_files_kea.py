@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -20,9 +19,9 @@ from coexist.boot.servers.kea import KeaModel
 from coexist.languages.kea.json_nodes import Node, read_json
 from coexist.languages.kea.option_data import STANDARD, is_readable
 from coexist.languages.source_files import beside
-from coexist.wire.bootp import Packet
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option
+from tests.harness.kea_answers import of_its_pool
 from tests.harness.matrix import (
     Asked,
     Asker,
@@ -87,32 +86,9 @@ def hold(tree: Node, place: Place, macs: list[str], tmp_path: Path) -> None:
 
     with asking(tmp_path, place, kea) as asker:
         seen = list(_rounds(asker, macs, place))
-    wrong = differing(model, place, seen, lambda reply, expected: _of_its_pool(reply, expected, config))
+    wrong = differing(model, place, seen, lambda reply, expected: of_its_pool(reply, expected, config))
     assert any(reply is not None for _, _, reply in seen), "nobody was answered: nothing is shown"
     assert not wrong, f"{len(wrong)} of {len(seen)} differ:\n" + "\n".join(wrong[:20])
-
-
-def _of_its_pool(reply: Packet, expected: Packet, config: KeaConfig) -> Packet:
-    """The reply with the predicted address, if its own is of a pool like that and nobody's."""
-    same = _pools_of(reply.yiaddr, config) & _pools_of(expected.yiaddr, config)
-    kept = [s for s in config.subnets if s.value("reservations-out-of-pool", bool) is not True]
-    reserved = {host.address for subnet in kept for host in subnet.hosts}
-    if not same or reply.yiaddr in reserved:
-        return reply
-    # A generated name holds the address.
-    real, named = (str(a).replace(".", "-").encode() for a in (reply.yiaddr, expected.yiaddr))
-    options = {code: value.replace(real, named) for code, value in reply.options.items()}
-    return replace(reply, yiaddr=expected.yiaddr, options=options)
-
-
-def _pools_of(address: IPv4Address, config: KeaConfig) -> set[object]:
-    """The pools that hold an address, by what tells them apart."""
-    return {
-        (number, pool.classes, pool.asks, tuple(pool.level.options))
-        for number, subnet in enumerate(config.subnets)
-        for pool in subnet.pools
-        if pool.holds(address)
-    }
 
 
 def _rounds(asker: Asker, macs: list[str], place: Place) -> Iterator[Asked]:
@@ -181,7 +157,7 @@ def test_leases_decide_from_which_subnet_of_a_network_a_machine_is_told(tmp_path
     of_the_first = [offered, acknowledged, again]
     config = leases.config
     assert not differing(first, place, of_the_first)
-    assert not differing(last, place, after, lambda reply, expected: _of_its_pool(reply, expected, config))
+    assert not differing(last, place, after, lambda reply, expected: of_its_pool(reply, expected, config))
     assert {str(reply.siaddr) for _, _, reply in after if reply is not None} == {"10.93.1.9"}
 
 
@@ -275,4 +251,4 @@ def test_a_packet_with_an_option_of_another_shape(octets: bytes, tmp_path: Path)
     assert answered == {code: is_readable(code, octets) for code in codes}
     # Which letters of a name Kea keeps is another matter.
     seen = [each for code, each in zip(codes, seen, strict=True) if code != _FQDN]
-    assert not differing(model, place, seen, lambda reply, expected: _of_its_pool(reply, expected, config))
+    assert not differing(model, place, seen, lambda reply, expected: of_its_pool(reply, expected, config))

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
+from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.servers.dhcpd import DhcpdModel
 from coexist.errors import InputError
 from coexist.languages.dhcpd.levels import PoolPart
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.kea.json_nodes import read_json
+from coexist.languages.source_files import beside
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option
+from tests.harness import own_dhcpd, own_kea
+from tests.harness.kea_answers import kea_model, of_its_pool
 from tests.harness.matrix import (
     Asked,
     Case,
     asking,
     difference,
+    identified,
     informs,
     place_of,
     predicted,
@@ -30,8 +38,7 @@ from tests.harness.matrix import (
     strangers,
 )
 from tests.harness.namespaces import HarnessError
-from tests.harness.own_dhcpd import MACS, dhcpd_texts
-from tests.harness.servers import start_dhcpd
+from tests.harness.servers import start_dhcpd, start_kea
 
 pytestmark = pytest.mark.untimed
 
@@ -78,7 +85,7 @@ def hold_dhcpd(text: str, directory: Path) -> int:
             reply = replace(reply, yiaddr=expected.yiaddr)
         return difference(reply, expected, ("overload",))
 
-    macs = [*MACS, *strangers(2)]
+    macs = [*own_dhcpd.MACS, *strangers(2)]
     with asking(directory, place, lambda host: start_dhcpd(host, text)) as asker:
         seen: list[Asked] = []
         for cases in (sampled(macs, place.ways), informs(macs[::3], place.local)):
@@ -94,15 +101,61 @@ def hold_dhcpd(text: str, directory: Path) -> int:
     return sum(reply is not None for *_, reply in seen)
 
 
-def hold(examples: int, least: int) -> None:
+def hold_kea(text: str, directory: Path) -> int:
+    """Hold one configuration of Kea; how many packets were answered."""
+    place = place_of(text)
+    try:
+        config = compile_kea(read_json(text, "kea.conf", beside(Path("kea.conf"))), (2, 2))
+    except InputError as refused:
+        at = refused.problems[0].position
+        with (
+            pytest.raises(HarnessError, match=rf":{at.line}[:.]"),
+            asking(directory, place, lambda host: start_kea(host, text)),
+        ):
+            pass
+        return 0
+    model = kea_model(config)
+
+    def answered(case: Case, packet: Packet) -> bool:
+        return predicted(model, place, case, packet) is not None
+
+    def network_of(address: IPv4Address) -> object:
+        subnet = next((s for s in config.subnets if address in s.network), None)
+        return None if subnet is None else subnet.shared or subnet
+
+    def wrong(case: Case, packet: Packet, reply: Packet | None) -> str:
+        expected = predicted(model, place, case, packet)
+        if reply is None or expected is None:
+            return difference(reply, expected)
+        same = of_its_pool(reply, expected, config)
+        if same.yiaddr != expected.yiaddr and network_of(reply.yiaddr) is network_of(expected.yiaddr):
+            # It goes on with the subnet of the network that it offered from last, to whomever.
+            asked = {**packet.options, Option.REQUESTED_IP_ADDRESS: reply.yiaddr.packed}
+            other = predicted(model, place, case, replace(packet, options=asked))
+            same, expected = (reply, other) if other is not None else (same, expected)
+        return difference(same, expected)
+
+    macs = [*own_kea.MACS, *strangers(2)]
+    with asking(directory, place, lambda host: start_kea(host, text)) as asker:
+        seen: list[Asked] = []
+        for cases in (sampled(macs, place.ways), informs(macs[::3], place.local), identified(macs)):
+            seen += asker.ask(cases, expected=answered).values()
+    found = [f"{case}: {what}" for case, packet, reply in seen if (what := wrong(case, packet, reply))]
+    assert not found, f"{text}{len(found)} of {len(seen)} differ:\n" + "\n".join(found[:12])
+    return sum(reply is not None for *_, reply in seen)
+
+
+def hold(
+    texts: st.SearchStrategy[str], one: Callable[[str, Path], int], *, examples: int, least: int
+) -> None:
     """The property for a number of files, which are answered at least so often together."""
     told: list[int] = []
 
     @settings(once, max_examples=examples)
-    @given(dhcpd_texts())
+    @given(texts)
     def holds(text: str) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            told.append(hold_dhcpd(text, Path(directory) / "network"))
+            told.append(one(text, Path(directory) / "network"))
 
     holds()
     assert sum(told) >= least
@@ -110,10 +163,21 @@ def hold(examples: int, least: int) -> None:
 
 @pytest.mark.needs("dhcpd")
 def test_random_dhcpd_files() -> None:
-    hold(examples=8, least=300)
+    hold(own_dhcpd.texts(), hold_dhcpd, examples=8, least=300)
 
 
 @pytest.mark.slow
 @pytest.mark.needs("dhcpd")
 def test_many_random_dhcpd_files() -> None:
-    hold(examples=100, least=5000)
+    hold(own_dhcpd.texts(), hold_dhcpd, examples=100, least=5000)
+
+
+@pytest.mark.needs("kea-dhcp4")
+def test_random_kea_files() -> None:
+    hold(own_kea.texts(), hold_kea, examples=6, least=300)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("kea-dhcp4")
+def test_many_random_kea_files() -> None:
+    hold(own_kea.texts(), hold_kea, examples=100, least=5000)

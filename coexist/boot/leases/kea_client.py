@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig, PoolDef, SubnetDef
-from coexist.boot.leases.kea_tests import Tests
+from coexist.boot.leases.kea_tests import Tests, UnevaluatedError
 from coexist.boot.responder import Arrival
 from coexist.records import dataclass
 from coexist.wire.bootp import Packet
@@ -17,12 +17,14 @@ from coexist.wire.options import Option
 
 @dataclass(slots=True, kw_only=True)
 class Client:
-    """What is known of a packet while it is answered. ``classes``: in the order it was put into them."""
+    """What is known of a packet while it is answered. ``classes``: in the order it was put into them;
+    ``identifiers``: by which its reservations are looked for, none where its subnet looks for none."""
 
     arrival: Arrival
     classes: dict[str, None] = field(default_factory=dict)
     hosts: dict[int, HostDef] = field(default_factory=dict)
     everywhere: HostDef | None = None
+    identifiers: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def packet(self) -> Packet:
@@ -63,13 +65,16 @@ class Classes:
                 self._test(client, part)
 
     def _test(self, client: Client, part: ClassDef) -> None:
-        if part.test is not None and self.tests.holds(part.test, client.arrival, client.is_in):
-            client.classes[part.name] = None
-        if part.template is not None:
-            octets = self.tests.value(part.template, client.arrival, client.is_in)
-            if octets:
-                # Pkt::addSubClass, with every value that is not empty.
-                client.classes.update(dict.fromkeys((part.name, part.spawned(octets))))
+        try:
+            if part.test is not None and self.tests.holds(part.test, client.arrival, client.is_in):
+                client.classes[part.name] = None
+            if part.template is not None:
+                octets = self.tests.value(part.template, client.arrival, client.is_in)
+                if octets:
+                    # Pkt::addSubClass, with every value that is not empty.
+                    client.classes.update(dict.fromkeys((part.name, part.spawned(octets))))
+        except UnevaluatedError:
+            return
 
     def asked(self, client: Client, subnet: SubnetDef, pool: PoolDef | None) -> None:
         """requiredClassify: the classes that the levels ask for; since 2.7 the pool's first."""

@@ -26,9 +26,10 @@ from coexist.languages.kea.expressions import (
     members_of,
     parse_expression,
     parse_value,
+    unknown_part,
 )
 from coexist.languages.kea.json_nodes import Node
-from coexist.languages.kea.option_data import OptionTypes
+from coexist.languages.kea.option_data import DHCP4, OptionTypes
 from coexist.languages.kea.versions import beside, unknown_keywords
 from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS
@@ -270,6 +271,11 @@ class _Compiler:
             except BadExpressionError as error:
                 at = (node.get("test") or node).at
                 raise InputError([Problem(at, str(error), "correct the test of the class")]) from None
+            for expression, key in ((test, "test"), (template, "template-test")):
+                what = "" if expression is None else self._unknown(expression)
+                if what:
+                    at = (node.get(key) or node).at
+                    raise InputError([Problem(at, what, "correct the test of the class")])
             asked = members_of(test) if test is not None else frozenset()
             unknown = sorted(other for other in asked if other not in result and not _is_built_in(other))
             if unknown:
@@ -290,6 +296,11 @@ class _Compiler:
                 knowing=knowing,
             )
         return result
+
+    def _unknown(self, expression: Truth | Value) -> str:
+        """What of an expression the server does not know; empty if nothing."""
+        types, declared = self.types, self.keys.declared
+        return unknown_part(expression, lambda name: types.find(DHCP4, name) is not None, declared)
 
     # -- subnets ---------------------------------------------------------------------------------
 
@@ -369,13 +380,26 @@ class _Compiler:
             if text is not None:
                 identifiers[kind] = _identifier(node, kind, text)
         address = node.plain("ip-address")
-        return HostDef(
+        host = HostDef(
             level=self.levels.below(node, FILE_OCTETS - 1),
             identifiers=identifiers,
             address=address_of(node, address) if address and address != "0.0.0.0" else None,
             hostname=node.plain("hostname") or "",
             classes=tuple(str(item.value) for item in node.items("client-classes")),
         )
+        if not (host.address or host.hostname or host.classes or _says_something(node)):
+            what = "the reservation must include at least one resource"
+            raise InputError(
+                [Problem(node.at, what, "write an ip-address, hostname or options, or remove it")]
+            )
+        return host
+
+
+def _says_something(node: Node) -> bool:
+    """Whether a reservation tells its machine anything but an address, a name and classes
+    (``CfgHosts::add4``)."""
+    fields = (node.plain(key) for key in _BOOT_FIELDS)
+    return any(node.items("option-data")) or any(text and text != "0.0.0.0" for text in fields)
 
 
 def _is_built_in(name: str) -> bool:

@@ -187,8 +187,12 @@ class KeaLeases:
         return bool(everywhere), own is not False
 
     def _find_hosts(self, client: Client, subnet: SubnetDef) -> None:
-        everywhere, _ = self._looking[subnet.number]
-        identifiers = list(self._identifiers(client.packet))
+        everywhere, own = self._looking[subnet.number]
+        if not (everywhere or own):
+            # Of the other subnets of its network none is asked either (``Dhcpv4Exchange``).
+            return
+        client.identifiers = tuple(self._identifiers(client.packet))
+        identifiers = list(client.identifiers)
         if everywhere:
             client.everywhere = self._host(None, identifiers)
         siblings = self.config.siblings(subnet)
@@ -202,10 +206,17 @@ class KeaLeases:
                     client.hosts[sibling.number] = host
 
     def _own_address(self, client: Client, subnet: SubnetDef) -> IPv4Address | None:
-        """HasAddressReservation of one subnet: the global address if it is of the subnet, or its own one."""
+        """HasAddressReservation of one subnet: the global address, or its own one.
+
+        The global one counts in every subnet that looks for it, whatever it is of (2.2.0, packets).
+
+        Where the client has both, the global one is found and the subnet's own one given (``currentHost``):
+        0.0.0.0 where that has no address, which is offered to nobody.
+        """
         everywhere = client.everywhere.address if client.everywhere is not None else None
-        if everywhere is not None and everywhere in subnet.network:
-            return everywhere
+        if everywhere is not None and self._looking[subnet.number][0]:
+            current = self._host_in(client, subnet)
+            return UNSPECIFIED if current is None or current.address is None else current.address
         host = client.hosts.get(subnet.number)
         address = None if host is None else host.address
         return address if address is not None and self._is_kept(subnet, address) else None
@@ -243,7 +254,7 @@ class KeaLeases:
         hosts = self._reserved[subnet.number].get(address)
         if hosts is None:
             return False
-        known = list(self._identifiers(client.packet))
+        known = client.identifiers
         return not any(host.identifiers.get(kind) == octets for host in hosts for kind, octets in known)
 
     def _host(self, place: int | None, identifiers: list[tuple[str, bytes]]) -> HostDef | None:
@@ -341,13 +352,16 @@ class KeaLeases:
         is_request = client.packet.message_type is MessageType.REQUEST
         if is_request and self._is_of_another(client, subnet, hint):
             return NoLease(why="the address is reserved for another machine", nak=b"DHCPNAK")
-        for sibling in siblings:
-            address = self._own_address(client, sibling)
-            if address is not None:
-                if is_request and hint not in (UNSPECIFIED, address):
-                    return NoLease(why="another address is reserved for it", nak=b"DHCPNAK")
-                pool = next((pool for pool in sibling.pools if pool.holds(address)), None)
-                return sibling, address, pool, self._host_in(client, sibling)
+        own = ((sibling, self._own_address(client, sibling)) for sibling in siblings)
+        sibling, address = next((found for found in own if found[1] is not None), (subnet, None))
+        if address is not None:
+            if address == UNSPECIFIED:
+                why = "its reservation here has no address, and a global one has"
+                return NoLease(why=why, origin=sibling.level.at)
+            if is_request and hint not in (UNSPECIFIED, address):
+                return NoLease(why="another address is reserved for it", nak=b"DHCPNAK")
+            pool = next((pool for pool in sibling.pools if pool.holds(address)), None)
+            return sibling, address, pool, self._host_in(client, sibling)
         if hint != UNSPECIFIED:
             for sibling, pool in _open_pools(client, siblings):
                 if pool.holds(hint) and not self._is_of_another(client, sibling, hint):

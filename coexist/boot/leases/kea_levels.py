@@ -175,8 +175,10 @@ class LevelReader:
             if space == DHCP4:
                 listed[datum.code].append(datum)
             if not datum.classes:
-                # Of two the last counts (2.2.0, packets).
-                spaces[space][datum.code] = datum
+                # Of two the last counts, and goes to all if either does (2.2.0, packets).
+                before = spaces[space].get(datum.code)
+                always = datum.always or (before is not None and before.always)
+                spaces[space][datum.code] = replace(datum, always=always)
         options = {code: self._whole(datum, spaces, types) for code, datum in spaces[DHCP4].items()}
         enterprises = {
             int(name[7:]): tuple(found.values())
@@ -254,10 +256,16 @@ class LevelReader:
         return tuple(str(item.value) for item in node.items("client-classes"))
 
     def _whole(self, datum: Datum, spaces: Mapping[str, Mapping[int, Datum]], types: OptionTypes) -> Datum:
-        """An option with what stands inside it on the same level (CfgOption::encapsulate)."""
+        """An option with what stands inside it on the same level (CfgOption::encapsulate): its own data
+        first, and of the space what they do not say."""
         option = types.find(DHCP4, datum.code)
-        octets = datum.octets + self._inner(option, spaces, types, frozenset())
-        return replace(datum, octets=octets)
+        inside = self._inner(option, spaces, types, frozenset())
+        if not inside:
+            return datum
+        is_all_inside = option is not None and option.kind == "empty"
+        own = decode_suboptions(datum.octets) if is_all_inside else {}
+        whole = _written({**inside, **own})
+        return replace(datum, octets=whole if is_all_inside else datum.octets + whole)
 
     def _inner(
         self,
@@ -265,18 +273,22 @@ class LevelReader:
         spaces: Mapping[str, Mapping[int, Datum]],
         types: OptionTypes,
         seen: frozenset[str],
-    ) -> bytes:
+    ) -> dict[int, bytes]:
         space = option.encapsulates if option is not None else ""
         if not space or space in seen or space not in spaces:
-            return b""
-        result = b""
-        for code, inner in sorted(spaces[space].items()):
-            octets = inner.octets + self._inner(types.find(space, code), spaces, types, seen | {space})
-            # A space of its own may have a code 0, which is no pad there.
-            result += (
-                bytes((code, len(octets))) + octets if len(octets) < 256 else encode_options({code: octets})
-            )
-        return result
+            return {}
+        return {
+            code: inner.octets + _written(self._inner(types.find(space, code), spaces, types, seen | {space}))
+            for code, inner in spaces[space].items()
+        }
+
+
+def _written(options: Mapping[int, bytes]) -> bytes:
+    """Options inside another one, by code. A space of its own may have a code 0, which is no pad there."""
+    return b"".join(
+        bytes((code, len(octets))) + octets if len(octets) < 256 else encode_options({code: octets})
+        for code, octets in sorted(options.items())
+    )
 
 
 def _unknown_option(at: Position, name: str, space: str, version: tuple[int, int] | None) -> Problem:

@@ -9,9 +9,10 @@ from ipaddress import IPv4Address
 
 from coexist.boot.leases.kea_client import Classes, Client
 from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDef
+from coexist.boot.leases.kea_flex import FlexOption
 from coexist.boot.leases.kea_levels import Level
 from coexist.boot.leases.kea_names import NameRules, told_names
-from coexist.boot.leases.kea_tests import Tests
+from coexist.boot.leases.kea_tests import Tests, UnevaluatedError
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
 from coexist.boot.leases.lease_times import kea_times
 from coexist.records import dataclass
@@ -85,16 +86,22 @@ class Replies:
         """What the hook flex_option makes of the reply when it is sent, whatever the client asked for."""
         asked = client.packet.options.get(Option.PARAMETER_REQUEST_LIST, b"")
         for entry in self.config.flexed:
-            if entry.test is not None:
-                if self.tests.holds(entry.test, client.arrival, client.is_in):
-                    told.options.pop(entry.code, None)
+            try:
+                self._flex_one(entry, asked, client, told)
+            except UnevaluatedError:
                 continue
-            assert entry.value is not None  # it adds or replaces
-            octets = self.tests.value(entry.value, client.arrival, client.is_in)
-            is_there = entry.code in told.options and (entry.code in asked or entry.code in told.forced)
-            if octets and not (is_there and entry.action == "add"):
-                told.options[entry.code], told.origins[entry.code] = octets, entry.at
-                told.forced.add(entry.code)
+
+    def _flex_one(self, entry: FlexOption, asked: bytes, client: Client, told: _Told) -> None:
+        if entry.test is not None:
+            if self.tests.holds(entry.test, client.arrival, client.is_in):
+                told.options.pop(entry.code, None)
+            return
+        assert entry.value is not None  # it adds or replaces
+        octets = self.tests.value(entry.value, client.arrival, client.is_in)
+        is_there = entry.code in told.options and (entry.code in asked or entry.code in told.forced)
+        if octets and not (is_there and entry.action == "add"):
+            told.options[entry.code], told.origins[entry.code] = octets, entry.at
+            told.forced.add(entry.code)
 
     def _late_classes(
         self, client: Client, subnet: SubnetDef, pool: PoolDef | None, host: HostDef | None

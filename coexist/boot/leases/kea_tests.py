@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from coexist.boot.responder import Arrival
-from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Member, Option, Truth, Value
-from coexist.languages.kea.option_data import DHCP4, OptionTypes, number_of, trimmed
+from coexist.languages.kea.expressions import (
+    Call,
+    Equal,
+    Field,
+    Fixed,
+    Logic,
+    Member,
+    Option,
+    Truth,
+    Value,
+    parts_of,
+)
+from coexist.languages.kea.option_data import DHCP4, STANDARD, OptionTypes, number_of, trimmed
 from coexist.wire.options import decode_options
+
+_HEADER_OCTETS = 236
 
 IsMember = Callable[[str], bool]
 """Whether the packet is in a class by now."""
+
+
+class UnevaluatedError(Exception):
+    """An expression that converts octets of another length (``EvalTypeError``): the packet is in no class by
+    it."""
+
+
+_LENGTHS: Mapping[str, tuple[int, ...]] = {
+    "addrtotext": (4, 16),
+    **{f"{sign}{8 * size}totext": (size,) for sign in ("int", "uint") for size in (1, 2, 4)},
+}
+"""The octets that a conversion takes; none are none again."""
 
 
 class Tests:
@@ -19,25 +44,44 @@ class Tests:
 
     def __init__(self, types: OptionTypes, interface: str) -> None:
         self.types, self.interface = types, interface
+        # An expression with its parts that may fail; it is asked for by each packet.
+        self._conversions: dict[int, tuple[Truth | Value, tuple[Call, ...]]] = {}
 
     def holds(self, truth: Truth, arrival: Arrival, is_member: IsMember) -> bool:
-        """Whether a test holds for a packet."""
+        """Whether a test holds for a packet. Raises `UnevaluatedError`."""
+        self._convert(truth, arrival, is_member)
+        return self._holds(truth, arrival, is_member)
+
+    def value(self, value: Value, arrival: Arrival, is_member: IsMember) -> bytes:
+        """The octets of a value; nothing for an option that was not sent. Raises `UnevaluatedError`."""
+        self._convert(value, arrival, is_member)
+        return self._value(value, arrival, is_member)
+
+    def _convert(self, tree: Truth | Value, arrival: Arrival, is_member: IsMember) -> None:
+        """Evaluate what may fail: all parts of an expression are evaluated, whatever the others say."""
+        known = self._conversions.get(id(tree))
+        if known is None:
+            calls = tuple(part for part in parts_of(tree) if isinstance(part, Call) and part.name in _LENGTHS)
+            known = self._conversions[id(tree)] = tree, calls
+        for call in known[1]:
+            self._value(call, arrival, is_member)
+
+    def _holds(self, truth: Truth, arrival: Arrival, is_member: IsMember) -> bool:
         match truth:
             case Member(name):
                 return is_member(name)
             case Logic("not", (part,)):
-                return not self.holds(part, arrival, is_member)
+                return not self._holds(part, arrival, is_member)
             case Logic("and", parts):
-                return all(self.holds(part, arrival, is_member) for part in parts)
+                return all(self._holds(part, arrival, is_member) for part in parts)
             case Logic(_, parts):
-                return any(self.holds(part, arrival, is_member) for part in parts)
+                return any(self._holds(part, arrival, is_member) for part in parts)
             case Equal(left, right):
-                return self.value(left, arrival, is_member) == self.value(right, arrival, is_member)
+                return self._value(left, arrival, is_member) == self._value(right, arrival, is_member)
             case _:
                 return self._option(truth, arrival) is not None
 
-    def value(self, value: Value, arrival: Arrival, is_member: IsMember) -> bytes:
-        """The octets of a value; nothing for an option that was not sent."""
+    def _value(self, value: Value, arrival: Arrival, is_member: IsMember) -> bytes:
         match value:
             case Fixed(octets):
                 return octets
@@ -85,16 +129,22 @@ class Tests:
             "iface": self.interface.encode("utf-8", "surrogateescape"),
             "src": arrival.source[0].packed,
             "dst": arrival.address.packed,
+            "len": self._length(arrival).to_bytes(4, "big"),
         }
         return fields.get(name, b"")
+
+    def _length(self, arrival: Arrival) -> int:
+        """Pkt4::len: the header, and the options as it keeps them."""
+        kept = (trimmed(STANDARD.get(code), octets) for code, octets in arrival.packet.options.items())
+        return _HEADER_OCTETS + sum(2 + len(octets) for octets in kept)
 
     def _call(self, call: Call, arrival: Arrival, is_member: IsMember) -> bytes:
         if call.name == "ifelse":
             test, yes, no = call.arguments
-            chosen = yes if self.holds(test, arrival, is_member) else no  # type: ignore[arg-type]
-            return self.value(chosen, arrival, is_member)  # type: ignore[arg-type]
+            chosen = yes if self._holds(test, arrival, is_member) else no  # type: ignore[arg-type]
+            return self._value(chosen, arrival, is_member)  # type: ignore[arg-type]
         octets = [
-            b"" if isinstance(part, int) or part is None else self.value(part, arrival, is_member)  # type: ignore[arg-type]
+            b"" if isinstance(part, int) or part is None else self._value(part, arrival, is_member)  # type: ignore[arg-type]
             for part in call.arguments
         ]
         numbers = [part for part in call.arguments if isinstance(part, int)]
@@ -103,6 +153,8 @@ class Tests:
 
 def _function(name: str, octets: list[bytes], numbers: list[int], *, whole: bool) -> bytes:
     first = octets[0] if octets else b""
+    if first and name in _LENGTHS and len(first) not in _LENGTHS[name]:
+        raise UnevaluatedError(f"{name} of {len(first)} octets")
     match name:
         case "concat":
             return b"".join(octets)
@@ -118,8 +170,8 @@ def _function(name: str, octets: list[bytes], numbers: list[int], *, whole: bool
         case "split":
             return _split(first, octets[1], numbers[0])
         case "addrtotext":
-            kinds = {4: IPv4Address, 16: IPv6Address}
-            return str(kinds[len(first)](first)).encode() if len(first) in kinds else b""
+            address = IPv4Address if len(first) == 4 else IPv6Address
+            return str(address(first)).encode() if first else b""
         case _:
             signed = name.startswith("int")
             return str(int.from_bytes(first, "big", signed=signed)).encode() if first else b""
@@ -140,6 +192,9 @@ def _substring(value: bytes, start: int, length: int | None) -> bytes:
 
 
 def _split(value: bytes, signs: bytes, number: int) -> bytes:
+    """TokenSplit: without signs the whole value, whichever part is asked for (2.2.0, packets)."""
+    if not signs:
+        return value
     parts, part = [], bytearray()
     for octet in value:
         if octet in signs:

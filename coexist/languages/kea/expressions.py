@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, TypeAlias
 
@@ -17,6 +18,13 @@ _FUNCTIONS = frozenset({"concat", "hexstring", "ifelse", "lcase", "ucase", "spli
                         "int8totext", "int16totext", "int32totext", "uint8totext", "uint16totext",
                         "uint32totext"})  # fmt: skip
 
+_SINCE = {"lcase": (2, 4), "ucase": (2, 4)}
+"""Functions by the first release that knows them (2.2.0 refuses them: ``kea-dhcp4 -t``)."""
+_FIELDS = frozenset({"mac", "hlen", "htype", "ciaddr", "giaddr", "yiaddr", "siaddr", "msgtype", "transid",
+                     "iface", "src", "dst", "len"})  # fmt: skip
+_NUMBERS = {"substring": (1, 2), "split": (2,)}
+"""Which arguments of a function are numbers; elsewhere a number stands for four octets."""
+_MOST_CODE = 255
 
 _DEEPEST = 100
 """How deep conditions may stand in one another: far deeper than anybody writes, and than long lists nest."""
@@ -96,15 +104,53 @@ def parse_value(text: str) -> Value:
     return _Parser(text).whole_value()
 
 
-def members_of(truth: Truth) -> frozenset[str]:
-    """The classes a test asks for."""
-    match truth:
-        case Member(name):
-            return frozenset({name})
+def parts_of(tree: Truth | Value) -> Iterator[Truth | Value]:
+    """An expression and all that stands inside it."""
+    yield tree
+    match tree:
         case Logic(_, parts):
-            return frozenset().union(*map(members_of, parts))
+            inside: tuple[Truth | Value | int | None, ...] = parts
+        case Equal(left, right):
+            inside = (left, right)
+        case Call(_, arguments):
+            inside = arguments
         case _:
-            return frozenset()
+            return
+    for part in inside:
+        if part is not None and not isinstance(part, int):
+            yield from parts_of(part)
+
+
+def members_of(tree: Truth | Value) -> frozenset[str]:
+    """The classes an expression asks for, those in the condition of an ``ifelse`` among them."""
+    return frozenset(part.name for part in parts_of(tree) if isinstance(part, Member))
+
+
+def unknown_part(
+    tree: Truth | Value, is_defined: Callable[[str], bool], version: tuple[int, int] | None
+) -> str:
+    """What of an expression the server does not know; empty if nothing (``lexer.ll``, ``eval_context.cc``).
+
+    ``is_defined``: whether the file, or Kea, has an option of a name; ``version``: None where none is
+    declared.
+    """
+    for part in parts_of(tree):
+        if isinstance(part, Call):
+            since = _SINCE.get(part.name)
+            if since is not None and version is not None and version < since:
+                return (
+                    f"Kea {version[0]}.{version[1]} has no function {part.name!r}, {since[0]}.{since[1]} has"
+                )
+        elif isinstance(part, Field) and part.name not in _FIELDS:
+            return f"the packet has no field {part.name!r}"
+        elif isinstance(part, Option):
+            for depth, name in enumerate(part.names):
+                if name.isascii() and name.isdigit():
+                    if len(name) > _DIGITS or int(name) > _MOST_CODE:
+                        return f"{name} is no code of an option: one is 0 to {_MOST_CODE}"
+                elif depth or not is_defined(name):
+                    return f"option {name!r} is not defined"
+    return ""
 
 
 class _Parser:
@@ -262,17 +308,20 @@ class _Parser:
         arguments: list[Value | Truth | int | None] = []
         while True:
             first = name == "ifelse" and not arguments
-            arguments.append(self._or() if first else self._argument())
+            number = len(arguments) in _NUMBERS.get(name, ())
+            arguments.append(self._or() if first else self._number() if number else self._value())
             if not self._take(","):
                 break
         self._sign(")")
         return Call(name, tuple(arguments))
 
-    def _argument(self) -> Value | int | None:
+    def _number(self) -> int | None:
+        """Where a part begins, how long it is or which it is; None: all of it."""
         if self._take("all"):
             return None
         negative = self._take("-")
-        if self.at < len(self.tokens) and self.tokens[self.at][0] == "number":
-            number = int(self._next()[1])
-            return -number if negative else number
-        return self._value()
+        kind, text = self._next()
+        if kind != "number" or len(text) > _DIGITS:
+            self.at -= 1
+            self._fail()
+        return -int(text) if negative else int(text)

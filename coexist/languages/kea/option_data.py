@@ -11,6 +11,8 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
 
 from coexist.records import dataclass
 from coexist.wire.domain_names import without_pointers
+from coexist.wire.options import encode_options
+from coexist.wire.pxe import decode_suboptions
 
 DHCP4 = "dhcp4"
 VENDOR_SPACE = "vendor-encapsulated-options-space"
@@ -181,7 +183,10 @@ class OptionTypes:
     def octets(self, option: OptionType | None, data: str, *, csv: bool) -> bytes:
         """The octets of option data. Raises BadDataError."""
         if option is None or not csv:
-            return _kept(option, raw_octets(data))
+            octets = raw_octets(data)
+            if option is not None and not _is_held(option, octets):
+                raise BadDataError(f"{len(octets)} octets are not what {option.name} holds")
+            return _kept(option, octets)
         fields = _fields(data)
         if option.kind == "empty":
             if data.strip():
@@ -209,14 +214,34 @@ def trimmed(option: OptionType | None, octets: bytes) -> bytes:
 def _kept(option: OptionType | None, octets: bytes) -> bytes:
     """Octets as Kea keeps them in an option of a type (``OptionDefinition::optionFactory``): in a list of
     names it writes each out, whatever pointers led to it. Raises BadDataError."""
-    if option is None or option.kind != "fqdn" or not option.array:
-        return trimmed(option, octets)
+    if option is None:
+        return octets
+    if option.kind != "fqdn" or not option.array:
+        return octets[: _single_length(option, octets)] + _behind_number(option, octets)
     if not octets:
         raise BadDataError("a list of names has no name")
     try:
         return without_pointers(octets)
     except ValueError as error:
         raise BadDataError(f"the octets are no list of names: {error}") from None
+
+
+def _single_length(option: OptionType, octets: bytes) -> int:
+    """How many octets the value of an option has, or its record: what is behind it is not kept."""
+    kinds = option.record or (option.kind,)
+    if option.array or not {*_SIZES, *_LENGTHS}.issuperset(kinds):
+        return len(trimmed(option, octets))
+    at = 0
+    for kind in kinds:
+        at = _behind(kind, octets, at)
+    return at
+
+
+def _behind_number(option: OptionType, octets: bytes) -> bytes:
+    """What is kept of octets behind a single number: they are read as options inside it (``OptionInt``)."""
+    if option.array or option.kind not in _SIZES:
+        return b""
+    return encode_options(dict(sorted(decode_suboptions(octets[_SIZES[option.kind][0] :]).items())))
 
 
 def has_shape(option: OptionType | None, octets: bytes) -> bool:
@@ -248,12 +273,26 @@ def is_readable(code: int, octets: bytes) -> bool:
     asked).
     """
     option = STANDARD.get(code)
-    if option is None or code == _VENDOR_OPTIONS_BY_NUMBER:
-        return True
-    if code in _LEAST_OCTETS:
-        return len(octets) >= _LEAST_OCTETS[code]
-    if code == _VENDOR_CLASS:
-        return _is_vendor_class(octets)
+    return option is None or code == _VENDOR_OPTIONS_BY_NUMBER or _is_read(option, octets)
+
+
+def _is_held(option: OptionType, octets: bytes) -> bool:
+    """Whether option data in octets is what an option of a type holds: as in a packet, but for a text, which
+    is not empty (``kea-dhcp4 -t`` 2.2.0, each type asked)."""
+    if option.kind in ("string", "binary"):
+        return bool(octets) or option.kind == "binary"
+    if option.array and option.kind == "fqdn":
+        return True  # `_kept` reads its pointers
+    known = {*_SIZES, *_LENGTHS, "string", "binary", "empty", "fqdn"}
+    return not known.issuperset(option.record or (option.kind,)) or _is_read(option, octets)
+
+
+def _is_read(option: OptionType, octets: bytes) -> bool:
+    if STANDARD.get(option.code) is option:
+        if option.code in _LEAST_OCTETS:
+            return len(octets) >= _LEAST_OCTETS[option.code]
+        if option.code == _VENDOR_CLASS:
+            return _is_vendor_class(octets)
     if option.array and option.kind == "ipv4-address":
         return len(octets) % 4 == 0
     listed = option.array and option.record[-1:] in ((), ("fqdn",))

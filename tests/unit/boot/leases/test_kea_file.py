@@ -155,6 +155,62 @@ def test_what_the_server_refuses(dhcp4: dict[str, Any], message: str) -> None:
         source(dhcp4)
 
 
+@pytest.mark.parametrize(
+    ("test", "holds"),
+    [
+        ("not (addrtotext(option[60].hex) == 'x')", False),
+        ("option[60].exists or uint16totext(option[60].hex) == '1'", False),
+        ("not (addrtotext(option[61].hex) == 'x')", True),
+        ("uint16totext(option[93].hex) == '7'", True),
+        ("split(option[60].hex, '', 2) == 'PXE'", True),
+        ("pkt.len == 252", True),
+    ],
+)
+def test_a_conversion_of_another_length_puts_a_client_into_no_class(test: str, holds: bool) -> None:
+    """Nothing at all is converted to nothing; the length of a packet is its options' and 236 octets."""
+    dhcp4 = {"client-classes": [{"name": "c", "test": test, "next-server": "10.9.0.3"}], "subnet4": [SUBNET]}
+    found = one(source(dhcp4), _60=b"PXE", _93=b"\0\7", _80=b"", _118=b"")
+    assert (found.siaddr == IPv4Address("10.9.0.3")) is holds
+
+
+@pytest.mark.parametrize(
+    ("own", "address"),
+    [
+        ({}, "10.7.0.7"),
+        ({"ip-address": "10.9.0.8"}, "10.9.0.8"),
+        ({"hostname": "one", "reservations-in-subnet": False}, "10.7.0.7"),
+    ],
+)
+def test_a_global_address_counts_in_every_subnet_that_looks_for_it(own: dict[str, Any], address: str) -> None:
+    """Also in one that it is not of; a subnet's own reservation comes before it (packets of 2.2.0)."""
+    looks = {"reservations-global": True, "reservations-in-subnet": own.pop("reservations-in-subnet", True)}
+    subnet = {**SUBNET, **looks, **({"reservations": [{"hw-address": MAC, **own}]} if own else {})}
+    everywhere = [{"hw-address": MAC, "ip-address": "10.7.0.7"}]
+    found = one(source({"reservations": everywhere, "subnet4": [subnet]}))
+    assert found.yiaddr == IPv4Address(address)
+
+
+@pytest.mark.parametrize(("looks", "address"), [(True, "10.8.0.7"), (False, "10.9.0.10")])
+def test_a_subnet_without_reservations_asks_for_none_in_its_network(looks: bool, address: str) -> None:
+    reserved = {
+        "subnet": "10.8.0.0/24",
+        "id": 2,
+        "reservations": [{"hw-address": MAC, "ip-address": "10.8.0.7"}],
+    }
+    entered = {**SUBNET, "id": 1, "reservations-in-subnet": looks}
+    found = one(source({"shared-networks": [{"name": "hall", "subnet4": [entered, reserved]}]}))
+    assert found.yiaddr == IPv4Address(address)
+
+
+def test_nothing_is_leased_where_a_global_address_meets_a_reservation_without_one() -> None:
+    own = [{"hw-address": MAC, "hostname": "one"}]
+    subnet = {**SUBNET, "reservations-global": True, "reservations": own}
+    everywhere = [{"hw-address": MAC, "ip-address": "10.9.0.7"}]
+    found = leased(source({"reservations": everywhere, "subnet4": [subnet]}))
+    assert isinstance(found, NoLease)
+    assert not found.nak
+
+
 CARDS = {
     "shared-networks": [
         {

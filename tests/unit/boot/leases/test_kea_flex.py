@@ -50,6 +50,15 @@ def test_a_reply_is_changed_when_it_is_sent(
     assert not leases.opens
 
 
+def test_an_entry_that_fails_leaves_its_option_and_the_others_alone() -> None:
+    entries: list[dict[str, object]] = [
+        {"code": 15, "supersede": "addrtotext(option[60].hex)"},
+        {"code": 67, "supersede": "'boot'"},
+    ]
+    found, _ = lease(entries, {60: b"PXEClient", 55: bytes([15])})
+    assert (found.options[15], found.options[67]) == (b"plain.example", b"boot")
+
+
 def test_what_it_compares_tells_clients_apart() -> None:
     entry: dict[str, object] = {"code": 67, "supersede": "ifelse(option[77].exists, 'x', 'y')"}
     _, leases = lease([entry], {})

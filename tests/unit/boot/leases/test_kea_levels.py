@@ -49,6 +49,16 @@ def with_fields(where: str, **fields: str) -> str:
     return json.dumps({"Dhcp4": {**DAEMON, "client-classes": [known], "shared-networks": [network]}})
 
 
+def with_test(text: str) -> str:
+    return json.dumps({"Dhcp4": {**DAEMON, "client-classes": [{"name": "c", "test": text}]}})
+
+
+def with_host(**said: Any) -> str:
+    host = {"hw-address": "52:54:00:93:00:01", **said}
+    subnet = {"id": 1, "subnet": "10.93.0.0/24", "reservations": [host]}
+    return json.dumps({"Dhcp4": {**DAEMON, "subnet4": [subnet]}})
+
+
 PLACES = ("host", "subnet", "network", "class")
 FILES_THAT_FIT = {
     **{
@@ -76,6 +86,12 @@ READ = {
     "names with a pointer": (
         with_data({"code": 119, "csv-format": False, "data": "036c6162036e657400027063c004"}),
         "036c6162036e657400027063036e657400",
+    ),
+    "an address and more": (with_data({"code": 28, "csv-format": False, "data": "0A5D000105"}), "0a5d0001"),
+    "a number and more": (with_data({"code": 13, "csv-format": False, "data": "000102"}), "0001"),
+    "a number and what looks like an option": (
+        with_data({"code": 22, "csv-format": False, "data": "05DC010203040506"}),
+        "05dc01020304",
     ),
     "its name and its code": (with_data({"name": "host-name", "code": 12, "data": "a"}), "61"),
 }
@@ -107,6 +123,14 @@ REFUSED = {
     "a name twice": with_definitions({}, {"code": 151}),
     "a code twice": with_definitions({}, {"name": "other"}),
     "a public code in a class": in_class(code=150),
+    "an address of three octets": with_data({"code": 6, "csv-format": False, "data": "0A5D00"}),
+    "addresses and a half": with_data(
+        {"code": 2, "space": "vendor-4491", "csv-format": False, "data": "0A5D00010A5D"}
+    ),
+    "an option that nobody defined": with_test("option[own-thing].hex == 'a'"),
+    "a code of nine bits": with_test("option[256].exists"),
+    "a field that no packet has": with_test("pkt4.secs == 1"),
+    "a reservation of nothing": with_host(**{"boot-file-name": "", "next-server": "0.0.0.0"}),
     **FILES_TOO_LONG,
 }
 
@@ -141,6 +165,30 @@ def test_the_daemon_agrees(what: str, tmp_path: Path) -> None:
     run = subprocess.run(["kea-dhcp4", "-t", path], capture_output=True, text=True, check=False, timeout=60)
     said = run.stdout + run.stderr
     assert ("Error encountered" in said or run.returncode != 0) == (what in REFUSED), said
+
+
+def test_functions_of_later_releases() -> None:
+    tree = read_json(with_test("lcase(option[12].hex) == 'a'"), "kea.json", no_file)
+    with pytest.raises(InputError):
+        compile_kea(tree, (2, 2))
+    assert compile_kea(tree, (2, 4)).classes
+
+
+def test_what_stands_inside_an_option_stands_there_once() -> None:
+    """Its own data come before the options of the space that it encapsulates (packets of 2.2.0)."""
+    space = "vendor-encapsulated-options-space"
+    text = json.dumps({"Dhcp4": {"option-data": [
+        {"code": 43, "csv-format": False, "data": "0601080901FF"},
+        {"code": 6, "space": space, "csv-format": False, "data": "03"},
+        {"code": 8, "space": space, "csv-format": False, "data": "00"},
+    ]}})  # fmt: skip
+    assert level_of(text).options[43].octets.hex() == "0601080801000901ff"
+
+
+def test_an_option_that_stands_twice_goes_to_all_if_either_does() -> None:
+    said = [{"code": 15, "data": "a", "always-send": True}, {"code": 15, "data": "b"}]
+    (datum,) = level_of(json.dumps({"Dhcp4": {"option-data": said}})).options.values()
+    assert (datum.octets, datum.always) == (b"b", True)
 
 
 def test_options_of_cable_labs_are_known_by_name() -> None:

@@ -85,6 +85,10 @@ def test_data_that_do_not_fit(key: str | int, data: str) -> None:
             "substring(pkt4.mac, -3, all) == 'abc'",
             Equal(Call("substring", (Field("mac"), -3, None)), Fixed(b"abc")),
         ),
+        (
+            "split(7, ':', 1) == option[61].hex",
+            Equal(Call("split", (Fixed(b"\0\0\0\7"), Fixed(b":"), 1)), Option(("61",), "hex")),
+        ),
         ("relay4[2].hex == 10.0.0.1", Equal(Option(("82", "2"), "hex"), Fixed(b"\x0a\0\0\1"))),
         (
             "member('a') or member('b') and (member('c'))",
@@ -98,9 +102,21 @@ def test_trees(text: str, tree: object) -> None:
 
 def test_the_classes_a_test_asks_for() -> None:
     assert members_of(parse_expression("member('a') or not (member('b') and option[1].exists)")) == {"a", "b"}
+    assert members_of(parse_expression("ifelse(member('c'), 'x', 'y') == option[60].hex")) == {"c"}
 
 
-@pytest.mark.parametrize("text", ["", "option[60].hex", "1 == 2 ==", "option[60].hex != 'a'", "member(a)"])
+NO_EXPRESSIONS = (
+    "",
+    "option[60].hex",
+    "1 == 2 ==",
+    "option[60].hex != 'a'",
+    "member(a)",
+    "substring('a', 'b', 1) == ''",
+    "split('a', ':', pkt4.mac) == ''",
+)
+
+
+@pytest.mark.parametrize("text", NO_EXPRESSIONS)
 def test_expressions_that_are_none(text: str) -> None:
     with pytest.raises(BadExpressionError):
         parse_expression(text)
