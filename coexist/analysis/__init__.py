@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
@@ -40,6 +41,11 @@ class Analysis:
         from coexist.analysis.matrix import matrix
 
         return matrix(self.site)
+
+
+def ready() -> None:
+    """Import what `analyse` needs, for who has to wait for an inventory anyway."""
+    importlib.import_module("coexist.analysis.check")
 
 
 def analyse(
@@ -87,4 +93,14 @@ def _order(finding: Finding) -> tuple[object, ...]:
     return (-finding.severity, finding.code.code, finding.position, finding.message)
 
 
-__all__ = ["Analysis", "Code", "Finding", "Severity", "Suppressed", "Witness", "analyse", "sorted_findings"]
+__all__ = [
+    "Analysis",
+    "Code",
+    "Finding",
+    "Severity",
+    "Suppressed",
+    "Witness",
+    "analyse",
+    "ready",
+    "sorted_findings",
+]

@@ -44,13 +44,14 @@ def analyse_now(path: Path, today: date, apart: Apart | None = None, *, brief: b
     from coexist.inventory.clients_ahead import clients_ahead
 
     ahead = clients_ahead(path, apart) if apart is not None else {}
-    # Which takes a while, as it imports the models.
+    # What takes a while is done before the clients are waited for: it imports the models and the rules.
+    from coexist.analysis import analyse, ready
     from coexist.inventory import load_inventory
 
+    if ahead:
+        ready()
     inventory = load_inventory(path, ahead)
     if not _has_migrations(inventory):
-        from coexist.analysis import analyse
-
         return analyse(inventory, today, lambda: _limits(inventory), apart=apart, brief=brief)
     from coexist.rollout.migrated import analyse_current
 
