@@ -8,6 +8,7 @@ from typing import TypeAlias
 from coexist.analysis.carried import carried, taken
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import ERROR, Finding
+from coexist.analysis.races import RaceAskedError
 from coexist.analysis.rules import JUDGES, RULES, Explained
 from coexist.analysis.site import AnalysedSite, identity
 from coexist.apart import Apart, Wait
@@ -26,30 +27,38 @@ def found_in(
 ) -> tuple[list[Finding], list[Finding]]:
     """The findings of every rule, and those of other rooms. The order of the rules means nothing.
 
-    What asks no race is asked on another core, where ``apart`` begins work there and there is enough of it.
+    Where ``apart`` begins work on another core, and there is enough of it, the declarations are looked into
+    there, while the races are run here. A rule that turns out to ask how a race ends is then asked here.
     """
-
-    def unraced() -> tuple[list[Finding], list[Finding]]:
-        return _declared(site, raced=False), list(further())
-
     wait: Wait | None = None
     if apart is not None and len(site.space.classes) >= _WORTH_TWO:
-        wait = apart(lambda: carried(site, (unraced(), site.races.run)))
-    raced = _declared(site, raced=True)
+        wait = apart(lambda: carried(site, (*_untold(site), list(further()), site.races.run)))
+    declared = [found for rule in RULES.values() if rule.raced is not None for found in rule.raced(site)]
     octets = wait() if wait is not None else None
     if octets is None:
-        others, theirs = unraced()
+        asking, theirs = list(RULES), list(further())
     else:
-        (others, theirs), races = taken(site, octets)
+        others, asking, theirs, races = taken(site, octets)
+        declared += others
         site.races.run += races
-    declared = [*others, *raced]
+    declared += [found for code in asking for found in RULES[code].find(site)]
     explained = explanations(declared)
     return [*declared, *(finding for judge in JUDGES for finding in judge(site, explained))], theirs
 
 
-def _declared(site: AnalysedSite, *, raced: bool) -> list[Finding]:
-    """What the rules find that ask for the ends of races, or those that do not."""
-    return [finding for rule in RULES.values() if rule.raced is raced for finding in rule.find(site)]
+def _untold(site: AnalysedSite) -> tuple[list[Finding], list[str]]:
+    """What the rules find that ask for the end of no race, and the codes of the others."""
+    found: list[Finding] = []
+    asking = []
+    with site.races.untold():
+        for code, rule in RULES.items():
+            run = site.races.run
+            try:
+                found += [*rule.find(site)]
+            except RaceAskedError:
+                asking.append(code)
+                site.races.run = run
+    return found, asking
 
 
 def explanations(declared: Iterable[Finding]) -> Explained:

@@ -7,7 +7,8 @@ one's own names. Time lines are always run for the class itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -141,6 +142,10 @@ class RaceMemory:
         return self._ends
 
 
+class RaceAskedError(Exception):
+    """It is asked how a race ends where that is not told."""
+
+
 class Races:
     """Runs and remembers races of one site; with ``memory`` those of others that are like it.
 
@@ -151,6 +156,7 @@ class Races:
         self.site = site
         self._given = world
         self.run = 0
+        self._untold = False
         self._ends = _Ends() if memory is None or world is not None else memory.of(site)
         self._lineups = LineUps(site, lambda: self.world, self._ends.met)
         self._lined_up: dict[tuple[int, str, str, str, frozenset[str]], tuple[int, Names]] = {}
@@ -170,11 +176,25 @@ class Races:
 
         return (self.world, *other_worlds(self.site.inventory, self.world))
 
+    @contextmanager
+    def untold(self) -> Iterator[None]:
+        """In it whoever asks how the race of a class ends gets a `RaceAskedError`."""
+        self._untold = True
+        try:
+            yield
+        finally:
+            self._untold = False
+
+    def _ask(self) -> None:
+        if self._untold:
+            raise RaceAskedError
+
     def of(self, client: ClientClass, silent: frozenset[str] = frozenset()) -> tuple[Finish, ...]:
         """Every way the race of a class can end."""
         own = (client.macs.number, client.vlan, client.architecture, client.firmware, silent)
         known = self._known.get(own)
         if known is None:
+            self._ask()
             known = self._known[own] = self._shared(client, silent)
         return known
 
@@ -283,6 +303,7 @@ class Races:
 
     def halts(self, client: ClientClass) -> tuple[tuple[str | None, Halt], ...]:
         """Why machines of the class do not run a file that they are told of, each with its server."""
+        self._ask()
         boot = self.stages(client)
         further = boot.next.chains if boot.next is not None else ()
         return tuple((c.outcome.winner, c.halt) for c in (*boot.chains, *further) if c.halt is not None)
@@ -308,6 +329,7 @@ class Races:
         usual one: its name, the number."""
         if not other_numbers(client.architecture):
             return ()
+        self._ask()
         found, ours = self._of_equal(self._ends.apart, client, frozenset(), lambda: self._told_apart(client))
         return tuple((ours.servers.get(name, name), number) for name, number in found)
 

@@ -40,14 +40,15 @@ _TOO_SHORT = re.compile(r"[0-9]{6,11}")
 class Told:
     """What follows from rows in which no MAC is repeated: their ``kinds`` by every column that has a meaning
     or few values, and the ``names`` of their first rows; the rows in the order of their MACs, and those with
-    an address in the order of these; whether an address is ``reserved_twice``, and the lowest and highest of
-    the clients of each VLAN as numbers (0: none)."""
+    an address in the order of these; whether an address is ``reserved_twice`` and a name ``named_twice``, and
+    the lowest and highest address of the clients of each VLAN as numbers (0: none)."""
 
     kinds: Kinds
     names: Mapping[int, str]
     by_mac: Sequence[int]
     by_address: Sequence[int]
     reserved_twice: bool
+    named_twice: bool
     spans: Mapping[str, tuple[int, int]]
 
 

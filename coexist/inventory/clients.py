@@ -17,7 +17,7 @@ from uuid import UUID
 from coexist.errors import Position, Problem
 from coexist.inventory.client_csv import CsvClients, read_clients
 from coexist.inventory.columns import Columns
-from coexist.inventory.csv_text import COLUMNS, repeats
+from coexist.inventory.csv_text import COLUMNS, named_twice, repeats
 from coexist.inventory.kinds import Kinds, spans_of, told_apart
 from coexist.inventory.models import Client
 from coexist.inventory.plain_cells import first_octets, in_order, places_of, repeat_in
@@ -65,6 +65,7 @@ _OF_ALL_ROWS = (
     "_rows_by_address",
     "_rows_by_mac",
     "reserved_twice",
+    "named_twice",
     "spans",
 )
 """What a table keeps that follows from all its rows."""
@@ -188,6 +189,11 @@ class ClientTable:
     def reserved_twice(self) -> bool:
         """Whether an address stands in several rows."""
         return repeat_in(self.addresses, self._rows_by_address)
+
+    @cached_property
+    def named_twice(self) -> bool:
+        """Whether a name stands in several rows."""
+        return named_twice(self.columns["name"])
 
     @cached_property
     def spans(self) -> Mapping[str, tuple[int, int]]:
@@ -365,4 +371,5 @@ class ClientTable:
             self.repeated = False
             self._finest, self._names = found.told.kinds, found.told.names
             self._rows_by_mac, self._rows_by_address = found.told.by_mac, found.told.by_address
-            self.reserved_twice, self.spans = found.told.reserved_twice, found.told.spans
+            self.reserved_twice, self.named_twice = found.told.reserved_twice, found.told.named_twice
+            self.spans = found.told.spans

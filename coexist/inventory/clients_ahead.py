@@ -110,7 +110,7 @@ def _read(file: Path) -> bytes:
 def _follows(found: CsvClients) -> tuple[Any, ...] | None:
     """The parts of `Told`; None of a file that repeats a MAC, or whose rows are of too many kinds."""
     from coexist.inventory.columns import Columns
-    from coexist.inventory.csv_text import COLUMNS, repeats
+    from coexist.inventory.csv_text import COLUMNS, named_twice, repeats
     from coexist.inventory.kinds import spans_of, told_apart
     from coexist.inventory.plain_cells import in_order, places_of, repeat_in
 
@@ -130,6 +130,7 @@ def _follows(found: CsvClients) -> tuple[Any, ...] | None:
     others = {
         "names": {rows[0]: names[rows[0]] for rows in kinds.rows},
         "reserved_twice": repeat_in(addresses, by_address),
+        "named_twice": named_twice(names),
         "spans": spans_of(kinds, addresses),
     }
     told = kinds.columns, kinds.cells, tuple(map(_packed, kinds.rows))

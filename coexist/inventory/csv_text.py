@@ -32,6 +32,13 @@ def repeats(cells: list[str]) -> bool:
     return len(set(sample)) * 8 < len(sample)
 
 
+def named_twice(names: list[str]) -> bool:
+    """Whether a name stands in several rows; rows without one are a machine each."""
+    distinct = set(names)
+    unnamed = names.count("") if "" in distinct else 0
+    return len(distinct) - (unnamed > 0) + unnamed < len(names)
+
+
 def decoded(data: bytes, file: str, problems: list[Problem]) -> str | None:
     """The text of a file, or None. What is not UTF-8 is told, and read as it was probably meant."""
     remedy = "save the file as `CSV UTF-8`"

@@ -330,7 +330,8 @@ class Server(Declared):
         """A delay as its product keeps it: in its own steps, rounded up."""
         if delay.kind != "after":
             return delay
-        return Delay(after=in_steps(delay.after, self.can.delay_step))
+        after = in_steps(delay.after, self.can.delay_step)
+        return delay if after == delay.after else Delay(after=after)
 
     @property
     def possible_delays(self) -> frozenset[DelayKind]:

@@ -6,6 +6,7 @@ A rule that crashes fails the run: nothing here catches anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from coexist.analysis.findings import Code, Finding, Severity, Witness
@@ -25,15 +26,15 @@ KINDS: dict[str, Code] = {}
 class Rule:
     """A kind of finding and what finds it in the declarations.
 
-    ``explains``: an error of it says why its clients do not boot as intended, so that nothing is said about
-    the outcome of their race. ``raced``: it asks how races end; every other one runs at
-    most the race that it shows.
+    ``find`` asks how races end about what it found only, if at all. ``raced`` finds the rest, where how races
+    end has to be asked about every class. ``explains``: an error of it says why its clients do not boot as
+    intended, so that nothing is said about the outcome of their race.
     """
 
     code: Code
-    find: Callable[[AnalysedSite], Iterable[Finding]]
+    find: Find
     explains: bool = False
-    raced: bool = False
+    raced: Find | None = None
 
 
 RULES: dict[str, Rule] = {}
@@ -63,13 +64,23 @@ def kind(code: str, name: str, severity: Severity, title: str) -> Code:
 
 
 def rule(
-    code: str, name: str, severity: Severity, title: str, *, explains: bool = False, raced: bool = False
+    code: str, name: str, severity: Severity, title: str, *, explains: bool = False
 ) -> Callable[[Find], Find]:
     """Register a function as the rule of a code. It is pure: it reads the site and writes into nothing."""
 
     def register(function: Find) -> Find:
         known = kind(code, name, severity, title)
-        RULES[code] = Rule(code=known, find=function, explains=explains, raced=raced)
+        RULES[code] = Rule(code=known, find=function, explains=explains)
+        return function
+
+    return register
+
+
+def raced(code: str) -> Callable[[Find], Find]:
+    """Register a function that finds what a rule is about in how races end."""
+
+    def register(function: Find) -> Find:
+        RULES[code] = replace(RULES[code], raced=function)
         return function
 
     return register

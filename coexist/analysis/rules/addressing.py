@@ -61,7 +61,6 @@ def two_scopes_of_one_subnet(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "Two DHCP servers of a VLAN hand out different boot information",
     explains=True,
-    raced=True,
 )
 def dhcp_servers_disagree(site: AnalysedSite) -> Iterable[Finding]:
     """Two scopes of one VLAN that send a class to different places."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from coexist.analysis.findings import WARNING, Finding
 from coexist.analysis.leases import Handed
 from coexist.analysis.numbers import other_numbers
-from coexist.analysis.rules import report, rule
+from coexist.analysis.rules import raced, report, rule
 from coexist.analysis.site import AnalysedSite, Case
 from coexist.analysis.space import ClientClass
 from coexist.inventory.documents import Path
@@ -28,14 +28,25 @@ _BOOTING = (
     "one-architecture-number",
     WARNING,
     "A rule tests only one of the numbers that x64 machines announce",
-    raced=True,
 )
-def one_architecture_number(site: AnalysedSite) -> Iterable[Finding]:
-    """Scopes and boot services that answer x64 machines by the number they announce, 7 or 9."""
+def scopes_of_one_number(site: AnalysedSite) -> Iterable[Finding]:
+    """Scopes that answer x64 machines by the number they announce, 7 or 9."""
+    return _told(site, _by_scopes)
+
+
+@raced("CX433")
+def services_of_one_number(site: AnalysedSite) -> Iterable[Finding]:
+    """Boot services that answer x64 machines by the number they announce."""
+    return _told(site, _by_services)
+
+
+def _told(
+    site: AnalysedSite, lines: Callable[[AnalysedSite, Case], Iterable[tuple[Path, int]]]
+) -> Iterator[Finding]:
     found: dict[tuple[Path, str, int, int], list[ClientClass]] = defaultdict(list)
     for case in site.pxe_cases:
         usual = CANONICAL_CODE.get(case.client.architecture, 0)
-        for path, number in (*_by_scopes(site, case), *_by_services(site, case)):
+        for path, number in lines(site, case):
             found[path, case.client.architecture, usual, number].append(case.client)
     for (path, architecture, usual, number), clients in found.items():
         yield report(site, "CX433", path, f"{architecture} machines announce {usual} or {number} in option 93, and this line holds for one of them only",

@@ -38,7 +38,6 @@ def _told_option_60(site: AnalysedSite) -> Iterator[tuple[Case, Path, str | None
     ERROR,
     "A DHCP server says PXEClient and no boot service is there",
     explains=True,
-    raced=True,
 )
 def option_60_without_service(site: AnalysedSite) -> Iterable[Finding]:
     """Option 60 from a DHCP server whose host answers nothing on port 4011."""
@@ -117,7 +116,6 @@ def option_60_hides_proxy(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "Option 66 names the server, and firmware reads siaddr",
     explains=True,
-    raced=True,
 )
 def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
     """A boot server by option 66 only."""
@@ -139,7 +137,6 @@ def option_66_alone(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A scope names a boot file and no server that has it",
     explains=True,
-    raced=True,
 )
 def file_without_server(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file and neither a next server nor a TFTP service on the DHCP server itself."""
@@ -313,7 +310,6 @@ def boots_from_stranger(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A scope names a boot file for clients that also have a ProxyDHCP",
     explains=True,
-    raced=True,
 )
 def scope_file_beside_proxy(site: AnalysedSite) -> Iterable[Finding]:
     """A boot file in the lease of clients that a ProxyDHCP answers too: UEFI takes the proxy, iPXE the scope."""

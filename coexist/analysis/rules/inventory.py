@@ -198,18 +198,17 @@ def parked_address_served(site: AnalysedSite) -> Iterable[Finding]:
 def one_machine_two_servers(site: AnalysedSite) -> Iterable[Finding]:
     """Rows of one name whose addresses must boot from different servers."""
     table = site.inventory.clients
+    if not table.uuids and not table.named_twice:
+        return
     names = table.columns["name"]
     if table.uuids:
         # A UUID says better than a name which cards are one machine's.
         names = [name or str(table.uuids.get(mac, "")) for mac, name in zip(table.macs, names, strict=True)]
-    distinct = set(names)
-    # Rows without a name are a machine each.
-    unnamed = names.count("") if "" in distinct else 0
-    if len(distinct) - (unnamed > 0) + unnamed == len(names):
-        return
     counted = Counter(names)
     counted.pop("", None)
     several = {name for name, count in counted.items() if count > 1}
+    if not several:
+        return
     macs = site.inventory.clients.macs
     wanted = {macs[row]: name for row, name in enumerate(names) if name in several}
     servers: dict[str, dict[str, Case]] = defaultdict(dict)

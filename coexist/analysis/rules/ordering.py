@@ -156,7 +156,6 @@ def delay_misses_retry(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A server waits for another server's offer and hears none",
     explains=True,
-    raced=True,
 )
 def waits_in_vain(site: AnalysedSite) -> Iterable[Finding]:
     """Boot services that answer after an offer only, and that no offer to some clients reaches."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from coexist.analysis.bootfiles import follows_lease, ipxe_architecture, runs_on_bios
 from coexist.analysis.findings import ERROR, WARNING, Finding
-from coexist.analysis.rules import report, rule, unwell
+from coexist.analysis.rules import raced, report, rule, unwell
 from coexist.analysis.rules.bootpath import FILE_ROLES
 from coexist.analysis.rules.loaders import goes_astray
 from coexist.analysis.site import AnalysedSite, Case, Standing, Used, identity
@@ -82,7 +83,6 @@ def discovery_control_without_file(site: AnalysedSite) -> Iterable[Finding]:
     ERROR,
     "A UEFI HTTP boot client is given something that is no URL",
     explains=True,
-    raced=True,
 )
 def http_client_without_url(site: AnalysedSite) -> Iterable[Finding]:
     """UEFI HTTP boot clients that are given a plain file name."""
@@ -133,14 +133,43 @@ def _loads(site: AnalysedSite, client: ClientClass, file: str) -> bool:
     return any(finish.file == file for finish in site.races.of(client))
 
 
-@rule("CX415", "ipxe-loads-itself", ERROR, "iPXE is chain-loaded and then given iPXE again", raced=True)
+_Looping: TypeAlias = Mapping[tuple[Path, str], Sequence[ClientClass]]
+"""The classes that are given iPXE again, by the line that says so and the file."""
+
+
+@rule("CX415", "ipxe-loads-itself", ERROR, "iPXE is chain-loaded and then given iPXE again")
 def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
     """Chain-loaded iPXE that is given iPXE again: an endless loop.
 
     What a class loads is raced on; of a program that only a fallback would give, the declarations decide.
     """
+    return _without_end(site, _declared_loops(site))
+
+
+@raced("CX415")
+def ipxe_is_given_again(site: AnalysedSite) -> Iterable[Finding]:
+    """Files that no declaration names: a server's own settings, or a program for user class iPXE alone."""
+    found = []
+    for case in site.pxe_cases:
+        if case.intended.boots:
+            again = [f for f in site.races.second(case.client) if f.file and site.asks_again(f.file)]
+            found += [(case.client, finish) for finish in again]
+    named = (
+        {identity(client) for clients in _declared_loops(site).values() for client in clients}
+        if found
+        else ()
+    )
+    looping: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
+    for client, finish in found:
+        if identity(client) not in named:
+            server = str(finish.decided_by or finish.winner)
+            place: Path = ("servers", server) if server in site.site.servers else ("vlans", client.vlan)
+            looping[place, str(finish.file)].append(client)
+    return _without_end(site, looping)
+
+
+def _declared_loops(site: AnalysedSite) -> _Looping:
     found: dict[tuple[Path, str], list[ClientClass]] = defaultdict(list)
-    named: set[tuple[int, str, str, str]] = set()
     for used in site.used_programs:
         file, path, case = used.file, used.path, used.case
         if not site.asks_again(file):
@@ -154,17 +183,11 @@ def ipxe_loads_itself(site: AnalysedSite) -> Iterable[Finding]:
         )
         if loops:
             found[path, file].append(case.client)
-            named.add(identity(case.client))
-    # Files that no declaration names: a server's own settings, or a program for user class iPXE alone.
-    for case in site.pxe_cases:
-        if case.intended.boots and identity(case.client) not in named:
-            for finish in site.races.second(case.client):
-                if finish.file and site.asks_again(finish.file):
-                    server = str(finish.decided_by or finish.winner)
-                    known = server in site.site.servers
-                    place: Path = ("servers", server) if known else ("vlans", case.client.vlan)
-                    found[place, finish.file].append(case.client)
-    for (path, file), clients in found.items():
+    return found
+
+
+def _without_end(site: AnalysedSite, looping: _Looping) -> Iterator[Finding]:
+    for (path, file), clients in looping.items():
         yield report(site, "CX415", path, f"{file} is iPXE; it asks again and is given iPXE again, without end",
                      "add `ipxe: <script or URL>` to the programs: what a client gets that already runs iPXE", clients=clients)  # fmt: skip
 
@@ -184,7 +207,6 @@ def _names_itself(site: AnalysedSite, used: Used) -> bool:
     ERROR,
     "The second stage asks again and follows another server",
     explains=True,
-    raced=True,
 )
 def second_stage_leaves(site: AnalysedSite) -> Iterable[Finding]:
     """Second stages that follow the lease where the scope names another server's file."""

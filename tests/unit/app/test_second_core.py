@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from coexist.analysis import analyse, sorted_findings
-from coexist.analysis.check import found_in
+from coexist.analysis.check import _untold, found_in
+from coexist.analysis.numbers import other_numbers
+from coexist.analysis.races import RaceAskedError, Races
 from coexist.analysis.rules import RULES
 from coexist.analysis.site import AnalysedSite
 from coexist.apart import Apart, Wait
@@ -71,21 +72,29 @@ def test_what_is_found_apart_speaks_of_the_classes_that_are_here() -> None:
 
 
 @pytest.mark.parametrize("name", SITES)
-def test_only_rules_that_say_so_ask_how_races_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_asks_how_a_race_ends_is_asked_again_where_it_is_told(name: str) -> None:
     """The race that a finding shows is run for itself."""
     site = AnalysedSite(load_inventory(ROOT / "inventories" / name))
-    found = {code: [*rule.find(site)] for code, rule in RULES.items() if not rule.raced}
+    found, asking = _untold(site)
+    shown = sum(bool(one.witness and one.witness.timeline) for one in found)
+    assert site.races.run == shown
     fresh = AnalysedSite(site.inventory)
+    alone = {code: [*rule.find(fresh)] for code, rule in RULES.items()}
+    assert found == [one for code, ones in alone.items() if code not in asking for one in ones]
+    # Only about what it found does a rule ask.
+    assert all(alone[code] for code in asking)
+    assert bool(asking) is (name == "broken")
+    # Whoever asks after that is told.
+    assert all(site.races.of(client) for client in site.space.classes)
 
-    def refuse(*_arguments: object) -> None:
-        raise AssertionError("it is asked how a race ends")
 
-    for ask in ("of", "second", "loaders", "halts", "answered_apart"):
-        monkeypatch.setattr(f"coexist.analysis.races.Races.{ask}", refuse)
-    assert {code: [*RULES[code].find(fresh)] for code in found} == found
-    assert fresh.races.run == sum(
-        bool(one.witness and one.witness.timeline) for one in chain(*found.values())
-    )
+def test_whoever_asks_how_a_race_ends_where_it_is_not_told_learns_of_it() -> None:
+    site = AnalysedSite(load_inventory(ROOT / "inventories" / "campus"))
+    client = next(case.client for case in site.pxe_cases if other_numbers(case.client.architecture))
+    for ask in (Races.of, Races.second, Races.loaders, Races.halts, Races.answered_apart):
+        with site.races.untold(), pytest.raises(RaceAskedError):
+            ask(site.races, client)
+    assert not site.races.run
 
 
 def test_only_linux_with_two_cores_forks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +147,13 @@ def columns(inventory: Inventory) -> Iterator[object]:
         [table.row(mac) for mac in (*table.macs, 1, 1 << 47)],
     )
     yield table.macs, table.addresses, dict(table.columns), table.known, [*table.numbers]
-    yield table.repeated, table.reserved_twice, dict(table.spans), table.reserved(0x0A00000F, 0x0A000020)
+    yield (
+        table.repeated,
+        table.reserved_twice,
+        table.named_twice,
+        dict(table.spans),
+        table.reserved(0x0A00000F, 0x0A000020),
+    )
     for names in (("vlan",), ("tags", "vlan"), ("firmware", "hardware", "vlan")):
         kinds = table.kinds(names)
         yield kinds.columns, kinds.cells, [*map(list, kinds.rows)]
