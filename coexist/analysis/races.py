@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -86,12 +86,18 @@ class _Renamed(NamedTuple):
 
     def loader(self, end: LoaderEnd) -> LoaderEnd:
         """The same boot loader."""
-        return replace(
-            end,
+        return LoaderEnd(
+            loader=end.loader,
+            title=end.title,
             file=self._file(end.file) or "",
             asks=self._server(end.asks),
             booted=self._server(end.booted),
             decided_by=self._server(end.decided_by),
+            fails=end.fails,
+            why=end.why,
+            reads_lease=end.reads_lease,
+            certain=end.certain,
+            remedy=end.remedy,
         )
 
     def _server(self, name: str | None) -> str | None:

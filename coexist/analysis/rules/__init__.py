@@ -77,13 +77,19 @@ def rule(
 
 
 def raced(code: str) -> Callable[[Find], Find]:
-    """Register a function that finds what a rule is about in how races end."""
+    """Register a function that finds what a rule is about in how races end; or what a code is about of which
+    no declaration tells, whatever errors explain."""
 
     def register(function: Find) -> Find:
-        RULES[code] = replace(RULES[code], raced=function)
+        known = RULES.get(code) or Rule(code=KINDS[code], find=_nothing)
+        RULES[code] = replace(known, raced=function)
         return function
 
     return register
+
+
+def _nothing(_site: AnalysedSite) -> Iterable[Finding]:
+    return ()
 
 
 def _of_above(code: str) -> Code:

@@ -6,10 +6,10 @@ A class that an error of the declarations already explains is not reported again
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from coexist.analysis.findings import ERROR, WARNING, Finding, Severity
-from coexist.analysis.rules import RULES, Explained, choose, judge, kind, report
+from coexist.analysis.rules import RULES, Explained, choose, judge, kind, raced, report
 from coexist.analysis.rules.ordering import delay_of
 from coexist.analysis.site import AnalysedSite, Case, Standing, identity
 from coexist.analysis.space import ClientClass
@@ -69,14 +69,33 @@ class Verdict:
         )
 
 
+@raced("CX321")
+def boots_against_intent(site: AnalysedSite) -> Iterator[Finding]:
+    """A finding for each declaration that has classes boot that must boot from nobody."""
+    nobody = (case for case in _intended(site) if not case.intended.boots)
+    return _reported(site, (verdict for case in nobody for verdict in _judge_nobody(site, case)))
+
+
 @judge
 def findings(site: AnalysedSite, explained: Explained) -> Iterator[Finding]:
     """A finding for each declaration to blame, with the classes that do not boot as intended."""
-    by_place: dict[tuple[object, ...], list[Verdict]] = defaultdict(list)
+    boots = (case for case in _intended(site) if case.intended.boots)
+    errors = ((case, explained.get(identity(case.client), frozenset())) for case in boots)
+    return _reported(site, (verdict for case, codes in errors for verdict in _judge(site, case, codes)))
+
+
+def _intended(site: AnalysedSite) -> Iterator[Case]:
+    """The classes whose boot server an intent names, or that must have none."""
     for case in site.cases:
-        if case.intended.rule is not None and not site.is_phone(case.client):
-            for verdict in _judge(site, case, explained.get(identity(case.client), frozenset())):
-                by_place[verdict.place].append(verdict)
+        intended = case.intended
+        if intended.rule is not None and intended.server is not None and not site.is_phone(case.client):
+            yield case
+
+
+def _reported(site: AnalysedSite, verdicts: Iterable[Verdict]) -> Iterator[Finding]:
+    by_place: dict[tuple[object, ...], list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        by_place[verdict.place].append(verdict)
     for alike in by_place.values():
         first, clients = alike[0], [verdict.client for verdict in alike]
         chosen = choose(clients)
@@ -90,11 +109,6 @@ def findings(site: AnalysedSite, explained: Explained) -> Iterator[Finding]:
 
 def _judge(site: AnalysedSite, case: Case, errors: frozenset[str]) -> Iterator[Verdict]:
     """What is to be said about the race of one class; ``errors`` are the codes that concern it."""
-    if case.intended.server is None:
-        return
-    if not case.intended.boots:
-        yield from _judge_nobody(site, case)
-        return
     if any(RULES[code].explains for code in errors):
         return
     if not site.as_intended(case):

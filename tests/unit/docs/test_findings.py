@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from coexist.analysis import Analysis, analyse
 from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.rules import KINDS
+from coexist.apart import Wait
 from coexist.inventory import load_inventory
 from coexist.render import render_site
 
@@ -61,6 +63,25 @@ def test_the_failing_inventory_of_the_page_names_the_code_and_the_repaired_one_i
     own_files(code, "repaired", tmp_path)
     repaired = analysed(blocks(code)["repaired"], tmp_path)
     assert [f"{f.code.code} {f.message}" for f in repaired.findings] == []
+
+
+@pytest.mark.parametrize("code", CHECKED)
+def test_the_failing_inventory_fails_alike_where_its_declarations_are_looked_into_apart(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a rule asks how a race ends."""
+    monkeypatch.setattr("coexist.analysis.check._WORTH_TWO", 0)
+    own_files(code, "failing", tmp_path)
+    alone = analysed(blocks(code)["failing"], tmp_path)
+    apart = analyse(load_inventory(tmp_path), TODAY, apart=done_at_once)
+    assert apart.findings == alone.findings
+    assert [found.classes for found in apart.findings] == [found.classes for found in alone.findings]
+
+
+def done_at_once(work: Callable[[], bytes]) -> Wait:
+    """Work that is done here, and whose result is carried all the same."""
+    result = work()
+    return lambda: result
 
 
 # Every product that an inventory can name has a renderer, so no inventory shows the lack of one.
