@@ -33,7 +33,8 @@ coverage: python ## the tests by example of boot, analysis and render, and the b
 	$(BIN)/pytest -n auto -m measured --cov --cov-report= tests/unit tests/golden
 	$(BIN)/python scripts/branch-coverage.py
 
-# What a daemon says to a packet does not depend on when: those tests mostly wait, several at a time.
+# What a daemon says to a packet does not depend on when, nor what files a roll-out leaves behind: those tests
+# mostly wait, several at a time.
 # All others run one after the other: daemons and firmware that share the processor disturb each other's timing.
 wire: setup ## tests in network namespaces and on real firmware, as root
 	scripts/as-root.sh $(BIN)/pytest -n 3 -m untimed tests/wire

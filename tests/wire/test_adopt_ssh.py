@@ -12,7 +12,7 @@ from tests.harness.network import Network
 from tests.harness.servers import install
 from tests.harness.sshd import client_config, client_key, start_sshd
 
-pytestmark = pytest.mark.needs("sshd", "unshare")
+pytestmark = [pytest.mark.needs("sshd", "unshare"), pytest.mark.untimed]
 
 MAIN = """key control { algorithm hmac-md5; secret bm90IGZvciBhbnlvbmU=; };
 include "/etc/dhcp/hosts.conf";

@@ -39,6 +39,8 @@ from tests.harness.network import Host
 from tests.harness.processes import Process
 from tests.harness.servers import install, start_dhcpd, start_kea
 
+pytestmark = [pytest.mark.needs("dhcpd", "kea-dhcp4"), pytest.mark.untimed]
+
 FILE = Path(__file__).parents[1] / "data" / "convert" / "campus.conf"
 SERVER = IPv4Address("10.81.0.5")
 PLACE = Place(
@@ -118,7 +120,6 @@ def _pool(reply: Packet) -> str:
     return str(reply.yiaddr)
 
 
-@pytest.mark.needs("dhcpd", "kea-dhcp4")
 def test_kea_answers_as_dhcpd_did(tmp_path: Path) -> None:
     site = tmp_path / "site"
     assert run(["adopt", str(site), "dhcp", "--from", str(FILE), "--address", str(SERVER)]) == 0
@@ -158,7 +159,6 @@ def _key(case: Case) -> tuple[str, frozenset[int]]:
     return str(case), frozenset(case.more)
 
 
-@pytest.mark.needs("dhcpd", "kea-dhcp4")
 def test_kea_goes_on_with_the_leases_of_dhcpd(tmp_path: Path) -> None:
     """Who has an address of dhcpd keeps it with Kea, and nobody else is given it."""
     machines = [Case(mac=mac, kind="UEFI 7", giaddr=PLACE.relays[0]) for mac in strangers(6)]

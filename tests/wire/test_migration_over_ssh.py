@@ -17,7 +17,7 @@ from tests.harness.network import Host, Network
 from tests.harness.sshd import Sshd, client_config, client_key, start_sshd
 from tests.unit.planning.sites import tree
 
-pytestmark = [pytest.mark.needs("sshd", "sudo"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("sshd", "sudo"), pytest.mark.timeout(300), pytest.mark.untimed]
 MACS = range(0x00155D000000, 0x00155D00000C)
 PILOTS = {0x00155D000001, 0x00155D000004}
 

@@ -40,8 +40,14 @@ from tests.harness.network import Host, Network
 from tests.harness.processes import Process, wait_until
 from tests.harness.sshd import Sshd, client_config, client_key, start_sshd
 
-pytestmark = [pytest.mark.needs("sshd", "sudo", "flock", "unshare"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.needs("sshd", "sudo", "flock", "unshare"),
+    pytest.mark.timeout(600),
+    pytest.mark.untimed,
+]
 
+# How long a remote command or a connection may take. Nothing but a server that hangs comes near it.
+SECONDS = 30
 # A name that a shell, ls or a careless script would stumble over.
 HOSTILE = 'it\'s a "list"; $(touch owned)\n-rf *.macs'
 OLD = {"main.conf": b"valid old\n", HOSTILE: b"old list\n"}
@@ -76,11 +82,11 @@ class Site:
         history = history or self.history()
         plan = plan or self.plan
         journal = history.resume(plan, "apply") or history.begin(plan, "apply")
-        settings.setdefault("seconds", 5)
+        settings.setdefault("seconds", SECONDS)
         return Rollout(
             plan=plan,
             journal=journal,
-            connect=SshSettings(config=self.config, connect_seconds=5).connect,
+            connect=SshSettings(config=self.config, connect_seconds=SECONDS).connect,
             provide=contents_of(plan, history.content),
             reconnect_seconds=0.05,
             **settings,
@@ -94,7 +100,16 @@ class Site:
 
     def command(self, *arguments: str | Path) -> Process:
         return self.desk.start(
-            [sys.executable, "-m", "coexist", *arguments, "--ssh-config", self.config, "--timeout", "5"]
+            [
+                sys.executable,
+                "-m",
+                "coexist",
+                *arguments,
+                "--ssh-config",
+                self.config,
+                "--timeout",
+                f"{SECONDS}",
+            ]
         )
 
     def command_plain(self, *arguments: str | Path) -> Process:
@@ -294,7 +309,7 @@ def test_the_local_machine_is_killed_at_every_step(site):
             "--ssh-config",
             site.config,
             "--timeout",
-            "5",
+            f"{SECONDS}",
         ]
         killed = site.desk.start(["sh", "-c", arm, "-", *words])
         assert killed.wait() == -signal.SIGKILL, killed.output
