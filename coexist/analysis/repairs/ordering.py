@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from coexist.analysis.edits import Edit, append, put, remove
 from coexist.analysis.findings import Finding
 from coexist.analysis.repairs.losing import left_without_file
-from coexist.analysis.repairs.registry import Repair, repairs
+from coexist.analysis.repairs.registry import Repair, repairs, together
 from coexist.analysis.repairs.separation import (
     SUITS_ALL,
     and_nobody_else,
@@ -45,9 +46,7 @@ def _order(site: AnalysedSite, finding: Finding) -> Repair | None:
             if waits is None:
                 return None
             repairs.append(waits)
-        edits = dict.fromkeys((edit.kind, edit.path) for r in repairs for edit in r.edits)
-        unique = [next(e for r in repairs for e in r.edits if (e.kind, e.path) == key) for key in edits]
-        return Repair(edits=tuple(unique), text="; ".join(dict.fromkeys(r.text for r in repairs)))
+        return together(repairs)
     wanted = cases[0].intended.servers[:1] if cases else ()
     if finding.code.code == "CX316" and wanted and not site.site.servers[wanted[0]].fixed:
         return Repair(
@@ -78,6 +77,7 @@ def _stand_by(site: AnalysedSite, cases: Sequence[Case]) -> Repair | None:
         if site.site.servers[first].fixed:
             return None
         edits.append(remove("servers", first, "delay"))
+    taken_out = bool(edits)
     for number, name in enumerate(others, start=1):
         server = site.site.servers[name]
         delay = None if server.fixed else wall_clock(server, SUITS_ALL * number)
@@ -85,7 +85,38 @@ def _stand_by(site: AnalysedSite, cases: Sequence[Case]) -> Repair | None:
             return None
         if server.delay != delay:
             edits.append(put("servers", name, "delay", value=delay.after))
-    return Repair(edits=tuple(edits), text="let each fallback wait a little longer than those before it")
+    if not edits:
+        return None
+    repair = Repair(edits=tuple(edits), text="let each fallback wait a little longer than those before it")
+    return without_delay(site, first, repair) if taken_out else repair
+
+
+@repairs("CX302", "CX304")
+def _pass_every_answer(site: AnalysedSite, finding: Finding) -> Repair | None:
+    """A relay agent that hands back one answer to a packet, where a client needs those of two servers."""
+    vlans = dict.fromkeys(client.vlan for client in finding.classes)
+    single = [
+        (vlan, path)
+        for vlan in vlans
+        for path, relay in site.topology.relays(vlan)
+        if relay.passes == "first"
+    ]
+    if not single:
+        return None
+    declared = dict(site.site.vlans)
+    for vlan, _ in single:
+        relays = tuple(relay.model_copy(update={"passes": "all"}) for relay in declared[vlan].relay)
+        declared[vlan] = declared[vlan].model_copy(update={"relay": relays})
+    changed = site.site.model_copy(update={"vlans": declared})
+    after = site.with_inventory(replace(site.inventory, site=changed))
+    if not all(after.as_intended(case) for case in cases_of(after, finding)):
+        return None
+    where = " and ".join(dict.fromkeys(vlan for vlan, _ in single))
+    return Repair(
+        edits=tuple(remove(*path, "passes") for _, path in single),
+        text=f"let the relay agent of VLAN {where} hand back every answer; or let the DHCP server alone"
+        " answer there, and name the boot file",
+    )
 
 
 def _narrow(site: AnalysedSite, finding: Finding) -> Repair | None:
@@ -219,7 +250,7 @@ def _instead_of_waiting(site: AnalysedSite, finding: Finding, cases: Sequence[Ca
 @repairs("CX317")
 def _say_what_is(site: AnalysedSite, finding: Finding) -> Repair:
     repair = Repair(edits=(remove(*finding.path),), text="leave the delay out: the server does not keep it")
-    return without_delay(site, finding, repair)
+    return without_delay(site, str(finding.path[1]), repair)
 
 
 @repairs("CX321")

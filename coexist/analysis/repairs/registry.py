@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -21,6 +21,18 @@ class Repair:
 
     edits: tuple[Edit, ...] = ()
     text: str = ""
+
+
+def together(several: Iterable[Repair]) -> Repair:
+    """Several repairs as one: each edit and each sentence once. Of two values of a place the first counts."""
+    edits: dict[tuple[str, Path], Edit] = {}
+    texts: dict[str, None] = {}
+    for repair in several:
+        texts[repair.text] = None
+        for edit in repair.edits:
+            place = edit.path if edit.kind == "put" else (*edit.path, str(edit.value))
+            edits.setdefault((edit.kind, place), edit)
+    return Repair(edits=tuple(edits.values()), text="; ".join(texts))
 
 
 Repairer: TypeAlias = Callable[[AnalysedSite, Finding], Repair | None]

@@ -10,7 +10,7 @@ from coexist.analysis.findings import Finding
 from coexist.analysis.repairs.chained import answering_more
 from coexist.analysis.repairs.dropins import leave_out
 from coexist.analysis.repairs.losing import first_of_all, left_alone
-from coexist.analysis.repairs.registry import Repair
+from coexist.analysis.repairs.registry import Repair, together
 from coexist.analysis.repairs.subject import server_of
 from coexist.analysis.site import AnalysedSite, Case, Standing
 from coexist.analysis.space import ClientClass
@@ -147,13 +147,9 @@ def _away_from(site: AnalysedSite, name: str, vlan: str) -> list[Edit]:
     return []
 
 
-def without_delay(site: AnalysedSite, finding: Finding, repair: Repair) -> Repair:
-    """A repair that takes a delay out: who gave up before, and is not meant for the server, would boot from
-    it then, and is kept off. Where that cannot be, the repair says so, and has no edits."""
-    found = server_of(site, finding)
-    if found is None:
-        return repair
-    name = found[0]
+def without_delay(site: AnalysedSite, name: str, repair: Repair) -> Repair:
+    """A repair that takes a server's delay out: who gave up before, and is not meant for the server, would
+    boot from it then, and is kept off. Where that cannot be, the repair says so, and has no edits."""
     strangers = [
         case.client
         for case in site.served_by.get(name, ())
@@ -164,7 +160,7 @@ def without_delay(site: AnalysedSite, finding: Finding, repair: Repair) -> Repai
     more = keep_off(site, name, strangers)
     if not more.edits:
         return Repair(text=f"{more.text}; then {repair.text}")
-    return Repair(edits=(*repair.edits, *more.edits), text=f"{repair.text}; {more.text}")
+    return together((repair, more))
 
 
 def wall_clock(server: Server, seconds: float = SUITS_ALL) -> Delay | None:
@@ -183,7 +179,7 @@ def delayed(site: AnalysedSite, finding: Finding, seconds: float = SUITS_ALL) ->
     if delay is None:
         declared = "delay" in server.model_fields_set or path[2] == "delay_for"
         repair = Repair(edits=(remove(*path),), text="leave the delay out")
-        return without_delay(site, finding, repair) if declared else None
+        return without_delay(site, name, repair) if declared else None
     return Repair(
         edits=(put(*path, value=delay.after),),
         text=f"write `delay: {delay.after:g}`: seconds on its own clock",
@@ -195,10 +191,7 @@ def and_nobody_else(site: AnalysedSite, cases: Sequence[Case], repair: Repair | 
     strangers = unintended(cases)
     if repair is None:
         return None
-    for more in keep_all_off(site, strangers).values():
-        if more.edits:
-            repair = Repair(edits=(*repair.edits, *more.edits), text=f"{repair.text}; {more.text}")
-    return repair
+    return together((repair, *(more for more in keep_all_off(site, strangers).values() if more.edits)))
 
 
 def only_its_own(site: AnalysedSite, repair: Repair, reached: Mapping[str, Collection[str]]) -> Repair:
@@ -206,7 +199,7 @@ def only_its_own(site: AnalysedSite, repair: Repair, reached: Mapping[str, Colle
 
     ``reached``: the VLANs by server. Where one cannot be kept off, the repair says so, and has no edits.
     """
-    edits, texts = list(repair.edits), [repair.text]
+    repairs = [repair]
     for name, vlans in reached.items():
         strangers = [
             case.client
@@ -220,9 +213,8 @@ def only_its_own(site: AnalysedSite, repair: Repair, reached: Mapping[str, Colle
         more = keep_off(site, name, strangers)
         if not more.edits:
             return Repair(text=f"{more.text}; then {repair.text}")
-        edits += more.edits
-        texts.append(more.text)
-    return Repair(edits=tuple(edits), text="; ".join(texts))
+        repairs.append(more)
+    return together(repairs)
 
 
 def _would_answer(site: AnalysedSite, name: str, case: Case) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from coexist.analysis import Analysis, Finding, analyse
+from coexist.analysis.edits import append, put
+from coexist.analysis.repairs.registry import Repair, together
 from coexist.analysis.repairs.separation import whom_to_answer
 from coexist.inventory import inventory_from_tree
 from coexist.render.limits import limits
@@ -324,3 +326,65 @@ def test_a_client_that_waits_for_its_port_is_told_to_open_it() -> None:
         intent=[{"clients": "everyone", "boot_from": "mine"}],
     )
     assert edits(found["CX308"]) == edits(found["CX218"]) != []
+
+
+RELAYED = {
+    "office": {
+        "id": 1,
+        "subnet": "10.0.0.0/16",
+        "gateway": "10.0.0.1",
+        "relay": {"relay_to": ["dhcp", "mine"], "passes": "first"},
+    },
+    "core": {"id": 2, "subnet": "10.1.0.0/16", "gateway": "10.1.0.1"},
+}
+CORE: dict[str, dict[str, Any]] = {
+    "dhcp": KEA | {"address": "10.1.0.2", "vlan": "core"},
+    "mine": MINE | {"address": "10.1.0.3", "vlan": "core"},
+}
+
+
+@pytest.mark.parametrize(("delay", "code"), [(0, "CX304"), (1, "CX302")])
+def test_a_relay_agent_that_hands_back_one_answer_must_hand_back_all(delay: int, code: str) -> None:
+    servers = {"dhcp": CORE["dhcp"], "mine": {**CORE["mine"], "delay": delay}}
+    found = findings({}, vlans=RELAYED, servers=servers)
+    assert edits(found[code]) == [("remove", "vlans.office.relay.passes", None)]
+    # Where another answer is missing too, that is not all there is to do.
+    silent = {**servers, "mine": {**servers["mine"], "programs": {"bios": "a.0"}}}
+    assert all(
+        edit.path[0] != "vlans"
+        for finding in analysed({}, vlans=RELAYED, servers=silent).findings
+        for edit in finding.edits
+    )
+
+
+def test_a_server_that_waits_no_more_answers_its_own_clients_only() -> None:
+    """`known` has clients of the other server: it kept them waiting for longer than the other."""
+    servers = {
+        "dhcp": KEA,
+        "mine": MINE | {"answers": "known", "delay": {"secs_at_least": 20}},
+        "other": MINE | {"address": "10.0.0.4", "delay": {"since_first": 3}, "delay_for": {"pcs": 0.5}},
+    }
+    found = findings(
+        {},
+        servers=servers,
+        clients=[
+            {"mac": "00:80:64:00:00:01", "name": "a", "architecture": "uefi-x64"},
+            {"mac": "00:80:64:00:00:02", "name": "b", "architecture": "uefi-x64"},
+        ],
+        groups={"thin": {"macs": ["00:80:64:00:00:01"]}, "pcs": {"macs": ["00:80:64:00:00:02"]}},
+        intent=[
+            {"clients": "thin", "boot_from": "mine", "fallback": "other"},
+            {"clients": "everyone", "boot_from": "other"},
+        ],
+    )
+    assert ("remove", "servers.mine.delay", None) in edits(found["CX306"])
+    assert ("put", "servers.mine.answers", "intended") in edits(found["CX306"])
+
+
+def test_what_two_repairs_say_is_said_once() -> None:
+    one = Repair(edits=(put("servers", "a", "answers", value="intended"),), text="let a answer its own")
+    two = Repair(edits=(append("vlans", "x", "relay_to", value="a"),), text="relay to a")
+    three = Repair(edits=(append("vlans", "x", "relay_to", value="b"),), text="relay to b")
+    joined = together([one, two, one, three, two])
+    assert joined.edits == (*one.edits, *two.edits, *three.edits)
+    assert joined.text.count("its own") == 1
