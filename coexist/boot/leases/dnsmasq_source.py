@@ -10,9 +10,11 @@ from itertools import product
 
 from coexist.boot.leases.dnsmasq_clients import Hardware
 from coexist.boot.leases.dnsmasq_file import Client, DnsmasqFile, tags_match
+from coexist.boot.leases.dnsmasq_files import DnsmasqFiles
 from coexist.boot.leases.dnsmasq_ranges import Context
 from coexist.boot.leases.lease import Distinctions, FieldName, Lease, NoLease, OpenCondition, Origin
 from coexist.boot.leases.pairs import Share
+from coexist.boot.leases.told_files import ToldFile, told_files
 from coexist.boot.responder import Arrival
 from coexist.errors import Position
 from coexist.inventory.macset import NOBODY, MacSet
@@ -91,20 +93,28 @@ class DnsmasqLeases:
         alike: dict[object, list[HostLine]] = defaultdict(list)
         for host in config.hosts:
             alike[(host.sets, host.tags, host.ignore, host.lease_time, host.address is None)].append(host)
-        clients: list[tuple[MacSet, Origin]] = [
-            (_macs([p for h in hosts for p in h.macs]), self.at(hosts[0].line))
-            for hosts in alike.values()
-            if any(h.macs for h in hosts)
-        ]
+        files, told = DnsmasqFiles(config=config), list[ToldFile]()
+        clients: list[tuple[MacSet, Origin]] = []
+        for hosts in alike.values():
+            if any(h.macs for h in hosts):
+                macs = _macs([p for h in hosts for p in h.macs])
+                told += files.of_hosts(len(clients), macs, hosts)
+                clients.append((macs, self.at(hosts[0].line)))
         marks: dict[str, list[MatchLine]] = defaultdict(list)
         for match in config.matches:
             if match.kind == "mac":
                 marks[match.tag].append(match)
-        clients += [(_macs([m.pattern for m in found]), self.at(found[0].line)) for found in marks.values()]
+        for tag, found in marks.items():
+            macs = _macs([m.pattern for m in found])
+            told += files.of_mark(len(clients), macs, tag)
+            clients.append((macs, self.at(found[0].line)))
+        told_by_set, others = told_files(told, files.others())
         return Distinctions(
             clients=tuple(clients),
             tests=tuple(test for match in config.matches for test in _tests(match)),
             reserved=_macs([p for h in config.hosts if h.address is not None for p in h.macs]),
+            files=told_by_set,
+            other_files=others,
         )
 
     def __call__(self, arrival: Arrival) -> Lease | NoLease:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import field
 from functools import reduce
 from operator import or_
 
 from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig
+from coexist.boot.leases.kea_files import KeaFiles, file_of, said
 from coexist.boot.leases.lease import Distinctions, Origin
+from coexist.boot.leases.told_files import told_files
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
 from coexist.languages.kea.expressions import Call, Equal, Field, Fixed, Logic, Truth, Value, members_of
@@ -16,25 +18,34 @@ from coexist.languages.kea.expressions import Option as Asked
 from coexist.languages.kea.option_data import DHCP4, OptionTypes, number_of
 from coexist.records import dataclass
 
+_MAC_OCTETS = 6
+
 
 def distinctions_of(config: KeaConfig) -> Distinctions:
     """The distinctions of a configuration."""
     found = _Finder(config.types)
-    reserved = found.reservations(config)
+    files = KeaFiles(config=config)
+    reserved = found.reservations(config, files)
     for part in config.classes.values():
         if part.test is not None:
+            number = len(found.clients)
             found.test(part.test, part.level.at)
+            if len(found.clients) == number + 1:
+                files.tested(number, found.clients[number][0], part)
         if part.template is not None:
             for octets in _values_named(config, part):
                 found.comparison(Equal(part.template, Fixed(octets)), part.level.at)
     for entry in config.flexed:
         for comparison in _inside_flex(entry.value, entry.test):
             found.comparison(comparison, entry.at)
+    told, others = told_files(files.found, None if found.unclear else files.others())
     return Distinctions(
         clients=tuple(found.clients),
         tests=tuple(found.tests),
         reserved=MacSet.of(reserved),
         unclear=tuple(found.unclear),
+        files=told,
+        other_files=others,
     )
 
 
@@ -59,26 +70,32 @@ class _Finder:
     tests: list[OptionTest] = field(default_factory=list)
     unclear: dict[Origin, None] = field(default_factory=dict)
 
-    def reservations(self, config: KeaConfig) -> set[int]:
-        """One set for all that say the same; the MACs with an address of their own."""
-        macs: dict[tuple[object, ...], list[tuple[int, HostDef]]] = {}
+    def reservations(self, config: KeaConfig, files: KeaFiles) -> set[int]:
+        """One set for all that say the same in one place; the MACs with an address of their own."""
+        places: list[tuple[int | None, tuple[HostDef, ...]]] = [(None, config.hosts)]
+        places += [(subnet.number, subnet.hosts) for subnet in config.subnets]
+        alike: dict[Hashable, tuple[int | None, list[int], HostDef]] = {}
         reserved: set[int] = set()
-        for host in (*config.hosts, *(host for subnet in config.subnets for host in subnet.hosts)):
-            octets = host.identifiers.get("hw-address", b"")
-            if len(octets) != 6:
-                continue
-            mac = int.from_bytes(octets, "big")
-            if host.address is not None:
-                reserved.add(mac)
-            same = (
-                host.classes,
-                (*host.level.options, *host.level.for_classes),
-                tuple(sorted(map(str, host.level.values.keys()))),
-            )
-            macs.setdefault(same, []).append((mac, host))
-        self.clients += [
-            (MacSet.of(mac for mac, _ in found), found[0][1].level.at) for found in macs.values()
-        ]
+        for place, hosts in places:
+            for host in hosts:
+                octets = host.identifiers.get("hw-address", b"")
+                if len(octets) != _MAC_OCTETS:
+                    continue
+                mac = int.from_bytes(octets, "big")
+                if host.address is not None:
+                    reserved.add(mac)
+                same = (
+                    place,
+                    host.address is None,
+                    frozenset(host.identifiers),
+                    host.classes,
+                    file_of(host.level),
+                    said(host.level),
+                )
+                alike.setdefault(same, (place, [], host))[1].append(mac)
+        for number, (place, macs, host) in enumerate(alike.values()):
+            self.clients.append((MacSet.of(macs), host.level.at))
+            files.reservation(number, self.clients[number][0], place, host)
         return reserved
 
     def test(self, truth: Truth, at: Origin) -> None:
@@ -171,10 +188,12 @@ class _Finder:
 
 
 def _macs_beginning(octets: bytes) -> MacSet | None:
-    if not 0 < len(octets) <= 6:
+    if not 0 < len(octets) <= _MAC_OCTETS:
         return None
-    first = int.from_bytes(octets.ljust(6, b"\0"), "big")
-    return MacSet.interval(first, first + (1 << 8 * (6 - len(octets))) - 1)
+    first = int.from_bytes(octets.ljust(_MAC_OCTETS, b"\0"), "big")
+    if len(octets) == _MAC_OCTETS:
+        return MacSet.of((first,))
+    return MacSet.interval(first, first + (1 << 8 * (_MAC_OCTETS - len(octets))) - 1)
 
 
 def _is_union(truth: Logic) -> bool:

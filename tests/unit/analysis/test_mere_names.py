@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coexist.analysis.bootfiles import is_a_mere_name
-from coexist.analysis.race import ClientCase, race
 from coexist.analysis.site import AnalysedSite
 from coexist.boot.own_files import own_config
 from coexist.inventory import load_inventory
 from coexist.inventory.models import Program
+from tests.unit.analysis.own_races import hold, runs, told
 
 SITE = """\
 site: own
@@ -49,22 +49,6 @@ def site_of(folder: Path, hosts: list[str], before: str = "") -> AnalysedSite:
 
 def hosts_with(files: list[str], more: str = "next-server 10.0.0.2;") -> list[str]:
     return [f'filename "{file}"; {more}' for file in files]
-
-
-def told(site: AnalysedSite) -> dict[tuple[int, str], set[str | None]]:
-    return {
-        (case.client.macs.witness, case.client.architecture): {f.file for f in site.races.of(case.client)}
-        for case in site.cases
-        if 0x52_54_00_00_00_00 <= case.client.macs.witness < 0x52_54_00_00_01_00
-    }
-
-
-def runs(site: AnalysedSite) -> int:
-    for case in site.cases:
-        site.races.of(case.client)
-        site.races.second(case.client)
-        site.races.loaders(case.client)
-    return site.races.run
 
 
 @pytest.mark.parametrize("more", ["next-server 10.0.0.2;", "next-server 10.0.0.3;", ""])
@@ -123,21 +107,6 @@ def test_names_that_are_computed_are_raced_one_by_one(tmp_path: Path, value: str
     site = site_of(tmp_path, hosts_with(["a.img", "b.img"]), f"option tftp-server-name = {value};")
     assert not site.races._lineups.files
     hold(site)
-
-
-def hold(site: AnalysedSite) -> None:
-    """Each class ends as a race of its own witness does."""
-    for case in site.cases:
-        client = case.client
-        alone = ClientCase(
-            mac=client.macs.witness,
-            vlan=client.vlan,
-            architecture=client.architecture,
-            firmware=client.firmware,
-        )
-        own = race(site.races.world, alone)
-        told = {(f.winner, f.decided_by, f.file) for f in site.races.of(client)}
-        assert told == {(o.winner, o.decided_by, o.file) for o in own.outcomes}
 
 
 FILES = ["a.img", "b.img", "c.0", "d.efi", "pxelinux.0", "undionly.kpxe", "ipxe.efi", "http://10.0.0.3/e", ""]

@@ -12,6 +12,7 @@ from coexist.boot.leases.dhcpd.hosts import hardware_octets
 from coexist.boot.leases.dhcpd.opens import all_levels, all_statements, parts_of
 from coexist.boot.leases.dhcpd.options import SERVER
 from coexist.boot.leases.lease import Distinctions, Origin
+from coexist.boot.leases.told_files import ToldFile, told_files
 from coexist.errors import Position
 from coexist.inventory.macset import MacSet
 from coexist.inventory.models import OptionTest
@@ -61,14 +62,18 @@ def distinctions_of(outline: Outline) -> Distinctions:
                 tests.setdefault(test.model_dump_json(), test)
             if macs is None and test is None:
                 unclear.setdefault(at)
-    others = None if unclear else _other_files(outline)
-    machines = [] if others is None else [*_files_of_machines(outline)]
+    told = (
+        ToldFile(number=number, macs=clients[number][0], beside=own[0], file=own[1])
+        for number, own in enumerate(_files_of_machines(outline))
+        if own is not None
+    )
+    files, others = told_files(told, None if unclear else _other_files(outline))
     return Distinctions(
         clients=tuple(clients),
         tests=tuple(tests.values()),
         reserved=_reserved(outline),
         unclear=tuple(unclear),
-        files={n: own for n, own in enumerate(machines) if own is not None and own[1] not in (others or ())},
+        files=files,
         other_files=others,
     )
 
