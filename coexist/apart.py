@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-Wait: TypeAlias = Callable[[], bytes | None]
+Wait: TypeAlias = Callable[[], bytes | memoryview | None]
 """Waits for a result and returns it; None if it could not be made there: then it is made here."""
 
 Apart: TypeAlias = Callable[[Callable[[], bytes]], Wait]

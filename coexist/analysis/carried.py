@@ -20,7 +20,7 @@ def carried(site: AnalysedSite, found: Any) -> bytes:
     return octets.getvalue()
 
 
-def taken(site: AnalysedSite, octets: bytes) -> Any:
+def taken(site: AnalysedSite, octets: bytes | memoryview) -> Any:
     """What `carried` made, of the same site."""
     return _Taker(io.BytesIO(octets), site).load()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from mmap import ACCESS_READ, mmap
 
 from coexist.apart import Wait
 
@@ -19,28 +20,28 @@ def begun_apart(work: Callable[[], bytes]) -> Wait:
     Only for a program that has one thread and ends after its command: a fork knows no other threads, and who
     never waits leaves the other process to the end of this one.
     """
-    reading, writing = os.pipe()
+    # Memory that both have: through a pipe, the other process could only end while this one reads.
+    shared = os.memfd_create("coexist")
     pid = os.fork()
     if not pid:
-        os.close(reading)
-        _be_the_other(work, writing)
-    os.close(writing)
+        _be_the_other(work, shared)
 
-    def wait() -> bytes | None:
-        with os.fdopen(reading, "rb") as pipe:
-            result = pipe.read()
+    def wait() -> memoryview | None:
         _, status = os.waitpid(pid, 0)
-        return result if status == 0 else None
+        with os.fdopen(shared, "rb"):
+            size = os.fstat(shared).st_size
+            whole = mmap(shared, size, access=ACCESS_READ) if size else b""
+        return memoryview(whole) if status == 0 else None
 
     return wait
 
 
-def _be_the_other(work: Callable[[], bytes], writing: int) -> None:
-    """Do the work, write its result and end. What goes wrong is told where it is done again."""
+def _be_the_other(work: Callable[[], bytes], shared: int) -> None:
+    """Do the work, leave its result and end. What goes wrong is told where it is done again."""
     failed = 1
     try:
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(work())
+        with os.fdopen(shared, "wb") as result:
+            result.write(work())
         failed = 0
     finally:
         os._exit(failed)
