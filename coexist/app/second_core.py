@@ -49,4 +49,4 @@ def _be_the_other(work: Callable[[], bytes], shared: int) -> None:
 
 def has_second_core() -> bool:
     """Whether this process may use two cores at least; elsewhere than on Linux it forks nothing."""
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+    return sys.platform == "linux" and hasattr(os, "memfd_create") and len(os.sched_getaffinity(0)) > 1

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from array import array
 from binascii import unhexlify
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from itertools import compress, islice
 from operator import eq, le
 
 # Two octets before each MAC make it eight.
 _PADDING = "\n\n\n\n"
 _DIGITS = bytes.maketrans(b"\n", b"0")
-_packed = partial(socket.inet_pton, socket.AF_INET)
+
+
+@cache
+def _packed() -> Callable[[str], bytes]:
+    """What packs an address. `socket` takes as long to import as a few thousand cells, and who is handed the
+    cells of another process reads none."""
+    from socket import AF_INET, inet_pton
+
+    return partial(inet_pton, AF_INET)
 
 
 def address_octets(text: str) -> bytes:
     """The four octets of an address, a tenth of the time `ipaddress` takes. Raises ValueError."""
     try:
-        return _packed(text)
+        return _packed()(text)
     except OSError:
         raise ValueError(text) from None
 
@@ -34,7 +41,7 @@ def plain_addresses(cells: Sequence[str]) -> array[int] | None:
         cells = [cell or "0.0.0.0" for cell in cells]
     try:
         # It takes four plain numbers and nothing else, as `ipaddress` does.
-        octets = b"".join(map(_packed, cells))
+        octets = b"".join(map(_packed(), cells))
     except (OSError, ValueError):
         return None
     numbers = array("I", octets)
