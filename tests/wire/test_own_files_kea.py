@@ -19,9 +19,10 @@ from coexist.boot.servers.kea import KeaModel
 from coexist.languages.kea.json_nodes import Node, read_json
 from coexist.languages.kea.option_data import STANDARD, is_readable
 from coexist.languages.source_files import beside
+from coexist.wire.bootp import BROADCAST_FLAG, UNSPECIFIED
 from coexist.wire.mac import format_mac
 from coexist.wire.options import MessageType, Option
-from tests.harness.kea_answers import of_its_pool
+from tests.harness.kea_answers import kea_model, of_its_pool
 from tests.harness.matrix import (
     Asked,
     Asker,
@@ -189,6 +190,55 @@ def test_a_relay_agent_of_a_network_is_of_its_subnet_with_the_lowest_id(
         relays=(IPv4Address("10.94.0.1"), IPv4Address("10.95.0.1")),
     )
     hold(read_json(text, "kea.conf", beside(Path("kea.conf"))), place, [*STRANGERS], tmp_path)
+
+
+REFUSING = """
+{ "Dhcp4": { "next-server": "10.93.0.66",
+  "client-classes": [
+    { "name": "listed", "test": "pkt4.mac == 0x020000930001", "next-server": "10.93.0.77",
+      "boot-file-name": "listed.0", "server-hostname": "list",
+      "option-data": [ { "name": "root-path", "data": "/listed", "always-send": true } ] },
+    { "name": "unlisted", "test": "not member('listed')" } ],
+  "shared-networks": [ { "name": "hall", HALL "subnet4": [
+    { "id": 2, "subnet": "10.94.0.0/16", FIRST "pools": [ { "pool": "10.94.3.0/24" } ] },
+    { "id": 3, "subnet": "10.95.0.0/16", "pools": [ { "pool": "10.95.3.0/24" } ] } ] } ],
+  "subnet4": [ { "id": 1, "subnet": "10.93.0.0/16", OWN "pools": [ { "pool": "10.93.3.0/24" } ] } ] } }
+"""
+_GUARD = '"client-class": "unlisted",'
+
+
+@pytest.mark.needs("kea-dhcp4")
+@pytest.mark.parametrize("where", ["OWN", "FIRST", "HALL"])
+def test_whom_a_guard_refuses(where: str, tmp_path: Path) -> None:
+    """A DISCOVER and a DHCPINFORM of a listed machine, locally and by relay agents of a guarded subnet and of
+    none: what is left of a DHCPINFORM's answer are the header fields of its classes."""
+    text = REFUSING
+    for each in ("OWN", "FIRST", "HALL"):
+        text = text.replace(f" {each} ", f" {_GUARD} " if each == where else " ")
+    config = compile_kea(read_json(text, "kea.conf", beside(Path("kea.conf"))), (2, 2))
+    place = Place(
+        server=IPv4Address("10.93.0.2"),
+        network=IPv4Network("10.93.0.0/16"),
+        local=IPv4Address("10.93.0.250"),
+        relays=(IPv4Address("10.94.0.1"), IPv4Address("10.97.0.1")),
+    )
+    macs = ("02:00:00:93:00:01", "02:00:00:93:00:02")
+    cases = [
+        Case(mac=mac, kind="UEFI 7", asks=asks, giaddr=way, message=message, ciaddr=own, flags=flags)
+        for mac in macs
+        for asks in ("no list", "all")
+        for way in place.ways
+        for message, own, flags in (
+            (MessageType.DISCOVER, UNSPECIFIED, BROADCAST_FLAG),
+            (MessageType.INFORM, place.local, 0),
+        )
+    ]
+    tree = read_json(text, "kea.conf", beside(Path("kea.conf")))
+    with asking(tmp_path, place, lambda host: start_kea(host, here(tree))) as asker:
+        seen = list(asker.ask(cases).values())
+    assert {reply.file for _, _, reply in seen if reply is not None} >= {b"listed.0", b""}
+    model = kea_model(config)
+    assert not differing(model, place, seen, lambda reply, expected: of_its_pool(reply, expected, config))
 
 
 LONG = """

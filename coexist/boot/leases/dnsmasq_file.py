@@ -32,12 +32,14 @@ _SERVER_IDENTIFIER_OVERRIDE = 11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """What is known of a client before it is answered. ``tags``: those set before any tag-if."""
+    """What is known of a client before it is answered. ``tags``: those set before any tag-if; ``offered``:
+    the name that its host line gives it, as the offer tells it: none where it was found by the name."""
 
     contexts: tuple[Context, ...]
     host: HostLine | None
     tags: frozenset[str]
     named: NamedClient
+    offered: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +65,17 @@ class DnsmasqFile:
             tags.add("known")
         elif self._find_host(packet, None, tags) is not None:
             tags.add("known-othernet")
+        offered = host.name if host is not None else ""
         tags.update(
             m.tag for m in self.config.matches if m.kind == "name" and _is_named(m.pattern, named.full)
         )
         if host is None and named.name:
-            host = self._host_by_name(named.name, contexts, tags)
+            host = self._host_by_name(packet, named.name, contexts, tags)
             if host is not None:
                 tags.add("known")
         if host is not None:
             tags.update(host.sets)
-        return Client(contexts=contexts, host=host, tags=frozenset(tags), named=named)
+        return Client(contexts=contexts, host=host, tags=frozenset(tags), named=named, offered=offered)
 
     def _tags_sent(self, packet: Packet) -> set[str]:
         user_class = user_class_of(packet)
@@ -148,9 +151,15 @@ class DnsmasqFile:
             for host in self._by_client_id:
                 if any(own in ids for own in host.client_ids) and counts(host):
                     return host
+        return self._match_mac(packet, counts) or self._match_pattern(packet, counts)
+
+    def _match_mac(self, packet: Packet, counts: Callable[[HostLine], bool]) -> HostLine | None:
         for hardware, host in self._by_mac.get(packet.chaddr[: packet.hlen], ()):
             if hardware.fits(packet) and counts(host):
                 return host
+        return None
+
+    def _match_pattern(self, packet: Packet, counts: Callable[[HostLine], bool]) -> HostLine | None:
         best, most = None, 0
         for hardware, host in self._patterns:
             agree = hardware.fits(packet)
@@ -158,13 +167,24 @@ class DnsmasqFile:
                 best, most = host, agree
         return best
 
-    def _host_by_name(self, name: str, contexts: tuple[Context, ...], tags: Iterable[str]) -> HostLine | None:
-        """A line without MAC and client identifier whose name the client has."""
+    def _host_by_name(
+        self, packet: Packet, name: str, contexts: tuple[Context, ...], tags: Iterable[str]
+    ) -> HostLine | None:
+        """A line without MAC and client identifier whose name the client has.
+
+        The lines of its MAC are asked again, with the tags of by now: one that counts ends the search.
+        """
         known = self.tag_if(frozenset(tags))
         for empty in (False, True):
-            for host in self._by_name.get(name.lower(), ()):
-                if tags_match(host.tags, known, empty=empty) and _is_here(host, contexts):
-                    return host if not host.macs and not host.client_ids else None
+
+            def counts(host: HostLine, empty: bool = empty) -> bool:
+                return tags_match(host.tags, known, empty=empty) and _is_here(host, contexts)
+
+            found = self._match_mac(packet, counts)
+            found = found or next(filter(counts, self._by_name.get(name.lower(), ())), None)
+            found = found or self._match_pattern(packet, counts)
+            if found is not None:
+                return None if found.macs or found.client_ids else found
         return None
 
     # -- its address -----------------------------------------------------------------------------

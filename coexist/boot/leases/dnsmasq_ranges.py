@@ -143,7 +143,8 @@ class Ranges:
         known = next((c for c in own if c.range is item), None)
         context = Context(range=item, netmask=netmask, local=arrival.address, router=giaddr)
         if known is not None:
-            context = replace(context, router=known.router, told=known.told)
+            router = known.router if known.router != UNSPECIFIED else giaddr
+            context = replace(context, router=router, told=known.told)
         for share in self.config.shares if giaddr != UNSPECIFIED else ():
             if share.match == giaddr and context.holds(share.address) and context.holds(item.last):
                 return Context(range=item, netmask=netmask, local=arrival.address, router=UNSPECIFIED)

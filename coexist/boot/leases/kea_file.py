@@ -105,7 +105,7 @@ class KeaLeases:
             if client.packet.giaddr == UNSPECIFIED:
                 # acceptDirectRequest lets no broadcast in that no subnet is for.
                 return NoLease(why="no subnet is for this packet")
-            return Lease(yiaddr=UNSPECIFIED)
+            return self._replies.without_subnet(client)
         is_request = arrival.packet.message_type is MessageType.REQUEST
         nak = b"DHCPNAK" if is_request else b""
         if subnet is None:

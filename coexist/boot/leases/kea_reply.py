@@ -13,7 +13,7 @@ from coexist.boot.leases.kea_flex import FlexOption
 from coexist.boot.leases.kea_levels import Level
 from coexist.boot.leases.kea_names import NameRules, told_names
 from coexist.boot.leases.kea_tests import Tests, UnevaluatedError
-from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
+from coexist.boot.leases.lease import NETMASK, FieldName, Lease, NoLease, Origin
 from coexist.boot.leases.lease_times import kea_times
 from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, UNSPECIFIED, Packet
@@ -82,6 +82,13 @@ class Replies:
         self._flex(client, told)
         return told.lease(subnet)
 
+    def without_subnet(self, client: Client) -> Lease:
+        """What a client with an address of its own is told that a relay agent brings and no subnet is for:
+        the header fields of its classes, and no option (packets of 2.2.0)."""
+        told = _Told()
+        self._fields((), self._class_levels(client), None, told)
+        return told.lease(None)
+
     def _flex(self, client: Client, told: _Told) -> None:
         """What the hook flex_option makes of the reply when it is sent, whatever the client asked for."""
         asked = client.packet.options.get(Option.PARAMETER_REQUEST_LIST, b"")
@@ -138,7 +145,7 @@ class Replies:
         if server_id is not None and len(server_id) == 4:
             told.server_id = IPv4Address(server_id)
         self._enterprises(client.packet, levels, told)
-        self._fields(subnet, classes, host, told)
+        self._fields(subnet.levels, classes, host, told)
         return told
 
     @staticmethod
@@ -166,9 +173,11 @@ class Replies:
             told.forced.add(_ENTERPRISE)
 
     @staticmethod
-    def _fields(subnet: SubnetDef, classes: Iterable[Level], host: HostDef | None, told: _Told) -> None:
+    def _fields(
+        subnet: tuple[Level, ...], classes: Iterable[Level], host: HostDef | None, told: _Told
+    ) -> None:
         """setFixedFields: the reservation's, or the first class that says one, or the subnet's."""
-        above = [*([host.level] if host is not None else []), *classes, *subnet.levels]
+        above = [*([host.level] if host is not None else []), *classes, *subnet]
         keys: tuple[tuple[str, FieldName], ...] = (
             ("next-server", "siaddr"),
             ("server-hostname", "sname"),
@@ -177,7 +186,7 @@ class Replies:
         for key, name in keys:
             for level in above:
                 text = level.value(key)
-                if text == "0.0.0.0" and any(level is inherited for inherited in subnet.levels):
+                if text == "0.0.0.0" and any(level is inherited for inherited in subnet):
                     # A network or subnet that says so inherits none.
                     break
                 if not text or text == "0.0.0.0":
@@ -249,11 +258,11 @@ class _Told:
     forced: set[int] = field(default_factory=set)
     origins: dict[int | FieldName, Origin] = field(default_factory=dict)
 
-    def lease(self, subnet: SubnetDef) -> Lease:
+    def lease(self, subnet: SubnetDef | None) -> Lease:
         """All of it, without an address."""
         return Lease(
             yiaddr=UNSPECIFIED,
-            netmask=subnet.network.netmask,
+            netmask=NETMASK if subnet is None else subnet.network.netmask,
             siaddr=self.siaddr,
             file=self.file,
             sname=self.sname,

@@ -267,8 +267,7 @@ class DnsmasqAnswers:
         if context is None:
             return "no dhcp-range is for its address"
         named = client.named
-        own = client.host.name if client.host is not None else ""
-        name = offered_name(named, own)
+        name = offered_name(named, client.offered)
         tags = file.tag_if(client.tags, context.range.tag)
         kind = MessageType.OFFER
         if self._commits(packet):

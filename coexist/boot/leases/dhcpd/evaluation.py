@@ -287,7 +287,31 @@ class Evaluation:
                 ours = self.boolean(left)
                 theirs = None if ours else self.boolean(right)
                 return None if ours is None and theirs is None else bool(ours or theirs)
-        return matches(self.data(left), self.data(right), ignore_case=operator == "~~")
+        text, pattern = self.data(left), self.data(right)
+        if text == b"" and self._points_nowhere(left):
+            return None
+        if text is not None and pattern == b"" and self._points_nowhere(right):
+            return False
+        return matches(text, pattern, ignore_case=operator == "~~")
+
+    def _points_nowhere(self, expression: Expression) -> bool:
+        """Whether an expression without octets has no place for any either.
+
+        To look for a pattern there fails, and as a pattern it is found nowhere (4.4.3, packets). A text of
+        nothing and a substring behind the end are that; what a function made anew and a substring of no
+        length are not.
+        """
+        match expression:
+            case Data():
+                return True
+            case Call(function="substring", arguments=(inner, start, _)):
+                return len(self.data(inner) or b"") <= (self.numeric(start) or 0)
+            case Call(function="suffix", arguments=(inner, _)):
+                return not self.data(inner) and self._points_nowhere(inner)
+            case Call(function="pick-first-value", arguments=arguments):
+                chosen = next((each for each in arguments if self.data(each) is not None), None)
+                return chosen is not None and self._points_nowhere(chosen)
+        return False
 
     # -- numbers -----------------------------------------------------------------------------------
 

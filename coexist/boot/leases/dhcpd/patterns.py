@@ -15,9 +15,7 @@ def matches(text: bytes | None, pattern: bytes | None, *, ignore_case: bool) -> 
     """Whether a pattern is found in a text, as ``~=`` and ``~~`` ask; None where either is missing."""
     if text is None or pattern is None:
         return None
-    # An empty substring has no octets to look at, and a NUL ends a C string.
-    if not text:
-        return False
+    # A NUL ends a C string.
     compiled = _regex(pattern.partition(b"\0")[0], ignore_case)
     return compiled is not None and compiled.search(text.partition(b"\0")[0]) is not None
 

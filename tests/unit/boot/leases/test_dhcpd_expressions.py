@@ -199,3 +199,38 @@ def test_option_81_of_the_suboptions_of_a_file(statements: str, octets: bytes) -
     )
     assert isinstance(found, Lease)
     assert found.options[81] == octets
+
+
+PATTERNS = {
+    '"" ~= "x"': None,
+    'substring("abc", 9, 1) ~= "x"': None,
+    'substring("abc7", 4, 1) ~~ "x"': None,
+    'suffix("", 2) ~= "^$"': None,
+    'pick-first-value("", "x") ~= "x"': None,
+    'substring(lcase(""), 0, 0) ~= "^$"': None,
+    'substring("abc7", 0, 0) ~= "x"': False,
+    'substring("abc7", 0, 0) ~= "^$"': True,
+    'suffix("abc7", 0) ~= "^$"': True,
+    'lcase("") ~= "^$"': True,
+    'concat("", "") ~~ "^$"': True,
+    'binary-to-ascii(16, 8, ":", "") ~= "^$"': True,
+    '"a" ~= ""': False,
+    'option host-name ~= "7$"': True,
+}
+
+
+@pytest.mark.parametrize("text", PATTERNS)
+def test_a_pattern_in_a_text_without_octets(text: str) -> None:
+    """Where a text has no place in memory the comparison fails, and its negation too (4.4.3-P1, packets)."""
+    conf = (
+        "subnet 10.48.0.0 netmask 255.255.0.0 { range 10.48.1.0 10.48.1.9; }\n"
+        f'if {text} {{ option root-path "y"; }} elsif not ({text}) {{ option root-path "n"; }}\n'
+    )
+    said: dict[int, bytes] = {53: bytes((MessageType.DISCOVER,)), Option.HOST_NAME: b"desk-7"}
+    packet = Packet(op=BOOTREQUEST, chaddr=mac_bytes(parse_mac(MAC)), options=said)
+    arrival = Arrival(
+        packet=packet, at=0.0, port=67, address=IPv4Address("10.48.0.2"), source=(IPv4Address(0), 68)
+    )
+    found = DhcpdLeases(parse_dhcpd(conf, "d.conf", None))(arrival)
+    assert isinstance(found, Lease)
+    assert {b"y": True, b"n": False, None: None}[found.options.get(Option.ROOT_PATH)] is PATTERNS[text]

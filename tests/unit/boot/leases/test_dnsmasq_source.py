@@ -16,6 +16,8 @@ from coexist.boot.leases.lease import Lease, NoLease
 from coexist.boot.own_files import own_config
 from coexist.boot.responder import Arrival
 from coexist.boot.servers import model_for
+from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.errors import Position
 from coexist.inventory import load_inventory
 from coexist.languages.dnsmasq.reader import read_dnsmasq
@@ -72,6 +74,52 @@ def test_who_is_ignored_by_which_line() -> None:
     refusal = leased(HEAD + "dhcp-host=02:00:5e:00:00:01,ignore")
     assert isinstance(refusal, NoLease)
     assert refusal.origin == Position("d.conf", 2)
+
+
+NAMED = "dhcp-host=desk,set:desk\ndhcp-option=tag:desk,17,/by/name\n"
+OTHERNET = "dhcp-host=02:00:5e:00:00:01,10.8.0.9\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", True),
+        ("dhcp-host=02:00:5e:00:00:01,tag:nobody\n", True),
+        # It counts once the tags of the client are known, and ends the search (find_config).
+        (OTHERNET + "dhcp-host=02:00:5e:00:00:01,tag:known-othernet\n", False),
+        (OTHERNET + "dhcp-host=02:00:5e:*:*:*,tag:known-othernet\n", False),
+    ],
+)
+def test_a_line_for_a_name_counts_where_none_of_the_mac_does(more: str, told: bool) -> None:
+    lease = leased(HEAD + NAMED + more, o12=b"desk")
+    assert isinstance(lease, Lease)
+    assert (lease.options.get(17) == b"/by/name") is told
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("dhcp-host=desk,1h", None), ("dhcp-host=02:00:5e:00:00:01,desk,1h", b"desk")],
+)
+def test_an_offer_tells_no_name_by_which_its_line_was_found(line: str, told: bytes | None) -> None:
+    options: dict[int, bytes] = {53: b"\1", 12: b"desk"}
+    packet = Packet(op=BOOTREQUEST, chaddr=mac_bytes(parse_mac("02:00:5e:00:00:01")), options=options)
+    model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=source(HEAD + "no-ping\n" + line).file))
+    arrival = Arrival(packet=packet, at=0.0, port=67, address=OWN, source=(UNSPECIFIED, 68))
+    (reply,) = model.receive(model.initial(), arrival).replies
+    assert reply.packet.options.get(12) == told
+
+
+def test_a_shared_subnet_is_its_relay_agents_own_too() -> None:
+    """The agent is its router, whatever the server's own clients were told of it."""
+    lines = "dhcp-range=10.8.0.20,10.8.0.40,255.255.255.0\nshared-network=10.9.0.2,10.8.0.9\n"
+    own = leased(HEAD + lines)
+    assert isinstance(own, Lease)
+    agent = IPv4Address("10.8.0.1")
+    packet = Packet(op=BOOTREQUEST, chaddr=mac_bytes(1), giaddr=agent, options={53: b"\1"})
+    arrival = Arrival(packet=packet, at=0.0, port=67, address=OWN, source=(agent, 67))
+    relayed = source(HEAD + lines)(arrival)
+    assert isinstance(relayed, Lease)
+    assert (own.options[3], relayed.options[3]) == (OWN.packed, agent.packed)
 
 
 def test_what_it_tells_apart() -> None:
