@@ -25,7 +25,7 @@ from coexist.wire.mac import mac_bytes
 from coexist.wire.options import MessageType, Option
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
-from tests.harness.servers import start_dhcpd, start_kea
+from tests.harness.servers import start_dhcpd, start_dnsmasq, start_kea
 
 PATIENCE = 3.0
 """Seconds to wait for an answer that the model promises; a daemon needs milliseconds."""
@@ -347,12 +347,5 @@ def start_daemon(host: Host, product: str, files: Mapping[str, bytes]) -> Proces
         case "kea":
             return start_kea(host, files["kea-dhcp4.conf"].decode())
         case "dnsmasq":
-            config = host.write("dnsmasq.conf", files["dnsmasq.conf"])
-            apart = ["--user=root", "--pid-file=", "--log-facility=-", "--log-dhcp"]
-            leases = f"--dhcp-leasefile={host.directory}/leases"
-            return host.start(
-                ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}", leases, *apart],
-                # Its sockets are open by then (dnsmasq.c, main); one that answers nobody says nothing more.
-                ready="started, version",
-            )
+            return start_dnsmasq(host, host.write("dnsmasq.conf", files["dnsmasq.conf"]))
     raise ValueError(f"{product} has no daemon here")

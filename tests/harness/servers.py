@@ -41,7 +41,7 @@ def install(host: Host, path: str, content: str | Path) -> None:
     place.write_text(content if isinstance(content, str) else content.read_text())
 
 
-def start_dnsmasq(host: Host, config: str | Iterable[str] | Path) -> Process:
+def start_dnsmasq(host: Host, config: str | Iterable[str] | Path, *arguments: str | Path) -> Process:
     """dnsmasq from a file as it is, or from lines to which "no DNS, no ping check" is added."""
     if not isinstance(config, Path):
         own = config.splitlines() if isinstance(config, str) else list(config)
@@ -51,9 +51,10 @@ def start_dnsmasq(host: Host, config: str | Iterable[str] | Path) -> Process:
         [
             "dnsmasq", "--keep-in-foreground", f"--conf-file={config}", "--user=root", "--group=root",
             "--pid-file=", f"--dhcp-leasefile={host.directory}/dnsmasq.leases", "--no-resolv", "--no-hosts",
-            "--log-dhcp", "--log-facility=-",
+            "--log-dhcp", "--log-facility=-", *arguments,
         ],
-        ready="DHCP, (sockets bound|proxy|IP range)|DHCP relay from",
+        # Its sockets are open by then (dnsmasq.c, main); one that answers nobody says nothing more.
+        ready="started, version",
     )
     # fmt: on
 

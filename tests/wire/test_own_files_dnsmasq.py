@@ -36,6 +36,7 @@ from tests.harness.matrix import (
 )
 from tests.harness.network import Host
 from tests.harness.processes import Process
+from tests.harness.servers import start_dnsmasq
 
 pytestmark = pytest.mark.untimed
 
@@ -64,12 +65,7 @@ def start(host: Host, texts: list[str], listed: set[int]) -> Process:
         ]
         if lines:
             more.append(f"--{option}={host.write(option, chr(10).join([*lines, '']))}")
-    return host.start(
-        ["dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--interface=eth0", "--bind-interfaces",
-         "--user=root", "--group=root", "--pid-file=", f"--dhcp-leasefile={host.directory}/leases",
-         "--no-ping", "--no-resolv", "--no-hosts", "--log-facility=-", *more],
-        ready="DHCP, (sockets bound|proxy|static|IP range)",
-    )  # fmt: skip
+    return start_dnsmasq(host, path, "--interface=eth0", "--bind-interfaces", "--no-ping", *more)
 
 
 def macs_of(model: DnsmasqModel) -> list[str]:

@@ -6,7 +6,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -14,31 +14,42 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from coexist.boot.leases.dhcpd.source import DhcpdLeases
+from coexist.boot.leases.dnsmasq_file import DnsmasqFile
+from coexist.boot.leases.dnsmasq_ranges import Ranges
 from coexist.boot.leases.kea_config import compile_kea
 from coexist.boot.servers.dhcpd import DhcpdModel
+from coexist.boot.servers.dnsmasq import DnsmasqModel
+from coexist.boot.servers.dnsmasq_answers import DnsmasqAnswers
 from coexist.errors import InputError
 from coexist.languages.dhcpd.levels import PoolPart
 from coexist.languages.dhcpd.parser import parse_dhcpd
+from coexist.languages.dnsmasq.files import read_lines
+from coexist.languages.dnsmasq.keywords import refuse_bad_lines
+from coexist.languages.dnsmasq.reader import read_dnsmasq
 from coexist.languages.kea.json_nodes import read_json
 from coexist.languages.source_files import beside
 from coexist.wire.bootp import Packet
 from coexist.wire.options import Option
-from tests.harness import own_dhcpd, own_kea
+from tests.harness import own_dhcpd, own_dnsmasq, own_kea
 from tests.harness.kea_answers import kea_model, of_its_pool
 from tests.harness.matrix import (
     Asked,
     Case,
     asking,
     difference,
+    differing,
     identified,
     informs,
     place_of,
     predicted,
     sampled,
+    selecting,
     strangers,
 )
 from tests.harness.namespaces import HarnessError
-from tests.harness.servers import start_dhcpd, start_kea
+from tests.harness.network import Host
+from tests.harness.processes import Process
+from tests.harness.servers import start_dhcpd, start_dnsmasq, start_kea
 
 pytestmark = pytest.mark.untimed
 
@@ -145,6 +156,45 @@ def hold_kea(text: str, directory: Path) -> int:
     return sum(reply is not None for *_, reply in seen)
 
 
+def hold_dnsmasq(text: str, directory: Path) -> int:
+    """Hold one dnsmasq.conf; how many packets were answered."""
+    place = place_of(text)
+
+    def start(host: Host) -> Process:
+        return start_dnsmasq(host, host.write("dnsmasq.conf", text))
+
+    directory.mkdir()
+    path = directory / "own.conf"
+    path.write_text(text)
+    lines = read_lines(path)
+    config = read_dnsmasq(lines.texts)
+    try:
+        refuse_bad_lines(lines, config)
+    except InputError as refused:
+        line = refused.problems[0].position.line
+        with pytest.raises(HarnessError, match=rf"at line {line} of"), asking(directory, place, start):
+            pass
+        return 0
+    relayed = tuple(map(IPv4Network, place.relays))
+    file = DnsmasqFile(ranges=Ranges(config=config, networks=(place.network,), relayed=relayed))
+    model = DnsmasqModel(name="own", answers=DnsmasqAnswers(file=file))
+
+    def answered(case: Case, packet: Packet) -> bool:
+        return predicted(model, place, case, packet) is not None
+
+    macs = [*own_dnsmasq.MACS, *strangers(2)]
+    with asking(directory, place, start) as asker:
+        # The first packet of a relay agent says what netmask its range has; the daemon keeps it.
+        asker.ask([Case(mac=macs[-1], kind="plain", giaddr=relay) for relay in place.relays])
+        offers = list(asker.ask(sampled(macs, place.ways), expected=answered).values())
+        seen = [*offers]
+        for cases in (informs(macs[::3], place.local), identified(macs), selecting(offers)):
+            seen += asker.ask(cases, expected=answered).values()
+    found = differing(model, place, seen)
+    assert not found, f"{text}{len(found)} of {len(seen)} differ:\n" + "\n".join(found[:12])
+    return sum(reply is not None for *_, reply in seen)
+
+
 def hold(
     texts: st.SearchStrategy[str], one: Callable[[str, Path], int], *, examples: int, least: int
 ) -> None:
@@ -181,3 +231,14 @@ def test_random_kea_files() -> None:
 @pytest.mark.needs("kea-dhcp4")
 def test_many_random_kea_files() -> None:
     hold(own_kea.texts(), hold_kea, examples=100, least=5000)
+
+
+@pytest.mark.needs("dnsmasq")
+def test_random_dnsmasq_files() -> None:
+    hold(own_dnsmasq.texts(), hold_dnsmasq, examples=6, least=300)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("dnsmasq")
+def test_many_random_dnsmasq_files() -> None:
+    hold(own_dnsmasq.texts(), hold_dnsmasq, examples=100, least=5000)
