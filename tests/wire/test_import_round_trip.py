@@ -32,7 +32,7 @@ from coexist.wire.options import MessageType, Option
 from tests.harness.namespaces import HarnessError
 from tests.harness.network import Host, Network
 from tests.harness.processes import Process
-from tests.harness.servers import start_dhcpd, start_kea
+from tests.harness.servers import start_dhcpd, start_dnsmasq, start_kea
 
 pytestmark = pytest.mark.untimed
 
@@ -390,11 +390,7 @@ def start_dnsmasq_on(host: Host, text: str) -> Process:
     """dnsmasq on the host's only card, without the files of another machine."""
     lines = [line for line in text.splitlines() if not _DNSMASQ_LOCAL.match(line.strip())]
     path = host.write("dnsmasq.conf", "\n".join([*lines, ""]))
-    return host.start(
-        ["dnsmasq", "--keep-in-foreground", f"--conf-file={path}", "--interface=eth0", "--bind-interfaces",
-         "--user=root", "--pid-file=", f"--dhcp-leasefile={host.directory}/leases", "--log-facility=-"],
-        ready="DHCP, (sockets bound|IP range)",
-    )  # fmt: skip
+    return start_dnsmasq(host, path, "--interface=eth0", "--bind-interfaces")
 
 
 @pytest.mark.needs("dnsmasq")
