@@ -321,6 +321,7 @@ def summary(adopted: Adopted) -> Iterator[str]:
     for condition in config.leases.opens[:4]:
         yield f"{condition.origin}: depends on {condition.what}"
     if len(config.leases.opens) > 4:
-        yield f"{len(config.leases.opens) - 4} more lines depend on what only the server knows: see CX118"
+        more = amount(len(config.leases.opens) - 4, "more line depends", "more lines depend")
+        yield f"{more} on what only the server knows: see CX118"
     for name in adopted.redacted:
         yield f"{name}: secrets are left out; REDACTED stands for each"

@@ -31,6 +31,7 @@ from coexist.records import dataclass
 from coexist.rollout.migrated import beyond_its_product, refuse_inexpressible
 from coexist.rollout.migration import Surroundings, begin, carry_on, made_by_hand, retire_source, take_back
 from coexist.rollout.migration_journal import Journal
+from coexist.text.amounts import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +207,9 @@ def retirement(loaded: Loaded, *, despite: str | None, leave_behind: bool) -> Re
     if against and despite is None:
         raise UndecidedError("\n".join((*against, "settle them, or give a reason")), "objections")
     if staying and not leave_behind:
+        who = amount(len(staying), "client that may stay behind boots", "clients that may stay behind boot")
         raise UndecidedError(
-            f"{len(staying)} clients that may stay behind still boot from {loaded.state.source}; "
-            "move them, or say that they are left behind",
-            "staying",
+            f"{who} from {loaded.state.source}; move them, or say that they are left behind", "staying"
         )
     texts, patch = new_state_of(loaded)
     return Retirement(

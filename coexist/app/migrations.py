@@ -21,6 +21,7 @@ from coexist.planning.waves import WaveMembers, migrating, plan_waves, staying
 from coexist.records import dataclass
 from coexist.rollout.migration import Surroundings
 from coexist.rollout.migration_journal import Journal
+from coexist.text.amounts import amount
 from coexist.text.closest import closest
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def new_state_of(loaded: Loaded) -> tuple[dict[str, str], str]:
         wrong = differences(loaded.inventory, loaded.name, loaded.state, after)
     if wrong:
         raise CoexistError(
-            f"the new state cannot be written: {wrong[0]} and {len(wrong) - 1} others would boot "
+            f"the new state cannot be written: {wrong[0]} and {amount(len(wrong) - 1, 'other')} would boot "
             "differently; write it by hand, from `coexist migrate status`"
         )
     return {file: new for file, (_, new) in texts.items()}, patch

@@ -18,6 +18,7 @@ from coexist.inventory.files import MAIN_FILE
 from coexist.inventory.products import TFTPD
 from coexist.planning.yaml_edit import section_with
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 from coexist.wire.mac import format_mac
 
 _MOST_LISTED = 256
@@ -110,7 +111,9 @@ class _Maker:
         if today == usual:
             return
         if not listed:
-            self.undecided.append(f"{macs.size} machines like {what} on {vlan}: name them in a group")
+            self.undecided.append(
+                f"{amount(macs.size, 'machine')} like {what} on {vlan}: name them in a group"
+            )
             return
         members = [format_mac(mac) for mac in sorted(macs.points)]
         name = next((n for n, group in self.groups.items() if group["macs"] == members), "")

@@ -126,7 +126,7 @@ def _tell_parked(inventory: Inventory, written: WrittenFiles) -> None:
     if number:
         place = written.folder / PARKED_FILE
         _put(written, place, "# Parked registrations\n\n" + text)
-        click.echo(f"{number} registrations are parked: {place}", err=True)
+        click.echo(f"{amount(number, 'registration is', 'registrations are')} parked: {place}", err=True)
 
 
 def _address(text: str | None) -> tuple[IPv4Address | None, IPv4Network | None]:

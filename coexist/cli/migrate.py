@@ -16,6 +16,7 @@ from coexist.cli.of_migration import of_migration
 from coexist.cli.prose import say, tell
 from coexist.cli.remote import options_given, way_options
 from coexist.errors import CoexistError
+from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.app.migration_by_hand import ByHand
@@ -204,7 +205,7 @@ def _tell_by_hand(change: ByHand, inventory: Path, table: Path | None) -> None:
         click.echo(f"  {line}")
     if table is not None:
         table.write_text(change.as_file(table.suffix), encoding="utf-8")
-        tell(f"{table}: {len(change.changes)} registrations")
+        tell(f"{table}: {amount(len(change.changes), 'registration')}")
     tell(f"when it is done: coexist migrate next {inventory} --done-by-hand --yes")
     tell("with --verify VLAN=INTERFACE the wire is asked whether it is")
 
@@ -310,7 +311,7 @@ def checklist(inventory: Path, name: str | None, output: Path) -> int:
     output.mkdir(parents=True, exist_ok=True)
     for page, file in zip(pages, file_names(pages), strict=True):
         (output / file).write_text(pilot_page(page), encoding="utf-8")
-        say(f"{output / file}: {page.machine}, {len(page.items)} items, {page.missing} not tried")
+        say(f"{output / file}: {page.machine}, {amount(len(page.items), 'item')}, {page.missing} not tried")
     return 0
 
 

@@ -13,6 +13,7 @@ import click
 
 from coexist.cli.prose import tell
 from coexist.cli.watching import bar, interruptible
+from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.app.observe import Packets
@@ -66,7 +67,7 @@ def command(**given: Any) -> int:
             count += 1
     interrupted = interruption.came and given["file"] is not None
     if interrupted:
-        tell(f"interrupted: {count} boots were read, the rest of the capture was not")
+        tell(f"interrupted: {amount(count, 'boot was', 'boots were')} read, the rest of the capture was not")
     if as_json:
         click.echo("\n]" if count else "[]")
     elif not count and not interrupted:

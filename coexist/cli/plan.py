@@ -12,6 +12,7 @@ from coexist.cli.decisions import with_option
 from coexist.cli.private import write_file
 from coexist.cli.prose import say, tell
 from coexist.cli.remote import history_option, key_option, late_progress, ssh_options, way_of, ways_on
+from coexist.text.amounts import amount
 
 if TYPE_CHECKING:
     from coexist.app.rollouts import SitePlan
@@ -104,4 +105,4 @@ def _print(made: SitePlan) -> None:
     for sentence in steps(plan):
         say(sentence)
     if plan.checks:
-        click.echo(f"{len(plan.checks)} answers are predicted for the probe")
+        click.echo(f"{amount(len(plan.checks), 'answer is', 'answers are')} predicted for the probe")

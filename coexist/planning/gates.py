@@ -102,7 +102,7 @@ def _quiet(gate: Gate, wave: str, moved: datetime, sheet: Sheet, now: datetime) 
     if reported:
         text = f"{gate.quiet_days} quiet days: {days} since the last complaint"
     if still_open:
-        text += f", {len(still_open)} complaints are open"
+        text += f", {amount(len(still_open), 'complaint is', 'complaints are')} open"
     return Condition(kind="quiet_days", text=text, met=days >= gate.quiet_days and not still_open)
 
 

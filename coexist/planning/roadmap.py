@@ -17,6 +17,7 @@ from coexist.planning.steps import Direction, build_step
 from coexist.planning.waves import left_over, migrating, plan_waves, staying
 from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY, Way
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 from coexist.wire.mac import format_mac
 
 
@@ -254,9 +255,8 @@ def check_retirement(inventory: Inventory, name: str, state: MigrationState) -> 
         )
     must = migrating(inventory, migration) - staying(inventory, migration) - state.on_target
     if must:
-        raise CoexistError(
-            f"{len(must)} clients still boot from {state.source}; `coexist migrate next` moves them"
-        )
+        who = amount(len(must), "client still boots", "clients still boot")
+        raise CoexistError(f"{who} from {state.source}; `coexist migrate next` moves them")
     proof = Prover(inventory, name).prove(state.settled.changed(retired=True))
     if not proof.holds:
         raise RefusedError(f"{state.source} cannot be retired:\n" + "\n".join(witness_lines(proof)))

@@ -21,6 +21,7 @@ from coexist.inventory.products import part
 from coexist.inventory.values import Delay, in_steps
 from coexist.render.failover import report_failover
 from coexist.render.target import Job
+from coexist.text.amounts import amount
 
 _MOST_SHOWN = 5
 _ELSEWHERE = (
@@ -200,7 +201,7 @@ def _lists(job: Job, can: Capabilities) -> None:
                 "CX509",
                 path,
                 f"{job.server.software} knows whole MAC addresses only, and {group} has ranges of "
-                f"them ({macs.size} addresses)",
+                f"them ({amount(macs.size, 'address', 'addresses')})",
                 "register these machines in the clients' CSV file and name them by `where`",
             )
 

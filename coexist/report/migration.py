@@ -26,7 +26,8 @@ def plan_text(planned: Roadmap) -> str:
     """Every step to come, its changes and its proofs."""
     lines = [f"{planned.migration}: from {planned.source} to {planned.target}"]
     if planned.parked or planned.not_parked:
-        lines.append(f"parked registrations: {planned.parked} clients have a MAC to be parked under")
+        who = amount(planned.parked, "client has", "clients have")
+        lines.append(f"parked registrations: {who} a MAC to be parked under")
         lines += [f"  {each}" for each in planned.not_parked]
     for forward, back in zip(planned.forward, planned.back, strict=True):
         lines += ["", _heading(forward), *_step_lines(forward.planned), *_back_lines(back.planned)]
@@ -66,7 +67,7 @@ def _hang(line: str) -> int:
 
 def _heading(coming: Coming) -> str:
     date = f", not before {coming.wave.not_before}" if coming.wave.not_before else ""
-    return f"{coming.wave.name}: {len(coming.clients)} clients{date}: {_macs(coming.clients)}"
+    return f"{coming.wave.name}: {amount(len(coming.clients), 'client')}{date}: {_macs(coming.clients)}"
 
 
 def _step_lines(planned: ProvenStep | Refused) -> list[str]:
@@ -98,7 +99,8 @@ def _step_lines(planned: ProvenStep | Refused) -> list[str]:
 def _back_lines(planned: ProvenStep | Refused) -> list[str]:
     if isinstance(planned, Refused):
         return ["  the way back:", *_step_lines(planned)]
-    return [f"  the way back: {len(planned.step.changes)} changes, every moment proven ({planned.step.way})"]
+    changes = amount(len(planned.step.changes), "change")
+    return [f"  the way back: {changes}, every moment proven ({planned.step.way})"]
 
 
 def _assumptions(steps: Iterable[Coming]) -> Iterable[str]:
@@ -183,7 +185,7 @@ def _attempts_json(refused: Refused) -> list[dict[str, Any]]:
 def status_text(told: Overview) -> str:
     """A table of waves, the gate of the next one, and who is missing or went back."""
     state = told.state
-    lines = [f"{told.name}: from {state.source} to {state.target}, {told.clients} clients"]
+    lines = [f"{told.name}: from {state.source} to {state.target}, {amount(told.clients, 'client')}"]
     if state.retired:
         lines.append(f"{state.source} was retired {moment(state.retired)}")
     lines.append(f"{'wave':<16} {'planned':>7} {'moved':<20} {'seen':>5} {'missing':>7} {'back':>5}")
@@ -213,10 +215,10 @@ def _metrics(server: str, counted: Counted | str) -> str:
     if isinstance(counted, str):
         return f"metrics of {server}: missing: {counted.removeprefix(f'{server}: ')}"
     unfinished = {how: count for how, count in counted.transfers.items() if how != "finished" and count}
-    ended = "".join(f", {count} transfers {how}" for how, count in sorted(unfinished.items()))
+    ended = "".join(f", {amount(count, 'transfer')} {how}" for how, count in sorted(unfinished.items()))
     return (
-        f"metrics of {server}: {counted.answers} answers, {counted.loaded} files given whole{ended}, "
-        f"{counted.clients} machines remembered, since it started"
+        f"metrics of {server}: {amount(counted.answers, 'answer')}, {amount(counted.loaded, 'file')} given "
+        f"whole{ended}, {amount(counted.clients, 'machine')} remembered, since it started"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from coexist.analysis.findings import Severity
+from coexist.text.amounts import amount
 from coexist.wire.mac import format_mac
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def lines(probed: Probed) -> Iterator[tuple[str, str]]:
     """Each line with its indentation."""
     asked = probed.asked
     if not probed.responders:
-        yield "", f"nobody answered {len(asked.askers)} clients in {asked.seconds:.0f} s"
+        yield "", f"nobody answered {amount(len(asked.askers), 'client')} in {asked.seconds:.0f} s"
     for responder in probed.responders:
         name = probed.names.get(responder.address)
         told = f"{responder.address}" + (f" ({name})" if name else "")
@@ -56,7 +57,7 @@ def nagios(probed: Probed) -> tuple[str, int]:
         word, code = "WARNING", NAGIOS_WARNING
     else:
         word, code = "OK", NAGIOS_OK
-    told = "; ".join(each.message for each in probed.findings) or f"{len(probed.responders)} responders"
+    told = "; ".join(each.message for each in probed.findings) or amount(len(probed.responders), "responder")
     return f"COEXIST {word} - {told.replace('|', '/')} | {performance}".rstrip(" |"), code
 
 

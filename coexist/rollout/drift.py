@@ -10,6 +10,7 @@ from coexist.analysis.catalogue import CATALOGUE
 from coexist.analysis.findings import Finding
 from coexist.inventory.loader import Inventory
 from coexist.rollout.facts import PresentFile
+from coexist.text.amounts import amount
 from coexist.text.foreign import harmless
 from coexist.text.redaction import redacted
 
@@ -93,7 +94,7 @@ def _finding(inventory: Inventory, code: str, server: str, message: str, repair:
 def _first_change(before: bytes, after: bytes) -> str:
     lines = diff(before, after, "", "").splitlines()[2:]
     changed = [line for line in lines if line[:1] in "+-"]
-    more = f" and {len(changed) - 2} more lines" if len(changed) > 2 else ""
+    more = f" and {amount(len(changed) - 2, 'more line')}" if len(changed) > 2 else ""
     return " ".join(changed[:2]) + more
 
 
@@ -141,7 +142,7 @@ def diff(before: bytes | None, after: bytes | None, old_name: str, new_name: str
     lines = list(difflib.unified_diff(_lines(before), _lines(after), old_name, new_name, lineterm="", n=2))
     shown = lines[:_MOST_LINES]
     if len(lines) > len(shown):
-        shown.append(f"... {len(lines) - len(shown)} more lines")
+        shown.append(f"... {amount(len(lines) - len(shown), 'more line')}")
     return "\n".join(shown) + "\n" if shown else ""
 
 

@@ -20,6 +20,7 @@ from coexist.planning.ways import PUT_IN_PLACE, TAKE_AWAY
 from coexist.records import dataclass
 from coexist.rollout.migrated import rendered_inventory
 from coexist.rollout.migration_journal import Journal
+from coexist.text.amounts import amount
 
 Apply = Callable[[Inventory, str], str]
 """Brings one server to what an inventory says of it, whatever it runs now, and tells what it did.
@@ -68,7 +69,7 @@ def _about(state: MigrationState, step: Step) -> str:
         return f"{back}{step.way} of {state.through}"
     what = "to" if step.direction == "forward" else "back to"
     server = state.target if step.direction == "forward" else state.source
-    return f"to move {len(step.clients)} clients of {step.wave} {what} {server}"
+    return f"to move {amount(len(step.clients), 'client')} of {step.wave} {what} {server}"
 
 
 def carry_on(
@@ -185,16 +186,17 @@ def _finish(journal: Journal, state: MigrationState, around: Surroundings) -> Mi
     now = around.now()
     forward = step.direction == "forward"
     update: dict[str, object] = {}
+    who = amount(len(step.clients), "client boots", "clients boot")
     if step.way in (PUT_IN_PLACE, TAKE_AWAY):
         before, after = ("before", "between") if step.way == PUT_IN_PLACE else ("between", "after")
         update = {"stands": after if forward else before}
         what = f"{_about(state, step)}: done"
     elif forward:
         update = {"waves": (*state.waves, MovedWave(name=step.wave, moved=now, clients=open_.clients))}
-        what = f"{step.wave}: {len(step.clients)} clients boot from {state.target}"
+        what = f"{step.wave}: {who} from {state.target}"
     else:
         update = {"waves": tuple(_without(state.waves, step))}
-        what = f"{step.wave}: {len(step.clients)} clients boot from {state.source} again"
+        what = f"{step.wave}: {who} from {state.source} again"
     gap = None
     if open_.unserved is not None:
         gap = (now - open_.unserved).total_seconds()

@@ -25,6 +25,7 @@ from coexist.rollout.planning import Job, jobs_of, make_plan
 from coexist.rollout.present import read_present
 from coexist.rollout.secret_values import references_of, references_of_plan, with_secrets
 from coexist.rollout.transport import Connect
+from coexist.text.amounts import amount
 
 EDITED = frozenset({"CX601", "CX602"})
 
@@ -91,9 +92,10 @@ class RemoteApply:
         contents = {path: file.content for path, file in job.files.items()}
         for (_, path), statements in losses({server: files}, {server: contents}, history.written()).items():
             line, text = statements[0]
+            lost = amount(len(statements), "statement")
             raise HostError(
-                f"no rollout wrote {path} on {server}, and {len(statements)} statements of it would be gone, "
-                f"the first in line {line}: {text}; `coexist plan` lists them all; or overwrite it",
+                f"no rollout wrote {path} on {server}, and {lost} of it would be gone, the first in line "
+                f"{line}: {text}; `coexist plan` lists them all; or overwrite it",
                 "overwrite",
             )
         if not records:

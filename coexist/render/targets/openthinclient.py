@@ -24,6 +24,7 @@ from coexist.render.limits import report_limits
 from coexist.render.quoting import comment, ldap_dn_value, ldif_attribute
 from coexist.render.rendered import RenderedFile
 from coexist.render.target import Job
+from coexist.text.amounts import amount
 
 BASE = "#%BASEDN%#"
 
@@ -157,8 +158,8 @@ def _report_clients(job: Job) -> None:
         job.report(
             "CX513",
             path,
-            f"{len(incomplete)} clients of {job.name} lack a location or hardware type that LDIF "
-            f"can hold, and are left out: {shown}",
+            f"{amount(len(incomplete), 'client lacks', 'clients lack')} a location or hardware type that "
+            f"LDIF can hold; {job.name} leaves out {shown}",
             "fill the columns location and hardware, in ASCII",
             clients=len(incomplete),
         )
@@ -167,8 +168,8 @@ def _report_clients(job: Job) -> None:
         job.report(
             "CX513",
             path,
-            f"{strangers.size} addresses that {job.name} must serve belong to no registered "
-            f"client, and are left out: {strangers!r}",
+            f"{amount(strangers.size, 'address belongs', 'addresses belong')} to no registered client; "
+            f"{job.name} must serve and leaves out {strangers!r}",
             "register them with name, location and hardware type",
             clients=strangers.size,
         )
