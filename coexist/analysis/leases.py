@@ -108,7 +108,7 @@ class LeaseReader:
             file = self.handed(name, client, chained=chained).file
             return () if file is None else (file[1],)
         plan, found = self.plan(server), dict[Path, None]()
-        member = plan.member(packet.mac)
+        member = plan.plan.member(packet.mac)
         for setting in plan.plan.scopes[name].settings:
             if not setting.condition.fits(packet, member):
                 continue
@@ -274,7 +274,7 @@ class LeaseReader:
         if own is not None:
             lease = own.leases(self._heard(name, scope.servers[0], packet))
             return isinstance(lease, Lease) and (scope.subnet is None or lease.yiaddr in scope.subnet)
-        member = self._of(name).member(client.macs.witness)
+        member = self._of(name).plan.member(client.macs.witness)
         return any(
             (subnet.reserves and client.macs.signature & RESERVED)
             or any(pool.fits(packet, member) for pool in subnet.pools)

@@ -392,7 +392,7 @@ class _LineUp:
         )
 
     def _subnet(self, leases: PlanLeases, subnet: SubnetPlan) -> Any:
-        member = leases.member(self.mac)
+        member = leases.plan.member(self.mac)
         scope = leases.plan.scopes[str(subnet.scope)]
         reserved = leases.plan.reserved(subnet, self.mac) is not None
         return (

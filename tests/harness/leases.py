@@ -14,7 +14,6 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Self
 
 from coexist.boot.leases.compile import compile_plan
-from coexist.boot.leases.evaluate import PlanLeases
 from coexist.boot.leases.plan import LeasePlan
 from coexist.boot.request import CLIENT_PORT, DHCP_PORT
 from coexist.boot.responder import Arrival
@@ -259,7 +258,7 @@ class LeaseBench:
     def _may_choose(self, asked: Packet, one: IPv4Address, other: IPv4Address) -> bool:
         """Whether both are of pools that one subnet opens to the client: which address is free is the
         daemon's business, and so is which of several pools it comes from."""
-        member = PlanLeases(self.plan).member(asked.mac)
+        member = self.plan.member(asked.mac)
         return any(
             all(any(pool.first <= address <= pool.last for pool in open_to) for address in (one, other))
             for vlan in self.plan.vlans

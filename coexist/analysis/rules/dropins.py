@@ -10,7 +10,7 @@ from coexist.analysis.rules import report, rule
 from coexist.analysis.site import AnalysedSite
 from coexist.analysis.space import ClientClass
 from coexist.boot.leases.compile import OWN_RULES, compile_rules
-from coexist.boot.leases.evaluate import Handout, fitting, hand_out
+from coexist.boot.leases.handout import Handout, fitting, hand_out
 from coexist.boot.leases.lease import FieldName, Lease, NoLease, Origin
 from coexist.boot.leases.plan import LeasePlan, Member
 from coexist.boot.own_files import own_config

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Protocol, TypeAlias
 
+from coexist.boot.leases.handout import Handout, fitting, hand_out, refused
 from coexist.boot.leases.lease import (
     NETMASK,
     Distinctions,
-    FieldName,
     Lease,
     LeaseSource,
     NoLease,
     OpenCondition,
-    Origin,
 )
 from coexist.boot.leases.lease_times import TimesOf, one_time
 from coexist.boot.leases.pairs import Share
 from coexist.boot.leases.plan import (
-    Condition,
     LeasePlan,
     Member,
     PoolPlan,
@@ -29,70 +27,13 @@ from coexist.boot.leases.plan import (
     ScopePlan,
     Setting,
     SubnetPlan,
-    spellings,
 )
+from coexist.boot.leases.plan_distinctions import distinctions_of
+from coexist.boot.leases.subnet_guards import SubnetGuards
 from coexist.boot.responder import Arrival
 from coexist.inventory.documents import Path
-from coexist.inventory.macset import MacSet
-from coexist.inventory.models import OptionTest
-from coexist.records import dataclass
 from coexist.wire.bootp import UNSPECIFIED, Packet
-from coexist.wire.mac import MAC_SPACE
 from coexist.wire.options import MessageType, Option
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handout:
-    """What the settings of a scope give to one packet. ``siaddr`` and ``file`` None: nothing says them.
-
-    ``options`` stand in the order in which who reads from the least authority to the most comes to them.
-    ``ignored``: the setting that refuses the client. ``rule``: the settings that gave the boot file.
-    """
-
-    siaddr: IPv4Address | None = None
-    file: bytes | None = None
-    options: Mapping[int, bytes]
-    origins: Mapping[int | FieldName, Path]
-    rule: str = ""
-    ignored: Setting | None = None
-
-
-def fitting(settings: Iterable[Setting], packet: Packet, member: Member) -> tuple[Setting, ...]:
-    """The settings that are about a packet, in their order."""
-    return tuple(setting for setting in settings if setting.condition.fits(packet, member))
-
-
-def hand_out(settings: Iterable[Setting]) -> Handout:
-    """Each value from the first of some settings, which all fit a packet, that sets it."""
-    siaddr: IPv4Address | None = None
-    file: bytes | None = None
-    options: dict[int, bytes] = {}
-    origins: dict[int | FieldName, Path] = {}
-    ranks: dict[int, tuple[int, int, int]] = {}
-    rule = ""
-    for number, setting in enumerate(settings):
-        if setting.ignore:
-            return Handout(options={}, origins={}, ignored=setting)
-        # The server of a file, and the option that names it, go with that very file.
-        beside = setting.file_server and file is not None
-        if setting.file is not None and file is None:
-            file, rule = setting.file.encode(), setting.name
-            origins["file"] = setting.origins.get("file", setting.path)
-        if setting.next_server is not None and siaddr is None and not beside:
-            siaddr = setting.next_server
-            origins["siaddr"] = setting.origins.get("siaddr", setting.path)
-        for code, octets in setting.options.items():
-            if beside and code == Option.TFTP_SERVER_NAME:
-                continue
-            # What holds for every packet comes first; what stands below that says nothing.
-            if ranks.get(code) != (0, 0, code):
-                ranks[code] = (0, 0, code) if setting.condition.always else (1, -number, code)
-            if code not in options:
-                options[code] = octets
-                origins[code] = setting.origins.get(code, setting.path)
-    ordered = {code: options[code] for code in sorted(options, key=ranks.__getitem__)}
-    return Handout(siaddr=siaddr, file=file, options=ordered, origins=origins, rule=rule)
-
 
 OF_A_MACHINE: Path = ("clients",)
 """The origin of what is registered for one machine."""
@@ -136,6 +77,7 @@ class PlanLeases:
         self.table_order = table_order
         self._free: dict[IPv4Address, IPv4Address | None] = {}
         self._near: dict[IPv4Address, tuple[SubnetPlan, ...]] = {}
+        self._guards = SubnetGuards(plan=plan)
 
     @property
     def opens(self) -> tuple[OpenCondition, ...]:
@@ -155,7 +97,7 @@ class PlanLeases:
             return NoLease(why="it has no scope for this subnet")
         own = next((subnet for subnet in subnets if near in subnet.network), None)
         if self.plan.server.product.selects_subnet:
-            let_in = self._let_in(subnets, own, packet, near)
+            let_in = self._guards.let_in(subnets, own, packet, near)
             if isinstance(let_in, NoLease | Lease):
                 return let_in
             wire = self.plan.wire_of(subnets[0].scope or "")
@@ -166,7 +108,7 @@ class PlanLeases:
         if packet.message_type is MessageType.INFORM:
             # It has an address, and its own subnet's scope is the one that speaks to it.
             return self._informed(own, arrival)
-        lease = self._leased(subnets, packet, self.member(packet.mac))
+        lease = self._leased(subnets, packet, self.plan.member(packet.mac))
         return lease if isinstance(lease, NoLease) else self.product(self._timed(lease, packet), arrival)
 
     def _informed(self, subnet: SubnetPlan | None, arrival: Arrival) -> Lease | NoLease:
@@ -179,75 +121,6 @@ class PlanLeases:
             return Lease(yiaddr=UNSPECIFIED, netmask=subnet.network.netmask)
         own = self.plan.reserved(subnet, arrival.packet.mac) if server.product.informs_names else None
         return self._handed(str(subnet.scope), arrival, subnet.network.netmask, own)
-
-    def _let_in(
-        self, subnets: Sequence[SubnetPlan], own: SubnetPlan | None, packet: Packet, near: IPv4Address
-    ) -> Sequence[SubnetPlan] | Lease | NoLease:
-        """The subnets of one wire that a client may be in, where each is guarded by itself; else what it is
-        told. ``own``: the one of the agent's address, or the server's.
-
-        Kea 2.2.0: ``acceptDirectRequest`` drops a broadcast for which no subnet is found, before it looks up
-        who is in a list, and without a relay agent only the subnet of the server's own address is looked at
-        (``CfgSubnets4::selectSubnet``). With one, any that names it is. Who is in none gets a DHCPNAK, and an
-        empty answer to a DHCPINFORM (packets).
-        """
-        if own is not None and packet.giaddr == UNSPECIFIED:
-            closed = self._guards((own,), packet, self._unlisted(packet.mac))
-            if closed:
-                return _refused(closed[id(own)])
-        member = self.member(packet.mac)
-        if dropped := self._dropped(subnets, packet, member):
-            return _refused(dropped)
-        refused = self._guards(subnets, packet, member)
-        if not refused:
-            return subnets
-        wire = self.plan.wire_of(subnets[0].scope or "")
-        stops = id(own) in refused and near not in wire.relays
-        let_in = [subnet for subnet in subnets if id(subnet) not in refused and not stops]
-        if let_in:
-            return let_in
-        if packet.message_type is MessageType.INFORM:
-            # A subnet that no scope serves refuses nobody.
-            empty = (each.network for each in wire.subnets if each.scope is None and near in wire.relays)
-            mask = next((network.netmask for network in empty), None)
-            return Lease(yiaddr=UNSPECIFIED) if mask is None else Lease(yiaddr=UNSPECIFIED, netmask=mask)
-        nak = b"DHCPNAK" if packet.message_type is MessageType.REQUEST else b""
-        return replace(_refused(next(iter(refused.values()))), nak=nak)
-
-    def _ignoring(self, subnet: SubnetPlan, packet: Packet, member: Member) -> Iterator[Setting]:
-        """The settings that refuse a packet; behind one that refuses everyone no other one is written."""
-        for setting in fitting(self.plan.scopes[subnet.scope or ""].settings, packet, member):
-            if setting.ignore:
-                yield setting
-                if setting.condition.always:
-                    return
-
-    def _dropped(self, subnets: Iterable[SubnetPlan], packet: Packet, member: Member) -> Setting | None:
-        """What makes the server drop a packet."""
-        found = ((s.scope or "", each) for s in subnets for each in self._ignoring(s, packet, member))
-        return next((setting for name, setting in found if not self.plan.is_guard(name, setting)), None)
-
-    def _guards(self, subnets: Iterable[SubnetPlan], packet: Packet, member: Member) -> dict[int, Setting]:
-        """The subnets that refuse a packet by a guard, by identity."""
-        return {
-            id(subnet): setting
-            for subnet in subnets
-            for setting in self._ignoring(subnet, packet, member)
-            if self.plan.is_guard(subnet.scope or "", setting)
-        }
-
-    def _unlisted(self, mac: int) -> Member:
-        """Tells in which groups a machine is before lists are looked up: who stands on one is as those are
-        who stand on none, nearly all addresses."""
-        groups = self.plan.groups
-        if not any(mac in each.points for each in groups.values()):
-            return self.member(mac)
-        return lambda group: groups[group].size > MAC_SPACE // 2
-
-    def member(self, mac: int) -> Member:
-        """Tells in which groups a machine is."""
-        groups = self.plan.groups
-        return lambda group: mac in groups[group]
 
     def near(self, address: IPv4Address) -> tuple[SubnetPlan, ...]:
         """The subnets with a scope on the wire of an address, in the order in which they are leased from."""
@@ -291,15 +164,15 @@ class PlanLeases:
         if self.table_order is None:
             # A subnet that refuses the client is none to it, and the next one may serve it.
             handed = {id(subnet): self._given(subnet, packet, member) for subnet in subnets}
-            refused = {key: each.ignored for key, each in handed.items() if each.ignored is not None}
+            closed = {key: each.ignored for key, each in handed.items() if each.ignored is not None}
             if not self.plan.server.product.leaves_own_address:
                 open_to_some = (each for each in subnets if not self._refuses_all(each))
                 owned = [each for each in open_to_some if self.plan.reserved(each, packet.mac) is not None]
-                if owned and id(owned[0]) in refused:
-                    return _refused(refused[id(owned[0])])
-            subnets = [subnet for subnet in subnets if id(subnet) not in refused]
+                if owned and id(owned[0]) in closed:
+                    return refused(closed[id(owned[0])])
+            subnets = [subnet for subnet in subnets if id(subnet) not in closed]
             if not subnets:
-                return _refused(next(iter(refused.values())))
+                return refused(next(iter(closed.values())))
         reserved = ((subnet, self.plan.reserved(subnet, packet.mac)) for subnet in subnets)
         subnet, own = next(((s, found) for s, found in reserved if found is not None), (subnets[0], None))
         if own is not None:
@@ -313,7 +186,7 @@ class PlanLeases:
         scope = self.plan.scopes[subnet.scope or ""]
         given = handed.get(id(subnet)) or self._given(subnet, packet, member)
         if given.ignored is not None:
-            return _refused(given.ignored)
+            return refused(given.ignored)
         lease = _lease_of(
             given,
             own,
@@ -406,7 +279,7 @@ class PlanLeases:
     def fitting(self, name: str, packet: Packet, mac: int) -> tuple[Setting, ...]:
         """The settings of a scope that are about a machine with this packet: what it hands out follows from
         them and from what the product adds."""
-        return fitting(self.plan.scopes[name].settings, packet, self.member(mac))
+        return fitting(self.plan.scopes[name].settings, packet, self.plan.member(mac))
 
     def handed(self, name: str, arrival: Arrival) -> Lease | NoLease:
         """What a scope hands to a packet, whichever address it leases."""
@@ -418,7 +291,7 @@ class PlanLeases:
         scope = self.plan.scopes[name]
         given = hand_out(self.fitting(name, arrival.packet, arrival.packet.mac))
         if given.ignored is not None:
-            return _refused(given.ignored)
+            return refused(given.ignored)
         return self.product(
             _lease_of(given, own, scope, yiaddr=UNSPECIFIED, netmask=netmask, reserved=False), arrival
         )
@@ -431,22 +304,7 @@ class PlanLeases:
     @cached_property
     def distinctions(self) -> Distinctions:
         """The groups, tests and reservations of the plan."""
-        clients: dict[str, Origin] = {}
-        tests: dict[OptionTest, None] = {}
-        for condition, path in _conditions(self.plan):
-            for group in condition.clients.groups if condition.clients is not None else ():
-                clients.setdefault(group, path)
-            tests.update(dict.fromkeys(_tests(condition)))
-        table = self.plan.table
-        reserved = None
-        if any(subnet.reserves for vlan in self.plan.vlans for subnet in vlan.subnets):
-            rows = zip(table.macs, table.addresses, strict=True)
-            reserved = MacSet.of(mac for mac, address in rows if address)
-        return Distinctions(
-            clients=tuple((self.plan.groups[group], path) for group, path in clients.items()),
-            tests=tuple(tests),
-            reserved=reserved,
-        )
+        return distinctions_of(self.plan)
 
 
 def _wanted(packet: Packet) -> IPv4Address | None:
@@ -487,10 +345,6 @@ def _with_own(lease: Lease, own: Reservation, scope: ScopePlan) -> Lease:
     )
 
 
-def _refused(setting: Setting) -> NoLease:
-    return NoLease(why=f"it is not to be answered ({setting.name})", origin=setting.path)
-
-
 def _lease_of(
     given: Handout,
     own: Reservation | None,
@@ -517,39 +371,3 @@ def _lease_of(
         origins={"lease_time": scope.path, "min_secs": scope.path, **given.origins},
     )
     return lease if own is None or not own.host_name else _with_own(lease, own, scope)
-
-
-def _conditions(plan: LeasePlan) -> Iterator[tuple[Condition, Path]]:
-    """Every condition of a plan, and what a pool is for, each with where it stands."""
-    for scope in plan.scopes.values():
-        for setting in scope.settings:
-            yield setting.condition, setting.path
-            for other in setting.condition.unless:
-                yield other, setting.path
-    for vlan in plan.vlans:
-        for subnet in vlan.subnets:
-            for pool in subnet.pools:
-                for clients in pool.clients:
-                    yield Condition(clients=clients), pool.path
-                yield pool.condition, pool.path
-
-
-def _tests(condition: Condition) -> Iterator[OptionTest]:
-    """What a condition compares, as tests on options."""
-    for code in sorted(condition.architectures or ()):
-        yield _test(Option.CLIENT_SYSTEM_ARCHITECTURE, "starts_with", code.to_bytes(2, "big"))
-        if code == 0:
-            yield OptionTest(option=Option.CLIENT_SYSTEM_ARCHITECTURE, exists=True)
-            yield _test(Option.VENDOR_CLASS_IDENTIFIER, "starts_with", b"PXEClient")
-    if condition.ipxe:
-        yield from (_test(Option.USER_CLASS, "equals", text) for text in spellings(b"iPXE"))
-        yield OptionTest(option=Option.IPXE_ENCAPSULATED, exists=True)
-    if condition.vendor_class is not None:
-        yield _test(Option.VENDOR_CLASS_IDENTIFIER, "starts_with", condition.vendor_class)
-    if condition.user_class is not None:
-        yield from (_test(Option.USER_CLASS, "equals", text) for text in spellings(condition.user_class))
-    yield from condition.tests
-
-
-def _test(option: int, comparison: str, octets: bytes) -> OptionTest:
-    return OptionTest.model_validate({"option": option, comparison: f"hex:{octets.hex(':')}"})

@@ -17,7 +17,6 @@ from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
 from coexist.boot.leases.kea_keys import BEFORE, Keys
 from coexist.boot.leases.kea_levels import Level, LevelReader, address_of
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
-from coexist.boot.leases.lease import BOOT_OPTIONS
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import (
     BadExpressionError,
@@ -34,6 +33,8 @@ from coexist.languages.kea.versions import beside, unknown_keywords
 from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS
 
+BOOT_FIELDS = ("next-server", "boot-file-name", "server-hostname")
+"""The parameters that fill header fields which a machine boots by."""
 KNOWING = frozenset({"KNOWN", "UNKNOWN"})
 """Built-in classes that tell whether a client has a reservation."""
 
@@ -124,21 +125,6 @@ class SubnetDef:
     def place(self, key: str) -> Position:
         """Where a parameter stands; the subnet's own place if nowhere."""
         return next((level.places[key] for level in self.levels if key in level.values), self.level.at)
-
-
-_BOOT_FIELDS = ("next-server", "boot-file-name", "server-hostname")
-
-
-def told_to_boot(subnet: SubnetDef) -> object:
-    """What a subnet and its pools tell of themselves to a machine that boots."""
-
-    def options(level: Level) -> tuple[tuple[int, bytes], ...]:
-        listed = [*level.options.values(), *(d for found in level.for_classes.values() for d in found)]
-        return tuple(sorted((d.code, d.octets) for d in listed if d.code in BOOT_OPTIONS))
-
-    fields = tuple(subnet.level.value(key) for key in _BOOT_FIELDS)
-    pools = frozenset((options(pool.level), pool.asks) for pool in subnet.pools)
-    return fields, options(subnet.level), subnet.asks, pools
 
 
 class Ring(NamedTuple):
@@ -398,7 +384,7 @@ class _Compiler:
 def _says_something(node: Node) -> bool:
     """Whether a reservation tells its machine anything but an address, a name and classes
     (``CfgHosts::add4``)."""
-    fields = (node.plain(key) for key in _BOOT_FIELDS)
+    fields = (node.plain(key) for key in BOOT_FIELDS)
     return any(node.items("option-data")) or any(text and text != "0.0.0.0" for text in fields)
 
 

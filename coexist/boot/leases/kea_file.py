@@ -14,8 +14,9 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 from coexist.boot.leases.kea_client import Classes, Client
-from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDef, told_to_boot
+from coexist.boot.leases.kea_config import HostDef, KeaConfig, PoolDef, SubnetDef
 from coexist.boot.leases.kea_distinctions import distinctions_of
+from coexist.boot.leases.kea_files import told_to_boot
 from coexist.boot.leases.kea_reply import Replies
 from coexist.boot.leases.kea_tests import Tests
 from coexist.boot.leases.lease import Distinctions, Lease, NoLease, OpenCondition

@@ -6,8 +6,9 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 
-from coexist.boot.leases.kea_config import ClassDef, HostDef, KeaConfig
+from coexist.boot.leases.kea_config import BOOT_FIELDS, ClassDef, HostDef, KeaConfig, SubnetDef
 from coexist.boot.leases.kea_levels import Datum, Level
+from coexist.boot.leases.lease import BOOT_OPTIONS
 from coexist.boot.leases.told_files import ToldFile
 from coexist.inventory.macset import MacSet
 from coexist.languages.kea.expressions import Equal, Field, Fixed, Logic, Truth, members_of
@@ -34,6 +35,18 @@ def said(level: Level) -> Hashable:
 def file_of(level: Level) -> str:
     """The boot file of a level; empty for none."""
     return level.value(_FILE) or ""
+
+
+def told_to_boot(subnet: SubnetDef) -> Hashable:
+    """What a subnet and its pools tell of themselves to a machine that boots."""
+
+    def options(level: Level) -> tuple[tuple[int, bytes], ...]:
+        data = ((d.code, d.octets) for number, d in _data(level) if not number and d.code in BOOT_OPTIONS)
+        return tuple(sorted(data))
+
+    fields = tuple(subnet.level.value(key) for key in BOOT_FIELDS)
+    pools = frozenset((options(pool.level), pool.asks) for pool in subnet.pools)
+    return fields, options(subnet.level), subnet.asks, pools
 
 
 def _data(level: Level) -> Iterator[tuple[int, Datum]]:

@@ -220,6 +220,11 @@ class LeasePlan:
     groups: Mapping[str, MacSet]
     table: ClientTable
 
+    def member(self, mac: int) -> Member:
+        """Tells in which groups a machine is."""
+        groups = self.groups
+        return lambda group: mac in groups[group]
+
     def wire_of(self, scope: str) -> VlanPlan:
         """The subnets on the wire of a scope."""
         return next(vlan for vlan in self.vlans if any(subnet.scope == scope for subnet in vlan.subnets))
