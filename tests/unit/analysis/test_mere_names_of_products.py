@@ -214,7 +214,8 @@ FILES = ["a.img", "b.img", "c.0", "d.efi", "pxelinux.0", "ipxe.efi", ""]
 
 @st.composite
 def kea_parts(draw: st.DrawFn) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    hosts, classes = [], []
+    hosts: list[Any] = []
+    classes: list[Any] = []
     for number in range(draw(st.integers(2, 5))):
         file = draw(st.sampled_from(FILES))
         said: dict[str, Any] = {"boot-file-name": file} if file else {}
@@ -224,13 +225,24 @@ def kea_parts(draw: st.DrawFn) -> tuple[list[Any], list[Any], dict[str, Any]]:
             case "host":
                 address = draw(st.sampled_from(["", f"10.0.2.{number + 1}", "10.0.0.3"]))
                 hosts.append(
-                    {"hw-address": mac(number), **said, **({"ip-address": address} if address else {})}
+                    {
+                        "hw-address": mac(number),
+                        "hostname": f"h{number}",
+                        **said,
+                        **({"ip-address": address} if address else {}),
+                    }
                 )
             case "class":
                 classes.append({**with_test(number, file), **said})
             case "both":
                 classes.append({**with_test(number, file), **said})
-                hosts.append({"hw-address": mac(number), "boot-file-name": draw(st.sampled_from(FILES))})
+                hosts.append(
+                    {
+                        "hw-address": mac(number),
+                        "hostname": f"h{number}",
+                        "boot-file-name": draw(st.sampled_from(FILES)),
+                    }
+                )
             case _:
                 classes.append({"name": f"c{number}", **said})
                 hosts.append({"hw-address": mac(number), "client-classes": [f"c{number}"]})
