@@ -9,6 +9,7 @@ import marshal
 import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,6 +27,8 @@ Ahead: TypeAlias = Mapping[Path, Wait]
 _NAMED = re.compile(rb"^clients:[ \t]+([A-Za-z0-9_./-]+\.csv)[ \t]*\r?$", re.MULTILINE)
 # With fewer, to join kinds takes as long as to tell the rows apart.
 _ROWS_OF_A_KIND = 8
+# The octets that say how long what stands before the columns is.
+_LENGTH = 8
 # A smaller one is read before another process has begun.
 _WORTH_IT = 100_000
 
@@ -55,20 +58,35 @@ def taken(ahead: Ahead, file: Path) -> CsvClients | None:
     from coexist.inventory.columns import Columns
     from coexist.inventory.csv_text import cell_columns
 
-    # What another process of this program wrote.
-    state, macs, addresses, packed, names, delimiter, told = marshal.loads(octets)
+    (state, header, told, of), (macs, addresses, *cells) = _parted(memoryview(octets))
     if state != _state(file):
         return None
-    rows, columns = array("Q", macs), Columns()
-    columns.take(packed)
+    rows, numbers, columns = array("Q"), array("I"), Columns()
+    rows.frombytes(macs)
+    numbers.frombytes(addresses)
+    columns.take(dict(zip(of, cells, strict=True)))
     return CsvClients(
         macs=rows,
-        addresses=array("I", addresses),
+        addresses=numbers,
         columns=columns,
         lines=range(2, len(rows) + 2),
-        locate=cell_columns(file.read_bytes, names, delimiter),
+        locate=cell_columns(file.read_bytes, *header),
         told=_told(*told) if told else None,
     )
+
+
+def _joined(head: tuple[Any, ...], parts: Sequence[bytes]) -> bytes:
+    """A head and further parts, which are only looked at where they are asked for."""
+    octets = marshal.dumps((head, [*map(len, parts)]))
+    return b"".join((len(octets).to_bytes(_LENGTH, "big"), octets, *parts))
+
+
+def _parted(octets: memoryview) -> tuple[Any, list[memoryview]]:
+    """What another process of this program joined."""
+    end = _LENGTH + int.from_bytes(octets[:_LENGTH], "big")
+    head, lengths = marshal.loads(octets[_LENGTH:end])
+    ends = [*accumulate(lengths, initial=end)]
+    return head, [octets[first:last] for first, last in pairwise(ends)]
 
 
 def _told(kinds: tuple[Any, ...], orders: Iterable[int | bytes], others: dict[str, Any]) -> Told:
@@ -103,8 +121,9 @@ def _read(file: Path) -> bytes:
         return b""
     header = read_header(data[: data.index(b"\n")].decode("utf-8-sig"), "", problems)
     assert header is not None
-    rows = found.macs.tobytes(), found.addresses.tobytes(), found.columns.packed()
-    return marshal.dumps((state, *rows, header.names, header.delimiter, _follows(found)))
+    columns = found.columns.packed()
+    head = state, (header.names, header.delimiter), _follows(found), [*columns]
+    return _joined(head, [found.macs.tobytes(), found.addresses.tobytes(), *columns.values()])
 
 
 def _follows(found: CsvClients) -> tuple[Any, ...] | None:

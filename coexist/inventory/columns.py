@@ -14,8 +14,8 @@ from typing import TypeAlias
 # No plain cell contains it: there it is the end of a row.
 _BETWEEN = "\n"
 
-Packed: TypeAlias = str | bytes | int
-"""Cells joined to one text, a list of them as octets, or so many empty ones."""
+Packed: TypeAlias = str | bytes | memoryview | int
+"""Cells joined to one text, so many empty ones, or octets: either or a list, as it was packed."""
 
 
 class Columns(MutableMapping[str, list[str]]):
@@ -53,14 +53,14 @@ class Columns(MutableMapping[str, list[str]]):
         """Whether a column was taken as a text, as those of many different cells are."""
         return isinstance(self._cells[name], str)
 
-    def packed(self) -> dict[str, Packed]:
+    def packed(self) -> dict[str, bytes]:
         """Every column in a form that another process takes over by `take`."""
         return {
-            name: marshal.dumps(cells) if isinstance(cells, list) else cells
+            name: bytes(cells) if isinstance(cells, bytes | memoryview) else marshal.dumps(cells)
             for name, cells in self._cells.items()
         }
 
-    def take(self, packed: Mapping[str, Packed]) -> None:
+    def take(self, packed: Mapping[str, bytes | memoryview]) -> None:
         """Take columns that another process of this program has packed."""
         self._cells.update(packed)
 
@@ -70,7 +70,8 @@ class Columns(MutableMapping[str, list[str]]):
 
 
 def _unpacked(cells: Packed) -> list[str]:
-    if isinstance(cells, int):
-        return [""] * cells
-    unpacked: list[str] = cells.split(_BETWEEN) if isinstance(cells, str) else marshal.loads(cells)
+    whole = marshal.loads(cells) if isinstance(cells, bytes | memoryview) else cells
+    if isinstance(whole, int):
+        return [""] * whole
+    unpacked: list[str] = whole.split(_BETWEEN) if isinstance(whole, str) else whole
     return unpacked

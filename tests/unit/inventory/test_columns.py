@@ -23,6 +23,11 @@ def test_packed_columns_are_taken_over_as_they_were() -> None:
     taken.take(columns.packed())
     assert dict(taken) == {"name": ["a", "", "c"], "hardware": ["x", "ü\n", "x"]}
     assert taken == columns
+    again = Columns()
+    again.take(taken.packed())
+    third = Columns()
+    third.take(again.packed())
+    assert third == columns
 
 
 def test_a_column_that_only_one_side_has_is_empty_on_the_other() -> None:
