@@ -11,6 +11,7 @@ from coexist.analysis.site import AnalysedSite, Case, Standing, touched
 from coexist.analysis.space import ClientClass
 from coexist.planning.solve_ends import arrives, holds, turns
 from coexist.records import dataclass
+from coexist.text.amounts import amount
 
 # Of the groups that boot alike, so many are named.
 _MOST_GROUPS = 4
@@ -53,7 +54,8 @@ def unsolved(site: AnalysedSite) -> list[Impossible]:
         cases = [case for case, _ in concerned]
         clients = [case.client for case in cases]
         because = concerned[0][1].told(", ".join(dict.fromkeys(client.firmware for client in clients)))
-        count = f"{touched(clients):,} clients on VLAN {', '.join(dict.fromkeys(c.vlan for c in clients))}"
+        vlans = ", ".join(dict.fromkeys(client.vlan for client in clients))
+        count = f"{amount(touched(clients), 'client')} on VLAN {vlans}"
         who = f"boot nothing, {count}" if server == "nobody" else f"boot {count} from {server}"
         result.append(Impossible(what=who, because=because, alternatives=_alternatives(site, cases[0])))
     return result
@@ -80,13 +82,19 @@ def _against(site: AnalysedSite, case: Case) -> _Reason:
     order: tuple[str | None, ...] = case.intended.servers or (None,)
     for number, name in enumerate(order):
         silent = frozenset(str(before) for before in order[:number])
+        without = _without(silent)
         for outcome in site.races.result(case.client, silent).outcomes:
             if name in (outcome.winner, outcome.decided_by) and (name or not outcome.winner):
                 continue
-            without = f"while {' and '.join(sorted(silent))} is silent, " if silent else ""
-            fact = f"{without}{_FIRMWARES} boots from {_booted_by(site, outcome)}"
+            fact = f"{without}{_FIRMWARES} machines boot from {_booted_by(site, outcome)}"
             return _Reason(fact=fact, how=f": {outcome.why}")
     return _Reason(fact="no means is left")
+
+
+def _without(silent: frozenset[str]) -> str:
+    """How a sentence about a race begins in which some servers say nothing."""
+    names = sorted(silent)
+    return f"while {' and '.join(names)} {'is' if len(names) == 1 else 'are'} silent, " if names else ""
 
 
 def _second_stage(site: AnalysedSite, case: Case) -> _Reason:
@@ -94,12 +102,11 @@ def _second_stage(site: AnalysedSite, case: Case) -> _Reason:
     name, silent = _astray(site, case)
     stage = site.races.stages(case.client, silent).next
     assert stage is not None
-    without = f"while {' and '.join(sorted(silent))} is silent, " if silent else ""
-    loads = f"{without}{_FIRMWARES} loads iPXE from {name}, which asks again and then"
+    loads = f"{_without(silent)}{_FIRMWARES} machines load iPXE from {name}, ask again and then"
     for outcome in stage.result.outcomes:
         if name not in (outcome.winner, outcome.decided_by):
-            return _Reason(fact=f"{loads} boots from {_booted_by(site, outcome)}", how=f": {outcome.why}")
-    return _Reason(fact=f"{loads} is given iPXE again by {name}, without end: no script is declared for it")
+            return _Reason(fact=f"{loads} boot from {_booted_by(site, outcome)}", how=f": {outcome.why}")
+    return _Reason(fact=f"{loads} are given iPXE again by {name}, without end: no script is declared for it")
 
 
 def _astray(site: AnalysedSite, case: Case) -> tuple[str, frozenset[str]]:
@@ -125,17 +132,30 @@ def _alternatives(site: AnalysedSite, case: Case) -> tuple[str, ...]:
             f"a boot service on {late} that answers these clients later than {name}",
         )
     if not case.intended.boots:
-        return (
-            f"take {who} off every server's list (`except`)",
-            f"a VLAN of its own for {who}, with no boot service on it or behind its relay",
+        away = (
+            f"take {who} off every server's list (`except`)"
+            if case.responders
+            else f"take the boot file out of the scope, or keep it from {who} by a rule with `clients:`"
         )
-    found = [f"disjoint whitelists: take {who} off every other server's list"]
+        return away, f"a VLAN of its own for {who}, with no boot service on it or behind its relay"
+    found = list(_by_network(site, case))
+    if any(other != name for other in case.responders):
+        found.append(f"disjoint whitelists: take {who} off every other server's list")
     found.append(f"a VLAN of its own for {who}, relayed to {name} and the DHCP server only")
     if case.client.architecture == "bios" or site.kind(case.client) == "ipxe":
         found.append(
             f"`next_server: {name}` and `filename` (66/67) for {who} in the scope, which iPXE prefers"
         )
     return tuple(found)
+
+
+def _by_network(site: AnalysedSite, case: Case) -> Iterator[str]:
+    """What the switches and routers of its VLAN do to the packets of a class, and could leave."""
+    vlan = case.client.vlan
+    if any(relay.passes == "first" for _, relay in site.topology.relays(vlan)):
+        yield f"let the relay agent of VLAN {vlan} hand back every answer (`passes: all`)"
+    if site.site.vlans[vlan].forwarding_delay:
+        yield f"switch portfast (edge port) on for the ports of VLAN {vlan}, and take `forwarding_delay` out"
 
 
 def _alternatives_for_second(site: AnalysedSite, case: Case, who: str) -> tuple[str, ...]:

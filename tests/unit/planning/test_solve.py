@@ -220,7 +220,7 @@ def test_the_reason_names_the_race_that_goes_wrong() -> None:
     (item,) = solve(tree(intent=intent, servers=servers)).impossible
     said = item.because.split(":")[0]
     assert said.startswith("while otc is silent, ")
-    assert said.endswith(" boots from nobody")
+    assert said.endswith(" from nobody")
     assert {"edk2", "ipxe"} <= set(said.replace(",", "").split())
     assert any({"nas", "`fallback`"} <= set(text.split()) for text in item.alternatives)
 
@@ -279,3 +279,36 @@ def test_an_option_of_a_whole_dhcp_server_goes_as_one_of_a_scope_does(
         assert "dhcp is fixed" in found
     else:
         assert changes(inventory) == {f"servers.dhcp.options.{code}": None for code in options}
+
+
+def test_what_a_router_or_a_switch_does_is_named_where_it_is_why() -> None:
+    """Nobody else answers: lists of other servers would change nothing."""
+    office = {"id": 1, "subnet": "10.0.0.0/16", "gateway": "10.0.0.1"}
+    core = {"id": 2, "subnet": "10.1.0.0/16", "gateway": "10.1.0.1"}
+    servers = {
+        "dhcp": {"address": "10.1.0.2", "vlan": "core"},
+        "otc": {"address": "10.1.0.3", "vlan": "core", "delay": 1},
+        "sccm": {"answers": "nobody", "vlan": "core", "address": "10.1.0.4"},
+    }
+    vlans = {"office": {**office, "relay": {"relay_to": ["dhcp", "otc"], "passes": "first"}}, "core": core}
+    intent = [{"clients": "everyone", "vlan": "office", "boot_from": "otc"}]
+    relayed = solve(tree(vlans=vlans, servers=servers, intent=intent)).impossible
+    assert relayed
+    for told in relayed:
+        assert "`passes: all`" in told.alternatives[0]
+        assert not any("whitelists" in text for text in told.alternatives)
+    closed = {"office": {**office, "forwarding_delay": 15}}
+    (told,) = solve(tree(vlans=closed, servers={"sccm": {"answers": "nobody"}})).impossible
+    assert "`forwarding_delay`" in told.alternatives[0]
+    assert not any("whitelists" in text for text in told.alternatives)
+
+
+def test_no_list_keeps_a_client_from_the_file_of_a_scope() -> None:
+    scope = {"server": "dhcp", "vlan": "office", "pools": ["10.0.1.0-10.0.1.99"]}
+    named = {**scope, "next_server": "otc", "filename": "a.0"}
+    intent = [{"clients": "thin", "boot_from": "otc"}, {"clients": "everyone", "boot_from": "nobody"}]
+    servers = {"otc": {"software": "tftpd", "programs": {}}, "sccm": {"answers": "nobody"}}
+    found = solve(tree(groups=THIN, scopes={"office": named}, servers=servers, intent=intent)).impossible
+    texts = [text for told in found if "nothing" in told.what.split(",")[0] for text in told.alternatives]
+    assert texts
+    assert not any("`except`" in text for text in texts)

@@ -40,7 +40,11 @@ def counts(text: str) -> list[int]:
         if isinstance(number, ast.FormattedValue)
         and isinstance(words, ast.Constant)
         and COUNTED.match(str(words.value))
-        and ("len(" in (said := ast.unparse(number.value)) or said.endswith((".size", "clients", "count")))
+        and (
+            "len(" in (said := ast.unparse(number.value))
+            or "touched(" in said
+            or said.endswith((".size", "clients", "count"))
+        )
     ]
 
 
