@@ -132,11 +132,16 @@ class _Settings:
 
 def list_members(inventory: Inventory, file: str) -> MacSet:
     """The addresses of a list file named in a configuration, exact addresses only."""
-    if file.endswith(EXCEPT_SUFFIX):
+    if file.endswith(EXCEPT_SUFFIX) and not _is_of_a_group(inventory, file):
         macs = inventory.group(file.removesuffix(EXCEPT_SUFFIX))
         return _inside(macs)
     macs = inventory.group(file.removesuffix(LIST_SUFFIX))
     return MacSet.of(macs.points) - _inside(macs) if macs.bounds else macs
+
+
+def _is_of_a_group(inventory: Inventory, file: str) -> bool:
+    """Whether a list has the name of a whole group, which may end as a list of exceptions does."""
+    return file.removesuffix(LIST_SUFFIX) in inventory.site.groups
 
 
 def reader(inventory: Inventory) -> ReadList:
@@ -173,7 +178,10 @@ def _selector(inventory: Inventory, group: str) -> dict[str, Any]:
     if len(macs.points) > len(inside.points):
         selector["files"] = [group + LIST_SUFFIX]
     if inside.points:
-        selector["except"] = {"files": [group + EXCEPT_SUFFIX]}
+        file = group + EXCEPT_SUFFIX
+        taken = _is_of_a_group(inventory, file)
+        written = {"macs": [format_mac(mac) for mac in sorted(inside.points)]}
+        selector["except"] = written if taken else {"files": [file]}
     return selector
 
 
