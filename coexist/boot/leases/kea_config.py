@@ -17,6 +17,7 @@ from coexist.boot.leases.kea_flex import FlexOption, read_flex_options
 from coexist.boot.leases.kea_keys import BEFORE, Keys
 from coexist.boot.leases.kea_levels import Level, LevelReader, address_of
 from coexist.boot.leases.kea_pairs import HOOK, HighAvailability, read_high_availability
+from coexist.boot.leases.kea_structure import contradictions
 from coexist.errors import InputError, Position, Problem
 from coexist.languages.kea.expressions import (
     BadExpressionError,
@@ -169,7 +170,11 @@ def compile_kea(tree: Node, version: tuple[int, int] | None = None) -> KeaConfig
     problems = [] if version is None else [*beside(tree, version), *unknown_keywords(dhcp4, version)]
     if problems:
         raise InputError(problems)
-    return _Compiler(dhcp4, Keys(version)).config()
+    config = _Compiler(dhcp4, Keys(version)).config()
+    problems = list(contradictions(config))
+    if problems:
+        raise InputError(problems)
+    return config
 
 
 _IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id")

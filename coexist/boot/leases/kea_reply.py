@@ -14,14 +14,12 @@ from coexist.boot.leases.kea_levels import Level
 from coexist.boot.leases.kea_names import NameRules, told_names
 from coexist.boot.leases.kea_tests import Tests, UnevaluatedError
 from coexist.boot.leases.lease import NETMASK, FieldName, Lease, NoLease, Origin
-from coexist.boot.leases.lease_times import kea_times
+from coexist.boot.leases.lease_times import KEA_LIFETIME, kea_times
 from coexist.records import dataclass
 from coexist.wire.bootp import FILE_OCTETS, SNAME_OCTETS, UNSPECIFIED, Packet
 from coexist.wire.options import Option
 
 _VENDOR_CLASS, _ENTERPRISE = 124, 125
-_LIFETIME = 7200
-"""Seconds, where nothing says another (``SimpleParser4::GLOBAL4_DEFAULTS``)."""
 _BASIC = (Option.ROUTER, Option.DOMAIN_NAME_SERVER, Option.DOMAIN_NAME, Option.SERVER_IDENTIFIER)
 
 
@@ -212,7 +210,7 @@ class Replies:
                 break
         else:
             chosen = subnet.value(key, int)
-            chosen = _LIFETIME if chosen is None else chosen
+            chosen = KEA_LIFETIME if chosen is None else chosen
             least, most = subnet.value(f"min-{key}", int), subnet.value(f"max-{key}", int)
             at = subnet.place(key)
         return kea_times(chosen, least, most).granted_to(client.packet), at

@@ -18,6 +18,8 @@ from coexist.wire.option_codes import Option
 _DHCPD_DEFAULT, _DHCPD_LONGEST, _DHCPD_SHORTEST = 43200, 86400, 300
 # calc_time of dnsmasq's rfc2131.c ("sanity")
 _DNSMASQ_SHORTEST = 120
+KEA_LIFETIME = 7200
+"""Where nothing says another (``SimpleParser4::GLOBAL4_DEFAULTS``)."""
 
 
 def four_octets(octets: bytes) -> int | None:
