@@ -105,8 +105,10 @@ class Reservations:
             entry = {} if machine.addresses else dict(machine.entry)
             if not machine.addresses and marks:
                 entry["client-classes"] = [*entry.get("client-classes", ()), DECLARED]
-            # Kea refuses a reservation that reserves nothing.
-            found.append({kind: identifier, **(entry or {"client-classes": [ELSEWHERE]})})
+            # Kea refuses a reservation that reserves nothing, which a text of nothing and 0.0.0.0 are.
+            if not {*map(str, entry.values())} - {"", "0.0.0.0"}:
+                entry["client-classes"] = [ELSEWHERE]
+            found.append({kind: identifier, **entry})
         return found
 
     def addresses(self) -> list[IPv4Address]:
