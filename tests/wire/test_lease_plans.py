@@ -29,7 +29,7 @@ from tests.harness.lease_sites import sites
 from tests.harness.leases import Ask, LeaseBench
 from tests.harness.network import Network
 
-pytestmark = pytest.mark.needs("dhcpd", "kea-dhcp4", "dnsmasq")
+pytestmark = [pytest.mark.needs("dhcpd", "kea-dhcp4", "dnsmasq"), pytest.mark.untimed]
 
 SOFTWARE = {"isc-dhcpd": "isc-dhcpd 4.4", "kea": "kea 2.2", "dnsmasq": "dnsmasq 2.90"}
 # No lease is left behind; not the inventory's business.
