@@ -224,7 +224,7 @@ def test_many_random_dhcpd_files() -> None:
 
 @pytest.mark.needs("kea-dhcp4")
 def test_random_kea_files() -> None:
-    hold(own_kea.texts(), hold_kea, examples=6, least=300)
+    hold(own_kea.texts(), hold_kea, examples=5, least=200)
 
 
 @pytest.mark.slow
@@ -235,7 +235,7 @@ def test_many_random_kea_files() -> None:
 
 @pytest.mark.needs("dnsmasq")
 def test_random_dnsmasq_files() -> None:
-    hold(own_dnsmasq.texts(), hold_dnsmasq, examples=6, least=300)
+    hold(own_dnsmasq.texts(), hold_dnsmasq, examples=4, least=100)
 
 
 @pytest.mark.slow

@@ -276,10 +276,11 @@ class KeaLeases:
                 yield kind, circuit
 
     def _host_in(self, client: Client, subnet: SubnetDef | None) -> HostDef | None:
-        """currentHost: the subnet's own, or else the global one."""
+        """currentHost: the subnet's own, or else the global one where the subnet looks for such."""
         if subnet is None:
             return None
-        return client.hosts.get(subnet.number) or client.everywhere
+        own = client.hosts.get(subnet.number)
+        return client.everywhere if own is None and self._looking[subnet.number][0] else own
 
     # -- subnets ---------------------------------------------------------------------------------
 

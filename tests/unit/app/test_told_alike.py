@@ -192,6 +192,6 @@ def test_a_renderer_that_tells_more_than_check_is_refused(
         job.report("CX516", ("servers", job.name), "it has none", "leave it out")
         return ()
 
-    monkeypatch.setattr(writing, "_renderer_of", lambda _: more)
+    monkeypatch.setattr(writing, "part", lambda *_: more)
     with pytest.raises(CoexistError, match="CX516"):
         rendered(tmp_path, TODAY)
