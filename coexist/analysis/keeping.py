@@ -187,25 +187,29 @@ def _plain(server: Server, **update: object) -> Server:
     return server.model_copy(update={**declared, **usual, **update})
 
 
+def _plainly(
+    inventory: Inventory, path: Path, declared: Mapping[str, object], kept: Mapping[str, object]
+) -> _Versions:
+    """A plain responder with what is ``declared`` beside the server, and one with what is ``kept`` of it."""
+    name = str(path[1])
+    server = inventory.site.servers[name]
+    return _Versions(
+        *(_with_server(inventory, name, _plain(server, **update)) for update in (declared, kept))
+    )
+
+
 def _without_delay(inventory: Inventory, path: Path) -> _Versions:
     """A delay is not written. Models of products leave it out already."""
     if path[0] == "scopes":
         return _Versions(None, _changed_scope(inventory, path, min_secs=0))
-    name = str(path[1])
-    server = inventory.site.servers[name]
     if path[2] == "delay":
-        without = _plain(server, delay=Delay())
-    else:
-        without = _plain(server, delay_for={**server.delay_for, str(path[3]): Delay()})
-    return _Versions(_with_server(inventory, name, _plain(server)), _with_server(inventory, name, without))
+        return _plainly(inventory, path, {}, {"delay": Delay()})
+    groups = inventory.site.servers[str(path[1])].delay_for
+    return _plainly(inventory, path, {}, {"delay_for": {**groups, str(path[3]): Delay()}})
 
 
 def _without_ping(inventory: Inventory, path: Path) -> _Versions:
-    name = str(path[1])
-    server = inventory.site.servers[name]
-    return _Versions(
-        *(_with_server(inventory, name, _plain(server, ping_check=pings)) for pings in (True, False))
-    )
+    return _plainly(inventory, path, {"ping_check": True}, {"ping_check": False})
 
 
 def _one_delay(inventory: Inventory, path: Path) -> _Versions:
@@ -213,13 +217,7 @@ def _one_delay(inventory: Inventory, path: Path) -> _Versions:
     server = inventory.site.servers[str(path[1])]
     if not server.product.delay_keyword:
         # Some models leave the delays of groups out already.
-        name = str(path[1])
-        return _Versions(
-            *(
-                _with_server(inventory, name, plain)
-                for plain in (_plain(server), _plain(server, delay_for={}))
-            )
-        )
+        return _plainly(inventory, path, {}, {"delay_for": {}})
     if server.product.delay_keyword in server.settings:
         return _Versions(None, _changed(inventory, path, delay_for={}, delay=Delay()))
     longest = max((server.kept(d).after for d in (server.delay, *server.delay_for.values())), default=0.0)

@@ -25,7 +25,7 @@ from coexist.records import dataclass
 from coexist.wire.architecture import CANONICAL_CODE
 from coexist.wire.bootp import UNSPECIFIED, Packet
 from coexist.wire.mac import mac_bytes
-from coexist.wire.options import Option
+from coexist.wire.options import Option, octets_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Handed:
     def text(self, code: int) -> tuple[str, Path] | None:
         """An option as text, without the NULs that end it."""
         said = self.options.get(code)
-        return None if said is None else (said[0].rstrip(b"\0").decode("utf-8", "replace"), said[1])
+        return None if said is None else (octets_text(said[0]), said[1])
 
 
 class LeaseReader:

@@ -178,6 +178,12 @@ def _has_shape(kind: OptionKind, length: int, size: int) -> bool:
     return length > 0 and length % size == 0 and (kind in _LISTS or length == size)
 
 
+def octets_text(octets: bytes) -> str:
+    """An option's octets as text, without the NULs that end it (RFC 2132 section 2); what is no UTF-8 is
+    replaced."""
+    return octets.rstrip(b"\0").decode("utf-8", "replace")
+
+
 def _text_or_none(octets: bytes) -> str | None:
     try:
         text = octets.rstrip(b"\0").decode("utf-8")

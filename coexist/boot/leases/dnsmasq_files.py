@@ -11,7 +11,7 @@ from coexist.boot.leases.told_files import ToldFile
 from coexist.inventory.macset import MacSet
 from coexist.languages.dnsmasq.config import BootLine, DnsmasqConfig, HostLine
 from coexist.records import dataclass
-from coexist.wire.options import Option
+from coexist.wire.options import Option, octets_text
 
 _BUILT_IN = ("known", "known-othernet", "bootp")
 """Tags that dnsmasq sets by itself (man page)."""
@@ -117,5 +117,5 @@ class DnsmasqFiles:
         found.update(boot.file for boot in config.boots if id(boot) not in alone)
         found.update(service.basename for service in config.services)
         options = (line.value for line in config.options if line.code == Option.BOOTFILE_NAME)
-        found.update(value.rstrip(b"\0").decode("utf-8", "replace") for value in options)
+        found.update(map(octets_text, options))
         return frozenset(found)

@@ -13,7 +13,7 @@ from coexist.boot.leases.told_files import ToldFile
 from coexist.inventory.macset import MacSet
 from coexist.languages.kea.expressions import Equal, Field, Fixed, Logic, Truth, members_of
 from coexist.records import dataclass
-from coexist.wire.options import Option
+from coexist.wire.options import Option, octets_text
 
 _FILE = "boot-file-name"
 _OWN = frozenset({
@@ -175,16 +175,12 @@ class KeaFiles:
         for level in self._levels():
             if id(level) not in alone:
                 names.add(file_of(level))
-            names.update(_text(d.octets) for _, d in _data(level) if d.code == Option.BOOTFILE_NAME)
+            names.update(octets_text(d.octets) for _, d in _data(level) if d.code == Option.BOOTFILE_NAME)
         return frozenset(names)
 
 
 def _is_by_mac(host: HostDef) -> bool:
     return [*host.identifiers] == ["hw-address"]
-
-
-def _text(octets: bytes) -> str:
-    return octets.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _is_of_macs(test: Truth) -> bool:

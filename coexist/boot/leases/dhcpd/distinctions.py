@@ -38,7 +38,7 @@ from coexist.languages.dhcpd.syntax import (
 )
 from coexist.records import dataclass
 from coexist.wire.mac import MAC_SPACE
-from coexist.wire.options import Option
+from coexist.wire.options import Option, octets_text
 
 _ETHERNET = 1
 _FILENAME = 15
@@ -154,7 +154,7 @@ def _other_files(outline: Outline) -> frozenset[str] | None:
             if name is not None and id(statement) not in machines:
                 names.add(name)
             elif statement.option.code == Option.BOOTFILE_NAME and isinstance(statement.value, Data):
-                names.add(_text(statement.value))
+                names.add(octets_text(statement.value.octets))
     return frozenset(names)
 
 
@@ -164,11 +164,7 @@ def _file_of(statement: Statement) -> str | None:
         return None
     option = statement.option
     is_file = (option.space, option.code) == (SERVER, _FILENAME) and statement.how == "supersede"
-    return _text(statement.value) if is_file else None
-
-
-def _text(value: Data) -> str:
-    return value.octets.rstrip(b"\0").decode("utf-8", "replace")
+    return octets_text(statement.value.octets) if is_file else None
 
 
 def _said(statements: Iterable[Statement]) -> tuple[Hashable, ...]:
