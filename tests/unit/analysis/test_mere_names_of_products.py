@@ -223,7 +223,9 @@ def kea_parts(draw: st.DrawFn) -> tuple[list[Any], list[Any], dict[str, Any]]:
             said["next-server"] = draw(st.sampled_from(["10.0.0.2", "10.0.0.3"]))
         match draw(st.sampled_from(["host", "class", "both", "listed"])):
             case "host":
-                address = draw(st.sampled_from(["", f"10.0.2.{number + 1}", "10.0.0.3"]))
+                # That of the other server is one machine's at most: Kea refuses an address that stands twice.
+                servers = [] if any(host.get("ip-address") == "10.0.0.3" for host in hosts) else ["10.0.0.3"]
+                address = draw(st.sampled_from(["", f"10.0.2.{number + 1}", *servers]))
                 hosts.append(
                     {
                         "hw-address": mac(number),
